@@ -1,0 +1,1 @@
+"""Where tasks, models and analyses meet: runs, trials, reports, mains."""

@@ -1,0 +1,1 @@
+"""Study `zeros`: spacings of the Riemann zeta zeros."""

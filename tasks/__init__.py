@@ -1,0 +1,1 @@
+"""Where numbers come from: sequences, splits and batches; no networks."""
