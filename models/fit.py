@@ -1,0 +1,216 @@
+"""Training a population: many seeds, one program.
+
+One seed's `step` is written; S seeds come by vmap, sharded over the mesh. The
+data live on the device, a step draws its windows by index, and the host works
+only between dispatches. Seed i alone and seed i in a batch draw the same keys.
+"""
+
+from collections.abc import Callable
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
+import numpy as np
+import optax
+
+from primelens.models import optimizer as optimizer_lib
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """How a population is trained; every period counts steps, 0 means never."""
+
+  steps: int = 20000
+  batch_size: int = 512
+  seeds: int = 1
+  first_seed: int = 0
+  dispatch: int = 50  # steps between two looks of the host
+  evaluate_every: int = 500
+  evaluate_windows: int = 512
+  checkpoint_every: int = 500
+  snapshot_every: int = 0
+  patience: int = 0  # stop when no seed improved for so many steps
+  optimizer: optimizer_lib.Config = dataclasses.field(
+    default_factory=optimizer_lib.Config
+  )
+
+  def __post_init__(self):
+    for name in ("steps", "batch_size", "seeds", "dispatch"):
+      if getattr(self, name) < 1:
+        raise ValueError(f"fit.{name}={getattr(self, name)} must be positive.")
+
+
+class FitState(NamedTuple):
+  """One seed's training state; a population stacks it along S."""
+
+  params: Any
+  opt_state: Any
+  best_params: Any
+  best_nll: jax.Array
+  best_step: jax.Array
+  frozen_step: jax.Array  # -1 while alive; the step whose loss was not finite
+
+
+class Program(NamedTuple):
+  """What a fit needs of a task and a model, as pure functions.
+
+  `init(key) -> params`, `draw(data, key) -> batch`,
+  `loss(params, batch, key, step) -> (loss, metrics)`,
+  `evaluate(params, batch, key) -> nll` (a scalar in nats).
+  """
+
+  init: Callable
+  draw: Callable
+  loss: Callable
+  evaluate: Callable
+
+
+def seed_keys(config: Config) -> jax.Array:
+  """Returns one key per seed, S; seed i's key depends on i alone."""
+  seeds_S = config.first_seed + jnp.arange(config.seeds)
+  return jax.vmap(jax.random.key)(seeds_S)
+
+
+def init(program: Program, optimizer, keys_S) -> FitState:
+  """Returns the population's state before the first step."""
+
+  def one(key):
+    params = program.init(jax.random.fold_in(key, 0))
+    return FitState(
+      params=params,
+      opt_state=optimizer.init(params),
+      best_params=params,
+      best_nll=jnp.array(jnp.inf),
+      best_step=jnp.array(0),
+      frozen_step=jnp.array(-1),
+    )
+
+  return jax.vmap(one)(keys_S)
+
+
+def _keep_where(alive, new, old):
+  return jax.tree.map(lambda a, b: jnp.where(alive, a, b), new, old)
+
+
+def step(program: Program, optimizer, state: FitState, data, key, number):
+  """Returns the state after one step and its metrics, for one seed.
+
+  A seed whose loss or gradient is not finite keeps its last good state and
+  remembers the step; it stays frozen from then on.
+  """
+  key_draw, key_loss = jax.random.split(
+    jax.random.fold_in(jax.random.fold_in(key, 1), number)
+  )
+  batch = program.draw(data, key_draw)
+  gradient = jax.value_and_grad(program.loss, has_aux=True)
+  (loss, metrics), grads = gradient(state.params, batch, key_loss, number)
+  norm = optax.global_norm(grads)
+  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  params = optax.apply_updates(state.params, updates)
+  finite = jnp.isfinite(loss) & jnp.isfinite(norm)
+  alive = finite & (state.frozen_step < 0)
+  failed = ~finite & (state.frozen_step < 0)
+  state = state._replace(
+    params=_keep_where(alive, params, state.params),
+    opt_state=_keep_where(alive, opt_state, state.opt_state),
+    frozen_step=jnp.where(failed, number, state.frozen_step),
+  )
+  return state, metrics | {"loss_nats": loss, "gradient_norm": norm}
+
+
+def advance(program: Program, optimizer) -> Callable:
+  """Returns `run(state_S, data, keys_S, start, stop) -> (state_S, mean_S)`.
+
+  One compiled program for any number of steps: the bounds are traced. The
+  metrics are means over the steps of the dispatch.
+  """
+  each = jax.vmap(
+    lambda state, data, key, number: step(
+      program, optimizer, state, data, key, number
+    ),
+    in_axes=(0, None, 0, None),
+    spmd_axis_name="seed",
+  )
+
+  @jax.jit
+  def run(state_S, data, keys_S, start, stop):
+    shapes = jax.eval_shape(each, state_S, data, keys_S, start)[1]
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    def body(number, carry):
+      state_S, total = carry
+      state_S, metrics = each(state_S, data, keys_S, number)
+      return state_S, jax.tree.map(jnp.add, total, metrics)
+
+    state_S, total = jax.lax.fori_loop(start, stop, body, (state_S, zeros))
+    count = jnp.maximum(stop - start, 1)
+    return state_S, jax.tree.map(lambda t: t / count, total)
+
+  return run
+
+
+def evaluator(program: Program) -> Callable:
+  """Returns `run(state_S, batch, keys_S, number) -> (state_S, nll_S)`.
+
+  A living seed with the lowest NLL so far keeps its parameters as the best.
+  """
+
+  def one(state, batch, key, number):
+    key = jax.random.fold_in(jax.random.fold_in(key, 2), number)
+    nll = program.evaluate(state.params, batch, key)
+    better = (nll < state.best_nll) & (state.frozen_step < 0)
+    best = _keep_where(better, state.params, state.best_params)
+    state = state._replace(
+      best_params=best,
+      best_nll=jnp.where(better, nll, state.best_nll),
+      best_step=jnp.where(better, number, state.best_step),
+    )
+    return state, nll
+
+  return jax.jit(jax.vmap(one, in_axes=(0, None, 0, None)))
+
+
+def mesh(seeds: int, devices=None) -> jax.sharding.Mesh:
+  """Returns the mesh ("seed", "data") over all devices.
+
+  The seed axis takes the greatest common divisor of seeds and devices; what is
+  left of the devices splits the batch.
+  """
+  devices = np.asarray(devices if devices is not None else jax.devices())
+  along = math.gcd(seeds, devices.size)
+  shape = (along, devices.size // along)
+  return jax.sharding.Mesh(devices.reshape(shape), ("seed", "data"))
+
+
+def shard(tree, grid: jax.sharding.Mesh, *axes):
+  """Returns the tree placed on the mesh, leading axes split as named."""
+  return jax.device_put(tree, NamedSharding(grid, PartitionSpec(*axes)))
+
+
+def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:
+  """Returns `draw` with its batch split over the mesh's data axis."""
+  if grid.shape["data"] == 1:
+    return draw
+  place = NamedSharding(grid, PartitionSpec("data"))
+  constrain = jax.lax.with_sharding_constraint
+  return lambda data, key: constrain(draw(data, key), place)
+
+
+def next_stop(config: Config, number: int) -> int:
+  """Returns the next step at which the host has something to do."""
+  periods = (
+    config.dispatch,
+    config.evaluate_every,
+    config.checkpoint_every,
+    config.snapshot_every,
+  )
+  stops = [(number // p + 1) * p for p in periods if p]
+  return min([*stops, config.steps])
+
+
+def due(number: int, period: int, last: int) -> bool:
+  """Returns whether a period ends at this step, or the fit does."""
+  return bool(period) and (number % period == 0 or number == last)

@@ -1,0 +1,85 @@
+"""AdamW with the studies' schedules, clipping and a slower parameter group."""
+
+import dataclasses
+import re
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from primelens.models import blocks
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """AdamW: warm-up, cosine or constant rate, decoupled decay, clipping."""
+
+  rate: float = 3e-4
+  schedule: Literal["cosine", "constant"] = "cosine"
+  warmup: int = 0
+  end_rate: float = 0.0  # the cosine ends here, for every group
+  floor_rate: float = 0.0  # the rate is never below this after the warm-up
+  beta1: float = 0.9
+  beta2: float = 0.999
+  eps: float = 1e-8
+  weight_decay: float = 0.01
+  clip: float = 1.0  # global gradient norm; 0: no clipping
+  slow_pattern: str = ""  # parameters of the slower group, by full path match
+  slow_factor: float = 1.0
+
+  def __post_init__(self):
+    blocks.check_literals(self)
+
+
+def schedule(config: Config, peak: float, steps: int):
+  """Returns rate(step): linear warm-up to `peak`, cosine to `end_rate`.
+
+  rate = end + (peak - end)(1 + cos(pi (step - warmup)/(steps - warmup)))/2,
+  never below `floor_rate` once warm.
+  """
+
+  def rate(step):
+    step = jnp.asarray(step, jnp.float32)
+    span = max(steps - config.warmup, 1)
+    done = jnp.clip((step - config.warmup) / span, 0.0, 1.0)
+    cosine = config.end_rate + (peak - config.end_rate) * 0.5 * (
+      1 + jnp.cos(jnp.pi * done)
+    )
+    hot = peak if config.schedule == "constant" else cosine
+    warm = peak * (step + 1) / max(config.warmup, 1)
+    floored = jnp.maximum(hot, config.floor_rate)
+    return jnp.where(step < config.warmup, warm, floored)
+
+  return rate
+
+
+def _labels(pattern: str):
+  """Returns a function from params to "slow" or "base" for every leaf."""
+
+  def label(path, _):
+    name = jax.tree_util.keystr(path, simple=True, separator="/")
+    return "slow" if pattern and re.fullmatch(pattern, name) else "base"
+
+  return lambda params: jax.tree_util.tree_map_with_path(label, params)
+
+
+def build(config: Config, steps: int) -> optax.GradientTransformation:
+  """Returns clipping by global norm, then AdamW with one rate per group."""
+  adamw = lambda peak: optax.adamw(
+    schedule(config, peak, steps),
+    b1=config.beta1,
+    b2=config.beta2,
+    eps=config.eps,
+    weight_decay=config.weight_decay,
+  )
+  groups = {
+    "base": adamw(config.rate),
+    "slow": adamw(config.rate * config.slow_factor),
+  }
+  update = optax.partition(groups, _labels(config.slow_pattern))
+  if not config.slow_pattern:
+    update = groups["base"]
+  if not config.clip:
+    return update
+  return optax.chain(optax.clip_by_global_norm(config.clip), update)

@@ -1,0 +1,271 @@
+"""Spacing predictors: plain, prefix memory and postfix memory transformers.
+
+Each reads spacings s_1..s_T and gives a Gaussian mixture for the next one:
+`none` and `prefix` at every position (BxTxK), `postfix` once per window
+(Bx1xK, read from the M slots behind the data).
+"""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from primelens.models import blocks
+from primelens.models import mixture as mixture_lib
+from primelens.models import transformer
+
+Schedule = tuple[tuple[int, float], ...]
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """A spacing predictor; the defaults are E0 at its published size."""
+
+  kind: Literal["spacing"] = "spacing"
+  window: int = 256
+  memory: Literal["none", "prefix", "postfix"] = "none"
+  slots: int = 8
+  slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
+  eval_slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
+  slot_content: Literal["normal", "zeroed"] = "normal"
+  permutation_warmup: int = 0  # steps with fixed ids before they permute
+  components: int = 8
+  weight_floor: float = 1e-10  # of the mixture weights in the training loss
+  floor: Literal["add", "clamp"] = "add"
+  head_scale: float = 0.0  # 0: the trunk's init_std
+  skip_order: int = 0  # Q taps of the linear autoregressive skip; 0: none
+  entropy: float = 0.005  # weight of the mixture-weight entropy
+  auxiliary: Literal["none", "window_statistics", "mean", "diagonal"] = "none"
+  auxiliary_ramp: Schedule = ((500, 1e-3), (3000, 1e-2))
+  orthogonality_ramp: Schedule = ()
+  drift_weight: float = 0.0
+  drift_every: int = 20
+  drift_horizon: int = 10
+  drift_batch: int = 16
+  drift_context: int = 10
+  trunk: transformer.Config = dataclasses.field(
+    default_factory=transformer.Config
+  )
+
+  def __post_init__(self):
+    blocks.check_literals(self)
+    if self.auxiliary in ("mean", "diagonal") and self.memory != "postfix":
+      raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")
+    if self.auxiliary == "window_statistics" and self.memory != "prefix":
+      raise ValueError("auxiliary='window_statistics' needs memory='prefix'.")
+    if self.drift_weight and self.memory == "postfix":
+      raise ValueError("drift needs a model that predicts every position.")
+    if self.skip_order > self.window:
+      raise ValueError(
+        f"skip_order={self.skip_order} exceeds window={self.window}."
+      )
+
+  @property
+  def extra_rows(self) -> int:
+    """Rows a training batch carries for the drift loss alone."""
+    return self.drift_batch if self.drift_weight else 0
+
+  @property
+  def has_slot_ids(self) -> bool:
+    return self.memory == "postfix" or (
+      self.memory == "prefix" and self.slot_ids != "off"
+    )
+
+
+def _affine(key, std, rows, columns):
+  kernel = std * jax.random.normal(key, (rows, columns))
+  return {"kernel": kernel, "bias": jnp.zeros(columns)}
+
+
+def _memory(config: Config, key) -> dict[str, Any]:
+  """Returns slot contents, ids and readout logits, as the memory has them."""
+  std, shape = config.trunk.init_std, (config.slots, config.trunk.width)
+  key_content, key_id = jax.random.split(key)
+  memory = {"content": std * jax.random.normal(key_content, shape)}
+  if config.has_slot_ids:
+    memory["slot_id"] = std * jax.random.normal(key_id, shape)
+  if config.memory == "postfix":
+    memory["readout"] = jnp.zeros(config.slots)
+  return memory
+
+
+def _auxiliary(config: Config, key) -> dict[str, Any]:
+  """Returns the head of the auxiliary targets."""
+  std, width = config.trunk.init_std, config.trunk.width
+  if config.auxiliary == "window_statistics":  # slot i predicts statistic i
+    kernel_4xD = std * jax.random.normal(key, (4, width))
+    return {"kernel": kernel_4xD, "bias": jnp.zeros(4)}
+  return _affine(key, std, width, 8)
+
+
+def init(config: Config, key: jax.Array) -> dict[str, Any]:
+  """Returns fresh parameters: trunk, input, head, and memory where it has one.
+
+  Matrices ~ N(0, init_std^2), biases 0. The autoregressive skip starts at zero
+  taps and unit scale; a study may set it from the train split.
+  """
+  trunk, width = config.trunk, config.trunk.width
+  names = ("trunk", "input", "head", "memory", "auxiliary")
+  keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
+  params = transformer.init(trunk, keys["trunk"])
+  params["input"] = _affine(keys["input"], trunk.init_std, 1, width)
+  head_std = config.head_scale or trunk.init_std
+  params["head"] = _affine(keys["head"], head_std, width, 3 * config.components)
+  if config.memory != "none":
+    params["memory"] = _memory(config, keys["memory"])
+  if config.auxiliary != "none":
+    params["auxiliary"] = _auxiliary(config, keys["auxiliary"])
+  if config.skip_order:
+    q = config.skip_order
+    params["skip"] = {"kernel": jnp.zeros((q, q)), "log_scale": jnp.zeros(q)}
+  return params
+
+
+def skip_matrix(kernel_QxQ, window: int):
+  """Returns the TxT matrix of the autoregressive skip.
+
+  Row t holds the filter of order min(t + 1, Q) over s_t, s_{t-1}, ...: early
+  positions use the short filters, so none reaches beyond the window's edge.
+  """
+  order = kernel_QxQ.shape[0]
+  t_T = jnp.arange(window)
+  lag_TxT = t_T[:, None] - t_T[None, :]
+  row_TxT = jnp.broadcast_to(
+    jnp.minimum(t_T, order - 1)[:, None], lag_TxT.shape
+  )
+  taps_TxT = kernel_QxQ[row_TxT, jnp.clip(lag_TxT, 0, order - 1)]
+  inside_TxT = (lag_TxT >= 0) & (lag_TxT <= row_TxT)
+  return jnp.where(inside_TxT, taps_TxT, 0.0)
+
+
+def _head(config: Config, params, state_BxUxD, x_BxT):
+  """Returns the mixture read from the last U states of the window.
+
+  Without the skip the means are softplus(raw) and the scales softplus(raw) +
+  1e-4 (published). With it the head speaks in units of the filter's own
+  residual: mean = 1 + filter(s - 1) + e^l m, scale = e^l sigma.
+  """
+  raw = state_BxUxD.astype(jnp.float32) @ params["head"]["kernel"]
+  raw = raw + params["head"]["bias"][None, None]
+  if not config.skip_order:
+    return mixture_lib.from_raw(raw)
+  length, read = x_BxT.shape[1], state_BxUxD.shape[1]
+  filter_TxT = skip_matrix(params["skip"]["kernel"], length)
+  centre_BxU = 1.0 + ((x_BxT - 1.0) @ filter_TxT.T)[:, length - read :]
+  order_T = jnp.minimum(jnp.arange(length), config.skip_order - 1)
+  scale_U = jnp.exp(params["skip"]["log_scale"][order_T])[length - read :]
+  unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
+  return mixture_lib.Mixture(
+    unit.log_weight,
+    centre_BxU[..., None] + scale_U[None, :, None] * unit.mean,
+    scale_U[None, :, None] * unit.scale,
+  )
+
+
+def _slots(config: Config, memory, order_M, keep_M):
+  """Returns the slot tokens MxD: content plus the ids in the given order."""
+  content_MxD = memory["content"]
+  if config.slot_content == "zeroed":
+    content_MxD = jnp.zeros_like(content_MxD)
+  if config.has_slot_ids and order_M is not None:
+    content_MxD = content_MxD + memory["slot_id"][order_M]
+  if keep_M is not None:
+    content_MxD = content_MxD * keep_M[:, None]
+  return content_MxD
+
+
+def _order(config: Config, slot_order_M, train: bool):
+  """Returns the slot-id order of this pass; None means no ids."""
+  if slot_order_M is not None:
+    return slot_order_M
+  mode = config.slot_ids if train else config.eval_slot_ids
+  if mode == "permute_per_batch":
+    raise ValueError("permute_per_batch needs slot_order_M in every pass.")
+  return None if mode == "off" else jnp.arange(config.slots)
+
+
+def _embed(config: Config, params, x_BxT, order_M, keep_M):
+  """Returns the trunk's input: data tokens, slots before or behind them."""
+  kernel_D, bias_D = params["input"]["kernel"][0], params["input"]["bias"]
+  x_BxTxD = x_BxT[..., None] * kernel_D[None, None] + bias_D[None, None]
+  if config.memory == "none":
+    return x_BxTxD
+  slots_MxD = _slots(config, params["memory"], order_M, keep_M)
+  shape = (x_BxT.shape[0], *slots_MxD.shape)
+  parts = (x_BxTxD, jnp.broadcast_to(slots_MxD[None], shape))
+  if config.memory == "prefix":
+    parts = parts[::-1]
+  return jnp.concatenate(parts, axis=1)
+
+
+def _read(config: Config, params, state_BxLxD):
+  """Returns the states the head reads: data positions, or the pooled slots."""
+  if config.memory == "none":
+    return state_BxLxD
+  if config.memory == "prefix":
+    return state_BxLxD[:, config.slots :]
+  weight_M = jax.nn.softmax(params["memory"]["readout"])
+  slots_BxMxD = state_BxLxD[:, -config.slots :].astype(jnp.float32)
+  return jnp.einsum("bmd,m->bd", slots_BxMxD, weight_M)[:, None]
+
+
+def apply(
+  config: Config,
+  params,
+  x_BxT,
+  *,
+  edits=None,
+  sites=(),
+  dropout_key=None,
+  slot_order_M=None,
+  slot_keep_M=None,
+):
+  """Returns the mixtures of the next spacings and the activations at `sites`.
+
+  `slot_order_M` permutes the slot ids, `slot_keep_M` is 1 where a slot token
+  is kept and 0 where content and id are zeroed. Sites as in `transformer`.
+  Raises `ValueError` where ids permute and no order is given.
+  """
+  train = dropout_key is not None
+  order_M = None
+  if config.memory != "none" and config.has_slot_ids:
+    order_M = _order(config, slot_order_M, train)
+  state_BxLxD, activations = transformer.apply(
+    config.trunk,
+    params,
+    _embed(config, params, x_BxT, order_M, slot_keep_M),
+    edits=edits,
+    sites=sites,
+    dropout_key=dropout_key,
+  )
+  read_BxUxD = _read(config, params, state_BxLxD)
+  return _head(config, params, read_BxUxD, x_BxT), activations
+
+
+_BOUND: dict[str, Callable] = {}
+
+
+def bind(config: Config) -> Callable:
+  """Returns `apply` closed over the config: the same object for equal configs.
+
+  A stable identity keeps jit caches warm across calls of `bind`.
+  """
+  fixed = dataclasses.replace(config, trunk=dataclasses.replace(config.trunk))
+  bound = lambda params, x_BxT, **options: apply(
+    fixed, params, x_BxT, **options
+  )
+  return _BOUND.setdefault(repr(config), bound)
+
+
+def score(apply_fn, params, window_BxT1, *, min_context=1, **options):
+  """Returns the NLL in nats of each scored target, BxU, U the scored positions.
+
+  The last target of the window always; the earlier ones where at least
+  `min_context` spacings are visible and the model predicts there.
+  """
+  mixture, _ = apply_fn(params, window_BxT1[:, :-1], **options)
+  read = min(mixture.mean.shape[1], window_BxT1.shape[1] - min_context)
+  mixture = jax.tree.map(lambda leaf: leaf[:, -read:], mixture)
+  return -mixture_lib.log_density(mixture, window_BxT1[:, -read:])

@@ -1,0 +1,130 @@
+"""An experiment: one study, one task, one model, one fit, and its settings.
+
+Every dataclass of a room carries a `kind` from one literal dict per room, so
+that `config.json` alone rebuilds it.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+from primelens import tasks
+from primelens.models import blocks
+from primelens.models import fit as fit_lib
+from primelens.models import spacing
+from primelens.studies.zeros import settings as zeros_settings
+
+MODELS = {"spacing": spacing.Config}
+SETTINGS = {"zeros": zeros_settings.Settings}
+
+
+@dataclasses.dataclass(kw_only=True)
+class Experiment:
+  """What `train.py` trains and what `analyze.py` reads afterwards."""
+
+  study: Literal["zeros"] = "zeros"
+  task: Any
+  model: Any
+  fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)
+  analyses: Any = dataclasses.field(default_factory=zeros_settings.Settings)
+
+  def __post_init__(self):
+    blocks.check_literals(self)
+
+
+def check(experiment: Experiment) -> Experiment:
+  """Returns the experiment rebuilt from its parts, so that all are validated.
+
+  Flags set fields after construction; this runs every `__post_init__` again.
+  Raises `ValueError` naming the field and its valid values.
+  """
+  rebuilt = from_dict(to_dict(experiment))
+  if rebuilt.task.window != rebuilt.model.window:
+    raise ValueError(
+      f"task.window={rebuilt.task.window} and model.window="
+      f"{rebuilt.model.window} must agree."
+    )
+  return rebuilt
+
+
+def to_dict(config) -> dict:
+  """Returns the config as plain JSON values (tuples become lists)."""
+  return dataclasses.asdict(config)
+
+
+def _tuples(value):
+  return (
+    tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+  )
+
+
+def _fill(cls, data: dict, where: str):
+  """Returns `cls` built from a dict, nested dataclasses included."""
+  if not isinstance(data, dict):
+    raise ValueError(f"{where} must be a mapping, got {data!r}.")
+  defaults = {field.name: field for field in dataclasses.fields(cls)}
+  unknown = sorted(set(data) - set(defaults))
+  if unknown:
+    raise ValueError(
+      f"Unknown field {where}.{unknown[0]}; valid: {', '.join(defaults)}."
+    )
+  values = {}
+  for name, value in data.items():
+    factory = defaults[name].default_factory
+    nested = factory if dataclasses.is_dataclass(factory) else None
+    if nested:
+      values[name] = _fill(nested, value, f"{where}.{name}")
+    else:
+      values[name] = _tuples(value)
+  return cls(**values)
+
+
+def _kind(room: dict, data: dict, where: str):
+  kind = data.get("kind") if isinstance(data, dict) else None
+  if kind not in room:
+    raise ValueError(
+      f"{where}.kind={kind!r} is not one of {', '.join(sorted(room))}."
+    )
+  return _fill(room[kind], data, where)
+
+
+def from_dict(data: dict) -> Experiment:
+  """Returns the experiment a `config.json` describes.
+
+  Raises `ValueError` naming an unknown study, kind or field.
+  """
+  study = data.get("study")
+  if study not in SETTINGS:
+    raise ValueError(f"study={study!r} is not one of {', '.join(SETTINGS)}.")
+  return Experiment(
+    study=study,
+    task=_kind(tasks.KINDS, data.get("task", {}), "task"),
+    model=_kind(MODELS, data.get("model", {}), "model"),
+    fit=_fill(fit_lib.Config, data.get("fit", {}), "fit"),
+    analyses=_fill(SETTINGS[study], data.get("analyses", {}), "analyses"),
+  )
+
+
+def difference(old: Experiment, new: Experiment) -> str:
+  """Returns the first field outside `analyses` that differs, or "".
+
+  Shown as "fit.seeds: 2 there, 4 here".
+  """
+  pairs = zip(_leaves(to_dict(old)), _leaves(to_dict(new)), strict=False)
+  for (name, a), (other, b) in pairs:
+    if name.startswith("analyses."):
+      continue
+    if name != other:
+      return f"{name} there, {other} here"
+    if _tuples(a) != _tuples(b):
+      return f"{name}: {a!r} there, {b!r} here"
+  return ""
+
+
+def _leaves(data: dict, prefix: str = "") -> list[tuple[str, Any]]:
+  leaves = []
+  for name, value in data.items():
+    if isinstance(value, dict):
+      leaves += _leaves(value, f"{prefix}{name}.")
+    else:
+      leaves.append((prefix + name, value))
+  return leaves

@@ -1,0 +1,108 @@
+"""Settings of the zeros study's analyses; not part of a run's identity."""
+
+import dataclasses
+from typing import Literal
+
+from primelens.models import blocks
+
+
+@dataclasses.dataclass(kw_only=True)
+class Evaluation:
+  """Where models and anchors are scored."""
+
+  windows: int = 0  # windows of the test split; 0: all of them
+  select_windows: int = 512  # windows of the select split, for every choice
+  min_context: int = 128  # spacings behind a scored position, at least
+  batch: int = 64  # windows in one forward pass
+
+
+@dataclasses.dataclass(kw_only=True)
+class Masking:
+  """Progressive magnitude masking."""
+
+  ratios: tuple[float, ...] = (
+    0.0,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+  )
+  windows: int = 256
+  seed: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Heads:
+  """Head removal."""
+
+  windows: int = 256
+  core: tuple[int, ...] = ()  # published core as layer * H + head; () for none
+  seed: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Symbolic:
+  """Symbolic regression of the predictions."""
+
+  backend: Literal["pyoperon", "pysr"] = "pyoperon"
+  lags: int = 5
+  samples: int = 4000
+  seconds: int = 20
+  generations: int = 200
+  population: int = 500
+  seed: int = 0
+
+  def __post_init__(self):
+    blocks.check_literals(self)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Formula:
+  """Closed-form families."""
+
+  samples: int = 20000
+  cue_matrices: int = 200
+  cue_size: int = 200
+  seed: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Linear:
+  """The linear operator of the truth and of the model."""
+
+  order: int = 3
+  long_order: int = 20
+  samples: int = 20000
+  seed: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bootstrap:
+  """Intervals."""
+
+  block: int = 1000  # spacings
+  samples: int = 1000
+  seed: int = 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """All of them; `analyze.py --set masking.windows=512` changes one."""
+
+  parameters: Literal["best", "last"] = "best"
+  evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+  bootstrap: Bootstrap = dataclasses.field(default_factory=Bootstrap)
+  masking: Masking = dataclasses.field(default_factory=Masking)
+  heads: Heads = dataclasses.field(default_factory=Heads)
+  formula: Formula = dataclasses.field(default_factory=Formula)
+  symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
+  linear: Linear = dataclasses.field(default_factory=Linear)
+
+  def __post_init__(self):
+    blocks.check_literals(self)
