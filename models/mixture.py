@@ -37,7 +37,7 @@ def from_raw(
   scale_max: float | None = None,
   unit_scale: bool = False,
 ) -> Mixture:
-  """Returns the mixtures that ...x3K numbers [logits | means | scales] stand for.
+  """Returns the mixtures of raw numbers ...x3K, [logits | means | scales].
 
   w = softmax(a); mean = softplus(b), or b itself; scale = softplus(c) + 1e-4,
   or with `scale_max` 1e-4 + (scale_max - 1e-4) sigmoid(c). `unit_scale` shifts
@@ -159,7 +159,7 @@ def sample(key, mixture: Mixture, count: int):
 
 
 def recalibrate(mixture: Mixture, log_scale, shift) -> Mixture:
-  """Returns the mixture with every scale times exp(log_scale), means + shift."""
+  """Returns the mixture with scales times exp(log_scale), means + shift."""
   return mixture._replace(
     mean=mixture.mean + shift, scale=mixture.scale * jnp.exp(log_scale)
   )
