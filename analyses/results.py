@@ -1,0 +1,252 @@
+"""The result schema: write, read, validate.
+
+A result is a frozen dataclass of arrays named with their axes (`nll_SxR`),
+scalars, and records (tuples of dicts). On disk `<name>.json` has the scalars,
+the records, an index of the arrays and the provenance, `<name>.npz` the arrays,
+and every records field is a CSV table too.
+"""
+
+from collections.abc import Callable, Mapping
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import pathlib
+import re
+from typing import Any, TypeVar
+import zipfile
+import zlib
+
+import numpy as np
+
+SCHEMA = 1
+# Axes, outermost first; WORKSPACE.md has the glossary.
+AXES = (
+  *("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D"),
+  *("Dh", "F", "K", "M", "V", "E", "P"),
+)
+# How JSON, which has no such numbers, stores them: {"nonfinite": "nan"}.
+_NONFINITE = "nonfinite"
+
+Result = TypeVar("Result")
+
+
+def axes(field: str) -> tuple[str, ...]:
+  """Returns the axes a field's name ends in: `nll_SxR` has ("S", "R").
+
+  Empty for a name without such an ending. A number is an axis of that length
+  (`interval_Sx2`).
+  """
+  tokens = tuple(field.rpartition("_")[2].split("x"))
+  known = all(token in AXES or token.isdigit() for token in tokens)
+  return tokens if known and "_" in field else ()
+
+
+def write(
+  directory: str | os.PathLike,
+  name: str,
+  result: Any,
+  *,
+  provenance: Mapping[str, Any],
+) -> pathlib.Path:
+  """Writes the result's files, each replaced at once, and returns the JSON's.
+
+  The JSON comes last and holds the digest of the NPZ, so that files of two
+  different writes are never taken for one. NaN and infinities are stored as
+  `{"nonfinite": "nan"}` and read back as they were.
+
+  Raises ValueError, naming the field, if a name and its array disagree, axes
+  of one letter differ in length, or a value is none of the kinds above.
+  """
+  if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+    raise ValueError(f"{name!r} is no name for a result: use letters and _.")
+  fields = {
+    field.name: _plain(field.name, getattr(result, field.name))
+    for field in dataclasses.fields(result)
+  }
+  arrays = {k: v for k, v in fields.items() if isinstance(v, np.ndarray)}
+  records = {k: v for k, v in fields.items() if isinstance(v, tuple)}
+  scalars = {k: fields[k] for k in fields if k not in arrays | records}
+  _check_axes({k: v.shape for k, v in arrays.items()}, list(scalars | records))
+  directory = pathlib.Path(directory)
+  document = {
+    "schema": SCHEMA,
+    "analysis": name,
+    "provenance": _encode(dict(provenance), "provenance"),
+    "scalars": {k: _encode(v, k) for k, v in scalars.items()},
+    "records": {k: _encode(v, k) for k, v in records.items()},
+    "arrays": {
+      k: {"shape": list(v.shape), "dtype": str(v.dtype)}
+      for k, v in arrays.items()
+    },
+  }
+  # All is encoded before the first file is touched.
+  packed = _pack(arrays)
+  document["npz_sha256"] = hashlib.sha256(packed).hexdigest()
+  encoded = json.dumps(document, indent=1, allow_nan=False).encode()
+  directory.mkdir(parents=True, exist_ok=True)
+  _replace(directory / f"{name}.npz", packed)
+  for field, rows in records.items():
+    part = name if len(records) == 1 else f"{name}.{field}"
+    _replace(directory / f"{part}.csv", _table(rows).encode())
+  return _replace(directory / f"{name}.json", encoded)
+
+
+def read(
+  directory: str | os.PathLike, name: str, cls: Callable[..., Result]
+) -> tuple[Result, dict[str, Any]]:
+  """Returns the stored result as a `cls`, and its provenance.
+
+  Raises FileNotFoundError if it was never written, and ValueError, in one line
+  that says which file and what to run, if a file is damaged, belongs to
+  another version, or its fields, shapes or axes are not those of `cls`.
+  """
+  path = pathlib.Path(directory) / f"{name}.json"
+  again = f"run analyze.py --only={name}"
+  if not path.is_file():
+    raise FileNotFoundError(f"{path} does not exist; {again}")
+  try:
+    document = json.loads(path.read_bytes(), object_hook=_decode)
+    _check_schema(document)
+    arrays = _unpack(path.with_suffix(".npz"), document)
+    fields = document["scalars"] | document["records"] | arrays
+    _check_fields(set(fields), cls)
+    _check_axes(
+      {k: v.shape for k, v in arrays.items()}, list(fields.keys() - arrays)
+    )
+    records = {k: tuple(v) for k, v in document["records"].items()}
+    return cls(**fields | records), document["provenance"]
+  except (
+    *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError),
+    *(zipfile.BadZipFile, zlib.error, RecursionError),
+  ) as error:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    raise ValueError(f"{path} is not readable: {reason}; {again}") from error
+
+
+def _plain(field, value):
+  """Returns the value as one of the kinds a result has."""
+  if isinstance(value, (bool, int, float, str, type(None))):
+    return value
+  if isinstance(value, (tuple, list)):
+    if all(isinstance(row, Mapping) for row in value):
+      return tuple(dict(row) for row in value)
+  elif hasattr(value, "__array__"):
+    array = np.asarray(value)
+    # NPZ knows no bfloat16 (nor any other kind "V").
+    array = array.astype(np.float32) if array.dtype == "bfloat16" else array
+    if array.dtype.kind in "biufcU":
+      return array if array.ndim else array.item()
+  raise ValueError(
+    f"field {field!r} is a {type(value).__name__}; a result holds arrays,"
+    " numbers, strings, bools, None and tuples of dicts."
+  )
+
+
+def _encode(value, field):
+  """Returns the value as strict JSON."""
+  if isinstance(value, Mapping):
+    return {str(k): _encode(v, f"{field}/{k}") for k, v in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [_encode(item, field) for item in value]
+  if hasattr(value, "__array__"):
+    return _encode(np.asarray(value).tolist(), field)
+  if isinstance(value, float) and not np.isfinite(value):
+    return {_NONFINITE: str(value)}
+  if isinstance(value, (bool, int, float, str, type(None))):
+    return value
+  raise ValueError(f"{field} holds a {type(value).__name__}, not plain JSON.")
+
+
+def _decode(item):
+  return float(item[_NONFINITE]) if item.keys() == {_NONFINITE} else item
+
+
+def _check_schema(document):
+  schema = document.get("schema")
+  if schema != SCHEMA:
+    raise ValueError(f"it has schema {schema}, this program reads {SCHEMA}")
+
+
+def _check_fields(found, cls):
+  wanted = {field.name for field in dataclasses.fields(cls)}
+  if found != wanted:
+    raise ValueError(
+      f"fields missing: {sorted(wanted - found) or 'none'}, fields unknown:"
+      f" {sorted(found - wanted) or 'none'}"
+    )
+
+
+def _check_axes(shapes, others):
+  """Raises if names and shapes disagree, or two axes of one letter."""
+  for field in others:
+    if axes(field):
+      raise ValueError(f"field {field!r} is named as an array but is none")
+  seen: dict[str, tuple[int, str]] = {}
+  for field, shape in shapes.items():
+    tokens = axes(field)
+    if not tokens or len(tokens) != len(shape):
+      raise ValueError(
+        f"array {field!r} has the shape {shape}; its name must end in one of"
+        f" {', '.join(AXES)} or a number for each axis, as in nll_SxR"
+      )
+    for token, length in zip(tokens, shape, strict=True):
+      fixed = (int(token), "its name") if token.isdigit() else (length, field)
+      other, source = seen.setdefault(token, fixed)
+      if other != length:
+        raise ValueError(
+          f"axis {token} has the length {length} in {field!r} and {other} in"
+          f" {source!r}"
+        )
+
+
+def _pack(arrays):
+  buffer = io.BytesIO()
+  np.savez_compressed(buffer, **arrays)
+  return buffer.getvalue()
+
+
+def _unpack(path, document):
+  packed = path.read_bytes()
+  if hashlib.sha256(packed).hexdigest() != document["npz_sha256"]:
+    raise ValueError(f"{path.name} is damaged or of another write")
+  with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
+    arrays = {field: stored[field] for field in stored.files}
+  shapes = {field: list(array.shape) for field, array in arrays.items()}
+  index = {k: v["shape"] for k, v in document["arrays"].items()}
+  if shapes != index:
+    raise ValueError(f"{path.name} has the arrays {shapes}, not {index}")
+  return arrays
+
+
+def _table(rows):
+  """Returns the records as CSV; nested values as JSON, None empty."""
+  columns = list(dict.fromkeys(key for row in rows for key in row))
+  text = io.StringIO()
+  writer = csv.DictWriter(text, columns, lineterminator="\n")
+  if columns:
+    writer.writeheader()
+  for row in rows:
+    writer.writerow({key: _cell(value, key) for key, value in row.items()})
+  return text.getvalue()
+
+
+def _cell(value, key):
+  if hasattr(value, "__array__"):
+    value = np.asarray(value).tolist()
+  if isinstance(value, (Mapping, list, tuple)):
+    return json.dumps(_encode(value, key))
+  return value
+
+
+def _replace(path, content):
+  """Writes a file beside its place and moves it there, and returns the path."""
+  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  try:
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+  return path
