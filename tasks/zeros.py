@@ -1,0 +1,200 @@
+"""Spacings of the zeros of the Riemann zeta function, unfolded to mean 1."""
+
+from collections.abc import Callable
+import dataclasses
+import hashlib
+import os
+import pathlib
+import tempfile
+from typing import Literal
+
+from absl import logging
+import numpy as np
+from primelens.tasks import windows
+from primelens.tasks import zeros_sources
+
+_MAX_SPACING = 10.0
+_COUNT_BLOCK = 1000
+_READ_VERSION = "1"  # change it when a reader changes what it returns
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """Which zeros, how they are split and how windows are cut."""
+
+  kind: Literal["zeros"] = "zeros"
+  # odlyzko: the wheel of the extra `zeros`, or a copy of its zeros.sobj at
+  # `path`; text: one ordinate per line; platt: a .dat file or folder of them.
+  source: Literal["odlyzko", "text", "platt"] = "odlyzko"
+  path: str = ""
+  cache: str = ""  # default: $PRIMELENS_CACHE or ~/.cache/primelens
+  limit: int = 0  # the first `limit` zeros; 0 = all
+  split: Literal["contiguous", "published_tail"] = "contiguous"
+  gap: int = 1000  # unused spacings between splits, at least a window
+  window: int = 256
+  stride: int = 1
+
+  def __post_init__(self):
+    if self.source not in zeros_sources.READERS:
+      raise ValueError(
+        f"source {self.source!r} is not one of {list(zeros_sources.READERS)}."
+      )
+    if self.split not in windows.SPLITS:
+      raise ValueError(
+        f"split {self.split!r} is not one of {list(windows.SPLITS)}."
+      )
+    if self.limit < 0 or self.gap < 0:
+      raise ValueError(f"limit {self.limit} and gap {self.gap} must be >= 0.")
+
+
+def load(config: Config) -> windows.Series:
+  """Returns the unfolded spacings with their heights and splits.
+
+  Raises ValueError for bad input or too few zeros, FileNotFoundError if the
+  source is not there.
+  """
+  config = dataclasses.replace(config)  # fields may have been set since
+  ordinate_N = ordinates(config)
+  if config.limit > len(ordinate_N):
+    raise ValueError(f"limit {config.limit} exceeds {len(ordinate_N)} zeros.")
+  ordinate_N = ordinate_N[: config.limit or None]
+  value_N = spacings(ordinate_N)
+  split = windows.SPLITS[config.split]
+  return windows.Series(
+    value_N=value_N,
+    ordinate_N=ordinate_N[:-1],
+    splits=split(len(value_N), window=config.window, gap=config.gap),
+    window=config.window,
+    stride=config.stride,
+    # Of what was read, not of the spacings: log differs between processors
+    # in its last bit, and the same zeros must have the same hash everywhere.
+    data_hash=hashlib.sha256(ordinate_N.astype("<f8")).hexdigest(),
+  )
+
+
+def unfold(ordinate_N: np.ndarray) -> np.ndarray:
+  """Returns unfolded heights u = (g / 2 pi) ln(g / (2 pi e)), float64.
+
+  The smooth part of the counting function up to a constant: zeros at u have
+  mean spacing 1 at every height. (The published study's variant B.)
+  """
+  turns_N = np.asarray(ordinate_N, np.float64) / (2 * np.pi)
+  return turns_N * (np.log(turns_N) - 1)
+
+
+def spacings(ordinate_N: np.ndarray) -> np.ndarray:
+  """Returns s_n = u(g_{n+1}) - u(g_n), taken in float64, stored as float32."""
+  return np.diff(unfold(ordinate_N)).astype(np.float32)
+
+
+def check(ordinate_N: np.ndarray, place: Callable[[int], str]) -> None:
+  """Raises ValueError unless these are consecutive zeros, naming the place.
+
+  Refused: fewer than two, non-finite or too low ordinates, repeated or
+  descending ones, an unfolded spacing above 10, and a count that disagrees
+  with the Riemann-von Mangoldt formula.
+  """
+  if len(ordinate_N) < 2:
+    raise ValueError(f"{place(0)}: a single zero has no spacing.")
+  _refuse(~np.isfinite(ordinate_N), "is not finite", ordinate_N, place)
+  _refuse(ordinate_N < 14, "lies below the first zero", ordinate_N, place)
+  step_N = np.diff(ordinate_N, prepend=0)
+  _refuse(step_N == 0, "repeats the one before", ordinate_N, place)
+  _refuse(step_N < 0, "is below the one before", ordinate_N, place)
+  height_N = unfold(ordinate_N)
+  gap_N = np.diff(height_N, prepend=height_N[0]) > _MAX_SPACING
+  _refuse(gap_N, "follows a gap of over 10 mean spacings", ordinate_N, place)
+  _check_count(height_N, place)
+
+
+def _refuse(bad_N, complaint, ordinate_N, place) -> None:
+  if bad_N.any():
+    i = int(np.argmax(bad_N))
+    value = float(ordinate_N[i])
+    raise ValueError(f"{place(i)}: ordinate {value!r} {complaint}.")
+
+
+def _check_count(height_N: np.ndarray, place: Callable[[int], str]) -> None:
+  """Refuses a missing or surplus zero that no single spacing gives away.
+
+  N(g) = u(g) + 7/8 + S(g) and S averages to almost nothing (Turing), so over
+  a thousand zeros the mean of u - n is a whole number minus 3/8 (n from 0, a
+  zero counted half), the same number throughout: on Odlyzko's table to .003.
+  """
+  if len(height_N) < _COUNT_BLOCK:
+    return
+  drift_N = height_N - np.arange(len(height_N)) + 0.375
+  first_P = np.arange(0, len(height_N) - _COUNT_BLOCK + 1, _COUNT_BLOCK)
+  first_P = np.append(first_P, len(height_N) - _COUNT_BLOCK)
+  drift_P = np.array([drift_N[i : i + _COUNT_BLOCK].mean() for i in first_P])
+  bad_P = np.abs(drift_P - np.round(drift_P[0])) > 0.1
+  if bad_P.any():
+    first = int(first_P[np.argmax(bad_P)])
+    raise ValueError(
+      f"{place(first)}: zeros are missing or surplus within the "
+      f"{_COUNT_BLOCK} around here (their number disagrees with N(t))."
+    )
+
+
+def ordinates(config: Config) -> np.ndarray:
+  """Returns all checked ordinate_N of the source, memory-mapped, float64.
+
+  The cache file is named by a hash of the source's bytes; a damaged one is
+  rebuilt. Raises as the readers and `check` do.
+  """
+  files = zeros_sources.FILES[config.source](config.path)
+  digest = _digest(config.source, files)
+  target = _cache(config) / f"{config.source}-{digest[:32]}.npy"
+  cached_N = _cached(target)
+  if cached_N is not None:
+    return cached_N
+  ordinate_N, place = zeros_sources.READERS[config.source](files)
+  check(ordinate_N, place)
+  return _stored(target, ordinate_N)
+
+
+def _cache(config: Config) -> pathlib.Path:
+  folder = config.cache or os.environ.get("PRIMELENS_CACHE", "")
+  return pathlib.Path(folder or "~/.cache/primelens").expanduser()
+
+
+def _digest(source: str, files: list[pathlib.Path]) -> str:
+  digest = hashlib.sha256(f"{source} {_READ_VERSION}".encode())
+  for file in files:
+    with open(file, "rb") as stream:
+      digest.update(hashlib.file_digest(stream, "sha256").digest())
+  return digest.hexdigest()
+
+
+def _cached(target: pathlib.Path) -> np.ndarray | None:
+  """The cached ordinates, or None if absent, truncated or damaged."""
+  try:
+    ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
+    if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:
+      return None
+    if target.stat().st_size != ordinate_N.offset + ordinate_N.nbytes:
+      return None
+    check(ordinate_N, str)
+  except (OSError, ValueError, EOFError):
+    return None
+  return ordinate_N
+
+
+def _stored(target: pathlib.Path, ordinate_N: np.ndarray) -> np.ndarray:
+  """Writes the cache under a temporary name, renames it and maps it.
+
+  Two runs that build the same file at once each write their own and rename
+  equal contents. A cache that cannot be written only costs time.
+  """
+  try:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+      dir=target.parent, prefix=f".{target.stem}-", delete=False
+    ) as stream:
+      np.save(stream, ordinate_N)
+    os.replace(stream.name, target)
+  except OSError as error:
+    logging.warning("Zeros are not cached in %s: %s", target.parent, error)
+    return ordinate_N
+  cached_N = _cached(target)
+  return ordinate_N if cached_N is None else cached_N

@@ -1,0 +1,257 @@
+"""Reading ordinates of zeta zeros: Odlyzko's table, text, Platt's binary.
+
+Each reader returns `(ordinate_N, place)`, where `place(i)` says in words where
+the i-th ordinate stands, for the message that refuses a bad one.
+"""
+
+import bisect
+from collections.abc import Callable
+import hashlib
+import importlib.metadata
+import io
+import pathlib
+import pickle
+import re
+import struct
+import zlib
+
+import numpy as np
+
+WHEEL = "passagemath-database-odlyzko-zeta"
+ODLYZKO_COUNT = 2_001_052
+ODLYZKO_SHA256 = (
+  "1cebd3bf17c77958c5eef1d78d51338224dd086c0f5ad0874277a82af0f9939e"
+)
+
+_HEADER = struct.Struct("<ddQQ")
+_RECORD = np.dtype([("low", "<u8"), ("middle", "<u4"), ("high", "u1")])
+
+Reading = tuple[np.ndarray, Callable[[int], str]]
+
+
+def odlyzko_files(path: str) -> list[pathlib.Path]:
+  """The wheel's `zeros.sobj` (or a copy of it at `path`), found without sage.
+
+  Raises FileNotFoundError if neither is there.
+  """
+  if path:
+    return [_existing(path)]
+  try:
+    listed = importlib.metadata.distribution(WHEEL).files or []
+  except importlib.metadata.PackageNotFoundError:
+    listed = []
+  for file in listed:
+    if file.name == "zeros.sobj" and pathlib.Path(str(file.locate())).is_file():
+      return [pathlib.Path(str(file.locate()))]
+  raise FileNotFoundError(
+    "Odlyzko's table is not installed: pip install 'primelens[zeros]', or give "
+    "a file with --config.task.path=FILE --config.task.source=text."
+  )
+
+
+def text_files(path: str) -> list[pathlib.Path]:
+  """The text file; raises FileNotFoundError or, without a path, ValueError."""
+  if not path:
+    raise ValueError("source 'text' needs a file: --config.task.path=FILE.")
+  return [_existing(path)]
+
+
+def platt_files(path: str) -> list[pathlib.Path]:
+  """The .dat file, or all in a folder by the integer in their name.
+
+  Lexical order would put zeros_10000.dat before zeros_9000.dat. Raises
+  FileNotFoundError for nothing to read, ValueError for a name without integer.
+  """
+  if not path:
+    raise ValueError("source 'platt' needs a file or a folder of .dat files.")
+  if not pathlib.Path(path).is_dir():
+    return [_existing(path)]
+  files = list(pathlib.Path(path).glob("*.dat"))
+  if not files:
+    raise FileNotFoundError(f"{path} holds no .dat file.")
+  return sorted(files, key=_number)
+
+
+def _existing(path: str) -> pathlib.Path:
+  file = pathlib.Path(path).expanduser()
+  if not file.is_file():
+    raise FileNotFoundError(f"{path} is not a file.")
+  return file
+
+
+def _number(file: pathlib.Path) -> int:
+  digits = re.findall(r"\d+", file.stem)
+  if not digits:
+    raise ValueError(f"{file} has no integer in its name to order it by.")
+  return int(digits[-1])
+
+
+class _Data(pickle.Unpickler):
+  """Plain data only: a pickle that asks for any global is refused."""
+
+  def find_class(self, module, name):
+    raise ValueError(f"The pickle asks for {module}.{name}; only data is read.")
+
+
+def unpickled(compressed: bytes) -> np.ndarray:
+  """Returns the floats of a zlib-compressed pickled list, float64.
+
+  Raises ValueError for anything but one list of floats.
+  """
+  try:
+    content = _Data(io.BytesIO(zlib.decompress(compressed))).load()
+  except (zlib.error, pickle.UnpicklingError, EOFError) as error:
+    raise ValueError(f"Not a zlib-compressed pickle: {error}.") from error
+  if not isinstance(content, list) or set(map(type, content)) != {float}:
+    raise ValueError("The pickle is not one list of floats.")
+  return np.array(content)
+
+
+def odlyzko(files: list[pathlib.Path]) -> Reading:
+  """Reads Odlyzko's 2,001,052 ordinates, verified by sha256 and length.
+
+  Raises ValueError if the file is not that very table.
+  """
+  compressed = files[0].read_bytes()
+  found = hashlib.sha256(compressed).hexdigest()
+  if found != ODLYZKO_SHA256:
+    raise ValueError(
+      f"{files[0]} is not Odlyzko's table: sha256 {found}, expected "
+      f"{ODLYZKO_SHA256} (a text file needs --config.task.source=text)."
+    )
+  ordinate_N = unpickled(compressed)
+  if len(ordinate_N) != ODLYZKO_COUNT:
+    raise ValueError(f"{len(ordinate_N)} zeros, expected {ODLYZKO_COUNT}.")
+  return ordinate_N, lambda i: f"{files[0]}, zero {i + 1}"
+
+
+def text(files: list[pathlib.Path]) -> Reading:
+  """Reads one ordinate per line.
+
+  Raises ValueError naming the line that is not a number, and for a last line
+  that is cut short.
+  """
+  file = files[0]
+  _check_end(file)
+  try:
+    ordinate_N = np.loadtxt(file, comments=None, encoding="latin1", ndmin=1)
+  except ValueError as error:
+    raise ValueError(f"{file}, {_bad_line(file)}") from error
+  if ordinate_N.ndim != 1:
+    raise ValueError(f"{file}, {_bad_line(file)}")
+  return ordinate_N, lambda i: f"{file}, line {_line(file, i)} (zero {i + 1})"
+
+
+def _check_end(file: pathlib.Path) -> None:
+  """Refuses an empty file and a last line cut in the middle of a number.
+
+  A complete file may lack its final newline, but then its last number is as
+  long as the one before it.
+  """
+  with open(file, "rb") as stream:
+    stream.seek(max(0, file.stat().st_size - 4096))
+    tail = stream.read()
+  if not tail.strip():
+    raise ValueError(f"{file} holds no ordinates.")
+  lines = tail.split(b"\n")
+  if len(lines) > 1 and lines[-1] and len(lines[-1]) < len(lines[-2].strip()):
+    raise ValueError(
+      f"{file} is cut short: its last line {lines[-1].decode('latin1')!r} is "
+      "shorter than the one before and has no newline."
+    )
+
+
+def _bad_line(file: pathlib.Path) -> str:
+  """Names the first line that is not one number."""
+  with open(file, encoding="latin1") as stream:
+    for number, line in enumerate(stream, 1):
+      try:
+        float(line.strip() or 0)
+      except ValueError:
+        return f"line {number}: {line.strip()[:40]!r} is not one ordinate."
+  return "not one ordinate per line."
+
+
+def _line(file: pathlib.Path, i: int) -> int:
+  """Number of the line with the i-th ordinate (blank lines carry none)."""
+  with open(file, encoding="latin1") as stream:
+    full = (number for number, line in enumerate(stream, 1) if line.strip())
+    for skipped, number in enumerate(full):
+      if skipped == i:
+        return number
+  raise ValueError(f"{file} has no ordinate number {i + 1}.")
+
+
+def platt(files: list[pathlib.Path]) -> Reading:
+  """Reads the LMFDB's files of zeros computed by Platt.
+
+  A file is a u64 count of blocks; a block is t0, t1 (f64), N(t0), N(t1)
+  (u64) and N(t1) - N(t0) records of 13 bytes, each the distance to the next
+  zero in units of 2^-101. Raises ValueError naming file and block for
+  truncation, trailing bytes, zeros outside (t0, t1], or a jump in N.
+  """
+  parts, first_P, place_P = [], [], []
+  count, expected = 0, None
+  for file in files:
+    for where, start, end, part_N in _blocks(file):
+      if expected is not None and start != expected:
+        raise ValueError(
+          f"{where} starts after zero {start}, but the block before it ends "
+          f"with zero {expected}: a file or block is missing or repeated."
+        )
+      first_P.append(count)
+      place_P.append((where, start))
+      parts.append(part_N)
+      count, expected = count + len(part_N), end
+  if count == 0:
+    raise ValueError(f"{files[0]} holds no zeros.")
+
+  def place(i: int) -> str:
+    block = bisect.bisect_right(first_P, i) - 1
+    where, start = place_P[block]
+    return f"{where}, zero {start + i - first_P[block] + 1}"
+
+  return np.concatenate(parts), place
+
+
+def _blocks(file: pathlib.Path):
+  """Yields (place, N(t0), N(t1), ordinate_N) for each block of one file."""
+  content = memoryview(file.read_bytes())
+  if len(content) < 8:
+    raise ValueError(f"{file} is truncated: {len(content)} bytes.")
+  blocks, offset = int.from_bytes(content[:8], "little"), 8
+  for block in range(blocks):
+    where = f"{file}, block {block + 1} of {blocks}"
+    if len(content) - offset < _HEADER.size:
+      raise ValueError(f"{where} is truncated at byte {offset}.")
+    low, high, start, end = _HEADER.unpack_from(content, offset)
+    offset += _HEADER.size
+    if end < start or not 0 <= low < high < np.inf:
+      raise ValueError(f"{where} has the header {low, high, start, end}.")
+    size = (end - start) * _RECORD.itemsize
+    if len(content) - offset < size:
+      raise ValueError(f"{where} is truncated at byte {len(content)}.")
+    part_N = _decoded(content[offset : offset + size], low)
+    if len(part_N) and not low <= part_N[0] <= part_N[-1] <= high:
+      raise ValueError(f"{where} has zeros outside its range {low}..{high}.")
+    yield where, start, end, part_N
+    offset += size
+  if offset != len(content):
+    raise ValueError(f"{file} has {len(content) - offset} bytes after its end.")
+
+
+def _decoded(records: memoryview, low: float) -> np.ndarray:
+  """Ordinates t0 + 2^-101 * (running sum of the 104-bit records), float64.
+
+  The upper 40 bits (units of 2^-37) are summed as integers, hence exactly;
+  the lower 64 bits add less than one such unit each, so float64 is enough.
+  """
+  record_N = np.frombuffer(records, _RECORD)
+  upper_N = record_N["high"].astype(np.int64) << 32
+  upper_N = np.cumsum(upper_N + record_N["middle"])
+  lower_N = np.cumsum(record_N["low"].astype(np.float64))
+  return low + (np.ldexp(upper_N.astype(float), -37) + np.ldexp(lower_N, -101))
+
+
+FILES = {"odlyzko": odlyzko_files, "text": text_files, "platt": platt_files}
+READERS = {"odlyzko": odlyzko, "text": text, "platt": platt}
