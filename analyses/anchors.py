@@ -1,0 +1,192 @@
+"""What anyone can predict without a network: the anchors of every NLL table.
+
+All anchors take the flat sequence of unit-mean spacings, learn from a stretch
+that is named, and score one prediction per index in `index_N`, the positions
+shared with a network. They run on the host in float64.
+"""
+
+import dataclasses
+
+import numpy as np
+from primelens.analyses import autoregression
+
+
+@dataclasses.dataclass(frozen=True)
+class Anchor:
+  """One-step predictions of spacings (mean 1) and their NLL in nats."""
+
+  name: str
+  parameters: int
+  index_N: np.ndarray
+  nll_N: np.ndarray
+  prediction_N: np.ndarray
+
+  @property
+  def nll(self) -> float:
+    """Mean NLL over the scored spacings, nats per spacing."""
+    return float(np.mean(self.nll_N))
+
+
+def r2(anchor: Anchor, value_N) -> float:
+  """Returns 1 - sum (s - prediction)^2 / sum (s - mean s)^2 on the scored s."""
+  truth_N = np.asarray(value_N, np.float64)[anchor.index_N]
+  error_N = truth_N - anchor.prediction_N
+  return float(1 - np.mean(error_N**2) / np.var(truth_N))
+
+
+def constant(value_N, train: tuple[int, int], index_N) -> Anchor:
+  """Returns the i.i.d. Gaussian with the mean and variance of `train`."""
+  value_N, index_N = _checked(value_N, train, index_N)
+  mean, variance = value_N[slice(*train)].mean(), value_N[slice(*train)].var()
+  nll_N = autoregression.gaussian_nll(value_N[index_N] - mean, variance)
+  guess_N = np.full(len(index_N), mean)
+  return Anchor("constant Gaussian", 2, index_N, nll_N, guess_N)
+
+
+def marginal(value_N, train: tuple[int, int], index_N) -> Anchor:
+  """Returns the i.i.d. anchor: a Gaussian kernel density of `train`."""
+  value_N, index_N = _checked(value_N, train, index_N)
+  train_N = value_N[slice(*train)]
+  nll_N = -log_density(train_N, value_N[index_N])
+  guess_N = np.full(len(index_N), train_N.mean())
+  return Anchor("marginal (KDE)", 0, index_N, nll_N, guess_N)
+
+
+def log_density(sample_N, at_N) -> np.ndarray:
+  """Returns ln of the Gaussian kernel density of `sample_N` at `at_N`.
+
+  Scott's bandwidth h = std n^(-1/5); the sample is spread linearly over a grid
+  of step h / 20 and smoothed there, so millions of points cost one histogram.
+  Beyond the grid (8 h past the sample) only the nearest extreme point counts.
+  """
+  sample_N, at_N = np.asarray(sample_N, float), np.asarray(at_N, float)
+  width = np.std(sample_N, ddof=1) * len(sample_N) ** -0.2
+  step, reach = width / 20, 160
+  origin = sample_N.min() - reach * step
+  place_N = (sample_N - origin) / step
+  size = int(place_N.max()) + reach + 2
+  left_N = place_N.astype(np.int64)
+  share_N = place_N - left_N
+  mass = np.bincount(left_N, 1 - share_N, size)
+  mass += np.bincount(left_N + 1, share_N, size)
+  kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 20) ** 2)
+  scale = len(sample_N) * width * np.sqrt(2 * np.pi)
+  density = np.convolve(mass, kernel, mode="same") / scale
+  grid = origin + step * np.arange(size)
+  inner_N = np.interp(at_N, grid, density, left=0, right=0)
+  nearest_N = np.clip(at_N, sample_N.min(), sample_N.max())
+  outer_N = -0.5 * ((at_N - nearest_N) / width) ** 2 - np.log(scale)
+  with np.errstate(divide="ignore"):
+    return np.maximum(np.log(inner_N), outer_N)
+
+
+def autoregressive(
+  value_N, train: tuple[int, int], index_N, orders: tuple[int, ...]
+) -> tuple[Anchor, ...]:
+  """Returns Gaussian AR(p) anchors, Yule-Walker on `train`, one per order.
+
+  The mean is 1 and the variance the fit's own innovation variance.
+  """
+  value_N, index_N = _checked(value_N, train, index_N)
+  filters = _filters(value_N, train, max(orders))
+  return tuple(_filtered(value_N, index_N, filters, p) for p in orders)
+
+
+def windowed(
+  value_N,
+  train: tuple[int, int],
+  select_N,
+  index_N,
+  orders: tuple[int, ...] = tuple(range(8, 129, 8)),
+) -> Anchor:
+  """Returns the AR(p) with the best NLL on the indices `select_N`.
+
+  Where every scored spacing has max(orders) spacings before it inside a
+  network's window, this is the best filter that stays inside the window.
+  """
+  value_N, index_N = _checked(value_N, train, index_N)
+  filters = _filters(value_N, train, max(orders))
+  select_N = np.asarray(select_N)
+  score = lambda p: _filtered(value_N, select_N, filters, p).nll
+  best = min(orders, key=score)
+  anchor = _filtered(value_N, index_N, filters, best)
+  return dataclasses.replace(anchor, name=f"AR({best}) inside the window")
+
+
+def adaptive(
+  value_N,
+  index_N,
+  *,
+  order: int = 256,
+  window: int = 20_000,
+  block: int = 5_000,
+  method: str = "least_squares",
+) -> Anchor:
+  """Returns the AR(order) refitted on the `window` spacings before each block.
+
+  Blocks of `block` spacings start at the lowest index; only those that hold a
+  scored spacing are fitted. sigma is the std of the fit's own residuals inside
+  the window, for least squares (no intercept) x (1 + p / (W - p)).
+  Raises ValueError for another `method`, window <= 2 order, a short past.
+  """
+  fits = {"least_squares": _least_squares, "yule_walker": _yule_walker}
+  if method not in fits:
+    raise ValueError(f"method {method!r} is not one of {sorted(fits)}.")
+  if window <= 2 * order:
+    raise ValueError(f"window={window} must exceed twice the order {order}.")
+  first, stop = int(np.min(index_N)), int(np.max(index_N)) + 1
+  value_N, index_N = _checked(value_N, (first - window, stop), index_N)
+  residual_N = value_N - 1
+  guess_N, sigma_N = np.empty(len(index_N)), np.empty(len(index_N))
+  block_N = (index_N - first) // block
+  for number in np.unique(block_N):
+    here = block_N == number
+    start = first + int(number) * block
+    phi_Q, sigma = fits[method](residual_N, start, window, order)
+    guess_N[here] = autoregression.predict(residual_N, phi_Q, index_N[here])
+    sigma_N[here] = sigma
+  error_N = residual_N[index_N] - guess_N
+  nll_N = autoregression.gaussian_nll(error_N, sigma_N**2)
+  name = f"adaptive AR({order}), {method.replace('_', ' ')}, W={window:,}"
+  return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N)
+
+
+def _least_squares(residual_N, start: int, window: int, order: int):
+  # All regressors lie inside the window too, which leaves W - p targets.
+  first = start - window + order
+  phi_Q, sigma = autoregression.least_squares(residual_N, first, start, order)
+  return phi_Q, sigma * (1 + order / (window - order))
+
+
+def _yule_walker(residual_N, start: int, window: int, order: int):
+  past_W = residual_N[start - window : start]
+  c_Q = autoregression.autocovariance(past_W, order)
+  phi_Q, _ = autoregression.yule_walker(c_Q).order(order)
+  # The taper implied by 1/n makes the innovation variance too large here.
+  inside_N = np.arange(order, window)
+  guess_N = autoregression.predict(past_W, phi_Q, inside_N)
+  return phi_Q, float(np.std(past_W[inside_N] - guess_N))
+
+
+def _filters(value_N, train: tuple[int, int], order: int):
+  residual_N = value_N[slice(*train)] - 1
+  c_Q = autoregression.autocovariance(residual_N, order)
+  return autoregression.yule_walker(c_Q)
+
+
+def _filtered(value_N, index_N, filters, order: int) -> Anchor:
+  phi_Q, variance = filters.order(order)
+  guess_N = autoregression.predict(value_N - 1, phi_Q, index_N)
+  error_N = value_N[index_N] - 1 - guess_N
+  nll_N = autoregression.gaussian_nll(error_N, variance)
+  return Anchor(f"AR({order})", order + 1, index_N, nll_N, 1 + guess_N)
+
+
+def _checked(value_N, train: tuple[int, int], index_N):
+  value_N, index_N = np.asarray(value_N, np.float64), np.asarray(index_N)
+  first, stop = train
+  if not 0 <= first < stop <= len(value_N):
+    raise ValueError(f"stretch {train} is not inside 0..{len(value_N)}.")
+  if not len(index_N) or index_N.min() < 0 or index_N.max() >= len(value_N):
+    raise ValueError(f"index_N must hold indices in 0..{len(value_N) - 1}.")
+  return value_N, index_N

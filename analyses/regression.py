@@ -1,0 +1,133 @@
+"""Least squares on lagged values, and its bootstrap, float64, on the host."""
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class LeastSquares:
+  """y = intercept + x . coefficient, with the fit's own R2 and errors."""
+
+  coefficient_Q: np.ndarray
+  intercept: float
+  standard_error_Q: np.ndarray
+  r2: float
+  variance: float
+
+  def predict(self, x_NxQ) -> np.ndarray:
+    """Returns the fitted values at the rows of x."""
+    return np.asarray(x_NxQ, np.float64) @ self.coefficient_Q + self.intercept
+
+
+def lag_matrix(value_N, index_N, lags: int) -> np.ndarray:
+  """Returns the `lags` values before each index, most recent first: NxQ.
+
+  Row i is (v_{n-1}, ..., v_{n-Q}) for n = index_N[i], so it predicts v_n.
+  Raises ValueError if an index has fewer than `lags` values before it.
+  """
+  value_N, index_N = np.asarray(value_N), np.asarray(index_N)
+  outside = len(index_N) and index_N.max() > len(value_N)
+  if lags < 1 or outside or (len(index_N) and index_N.min() < lags):
+    raise ValueError(
+      f"lags={lags}: every index must lie in {lags}..{len(value_N)}."
+    )
+  return value_N[index_N[:, None] - np.arange(1, lags + 1)]
+
+
+def ols(x_NxQ, y_N, *, intercept: bool = True) -> LeastSquares:
+  """Returns ordinary least squares, min |y - a - x b|^2.
+
+  R2 = 1 - SSE / SST, SST about the mean with an intercept and about 0 without;
+  standard errors assume independent errors (`bootstrap` does not).
+  Raises ValueError unless there are more rows than coefficients.
+  """
+  x_NxP, y_N = _design(x_NxQ, y_N, intercept)
+  rows, columns = x_NxP.shape
+  if rows <= columns:
+    raise ValueError(f"{rows} rows cannot determine {columns} coefficients.")
+  beta, *_ = np.linalg.lstsq(x_NxP, y_N, rcond=None)
+  error_N = y_N - x_NxP @ beta
+  variance = float(error_N @ error_N / (rows - columns))
+  spread = np.sqrt(variance * np.diag(np.linalg.pinv(x_NxP.T @ x_NxP)))
+  total = np.sum((y_N - y_N.mean() * intercept) ** 2)
+  keep = slice(int(intercept), None)
+  return LeastSquares(
+    coefficient_Q=beta[keep],
+    intercept=float(beta[0]) if intercept else 0.0,
+    standard_error_Q=spread[keep],
+    r2=float(1 - error_N @ error_N / total),
+    variance=variance,
+  )
+
+
+def bootstrap(
+  x_NxQ, y_N, *, block: int, draws: int, seed: int, intercept: bool = True
+) -> np.ndarray:
+  """Returns the coefficients of `draws` block-bootstrap samples: RxQ.
+
+  Consecutive rows are cut into blocks, blocks are drawn with replacement, and
+  each draw solves the normal equations summed over its blocks, so dependence
+  up to the block's length is kept. The intercept is fitted and left out.
+  """
+  x_NxP, y_N = _design(x_NxQ, y_N, intercept)
+  gram_N = x_NxP[:, :, None] * x_NxP[:, None, :]
+  gram_BxPxP = block_sums(gram_N, block)
+  moment_BxP = block_sums(x_NxP * y_N[:, None], block)
+  count_RxB = block_counts(len(gram_BxPxP), draws, seed=seed)
+  gram_RxPxP = np.tensordot(count_RxB, gram_BxPxP, 1)
+  moment_RxPx1 = (count_RxB @ moment_BxP)[..., None]
+  beta_RxP = np.linalg.solve(gram_RxPxP, moment_RxPx1)[..., 0]
+  return beta_RxP[:, int(intercept) :]
+
+
+def block_sums(value_Nx, block: int) -> np.ndarray:
+  """Returns the sums over consecutive blocks of rows (the last may be short).
+
+  Raises ValueError unless there are at least two blocks.
+  """
+  value_Nx = np.asarray(value_Nx, np.float64)
+  if not 1 <= block < len(value_Nx):
+    raise ValueError(f"block={block} must lie in 1..{len(value_Nx) - 1}.")
+  return np.add.reduceat(value_Nx, np.arange(0, len(value_Nx), block), axis=0)
+
+
+def block_counts(blocks: int, draws: int, *, seed: int) -> np.ndarray:
+  """Returns how often each of `blocks` is drawn in each bootstrap draw: RxB."""
+  chances = np.full(blocks, 1 / blocks)
+  draw = np.random.default_rng(seed).multinomial
+  return draw(blocks, chances, size=draws).astype(np.float64)
+
+
+def interval(sample_Rx, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the central percentile interval over draws: (low, high)."""
+  tail = (1 - level) / 2
+  low, high = np.quantile(sample_Rx, [tail, 1 - tail], axis=0)
+  return low, high
+
+
+def scores(truth_N, prediction_N) -> dict[str, float]:
+  """Returns MSE, R2 = 1 - MSE / var(truth), and the Pearson correlation.
+
+  A constant prediction has correlation 0.
+  """
+  truth_N = np.asarray(truth_N, np.float64)
+  guess_N = np.broadcast_to(np.float64(prediction_N), truth_N.shape)
+  mse = float(np.mean((truth_N - guess_N) ** 2))
+  centred_N, shape_N = truth_N - truth_N.mean(), guess_N - guess_N.mean()
+  norm = np.linalg.norm(centred_N) * np.linalg.norm(shape_N)
+  flat = np.ptp(guess_N) == 0
+  correlation = 0.0 if flat else float(centred_N @ shape_N / norm)
+  r2 = float(1 - mse / np.var(truth_N))
+  return {"mse": mse, "r2": r2, "correlation": correlation}
+
+
+def _design(x_NxQ, y_N, intercept: bool):
+  x_NxQ, y_N = np.asarray(x_NxQ, np.float64), np.asarray(y_N, np.float64)
+  if x_NxQ.ndim != 2 or y_N.shape != x_NxQ.shape[:1]:
+    raise ValueError(
+      f"need x of shape NxQ and y of N, got {x_NxQ.shape} and {y_N.shape}."
+    )
+  if intercept:
+    x_NxQ = np.column_stack([np.ones(len(x_NxQ)), x_NxQ])
+  return x_NxQ, y_N
