@@ -1,11 +1,13 @@
 """Attention: masks, positions, the explicit pattern and the fused product."""
 
+import functools
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+BLOCK = 64  # queries that meet their keys at once on a CPU
 _MASKS = ("causal", "full", "leaky_as_published", "memory_blind")
 
 
@@ -96,12 +98,105 @@ def weighted(pattern_BxHxTxT, v_BxTxHxDh):
   return jnp.einsum("bhqk,bkhd->bqhd", pattern_BxHxTxT, v_BxTxHxDh)
 
 
-def _combined(mask, length, mask_BxTxT):
-  """Returns both masks as one broadcastable BxTxT, or None."""
-  if mask == "full":
-    return mask_BxTxT
-  causal = table(mask, length)[None]
-  return causal if mask_BxTxT is None else causal & mask_BxTxT
+def _product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
+  """Returns the product by way of the whole pattern."""
+  if mask == "causal":
+    causal = table("causal", q_BxTxHxDh.shape[1])[None]
+    mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
+  p = pattern(scores(q_BxTxHxDh, k_BxTxHxDh), mask_BxTxT)
+  return weighted(p, v_BxTxHxDh)
+
+
+def _columns(scores_HxKxQ, mask_KxQ):
+  """Returns the softmax over keys, the second axis of three.
+
+  Queries are the minor axis: the CPU compiler vectorises sums and maxima over
+  any other axis, and not over the minor one.
+  """
+  s = scores_HxKxQ.astype(jnp.float32)
+  if mask_KxQ is None:
+    return jax.nn.softmax(s, axis=1)
+  s = jnp.where(mask_KxQ[None], s, jnp.finfo(jnp.float32).min)
+  top = jax.lax.stop_gradient(jnp.max(s, axis=1, keepdims=True))
+  e = jnp.where(mask_KxQ[None], jnp.exp(s - top), 0.0)
+  total = jnp.sum(e, axis=1, keepdims=True)
+  return e / jnp.where(total == 0, 1.0, total)  # 0: a query with no key
+
+
+def _sequence(q_HxTxDh, k_HxTxDh, v_HxTxDh, mask_TxT, *, mask):
+  """Returns one sequence's product, a block of queries at a time.
+
+  Under the causal mask a block meets only the keys up to its last query, so
+  the upper triangle is not computed.
+  """
+  length = q_HxTxDh.shape[1]
+  block = -(-length // min(8, -(-length // BLOCK)))
+  outs = []
+  for start in range(0, length, block):
+    stop = min(start + block, length)
+    seen = stop if mask == "causal" else length
+    rows, columns = np.arange(start, stop), np.arange(seen)
+    allowed = columns[:, None] <= rows[None] if mask == "causal" else None
+    if mask_TxT is not None:
+      part = mask_TxT[start:stop, :seen].T
+      allowed = part if allowed is None else allowed & part
+    s = jnp.einsum("hkd,hqd->hkq", k_HxTxDh[:, :seen], q_HxTxDh[:, start:stop])
+    p = _columns(s, allowed).astype(v_HxTxDh.dtype)
+    outs.append(jnp.einsum("hkq,hkd->hqd", p, v_HxTxDh[:, :seen]))
+  return jnp.concatenate(outs, axis=1)
+
+
+def _blocks(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
+  """Returns the product sequence by sequence, keeping no pattern.
+
+  A sequence's scores stay in the cache; the backward pass computes them again,
+  which costs less than a round trip through memory.
+  """
+  batch, length, _, head_width = q_BxTxHxDh.shape
+  if mask_BxTxT is not None:
+    mask_BxTxT = jnp.broadcast_to(mask_BxTxT, (batch, length, length))
+  one = jax.checkpoint(
+    functools.partial(_sequence, mask=mask), prevent_cse=False
+  )
+  heads_first = lambda x: jnp.swapaxes(x, 1, 2)
+  qkv = (q_BxTxHxDh * head_width**-0.5, k_BxTxHxDh, v_BxTxHxDh)
+  rows = (*map(heads_first, qkv), mask_BxTxT)
+  return heads_first(jax.lax.map(lambda row: one(*row), rows))
+
+
+def _cudnn(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
+  """Returns the product of the fused GPU kernel."""
+  mask_Bx1xTxT = None
+  if mask_BxTxT is not None:
+    batch, length = q_BxTxHxDh.shape[:2]
+    shape = (batch, length, length)
+    mask_Bx1xTxT = jnp.broadcast_to(mask_BxTxT, shape)[:, None]
+  return jax.nn.dot_product_attention(
+    q_BxTxHxDh,
+    k_BxTxHxDh,
+    v_BxTxHxDh,
+    mask=mask_Bx1xTxT,
+    is_causal=mask == "causal",
+    implementation="cudnn",
+  )
+
+
+_PRODUCTS = {"blocks": _blocks, "xla": _product, "cudnn": _cudnn}
+
+
+def implementation_for(q_BxTxHxDh, platform: str | None = None) -> str:
+  """Returns the fastest implementation for these queries on a platform.
+
+  GPU: `cudnn` where its kernel applies (16-bit floats, even length, head width
+  a multiple of 8 up to 128), else `xla`. CPU: `blocks` from 64 positions on.
+  """
+  _, length, _, head_width = q_BxTxHxDh.shape
+  platform = platform or jax.default_backend()
+  if platform == "gpu":
+    half = q_BxTxHxDh.dtype in (jnp.bfloat16, jnp.float16)
+    fits = length % 2 == 0 and head_width % 8 == 0 and head_width <= 128
+    return "cudnn" if half and fits else "xla"
+  return "blocks" if platform == "cpu" and length >= BLOCK else "xla"
 
 
 def attend(
@@ -113,9 +208,20 @@ def attend(
   mask_BxTxT=None,
   implementation: Literal["auto", "blocks", "xla", "cudnn"] = "auto",
 ):
-  """Returns softmax(q.k / sqrt(Dh)) v under the mask, BxTxHxDh."""
+  """Returns softmax(q.k / sqrt(Dh)) v under both masks, BxTxHxDh.
+
+  `mask_BxTxT` is True where a query (row) may read a key (column); axes of
+  length 1 broadcast. A query that may read nothing gets zeros (`cudnn`: the
+  mean of all values). `xla` forms the whole pattern, `blocks` never more than
+  one sequence's and never the causal upper triangle, `cudnn` is the fused GPU
+  kernel (reverse mode only). Raises `ValueError` for another name.
+  """
   if mask not in ("causal", "full"):
-    raise ValueError(f"mask {mask!r} is not one of causal, full.")
-  combined = _combined(mask, q_BxTxHxDh.shape[1], mask_BxTxT)
-  p = pattern(scores(q_BxTxHxDh, k_BxTxHxDh), combined)
-  return weighted(p, v_BxTxHxDh)
+    raise ValueError(f"mask={mask!r} is not one of causal, full.")
+  if implementation == "auto":
+    implementation = implementation_for(q_BxTxHxDh)
+  if implementation not in _PRODUCTS:
+    choices = ", ".join(("auto", *_PRODUCTS))
+    raise ValueError(f"implementation={implementation!r} is not of {choices}.")
+  product = _PRODUCTS[implementation]
+  return product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT)

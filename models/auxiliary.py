@@ -6,7 +6,6 @@ orthogonality, and the drift of short rollouts, as the published runs had them.
 
 import jax
 import jax.numpy as jnp
-
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 

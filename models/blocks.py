@@ -6,12 +6,11 @@ sinusoidal, rotary or no positions; causal, full or slot masks; dropout.
 
 from collections.abc import Callable
 import dataclasses
-from typing import Literal, get_args
+from typing import get_args, Literal
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
-
 from primelens.models import attention
 
 
@@ -47,7 +46,7 @@ class Config:
   final_norm: bool = True
   bias: bool = False
   activation: Literal["gelu", "relu"] = "gelu"
-  zero_padding: bool = False  # after the final norm, as torch's fast path does
+  zero_padding: bool = False  # before the final norm, as torch's fast path
   dropout: float = 0.1
   embed_dropout: float = 0.1
   init: Literal["gpt2", "normal", "torch"] = "gpt2"

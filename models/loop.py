@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec
 import numpy as np
-
 from primelens.models import checkpoints as checkpoints_lib
 from primelens.models import fit
 from primelens.models import optimizer as optimizer_lib
@@ -61,12 +62,30 @@ def read_metrics(path: Path) -> list[dict]:
   return rows
 
 
-def abstract(state_S):
-  """Returns shapes, dtypes and shardings of a state, to restore into."""
-  as_shape = lambda x: jax.ShapeDtypeStruct(
-    x.shape, x.dtype, sharding=x.sharding
-  )
-  return jax.tree.map(as_shape, state_S)
+def abstract(program: fit.Program, config: fit.Config, optimizer, mesh):
+  """Returns shapes, dtypes and shardings of a population, to restore into."""
+  build = lambda keys: fit.init(program, optimizer, keys)
+  shapes = jax.eval_shape(build, fit.seed_keys(config))
+  place = NamedSharding(mesh, PartitionSpec("seed"))
+  as_shape = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
+  return jax.tree.map(as_shape, shapes)
+
+
+def read_state(directory: Path, program: fit.Program, config: fit.Config):
+  """Returns the newest (step, state) of a run directory, or None.
+
+  Reads only; an unreadable newest checkpoint falls back to the one before it.
+  """
+  folder = Path(directory) / "checkpoints"
+  if not folder.is_dir():
+    return None
+  optimizer = optimizer_lib.build(config.optimizer, config.steps)
+  shapes = abstract(program, config, optimizer, fit.mesh(config.seeds))
+  checkpoints = checkpoints_lib.Checkpoints(folder)
+  try:
+    return checkpoints.restore(shapes)
+  finally:
+    checkpoints.close()
 
 
 class Fit:
@@ -85,10 +104,12 @@ class Fit:
 
   def start(self) -> tuple[int, fit.FitState]:
     """Returns the step and state to go on from: restored, or fresh."""
+    shapes = abstract(self.program, self.config, self.optimizer, self.mesh)
+    restored = self.checkpoints.restore(shapes, discard=True)
+    if restored is not None:
+      return restored
     build = jax.jit(lambda keys: fit.init(self.program, self.optimizer, keys))
-    state_S = fit.shard(build(self.keys_S), self.mesh, "seed")
-    restored = self.checkpoints.restore(abstract(state_S), discard=True)
-    return restored if restored is not None else (0, state_S)
+    return 0, fit.shard(build(self.keys_S), self.mesh, "seed")
 
   def run(self, data, select, *, progress: Callable, stopped: Callable):
     """Returns the `Outcome` of training up to `config.steps`.

@@ -7,7 +7,6 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
-
 from primelens.models import blocks
 
 

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-
 from primelens.models import blocks
 from primelens.models import mixture as mixture_lib
 from primelens.models import transformer
@@ -36,6 +35,9 @@ class Config:
   floor: Literal["add", "clamp"] = "add"
   head_scale: float = 0.0  # 0: the trunk's init_std
   skip_order: int = 0  # Q taps of the linear autoregressive skip; 0: none
+  skip_filters: int = 1  # J linear filters, mixed by the transformer
+  skip_stretch: int = 0  # spacings of train behind each filter; 0: all
+  skip_lead: int = 0  # spacings at the end of train no filter has seen
   entropy: float = 0.005  # weight of the mixture-weight entropy
   auxiliary: Literal["none", "window_statistics", "mean", "diagonal"] = "none"
   auxiliary_ramp: Schedule = ((500, 1e-3), (3000, 1e-2))
@@ -107,19 +109,27 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   taps and unit scale; a study may set it from the train split.
   """
   trunk, width = config.trunk, config.trunk.width
+  filters = config.skip_filters if config.skip_order else 0
   names = ("trunk", "input", "head", "memory", "auxiliary")
   keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
   params = transformer.init(trunk, keys["trunk"])
-  params["input"] = _affine(keys["input"], trunk.init_std, 1, width)
+  params["input"] = _affine(keys["input"], trunk.init_std, 1 + filters, width)
   head_std = config.head_scale or trunk.init_std
-  params["head"] = _affine(keys["head"], head_std, width, 3 * config.components)
+  params["head"] = _affine(
+    keys["head"], head_std, width, 3 * config.components + filters
+  )
+  kernel_Dx3K = params["head"]["kernel"]  # gates start closed
+  params["head"]["kernel"] = kernel_Dx3K.at[:, :filters].set(0.0)
   if config.memory != "none":
     params["memory"] = _memory(config, keys["memory"])
   if config.auxiliary != "none":
     params["auxiliary"] = _auxiliary(config, keys["auxiliary"])
   if config.skip_order:
     q = config.skip_order
-    params["skip"] = {"kernel": jnp.zeros((q, q)), "log_scale": jnp.zeros(q)}
+    params["skip"] = {
+      "kernel": jnp.zeros((filters, q, q)),
+      "log_scale": jnp.zeros(q),
+    }
   return params
 
 
@@ -140,26 +150,38 @@ def skip_matrix(kernel_QxQ, window: int):
   return jnp.where(inside_TxT, taps_TxT, 0.0)
 
 
-def _head(config: Config, params, state_BxUxD, x_BxT):
+def skip_predictions(config: Config, params, x_BxT):
+  """Returns what each filter of the skip expects of the next s - 1, BxTxJ."""
+  filters_JxTxT = jax.vmap(lambda kernel: skip_matrix(kernel, x_BxT.shape[1]))(
+    params["skip"]["kernel"]
+  )
+  return jnp.einsum("bu,jtu->btj", x_BxT - 1.0, filters_JxTxT)
+
+
+def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   """Returns the mixture read from the last U states of the window.
 
   Without the skip the means are softplus(raw) and the scales softplus(raw) +
-  1e-4 (published). With it the head speaks in units of the filter's own
-  residual: mean = 1 + filter(s - 1) + e^l m, scale = e^l sigma.
+  1e-4 (published). With it the states weigh the J filters and speak in units
+  of their residual: mean_k = 1 + sum_j g_j filter_j + e^l m_k, scale_k = e^l
+  sigma_k, with g the last filter alone at raw = 0.
   """
   raw = state_BxUxD.astype(jnp.float32) @ params["head"]["kernel"]
   raw = raw + params["head"]["bias"][None, None]
-  if not config.skip_order:
+  if guess_BxTxJ is None:
     return mixture_lib.from_raw(raw)
-  length, read = x_BxT.shape[1], state_BxUxD.shape[1]
-  filter_TxT = skip_matrix(params["skip"]["kernel"], length)
-  centre_BxU = 1.0 + ((x_BxT - 1.0) @ filter_TxT.T)[:, length - read :]
+  length, read = guess_BxTxJ.shape[1], state_BxUxD.shape[1]
+  gate_BxUxJ, raw = jnp.split(raw, [config.skip_filters], axis=-1)
+  last_J = jnp.arange(config.skip_filters) == config.skip_filters - 1
+  gate_BxUxJ = gate_BxUxJ + last_J[None, None]
+  guess_BxUxJ = guess_BxTxJ[:, length - read :]
+  centre_BxUx1 = 1.0 + jnp.sum(gate_BxUxJ * guess_BxUxJ, -1, keepdims=True)
   order_T = jnp.minimum(jnp.arange(length), config.skip_order - 1)
   scale_U = jnp.exp(params["skip"]["log_scale"][order_T])[length - read :]
   unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
   return mixture_lib.Mixture(
     unit.log_weight,
-    centre_BxU[..., None] + scale_U[None, :, None] * unit.mean,
+    centre_BxUx1 + scale_U[None, :, None] * unit.mean,
     scale_U[None, :, None] * unit.scale,
   )
 
@@ -186,14 +208,26 @@ def _order(config: Config, slot_order_M, train: bool):
   return None if mode == "off" else jnp.arange(config.slots)
 
 
-def _embed(config: Config, params, x_BxT, order_M, keep_M):
+def _inputs(x_BxT, guess_BxTxJ):
+  """Returns what a data token is told: its spacing, and how each filter erred.
+
+  The error of filter j at t is s_t - 1 - (its prediction made at t - 1).
+  """
+  if guess_BxTxJ is None:
+    return x_BxT[..., None]
+  before_BxTxJ = jnp.pad(guess_BxTxJ[:, :-1], ((0, 0), (1, 0), (0, 0)))
+  error_BxTxJ = x_BxT[..., None] - 1.0 - before_BxTxJ
+  return jnp.concatenate([x_BxT[..., None], error_BxTxJ], axis=-1)
+
+
+def _embed(config: Config, params, input_BxTxJ, order_M, keep_M):
   """Returns the trunk's input: data tokens, slots before or behind them."""
-  kernel_D, bias_D = params["input"]["kernel"][0], params["input"]["bias"]
-  x_BxTxD = x_BxT[..., None] * kernel_D[None, None] + bias_D[None, None]
+  x_BxTxD = input_BxTxJ @ params["input"]["kernel"]
+  x_BxTxD = x_BxTxD + params["input"]["bias"][None, None]
   if config.memory == "none":
     return x_BxTxD
   slots_MxD = _slots(config, params["memory"], order_M, keep_M)
-  shape = (x_BxT.shape[0], *slots_MxD.shape)
+  shape = (x_BxTxD.shape[0], *slots_MxD.shape)
   parts = (x_BxTxD, jnp.broadcast_to(slots_MxD[None], shape))
   if config.memory == "prefix":
     parts = parts[::-1]
@@ -232,16 +266,20 @@ def apply(
   order_M = None
   if config.memory != "none" and config.has_slot_ids:
     order_M = _order(config, slot_order_M, train)
+  guess_BxTxJ = None
+  if config.skip_order:
+    guess_BxTxJ = skip_predictions(config, params, x_BxT)
+  inputs = _inputs(x_BxT, guess_BxTxJ)
   state_BxLxD, activations = transformer.apply(
     config.trunk,
     params,
-    _embed(config, params, x_BxT, order_M, slot_keep_M),
+    _embed(config, params, inputs, order_M, slot_keep_M),
     edits=edits,
     sites=sites,
     dropout_key=dropout_key,
   )
   read_BxUxD = _read(config, params, state_BxLxD)
-  return _head(config, params, read_BxUxD, x_BxT), activations
+  return _head(config, params, read_BxUxD, guess_BxTxJ), activations
 
 
 _BOUND: dict[str, Callable] = {}

@@ -14,7 +14,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from primelens.models import attention
 from primelens.models import blocks
 
@@ -175,12 +174,12 @@ def apply(
     mask=mask,
     dropout_key=dropout_key,
   )
+  if config.zero_padding and keep_BxT is not None:
+    x = x * keep_BxT[..., None].astype(x.dtype)
   if config.final_norm:
     x = blocks.norm(config, "final_norm").apply(
       {"params": params["final_norm"]}, x
     )
-  if config.zero_padding and keep_BxT is not None:
-    x = x * keep_BxT[..., None].astype(x.dtype)
   x = tap("final", x)
   return x, record | layered
 

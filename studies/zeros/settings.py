@@ -34,6 +34,7 @@ class Masking:
     0.95,
   )
   windows: int = 256
+  sweep_batch: int = 4  # (seed, ratio) pairs in memory at a time
   seed: int = 0
 
 
@@ -42,7 +43,7 @@ class Heads:
   """Head removal."""
 
   windows: int = 256
-  core: tuple[int, ...] = ()  # published core as layer * H + head; () for none
+  sweep_batch: int = 4  # (seed, removal) pairs in memory at a time
   seed: int = 0
 
 
@@ -78,6 +79,7 @@ class Linear:
 
   order: int = 3
   long_order: int = 20
+  jacobian_windows: int = 256
   samples: int = 20000
   seed: int = 0
 

@@ -1,0 +1,8 @@
+"""Reads trained runs: `python analyze.py --workdir=... --only=...`."""
+
+import sys
+
+from primelens.studies import analyze
+
+if __name__ == "__main__":
+  sys.exit(analyze.main())

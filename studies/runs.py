@@ -1,0 +1,202 @@
+"""The run directory: made, checked, resumed, and read back.
+
+config.json, manifest.json, metrics.jsonl, checkpoints/, snapshots/, results/,
+figures/. `load` rebuilds a run from the directory alone.
+"""
+
+import dataclasses
+import datetime
+import functools
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+from primelens import tasks
+from primelens.models import fit
+from primelens.models import loop
+from primelens.models import spacing
+from primelens.studies import experiment as experiment_lib
+from primelens.studies.zeros import program as zeros_program
+from primelens.tasks import windows
+
+SCHEMA = 1
+LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+  """What an analysis gets: one population, its task, its forward pass."""
+
+  workdir: Path
+  experiment: experiment_lib.Experiment
+  series: windows.Series
+  params_S: Any
+  step: int
+  apply: Any
+  manifest: dict
+  frozen_S: np.ndarray
+
+  @property
+  def name(self) -> str:
+    """The folder's name, by which results of several runs are told apart."""
+    return self.workdir.name
+
+  @property
+  def settings(self):
+    """The study's analysis settings."""
+    return self.experiment.analyses
+
+  def untrained_S(self):
+    """Returns fresh parameters of the run's seeds: the untrained null."""
+    program, _, _ = zeros_program.build(self.experiment, self.series)
+    keys_S = fit.seed_keys(self.experiment.fit)
+    start = lambda key: program.init(jax.random.fold_in(key, 0))
+    return jax.jit(jax.vmap(start))(keys_S)
+
+  def batches(
+    self, split: str, count: int = 0, seed=None, *, min_context: int = 0
+  ):
+    """Returns windows NxT+1 of a split and their start indices, by height.
+
+    Windows score disjoint targets: those with `min_context` spacings behind
+    them (0: the evaluation setting). `count` 0 takes all; a seed draws them
+    at random without replacement.
+    """
+    context = min_context or self.settings.evaluation.min_context
+    start_N = windows.starts(
+      self.series,
+      split,
+      count or None,
+      min_context=zeros_program.scored_context(self.experiment.model, context),
+      seed=seed,
+    )
+    window_NxT1 = windows.take(self.series.value_N, start_N, self.series.window)
+    return window_NxT1, start_N
+
+
+def write_json(path: Path, value) -> None:
+  """Writes JSON to a temporary name, then renames it into place."""
+  temporary = path.with_name(path.name + ".tmp")
+  temporary.write_text(json.dumps(value, indent=2) + "\n")
+  os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict:
+  """Returns a JSON file; raises `ValueError` naming a broken one."""
+  try:
+    return json.loads(Path(path).read_text())
+  except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    raise ValueError(f"{path} is not readable JSON: {error}") from error
+
+
+@functools.cache
+def revision() -> str:
+  """Returns the code's git revision with "-dirty", or the package version."""
+  root = Path(__file__).resolve().parent.parent
+  git = lambda *args: subprocess.run(
+    ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
+  ).stdout.strip()
+  try:
+    dirty = git("status", "--porcelain", "--untracked-files=no")
+    return git("rev-parse", "HEAD") + ("-dirty" if dirty else "")
+  except (OSError, subprocess.CalledProcessError):
+    return importlib.metadata.version("primelens")
+
+
+def versions() -> dict[str, str]:
+  """Returns the versions of Python and the libraries that make the numbers."""
+  found = {name: importlib.metadata.version(name) for name in LIBRARIES}
+  return {"python": sys.version.split()[0]} | found
+
+
+def manifest(experiment, series: windows.Series, command: list[str]) -> dict:
+  """Returns where a run's numbers come from."""
+  return {
+    "schema": SCHEMA,
+    "revision": revision(),
+    "versions": versions(),
+    "devices": [str(device) for device in jax.devices()],
+    "data_hash": series.data_hash,
+    "splits": series.splits,
+    "seeds": [
+      experiment.fit.first_seed + i for i in range(experiment.fit.seeds)
+    ],
+    "command": command,
+    "created": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
+  }
+
+
+def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
+  """Makes the run directory, or checks that it is this very run's.
+
+  Raises `ValueError` when it holds another run or other files; nothing is
+  written then.
+  """
+  workdir = Path(workdir)
+  if (workdir / "config.json").exists():
+    old = experiment_lib.from_dict(read_json(workdir / "config.json"))
+    differs = experiment_lib.difference(old, experiment)
+    if differs:
+      raise ValueError(
+        f"{workdir} holds another run ({differs}); choose another --workdir."
+      )
+    known = read_json(workdir / "manifest.json").get("data_hash")
+    if known != series.data_hash:
+      raise ValueError(f"{workdir} was trained on other data ({known}).")
+    return
+  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+    raise ValueError(
+      f"{workdir} is not empty and has no config.json; choose another --workdir."
+    )
+  workdir.mkdir(parents=True, exist_ok=True)
+  write_json(workdir / "manifest.json", manifest(experiment, series, command))
+  write_json(workdir / "config.json", experiment_lib.to_dict(experiment))
+
+
+def load(workdir: Path, overrides=None) -> Run:
+  """Returns a run rebuilt from its directory alone.
+
+  `overrides(settings) -> settings` changes analysis settings. Raises
+  `FileNotFoundError` or `ValueError` in one line where there is no run, no
+  checkpoint, or a broken file.
+  """
+  workdir = Path(workdir)
+  if not (workdir / "config.json").exists():
+    raise FileNotFoundError(
+      f"No run in {workdir}: train one with train.py --workdir={workdir}."
+    )
+  experiment = experiment_lib.from_dict(read_json(workdir / "config.json"))
+  if overrides is not None:
+    settings = overrides(experiment.analyses)
+    experiment = dataclasses.replace(experiment, analyses=settings)
+  series = tasks.load(experiment.task)
+  recorded = read_json(workdir / "manifest.json")
+  if recorded.get("data_hash") != series.data_hash:
+    raise ValueError(f"{workdir} was trained on other data than is here now.")
+  step, state_S = _restore(workdir, experiment, series)
+  best = experiment.analyses.parameters == "best"
+  return Run(
+    workdir=workdir,
+    experiment=experiment,
+    series=series,
+    params_S=state_S.best_params if best else state_S.params,
+    step=step,
+    apply=spacing.bind(experiment.model),
+    manifest=recorded,
+    frozen_S=np.asarray(state_S.frozen_step),
+  )
+
+
+def _restore(workdir: Path, experiment, series):
+  """Returns the newest checkpoint of a run, on one device."""
+  program, _, _ = zeros_program.build(experiment, series)
+  restored = loop.read_state(workdir, program, experiment.fit)
+  if restored is None:
+    raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
+  return restored

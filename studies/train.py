@@ -1,0 +1,174 @@
+"""train: a config and a work directory in, a run directory out."""
+
+import os
+from pathlib import Path
+import signal
+import sys
+import time
+
+from absl import flags
+import jax
+import numpy as np
+from primelens import tasks
+from primelens.models import loop
+from primelens.studies import cli
+from primelens.studies import cost
+from primelens.studies import experiment as experiment_lib
+from primelens.studies import runs
+from primelens.studies.zeros import program as zeros_program
+
+USAGE = """
+Trains a population of networks and writes a run directory.
+
+  train.py --config=configs/zeros_demo_e0.py --workdir=runs/demo/e0
+  train.py --config=configs/zeros_postfix_e4.py --dry_run
+  train.py --config=zeros_e0 --workdir=runs/e0 --config.fit.seeds=8
+
+The same command resumes. A directory used with another task, model or fit is
+refused. Ctrl-C saves. Exit codes: 0 done, 2 wrong input, 3 every seed's loss
+was not finite, 130 interrupted.
+"""
+LOG_SECONDS = 5.0
+
+
+def _flags(argv: list[str]) -> flags.FlagValues:
+  values = flags.FlagValues()
+  cli.define_config(values, argv)
+  flags.DEFINE_string("workdir", None, "Run directory.", flag_values=values)
+  flags.DEFINE_bool(
+    "dry_run",
+    False,
+    "Print parameters, memory, FLOP, steps and expected time; train nothing.",
+    flag_values=values,
+  )
+  flags.DEFINE_bool(
+    "distributed",
+    False,
+    "Call jax.distributed.initialize() first (SLURM, GKE, Cloud TPU).",
+    flag_values=values,
+  )
+  flags.DEFINE_string(
+    "compilation_cache",
+    None,
+    "Folder of JAX's persistent compilation cache.",
+    flag_values=values,
+  )
+  return values
+
+
+class Reporter:
+  """Progress of a fit: a bar on a terminal, a line every few seconds else."""
+
+  def __init__(self, steps: int):
+    self._bar = cli.progress()
+    self._steps, self._last = steps, -LOG_SECONDS
+    if self._bar is not None:
+      self._task = self._bar.add_task("training", total=steps, note="")
+      self._bar.start()
+
+  def __call__(self, step: int, row: dict) -> None:
+    note = summary(row)
+    if self._bar is not None:
+      self._bar.update(self._task, completed=step, note=note)
+    elif self._due() or step == self._steps:
+      remaining = (self._steps - step) * row["seconds_per_step"]
+      print(
+        f"step {step}/{self._steps}  {note}  {remaining:.0f} s left",
+        file=sys.stderr,
+        flush=True,
+      )
+
+  def _due(self) -> bool:
+    now = time.monotonic()
+    due = now - self._last >= LOG_SECONDS
+    self._last = now if due else self._last
+    return due
+
+  def close(self) -> None:
+    """Ends the bar."""
+    if self._bar is not None:
+      self._bar.stop()
+
+
+def summary(row: dict) -> str:
+  """Returns one line of a metrics row: the medians over seeds."""
+  parts = []
+  for name in ("train/nll_nats", "select/nll_nats"):
+    values = [v for v in row.get(name, []) if v is not None]
+    if values:
+      parts.append(f"{name} {np.median(values):+.4f}")
+  return "  ".join(parts)
+
+
+def _interruptible() -> tuple:
+  """Returns a function that says whether to save and leave, and its undo."""
+  caught: list[int] = []
+  old = {
+    number: signal.signal(number, lambda signum, _: caught.append(signum))
+    for number in (signal.SIGINT, signal.SIGTERM)
+  }
+  undo = lambda: [signal.signal(number, f) for number, f in old.items()]
+  return (lambda: bool(caught)), undo
+
+
+def train(experiment, workdir: Path, command: list[str]) -> int:
+  """Returns the exit code of training a run in its directory."""
+  series = tasks.load(experiment.task)
+  runs.prepare(workdir, experiment, series, command)
+  program, data, select = zeros_program.build(experiment, series)
+  reporter = Reporter(experiment.fit.steps)
+  stopped, undo = _interruptible()
+  try:
+    outcome = loop.Fit(program, experiment.fit, workdir).run(
+      data, select, progress=reporter, stopped=stopped
+    )
+  finally:
+    undo()
+    reporter.close()
+  return _conclude(outcome, experiment, workdir)
+
+
+def _conclude(outcome: loop.Outcome, experiment, workdir: Path) -> int:
+  """Says how the fit ended, and returns the exit code."""
+  first = experiment.fit.first_seed
+  for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
+    if step >= 0:
+      print(
+        f"seed {first + i}: loss not finite at step {step}; kept as it was "
+        "before",
+        file=sys.stderr,
+      )
+  best = np.round(np.asarray(outcome.state_S.best_nll), 4)
+  print(
+    f"{outcome.reason} at step {outcome.step}; best select/nll_nats per seed "
+    f"{best.tolist()}; {workdir}"
+  )
+  codes = {"frozen": cli.ALL_FROZEN, "interrupted": cli.INTERRUPTED}
+  return codes.get(outcome.reason, 0)
+
+
+def _main(argv: list[str]) -> int:
+  argv = cli.config_path(argv)
+  values = _flags(argv)
+  if not cli.parse(values, argv, USAGE):
+    return 0
+  if values.config is None:
+    names = ", ".join(cli.shipped_configs())
+    raise ValueError(f"--config is missing; a file, or one of {names}.")
+  experiment = experiment_lib.check(values.config)
+  if values.distributed:
+    jax.distributed.initialize()
+  if values.compilation_cache:
+    jax.config.update("jax_compilation_cache_dir", values.compilation_cache)
+  if values.dry_run:
+    print(cost.table(experiment))
+    return 0
+  if not values.workdir:
+    raise ValueError("--workdir is missing: name the run directory.")
+  command = [os.path.basename(argv[0]), *argv[1:]]
+  return train(experiment, Path(values.workdir), command)
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code; the entry point of `primelens-train`."""
+  return cli.run(_main, list(sys.argv if argv is None else argv))

@@ -1,0 +1,97 @@
+"""Claims on trial: what a study said, and what our runs say of it."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+from typing import Any, get_args, Literal
+
+Status = Literal[
+  "reproduced",
+  "reproduced, but an artefact",
+  "not reproduced",
+  "needs more compute",
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Verdict:
+  """A status, the sentence that justifies it, and the numbers behind it."""
+
+  status: Status
+  because: str
+  numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+  def __post_init__(self):
+    if self.status not in get_args(Status):
+      raise ValueError(
+        f"status={self.status!r} is not one of {', '.join(get_args(Status))}."
+      )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Claim:
+  """One published statement and the test that decides it.
+
+  `test(results) -> Verdict` gets `{run: {analysis: Result}}`.
+  """
+
+  id: str
+  statement: str
+  source: str
+  reported: str
+  test: Callable[[Mapping[str, Mapping[str, Any]]], Verdict]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+  """The verdicts of one study, in the order of its claims."""
+
+  rows: tuple[dict, ...]
+
+
+def ledger(claims: tuple[Claim, ...], results) -> Ledger:
+  """Returns every claim with its verdict; an absent run or analysis decides
+  nothing, so such a claim needs more compute."""
+  rows = []
+  for claim in claims:
+    verdict = _decide(claim, results)
+    rows.append(
+      {
+        "id": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "reported": claim.reported,
+        "status": verdict.status,
+        "because": verdict.because,
+        "numbers": dict(verdict.numbers),
+      }
+    )
+  return Ledger(rows=tuple(rows))
+
+
+class Missing(LookupError):
+  """A run or an analysis that a claim's test needs is not there."""
+
+
+def need(results, run: Callable[[str, Mapping], bool], analysis: str):
+  """Returns the results of `analysis` over the runs that `run` accepts.
+
+  Raises `Missing` when there is none.
+  """
+  found = {
+    name: table[analysis]
+    for name, table in results.items()
+    if analysis in table and run(name, table)
+  }
+  if not found:
+    raise Missing(analysis)
+  return found
+
+
+def _decide(claim: Claim, results) -> Verdict:
+  try:
+    return claim.test(results)
+  except Missing as missing:
+    return Verdict(
+      status="needs more compute",
+      because=f"No run at hand has the analysis it needs ({missing}).",
+    )

@@ -1,0 +1,130 @@
+"""Analysis `anchors`: the model beside what anyone can predict without it."""
+
+import dataclasses
+
+import numpy as np
+from primelens.analyses import anchors
+from primelens.analyses import statistics
+from primelens.models import mixture as mixture_lib
+from primelens.models import transformer
+from primelens.studies.zeros import scoring
+
+ORDERS = (3, 16, 64, 256)
+BLOCKS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """NLL in nats per spacing of the model and every anchor, same positions.
+
+  `table` has one row per predictor: nll_nats with its interval, r2 of its
+  mean, and how far the model is below it (`model_minus_nats`, paired).
+  `nll_SxP` is the model and `block_nll_ExP` every row of the table, by height
+  block P; `height_P` is where a block starts.
+  """
+
+  table: tuple[dict, ...]
+  nll_S: np.ndarray
+  block_nll_ExP: np.ndarray
+  height_P: np.ndarray
+  scored: int
+  min_context: int
+  split: str
+
+
+def _all(run, index_N, select_N) -> list[anchors.Anchor]:
+  """Returns every anchor, scored at `index_N`.
+
+  Those fitted once use the whole published train part on the published split
+  (as the published comparison would), and the train split elsewhere.
+  """
+  value_N, splits = run.series.value_N, run.series.splits
+  train = splits.get("train_published", splits["train"])
+  near = (train[1] - 100_000, train[1])
+  fitted = [
+    anchors.constant(value_N, train, index_N),
+    anchors.marginal(value_N, train, index_N),
+    *anchors.autoregressive(value_N, train, index_N, ORDERS),
+    anchors.windowed(value_N, train, select_N, index_N),
+  ]
+  if near[0] > train[0]:
+    (last,) = anchors.autoregressive(value_N, near, index_N, (64,))
+    name = "AR(64), last 100,000 of train"
+    fitted.append(dataclasses.replace(last, name=name))
+  if index_N.min() >= 20_000:
+    fitted.append(anchors.adaptive(value_N, index_N))
+  return fitted
+
+
+def run(run) -> Result:
+  """Returns the anchors table of a run on its test split."""
+  evaluation = run.settings.evaluation
+  nll_SxN, window_NxT1, start_N = scoring.nll_by_window(
+    run, "test", evaluation.windows
+  )
+  index_NxU = scoring.targets(run, start_N)
+  _, select_start_N = run.batches("select", evaluation.select_windows)
+  select_N = scoring.targets(run, select_start_N).ravel()
+  rows = [_model_row(run, nll_SxN, window_NxT1, start_N)]
+  by_window = [nll_SxN.mean(0)]
+  for anchor in _all(run, index_NxU.ravel(), select_N):
+    nll_N = anchor.nll_N.reshape(index_NxU.shape).mean(1)
+    by_window.append(nll_N)
+    rows.append(_anchor_row(run, anchor, nll_N, nll_SxN, start_N))
+  edges = np.array_split(np.arange(len(start_N)), min(BLOCKS, len(start_N)))
+  heights = run.series.ordinate_N
+  first = [start_N[part[0]] for part in edges]
+  return Result(
+    table=tuple(rows),
+    nll_S=nll_SxN.mean(1),
+    block_nll_ExP=np.array(
+      [[nll_N[part].mean() for part in edges] for nll_N in by_window]
+    ),
+    height_P=np.array(first if heights is None else heights[first], float),
+    scored=int(index_NxU.size),
+    min_context=int(window_NxT1.shape[1] - index_NxU.shape[1]),
+    split="test",
+  )
+
+
+def _row(name, parameters, interval, r2, **more) -> dict:
+  estimate, low, high, _ = (float(x) for x in interval)
+  return {
+    "name": name,
+    "parameters": parameters,
+    "nll_nats": estimate,
+    "low": low,
+    "high": high,
+    "r2": r2,
+  } | more
+
+
+def _model_row(run, nll_SxN, window_NxT1, start_N) -> dict:
+  mean_SxNxU = mixture_lib.mean(scoring.mixtures(run, window_NxT1))
+  truth_NxU = window_NxT1[:, -mean_SxNxU.shape[-1] :]
+  error = np.mean((np.asarray(mean_SxNxU) - truth_NxU[None]) ** 2)
+  count = transformer.parameter_count(run.params_S) // len(nll_SxN)
+  interval = scoring.interval(run, nll_SxN, start_N)
+  r2 = float(1 - error / truth_NxU.var())
+  seeds = statistics.seed_interval(nll_SxN.mean(1))
+  return _row(
+    f"model ({run.name})",
+    int(count),
+    interval,
+    r2,
+    seed_standard_error=float(seeds.standard_error),
+  )
+
+
+def _anchor_row(run, anchor, nll_N, nll_SxN, start_N) -> dict:
+  alone = scoring.interval(run, nll_N[None], start_N)
+  paired = scoring.interval(run, nll_SxN - nll_N[None], start_N)
+  return _row(
+    anchor.name,
+    anchor.parameters,
+    alone,
+    anchors.r2(anchor, run.series.value_N),
+    model_minus_nats=float(paired.estimate),
+    model_minus_low=float(paired.low),
+    model_minus_high=float(paired.high),
+  )

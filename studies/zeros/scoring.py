@@ -1,0 +1,98 @@
+"""Where a run's model is scored, and the intervals of what it scores."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import statistics
+from primelens.models import mixture as mixture_lib
+from primelens.models import spacing
+from primelens.studies.zeros import program
+from primelens.tasks import windows
+
+
+def targets(run, start_N) -> np.ndarray:
+  """Returns the sequence indices of the scored spacings, NxU."""
+  context = run.settings.evaluation.min_context
+  return windows.targets(
+    start_N,
+    run.series.window,
+    min_context=program.scored_context(run.experiment.model, context),
+  )
+
+
+@functools.cache
+def score(apply_fn, min_context: int, batch: int):
+  """Returns `f(params, windows) -> nll_NxU`, in batches, same object for the
+  same arguments, so that a sweep is compiled once."""
+
+  def nll(params, window_NxT1):
+    one = lambda row: spacing.score(
+      apply_fn, params, row[None], min_context=min_context
+    )[0]
+    return jax.lax.map(one, window_NxT1, batch_size=batch)
+
+  return nll
+
+
+def score_of(run):
+  """Returns the score of a run: NLL in nats of every scored spacing, NxU."""
+  evaluation = run.settings.evaluation
+  return score(run.apply, evaluation.min_context, evaluation.batch)
+
+
+@functools.cache
+def predict(apply_fn, min_context: int, batch: int):
+  """Returns `f(params, windows) -> Mixture` of every scored position, NxUxK."""
+
+  def mixtures(params, window_NxT1):
+    def one(row):
+      mixture, _ = apply_fn(params, row[None, :-1])
+      read = min(mixture.mean.shape[1], row.shape[0] - min_context)
+      return jax.tree.map(lambda leaf: leaf[0, -read:], mixture)
+
+    return jax.lax.map(one, window_NxT1, batch_size=batch)
+
+  return mixtures
+
+
+def mixtures(run, window_NxT1) -> mixture_lib.Mixture:
+  """Returns the mixtures at every scored position, SxNxUxK."""
+  evaluation = run.settings.evaluation
+  each = predict(run.apply, evaluation.min_context, evaluation.batch)
+  program = jax.jit(jax.vmap(each, (0, None)))
+  return program(run.params_S, jnp.asarray(window_NxT1))
+
+
+def nll_by_window(run, split: str, count: int):
+  """Returns the NLL of every window, SxN (mean over its scored positions), the
+  windows and their starts."""
+  window_NxT1, start_N = run.batches(split, count)
+  nll = jax.jit(jax.vmap(score_of(run), (0, None)))
+  nll_SxNxU = nll(run.params_S, jnp.asarray(window_NxT1))
+  return np.asarray(nll_SxNxU.mean(-1), np.float64), window_NxT1, start_N
+
+
+def block_windows(run, start_N) -> int:
+  """Returns how many neighbouring windows make a bootstrap block.
+
+  A block spans at least `bootstrap.block` spacings of the sequence, and the
+  windows must leave at least four blocks.
+  """
+  if len(start_N) < 2:
+    return 1
+  step = max(1.0, (start_N[-1] - start_N[0]) / (len(start_N) - 1))
+  wanted = int(np.ceil(run.settings.bootstrap.block / step))
+  return int(np.clip(wanted, 1, max(1, len(start_N) // 4)))
+
+
+def interval(run, value_SxN, start_N) -> statistics.Interval:
+  """Returns the interval of the mean over seeds and blocks of windows."""
+  bootstrap = run.settings.bootstrap
+  return statistics.cluster_bootstrap(
+    value_SxN,
+    block=block_windows(run, start_N),
+    seed=bootstrap.seed,
+    samples=bootstrap.samples,
+  )

@@ -1,0 +1,8 @@
+"""Trains a population: `python train.py --config=... --workdir=...`."""
+
+import sys
+
+from primelens.studies import train
+
+if __name__ == "__main__":
+  sys.exit(train.main())
