@@ -1,5 +1,6 @@
 """Where numbers come from: sequences, splits and batches; no networks."""
 
+from collections.abc import Callable
 from typing import Any
 
 from primelens.tasks import surrogates
@@ -7,7 +8,10 @@ from primelens.tasks import windows
 from primelens.tasks import zeros
 
 KINDS = {"zeros": zeros.Config, "surrogate": surrogates.Config}
-LOADERS = {"zeros": zeros.load, "surrogate": surrogates.load}
+LOADERS: dict[str, Callable[[Any], windows.Series]] = {
+  "zeros": zeros.load,
+  "surrogate": surrogates.load,
+}
 
 
 def load(config: Any) -> windows.Series:

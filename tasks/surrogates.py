@@ -16,6 +16,8 @@ from primelens.tasks import zeros
 import scipy.linalg
 import threadpoolctl
 
+RESAMPLED = ("shuffled", "renewal")  # made from the spacings of `base`
+
 
 @dataclasses.dataclass(kw_only=True)
 class Config:
@@ -30,7 +32,6 @@ class Config:
   gap: int = 1000
   window: int = 256
   stride: int = 1
-  # The zeros that `shuffled` and `renewal` resample.
   base: zeros.Config = dataclasses.field(default_factory=zeros.Config)
 
   def __post_init__(self):
@@ -44,7 +45,7 @@ class Config:
       )
     if min(self.seed, self.count, self.gap) < 0:
       raise ValueError("seed, count and gap must be >= 0.")
-    if self.count == 0 and self.ensemble in MATRICES | {"poisson": None}:
+    if self.count == 0 and self.ensemble not in RESAMPLED:
       raise ValueError(f"count 0: {self.ensemble} needs a number of spacings.")
 
 
@@ -71,10 +72,10 @@ def _recipe_hash(config: Config) -> str:
   Not of its values: a seeded draw is the same data on every machine, though
   LAPACK rounds its last bits differently.
   """
-  recipe = [config.ensemble, config.seed, config.count]
+  recipe: list[str | int] = [config.ensemble, config.seed, config.count]
   if config.ensemble in MATRICES:
     recipe.append(config.size)
-  if config.ensemble in ("shuffled", "renewal"):
+  if config.ensemble in RESAMPLED:
     recipe.append(zeros.load(config.base).data_hash)
   return hashlib.sha256(json.dumps(recipe).encode()).hexdigest()
 

@@ -18,7 +18,8 @@ class Series:
   `value_N` are spacings (mean 1, float32) and `ordinate_N` the heights at
   which they start (float64), None where there is no height. `splits` maps
   names to half-open ranges of indices. `window` is T, the inputs per window;
-  training windows start at multiples of `stride` within their split.
+  training windows start at multiples of `stride` within their split, and come
+  from the last `recent` spacings of train only (0: from all of it).
   Raises ValueError if a split leaves the sequence or is shorter than T + 1.
   """
 
@@ -27,6 +28,7 @@ class Series:
   window: int
   data_hash: str
   stride: int = 1
+  recent: int = 0
   ordinate_N: np.ndarray | None = None
 
   def __post_init__(self):
@@ -41,6 +43,15 @@ class Series:
   def data(self) -> dict[str, np.ndarray]:
     """The arrays a training step draws its windows from."""
     return {"value_N": self.value_N}
+
+  @property
+  def drawn(self) -> tuple[int, int]:
+    """The range training windows are drawn from; ValueError if too short."""
+    first, last = self.bounds("train")
+    if self.recent:
+      first = max(first, last - self.recent)
+    _check_range("train (recent)", first, last, self.window, last)
+    return first, last
 
   def bounds(self, split: str) -> tuple[int, int]:
     """First and one-past-last index of a split; ValueError if unknown."""

@@ -33,6 +33,7 @@ class Config:
   gap: int = 1000  # unused spacings between splits, at least a window
   window: int = 256
   stride: int = 1
+  recent: int = 0  # train on windows of the last `recent` spacings; 0: of all
 
   def __post_init__(self):
     if self.source not in zeros_sources.READERS:
@@ -43,8 +44,9 @@ class Config:
       raise ValueError(
         f"split {self.split!r} is not one of {list(windows.SPLITS)}."
       )
-    if self.limit < 0 or self.gap < 0:
-      raise ValueError(f"limit {self.limit} and gap {self.gap} must be >= 0.")
+    for name in ("limit", "gap", "recent"):
+      if getattr(self, name) < 0:
+        raise ValueError(f"{name} {getattr(self, name)} must be >= 0.")
 
 
 def load(config: Config) -> windows.Series:
@@ -66,9 +68,10 @@ def load(config: Config) -> windows.Series:
     splits=split(len(value_N), window=config.window, gap=config.gap),
     window=config.window,
     stride=config.stride,
+    recent=config.recent,
     # Of what was read, not of the spacings: log differs between processors
     # in its last bit, and the same zeros must have the same hash everywhere.
-    data_hash=hashlib.sha256(ordinate_N.astype("<f8")).hexdigest(),
+    data_hash=hashlib.sha256(ordinate_N.astype("<f8").data).hexdigest(),
   )
 
 
@@ -124,12 +127,12 @@ def _check_count(height_N: np.ndarray, place: Callable[[int], str]) -> None:
   if len(height_N) < _COUNT_BLOCK:
     return
   drift_N = height_N - np.arange(len(height_N)) + 0.375
-  first_P = np.arange(0, len(height_N) - _COUNT_BLOCK + 1, _COUNT_BLOCK)
-  first_P = np.append(first_P, len(height_N) - _COUNT_BLOCK)
-  drift_P = np.array([drift_N[i : i + _COUNT_BLOCK].mean() for i in first_P])
-  bad_P = np.abs(drift_P - np.round(drift_P[0])) > 0.1
-  if bad_P.any():
-    first = int(first_P[np.argmax(bad_P)])
+  first_B = np.arange(0, len(height_N) - _COUNT_BLOCK + 1, _COUNT_BLOCK)
+  first_B = np.append(first_B, len(height_N) - _COUNT_BLOCK)
+  drift_B = np.array([drift_N[i : i + _COUNT_BLOCK].mean() for i in first_B])
+  bad_B = np.abs(drift_B - np.round(drift_B[0])) > 0.1
+  if bad_B.any():
+    first = int(first_B[np.argmax(bad_B)])
     raise ValueError(
       f"{place(first)}: zeros are missing or surplus within the "
       f"{_COUNT_BLOCK} around here (their number disagrees with N(t))."
@@ -188,11 +191,9 @@ def _stored(target: pathlib.Path, ordinate_N: np.ndarray) -> np.ndarray:
   """
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-      dir=target.parent, prefix=f".{target.stem}-", delete=False
-    ) as stream:
-      np.save(stream, ordinate_N)
-    os.replace(stream.name, target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
+      np.save(pathlib.Path(folder, target.name), ordinate_N)
+      os.replace(pathlib.Path(folder, target.name), target)
   except OSError as error:
     logging.warning("Zeros are not cached in %s: %s", target.parent, error)
     return ordinate_N

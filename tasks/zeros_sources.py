@@ -190,7 +190,7 @@ def platt(files: list[pathlib.Path]) -> Reading:
   zero in units of 2^-101. Raises ValueError naming file and block for
   truncation, trailing bytes, zeros outside (t0, t1], or a jump in N.
   """
-  parts, first_P, place_P = [], [], []
+  parts, firsts, places = [], [], []
   count, expected = 0, None
   for file in files:
     for where, start, end, part_N in _blocks(file):
@@ -199,17 +199,17 @@ def platt(files: list[pathlib.Path]) -> Reading:
           f"{where} starts after zero {start}, but the block before it ends "
           f"with zero {expected}: a file or block is missing or repeated."
         )
-      first_P.append(count)
-      place_P.append((where, start))
+      firsts.append(count)
+      places.append((where, start))
       parts.append(part_N)
       count, expected = count + len(part_N), end
   if count == 0:
     raise ValueError(f"{files[0]} holds no zeros.")
 
   def place(i: int) -> str:
-    block = bisect.bisect_right(first_P, i) - 1
-    where, start = place_P[block]
-    return f"{where}, zero {start + i - first_P[block] + 1}"
+    block = bisect.bisect_right(firsts, i) - 1
+    where, start = places[block]
+    return f"{where}, zero {start + i - firsts[block] + 1}"
 
   return np.concatenate(parts), place
 
