@@ -16,6 +16,12 @@ from primelens.models import mixture as mixture_lib
 from primelens.models import transformer
 
 Schedule = tuple[tuple[int, float], ...]
+# What the published masking selects: every tensor with at least two axes of
+# its own, so no norm gains, biases or readout logits (4,798,720 of postfix).
+MASKED = (
+  r"(input|head)/kernel|positions/embedding|blocks/.*/kernel"
+  r"|memory/(content|slot_id)"
+)
 
 
 @dataclasses.dataclass(kw_only=True)
