@@ -200,3 +200,15 @@ def _restore(workdir: Path, experiment, series):
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
   return restored
+
+
+def latest_step(workdir: Path) -> int:
+  """Returns the step of the newest checkpoint, without reading it; 0: none."""
+  folder = Path(workdir) / "checkpoints"
+  names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+  return max((int(name) for name in names if name.isdigit()), default=0)
+
+
+def settings_of(run: Run) -> dict:
+  """Returns the analysis settings a result was made with, as plain JSON."""
+  return dataclasses.asdict(run.settings)

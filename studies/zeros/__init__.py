@@ -1,1 +1,38 @@
 """Study `zeros`: spacings of the Riemann zeta zeros."""
+
+from primelens.studies.analysis import Analysis
+from primelens.studies.zeros import anchors
+from primelens.studies.zeros import claims
+from primelens.studies.zeros import formula
+from primelens.studies.zeros import heads
+from primelens.studies.zeros import linear
+from primelens.studies.zeros import masking
+
+ANALYSES = {
+  "anchors": Analysis(
+    anchors.run,
+    anchors.Result,
+    "The model beside KDE, AR(p) and adaptive filters, same positions.",
+  ),
+  "masking": Analysis(
+    masking.run,
+    masking.Result,
+    "Progressive magnitude masks with random, noise and recalibration controls.",
+  ),
+  "heads": Analysis(
+    heads.run,
+    heads.Result,
+    "Every head removed: zero, mean, and the published residual slice.",
+  ),
+  "formula": Analysis(
+    formula.run,
+    formula.Result,
+    "Closed forms and symbolic regression of the model, the truth, CUE.",
+  ),
+  "linear": Analysis(
+    linear.run,
+    linear.Result,
+    "The linear operator of the model beside OLS on the truth.",
+  ),
+}
+CLAIMS = claims.CLAIMS

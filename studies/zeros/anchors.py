@@ -27,6 +27,8 @@ class Result:
   nll_S: np.ndarray
   block_nll_ExP: np.ndarray
   height_P: np.ndarray
+  memory: str
+  parameters: int
   scored: int
   min_context: int
   split: str
@@ -81,6 +83,8 @@ def run(run) -> Result:
       [[nll_N[part].mean() for part in edges] for nll_N in by_window]
     ),
     height_P=np.array(first if heights is None else heights[first], float),
+    memory=run.experiment.model.memory,
+    parameters=rows[0]["parameters"],
     scored=int(index_NxU.size),
     min_context=int(window_NxT1.shape[1] - index_NxU.shape[1]),
     split="test",

@@ -46,7 +46,7 @@ def skip_start(
 def build(experiment, series: windows.Series):
   """Returns the fit's program, its data and its select batch."""
   model, settings = experiment.model, experiment.fit
-  first, last = series.splits["train"]
+  first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
   skip = None
   if model.skip_order:

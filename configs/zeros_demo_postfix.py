@@ -1,0 +1,70 @@
+"""Demo POSTFIX: a small memory network on the real zeros, for two CPU cores.
+
+  python train.py --config=configs/zeros_demo_postfix.py --workdir=runs/demo/postfix
+
+E4's recipe (permuted slot ids, mean Q3-proxy loss) at small size, 2 seeds,
+about a minute. It gets one target per window where E0 gets 256, and no linear
+skip: no target is set for it.
+"""
+
+from primelens.models import fit
+from primelens.models import optimizer
+from primelens.models import spacing
+from primelens.models import transformer
+from primelens.studies import experiment
+from primelens.studies.zeros import settings
+from primelens.tasks import zeros
+
+
+def get_config() -> experiment.Experiment:
+  """Returns the experiment."""
+  return experiment.Experiment(
+    study="zeros",
+    task=zeros.Config(split="published_tail", window=128),
+    model=spacing.Config(
+      window=128,
+      memory="postfix",
+      slots=4,
+      components=4,
+      slot_ids="permute_per_batch",
+      auxiliary="mean",
+      weight_floor=1e-8,
+      floor="clamp",
+      trunk=transformer.Config(
+        width=32,
+        layers=2,
+        heads=4,
+        hidden=128,
+        max_positions=132,
+        dropout=0.0,
+        embed_dropout=0.0,
+        init_std=0.1,
+      ),
+    ),
+    fit=fit.Config(
+      steps=300,
+      batch_size=64,
+      seeds=2,
+      dispatch=10,
+      evaluate_every=100,
+      evaluate_windows=1024,
+      checkpoint_every=100,
+      snapshot_every=100,
+      optimizer=optimizer.Config(
+        rate=5e-3,
+        warmup=20,
+        end_rate=1e-4,
+        weight_decay=0.01,
+        slow_pattern="memory/.*",
+        slow_factor=0.3,
+      ),
+    ),
+    analyses=settings.Settings(
+      evaluation=settings.Evaluation(windows=4096, select_windows=1024),
+      masking=settings.Masking(windows=1024),
+      heads=settings.Heads(windows=1024),
+      formula=settings.Formula(samples=4000),
+      linear=settings.Linear(samples=4000),
+      symbolic=settings.Symbolic(seconds=8, samples=2000),
+    ),
+  )

@@ -1,0 +1,213 @@
+"""analyze: run directories in; results, figures, ledger and report out."""
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import sys
+import time
+
+from absl import flags
+
+from primelens.analyses import results as results_lib
+from primelens.studies import cli
+from primelens.studies import report
+from primelens.studies import runs
+from primelens.studies import trial
+from primelens.studies import zeros
+
+USAGE = """
+Reads trained runs and writes results, figures, the ledger and the report.
+
+  analyze.py --workdir=runs/demo/e0 --only=anchors,masking,heads
+  analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=claims,report
+  analyze.py --workdir=runs/e4 --only=formula --set symbolic.backend=pysr
+  analyze.py --list
+
+With several run directories, `claims` and `report` compare them and are
+written to their common parent.
+"""
+STUDIES = {"zeros": zeros}
+COMPARISONS = {
+  "claims": "The ledger: every published claim with our verdict.",
+  "report": "One self-contained HTML page of everything there is.",
+}
+
+
+def _flags() -> flags.FlagValues:
+  values = flags.FlagValues()
+  flags.DEFINE_list(
+    "workdir", [], "Run directories, comma-separated.", flag_values=values
+  )
+  flags.DEFINE_list(
+    "only", [], "Analyses to run; all by default.", flag_values=values
+  )
+  flags.DEFINE_multi_string(
+    "set",
+    [],
+    "Change an analysis setting, as in --set masking.windows=512.",
+    flag_values=values,
+  )
+  flags.DEFINE_bool("list", False, "List the analyses.", flag_values=values)
+  return values
+
+
+def listing() -> str:
+  """Returns the analyses of every study, a line each."""
+  lines = []
+  for name, study in STUDIES.items():
+    lines.append(f"{name}:")
+    rows = {key: analysis.about for key, analysis in study.ANALYSES.items()}
+    lines += [f"  {key:<10}{about}" for key, about in (rows | COMPARISONS).items()]
+  return "\n".join(lines)
+
+
+def chosen(only: list[str]) -> list[str]:
+  """Returns the names to run, in the study's order.
+
+  Raises `ValueError` listing the valid ones for an unknown name.
+  """
+  known = [*zeros.ANALYSES, *COMPARISONS]
+  unknown = sorted(set(only) - set(known))
+  if unknown:
+    raise ValueError(f"No analysis {unknown[0]!r}; valid: {', '.join(known)}.")
+  return [name for name in known if name in only or not only]
+
+
+def provenance(run: runs.Run, command: list[str], seconds: float) -> dict:
+  """Returns where a result comes from."""
+  return {
+    "run": run.name,
+    "checkpoint_step": run.step,
+    "revision": runs.revision(),
+    "versions": runs.versions(),
+    "data_hash": run.series.data_hash,
+    "seeds": run.manifest["seeds"],
+    "settings": runs.settings_of(run),
+    "command": command,
+    "seconds": round(seconds, 2),
+  }
+
+
+def analyse(run: runs.Run, name: str, command: list[str]) -> Path:
+  """Returns the JSON of one analysis of one run, figure drawn beside it."""
+  from primelens.analyses import plots  # starts matplotlib: not for --help
+
+  analysis = zeros.ANALYSES[name]
+  began = time.monotonic()
+  result = analysis.run(run)
+  path = results_lib.write(
+    run.workdir / "results",
+    name,
+    result,
+    provenance=provenance(run, command, time.monotonic() - began),
+  )
+  plots.save(
+    getattr(plots, name)(result),
+    run.workdir / "figures" / f"{name}.png",
+  )
+  return path
+
+
+def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
+  """Returns every stored result of the runs, `{run: {analysis: Stored}}`."""
+  return {
+    workdir.name: dict(_stored(workdir)) for workdir in workdirs
+  }
+
+
+def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
+  recorded = runs.read_json(workdir / "manifest.json")
+  latest = runs.latest_step(workdir)
+  for name, analysis in zeros.ANALYSES.items():
+    if not (workdir / "results" / f"{name}.json").exists():
+      continue
+    result, origin = results_lib.read(
+      workdir / "results", name, analysis.result
+    )
+    stale = (origin["checkpoint_step"], origin["revision"]) != (
+      latest,
+      recorded["revision"],
+    )
+    figure = workdir / "figures" / f"{name}.png"
+    yield name, report.Stored(result, origin, stale, figure)
+
+
+def parent(workdirs: list[Path]) -> Path:
+  """Returns where comparisons go: the run itself, or the common parent."""
+  if len(workdirs) == 1:
+    return workdirs[0]
+  return Path(os.path.commonpath([path.resolve() for path in workdirs]))
+
+
+def compare(workdirs: list[Path], names: list[str], command) -> list[Path]:
+  """Returns the files of the ledger and the report over several runs."""
+  tables = stored(workdirs)
+  plain = {
+    run: {name: item.result for name, item in table.items()}
+    for run, table in tables.items()
+  }
+  ledger = trial.ledger(zeros.CLAIMS, plain)
+  written = []
+  folder = parent(workdirs)
+  if "claims" in names:
+    origin = {
+      "runs": [path.name for path in workdirs],
+      "revision": runs.revision(),
+      "command": command,
+    }
+    target = folder / "results" if len(workdirs) == 1 else folder
+    written.append(
+      results_lib.write(target, "claims", ledger, provenance=origin)
+    )
+  if "report" in names:
+    written.append(report.write(folder / "report.html", tables, ledger))
+  return written
+
+
+def _with_anchors(names: list[str], workdir: Path) -> list[str]:
+  """Returns the analyses of a run; a comparison cannot do without anchors."""
+  single = [name for name in names if name in zeros.ANALYSES]
+  there = (workdir / "results" / "anchors.json").exists()
+  if set(names) & set(COMPARISONS) and not there and "anchors" not in single:
+    return ["anchors", *single]
+  return single
+
+
+def _main(argv: list[str]) -> int:
+  values = _flags()
+  if not cli.parse(values, argv, USAGE):
+    return 0
+  if values.list:
+    print(listing())
+    return 0
+  if not values.workdir:
+    raise ValueError("--workdir is missing: name one or more run directories.")
+  names = chosen(values.only)
+  workdirs = [Path(path) for path in values.workdir]
+  command = [os.path.basename(argv[0]), *argv[1:]]
+  overrides = lambda settings: cli.assign(settings, values["set"].value)
+  for workdir in workdirs:
+    wanted = _with_anchors(names, workdir)
+    if wanted:
+      _analyse_all(runs.load(workdir, overrides), wanted, command)
+  for path in compare(workdirs, names, command):
+    print(f"wrote {path}")
+  return 0
+
+
+def _analyse_all(run: runs.Run, names: list[str], command: list[str]) -> None:
+  for number, name in enumerate(names, start=1):
+    began = time.monotonic()
+    print(
+      f"[{number}/{len(names)}] {run.name}: {name} ...",
+      end="",
+      file=sys.stderr,
+      flush=True,
+    )
+    analyse(run, name, command)
+    print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code; the entry point of `primelens-analyze`."""
+  return cli.run(_main, list(sys.argv if argv is None else argv))
