@@ -130,6 +130,7 @@ def survival(params: Any, masked: Any, *, where: Any) -> dict[str, jax.Array]:
   }
 
 
+@jax.jit  # so that calls outside jit compile once per shape
 def _largest(score_N, count):
   """Returns a mask of exactly the `count` largest, earlier ones first in ties.
 
@@ -163,6 +164,7 @@ def _nth_largest(bits_N, count):
   return jax.lax.fori_loop(0, 31, with_bit, jnp.int32(0))
 
 
+@jax.jit
 def _quantile(size_N, ratio):
   """Returns the linearly interpolated quantile of non-negative floats."""
   bits_N, last = _ordered(size_N), size_N.size - 1

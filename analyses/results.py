@@ -62,30 +62,23 @@ def write(
   """
   if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
     raise ValueError(f"{name!r} is no name for a result: use letters and _.")
-  fields = {
-    field.name: _plain(field.name, getattr(result, field.name))
-    for field in dataclasses.fields(result)
-  }
-  arrays = {k: v for k, v in fields.items() if isinstance(v, np.ndarray)}
-  records = {k: v for k, v in fields.items() if isinstance(v, tuple)}
-  scalars = {k: fields[k] for k in fields if k not in arrays | records}
-  _check_axes({k: v.shape for k, v in arrays.items()}, list(scalars | records))
-  directory = pathlib.Path(directory)
+  arrays, records, scalars = _sorted(result)
+  # All is encoded before the first file is touched.
+  packed = _pack(arrays)
   document = {
     "schema": SCHEMA,
     "analysis": name,
-    "provenance": _encode(dict(provenance), "provenance"),
+    "provenance": _encode(provenance, "provenance"),
     "scalars": {k: _encode(v, k) for k, v in scalars.items()},
     "records": {k: _encode(v, k) for k, v in records.items()},
     "arrays": {
       k: {"shape": list(v.shape), "dtype": str(v.dtype)}
       for k, v in arrays.items()
     },
+    "npz_sha256": hashlib.sha256(packed).hexdigest(),
   }
-  # All is encoded before the first file is touched.
-  packed = _pack(arrays)
-  document["npz_sha256"] = hashlib.sha256(packed).hexdigest()
   encoded = json.dumps(document, indent=1, allow_nan=False).encode()
+  directory = pathlib.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
   _replace(directory / f"{name}.npz", packed)
   for field, rows in records.items():
@@ -124,6 +117,19 @@ def read(
   ) as error:
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ValueError(f"{path} is not readable: {reason}; {again}") from error
+
+
+def _sorted(result):
+  """Returns the result's arrays, records and scalars, checked, by name."""
+  fields = {
+    field.name: _plain(field.name, getattr(result, field.name))
+    for field in dataclasses.fields(result)
+  }
+  arrays = {k: v for k, v in fields.items() if isinstance(v, np.ndarray)}
+  records = {k: v for k, v in fields.items() if isinstance(v, tuple)}
+  scalars = {k: fields[k] for k in fields if k not in arrays | records}
+  _check_axes({k: v.shape for k, v in arrays.items()}, [*scalars, *records])
+  return arrays, records, scalars
 
 
 def _plain(field, value):

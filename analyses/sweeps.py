@@ -5,7 +5,6 @@ import functools
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from primelens.analyses import trees
 
 
@@ -28,7 +27,8 @@ def over(
   random keys) whose leaves have a leading R axis, and the score may return a
   pytree. `batch_size` bounds the memory to that many (seed, strength) pairs at
   a time; without it all S R copies of the params and of the activations live
-  together, and seeds that are sharded over devices stay there.
+  together. Seeds that are sharded over devices stay there (which needs
+  `batch_size >= S`, if any).
 
   Pass large arrays (the test windows) as `data`: arrays that the score closes
   over become constants of the program, which XLA copies and tries to fold.
@@ -65,18 +65,14 @@ def _program(score, transform, batch_size):
 
 
 def _in_batches(one, batch_size, params_S, strengths_R, data):
-  """Returns the same SxR grid, flattened and walked through in batches."""
-  seeds, strengths = trees.length(params_S), trees.length(strengths_R)
+  """Returns the same SxR grid, walked through in batches."""
+  seeds = trees.length(params_S)
 
-  def at(cell):
-    seed, strength = cell // strengths, cell % strengths
-    return one(
-      jax.tree.map(lambda leaf_S: leaf_S[seed], params_S),
-      jax.tree.map(lambda leaf_R: leaf_R[strength], strengths_R),
-      data,
-    )
+  def row(params):
+    cell = lambda strength: one(params, strength, data)
+    strengths_at_once = max(1, batch_size // seeds)
+    return jax.lax.map(cell, strengths_R, batch_size=strengths_at_once)
 
-  cells = jnp.arange(seeds * strengths)
-  score = jax.lax.map(at, cells, batch_size=min(batch_size, cells.size))
-  grid = lambda leaf: leaf.reshape(seeds, strengths, *leaf.shape[1:])
-  return jax.tree.map(grid, score)
+  if batch_size < seeds:
+    return jax.lax.map(row, params_S, batch_size=batch_size)
+  return jax.vmap(row)(params_S)

@@ -126,4 +126,5 @@ def unstack(params_S: Any) -> list[Any]:
 
 
 def _alike(a, b) -> bool:
-  return jax.tree.structure(a) == jax.tree.structure(b)
+  left: Any = jax.tree.structure(a)  # the stubs hide its comparison
+  return left == jax.tree.structure(b)

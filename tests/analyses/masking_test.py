@@ -1,0 +1,181 @@
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import masking
+from primelens.analyses import trees
+
+
+def _params(seed=0):
+  keys = jax.random.split(jax.random.key(seed), 3)
+  return {
+    "big": 3 * jax.random.normal(keys[0], (20, 30)),
+    "small": jax.random.normal(keys[1], (400,)),
+    "gain": jax.random.normal(keys[2], (7,)),
+  }
+
+
+PARAMS = _params()
+WHERE = trees.select(PARAMS, "big|small")
+SIZE_N = np.concatenate([np.ravel(PARAMS[name]) for name in ("big", "small")])
+SIZE_N = np.abs(SIZE_N.astype(np.float64))
+
+
+def _kept(masked):
+  return {
+    name: int(np.count_nonzero(masked[name])) for name in ("big", "small")
+  }
+
+
+class MaskingTest(parameterized.TestCase):
+  @parameterized.parameters(0.0, 0.001, 0.25, 0.3333, 0.7, 0.9995, 1.0)
+  def test_global_magnitude_equals_a_sort(self, keep):
+    count = round(keep * SIZE_N.size)
+    threshold = np.sort(SIZE_N)[::-1][count - 1] if count else np.inf
+    masked = masking.magnitude(PARAMS, keep, where=WHERE)
+    for name in ("big", "small"):
+      old = np.asarray(PARAMS[name])
+      expected = np.where(np.abs(old) >= threshold, old, 0)
+      np.testing.assert_array_equal(masked[name], expected)
+    self.assertEqual(sum(_kept(masked).values()), count)
+
+  def test_leaf_scope_keeps_the_same_fraction_everywhere(self):
+    masked = masking.magnitude(PARAMS, 0.25, where=WHERE, scope="leaf")
+    self.assertEqual(_kept(masked), {"big": 150, "small": 100})
+    old, new = np.abs(PARAMS["small"]), np.asarray(masked["small"])
+    self.assertGreater(old[new != 0].min(), old[new == 0].max())
+    # The larger leaf keeps more under one ranking.
+    both = _kept(masking.magnitude(PARAMS, 0.25, where=WHERE))
+    self.assertGreater(both["big"], 200)
+
+  def test_ties_are_kept_in_order_and_counted_exactly(self):
+    params = {"w": jnp.array([1.0, -1.0, 2.0, 1.0, 1.0, -0.0])}
+    where = trees.select(params, "w")
+    masked = masking.magnitude(params, 0.5, where=where)
+    np.testing.assert_array_equal(masked["w"], [1, -1, 2, 0, 0, 0])
+    coarse = {"w": jax.random.normal(jax.random.key(0), (999,), jnp.bfloat16)}
+    masked = masking.magnitude(coarse, 0.6, where=where)
+    self.assertEqual(np.count_nonzero(masked["w"]), round(0.6 * 999))
+
+  def test_nan_and_infinity_are_never_hidden(self):
+    params = {"w": jnp.array([1.0, jnp.nan, -jnp.inf, 2.0])}
+    masked = masking.magnitude(params, 0.5, where=trees.select(params, "w"))
+    np.testing.assert_array_equal(masked["w"], [0, np.nan, -np.inf, 0])
+
+  def test_both_ends_are_exact_beyond_float32_counts(self):
+    # 2^24 + 1 is no float32: keep * n alone would round it.
+    size = 2**24 + 1
+    self.assertEqual(int(masking._count(1.0, size)), size)
+    self.assertEqual(int(masking._count(0.0, size)), 0)
+
+  def test_another_scope_is_refused(self):
+    with self.assertRaisesRegex(ValueError, "'global' or 'leaf', got 'row'"):
+      masking.magnitude(PARAMS, 0.5, where=WHERE, scope="row")
+
+  @parameterized.parameters(0.0, 0.1, 0.35, 0.6, 0.9, 0.95, 1.0)
+  def test_published_rule_equals_numpy_quantile(self, ratio):
+    threshold = np.quantile(SIZE_N, ratio)
+    masked = masking.magnitude_as_published(PARAMS, ratio, where=WHERE)
+    for name in ("big", "small"):
+      old = np.asarray(PARAMS[name])
+      expected = np.where(np.abs(old) >= threshold, old, 0)
+      np.testing.assert_array_equal(masked[name], expected)
+
+  def test_published_rule_differs_by_one_weight_at_most(self):
+    for ratio in np.arange(0.05, 1.0, 0.05):
+      published = masking.magnitude_as_published(PARAMS, ratio, where=WHERE)
+      ours = masking.magnitude(PARAMS, 1 - ratio, where=WHERE)
+      gap = sum(_kept(published).values()) - sum(_kept(ours).values())
+      self.assertLessEqual(abs(gap), 1)
+
+  def test_random_masks_are_nested_uniform_and_differ_by_key(self):
+    masks = [
+      masking.random(PARAMS, keep, where=WHERE, key=jax.random.key(3))
+      for keep in (0.2, 0.5, 0.8)
+    ]
+    self.assertEqual(_kept(masks[0]), {"big": 120, "small": 80})
+    for fewer, more in zip(masks, masks[1:], strict=False):
+      lost = (np.asarray(fewer["big"]) != 0) & (np.asarray(more["big"]) == 0)
+      self.assertFalse(lost.any())
+    draw = lambda key: masking.random(PARAMS, 0.5, where=WHERE, key=key)
+    many = jax.jit(jax.vmap(draw))(jax.random.split(jax.random.key(0), 400))
+    often = np.mean(np.asarray(many["small"]) != 0, axis=0)
+    # 400 positions, 400 keys: each is kept half of the time, sd 0.025.
+    self.assertLess(np.abs(often - 0.5).max(), 5 * 0.025)
+    self.assertAlmostEqual(often.std(), 0.025, delta=0.004)
+
+  def test_random_like_removes_as_many_per_leaf(self):
+    params = PARAMS | {"small": PARAMS["small"].at[:40].set(0)}
+    masked = masking.magnitude(params, 0.4, where=WHERE)
+    control = masking.random_like(
+      params, masked, where=WHERE, key=jax.random.key(1)
+    )
+    self.assertEqual(_kept(control), _kept(masked))
+    self.assertNotEqual(_kept(masked)["big"], 240)
+    self.assertFalse(np.array_equal(control["big"], masked["big"]))
+    kept = np.asarray(control["big"])
+    np.testing.assert_array_equal(
+      kept[kept != 0], np.asarray(PARAMS["big"])[kept != 0]
+    )
+    same = masking.random_like(
+      params, params, where=WHERE, key=jax.random.key(1)
+    )
+    jax.tree.map(np.testing.assert_array_equal, same, params)
+
+  def test_noise_has_the_norm_of_what_was_removed(self):
+    masked = masking.magnitude(PARAMS, 0.4, where=WHERE)
+    noisy = masking.noise_like(
+      PARAMS, masked, where=WHERE, key=jax.random.key(2)
+    )
+    for name in ("big", "small"):
+      added = np.asarray(noisy[name] - PARAMS[name], np.float64)
+      removed = np.asarray(masked[name] - PARAMS[name], np.float64)
+      np.testing.assert_allclose(
+        np.linalg.norm(added), np.linalg.norm(removed), rtol=1e-5
+      )
+      # Spread evenly, unlike what was removed: kurtosis of a Gaussian, 3.
+      kurtosis = np.mean(added**4) / np.mean(added**2) ** 2
+      self.assertAlmostEqual(kurtosis, 3, delta=0.9)
+    np.testing.assert_array_equal(noisy["gain"], PARAMS["gain"])
+    same = masking.noise_like(
+      PARAMS, PARAMS, where=WHERE, key=jax.random.key(2)
+    )
+    jax.tree.map(np.testing.assert_array_equal, same, PARAMS)
+
+  def test_survival_counts_what_is_left(self):
+    masked = masking.magnitude(PARAMS, 0.4, where=WHERE)
+    survival = masking.survival(PARAMS, masked, where=WHERE)
+    kept = _kept(masked)
+    self.assertEqual(list(survival), ["big", "small"])
+    self.assertAlmostEqual(float(survival["big"]), kept["big"] / 600, places=6)
+    self.assertAlmostEqual(
+      float(survival["small"]), kept["small"] / 400, places=6
+    )
+
+  def test_controls_vmap_over_strengths_seeds_and_keys(self):
+    params_S = trees.stack([_params(1), _params(2)])
+    keep_R = jnp.array([0.2, 0.7])
+    key_R = jax.random.split(jax.random.key(9), 2)
+
+    small = trees.select(PARAMS, "small")
+
+    @jax.jit
+    def both(params, keep, key):
+      masked = masking.magnitude(params, keep, where=small)
+      return (
+        masking.random_like(params, masked, where=small, key=key),
+        masking.noise_like(params, masked, where=small, key=key),
+      )
+
+    grid = jax.vmap(jax.vmap(both, (None, 0, 0)), (0, None, None))
+    swept = grid(params_S, keep_R, key_R)
+    alone = both(_params(2), keep_R[1], key_R[1])
+    at = jax.tree.map(lambda leaf: leaf[1, 1], swept)
+    jax.tree.map(
+      lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), at, alone
+    )
+
+
+if __name__ == "__main__":
+  absltest.main()
