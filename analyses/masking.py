@@ -161,7 +161,9 @@ def _nth_largest(bits_N, count):
     enough = jnp.sum(bits_N >= candidate, dtype=jnp.int32) >= count
     return jnp.where(enough, candidate, found)
 
-  return jax.lax.fori_loop(0, 31, with_bit, jnp.int32(0))
+  # A zero that is batched like the bits: under vmap, a loop that starts from a
+  # constant fails where seeds lie on a mesh with explicit axes.
+  return jax.lax.fori_loop(0, 31, with_bit, bits_N[0] & 0)
 
 
 @jax.jit

@@ -171,6 +171,8 @@ def _decode(item):
 
 
 def _check_schema(document):
+  if not isinstance(document, dict):
+    raise ValueError("it is no result")
   schema = document.get("schema")
   if schema != SCHEMA:
     raise ValueError(f"it has schema {schema}, this program reads {SCHEMA}")

@@ -111,7 +111,7 @@ class SweepsTest(parameterized.TestCase):
   def test_sharded_seeds_give_the_same_and_stay_sharded(self):
     program = """
       import jax, jax.numpy as jnp, numpy as np
-      from primelens.analyses import sweeps
+      from primelens.analyses import masking, sweeps
       mesh = jax.make_mesh((2,), ("seed",))
       spec = jax.sharding.PartitionSpec("seed")
       w_S = jnp.arange(12.0).reshape(4, 3)
@@ -124,6 +124,10 @@ class SweepsTest(parameterized.TestCase):
         np.testing.assert_allclose(out, expected)
         assert len(out.sharding.device_set) == 2, out.sharding
         assert not out.sharding.is_fully_replicated, out.sharding
+      mask = lambda w, keep: masking.magnitude(w, keep, where=True)
+      half_R = jnp.array([0.34, 1.0])
+      out = sweeps.over(jnp.sum, put_S, half_R, transform=mask)
+      np.testing.assert_allclose(out, [[2, 3], [5, 12], [8, 21], [11, 30]])
     """
     flags = "--xla_force_host_platform_device_count=2"
     done = subprocess.run(
