@@ -56,12 +56,12 @@ def log_density(sample_N, at_N) -> np.ndarray:
   """Returns ln of the Gaussian kernel density of `sample_N` at `at_N`.
 
   Scott's bandwidth h = std n^(-1/5); the sample is spread linearly over a grid
-  of step h / 20 and smoothed there, so millions of points cost one histogram.
+  of step h / 40 and smoothed there, so millions of points cost one histogram.
   Beyond the grid (8 h past the sample) only the nearest extreme point counts.
   """
   sample_N, at_N = np.asarray(sample_N, float), np.asarray(at_N, float)
   width = np.std(sample_N, ddof=1) * len(sample_N) ** -0.2
-  step, reach = width / 20, 160
+  step, reach = width / 40, 320
   origin = sample_N.min() - reach * step
   place_N = (sample_N - origin) / step
   size = int(place_N.max()) + reach + 2
@@ -69,7 +69,7 @@ def log_density(sample_N, at_N) -> np.ndarray:
   share_N = place_N - left_N
   mass = np.bincount(left_N, 1 - share_N, size)
   mass += np.bincount(left_N + 1, share_N, size)
-  kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 20) ** 2)
+  kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / 40) ** 2)
   scale = len(sample_N) * width * np.sqrt(2 * np.pi)
   density = np.convolve(mass, kernel, mode="same") / scale
   grid = origin + step * np.arange(size)

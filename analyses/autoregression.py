@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import scipy.fft
 import scipy.linalg
+import scipy.signal
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -89,7 +90,7 @@ def least_squares(residual_N, start: int, stop: int, order: int):
       f" it needs {order} values before them and more than {order} of them."
     )
   target_W = x_N[start:stop]
-  moment_Q = np.correlate(x_N[start - order : stop - 1], target_W)[::-1]
+  moment_Q = _products(x_N[start - order : stop - 1], target_W)
   gram_QxQ = lag_gram(x_N, start, stop, order)
   phi_Q = scipy.linalg.solve(gram_QxQ, moment_Q, assume_a="pos")
   error_W = target_W - _filtered(x_N, phi_Q, start, stop)
@@ -104,12 +105,12 @@ def lag_gram(residual_N, start: int, stop: int, order: int) -> np.ndarray:
   one row of correlations gives the rest, O(W p + p^2) instead of O(W p^2).
   """
   x_N = np.asarray(residual_N, np.float64)
-  row_Q = np.correlate(x_N[start - order : stop - 1], x_N[start - 1 : stop - 1])
+  row_Q = _products(x_N[start - order : stop - 1], x_N[start - 1 : stop - 1])
   enter = x_N[start - order : start - 1][::-1]
   leave = x_N[stop - order : stop - 1][::-1]
   change = np.outer(enter, enter) - np.outer(leave, leave)
   gram_QxQ = np.empty((order, order))
-  gram_QxQ[0] = gram_QxQ[:, 0] = row_Q[::-1]
+  gram_QxQ[0] = gram_QxQ[:, 0] = row_Q
   for i in range(order - 1):
     gram_QxQ[i + 1, 1:] = gram_QxQ[i, :-1] + change[i]
   return gram_QxQ
@@ -148,3 +149,8 @@ def gaussian_nll(error_N, variance) -> np.ndarray:
 
 def _filtered(x_N, phi_Q, start: int, stop: int) -> np.ndarray:
   return np.convolve(x_N[start - len(phi_Q) : stop - 1], phi_Q, mode="valid")
+
+
+def _products(past_M, last_W) -> np.ndarray:
+  """Returns the dot products of `last_W` with the past, nearest lag first."""
+  return scipy.signal.correlate(past_M, last_W, "valid", method="fft")[::-1]
