@@ -1,10 +1,8 @@
 """Closed-form predictors of the next spacing from the spacings before it.
 
-Column k of a lag matrix is s_-k, the k-th spacing before the target; several
-targets (a network's mean, the truth) share the lags and are the rows of YxN.
+Column k of a lag matrix is s_-k, the k-th spacing before the target, which is
+a network's mean or the truth.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from primelens.analyses import expressions
@@ -28,28 +26,27 @@ PUBLISHED = (
 )
 
 
-def reciprocal(lag_NxQ, target_YxN) -> np.ndarray:
-  """Returns the c of y = c / (s_-1 + ... + s_-k) for k = 1..Q: YxQ.
+def reciprocal(lag_NxQ, target_N) -> np.ndarray:
+  """Returns the c of y = c / (s_-1 + ... + s_-k) for k = 1..Q, shape (Q,).
 
-  Least squares: c_k = <y / S_k> / <1 / S_k^2>, S_k the sum of k lags.
+  Least squares: c_k = <y / S_k> / <1 / S_k^2>, S_k the sum of k lags. Several
+  targets of the same rows may be stacked, YxN, and give YxQ.
   """
   inverse_NxQ = 1 / _sums(lag_NxQ)
-  target_YxN = np.asarray(target_YxN, np.float64)
-  return target_YxN @ inverse_NxQ / np.sum(inverse_NxQ**2, axis=0)[None]
+  moment = np.asarray(target_N, np.float64) @ inverse_NxQ
+  return moment / np.broadcast_to(np.sum(inverse_NxQ**2, axis=0), moment.shape)
 
 
 def reciprocal_draws(
-  lag_NxQ, target_YxN, *, block: int, draws: int, seed: int
+  lag_NxQ, target_N, *, block: int, draws: int, seed: int
 ) -> np.ndarray:
-  """Returns c of `reciprocal` in block-bootstrap samples of the rows: RxYxQ."""
+  """Returns c of `reciprocal` in block-bootstrap samples of the rows: RxQ."""
   inverse_NxQ = 1 / _sums(lag_NxQ)
-  target_NxY = np.asarray(target_YxN, np.float64).T
-  moment_NxYxQ = target_NxY[:, :, None] * inverse_NxQ[:, None, :]
-  moment_BxYxQ = regression.block_sums(moment_NxYxQ, block)
+  target_N = np.asarray(target_N, np.float64)
+  moment_BxQ = regression.block_sums(target_N[:, None] * inverse_NxQ, block)
   power_BxQ = regression.block_sums(inverse_NxQ**2, block)
   count_RxB = regression.block_counts(len(power_BxQ), draws, seed=seed)
-  moment_RxYxQ = np.tensordot(count_RxB, moment_BxYxQ, 1)
-  return moment_RxYxQ / (count_RxB @ power_BxQ)[:, None, :]
+  return (count_RxB @ moment_BxQ) / (count_RxB @ power_BxQ)
 
 
 def shifted(lag_N, target_N) -> tuple[float, float]:
@@ -73,75 +70,66 @@ def shifted(lag_N, target_N) -> tuple[float, float]:
 
 def table(
   lag_NxQ,
-  target_YxN,
-  *,
-  targets: Sequence[str],
+  target_N,
   test_lag_NxQ,
-  test_target_YxN,
+  test_target_N,
+  *,
   block: int = 1_000,
   draws: int = 400,
   seed: int = 0,
 ) -> tuple[dict, ...]:
-  """Returns a record per target and form: fitted on train, scored on test.
+  """Returns a record per form: fitted on one stretch, scored on another.
 
-  Forms: c / sum of k lags and a + sum b_k s_-k for k = 1..Q, c / (s_-1 + b) and
-  the mean. `low` and `high` bound c (95 %, block bootstrap) where the form is
-  c / sum, else NaN. Test rows must be disjoint from the training rows.
-  Raises ValueError if shapes and `targets` disagree or a spacing is not > 0.
+  Families: `mean`, `c / sum of k lags`, `affine in k lags` for k = 1..Q and
+  `c / (s1 + b)`. `c` is the first constant (of an affine form, its intercept);
+  `low` and `high` bound it (95 %, block bootstrap of the training rows) where
+  the form is c / sum, else NaN. MSE in squared spacings, `test_r2` about the
+  test mean. The two stretches must be disjoint.
+  Raises ValueError if shapes disagree or a spacing is not positive.
   """
-  train = _checked(lag_NxQ, target_YxN, targets)
-  test = _checked(test_lag_NxQ, test_target_YxN, targets)
-  c_YxQ = reciprocal(*train)
-  draw_RxYxQ = reciprocal_draws(*train, block=block, draws=draws, seed=seed)
-  low_YxQ, high_YxQ = regression.interval(draw_RxYxQ)
+  train = _checked(lag_NxQ, target_N)
+  test = _checked(test_lag_NxQ, test_target_N)
+  draw_RxQ = reciprocal_draws(*train, block=block, draws=draws, seed=seed)
+  bounds = list(zip(*regression.interval(draw_RxQ), strict=True))
   records = []
-  for y, name in enumerate(targets):
-    rows = (train[0], train[1][y], test[0], test[1][y])
-    for family, lags, tree in _forms(train[0], train[1][y], c_YxQ[y]):
-      inside = family == "c/sum"
-      low = float(low_YxQ[y, lags - 1]) if inside else np.nan
-      high = float(high_YxQ[y, lags - 1]) if inside else np.nan
-      head = {"target": name, "family": family, "lags": lags}
-      spread = {"low": low, "high": high}
-      records.append(head | _scored(tree, *rows) | spread)
+  for family, lags, tree in _forms(*train):
+    inside = family.startswith("c / sum")
+    low, high = bounds[lags - 1] if inside else (np.nan, np.nan)
+    head = {"family": family, "lags": lags, "c": expressions.constants(tree)[0]}
+    head |= {"low": float(low), "high": float(high)}
+    records.append(head | _scored(tree, train, test))
   return tuple(records)
 
 
-def _forms(lag_NxQ, target_N, c_Q):
+def _forms(lag_NxQ, target_N):
   """Yields (family, number of lags, tree) of every fitted form."""
+  names = [f"s{k}" for k in range(1, lag_NxQ.shape[1] + 1)]
   yield "mean", 0, float(np.mean(target_N))
-  for k, c in enumerate(c_Q, 1):
-    yield (
-      "c/sum",
-      k,
-      ("/", float(c), _total([f"s{j}" for j in range(1, k + 1)])),
-    )
+  for k, c in enumerate(reciprocal(lag_NxQ, target_N), 1):
+    yield f"c / sum of {k} lags", k, ("/", float(c), _total(names[:k]))
   c, b = shifted(lag_NxQ[:, 0], target_N)
-  yield "c/(s1+b)", 1, ("/", c, ("+", "s1", b))
-  for k in range(1, len(c_Q) + 1):
+  yield "c / (s1 + b)", 1, ("/", c, ("+", "s1", b))
+  for k in range(1, len(names) + 1):
     fit = regression.ols(lag_NxQ[:, :k], target_N)
-    terms = [
-      ("*", float(b), f"s{j}") for j, b in enumerate(fit.coefficient_Q, 1)
-    ]
-    total = _total([fit.intercept, *terms])
-    yield "affine", k, simplification.simplify(total)
+    slopes = zip(fit.coefficient_Q, names, strict=False)
+    terms = [("*", float(slope), name) for slope, name in slopes]
+    yield f"affine in {k} lags", k, _total([fit.intercept, *terms])
 
 
-def _scored(tree, lag_NxQ, target_N, test_lag_NxQ, test_target_N) -> dict:
-  train = regression.scores(target_N, _values(tree, lag_NxQ))
-  test = regression.scores(test_target_N, _values(tree, test_lag_NxQ))
-  numbers = expressions.constants(tree)
+def _scored(tree, train, test) -> dict:
+  fitted = regression.scores(train[1], _values(tree, train[0]))
+  held_out = regression.scores(test[1], _values(tree, test[0]))
+  standard = simplification.simplify(tree)
   return {
-    "expression": expressions.text(tree, digits=4),
-    "exact": expressions.text(tree),
-    "complexity": expressions.complexity(tree),
-    "constant": numbers[0],
-    "target_mean": float(np.mean(target_N)),
-    "train_mse": train["mse"],
-    "train_correlation": train["correlation"],
-    "test_mse": test["mse"],
-    "test_r2": test["r2"],
-    "test_correlation": test["correlation"],
+    "expression": expressions.text(standard, digits=4),
+    "exact": expressions.text(standard),
+    "complexity": expressions.complexity(standard),
+    "train_mse": fitted["mse"],
+    "train_r2": fitted["r2"],
+    "train_correlation": fitted["correlation"],
+    "test_mse": held_out["mse"],
+    "test_r2": held_out["r2"],
+    "test_correlation": held_out["correlation"],
   }
 
 
@@ -161,14 +149,13 @@ def _sums(lag_NxQ) -> np.ndarray:
   return np.cumsum(np.asarray(lag_NxQ, np.float64), axis=1)
 
 
-def _checked(lag_NxQ, target_YxN, targets: Sequence[str]):
+def _checked(lag_NxQ, target_N):
   lag_NxQ = np.asarray(lag_NxQ, np.float64)
-  target_YxN = np.asarray(target_YxN, np.float64)
-  if target_YxN.shape != (len(targets), len(lag_NxQ)):
+  target_N = np.asarray(target_N, np.float64)
+  if lag_NxQ.ndim != 2 or target_N.shape != lag_NxQ.shape[:1]:
     raise ValueError(
-      f"targets {target_YxN.shape} do not fit {len(lag_NxQ)} rows of lags and"
-      f" the names {', '.join(targets)}."
+      f"need lags NxQ and targets N, got {lag_NxQ.shape} and {target_N.shape}."
     )
   if not np.all(lag_NxQ > 0):
     raise ValueError(f"spacings must be positive, found {lag_NxQ.min()}.")
-  return lag_NxQ, target_YxN
+  return lag_NxQ, target_N

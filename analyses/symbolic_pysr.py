@@ -32,7 +32,6 @@ PUBLISHED = {
   "weight_optimize": 0.001,
   "adaptive_parsimony_scaling": 1000.0,
   "parsimony": 0.0025,
-  "timeout_in_seconds": 900,
   "turbo": True,
   "early_stop_condition": (
     "stop(loss, complexity) = (loss < 1e-6) && (complexity < 12)"
@@ -44,11 +43,17 @@ PUBLISHED = {
 
 
 def formulas(
-  feature_NxQ, target_N, *, names: tuple[str, ...], seed: int, **settings
+  feature_NxQ,
+  target_N,
+  *,
+  names: tuple[str, ...],
+  seed: int,
+  seconds: int = 900,
+  **settings,
 ) -> tuple[tuple[str, ...], str]:
   """Returns every formula of PySR's hall of fame, and its version.
 
-  `settings` replace entries of `PUBLISHED`. Raises ValueError, in one line,
+  The search ends after `seconds`; `settings` replace entries of `PUBLISHED`. Raises ValueError, in one line,
   where Julia cannot be started.
   """
   if "pysr" not in sys.modules:
@@ -59,6 +64,7 @@ def formulas(
   with tempfile.TemporaryDirectory() as folder:
     search = pysr.PySRRegressor(
       **(PUBLISHED | settings),
+      timeout_in_seconds=seconds,
       random_state=seed,
       extra_sympy_mappings={"sinc": lambda x: sympy.sinc(sympy.pi * x)},
       progress=False,

@@ -1,0 +1,128 @@
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+from primelens.analyses import regression
+import scipy.stats
+
+
+def _sample(count: int, seed: int = 0):
+  rng = np.random.default_rng(seed)
+  x_NxQ = rng.normal(size=(count, 3))
+  y_N = 0.7 + x_NxQ @ [1.0, -2.0, 0.5] + rng.normal(0, 0.3, count)
+  return x_NxQ, y_N
+
+
+class LagMatrixTest(parameterized.TestCase):
+  def test_most_recent_first(self):
+    rows = regression.lag_matrix(np.arange(10) * 10, np.array([4, 9]), 3)
+    np.testing.assert_array_equal(rows, [[30, 20, 10], [80, 70, 60]])
+
+  def test_the_value_after_the_last_can_be_a_target(self):
+    rows = regression.lag_matrix(np.arange(4), np.array([4]), 2)
+    np.testing.assert_array_equal(rows, [[3, 2]])
+
+  @parameterized.parameters((2, 3), (11, 3), (5, 0))
+  def test_wrong_indices_are_refused(self, index, lags):
+    with self.assertRaisesRegex(ValueError, f"lags={lags}: every index"):
+      regression.lag_matrix(np.arange(10), np.array([index]), lags)
+
+
+class OlsTest(absltest.TestCase):
+  def test_equals_scipy_for_one_regressor(self):
+    x_NxQ, y_N = _sample(50)
+    expected = scipy.stats.linregress(x_NxQ[:, 0], y_N)
+    fit = regression.ols(x_NxQ[:, :1], y_N)
+    self.assertAlmostEqual(fit.coefficient_Q[0], expected.slope)
+    self.assertAlmostEqual(fit.intercept, expected.intercept)
+    self.assertAlmostEqual(fit.standard_error_Q[0], expected.stderr)
+    self.assertAlmostEqual(fit.r2, expected.rvalue**2)
+
+  def test_exact_data_gives_its_coefficients(self):
+    x_NxQ, _ = _sample(30)
+    fit = regression.ols(x_NxQ, 3 + x_NxQ @ [1.0, 2.0, -4.0])
+    np.testing.assert_allclose(fit.coefficient_Q, [1, 2, -4])
+    self.assertAlmostEqual(fit.intercept, 3)
+    self.assertAlmostEqual(fit.r2, 1)
+    np.testing.assert_allclose(fit.predict(np.eye(3)), [4, 5, -1])
+
+  def test_without_intercept_r2_is_about_zero(self):
+    x_NxQ, y_N = _sample(40)
+    fit = regression.ols(x_NxQ, y_N, intercept=False)
+    beta, sse, *_ = np.linalg.lstsq(x_NxQ, y_N, rcond=None)
+    np.testing.assert_allclose(fit.coefficient_Q, beta)
+    self.assertEqual(fit.intercept, 0)
+    self.assertAlmostEqual(fit.r2, 1 - sse[0] / (y_N @ y_N))
+
+  def test_standard_errors_are_the_spread_over_samples(self):
+    fits = [regression.ols(*_sample(80, seed)) for seed in range(400)]
+    spread = np.std([fit.coefficient_Q for fit in fits], axis=0)
+    stated = np.mean([fit.standard_error_Q for fit in fits], axis=0)
+    np.testing.assert_allclose(stated, spread, rtol=0.1)
+
+  def test_wrong_shapes_are_refused(self):
+    x_NxQ, y_N = _sample(4)
+    with self.assertRaisesRegex(ValueError, "4 rows cannot determine 4"):
+      regression.ols(x_NxQ, y_N)
+    with self.assertRaisesRegex(ValueError, r"got \(4, 3\) and \(3,\)"):
+      regression.ols(x_NxQ, y_N[:3])
+
+
+class BootstrapTest(absltest.TestCase):
+  def test_a_draw_is_the_fit_to_the_repeated_blocks(self):
+    x_NxQ, y_N = _sample(23)
+    draw_RxQ = regression.bootstrap(x_NxQ, y_N, block=5, draws=6, seed=3)
+    count_RxB = regression.block_counts(5, 6, seed=3).astype(int)
+    blocks = [range(5 * b, min(5 * b + 5, 23)) for b in range(5)]
+    for draw_Q, count_B in zip(draw_RxQ, count_RxB, strict=True):
+      rows = [n for b, c in enumerate(count_B) for n in c * list(blocks[b])]
+      expected = regression.ols(x_NxQ[rows], y_N[rows]).coefficient_Q
+      np.testing.assert_allclose(draw_Q, expected)
+
+  def test_independent_rows_give_the_standard_error(self):
+    x_NxQ, y_N = _sample(4_000)
+    draw_RxQ = regression.bootstrap(x_NxQ, y_N, block=1, draws=600, seed=0)
+    stated = regression.ols(x_NxQ, y_N).standard_error_Q
+    np.testing.assert_allclose(draw_RxQ.std(0), stated, rtol=0.12)
+
+  def test_dependence_within_blocks_widens_the_interval(self):
+    # Every row ten times over: a tenth of the information.
+    x_NxQ, y_N = (np.repeat(a, 10, axis=0) for a in _sample(400))
+    spread = lambda block: regression.bootstrap(
+      x_NxQ, y_N, block=block, draws=600, seed=0
+    ).std(0)
+    ratio = spread(10) / spread(1)
+    np.testing.assert_allclose(ratio, np.sqrt(10), rtol=0.15)
+
+  def test_seed_repeats(self):
+    first = regression.block_counts(20, 5, seed=1)
+    np.testing.assert_array_equal(first, regression.block_counts(20, 5, seed=1))
+    self.assertTrue((first != regression.block_counts(20, 5, seed=2)).any())
+    np.testing.assert_array_equal(first.sum(1), np.full(5, 20))
+
+  def test_one_block_is_refused(self):
+    with self.assertRaisesRegex(ValueError, "block=10 must lie in 1..9"):
+      regression.block_sums(np.ones(10), 10)
+
+  def test_interval_is_the_central_part(self):
+    low, high = regression.interval(np.arange(101.0)[:, None], 0.9)
+    np.testing.assert_allclose([low[0], high[0]], [5, 95])
+
+
+class ScoresTest(absltest.TestCase):
+  def test_equal_numpy(self):
+    truth_N, guess_N = np.random.default_rng(0).normal(size=(2, 50))
+    scores = regression.scores(truth_N, guess_N)
+    self.assertAlmostEqual(scores["mse"], np.mean((truth_N - guess_N) ** 2))
+    r2 = 1 - np.sum((truth_N - guess_N) ** 2) / np.var(truth_N) / 50
+    self.assertAlmostEqual(scores["r2"], r2)
+    correlation = np.corrcoef(truth_N, guess_N)[0, 1]
+    self.assertAlmostEqual(scores["correlation"], correlation)
+
+  def test_constant_prediction(self):
+    scores = regression.scores(np.array([1.0, 2, 3]), 2.0)
+    self.assertEqual(scores["correlation"], 0)
+    self.assertAlmostEqual(scores["r2"], 0)
+
+
+if __name__ == "__main__":
+  absltest.main()
