@@ -1,0 +1,42 @@
+"""Figures from stored results; `getattr(plots, name)(result) -> Figure`.
+
+With its siblings plots_*.py the only files that import matplotlib, and without
+pyplot, whose global state outlives a figure.
+"""
+
+import io
+import os
+import pathlib
+
+from matplotlib import figure as mpl_figure
+from primelens.analyses import plots_anchors
+from primelens.analyses import plots_formula
+from primelens.analyses import plots_heads
+from primelens.analyses import plots_linear
+from primelens.analyses import plots_masking
+
+DPI = 130
+
+anchors = plots_anchors.figure
+formula = plots_formula.figure
+heads = plots_heads.figure
+linear = plots_linear.figure
+masking = plots_masking.figure
+
+
+def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
+  """Writes the PNG, replaced at once, and returns its path.
+
+  The same figure gives the same bytes: no date and no program version in it.
+  """
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  buffer = io.BytesIO()
+  figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  try:
+    temporary.write_bytes(buffer.getvalue())
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
+  return path
