@@ -142,7 +142,7 @@ def _largest(score_N, count):
   tied_N = bits_N == threshold
   places = count - jnp.sum(above_N, dtype=jnp.int32)
   first_N = jnp.cumsum(tied_N, dtype=jnp.int32) <= places
-  return (above_N | (tied_N & first_N)) & (count > 0)
+  return above_N | (tied_N & first_N)
 
 
 def _ordered(score_N):

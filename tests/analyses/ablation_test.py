@@ -166,6 +166,9 @@ class AblationTest(parameterized.TestCase):
       ablation.heads(PARAMS, jnp.ones((2, H)), kernels=KERNELS)
     with self.assertRaisesRegex(ValueError, "fits neither"):
       ablation.heads(PARAMS, jnp.ones((L, H)), kernels=(KERNELS[0], 5))
+    single = {f"block_{i}": jnp.ones((H, Dh, D)) for i in range(L)}
+    with self.assertRaisesRegex(ValueError, r"keep_LxH has the shape \(2, 2\)"):
+      ablation.heads(single, jnp.ones((2, H)), kernels=(r"block_\d", 0))
     with self.assertRaisesRegex(ValueError, "matches no leaf of blocks/"):
       ablation.heads(PARAMS, jnp.ones((L, H)), kernels=("nothing", 0))
     with self.assertRaisesRegex(ValueError, "mask is for 3 heads"):

@@ -105,6 +105,14 @@ class MaskingTest(parameterized.TestCase):
     self.assertLess(np.abs(often - 0.5).max(), 5 * 0.025)
     self.assertAlmostEqual(often.std(), 0.025, delta=0.004)
 
+  def test_leaves_of_one_shape_draw_on_their_own(self):
+    params = {"a": jnp.ones(100), "b": jnp.ones(100)}
+    options = dict(where=trees.select(params, "."), key=jax.random.key(0))
+    half = masking.random(params, 0.5, **options)
+    noisy = masking.noise_like(params, half, **options)
+    for pair in (half, noisy):
+      self.assertFalse(np.array_equal(pair["a"], pair["b"]))
+
   def test_random_like_removes_as_many_per_leaf(self):
     params = PARAMS | {"small": PARAMS["small"].at[:40].set(0)}
     masked = masking.magnitude(params, 0.4, where=WHERE)
