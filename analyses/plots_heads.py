@@ -79,15 +79,16 @@ def _cells(axes, value_LxH, most, star_LxH):
 
 def _joint(axes, result):
   """Draws what removing the least important heads together costs."""
-  for v, row in enumerate(result.modes):
+  joint = range(len(result.joint_PxSxR))  # by zero and by mean: no slices
+  for v, row in zip(joint, result.modes, strict=False):
     style.curves(
-      *(axes, result.count_R, result.joint_VxSxR[v]),
+      *(axes, result.count_R, result.joint_PxSxR[v]),
       colour=style.colour(v),
       label=_mode(row),
-      low_R=result.joint_low_VxR[v],
-      high_R=result.joint_high_VxR[v],
+      low_R=result.joint_low_PxR[v],
+      high_R=result.joint_high_PxR[v],
     )
-  style.wide(axes, result.joint_high_VxR)
+  style.wide(axes, result.joint_high_PxR)
   axes.axhline(0, color="black", lw=0.8)
   axes.xaxis.set_major_locator(style.locator(9, integer=True))
   axes.set_xlabel("heads removed together, least important first")

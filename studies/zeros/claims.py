@@ -136,7 +136,7 @@ def _core(results) -> Verdict:
   found = _runs(results, "heads", "postfix")
   numbers, parts = {}, []
   for name, heads in found.items():
-    joint_R = heads.joint_VxSxR[0].mean(0)
+    joint_R = heads.joint_PxSxR[0].mean(0)
     total = heads.rank_SxLxH[0].size
     at = int(np.searchsorted(heads.count_R, round(35 / 48 * total)))
     spread = heads.delta_VxSxLxH[0].std(0, ddof=1).mean() if (
@@ -150,12 +150,12 @@ def _core(results) -> Verdict:
     parts.append(
       f"{name}: removing the {int(heads.count_R[at])} of {total} heads that "
       f"cost least on select changes the test NLL by {joint_R[at]:+.4f} nats "
-      f"[{heads.joint_low_VxR[0][at]:+.4f}, {heads.joint_high_VxR[0][at]:+.4f}]"
+      f"[{heads.joint_low_PxR[0][at]:+.4f}, {heads.joint_high_PxR[0][at]:+.4f}]"
     )
   because = "; ".join(parts) + ". Head indices do not carry over seeds."
   if not _published_size(results, found):
     return _open(because, numbers)
-  cheap = all(h.joint_high_VxR[0].min() < 0.01 for h in found.values())
+  cheap = all(h.joint_high_PxR[0].min() < 0.01 for h in found.values())
   status = "reproduced" if cheap else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 

@@ -13,7 +13,7 @@ class Evaluation:
   windows: int = 0  # windows of the test split; 0: all of them
   select_windows: int = 512  # windows of the select split, for every choice
   min_context: int = 128  # spacings behind a scored position, at least
-  batch: int = 64  # windows in one forward pass
+  batch: int = 16  # windows in one forward pass
 
 
 @dataclasses.dataclass(kw_only=True)
