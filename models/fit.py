@@ -107,7 +107,7 @@ def step(program: Program, optimizer, state: FitState, data, key, number):
   batch = program.draw(data, key_draw)
   gradient = jax.value_and_grad(program.loss, has_aux=True)
   (loss, metrics), grads = gradient(state.params, batch, key_loss, number)
-  norm = optax.global_norm(grads)
+  norm = optax.tree.norm(grads)
   updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
   params = optax.apply_updates(state.params, updates)
   finite = jnp.isfinite(loss) & jnp.isfinite(norm)
