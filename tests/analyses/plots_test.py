@@ -49,15 +49,15 @@ def _heads(seeds=2, layers=2, heads=4, removals=3):
   modes = ("zero", "mean", "residual_slice_as_published")
   single = np.linspace(-0.1, 2.0, 3 * seeds * layers * heads)
   single = single.reshape(3, seeds, layers, heads)
-  joint = np.ones((3, seeds, removals))
+  joint = np.ones((2, seeds, removals))  # to zero and to the mean
   return types.SimpleNamespace(
     delta_VxSxLxH=single,
     delta_low_VxLxH=single.mean(1) - 0.01,
     delta_high_VxLxH=single.mean(1) + 0.01,
     untrained_VxSxLxH=0.001 * single,
-    joint_VxSxR=joint,
-    joint_low_VxR=joint.mean(1) - 0.5,
-    joint_high_VxR=joint.mean(1) + 0.5,
+    joint_PxSxR=joint,
+    joint_low_PxR=joint.mean(1) - 0.5,
+    joint_high_PxR=joint.mean(1) + 0.5,
     count_R=np.arange(removals),
     modes=tuple({"mode": mode} for mode in modes),
   )

@@ -1,0 +1,138 @@
+"""Sections of the report that any study has: claims and provenance."""
+
+import collections
+import json
+
+from primelens.studies import report_page as page
+from primelens.studies import trial
+
+KINDS = {
+  "reproduced": "good",
+  "reproduced, but an artefact": "odd",
+  "not reproduced": "bad",
+  "needs more compute": "open",
+}
+
+
+def tally(ledger: trial.Ledger) -> dict[str, int]:
+  """Returns how many claims have each status, without the absent ones."""
+  count = collections.Counter(row["status"] for row in ledger.rows)
+  return {status: count[status] for status in KINDS if count[status]}
+
+
+def claims(ledger: trial.Ledger) -> page.Markup:
+  """Returns the ledger: a card per claim, its numbers folded in."""
+  if not ledger.rows:
+    return absent("claims")
+  counted = [
+    page.badge(f"{count} {status}", KINDS[status])
+    for status, count in tally(ledger).items()
+  ]
+  note = page.tag(
+    "p",
+    "A claim about the published networks is decided only by networks of that"
+    " size with enough seeds; until then the smaller networks' numbers stand"
+    " beside it and the status stays open.",
+  )
+  return page.join(
+    [
+      page.tag("div", *counted, class_="tally"),
+      note,
+      *(_claim(row) for row in ledger.rows),
+    ]
+  )
+
+
+def _claim(row) -> page.Markup:
+  line = lambda name, text: page.tag("p", page.tag("b", name + " "), text)
+  parts = [
+    page.tag(
+      "header",
+      page.badge(row["status"], KINDS.get(row["status"], "open")),
+      page.tag("code", row["id"]),
+    ),
+    page.tag("h3", row["statement"]),
+    line("Reported:", row["reported"]),
+    line("Verdict:", row["because"]),
+    line("Source:", row["source"]),
+  ]
+  if row["numbers"]:
+    rows = [(key, exact(value)) for key, value in row["numbers"].items()]
+    numbers = page.table(("quantity", "value"), rows, caption="Behind it")
+    parts.append(page.details(f"Numbers ({len(rows)})", numbers))
+  return page.tag("article", *parts)
+
+
+def exact(value) -> str:
+  """Returns a stored value with six digits, text as it is."""
+  if isinstance(value, float):
+    return f"{value:.6g}"
+  if isinstance(value, (dict, list, tuple)):
+    return json.dumps(value)
+  return str(value)
+
+
+def absent(name: str, run: str = "") -> page.Markup:
+  """Returns the note in place of an analysis that was not run."""
+  where = f"{run}: " if run else ""
+  return page.tag(
+    "p",
+    f"{where}not run: ",
+    page.tag("code", f"analyze.py --only={name}"),
+    class_="none",
+  )
+
+
+def provenance(tables) -> page.Markup:
+  """Returns the footer: checkpoints, code, data, seeds and settings."""
+  rows = [
+    (run, name, *_origin(stored))
+    for run, table in tables.items()
+    for name, stored in table.items()
+  ]
+  if not rows:
+    return page.tag("p", "No result is stored.", class_="none")
+  head = ("run", "analysis", "checkpoint step", "code", "data", "seeds")
+  table = page.table(
+    (*head, "seconds", "state"),
+    rows,
+    caption="Code is a git revision, data the start of its sha256.",
+    text=(0, 1, 3, 4, 5, 7),
+  )
+  return page.tag("footer", table, *map(_settings, tables.items()))
+
+
+def _origin(stored):
+  origin = stored.provenance
+  seeds = ", ".join(map(str, origin.get("seeds", ()))) or "–"
+  state = page.badge("stale", "bad") if stored.stale else "current"
+  return (
+    page.number(origin.get("checkpoint_step")),
+    page.tag("code", _short(origin.get("revision"))),
+    page.tag("code", _short(origin.get("data_hash"))),
+    seeds,
+    page.number(origin.get("seconds"), digits=1),
+    state,
+  )
+
+
+def _short(text) -> str:
+  """Returns the start of a hash, with the mark of uncommitted changes."""
+  text = str(text or "–")
+  dirty = "-dirty" if text.endswith("-dirty") else ""
+  return text.removesuffix("-dirty")[:12] + dirty
+
+
+def _settings(item) -> page.Markup:
+  """Returns versions and settings of each of a run's analyses, folded."""
+  run, table = item
+  said = {
+    name: {
+      key: stored.provenance[key]
+      for key in ("command", "versions", "settings", "data_hash", "revision")
+      if key in stored.provenance
+    }
+    for name, stored in table.items()
+  }
+  text = json.dumps(said, indent=2, default=str)
+  return page.details(f"Versions and settings of {run}", page.tag("pre", text))

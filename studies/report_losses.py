@@ -1,0 +1,130 @@
+"""Sections of the report on losses: models beside anchors, and all models."""
+
+from primelens.studies import report_ledger
+from primelens.studies import report_page as page
+from primelens.studies.zeros import published
+
+STANDING = {"ahead": "good", "behind": "bad", "undecided": "open"}
+
+
+def heading(run: str, stored) -> page.Markup:
+  """Returns a run's heading, marked where its result is stale."""
+  mark = [" ", page.badge("stale", "bad")] if stored.stale else []
+  return page.tag("h3", run, *mark)
+
+
+def standing(row) -> str:
+  """Returns whether the model is ahead of an anchor, by the paired interval."""
+  if row["model_minus_high"] < 0:
+    return "ahead"
+  return "behind" if row["model_minus_low"] > 0 else "undecided"
+
+
+def runs(tables) -> page.Markup:
+  """Returns the anchors of every run."""
+  parts = [
+    _run(run, table["anchors"])
+    if "anchors" in table
+    else report_ledger.absent("anchors", run)
+    for run, table in tables.items()
+  ]
+  note = page.tag(
+    "p",
+    "An anchor is what anyone can predict without a network. It may look back"
+    " over the whole sequence; only the scored spacings are shared with the"
+    " model. A network that is behind an anchor has nothing to teach about"
+    " what the anchor already knows.",
+  )
+  return page.join([note, *(parts or [report_ledger.absent("anchors")])])
+
+
+def _run(run, stored) -> page.Markup:
+  result = stored.result
+  rows = sorted(result.table, key=lambda row: row["nll_nats"])
+  mine = result.table[0]
+  seeds = ", ".join(page.number(float(x)) for x in result.nll_S)
+  table = page.table(
+    (
+      *("predictor", "parameters", "NLL", "interval", "R²"),
+      *("model minus anchor", "interval", "the model is"),
+    ),
+    [_row(row) for row in rows],
+    caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
+    f" {result.split}, each with at least {result.min_context} spacings behind"
+    f" it. Model by seed: {seeds}.",
+    text=(0, 7),
+    marked=[i for i, row in enumerate(rows) if row is mine],
+  )
+  caption = f"{run}: model and anchors, overall and by height."
+  return page.join(
+    [heading(run, stored), page.figure(stored.figure_path, caption), table]
+  )
+
+
+def _row(row):
+  signed = lambda key: page.number(row.get(key), signed=True)
+  parts = [
+    row["name"],
+    page.number(row.get("parameters") or None),
+    page.number(row["nll_nats"]),
+    page.interval(row["low"], row["high"]),
+    page.number(row.get("r2"), digits=3),
+    signed("model_minus_nats"),
+    page.interval(row.get("model_minus_low"), row.get("model_minus_high")),
+  ]
+  if "model_minus_low" not in row:
+    return (*parts, "")
+  verdict = standing(row)
+  return (*parts, page.badge(verdict, STANDING[verdict]))
+
+
+def comparison(tables) -> page.Markup:
+  """Returns published networks, linear filters and our runs, by NLL."""
+  rows = [(row, "published", "odd") for row in published.NETWORKS]
+  rows += [(row, "linear filter", "open") for row in published.FILTERS]
+  rows += [(row, "this page", "good") for row in _ours(tables)]
+  rows.sort(key=lambda item: item[0]["nll_nats"])
+  table = page.table(
+    ("predictor", "from", "parameters", "NLL", "interval", "scored on"),
+    [
+      (
+        row["name"],
+        page.badge(origin, kind),
+        page.number(row["parameters"]),
+        page.number(row["nll_nats"]),
+        page.interval(row.get("low"), row.get("high")),
+        row["remark"],
+      )
+      for row, origin, kind in rows
+    ],
+    caption="NLL in nats per spacing, best first. Published networks came"
+    " without intervals.",
+    text=(0, 1, 5),
+    marked=[i for i, item in enumerate(rows) if item[1] == "this page"],
+  )
+  return page.join([_caution(), table])
+
+
+def _ours(tables) -> list[dict]:
+  return [
+    stored.result.table[0]
+    | {
+      "remark": f"{stored.result.split}, {stored.result.scored:,} spacings with"
+      f" at least {stored.result.min_context} behind them,"
+      f" {len(stored.result.nll_S)} seeds"
+    }
+    for table in tables.values()
+    if (stored := table.get("anchors"))
+  ]
+
+
+def _caution() -> page.Markup:
+  return page.tag(
+    "p",
+    "Published values are quoted as reported; they were selected and reported"
+    " on the same tail, one seed a row. Filters were computed apart from this"
+    " code, with numpy. Rows scored on other positions can be compared only"
+    " roughly: short contexts cost the published networks something. The"
+    f" study's later headline of {published.FLASH_NLL} is left out: it is on"
+    " other zeros, by a network whose attention mask lets the future in.",
+  )

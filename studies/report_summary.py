@@ -1,0 +1,122 @@
+"""The five lines: who is behind which anchor, what remains of the claims."""
+
+from collections.abc import Mapping
+import math
+
+from primelens.studies import report_ledger
+from primelens.studies import report_losses
+from primelens.studies import report_page as page
+from primelens.studies import trial
+from primelens.studies.zeros import published
+
+
+def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
+  """Returns the summary of `{run: {analysis: Stored}}`, always five lines."""
+  return [
+    _published(),
+    _joined("Our models", tables, "anchors", _anchors),
+    _joined("Masking", tables, "masking", _masking),
+    _constant(tables),
+    _ledger(ledger),
+  ]
+
+
+def _three(value: float) -> str:
+  return page.number(float(value), digits=3, signed=True)
+
+
+def _published() -> str:
+  e4, ar = published.E4, published.AR24
+  e0, adaptive = published.E0, published.ADAPTIVE_128
+  return (
+    f"Published: POSTFIX E4 ({e4['parameters']:,} parameters) at"
+    f" {_three(e4['nll_nats'])} nats per spacing is behind a linear filter of"
+    f" {ar['parameters']} coefficients ({_three(ar['nll_nats'])}); E0 at"
+    f" {_three(e0['nll_nats'])} is behind an adaptive filter of"
+    f" {adaptive['parameters']} ({_three(adaptive['nll_nats'])})."
+  )
+
+
+def _joined(title: str, tables, analysis: str, line) -> str:
+  """Returns one line over all runs; the absent ones say so."""
+  missing = f"not run: analyze.py --only={analysis}"
+  parts = [
+    f"{run}: {line(table[analysis].result)}"
+    if analysis in table
+    else f"{run}: {missing}"
+    for run, table in tables.items()
+  ]
+  return f"{title}: {'; '.join(parts) or missing}."
+
+
+def _anchors(result) -> str:
+  model, *rows = sorted(
+    result.table, key=lambda row: (row is not result.table[0], row["nll_nats"])
+  )
+  behind = [row for row in rows if report_losses.standing(row) == "behind"]
+  ahead = [row for row in rows if report_losses.standing(row) == "ahead"]
+  name = lambda row: f"{row['name']} ({_three(row['nll_nats'])})"
+  said = [
+    f"{_three(model['nll_nats'])}"
+    f" {page.interval(model['low'], model['high'], digits=3)} nats with"
+    f" {model['parameters']:,} parameters"
+  ]
+  if ahead:
+    said.append(f"ahead of {name(ahead[0])}")
+  if behind:
+    said.append(f"behind {name(behind[-1])}")
+  return ", ".join(said)
+
+
+def _masking(result) -> str:
+  row = result.summary[0]
+  change = lambda key: (
+    f"{_three(row[key + '_nats'])}"
+    f" {page.interval(row[key + '_low'], row[key + '_high'], digits=3)}"
+  )
+  return (
+    f"the mask chosen on select changes the NLL by {change('masking_gain')}"
+    f" nats, recalibration alone by {change('recalibration_gain')}, mask minus"
+    f" recalibration {change('masking_minus_recalibration')}"
+  )
+
+
+def three_lags(result) -> dict[str, dict]:
+  """Returns the records of c / (s1 + s2 + s3) by target."""
+  return {
+    row["target"]: row
+    for row in result.closed
+    if row["family"] == "c / sum of 3 lags"
+  }
+
+
+def _constant(tables) -> str:
+  """Returns c of three lags: every model's, and the nulls of the first run."""
+  found = {
+    run: three_lags(table["formula"].result)
+    for run, table in tables.items()
+    if "formula" in table
+  }
+  if not any(found.values()):
+    return "pi: not run: analyze.py --only=formula."
+  said = [f"{run} {_c(rows['model'])}" for run, rows in found.items()]
+  first = next(iter(found.values()))
+  said += [
+    f"{name} {_c(first[name])}"
+    for name in ("truth", "CUE", "shuffled")
+    if name in first
+  ]
+  return (
+    "pi: c of c / (s1 + s2 + s3), least squares, is"
+    f" {', '.join(said)}; pi is {math.pi:.3f}."
+  )
+
+
+def _c(row) -> str:
+  return f"{row['c']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+
+
+def _ledger(ledger: trial.Ledger) -> str:
+  counted = report_ledger.tally(ledger)
+  text = ", ".join(f"{count} {status}" for status, count in counted.items())
+  return f"Claims: {text or 'none judged'}."
