@@ -92,7 +92,7 @@ def least_squares(residual_N, start: int, stop: int, order: int):
   target_W = x_N[start:stop]
   moment_Q = _products(x_N[start - order : stop - 1], target_W)
   gram_QxQ = lag_gram(x_N, start, stop, order)
-  phi_Q = scipy.linalg.solve(gram_QxQ, moment_Q, assume_a="pos")
+  phi_Q = scipy.linalg.cho_solve(scipy.linalg.cho_factor(gram_QxQ), moment_Q)
   error_W = target_W - _filtered(x_N, phi_Q, start, stop)
   return phi_Q, float(np.std(error_W))
 

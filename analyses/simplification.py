@@ -4,17 +4,31 @@ from primelens.analyses import expressions
 
 
 def simplify(tree: expressions.Tree) -> expressions.Tree:
-  """Returns an equal, no longer tree in a standard order.
+  """Returns a tree in a standard order, equal where the given one has values.
 
   Constant arithmetic is done, like terms of a sum are joined, positive terms
-  come first, and a number stands first in a product.
+  come first, a number stands first in a product, and exp(a - log x) is
+  exp(a) / x. The result is never longer.
   """
   if not isinstance(tree, tuple):
     return tree
   tree = (tree[0], *[simplify(child) for child in tree[1:]])
   if all(isinstance(child, float) for child in tree[1:]):
     return float(expressions.evaluate(tree, {}))
-  return _sum(tree) if tree[0] in ("+", "-", "neg") else _product(tree)
+  return _sum(tree) if tree[0] in ("+", "-", "neg") else _other(tree)
+
+
+def _other(tree: tuple) -> expressions.Tree:
+  match tree:
+    case ("exp", ("log", x)):
+      return x
+    case ("exp", ("neg", ("log", x))):
+      return ("/", 1.0, x)
+    case ("exp", ("-", a, ("log", x))):
+      return ("/", simplify(("exp", a)), x)
+    case ("exp", ("+", a, ("log", x)) | ("+", ("log", x), a)):
+      return _product(("*", simplify(("exp", a)), x))
+  return _product(tree)
 
 
 def _product(tree: tuple) -> expressions.Tree:
