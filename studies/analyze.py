@@ -7,9 +7,9 @@ import sys
 import time
 
 from absl import flags
-
 from primelens.analyses import results as results_lib
 from primelens.studies import cli
+from primelens.studies import experiment as experiment_lib
 from primelens.studies import report
 from primelens.studies import runs
 from primelens.studies import trial
@@ -57,7 +57,9 @@ def listing() -> str:
   for name, study in STUDIES.items():
     lines.append(f"{name}:")
     rows = {key: analysis.about for key, analysis in study.ANALYSES.items()}
-    lines += [f"  {key:<10}{about}" for key, about in (rows | COMPARISONS).items()]
+    lines += [
+      f"  {key:<10}{about}" for key, about in (rows | COMPARISONS).items()
+    ]
   return "\n".join(lines)
 
 
@@ -110,9 +112,7 @@ def analyse(run: runs.Run, name: str, command: list[str]) -> Path:
 
 def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
   """Returns every stored result of the runs, `{run: {analysis: Stored}}`."""
-  return {
-    workdir.name: dict(_stored(workdir)) for workdir in workdirs
-  }
+  return {workdir.name: dict(_stored(workdir)) for workdir in workdirs}
 
 
 def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
@@ -185,7 +185,9 @@ def _main(argv: list[str]) -> int:
   names = chosen(values.only)
   workdirs = [Path(path) for path in values.workdir]
   command = [os.path.basename(argv[0]), *argv[1:]]
-  overrides = lambda settings: cli.assign(settings, values["set"].value)
+  overrides = lambda settings: experiment_lib.validated(
+    cli.assign(settings, values["set"].value)
+  )
   for workdir in workdirs:
     wanted = _with_anchors(names, workdir)
     if wanted:

@@ -4,15 +4,17 @@ Every user error (a wrong flag, a wrong value, a missing or broken file) ends
 as one line on stderr that names the valid choices, with exit code 2.
 """
 
+import ast
 from collections.abc import Callable
+import copy
 import dataclasses
+import importlib.util
 import os
 from pathlib import Path
 import sys
 from typing import Any
 
 from absl import flags
-from ml_collections import config_flags
 import primelens.configs
 import rich.console
 import rich.progress
@@ -56,10 +58,6 @@ def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:
     rest = values(argv, known_only=False)
   except flags.Error as error:
     raise ValueError(f"{error}. See --help.") from error
-  except (KeyError, AttributeError) as error:  # config_flags: unknown field
-    raise ValueError(f"{str(error).strip(chr(34))}") from error
-  except (TypeError, SyntaxError, ImportError) as error:
-    raise ValueError(f"The config cannot be read: {error}") from error
   if len(rest) > 1:
     raise ValueError(f"Unexpected argument {rest[1]!r}. See --help.")
   return True
@@ -72,82 +70,98 @@ def shipped_configs() -> dict[str, Path]:
   return {path.stem: path for path in sorted(files)}
 
 
-def config_path(argv: list[str]) -> list[str]:
-  """Returns argv with `--config=NAME` turned into the shipped file's path.
+def config_file(name: str) -> tuple[Path, list[str]]:
+  """Returns a config's file and its argument, from "file[:argument]".
 
-  Raises `ValueError` listing the shipped configs when there is no such file.
+  The file may be the name of a shipped config. Raises `ValueError` listing
+  those when there is no such file.
   """
+  path, colon, argument = name.partition(":")
   shipped = shipped_configs()
-
-  def resolve(argument: str) -> str:
-    flag, _, value = argument.partition("=")
-    if flag not in ("--config", "-config"):
-      return argument
-    name = value.partition(":")[0]
-    if Path(name).is_file():
-      return argument
-    if name in shipped:
-      return f"{flag}={shipped[name]}{value[len(name) :]}"
+  file = Path(path) if Path(path).is_file() else shipped.get(path)
+  if file is None:
     raise ValueError(
-      f"No config {value!r}; a file, or one of {', '.join(shipped)}."
+      f"No config {name!r}; a file, or one of {', '.join(shipped)}."
     )
-
-  if "--config" in argv[:-1]:  # the two-word form
-    at = argv.index("--config")
-    argv = [*argv[:at], f"--config={argv[at + 1]}", *argv[at + 2 :]]
-  return [argv[0], *map(resolve, argv[1:])]
+  return file, [argument] if colon else []
 
 
-def define_config(values: flags.FlagValues, argv: list[str]) -> None:
-  """Defines `--config` and its `--config.a.b=value` overrides."""
-  config_flags.DEFINE_config_file(
-    "config",
-    None,
-    "Experiment: a file with get_config(), or the name of a shipped one.",
-    lock_config=False,
-    flag_values=values,
-    sys_argv=argv,
-  )
+def load_config(name: str) -> Any:
+  """Returns what `get_config` of a config file gives.
+
+  Raises `ValueError` in one line when the file does not run or has none.
+  """
+  file, arguments = config_file(name)
+  spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
+  if spec is None or spec.loader is None:
+    raise ValueError(f"{file} is not a Python file.")
+  module = importlib.util.module_from_spec(spec)
+  try:
+    spec.loader.exec_module(module)
+    return module.get_config(*arguments)
+  except ValueError:
+    raise
+  except Exception as error:  # whatever a user's file may raise
+    raise ValueError(f"{file} cannot be read: {error!r}") from error
+
+
+def split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
+  """Returns argv without its `--config.a.b=value` flags, and these as
+  "a.b=value".
+
+  We parse them ourselves: config_flags of ml_collections knows neither
+  Literal fields nor nested tuples, and its messages do not name the choices.
+  """
+  mine = [arg for arg in argv[1:] if arg.startswith("--config.")]
+  rest = [argv[0], *(arg for arg in argv[1:] if arg not in mine)]
+  return rest, [arg.removeprefix("--config.") for arg in mine]
 
 
 def assign(config: Any, assignments: list[str]) -> Any:
   """Returns a dataclass tree with "a.b=value" assignments made.
 
-  Values take the type of what they replace; tuples are comma-separated.
-  Raises `ValueError` naming the valid fields or the expected type.
+  Values take the type of what they replace; tuples are comma-separated. The
+  result is a copy and is not validated yet, as two fields may have to change
+  together. Raises `ValueError` naming the valid fields or the expected type.
   """
+  config = copy.deepcopy(config)
   for assignment in assignments:
     name, equals, text = assignment.partition("=")
     if not equals:
-      raise ValueError(f"--set {assignment!r} is not of the form a.b=value.")
-    config = _assigned(config, name.split("."), text, name)
+      raise ValueError(f"{assignment!r} is not of the form a.b=value.")
+    *parents, last = name.split(".")
+    holder = config
+    for part in parents:
+      holder = _field(holder, part, name)
+      if not dataclasses.is_dataclass(holder):
+        raise ValueError(f"{name!r}: {part} is a single value.")
+    old = _field(holder, last, name)
+    if dataclasses.is_dataclass(old):
+      inner = ", ".join(field.name for field in dataclasses.fields(old))
+      raise ValueError(f"{name!r} has fields of its own: {inner}.")
+    setattr(holder, last, _value(old, text, name))
   return config
 
 
-def _assigned(config, parts: list[str], text: str, name: str):
-  names = [field.name for field in dataclasses.fields(config)]
-  if parts[0] not in names:
-    raise ValueError(f"No setting {name!r}; valid here: {', '.join(names)}.")
-  old = getattr(config, parts[0])
-  if dataclasses.is_dataclass(old) and len(parts) > 1:
-    new = _assigned(old, parts[1:], text, name)
-  elif dataclasses.is_dataclass(old) or len(parts) > 1:
-    raise ValueError(f"{name!r} is not a single setting.")
-  else:
-    new = _value(old, text, name)
-  return dataclasses.replace(config, **{parts[0]: new})
+def _field(holder, part: str, name: str):
+  names = [field.name for field in dataclasses.fields(holder)]
+  if part not in names:
+    raise ValueError(
+      f"No field {part!r} in {name!r}; valid here: {', '.join(names)}."
+    )
+  return getattr(holder, part)
 
 
 def _value(old, text: str, name: str):
+  """Returns the text as a value of the old one's type."""
+  kind = type(old).__name__
   try:
     if isinstance(old, bool):
       return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
     if isinstance(old, tuple):
-      kind = type(old[0]) if old else int
-      return tuple(kind(item) for item in text.split(",") if item)
+      return tuple(ast.literal_eval(f"({text},)")) if text.strip("()") else ()
     return type(old)(text)
-  except (ValueError, KeyError) as error:
-    kind = type(old).__name__
+  except (ValueError, KeyError, SyntaxError) as error:
     raise ValueError(f"{name}={text!r} is not a {kind}.") from error
 
 

@@ -46,6 +46,11 @@ def check(experiment: Experiment) -> Experiment:
   return rebuilt
 
 
+def validated(settings):
+  """Returns analysis settings rebuilt, so that each value is checked."""
+  return _fill(type(settings), to_dict(settings), "analyses")
+
+
 def to_dict(config) -> dict:
   """Returns the config as plain JSON values (tuples become lists)."""
   return dataclasses.asdict(config)

@@ -31,9 +31,15 @@ was not finite, 130 interrupted.
 LOG_SECONDS = 5.0
 
 
-def _flags(argv: list[str]) -> flags.FlagValues:
+def _flags() -> flags.FlagValues:
   values = flags.FlagValues()
-  cli.define_config(values, argv)
+  flags.DEFINE_string(
+    "config",
+    None,
+    "Experiment: a file with get_config(), or the name of a shipped one; "
+    "FILE:ARGUMENT passes an argument, --config.a.b=VALUE changes a field.",
+    flag_values=values,
+  )
   flags.DEFINE_string("workdir", None, "Run directory.", flag_values=values)
   flags.DEFINE_bool(
     "dry_run",
@@ -148,14 +154,15 @@ def _conclude(outcome: loop.Outcome, experiment, workdir: Path) -> int:
 
 
 def _main(argv: list[str]) -> int:
-  argv = cli.config_path(argv)
-  values = _flags(argv)
-  if not cli.parse(values, argv, USAGE):
+  plain, overrides = cli.split_overrides(argv)
+  values = _flags()
+  if not cli.parse(values, plain, USAGE):
     return 0
-  if values.config is None:
+  if not values.config:
     names = ", ".join(cli.shipped_configs())
     raise ValueError(f"--config is missing; a file, or one of {names}.")
-  experiment = experiment_lib.check(values.config)
+  config = cli.assign(cli.load_config(values.config), overrides)
+  experiment = experiment_lib.check(config)
   if values.distributed:
     jax.distributed.initialize()
   if values.compilation_cache:

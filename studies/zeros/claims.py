@@ -9,7 +9,6 @@ from collections.abc import Mapping
 import math
 
 import numpy as np
-
 from primelens.studies import trial
 from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
@@ -139,9 +138,11 @@ def _core(results) -> Verdict:
     joint_R = heads.joint_PxSxR[0].mean(0)
     total = heads.rank_SxLxH[0].size
     at = int(np.searchsorted(heads.count_R, round(35 / 48 * total)))
-    spread = heads.delta_VxSxLxH[0].std(0, ddof=1).mean() if (
-      heads.delta_VxSxLxH.shape[1] > 1
-    ) else math.nan
+    spread = (
+      heads.delta_VxSxLxH[0].std(0, ddof=1).mean()
+      if (heads.delta_VxSxLxH.shape[1] > 1)
+      else math.nan
+    )
     numbers |= {
       f"{name}: heads removed together": int(heads.count_R[at]),
       f"{name}: change of NLL": float(joint_R[at]),

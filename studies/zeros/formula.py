@@ -9,7 +9,6 @@ and of shuffled ones.
 import dataclasses
 
 import numpy as np
-
 from primelens.analyses import closed_forms
 from primelens.analyses import regression
 from primelens.analyses import symbolic
@@ -78,7 +77,9 @@ def _rows(name: str, spacing_RxN, block: int) -> Target:
   half = len(spacing_RxN) // 2
   first, second = spacing_RxN[:half], spacing_RxN[half:]
   flat = lambda part: part[:, LAGS:].ravel()
-  return Target(name, lags(first), flat(first), lags(second), flat(second), block)
+  return Target(
+    name, lags(first), flat(first), lags(second), flat(second), block
+  )
 
 
 def _surrogates(run) -> list[Target]:
