@@ -1,6 +1,6 @@
 """Demo POSTFIX: a small memory network on the real zeros, for two CPU cores.
 
-  python train.py --config=configs/zeros_demo_postfix.py --workdir=runs/demo/postfix
+  python train.py --config=zeros_demo_postfix --workdir=runs/demo/postfix
 
 E4's recipe (permuted slot ids, mean Q3-proxy loss) at small size, 2 seeds,
 about a minute. It gets one target per window where E0 gets 256, and no linear

@@ -152,7 +152,8 @@ def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(
-      f"{workdir} is not empty and has no config.json; choose another --workdir."
+      f"{workdir} is not empty and has no config.json; "
+      "choose another --workdir."
     )
   workdir.mkdir(parents=True, exist_ok=True)
   write_json(workdir / "manifest.json", manifest(experiment, series, command))

@@ -17,7 +17,7 @@ ANALYSES = {
   "masking": Analysis(
     masking.run,
     masking.Result,
-    "Progressive magnitude masks with random, noise and recalibration controls.",
+    "Magnitude masks beside random masks, noise and recalibration.",
   ),
   "heads": Analysis(
     heads.run,

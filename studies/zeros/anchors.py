@@ -11,6 +11,7 @@ from primelens.studies.zeros import scoring
 
 ORDERS = (3, 16, 64, 256)
 BLOCKS = 8
+RECENT = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,17 +43,21 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
   """
   value_N, splits = run.series.value_N, run.series.splits
   train = splits.get("train_published", splits["train"])
-  near = (train[1] - 100_000, train[1])
+  own = splits["train"]
   fitted = [
     anchors.constant(value_N, train, index_N),
     anchors.marginal(value_N, train, index_N),
     *anchors.autoregressive(value_N, train, index_N, ORDERS),
     anchors.windowed(value_N, train, select_N, index_N),
   ]
-  if near[0] > train[0]:
-    (last,) = anchors.autoregressive(value_N, near, index_N, (64,))
-    name = "AR(64), last 100,000 of train"
-    fitted.append(dataclasses.replace(last, name=name))
+  for last, name in ((own[1], "the model's train"), (train[1], "train")):
+    if last - RECENT > train[0]:
+      near = (last - RECENT, last)
+      (anchor,) = anchors.autoregressive(value_N, near, index_N, (64,))
+      name = f"AR(64), last {RECENT:,} of {name}"
+      fitted.append(dataclasses.replace(anchor, name=name))
+    if own == train:
+      break
   if index_N.min() >= 20_000:
     fitted.append(anchors.adaptive(value_N, index_N))
   return fitted
