@@ -7,6 +7,7 @@ only between dispatches. Seed i alone and seed i in a batch draw the same keys.
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -83,9 +84,9 @@ def init(program: Program, optimizer, keys_S) -> FitState:
       params=params,
       opt_state=optimizer.init(params),
       best_params=params,
-      best_nll=jnp.array(jnp.inf),
-      best_step=jnp.array(0),
-      frozen_step=jnp.array(-1),
+      best_nll=jnp.array(jnp.inf, jnp.float32),  # strong types, as after a
+      best_step=jnp.array(0, jnp.int32),  # step: or the second step compiles
+      frozen_step=jnp.array(-1, jnp.int32),  # the program once more
     )
 
   return jax.vmap(one)(keys_S)
@@ -121,11 +122,20 @@ def step(program: Program, optimizer, state: FitState, data, key, number):
   return state, metrics | {"loss_nats": loss, "gradient_norm": norm}
 
 
-def advance(program: Program, optimizer) -> Callable:
+def _by_seed(grid: jax.sharding.Mesh | None):
+  """Returns the placement of everything with a leading S, None without mesh.
+
+  Outputs placed as inputs are: otherwise the next dispatch compiles again.
+  """
+  return NamedSharding(grid, PartitionSpec("seed")) if grid else None
+
+
+def advance(program: Program, optimizer, grid=None) -> Callable:
   """Returns `run(state_S, data, keys_S, start, stop) -> (state_S, mean_S)`.
 
   One compiled program for any number of steps: the bounds are traced. The
-  metrics are means over the steps of the dispatch.
+  metrics are means over the steps of the dispatch. With a mesh `grid` the
+  seeds stay split over it.
   """
   each = jax.vmap(
     lambda state, data, key, number: step(
@@ -135,7 +145,7 @@ def advance(program: Program, optimizer) -> Callable:
     spmd_axis_name="seed",
   )
 
-  @jax.jit
+  @functools.partial(jax.jit, out_shardings=_by_seed(grid))
   def run(state_S, data, keys_S, start, stop):
     shapes = jax.eval_shape(each, state_S, data, keys_S, start)[1]
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
@@ -152,7 +162,7 @@ def advance(program: Program, optimizer) -> Callable:
   return run
 
 
-def evaluator(program: Program) -> Callable:
+def evaluator(program: Program, grid=None) -> Callable:
   """Returns `run(state_S, batch, keys_S, number) -> (state_S, nll_S)`.
 
   A living seed with the lowest NLL so far keeps its parameters as the best.
@@ -170,7 +180,8 @@ def evaluator(program: Program) -> Callable:
     )
     return state, nll
 
-  return jax.jit(jax.vmap(one, in_axes=(0, None, 0, None)))
+  each = jax.vmap(one, in_axes=(0, None, 0, None))
+  return jax.jit(each, out_shardings=_by_seed(grid))
 
 
 def mesh(seeds: int, devices=None) -> jax.sharding.Mesh:

@@ -122,8 +122,8 @@ class Fit:
     data, select = place(data), place(select)
     step, state_S = self.start()
     metrics = Metrics(self.directory / "metrics.jsonl", resume_step=step)
-    advance = fit.advance(self.program, self.optimizer)
-    evaluate = fit.evaluator(self.program)
+    advance = fit.advance(self.program, self.optimizer, self.mesh)
+    evaluate = fit.evaluator(self.program, self.mesh)
     reason = self._over(step, state_S)
     began, first = time.monotonic(), step
     while reason is None:
