@@ -1,4 +1,7 @@
-"""Attention: masks, positions, the explicit pattern and the fused product."""
+"""Attention: masks, positions, the explicit pattern and the fast product.
+
+Masks are True where a query (row) may read a key (column).
+"""
 
 import functools
 from typing import Literal
@@ -73,28 +76,46 @@ def rotary(x_BxTxHxDh, *, start=0, stop=None, width=None, theta=10000.0):
   return jnp.concatenate([turned.astype(rest.dtype), rest], axis=-1)
 
 
+def _wide(dtype):
+  """Returns the dtype of scores and softmax: at least float32."""
+  return jnp.promote_types(dtype, jnp.float32)
+
+
 def scores(q_BxTxHxDh, k_BxTxHxDh):
-  """Returns the attention scores q.k / sqrt(Dh), BxHxTxT."""
+  """Returns the attention scores q.k / sqrt(Dh), BxHxTxT, at least float32."""
   q_BxTxHxDh = q_BxTxHxDh * q_BxTxHxDh.shape[-1] ** -0.5
-  return jnp.einsum("bqhd,bkhd->bhqk", q_BxTxHxDh, k_BxTxHxDh)
+  return jnp.einsum(
+    "bqhd,bkhd->bhqk",
+    q_BxTxHxDh,
+    k_BxTxHxDh,
+    preferred_element_type=_wide(q_BxTxHxDh.dtype),
+  )
+
+
+def _softmax(scores, allowed, axis: int):
+  """Returns the softmax over `axis`, 0 where not allowed (None: all are)."""
+  scores = scores.astype(_wide(scores.dtype))
+  if allowed is None:
+    return jax.nn.softmax(scores, axis=axis)
+  scores = jnp.where(allowed, scores, jnp.finfo(scores.dtype).min)
+  top = jax.lax.stop_gradient(jnp.max(scores, axis=axis, keepdims=True))
+  powers = jnp.where(allowed, jnp.exp(scores - top), 0.0)
+  total = jnp.sum(powers, axis=axis, keepdims=True)
+  return powers / jnp.where(total == 0, 1.0, total)  # 0: a query with no key
 
 
 def pattern(scores_BxHxTxT, mask_BxTxT=None):
   """Returns the softmax of the scores over the keys a query may read.
 
-  Computed in float32; a query that may read nothing has a row of zeros.
+  At least float32; a query that may read nothing has a row of zeros.
   """
-  s = scores_BxHxTxT.astype(jnp.float32)
-  if mask_BxTxT is None:
-    return jax.nn.softmax(s, axis=-1).astype(scores_BxHxTxT.dtype)
-  mask = mask_BxTxT[:, None]
-  s = jnp.where(mask, s, jnp.finfo(jnp.float32).min)
-  p = jnp.where(mask, jax.nn.softmax(s, axis=-1), 0.0)
-  return p.astype(scores_BxHxTxT.dtype)
+  allowed = None if mask_BxTxT is None else mask_BxTxT[:, None]
+  return _softmax(scores_BxHxTxT, allowed, axis=-1)
 
 
 def weighted(pattern_BxHxTxT, v_BxTxHxDh):
   """Returns the values averaged by the pattern, BxTxHxDh."""
+  pattern_BxHxTxT = pattern_BxHxTxT.astype(v_BxTxHxDh.dtype)
   return jnp.einsum("bhqk,bkhd->bqhd", pattern_BxHxTxT, v_BxTxHxDh)
 
 
@@ -107,20 +128,21 @@ def _product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
   return weighted(p, v_BxTxHxDh)
 
 
-def _columns(scores_HxKxQ, mask_KxQ):
-  """Returns the softmax over keys, the second axis of three.
+def _queries(q_HxQxDh, k_HxKxDh, v_HxKxDh, allowed_KxQ):
+  """Returns the product of some queries with all their keys.
 
-  Queries are the minor axis: the CPU compiler vectorises sums and maxima over
-  any other axis, and not over the minor one.
+  Queries are the minor axis of the scores: the CPU compiler vectorises maxima
+  and sums over any axis but the minor one.
   """
-  s = scores_HxKxQ.astype(jnp.float32)
-  if mask_KxQ is None:
-    return jax.nn.softmax(s, axis=1)
-  s = jnp.where(mask_KxQ[None], s, jnp.finfo(jnp.float32).min)
-  top = jax.lax.stop_gradient(jnp.max(s, axis=1, keepdims=True))
-  e = jnp.where(mask_KxQ[None], jnp.exp(s - top), 0.0)
-  total = jnp.sum(e, axis=1, keepdims=True)
-  return e / jnp.where(total == 0, 1.0, total)  # 0: a query with no key
+  s_HxKxQ = jnp.einsum(
+    "hkd,hqd->hkq",
+    k_HxKxDh,
+    q_HxQxDh,
+    preferred_element_type=_wide(q_HxQxDh.dtype),
+  )
+  allowed = None if allowed_KxQ is None else allowed_KxQ[None]
+  p_HxKxQ = _softmax(s_HxKxQ, allowed, axis=1).astype(v_HxKxDh.dtype)
+  return jnp.einsum("hkq,hkd->hqd", p_HxKxQ, v_HxKxDh)
 
 
 def _sequence(q_HxTxDh, k_HxTxDh, v_HxTxDh, mask_TxT, *, mask):
@@ -140,9 +162,8 @@ def _sequence(q_HxTxDh, k_HxTxDh, v_HxTxDh, mask_TxT, *, mask):
     if mask_TxT is not None:
       part = mask_TxT[start:stop, :seen].T
       allowed = part if allowed is None else allowed & part
-    s = jnp.einsum("hkd,hqd->hkq", k_HxTxDh[:, :seen], q_HxTxDh[:, start:stop])
-    p = _columns(s, allowed).astype(v_HxTxDh.dtype)
-    outs.append(jnp.einsum("hkq,hkd->hqd", p, v_HxTxDh[:, :seen]))
+    q, k, v = q_HxTxDh[:, start:stop], k_HxTxDh[:, :seen], v_HxTxDh[:, :seen]
+    outs.append(_queries(q, k, v, allowed))
   return jnp.concatenate(outs, axis=1)
 
 
