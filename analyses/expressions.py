@@ -5,19 +5,20 @@ written as published: `^` is a power and sinc(x) = sin(pi x) / (pi x), 1 at 0.
 """
 
 import ast
+from collections.abc import Callable
 
 import numpy as np
 
 Tree = float | str | tuple
 
-BINARY = {
+BINARY: dict[str, Callable] = {
   "+": np.add,
   "-": np.subtract,
   "*": np.multiply,
   "/": np.divide,
   "^": np.power,
 }
-UNARY = {
+UNARY: dict[str, Callable] = {
   "sin": np.sin,
   "cos": np.cos,
   "exp": np.exp,
@@ -37,7 +38,7 @@ _AST = {
   ast.Pow: "^",
 }
 # Derivatives by each argument, from the arguments and the value.
-_SLOPES = {
+_SLOPES: dict[str, Callable] = {
   "+": lambda a, b, y: (1.0, 1.0),
   "-": lambda a, b, y: (1.0, -1.0),
   "*": lambda a, b, y: (b, a),

@@ -7,7 +7,6 @@ spare nodes; this walks from the formulas it found down to the shortest ones.
 import numpy as np
 from primelens.analyses import expressions
 from primelens.analyses import simplification
-import scipy.optimize
 
 
 def mse(tree: expressions.Tree, column_N, target_N) -> float:
@@ -19,37 +18,48 @@ def mse(tree: expressions.Tree, column_N, target_N) -> float:
 
 
 def refit(
-  tree: expressions.Tree, column_N, target_N, *, calls: int = 60
+  tree: expressions.Tree, column_N, target_N, *, steps: int = 60
 ) -> expressions.Tree:
   """Returns the tree with its numbers moved to a least-squares minimum.
 
-  Levenberg-Marquardt from the present numbers; the tree comes back unchanged
-  if that finds nothing better.
+  Levenberg-Marquardt from the present numbers: (J'J + d diag J'J) step = J'e,
+  d a tenth after a gain and tenfold after a loss. The tree comes back
+  unchanged if nothing better is found. (MINPACK's last digits change from call
+  to call in one process, and a search that must repeat cannot use it.)
   """
-  start_Q = np.array(expressions.constants(tree))
-  if not 0 < len(start_Q) < len(target_N):
+  number_Q = np.array(expressions.constants(tree))
+  loss, damping = mse(tree, column_N, target_N), 1e-3
+  if not 0 < len(number_Q) < len(target_N) or not np.isfinite(loss):
     return tree
+  for _ in range(steps):
+    step_Q = _step(tree, column_N, target_N, damping)
+    if step_Q is None:
+      break
+    moved = expressions.with_constants(tree, number_Q + step_Q)
+    gain = loss - mse(moved, column_N, target_N)
+    if gain > 0:
+      tree, number_Q, loss = moved, number_Q + step_Q, loss - gain
+      damping = max(damping / 10, 1e-12)
+    else:
+      damping *= 10
+    if damping > 1e6 or 0 < gain < 1e-9 * loss:
+      break
+  return tree
 
-  before = mse(tree, column_N, target_N)
-  if not np.isfinite(before):
-    return tree
-  moved = lambda value_Q: expressions.with_constants(tree, value_Q)
 
-  def error(value_Q):
-    return expressions.evaluate(moved(value_Q), column_N) - target_N
-
-  def slope(value_Q):
-    return expressions.gradients(moved(value_Q), column_N)[1].T
-
+def _step(tree, column_N, target_N, damping: float):
+  """Returns the damped Gauss-Newton step, None where it has no value."""
   with np.errstate(all="ignore"):
-    try:
-      fit = scipy.optimize.least_squares(
-        error, start_Q, slope, method="lm", max_nfev=calls
-      )
-    except ValueError:  # A derivative that is not finite at the start.
-      return tree
-  after = mse(moved(fit.x), column_N, target_N)
-  return moved(fit.x) if after < before else tree
+    value_N, slope_QxN = expressions.gradients(tree, column_N)
+    gram_QxQ = slope_QxN @ slope_QxN.T
+    moment_Q = slope_QxN @ (target_N - value_N)
+  if not (np.isfinite(gram_QxQ).all() and np.isfinite(moment_Q).all()):
+    return None
+  scale_Q = np.diag(gram_QxQ) + 1e-12 * np.trace(gram_QxQ) + 1e-300
+  try:
+    return np.linalg.solve(gram_QxQ + damping * np.diag(scale_Q), moment_Q)
+  except np.linalg.LinAlgError:
+    return None
 
 
 def shorten(
@@ -72,7 +82,7 @@ def shorten(
       return
     seen.add(shape)
     # A structure worth keeping is near its minimum after a few steps.
-    tree = refit(tree, column_N, target_N, calls=12)
+    tree = refit(tree, column_N, target_N, steps=12)
     tree = simplification.simplify(tree)
     loss = mse(tree, column_N, target_N)
     if np.isfinite(loss):

@@ -53,8 +53,8 @@ def formulas(
 ) -> tuple[tuple[str, ...], str]:
   """Returns every formula of PySR's hall of fame, and its version.
 
-  The search ends after `seconds`; `settings` replace entries of `PUBLISHED`. Raises ValueError, in one line,
-  where Julia cannot be started.
+  The search ends after `seconds`; `settings` replace entries of `PUBLISHED`.
+  Raises ValueError, in one line, where Julia cannot be started.
   """
   if "pysr" not in sys.modules:
     preflight()
