@@ -24,10 +24,12 @@ class Result:
   block-bootstrap interval where it has one, held-out MSE, R2 and correlation.
   `front` has the Pareto fronts of symbolic regression per target (held-out
   MSE against our own complexity count), `null` marking permuted targets.
+  `published` has the published formulas with their numbers refitted.
   """
 
   closed: tuple[dict, ...]
   front: tuple[dict, ...]
+  published: tuple[dict, ...]
   train_samples: int
   test_samples: int
 
@@ -130,9 +132,26 @@ def _front(run, target: Target, *, null: bool = False) -> list[dict]:
     test_target_N=target.test_N,
     seed=settings.seed,
     backend=settings.backend,
-    seconds=settings.seconds,
+    **({"seconds": settings.seconds} if settings.seconds else {}),
   )
   return [{"target": target.name, "null": null} | row for row in rows]
+
+
+def _published(run, target: Target) -> list[dict]:
+  """Returns the published formulas, their numbers refitted to one target."""
+  lags = run.settings.symbolic.lags
+  rows = symbolic.refitted(
+    [formula for _, _, formula in closed_forms.PUBLISHED],
+    target.train_lag_NxQ[:, :lags],
+    target.train_N,
+    names=tuple(f"s{k + 1}" for k in range(lags)),
+    test_feature_NxQ=target.test_lag_NxQ[:, :lags],
+    test_target_N=target.test_N,
+  )
+  return [
+    {"target": target.name, "published": formula, "published_mse": mse} | row
+    for row, (_, mse, formula) in zip(rows, closed_forms.PUBLISHED, strict=True)
+  ]
 
 
 def run(run) -> Result:
@@ -149,6 +168,11 @@ def run(run) -> Result:
   return Result(
     closed=tuple(closed),
     front=tuple(front),
+    published=tuple(
+      row
+      for name in ("model", "truth")
+      for row in _published(run, by_name[name])
+    ),
     train_samples=len(own[0].train_N),
     test_samples=len(own[0].test_N),
   )

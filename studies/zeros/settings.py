@@ -54,9 +54,7 @@ class Symbolic:
   backend: Literal["pyoperon", "pysr"] = "pyoperon"
   lags: int = 5
   samples: int = 4000
-  seconds: int = 20
-  generations: int = 200
-  population: int = 500
+  seconds: int = 0  # for one search; 0: the backend's own (pysr: 900)
   seed: int = 0
 
   def __post_init__(self):
