@@ -1,0 +1,72 @@
+"""Populations on several devices: eight simulated ones in a child process."""
+
+import dataclasses
+import functools
+import importlib.util
+import os
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+
+SCRIPT = Path(__file__).with_name("tiny_fit.py")
+
+
+@functools.cache
+def tiny_fit():
+  spec = importlib.util.spec_from_file_location("tiny_fit", SCRIPT)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+class DevicesTest(parameterized.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+    options = {
+      "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+      "JAX_PLATFORMS": "cpu",
+      "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes all the time
+      "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
+      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    subprocess.run(
+      [sys.executable, SCRIPT, "devices", folder],
+      env=os.environ | options,
+      check=True,
+      timeout=300,
+    )
+    cls.found = dict(np.load(folder / "params.npz"))
+    config = dataclasses.replace(tiny_fit().CONFIG, seeds=3, steps=10)
+    outcome = tiny_fit().run(config, folder / "here")
+    cls.here = tiny_fit().named(outcome.state_S.params)
+
+  @parameterized.parameters((8, (8, 1)), (2, (2, 4)))
+  def test_mesh_splits_seeds_first_and_the_batch_with_the_rest(
+    self, seeds, mesh
+  ):
+    self.assertEqual(self.found["devices"], 8)
+    self.assertEqual(tuple(self.found[f"{seeds}/mesh"]), mesh)
+    held = self.found[f"{seeds}/held"]  # a device holds seeds / mesh[0]
+    self.assertEqual(held[0], seeds // mesh[0])
+
+  @parameterized.parameters(8, 2)
+  def test_same_seeds_as_on_one_device_after_a_resume(self, seeds):
+    np.testing.assert_array_equal(self.found[f"{seeds}/stops"], [5, 10])
+    common = min(seeds, 3)
+    for name, leaf_S in self.here.items():
+      got_S = self.found[f"{seeds}/params/{name}"]
+      self.assertEqual(got_S.shape, (seeds, *leaf_S.shape[1:]))
+      np.testing.assert_allclose(
+        got_S[:common], leaf_S[:common], atol=1e-5, err_msg=name
+      )
+
+
+if __name__ == "__main__":
+  absltest.main()

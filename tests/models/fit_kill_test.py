@@ -1,0 +1,116 @@
+"""Kill and resume: a child process is really killed, again and again.
+
+SIGKILL hits at random moments and while a checkpoint is being written; the
+final state must equal that of a run nobody touched, bit for bit.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from absl.testing import absltest
+import numpy as np
+from primelens.models import loop
+
+SCRIPT = Path(__file__).with_name("tiny_fit.py")
+STEPS = 150
+DEADLINE = 300.0
+
+
+def unfinished(folder: Path) -> set[tuple[str, int]]:
+  """Returns the checkpoints on their way to the disk, by name and inode."""
+  found = set()
+  for path in (folder / "checkpoints").glob("*tmp*"):
+    with contextlib.suppress(FileNotFoundError):  # renamed since
+      found.add((path.name, path.stat().st_ino))
+  return found
+
+
+def rows(folder: Path) -> int:
+  """Returns how many lines metrics.jsonl has."""
+  path = folder / "metrics.jsonl"
+  return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+class KillTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    self.options = os.environ | {
+      "JAX_PLATFORMS": "cpu",
+      "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes all the time
+      "JAX_COMPILATION_CACHE_DIR": str(self.root / "cache"),
+      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+  def child(self, folder: Path):
+    command = [sys.executable, SCRIPT, "train", folder, str(STEPS)]
+    return subprocess.Popen(
+      command, env=self.options, stdout=subprocess.PIPE, text=True
+    )
+
+  def kill_when(self, folder: Path, ready) -> bool:
+    """Kills a child once `ready()`; returns whether it was still at work."""
+    child = self.child(folder)
+    end = time.monotonic() + DEADLINE
+    while child.poll() is None and time.monotonic() < end and not ready():
+      time.sleep(0.0005)
+    self.assertLess(time.monotonic(), end, "the child never came that far")
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    return child.returncode == -signal.SIGKILL
+
+  def test_killed_runs_end_as_untouched_ones(self):
+    whole, killed = self.root / "whole", self.root / "killed"
+    output, _ = self.child(whole).communicate(timeout=DEADLINE)
+    self.assertEqual(output, f"finished {STEPS}\n")
+    hits = self.kill_often(killed, random.Random(0))
+    self.assertGreaterEqual(hits["kills"], 4)
+    self.assertGreaterEqual(hits["while writing"], 2)
+    self.assertFalse((killed / "final.npz").exists())
+    output, _ = self.child(killed).communicate(timeout=DEADLINE)
+    self.assertEqual(output, f"finished {STEPS}\n")
+    self.same_state(whole, killed)
+    self.same_metrics(whole, killed)
+
+  def kill_often(self, folder: Path, rng: random.Random) -> dict[str, int]:
+    """Returns how many kills there were, and how many hit a write."""
+    hits = {"kills": 0, "while writing": 0}
+    for turn in range(5):
+      target = rows(folder) + rng.randint(1, 4)
+      moved = lambda target=target: rows(folder) >= target
+      before = unfinished(folder)  # left by an earlier kill
+      writing = lambda before=before: bool(unfinished(folder) - before)
+      if turn % 2:  # a random moment after that row
+        delay = rng.uniform(0, 0.1)
+        ready = lambda d=delay, m=moved: m() and (time.sleep(d) or True)
+      else:
+        ready = lambda m=moved, w=writing: m() and w()
+      hits["kills"] += self.kill_when(folder, ready)
+      hits["while writing"] += writing()
+    return hits
+
+  def same_state(self, whole: Path, killed: Path) -> None:
+    expected, got = (np.load(f / "final.npz") for f in (whole, killed))
+    self.assertEqual(set(expected.files), set(got.files))
+    self.assertGreater(len(got.files), 40)  # params, moments, best, frozen
+    for name in expected.files:
+      self.assertEqual(expected[name].tobytes(), got[name].tobytes(), name)
+
+  def same_metrics(self, whole: Path, killed: Path) -> None:
+    expected, got = (
+      loop.read_metrics(f / "metrics.jsonl") for f in (whole, killed)
+    )
+    for row in (*expected, *got):
+      row.pop("seconds_per_step")
+    self.assertEqual(expected, got)
+
+
+if __name__ == "__main__":
+  absltest.main()
