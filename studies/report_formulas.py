@@ -57,6 +57,7 @@ def _constants(result) -> page.Markup:
     rows,
     caption="c of c / (s1 + … + sk), least squares, with its interval. The"
     " sixth column was computed apart on all zeros; π is 3.1416.",
+    text=(),
     marked=[i for i, k in enumerate(lags) if k == 3],
   )
 
@@ -64,10 +65,8 @@ def _constants(result) -> page.Markup:
 def _constant(row) -> str:
   if row is None:
     return "–"
-  c, low, high = (
-    page.number(row[key], digits=3) for key in ("c", "low", "high")
-  )
-  return f"{c} [{low}, {high}]"
+  c, low, high = row["c"], row["low"], row["high"]
+  return page.bounded(c, low, high, digits=3, signed=False)
 
 
 def _fronts(result):
@@ -170,6 +169,7 @@ def _sums(result) -> page.Markup:
       for row in result.sums
     ],
     caption="The sum of the coefficients depends on the order. R² in sample.",
+    text=(),
   )
 
 
@@ -191,19 +191,21 @@ def _scores(result) -> page.Markup:
 def _lags(result) -> page.Markup:
   model_Q = np.median(result.model_SxQ, axis=0)
   jacobian_Q = np.median(result.jacobian_SxQ, axis=0)
-  signed = lambda value: page.number(float(value), signed=True)
+  ends = lambda who, q: (
+    getattr(result, f"{who}_low_Q")[q],
+    getattr(result, f"{who}_high_Q")[q],
+  )
   return page.table(
-    ("lag", "truth", "interval", "model", "interval", "Jacobian"),
+    ("lag", "truth", "model", "Jacobian"),
     [
       (
         str(q + 1),
-        signed(result.truth_Q[q]),
-        page.interval(result.truth_low_Q[q], result.truth_high_Q[q]),
-        signed(model_Q[q]),
-        page.interval(result.model_low_Q[q], result.model_high_Q[q]),
-        signed(jacobian_Q[q]),
+        page.bounded(result.truth_Q[q], *ends("truth", q)),
+        page.bounded(model_Q[q], *ends("model", q)),
+        page.number(float(jacobian_Q[q]), signed=True),
       )
       for q in range(len(result.truth_Q))
     ],
     caption="Coefficients by lag; model and Jacobian are medians over seeds.",
+    text=(),
   )

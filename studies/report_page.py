@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import html
 import math
 from pathlib import Path
+import re
 from typing import Any
 
 from primelens.studies import report_style
@@ -19,13 +20,17 @@ class Markup(str):
 
 
 def tag(name: str, *children: Any, **attributes: Any) -> Markup:
-  """Returns an element; `class_` writes the attribute `class`."""
+  """Returns an element; `class_` is written class, `aria_label` aria-label."""
   written = "".join(
-    f' {key.rstrip("_")}="{html.escape(str(value))}"'
+    f' {_attribute(key)}="{html.escape(str(value))}"'
     for key, value in attributes.items()
     if value
   )
   return Markup(f"<{name}{written}>{join(children)}</{name}>")
+
+
+def _attribute(key: str) -> str:
+  return key.rstrip("_").replace("_", "-")
 
 
 def join(children: Iterable[Any]) -> Markup:
@@ -47,12 +52,21 @@ def number(value: Any, *, digits: int = 4, signed: bool = False) -> str:
   return f"{value:{'+' if signed else ''}.{digits}f}"
 
 
-def interval(low: Any, high: Any, *, digits: int = 4) -> str:
-  """Returns [low, high], or "–"."""
+def interval(
+  low: Any, high: Any, *, digits: int = 4, signed: bool = True
+) -> str:
+  """Returns [low, high], or "–"; unsigned for a loss, signed for a change."""
   if "–" in (number(low), number(high)):
     return "–"
-  ends = (number(float(x), digits=digits, signed=True) for x in (low, high))
+  ends = (number(float(x), digits=digits, signed=signed) for x in (low, high))
   return f"[{', '.join(ends)}]"
+
+
+def bounded(value: Any, low: Any, high: Any, **style: Any) -> Markup:
+  """Returns a change with its interval below it, for a cell."""
+  style = {"signed": True} | style
+  shown = number(value if value is None else float(value), **style)
+  return join([shown, " ", tag("small", interval(low, high, **style))])
 
 
 def table(
@@ -63,14 +77,14 @@ def table(
   text: Sequence[int] = (0,),
   marked: Sequence[int] = (),
 ) -> Markup:
-  """Returns a table in its own scrolling box.
+  """Returns a table that scrolls in its own box, its caption above it.
 
   The columns `text` hold words, the others numbers; the rows `marked` stand
   out.
   """
-  kind = lambda column: "" if column in text else "n"
   cells = lambda name, row: [
-    tag(name, cell, class_=kind(i)) for i, cell in enumerate(row)
+    tag(name, cell, class_=_kind(cell) if i in text else "n")
+    for i, cell in enumerate(row)
   ]
   body = [
     tag("tr", *cells("td", row), class_="marked" if i in marked else "")
@@ -78,11 +92,18 @@ def table(
   ]
   inside = tag(
     "table",
-    tag("caption", caption),
     tag("thead", tag("tr", *cells("th", head))),
     tag("tbody", *body),
+    aria_label=caption,
   )
-  return tag("div", inside, class_="scroll", tabindex="0")
+  scroll = tag("div", inside, class_="scroll", tabindex="0")
+  return tag("div", tag("p", caption, class_="caption"), scroll, class_="table")
+
+
+def _kind(cell: Any) -> str:
+  """Returns the class of a cell of words: sentences want a wider column."""
+  words = html.unescape(re.sub("<[^>]*>", "", cell))
+  return "long" if len(words) > 24 else ""
 
 
 def details(summary: str, *children: Any) -> Markup:

@@ -52,7 +52,8 @@ def _masks(tables) -> page.Markup:
       row["model"],
       page.badge("published", "odd"),
       page.number(row["intact"], digits=3),
-      f"{row['ratio']:.2f}, reported data",
+      f"{row['ratio']:.2f}",
+      "the data reported",
       f"{row['best'] - row['intact']:+.3f}",
       *("–", "–"),
     )
@@ -67,13 +68,13 @@ def _masks(tables) -> page.Markup:
   rows += [_mask_row(run, row) for run, row in ours]
   return page.table(
     (
-      *("model", "from", "intact NLL", "ratio, chosen on", "masking"),
+      *("model", "from", "intact NLL", "ratio", "chosen on", "masking"),
       *("recalibration alone", "masking minus recalibration"),
     ),
     rows,
     caption="Change of the NLL in nats per spacing; below 0 is better."
     " Published: no intervals, no controls.",
-    text=(0, 1, 3),
+    text=(0, 1, 4),
     marked=[
       len(published.MASKING_MODELS) + i
       for i, (_, row) in enumerate(ours)
@@ -84,17 +85,15 @@ def _masks(tables) -> page.Markup:
 
 def _mask_row(run, row):
   seed = "all seeds" if row["seed"] == "all" else f"seed {row['seed']}"
-  change = lambda key: " ".join(
-    (
-      page.number(row[f"{key}_nats"], signed=True),
-      page.interval(row[f"{key}_low"], row[f"{key}_high"]),
-    )
+  change = lambda key: page.bounded(
+    *(row[f"{key}_{end}"] for end in ("nats", "low", "high"))
   )
   return (
     f"{run}, {seed}",
     page.badge("this page", "good"),
     page.number(row["intact_nll_nats"]),
-    f"{row['ratio_chosen_on_select']:.2f}, select",
+    f"{row['ratio_chosen_on_select']:.2f}",
+    "select",
     change("masking_gain"),
     change("recalibration_gain"),
     change("masking_minus_recalibration"),
@@ -110,9 +109,8 @@ def _curves(result) -> page.Markup:
     nll = reported.get(round(float(ratio), 6))
     row = [f"{ratio:g}"]
     for v in range(len(names)):
-      low, high = result.delta_low_VxR[v, r], result.delta_high_VxR[v, r]
-      delta = page.number(float(result.delta_VxR[v, r]), signed=True)
-      row.append(f"{delta} {page.interval(low, high)}")
+      ends = result.delta_low_VxR[v, r], result.delta_high_VxR[v, r]
+      row.append(page.bounded(result.delta_VxR[v, r], *ends))
     change = None if nll is None else nll - reported[0.0]
     rows.append((*row, page.number(change, signed=True)))
   table = page.table(
@@ -121,6 +119,7 @@ def _curves(result) -> page.Markup:
     caption=f"Change of the NLL in nats on {result.windows:,} windows of test."
     f" Masks choose among {result.selected:,} weights and leave"
     f" {result.left_out:,} alone.",
+    text=(),
   )
   return page.details("Change by fraction removed", table)
 
@@ -146,6 +145,7 @@ def heads(tables) -> page.Markup:
     caption="Published 'head' effects of E4, seed 7, in nats: change from"
     f" {published.HEADS_BASELINE} on the first half of the tail, one seed, no"
     " intervals. They are effects of residual slices.",
+    text=(),
   )
   return page.join([note, maps, page.tag("h3", "As published"), table])
 
@@ -153,7 +153,7 @@ def heads(tables) -> page.Markup:
 def _head_tables(result) -> page.Markup:
   table = page.table(
     (
-      *("removal", "costliest head", "change", "interval"),
+      *("removal", "costliest head", "change"),
       *("heads with intervals clear of 0", "largest change, untrained"),
     ),
     [_mode(result, v) for v in range(len(result.modes))],
@@ -169,6 +169,7 @@ def _head_tables(result) -> page.Markup:
       for r, count in enumerate(result.count_R)
     ],
     caption="Joint removal, cheapest heads on select first, change in nats.",
+    text=(),
   )
   return page.join([table, page.details("Joint removal", joint)])
 
@@ -182,8 +183,7 @@ def _mode(result, v):
   return (
     result.modes[v]["mode"].replace("_", " "),
     f"L{l}.H{h}",
-    page.number(float(mean_LxH[l, h]), signed=True),
-    page.interval(low_LxH[l, h], high_LxH[l, h]),
+    page.bounded(mean_LxH[l, h], low_LxH[l, h], high_LxH[l, h]),
     f"{clear} of {mean_LxH.size}",
     page.number(null),
   )
@@ -191,9 +191,8 @@ def _mode(result, v):
 
 def _joint(result, r):
   for p, joint_SxR in enumerate(result.joint_PxSxR):
-    mean = page.number(float(joint_SxR[:, r].mean()), signed=True)
-    low, high = result.joint_low_PxR[p, r], result.joint_high_PxR[p, r]
-    yield f"{mean} {page.interval(low, high)}"
+    ends = result.joint_low_PxR[p, r], result.joint_high_PxR[p, r]
+    yield page.bounded(joint_SxR[:, r].mean(), *ends)
 
 
 def formula(tables) -> page.Markup:

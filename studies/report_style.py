@@ -37,31 +37,37 @@ code { font: .88em ui-monospace, Menlo, "DejaVu Sans Mono", monospace; }
 code, pre { overflow-wrap: anywhere; }
 pre { white-space: pre-wrap; font-size: .8rem; margin: .5rem 0; }
 .lead { font-size: 1.08rem; }
-.soft, caption, figcaption, footer { color: var(--soft); }
+.caption, figcaption, footer { color: var(--soft); }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 1rem 0; }
 ol.summary {
   background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: .9rem 1.2rem .9rem 2.4rem; margin: 1rem 0;
 }
 ol.summary li { margin: .4rem 0; }
-.scroll {
-  overflow-x: auto; background: var(--card); margin: .75rem 0 1.25rem;
+.table {
+  background: var(--card); margin: .75rem 0 1.25rem; overflow: hidden;
   border: 1px solid var(--line); border-radius: 8px;
 }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-caption {
-  caption-side: top; text-align: left; padding: .6rem .75rem; font-size: .88rem;
+.caption {
+  margin: 0; max-width: none; padding: .6rem .75rem; font-size: .88rem;
 }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td {
   padding: .38rem .75rem; text-align: left; vertical-align: top;
   border-top: 1px solid var(--line);
 }
 th { font-weight: 600; vertical-align: bottom; }
-.n {
-  text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums;
-}
-td:first-child { min-width: 9rem; }
+td:not(.long) { white-space: nowrap; }
+.n { text-align: right; font-variant-numeric: tabular-nums; }
+td:first-child { min-width: 10rem; }
+.long, td.long:first-child { min-width: 15rem; }
+td code { overflow-wrap: normal; }
+.none code { white-space: nowrap; }
+.n:first-child { min-width: 0; text-align: left; }
+small { display: block; font-size: .92em; color: var(--soft); }
 tr.marked td { background: var(--mark); font-weight: 600; }
+tr.marked small { font-weight: 400; }
 .badge {
   display: inline-block; padding: .05rem .55rem; border-radius: 999px;
   font-size: .82rem; font-weight: 600; white-space: nowrap;
@@ -105,6 +111,7 @@ footer { margin-top: 2rem; font-size: .9rem; }
   main { padding: 1rem .8rem 3rem; }
   h1 { font-size: 1.5rem; }
   th, td { padding: .38rem .55rem; }
+  td:first-child, td.long:first-child { min-width: 7.5rem; }
   .tap { display: inline; }
 }
 """

@@ -118,5 +118,5 @@ def _c(row) -> str:
 
 def _ledger(ledger: trial.Ledger) -> str:
   counted = report_ledger.tally(ledger)
-  text = ", ".join(f"{count} {status}" for status, count in counted.items())
+  text = "; ".join(f"{count} {status}" for status, count in counted.items())
   return f"Claims: {text or 'none judged'}."
