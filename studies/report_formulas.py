@@ -31,7 +31,8 @@ def formula(result) -> page.Markup:
   every = page.details(
     f"All closed forms ({len(result.closed)})", _closed(result.closed)
   )
-  return page.join([_constants(result), *_fronts(result), every])
+  tables = [_constants(result), *_fronts(result), *_published(result)]
+  return page.join([*tables, every])
 
 
 def _constants(result) -> page.Markup:
@@ -93,6 +94,37 @@ def _fronts(result):
     )
     main = target == "model" and not null
     yield table if main else page.details(f"Front of {name}", table)
+
+
+def _published(result):
+  """Yields the refitted table where there is one."""
+  if result.published:
+    yield _refitted(result.published)
+
+
+def _refitted(rows) -> page.Markup:
+  """Returns the published formulas, their numbers refitted to each target."""
+  return page.table(
+    (
+      *("published formula", "published loss", "target"),
+      *("refitted", "MSE, fitted", "MSE, held out", "R², held out"),
+    ),
+    [
+      (
+        page.tag("code", row["published"]),
+        page.number(row["published_mse"], digits=3),
+        row["target"],
+        page.tag("code", row["expression"]),
+        page.number(row["train_mse"]),
+        page.number(row["test_mse"]),
+        page.number(row["test_r2"], digits=3),
+      )
+      for row in rows
+    ],
+    caption="The published formulas with their numbers refitted; MSE in squared"
+    " spacings. The published losses are those of another network's mean.",
+    text=(0, 2, 3),
+  )
 
 
 def _closed(rows) -> page.Markup:
