@@ -1,0 +1,150 @@
+"""Tiny studies for the tests: a config file, and runs made by hand.
+
+As a file with `get_config` it can be given to `train.py --config=`.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from primelens.models import fit
+from primelens.models import mixture as mixture_lib
+from primelens.models import optimizer
+from primelens.models import spacing
+from primelens.models import transformer
+from primelens.studies import experiment
+from primelens.studies import runs
+from primelens.studies.zeros import settings
+from primelens.tasks import surrogates
+from primelens.tasks import windows
+
+T = 16
+
+
+def tiny_settings() -> settings.Settings:
+  """Returns analysis settings that take seconds."""
+  return settings.Settings(
+    evaluation=settings.Evaluation(select_windows=16, min_context=8),
+    bootstrap=settings.Bootstrap(block=20, samples=40),
+    masking=settings.Masking(ratios=(0.0, 0.5, 0.9), windows=16),
+    heads=settings.Heads(windows=16),
+    formula=settings.Formula(samples=200, cue_matrices=8, cue_size=24),
+    symbolic=settings.Symbolic(samples=100),
+    linear=settings.Linear(long_order=4, jacobian_windows=8, samples=200),
+  )
+
+
+def tiny_model(memory: str = "none", **options) -> spacing.Config:
+  """Returns a spacing model of two layers, two heads and width 8."""
+  trunk = dict(dropout=0.0, embed_dropout=0.0, init_std=0.1)
+  return spacing.Config(
+    window=T,
+    memory=memory,
+    slots=2,
+    components=2,
+    trunk=transformer.Config(
+      width=8, layers=2, heads=2, hidden=16, max_positions=T + 2, **trunk
+    ),
+    **options,
+  )
+
+
+def get_config(memory: str = "none") -> experiment.Experiment:
+  """Returns an experiment that trains in seconds."""
+  return experiment.Experiment(
+    task=surrogates.Config(
+      ensemble="poisson", count=4000, window=T, gap=20, split="published_tail"
+    ),
+    model=tiny_model(memory),
+    fit=fit.Config(
+      steps=20,
+      batch_size=8,
+      seeds=2,
+      first_seed=3,
+      dispatch=5,
+      evaluate_every=10,
+      evaluate_windows=8,
+      checkpoint_every=10,
+      snapshot_every=10,
+      optimizer=optimizer.Config(rate=1e-2),
+    ),
+    analyses=tiny_settings(),
+  )
+
+
+def ar(phi_Q, count: int, *, scale: float = 0.2, seed: int = 0) -> np.ndarray:
+  """Returns value_N with s_n - 1 = sum_q phi_q (s_{n-q} - 1) + scale e_n."""
+  noise_N = np.random.default_rng(seed).normal(0, scale, count + 100)
+  r_N = np.zeros(count + 100)
+  for n in range(len(phi_Q), len(r_N)):
+    r_N[n] = np.dot(phi_Q, r_N[n - len(phi_Q) : n][::-1]) + noise_N[n]
+  return (1 + r_N[100:]).astype(np.float32)
+
+
+def gaussian(mean_BxU, scale) -> mixture_lib.Mixture:
+  """Returns one normal density per mean, as a mixture of one component."""
+  mean_BxUx1 = jnp.asarray(mean_BxU)[..., None]
+  return mixture_lib.Mixture(
+    jnp.zeros_like(mean_BxUx1), mean_BxUx1, jnp.full_like(mean_BxUx1, scale)
+  )
+
+
+def normal_nll(error, scale: float = 1.0):
+  """Returns -ln N(error; 0, scale^2) in float64."""
+  z = np.asarray(error, np.float64) / scale
+  return 0.5 * np.log(2 * np.pi) + np.log(scale) + 0.5 * z**2
+
+
+@dataclasses.dataclass(frozen=True)
+class HandmadeRun(runs.Run):
+  """A run that was never trained; `fresh_S` stands for the untrained null."""
+
+  fresh_S: Any = None
+
+  def untrained_S(self):
+    return self.fresh_S
+
+
+def handmade(
+  apply_fn,
+  params_S,
+  value_N,
+  *,
+  model: spacing.Config | None = None,
+  splits=None,
+  changed=None,
+  fresh_S=None,
+) -> HandmadeRun:
+  """Returns a run around any forward pass, parameters and sequence.
+
+  `changed` maps names such as "masking.windows" to analysis settings.
+  """
+  model = model or tiny_model()
+  analyses = tiny_settings()
+  for name, value in (changed or {}).items():
+    section, field = name.split(".")
+    setattr(getattr(analyses, section), field, value)
+  return HandmadeRun(
+    workdir=Path("handmade"),
+    experiment=experiment.Experiment(
+      task=surrogates.Config(window=model.window),
+      model=model,
+      fit=fit.Config(first_seed=3),
+      analyses=analyses,
+    ),
+    series=windows.Series(
+      value_N=np.asarray(value_N, np.float32),
+      splits=splits
+      or windows.contiguous(len(value_N), window=model.window, gap=50),
+      window=model.window,
+      data_hash="",
+    ),
+    params_S=params_S,
+    step=0,
+    apply=apply_fn,
+    manifest={"seeds": []},
+    frozen_S=np.array([-1]),
+    fresh_S=fresh_S,
+  )
