@@ -1,0 +1,244 @@
+"""One seed's step, populations, freezing and the host's calendar."""
+
+import dataclasses
+import functools
+import importlib.util
+from pathlib import Path
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.models import fit
+from primelens.models import optimizer
+
+TARGET = np.array([1.0, -2.0, 0.5], np.float32)
+CONFIG = fit.Config(
+  steps=12,
+  batch_size=4,
+  seeds=3,
+  dispatch=4,
+  optimizer=optimizer.Config(rate=0.1, schedule="constant"),
+)
+
+
+def setUpModule():
+  # Tiny programs: compiling them takes all the time.
+  jax.config.update("jax_disable_most_optimizations", True)
+
+
+def tearDownModule():
+  jax.config.update("jax_disable_most_optimizations", False)
+
+
+@functools.cache
+def tiny_fit():
+  path = Path(__file__).with_name("tiny_fit.py")
+  spec = importlib.util.spec_from_file_location("tiny_fit", path)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+def regression(bad_seeds=(), bad_step=7, kind="loss"):
+  """Returns a linear regression whose bad seeds blow up at one step."""
+  keys = jax.vmap(jax.random.key)(jnp.array([99, *bad_seeds]))
+  bad_N = jax.random.key_data(
+    jax.vmap(lambda k: jax.random.fold_in(k, 0))(keys)
+  )
+
+  def init(key):
+    bad = (jax.random.key_data(key)[None] == bad_N).all(axis=1).any()
+    return {"w": jax.random.normal(key, (3,)), "bad": 10.0 * bad}
+
+  def draw(data, key):
+    x_BxD = jax.random.normal(key, (CONFIG.batch_size, 3))
+    return x_BxD, x_BxD @ data["target"]
+
+  def loss(params, batch, key, step):
+    value = jnp.mean((batch[0] @ params["w"] - batch[1]) ** 2)
+    value += 0.1 * jax.random.normal(key) * params["w"].sum()  # noise by key
+    hit = (params["bad"] > 5) & (step == bad_step)
+    if kind == "loss":
+      value = jnp.where(hit, jnp.nan, value)
+    else:  # a finite loss whose gradient is not: sqrt at 0
+      inside = jnp.where(hit, 0.0 * params["w"][0], 1.0)
+      value += jnp.sqrt(inside) - 1.0
+    return value, {"w0": params["w"][0]}
+
+  evaluate = lambda params, target, key: jnp.sum((params["w"] - target) ** 2)
+  return fit.Program(init, draw, loss, evaluate)
+
+
+@functools.cache
+def data():
+  return {"target": jnp.asarray(TARGET)}
+
+
+def population(program, config=CONFIG, stops=(4, 8, 12)):
+  """Returns the state and the mean metrics of every dispatch."""
+  transform = optimizer.build(config.optimizer, config.steps)
+  keys_S = fit.seed_keys(config)
+  state_S, means = fit.init(program, transform, keys_S), []
+  run, step = fit.advance(program, transform), 0
+  for stop in stops:
+    state_S, mean_S = run(
+      state_S, data(), keys_S, jnp.int32(step), jnp.int32(stop)
+    )
+    means.append(jax.device_get(mean_S))
+    step = stop
+  return jax.device_get(state_S), means
+
+
+def same(a, b):
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def seed(tree_S, i):
+  return jax.tree.map(lambda leaf: leaf[i], tree_S)
+
+
+class PopulationTest(absltest.TestCase):
+  def test_seed_alone_equals_seed_in_a_batch(self):
+    tiny = tiny_fit()
+    folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    ends = {}
+    for name, change in {
+      "three": {"seeds": 3},
+      "second": {"seeds": 1, "first_seed": 1},
+    }.items():
+      config = dataclasses.replace(tiny.CONFIG, **change)
+      ends[name] = tiny.run(config, folder / name).state_S
+    alone, batch = (
+      tiny.named(seed(ends[name].params, i))
+      for name, i in (("second", 0), ("three", 1))
+    )
+    other = tiny.named(seed(ends["three"].params, 2))
+    for name in alone:
+      np.testing.assert_allclose(
+        alone[name], batch[name], atol=1e-5, err_msg=name
+      )
+    gap = alone["head/kernel"] - other["head/kernel"]
+    self.assertGreater(np.abs(gap).max(), 1e-2)
+
+  def test_step_is_adamw_on_the_drawn_batch(self):
+    # One seed, one step, by hand: same keys, plain numpy.
+    program = regression()
+    state, means = population(
+      program, dataclasses.replace(CONFIG, seeds=1), [1]
+    )
+    key = fit.seed_keys(CONFIG)[0]
+    w = np.float64(program.init(jax.random.fold_in(key, 0))["w"])
+    folded = jax.random.fold_in(jax.random.fold_in(key, 1), 0)
+    key_draw, key_loss = jax.random.split(folded)
+    x, y = map(np.float64, program.draw(data(), key_draw))
+    noise = 0.1 * float(jax.random.normal(key_loss))
+    gradient = 2 * x.T @ (x @ w - y) / len(y) + noise
+    norm = np.linalg.norm(gradient)
+    gradient /= max(norm, 1.0)  # clipping
+    step = gradient / (np.abs(gradient) + 1e-8) + 0.01 * w
+    np.testing.assert_allclose(state.params["w"][0], w - 0.1 * step, rtol=1e-5)
+    np.testing.assert_allclose(means[0]["gradient_norm"], norm, rtol=1e-5)
+    loss = np.mean((x @ w - y) ** 2) + noise * w.sum()
+    np.testing.assert_allclose(means[0]["loss_nats"], loss, rtol=1e-5)
+
+  def test_dispatch_length_changes_nothing(self):
+    program = regression()
+    by_four, means = population(program)
+    at_once, mean = population(program, stops=[12])
+    same(by_four, at_once)
+    average = np.mean([m["loss_nats"] for m in means], axis=0)
+    np.testing.assert_allclose(average, mean[0]["loss_nats"], rtol=1e-5)
+
+  def test_it_learns(self):
+    config = dataclasses.replace(CONFIG, seeds=2, steps=300)
+    config.optimizer = optimizer.Config(rate=0.1, weight_decay=0.0)
+    state, _ = population(regression(), config, stops=[300])
+    np.testing.assert_allclose(state.params["w"][0], TARGET, atol=0.15)
+
+
+class FrozenTest(parameterized.TestCase):
+  @parameterized.parameters("loss", "gradient")
+  def test_bad_seed_stays_at_its_last_good_state(self, kind):
+    program = regression(bad_seeds=[1], kind=kind)
+    state, means = population(program)
+    np.testing.assert_array_equal(state.frozen_step, [-1, 7, -1])
+    until, _ = population(program, stops=[7])
+    np.testing.assert_array_equal(until.frozen_step, [-1, -1, -1])
+    same(seed(state.params, 1), seed(until.params, 1))
+    same(seed(state.opt_state, 1), seed(until.opt_state, 1))
+    well, _ = population(regression())
+    for i in (0, 2):  # the others never notice
+      same(seed(state.params["w"], i), seed(well.params["w"], i))
+    if kind == "loss":
+      finite = np.isfinite(means[1]["loss_nats"])
+      np.testing.assert_array_equal(finite, [True, False, True])
+
+  def test_it_stays_frozen_though_its_loss_recovers(self):
+    state, _ = population(regression([0], bad_step=0), stops=[12])
+    np.testing.assert_array_equal(state.frozen_step, [0, -1, -1])
+    fresh, _ = population(regression([0]), stops=[])
+    same(seed(state.params, 0), seed(fresh.params, 0))
+
+
+class EvaluatorTest(absltest.TestCase):
+  def test_keeps_the_best_of_each_living_seed(self):
+    program = regression(bad_seeds=[1], bad_step=2)
+    state, _ = population(program, stops=[4])
+    keys_S, run = fit.seed_keys(CONFIG), fit.evaluator(program)
+    first, nll_S = run(state, TARGET, keys_S, 4)
+    expected = np.sum((state.params["w"] - TARGET) ** 2, axis=1)
+    np.testing.assert_allclose(nll_S, expected, rtol=1e-5)
+    np.testing.assert_array_equal(first.best_step, [4, 0, 4])
+    self.assertEqual(first.best_nll[1], np.inf)  # frozen before
+    worse_w = state.params["w"].copy()
+    worse_w[0] = TARGET + 10
+    worse_w[2] = TARGET
+    params = state.params | {"w": worse_w}
+    second, _ = run(first._replace(params=params), TARGET, keys_S, 8)
+    np.testing.assert_array_equal(second.best_step, [4, 0, 8])
+    same(seed(second.best_params["w"], 0), seed(first.params["w"], 0))
+    same(seed(second.best_params["w"], 2), TARGET)
+
+
+class CalendarTest(parameterized.TestCase):
+  def test_stops_at_every_period_and_at_the_end(self):
+    config = fit.Config(
+      steps=20,
+      dispatch=6,
+      evaluate_every=5,
+      checkpoint_every=0,
+      snapshot_every=8,
+    )
+    step, seen = 0, []
+    while step < config.steps:
+      step = fit.next_stop(config, step)
+      seen.append(step)
+    self.assertEqual(seen, [5, 6, 8, 10, 12, 15, 16, 18, 20])
+    due = [s for s in seen if fit.due(s, config.evaluate_every, 20)]
+    self.assertEqual(due, [5, 10, 15, 20])
+    self.assertEqual([s for s in seen if fit.due(s, 8, 20)], [8, 16, 20])
+    self.assertFalse(any(fit.due(s, 0, 20) for s in seen))
+
+  @parameterized.parameters("steps", "batch_size", "seeds", "dispatch")
+  def test_counts_must_be_positive(self, name):
+    with self.assertRaisesRegex(ValueError, f"fit.{name}=0 must be positive"):
+      fit.Config(**{name: 0})
+
+  @parameterized.parameters(
+    (8, 8, (8, 1)),
+    (4, 8, (4, 2)),
+    (6, 8, (2, 4)),
+    (3, 8, (1, 8)),
+    (9, 1, (1, 1)),
+  )
+  def test_mesh_shape(self, seeds, devices, expected):
+    stand_ins = np.array([jax.devices()[0]] * devices)
+    grid = fit.mesh(seeds, stand_ins[:1] if devices == 1 else stand_ins)
+    self.assertEqual(tuple(grid.shape.values()), expected)
+
+
+if __name__ == "__main__":
+  absltest.main()

@@ -1,0 +1,167 @@
+"""The host side of a fit: outcomes, resume, metrics, snapshots."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+import tempfile
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.models import checkpoints
+from primelens.models import fit
+from primelens.models import loop
+from primelens.models import optimizer
+
+CONFIG = fit.Config(
+  steps=20,
+  batch_size=4,
+  seeds=2,
+  dispatch=5,
+  evaluate_every=5,
+  checkpoint_every=10,
+  optimizer=optimizer.Config(rate=0.1, warmup=2),
+)
+
+
+def setUpModule():
+  # Tiny programs: compiling them takes all the time.
+  jax.config.update("jax_disable_most_optimizations", True)
+
+
+def tearDownModule():
+  jax.config.update("jax_disable_most_optimizations", False)
+
+
+def program(bad_from=10**6, plateau=False):
+  """Returns a small regression whose loss is NaN from one step on."""
+
+  def draw(data, key):
+    x_BxD = jax.random.normal(key, (4, 3))
+    return x_BxD, x_BxD @ data
+
+  def loss(params, batch, key, step):
+    value = jnp.mean((batch[0] @ params["w"] - batch[1]) ** 2)
+    return jnp.where(step >= bad_from, jnp.nan, value), {}
+
+  def evaluate(params, target, key):
+    return jnp.float32(1) if plateau else jnp.sum((params["w"] - target) ** 2)
+
+  init = lambda key: {"w": jax.random.normal(key, (3,))}
+  return fit.Program(init, draw, loss, evaluate)
+
+
+def states_equal(a, b):
+  a, b = jax.device_get((a, b))
+  jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+class LoopTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+  def run_fit(self, name, tiny=None, *, stop_at=None, **change):
+    folder, told = self.root / name, []
+    folder.mkdir(exist_ok=True)
+    config = dataclasses.replace(CONFIG, **change)
+    target = jnp.array([1.0, -2.0, 0.5])
+    asked = itertools.count(5, 5)  # at steps 5, 10, ... of a fresh run
+    outcome = loop.Fit(tiny or program(), config, folder).run(
+      target,
+      target,
+      progress=lambda step, row: told.append((step, row)),
+      stopped=lambda: next(asked) == stop_at,
+    )
+    return outcome, told
+
+  def rows(self, name):
+    rows = loop.read_metrics(self.root / name / "metrics.jsonl")
+    return [
+      {k: v for k, v in r.items() if k != "seconds_per_step"} for r in rows
+    ]
+
+  def test_finishes_and_tells_every_dispatch(self):
+    outcome, told = self.run_fit("whole")
+    self.assertEqual((outcome.step, outcome.reason), (20, "finished"))
+    self.assertEqual([step for step, _ in told], [5, 10, 15, 20])
+    row = told[-1][1]
+    self.assertLen(row["select/nll_nats"], 2)
+    self.assertLess(row["train/loss_nats"][0], told[0][1]["train/loss_nats"][0])
+    self.assertEqual(row["frozen_step"], [-1, -1])
+    again, told = self.run_fit("whole")
+    self.assertEqual((again.step, again.reason, told), (20, "finished", []))
+    states_equal(again.state_S, outcome.state_S)
+
+  def test_interrupted_saves_and_resumes_bit_for_bit(self):
+    whole, _ = self.run_fit("whole")
+    for stop in (5, 10):  # off and on the checkpoint period
+      name = f"stopped{stop}"
+      first, _ = self.run_fit(name, stop_at=stop)
+      self.assertEqual((first.step, first.reason), (stop, "interrupted"))
+      saved = checkpoints.Checkpoints(self.root / name / "checkpoints")
+      self.assertEqual(saved.steps(), [stop])
+      saved.close()
+      second, told = self.run_fit(name)
+      self.assertEqual(told[0][0], stop + 5)
+      states_equal(second.state_S, whole.state_S)
+      self.assertEqual(self.rows(name), self.rows("whole"))
+
+  def test_rows_behind_the_resume_point_and_a_torn_line_are_cut(self):
+    self.run_fit("cut", stop_at=10)
+    path = self.root / "cut" / "metrics.jsonl"
+    with path.open("a") as file:
+      file.write(json.dumps({"step": 15, "train/loss_nats": [7.0]}) + "\n")
+      file.write('{"step": 20, "train/lo')
+    self.run_fit("cut")
+    self.run_fit("whole")
+    self.assertEqual(self.rows("cut"), self.rows("whole"))
+
+  def test_stops_when_every_seed_is_frozen(self):
+    outcome, told = self.run_fit("nan", program(bad_from=7))
+    self.assertEqual((outcome.step, outcome.reason), (10, "frozen"))
+    np.testing.assert_array_equal(outcome.state_S.frozen_step, [7, 7])
+    self.assertIsNone(told[-1][1]["train/loss_nats"][0])
+    for leaf in jax.tree.leaves(outcome.state_S.params):
+      self.assertTrue(np.isfinite(leaf).all())
+    again, told = self.run_fit("nan", program(bad_from=7))
+    self.assertEqual((again.reason, told), ("frozen", []))
+    states_equal(again.state_S, outcome.state_S)
+
+  def test_patience_counts_steps_since_the_last_best(self):
+    outcome, _ = self.run_fit("flat", program(plateau=True), patience=10)
+    self.assertEqual((outcome.step, outcome.reason), (15, "patience"))
+    np.testing.assert_array_equal(outcome.state_S.best_step, [5, 5])
+    outcome, _ = self.run_fit("falling", patience=10)
+    self.assertEqual(outcome.reason, "finished")
+
+  def test_snapshots_hold_the_params_and_best_is_one_of_them(self):
+    outcome, told = self.run_fit("snaps", snapshot_every=5)
+    folder = self.root / "snaps" / "snapshots"
+    self.assertEqual(checkpoints.snapshot_steps(folder), [5, 10, 15, 20])
+    like = outcome.state_S.params
+    states_equal(checkpoints.read_snapshot(folder, 20, like), like)
+    nll_CxS = np.array([row["select/nll_nats"] for _, row in told])
+    best_S = 5 * (1 + nll_CxS.argmin(axis=0))
+    np.testing.assert_array_equal(outcome.state_S.best_step, best_S)
+    for s, step in enumerate(best_S):
+      held = checkpoints.read_snapshot(folder, int(step), like)
+      np.testing.assert_array_equal(
+        held["w"][s], outcome.state_S.best_params["w"][s]
+      )
+
+  def test_read_state_reads_only(self):
+    outcome, _ = self.run_fit("whole")
+    folder = self.root / "whole"
+    before = sorted(str(p) for p in folder.rglob("*"))
+    step, state_S = loop.read_state(folder, program(), CONFIG)
+    self.assertEqual(step, 20)
+    states_equal(state_S, outcome.state_S)
+    self.assertEqual(sorted(str(p) for p in folder.rglob("*")), before)
+    self.assertIsNone(loop.read_state(self.root / "no", program(), CONFIG))
+
+
+if __name__ == "__main__":
+  absltest.main()
