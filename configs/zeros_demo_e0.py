@@ -58,6 +58,6 @@ def get_config() -> experiment.Experiment:
       masking=settings.Masking(windows=96),
       heads=settings.Heads(windows=96),
       evaluation=settings.Evaluation(select_windows=96),
-      symbolic=settings.Symbolic(seconds=8, samples=2000),
+      symbolic=settings.Symbolic(samples=2000),
     ),
   )

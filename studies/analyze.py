@@ -11,6 +11,7 @@ from primelens.analyses import results as results_lib
 from primelens.studies import cli
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import report
+from primelens.studies import report_summary
 from primelens.studies import runs
 from primelens.studies import trial
 from primelens.studies import zeros
@@ -161,6 +162,7 @@ def compare(workdirs: list[Path], names: list[str], command) -> list[Path]:
     )
   if "report" in names:
     written.append(report.write(folder / "report.html", tables, ledger))
+    print("\n".join(report_summary.lines(tables, ledger)))
   return written
 
 
