@@ -47,7 +47,7 @@ def _full(axes, result):
 
 
 def _zoom(axes, result):
-  """Draws the paired change within +-ZOOM nats; outside it is cut off."""
+  """Draws the paired change near 0; what lies far above it is cut off."""
   for v in range(len(result.variants)):
     axes.plot(
       *(result.ratio_R, result.delta_VxR[v]),
@@ -63,10 +63,12 @@ def _zoom(axes, result):
       lw=0,
     )
   axes.axhline(0, color="black", lw=0.8)
-  axes.set_ylim(-ZOOM, ZOOM)
+  gain = -float(np.nanmin(result.delta_VxR))
+  zoom = round(max(ZOOM, 1.25 * gain), 2)  # never hides an improvement
+  axes.set_ylim(-zoom, zoom)
   axes.set_xlabel("fraction of weights removed")
   axes.set_ylabel(f"change from intact ({style.NATS})")
-  axes.set_title(f"Close up: within {ZOOM} nats (bands: 95 %)")
+  axes.set_title(f"Close up: within {zoom:g} nats (bands: 95 %)")
 
 
 def _survival(axes, result):

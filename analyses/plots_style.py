@@ -92,6 +92,7 @@ def wide(axes, value, *, linear: float = 1.0) -> None:
   finite = finite[np.isfinite(finite)]
   if finite.size and np.abs(finite).max() > 5 * linear:
     axes.set_yscale("symlog", linthresh=linear)
+    axes.yaxis.set_major_formatter("{x:g}")
 
 
 def note(axes, text: str) -> None:

@@ -238,6 +238,8 @@ def _lags(result) -> page.Markup:
       )
       for q in range(len(result.truth_Q))
     ],
-    caption="Coefficients by lag; model and Jacobian are medians over seeds.",
+    caption="Coefficients by lag; model and Jacobian are medians over seeds."
+    " The Jacobian holds all other inputs, the regressions leave out the older"
+    " ones, so the two differ where those matter.",
     text=(),
   )

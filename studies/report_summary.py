@@ -75,8 +75,9 @@ def _masking(result) -> str:
     f" {page.interval(row[key + '_low'], row[key + '_high'], digits=3)}"
   )
   return (
-    f"the mask chosen on select changes the NLL by {change('masking_gain')}"
-    f" nats, recalibration alone by {change('recalibration_gain')}, mask minus"
+    f"the mask chosen on select ({row['ratio_chosen_on_select']:.2f} removed)"
+    f" changes the NLL by {change('masking_gain')} nats, recalibration alone"
+    f" by {change('recalibration_gain')}, mask minus"
     f" recalibration {change('masking_minus_recalibration')}"
   )
 

@@ -221,6 +221,12 @@ class PlotsTest(parameterized.TestCase):
     limits = [axes.get_ylim() for axes in _axes(figure)]
     self.assertIn((-0.1, 0.1), limits)
 
+  def test_close_up_hides_no_improvement(self):
+    result = _masking()
+    result.delta_VxR[4, 1] = -0.4
+    figure = plots.masking(result)
+    self.assertIn((-0.5, 0.5), [axes.get_ylim() for axes in _axes(figure)])
+
   def test_constants_are_the_family_of_sums_alone(self):
     table = plots_formula.constants(_formula())
     self.assertEqual(table["truth"][3]["c"], 2.9)
