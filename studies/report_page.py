@@ -49,7 +49,7 @@ def number(value: Any, *, digits: int = 4, signed: bool = False) -> str:
     return "–"
   if isinstance(value, int):
     return f"{value:,}"
-  return f"{value:{'+' if signed else ''}.{digits}f}"
+  return f"{value:{'+' if signed else ''}z.{digits}f}"  # z: no -0.000
 
 
 def interval(

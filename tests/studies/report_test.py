@@ -418,6 +418,7 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(report_page.number(None), "–")
     self.assertEqual(report_page.interval(float("nan"), 1.0), "–")
     self.assertEqual(report_page.number(4802336), "4,802,336")
+    self.assertEqual(report_page.number(-0.00001), "0.0000")
 
 
 if __name__ == "__main__":
