@@ -103,6 +103,7 @@ def _initializers(config: Config) -> dict[str, Callable]:
 
 
 def norm(config: Config, name: str) -> nn.Module:
+  """Returns the config's LayerNorm: gain, with or without a bias."""
   return nn.LayerNorm(
     epsilon=config.norm_eps,
     use_bias=config.norm_bias,
