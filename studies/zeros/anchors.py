@@ -9,7 +9,7 @@ from primelens.models import mixture as mixture_lib
 from primelens.models import transformer
 from primelens.studies.zeros import scoring
 
-ORDERS = (3, 16, 64, 256)
+ORDERS = (3, 16, 24, 64, 256)
 BLOCKS = 8
 RECENT = 100_000
 
@@ -20,7 +20,7 @@ class Result:
 
   `table` has one row per predictor: nll_nats with its interval, r2 of its
   mean, and how far the model is below it (`model_minus_nats`, paired).
-  `nll_SxP` is the model and `block_nll_ExP` every row of the table, by height
+  `nll_S` is the model by seed and `block_nll_ExP` every row of the table, by height
   block P; `height_P` is where a block starts.
   """
 

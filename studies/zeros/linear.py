@@ -14,8 +14,6 @@ from primelens.analyses import regression
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import pairs as pairs_lib
 
-PUBLISHED_3 = (-0.4467, -0.2819, -0.1586)
-
 
 @dataclasses.dataclass(frozen=True)
 class Result:
