@@ -20,8 +20,8 @@ class Result:
 
   `table` has one row per predictor: nll_nats with its interval, r2 of its
   mean, and how far the model is below it (`model_minus_nats`, paired).
-  `nll_S` is the model by seed and `block_nll_ExP` every row of the table, by height
-  block P; `height_P` is where a block starts.
+  `nll_S` is the model by seed and `block_nll_ExP` every row of the table by
+  height block P; `height_P` is where a block starts.
   """
 
   table: tuple[dict, ...]
