@@ -239,10 +239,10 @@ def attend(
   """
   if mask not in ("causal", "full"):
     raise ValueError(f"mask={mask!r} is not one of causal, full.")
-  if implementation == "auto":
-    implementation = implementation_for(q_BxTxHxDh)
-  if implementation not in _PRODUCTS:
+  name: str = implementation
+  if name == "auto":
+    name = implementation_for(q_BxTxHxDh)
+  if name not in _PRODUCTS:
     choices = ", ".join(("auto", *_PRODUCTS))
-    raise ValueError(f"implementation={implementation!r} is not of {choices}.")
-  product = _PRODUCTS[implementation]
-  return product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT)
+    raise ValueError(f"implementation={name!r} is not of {choices}.")
+  return _PRODUCTS[name](q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT)

@@ -148,8 +148,10 @@ def loss(config: "spacing.Config", params, window_BxT1, key, step):
     slot_order_M=order_M,
   )
   y_BxU = y_BxT[:, -mixture.mean.shape[1] :]
-  floor = {"weight_floor": config.weight_floor, "floor": config.floor}
-  nll = -mixture_lib.log_density(mixture, y_BxU, **floor).mean()
+  log_density_BxU = mixture_lib.log_density(
+    mixture, y_BxU, weight_floor=config.weight_floor, floor=config.floor
+  )
+  nll = -log_density_BxU.mean()
   entropy = mixture_lib.entropy(mixture).mean()
   total = nll - config.entropy * entropy
   metrics = {"nll_nats": nll, "weight_entropy_nats": entropy}

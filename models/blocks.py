@@ -212,10 +212,11 @@ class Block(nn.Module):
     drop = nn.Dropout(c.dropout, deterministic=not self.train)
     mix = Attention(c, self.train, name="attention")
     mlp = Mlp(c, self.train, name="mlp")
-    norms = {"norm_attention": None, "norm_mlp": None}
-    if c.norm != "none":
-      norms = {name: norm(c, name) for name in norms}
-    same = lambda x: x
+    same: Callable = lambda x: x
+    norms = {
+      name: same if c.norm == "none" else norm(c, name)
+      for name in ("norm_attention", "norm_mlp")
+    }
     before, after = (
       {name: f if c.norm == kind else same for name, f in norms.items()}
       for kind in ("pre", "post")

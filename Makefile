@@ -1,0 +1,71 @@
+# Every target makes the environment it needs: .venv-<major.minor>, with .venv
+# linked to the one of `python3`. `make test PYTHON=python3.12` has its own.
+
+PYTHON ?= python3
+RUNS ?= runs/demo/e0,runs/demo/postfix
+ONLY ?= anchors,masking,heads,formula,linear,claims,report
+
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VERSION := $(call version,$(PYTHON))
+ifeq ($(VERSION),)
+$(error PYTHON=$(PYTHON) does not run; name a Python of version 3.11 or later)
+endif
+VENV := .venv-$(VERSION)
+BIN := $(VENV)/bin
+PEERS := .venv-peers
+
+.PHONY: help demo test lint types bench report venv wheel
+
+help: ## these lines
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: venv ## trains two small models on the zeros, analyses them, writes a report
+	$(BIN)/python train.py --config=configs/zeros_demo_e0.py --workdir=runs/demo/e0
+	$(BIN)/python train.py --config=configs/zeros_demo_postfix.py --workdir=runs/demo/postfix
+	$(BIN)/python analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=$(ONLY)
+	@echo "The report: $(CURDIR)/runs/demo/report.html"
+
+report: venv ## writes the report of RUNS again from their stored results
+	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report
+
+test: venv ## runs the tests; ARGS go to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: venv types ## checks format, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# mypy follows the package mapping only in an installed wheel.
+types: wheel
+	cd $(VENV)/site && MYPYPATH=. $(CURDIR)/$(BIN)/mypy \
+	  --config-file=$(CURDIR)/pyproject.toml --package=primelens
+
+# The wheel, and its content under $(VENV)/site. An old build/ would put
+# modules into it that no longer exist.
+wheel: venv ## builds the wheel into $(VENV)/wheel
+	rm -rf build $(VENV)/wheel $(VENV)/site
+	$(BIN)/python -m build --wheel --no-isolation --outdir $(VENV)/wheel . \
+	  > $(VENV)/wheel.log || (cat $(VENV)/wheel.log; false)
+	rm -rf build
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/site \
+	  $(VENV)/wheel/primelens-*.whl
+
+bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
+	for script in $(filter-out %_peer.py,$(wildcard bench/*.py)); do \
+	  $(BIN)/python $$script --quick || exit 1; \
+	done
+
+venv: $(VENV)/installed
+	@if [ "$(VENV)" = ".venv-$(call version,python3)" ]; then \
+	  if [ -L .venv ] || [ ! -e .venv ]; then ln -sfn $(VENV) .venv; fi; \
+	fi
+
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --editable '.[zeros,test]'
+	touch $@
+
+$(PEERS)/installed: bench/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --requirement bench/peers.txt
+	touch $@
