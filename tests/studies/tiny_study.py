@@ -19,6 +19,7 @@ from primelens.studies import runs
 from primelens.studies.zeros import settings
 from primelens.tasks import surrogates
 from primelens.tasks import windows
+import scipy.signal
 
 T = 16
 
@@ -77,9 +78,7 @@ def get_config(memory: str = "none") -> experiment.Experiment:
 def ar(phi_Q, count: int, *, scale: float = 0.2, seed: int = 0) -> np.ndarray:
   """Returns value_N with s_n - 1 = sum_q phi_q (s_{n-q} - 1) + scale e_n."""
   noise_N = np.random.default_rng(seed).normal(0, scale, count + 100)
-  r_N = np.zeros(count + 100)
-  for n in range(len(phi_Q), len(r_N)):
-    r_N[n] = np.dot(phi_Q, r_N[n - len(phi_Q) : n][::-1]) + noise_N[n]
+  r_N = scipy.signal.lfilter([1], np.append(1, np.negative(phi_Q)), noise_N)
   return (1 + r_N[100:]).astype(np.float32)
 
 
