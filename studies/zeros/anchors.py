@@ -7,6 +7,7 @@ from primelens.analyses import anchors
 from primelens.analyses import statistics
 from primelens.models import mixture as mixture_lib
 from primelens.models import transformer
+from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 
 ORDERS = (3, 16, 24, 64, 256)
@@ -48,7 +49,7 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
     anchors.constant(value_N, train, index_N),
     anchors.marginal(value_N, train, index_N),
     *anchors.autoregressive(value_N, train, index_N, ORDERS),
-    anchors.windowed(value_N, train, select_N, index_N),
+    anchors.windowed(value_N, train, select_N, index_N, _inside(run)),
   ]
   for last, name in ((own[1], "the model's train"), (train[1], "train")):
     if last - RECENT > train[0]:
@@ -61,6 +62,14 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
   if index_N.min() >= 20_000:
     fitted.append(anchors.adaptive(value_N, index_N))
   return fitted
+
+
+def _inside(run) -> tuple[int, ...]:
+  """Returns the orders of filters that see no more than a model always does."""
+  context = program.scored_context(
+    run.experiment.model, run.settings.evaluation.min_context
+  )
+  return tuple(range(8, min(context, 128) + 1, 8)) or (context,)
 
 
 def run(run) -> Result:

@@ -1,0 +1,187 @@
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import anchors as anchors_lib
+from primelens.analyses import results
+from primelens.studies.zeros import anchors
+from primelens.studies.zeros import scoring
+from primelens.tasks import windows
+import tiny_study
+
+PHI, SCALE, COUNT = -0.6, 0.2, 140_000
+ENTROPY = 0.5 * (np.log(2 * np.pi * SCALE**2) + 1)
+
+
+def first_order(params, x_BxT, **_):
+  """A Gaussian AR(1) with the given coefficient, mean and scale."""
+  mean_BxT = params["mean"] + params["phi"] * (x_BxT - 1)
+  return tiny_study.gaussian(mean_BxT, params["scale"]), {}
+
+
+def _run(params_S, value_N, split=windows.published_tail, window=None):
+  model = tiny_study.tiny_model()
+  model.window = window or tiny_study.T
+  return tiny_study.handmade(
+    first_order,
+    {name: jnp.array(value) for name, value in params_S.items()},
+    value_N,
+    model=model,
+    splits=split(len(value_N), window=model.window, gap=50),
+    changed={
+      "evaluation.windows": 100,
+      "bootstrap.samples": 200,
+      "bootstrap.block": 100,
+    },
+  )
+
+
+class AnchorsTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.value_N = tiny_study.ar([PHI], COUNT, scale=SCALE)
+    train_N = cls.value_N[
+      slice(*windows.published_tail(COUNT, window=16)["train_published"])
+    ].astype(np.float64)
+    # Seed 3 knows the process, seed 4 only mean and variance of train.
+    cls.run_ = _run(
+      {
+        "phi": [PHI, 0.0],
+        "mean": [1.0, train_N.mean()],
+        "scale": [SCALE, train_N.std()],
+      },
+      cls.value_N,
+    )
+    cls.result = anchors.run(cls.run_)
+    cls.rows = {row["name"]: row for row in cls.result.table}
+
+  def _named(self, pattern: str) -> dict:
+    [row] = [row for name, row in self.rows.items() if pattern in name]
+    return row
+
+  def test_every_required_anchor_is_there(self):
+    names = list(self.rows)
+    self.assertEqual(names[0], "model (handmade)")
+    for name in ("marginal (KDE)", "AR(3)", "AR(16)", "AR(64)", "AR(256)"):
+      self.assertIn(name, names)
+    self._named("inside the window")
+    self._named("adaptive AR(256), least squares, W=20,000")
+    self._named("last 100,000 of the model's train")
+    self._named("last 100,000 of train")
+    for row in self.result.table[1:]:
+      self.assertTrue(
+        {"nll_nats", "low", "high", "r2", "model_minus_nats"} <= set(row)
+      )
+      self.assertLess(row["low"], row["nll_nats"])
+      self.assertGreater(row["high"], row["nll_nats"])
+
+  def test_anchors_reach_the_entropy_of_the_process(self):
+    index_M = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
+    noise_M = self.value_N[index_M] - 1 - PHI * (self.value_N[index_M - 1] - 1)
+    best = tiny_study.normal_nll(noise_M, SCALE).mean()
+    self.assertAlmostEqual(best, ENTROPY, delta=0.05)
+    for name in ("AR(3)", "AR(16)", "AR(64)"):
+      self.assertAlmostEqual(self.rows[name]["nll_nats"], best, delta=0.003)
+      self.assertAlmostEqual(self.rows[name]["r2"], PHI**2, delta=0.05)
+    constant = self.rows["constant Gaussian"]["nll_nats"]
+    lost = -0.5 * np.log(1 - PHI**2)  # what one lag tells
+    self.assertAlmostEqual(constant - best, lost, delta=0.05)
+    self.assertAlmostEqual(
+      self.rows["marginal (KDE)"]["nll_nats"], constant, delta=0.01
+    )
+
+  def test_model_and_anchors_are_scored_on_the_same_positions(self):
+    # The second seed is the constant Gaussian, so on the same positions it
+    # scores exactly as that anchor does.
+    constant = self.rows["constant Gaussian"]
+    self.assertAlmostEqual(self.result.nll_S[1], constant["nll_nats"], places=5)
+    self.assertEqual(self.result.scored, 100 * 9)
+    self.assertEqual(self.result.min_context, 8)
+
+  def test_differences_are_paired(self):
+    model = self.rows["model (handmade)"]["nll_nats"]
+    self.assertAlmostEqual(model, self.result.nll_S.mean(), places=6)
+    for row in self.result.table[1:]:
+      self.assertAlmostEqual(
+        row["model_minus_nats"], model - row["nll_nats"], places=6
+      )
+
+  def test_blocks_of_height_average_to_the_table(self):
+    result = self.result
+    self.assertEqual(
+      result.block_nll_ExP.shape, (len(result.table), len(result.height_P))
+    )
+    self.assertTrue((np.diff(result.height_P) > 0).all())
+    sizes_P = [len(part) for part in np.array_split(range(100), 8)]
+    np.testing.assert_allclose(
+      result.block_nll_ExP @ sizes_P / 100,
+      [row["nll_nats"] for row in result.table],
+      rtol=1e-6,
+    )
+
+  def test_the_filter_inside_the_window_is_chosen_on_select(self):
+    index_N = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
+    _, select_N = self.run_.batches("select", 16)
+    expected = anchors_lib.windowed(
+      self.value_N,
+      self.run_.series.splits["train_published"],
+      scoring.targets(self.run_, select_N).ravel(),
+      index_N.ravel(),
+      orders=(8,),  # each scored spacing has at least eight in the window
+    )
+    row = self._named("inside the window")
+    self.assertEqual(row["name"], expected.name)
+    self.assertAlmostEqual(row["nll_nats"], expected.nll, places=9)
+
+  def test_the_result_can_be_stored(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "anchors", self.result, provenance={})
+    back, _ = results.read(folder, "anchors", anchors.Result)
+    jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+
+
+class WindowTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("none", 256, 128, tuple(range(8, 129, 8))),
+    ("none", 256, 30, (8, 16, 24)),
+    ("none", 16, 5, (5,)),
+    ("postfix", 64, 5, tuple(range(8, 65, 8))),
+    ("postfix", 256, 128, tuple(range(8, 129, 8))),
+  )
+  def test_orders_stay_inside(self, memory, window, context, expected):
+    model = tiny_study.tiny_model(memory)
+    model.window = window
+    run = tiny_study.handmade(
+      first_order,
+      {},
+      np.ones(5000),
+      model=model,
+      changed={"evaluation.min_context": context},
+    )
+    self.assertEqual(anchors._inside(run), expected)
+
+
+class SameSeedsTest(absltest.TestCase):
+  def test_a_model_equal_to_an_anchor_differs_by_nothing(self):
+    value_N = tiny_study.ar([PHI], 5000, scale=SCALE)
+    splits = windows.contiguous(5000, window=16, gap=50)
+    train_N = value_N[slice(*splits["train"])].astype(np.float64)
+    run = _run(
+      {"phi": [0.0], "mean": [train_N.mean()], "scale": [train_N.std()]},
+      value_N,
+      split=windows.contiguous,
+    )
+    run.settings.evaluation.windows = 20
+    rows = {row["name"]: row for row in anchors.run(run).table}
+    row = rows["constant Gaussian"]
+    for name in ("model_minus_nats", "model_minus_low", "model_minus_high"):
+      self.assertAlmostEqual(row[name], 0, places=5)
+    self.assertFalse([name for name in rows if "adaptive" in name])
+
+
+if __name__ == "__main__":
+  absltest.main()
