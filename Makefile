@@ -31,9 +31,10 @@ report: venv ## writes the report of RUNS again from their stored results
 test: venv ## runs the tests; ARGS go to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: venv types ## checks format, style and types
+lint: venv ## checks format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(MAKE) types
 
 # mypy follows the package mapping only in an installed wheel.
 types: wheel
