@@ -4,6 +4,7 @@ Masks are True where a query (row) may read a key (column).
 """
 
 import functools
+import math
 from typing import Literal
 
 import jax
@@ -128,61 +129,70 @@ def _product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
   return weighted(p, v_BxTxHxDh)
 
 
-def _queries(q_HxQxDh, k_HxKxDh, v_HxKxDh, allowed_KxQ):
+def _queries(q_NxQxDh, k_NxKxDh, v_NxKxDh, allowed_NxKxQ):
   """Returns the product of some queries with all their keys.
 
   Queries are the minor axis of the scores: the CPU compiler vectorises maxima
   and sums over any axis but the minor one.
   """
-  s_HxKxQ = jnp.einsum(
-    "hkd,hqd->hkq",
-    k_HxKxDh,
-    q_HxQxDh,
-    preferred_element_type=_wide(q_HxQxDh.dtype),
+  s_NxKxQ = jnp.einsum(
+    "nkd,nqd->nkq",
+    k_NxKxDh,
+    q_NxQxDh,
+    preferred_element_type=_wide(q_NxQxDh.dtype),
   )
-  allowed = None if allowed_KxQ is None else allowed_KxQ[None]
-  p_HxKxQ = _softmax(s_HxKxQ, allowed, axis=1).astype(v_HxKxDh.dtype)
-  return jnp.einsum("hkq,hkd->hqd", p_HxKxQ, v_HxKxDh)
+  p_NxKxQ = _softmax(s_NxKxQ, allowed_NxKxQ, axis=1).astype(v_NxKxDh.dtype)
+  return jnp.einsum("nkq,nkd->nqd", p_NxKxQ, v_NxKxDh)
 
 
-def _sequence(q_HxTxDh, k_HxTxDh, v_HxTxDh, mask_TxT, *, mask):
-  """Returns one sequence's product, a block of queries at a time.
+def _rows(q_NxTxDh, k_NxTxDh, v_NxTxDh, mask_GxTxT, *, mask):
+  """Returns the product for N rows (sequence, head), in blocks of queries.
 
   Under the causal mask a block meets only the keys up to its last query, so
   the upper triangle is not computed.
   """
-  length = q_HxTxDh.shape[1]
+  rows, length, _ = q_NxTxDh.shape
   block = -(-length // min(8, -(-length // BLOCK)))
   outs = []
   for start in range(0, length, block):
     stop = min(start + block, length)
     seen = stop if mask == "causal" else length
-    rows, columns = np.arange(start, stop), np.arange(seen)
-    allowed = columns[:, None] <= rows[None] if mask == "causal" else None
-    if mask_TxT is not None:
-      part = mask_TxT[start:stop, :seen].T
+    allowed = None
+    if mask == "causal":
+      allowed = (np.arange(seen)[:, None] <= np.arange(start, stop))[None]
+    if mask_GxTxT is not None:
+      part = jnp.swapaxes(mask_GxTxT[:, start:stop, :seen], 1, 2)
+      part = jnp.repeat(part, rows // part.shape[0], axis=0)
       allowed = part if allowed is None else allowed & part
-    q, k, v = q_HxTxDh[:, start:stop], k_HxTxDh[:, :seen], v_HxTxDh[:, :seen]
+    q, k, v = q_NxTxDh[:, start:stop], k_NxTxDh[:, :seen], v_NxTxDh[:, :seen]
     outs.append(_queries(q, k, v, allowed))
   return jnp.concatenate(outs, axis=1)
 
 
 def _blocks(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
-  """Returns the product sequence by sequence, keeping no pattern.
+  """Returns the product a few sequences at a time, keeping no pattern.
 
-  A sequence's scores stay in the cache; the backward pass computes them again,
-  which costs less than a round trip through memory.
+  Their scores stay in the cache; the backward pass computes them again, which
+  costs less than a round trip through memory. Sequences i, B/G + i, ... go
+  together, G the devices: a batch split over devices stays split.
   """
-  batch, length, _, head_width = q_BxTxHxDh.shape
+  batch, length, heads, width = q_BxTxHxDh.shape
+  together = math.gcd(batch, jax.device_count())
+
+  def grouped(x_BxTxHxDh):
+    x = x_BxTxHxDh.reshape(together, -1, length, heads, width)
+    x = jnp.transpose(x, (1, 0, 3, 2, 4))
+    return x.reshape(-1, together * heads, length, width)
+
   if mask_BxTxT is not None:
-    mask_BxTxT = jnp.broadcast_to(mask_BxTxT, (batch, length, length))
-  one = jax.checkpoint(
-    functools.partial(_sequence, mask=mask), prevent_cse=False
-  )
-  heads_first = lambda x: jnp.swapaxes(x, 1, 2)
-  qkv = (q_BxTxHxDh * head_width**-0.5, k_BxTxHxDh, v_BxTxHxDh)
-  rows = (*map(heads_first, qkv), mask_BxTxT)
-  return heads_first(jax.lax.map(lambda row: one(*row), rows))
+    shape = (batch, length, length)
+    mask_BxTxT = jnp.broadcast_to(mask_BxTxT, shape)
+    mask_BxTxT = mask_BxTxT.reshape(together, -1, *shape[1:]).swapaxes(0, 1)
+  group = jax.checkpoint(functools.partial(_rows, mask=mask), prevent_cse=False)
+  qkv = map(grouped, (q_BxTxHxDh * width**-0.5, k_BxTxHxDh, v_BxTxHxDh))
+  out = jax.lax.map(lambda rows: group(*rows), (*qkv, mask_BxTxT))
+  out = out.reshape(-1, together, heads, length, width)
+  return jnp.transpose(out, (1, 0, 3, 2, 4)).reshape(q_BxTxHxDh.shape)
 
 
 def _cudnn(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):

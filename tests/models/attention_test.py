@@ -1,6 +1,7 @@
 """Attention against a numpy forward and backward pass in float64."""
 
 import functools
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -145,6 +146,17 @@ class AttendTest(parameterized.TestCase):
     self.assertEqual(attention.scores(q, k).dtype, jnp.float32)
     want = reference(q, k, v, g, allowed("causal", None, 70))[0]
     np.testing.assert_allclose(np.float64(got), want, rtol=0.02, atol=0.02)
+
+  def test_sequences_taken_together_stay_apart(self):
+    q, k, v, g = arrays(37)
+    mask_BxTxT = padding(37)
+    with mock.patch.object(jax, "device_count", return_value=BATCH):
+      got = output_and_gradients(
+        q, k, v, g, mask_BxTxT=mask_BxTxT, implementation="blocks"
+      )
+    want = reference(q, k, v, g, allowed("causal", mask_BxTxT, 37))
+    for a, b in zip(got, want, strict=True):
+      np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
 
   def test_a_later_key_changes_nothing_earlier(self):
     q, k, v, _ = arrays(255)
