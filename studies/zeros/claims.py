@@ -34,7 +34,8 @@ def _published_size(results, names) -> list[str]:
   big = lambda table: (
     table.parameters >= PUBLISHED_SIZE and len(table.nll_S) >= SEEDS
   )
-  return [name for name in names if big(results[name]["anchors"])]
+  known = [name for name in names if "anchors" in results[name]]
+  return [name for name in known if big(results[name]["anchors"])]
 
 
 def _open(because: str, numbers: Mapping) -> Verdict:
@@ -84,7 +85,7 @@ def _masking(results) -> Verdict:
 
 
 def _every_model(results) -> Verdict:
-  """Masking improves every model, E0 among them, or it does not."""
+  """Masking improves every POSTFIX model or not; E0 is shown beside them."""
   found = trial.need(results, lambda name, _: True, "masking")
   rows = {name: result.summary[0] for name, result in found.items()}
   numbers = {name: row["masking_gain_nats"] for name, row in rows.items()}
@@ -93,9 +94,11 @@ def _every_model(results) -> Verdict:
     f"{row['ratio_chosen_on_select']:.2f}"
     for name, row in rows.items()
   )
-  if not _published_size(results, found):
+  postfix = [name for name in found if _model(results[name]) == "postfix"]
+  big = _published_size(results, postfix)
+  if not big:
     return _open(because + ".", numbers)
-  all_gain = all(row["masking_gain_high"] < 0 for row in rows.values())
+  all_gain = all(rows[name]["masking_gain_high"] < 0 for name in big)
   status = "reproduced" if all_gain else "not reproduced"
   return Verdict(status=status, because=because + ".", numbers=numbers)
 
@@ -138,11 +141,12 @@ def _correlation(a, b) -> float:
 def _core(results) -> Verdict:
   """A core of heads: the rest, removed together, must cost little."""
   found = _runs(results, "heads", "postfix")
-  numbers, parts = {}, []
+  numbers, parts, high = {}, [], {}
   for name, heads in found.items():
     joint_R = heads.joint_PxSxR[0].mean(0)
     total = heads.rank_SxLxH[0].size
     at = int(np.searchsorted(heads.count_R, round(35 / 48 * total)))
+    high[name] = float(heads.joint_high_PxR[0][at])
     spread = (
       heads.delta_VxSxLxH[0].std(0, ddof=1).mean()
       if (heads.delta_VxSxLxH.shape[1] > 1)
@@ -159,16 +163,23 @@ def _core(results) -> Verdict:
       f"[{heads.joint_low_PxR[0][at]:+.4f}, {heads.joint_high_PxR[0][at]:+.4f}]"
     )
   because = "; ".join(parts) + ". Head indices do not carry over seeds."
-  if not _published_size(results, found):
+  big = _published_size(results, found)
+  if not big:
     return _open(because, numbers)
-  cheap = all(h.joint_high_PxR[0].min() < 0.01 for h in found.values())
+  cheap = all(high[name] < 0.01 for name in big)
   status = "reproduced" if cheap else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
 
 def _noise_layers(results) -> Verdict:
   """Removing heads of layers 1 and 2 improves the model, or it does not."""
-  found = _runs(results, "heads", "postfix")
+  found = {
+    name: heads
+    for name, heads in _runs(results, "heads", "postfix").items()
+    if heads.rank_SxLxH.shape[1] > 1
+  }
+  if not found:
+    raise trial.Missing("heads of a model with more than one layer")
   numbers = {}
   for name, heads in found.items():
     middle = slice(1, 3) if heads.rank_SxLxH.shape[1] > 3 else slice(1, 2)
@@ -176,10 +187,11 @@ def _noise_layers(results) -> Verdict:
       change = heads.delta_VxSxLxH[mode][:, middle].mean()
       numbers[f"{name}: mean change, {label}"] = float(change)
   because = "; ".join(f"{k} {v:+.4f} nats" for k, v in numbers.items()) + "."
-  if not _published_size(results, found):
+  big = _published_size(results, found)
+  if not big:
     return _open(because, numbers)
-  keys = [v for k, v in numbers.items() if k.endswith("head removed")]
-  status = "reproduced" if all(v < 0 for v in keys) else "not reproduced"
+  change = [numbers[f"{name}: mean change, head removed"] for name in big]
+  status = "reproduced" if max(change) < 0 else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
 
@@ -283,9 +295,8 @@ def _order_of_models(results) -> Verdict:
   big = _published_size(results, postfix), _published_size(results, plain)
   if not all(big):
     return _open(because, numbers)
-  better = min(r.nll_S.mean() for r in postfix.values()) < min(
-    r.nll_S.mean() for r in plain.values()
-  )
+  best = lambda names: min(numbers[f"{name}: NLL"] for name in names)
+  better = best(big[0]) < best(big[1])
   status = "reproduced" if better else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
