@@ -79,8 +79,18 @@ def _fill(cls, data: dict, where: str):
     if nested:
       values[name] = _fill(nested, value, f"{where}.{name}")
     else:
-      values[name] = _tuples(value)
+      default = defaults[name].default
+      values[name] = _typed(_tuples(value), default, f"{where}.{name}")
   return cls(**values)
+
+
+def _typed(value, default, where: str):
+  """Returns the value if it is of its default's type; int passes as float."""
+  kind = type(default)
+  same = type(value) is kind or (kind is float and type(value) is int)
+  if default is not dataclasses.MISSING and not same:
+    raise ValueError(f"{where}={value!r} is not of type {kind.__name__}.")
+  return value
 
 
 def _kind(room: dict, data: dict, where: str):
@@ -97,7 +107,7 @@ def from_dict(data: dict) -> Experiment:
 
   Raises `ValueError` naming an unknown study, kind or field.
   """
-  study = data.get("study")
+  study = data.get("study") if isinstance(data, dict) else None
   if study not in SETTINGS:
     raise ValueError(f"study={study!r} is not one of {', '.join(SETTINGS)}.")
   return Experiment(
