@@ -42,7 +42,7 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     fit=fit.Config(
-      steps=400,
+      steps=500,
       batch_size=16,
       seeds=2,
       dispatch=10,
@@ -55,9 +55,11 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     analyses=settings.Settings(
-      masking=settings.Masking(windows=96),
-      heads=settings.Heads(windows=96),
-      evaluation=settings.Evaluation(select_windows=96),
+      masking=settings.Masking(windows=64),
+      heads=settings.Heads(windows=64),
+      evaluation=settings.Evaluation(select_windows=64),
       symbolic=settings.Symbolic(samples=2000),
+      formula=settings.Formula(cue_matrices=100, cue_size=128),
+      linear=settings.Linear(jacobian_windows=64),
     ),
   )

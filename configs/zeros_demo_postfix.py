@@ -62,11 +62,11 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     analyses=settings.Settings(
-      evaluation=settings.Evaluation(windows=4096, select_windows=1024),
-      masking=settings.Masking(windows=1024),
-      heads=settings.Heads(windows=1024),
-      formula=settings.Formula(samples=4000),
-      linear=settings.Linear(samples=4000),
+      evaluation=settings.Evaluation(windows=2048, select_windows=512),
+      masking=settings.Masking(windows=512),
+      heads=settings.Heads(windows=512),
+      formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
+      linear=settings.Linear(samples=4000, jacobian_windows=64),
       symbolic=settings.Symbolic(samples=2000),
     ),
   )

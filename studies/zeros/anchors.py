@@ -75,14 +75,16 @@ def _inside(run) -> tuple[int, ...]:
 def run(run) -> Result:
   """Returns the anchors table of a run on its test split."""
   evaluation = run.settings.evaluation
-  nll_SxN, window_NxT1, start_N = scoring.nll_by_window(
-    run, "test", evaluation.windows
-  )
+  window_NxT1, start_N = run.batches("test", evaluation.windows)
   index_NxU = scoring.targets(run, start_N)
   _, select_start_N = run.batches("select", evaluation.select_windows)
   select_N = scoring.targets(run, select_start_N).ravel()
-  rows = [_model_row(run, nll_SxN, window_NxT1, start_N)]
-  by_window = [nll_SxN.mean(0)]
+  nll_SxN, row = _model(run, f"model ({run.name})", window_NxT1, start_N)
+  fresh_SxN, fresh_row = _model(
+    run, "untrained network", window_NxT1, start_N, run.untrained_S()
+  )
+  rows = [row, fresh_row | _paired(run, nll_SxN - fresh_SxN, start_N)]
+  by_window = [nll_SxN.mean(0), fresh_SxN.mean(0)]
   for anchor in _all(run, index_NxU.ravel(), select_N):
     nll_N = anchor.nll_N.reshape(index_NxU.shape).mean(1)
     by_window.append(nll_N)
@@ -117,32 +119,34 @@ def _row(name, parameters, interval, r2, **more) -> dict:
   } | more
 
 
-def _model_row(run, nll_SxN, window_NxT1, start_N) -> dict:
-  mean_SxNxU = mixture_lib.mean(scoring.mixtures(run, window_NxT1))
+def _model(run, name: str, window_NxT1, start_N, params_S=None):
+  """Returns a network's NLL by window, SxN, and its row of the table."""
+  mixture = scoring.mixtures(run, window_NxT1, params_S)
+  nll_SxN = scoring.nll(mixture, window_NxT1).mean(-1)
+  mean_SxNxU = np.asarray(mixture_lib.mean(mixture))
   truth_NxU = window_NxT1[:, -mean_SxNxU.shape[-1] :]
-  error = np.mean((np.asarray(mean_SxNxU) - truth_NxU[None]) ** 2)
+  error = np.mean((mean_SxNxU - truth_NxU[None]) ** 2)
   count = transformer.parameter_count(run.params_S) // len(nll_SxN)
   interval = scoring.interval(run, nll_SxN, start_N)
   r2 = float(1 - error / truth_NxU.var())
   seeds = statistics.seed_interval(nll_SxN.mean(1))
-  return _row(
-    f"model ({run.name})",
-    int(count),
-    interval,
-    r2,
-    seed_standard_error=float(seeds.standard_error),
-  )
+  error = float(seeds.standard_error)
+  row = _row(name, int(count), interval, r2, seed_standard_error=error)
+  return nll_SxN, row
+
+
+def _paired(run, difference_SxN, start_N) -> dict:
+  """Returns how far the model is below a predictor, paired over windows."""
+  paired = scoring.interval(run, difference_SxN, start_N)
+  return {
+    "model_minus_nats": float(paired.estimate),
+    "model_minus_low": float(paired.low),
+    "model_minus_high": float(paired.high),
+  }
 
 
 def _anchor_row(run, anchor, nll_N, nll_SxN, start_N) -> dict:
   alone = scoring.interval(run, nll_N[None], start_N)
-  paired = scoring.interval(run, nll_SxN - nll_N[None], start_N)
-  return _row(
-    anchor.name,
-    anchor.parameters,
-    alone,
-    anchors.r2(anchor, run.series.value_N),
-    model_minus_nats=float(paired.estimate),
-    model_minus_low=float(paired.low),
-    model_minus_high=float(paired.high),
-  )
+  r2 = anchors.r2(anchor, run.series.value_N)
+  paired = _paired(run, nll_SxN - nll_N[None], start_N)
+  return _row(anchor.name, anchor.parameters, alone, r2, **paired)

@@ -57,21 +57,27 @@ def predict(apply_fn, min_context: int, batch: int):
   return mixtures
 
 
-def mixtures(run, window_NxT1) -> mixture_lib.Mixture:
-  """Returns the mixtures at every scored position, SxNxUxK."""
+def mixtures(run, window_NxT1, params_S=None) -> mixture_lib.Mixture:
+  """Returns the mixtures at every scored position, SxNxUxK.
+
+  Of the run's own parameters, or of others of the same model.
+  """
   evaluation = run.settings.evaluation
   each = predict(run.apply, evaluation.min_context, evaluation.batch)
-  program = jax.jit(jax.vmap(each, (0, None)))
-  return program(run.params_S, jnp.asarray(window_NxT1))
+  params_S = run.params_S if params_S is None else params_S
+  return _over_seeds(each)(params_S, jnp.asarray(window_NxT1))
 
 
-def nll_by_window(run, split: str, count: int):
-  """Returns the NLL of every window, SxN (mean over its scored positions), the
-  windows and their starts."""
-  window_NxT1, start_N = run.batches(split, count)
-  nll = jax.jit(jax.vmap(score_of(run), (0, None)))
-  nll_SxNxU = nll(run.params_S, jnp.asarray(window_NxT1))
-  return np.asarray(nll_SxNxU.mean(-1), np.float64), window_NxT1, start_N
+@functools.cache
+def _over_seeds(each):
+  return jax.jit(jax.vmap(each, (0, None)))
+
+
+def nll(mixture: mixture_lib.Mixture, window_NxT1) -> np.ndarray:
+  """Returns the NLL in nats of every scored spacing, SxNxU, float64."""
+  truth_NxU = jnp.asarray(window_NxT1)[:, -mixture.mean.shape[-2] :]
+  truth = jnp.broadcast_to(truth_NxU[None], mixture.mean.shape[:-1])
+  return np.asarray(-mixture_lib.log_density(mixture, truth), np.float64)
 
 
 def block_windows(run, start_N) -> int:

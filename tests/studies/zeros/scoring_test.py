@@ -23,10 +23,16 @@ def _run(apply_fn=repeat, **options):
   return tiny_study.handmade(apply_fn, params_S, value_N, **options)
 
 
+def _scored(run, count):
+  window_NxT1, start_N = run.batches("test", count)
+  nll_SxNxU = scoring.nll(scoring.mixtures(run, window_NxT1), window_NxT1)
+  return nll_SxNxU.mean(-1), window_NxT1, start_N
+
+
 class ScoreTest(absltest.TestCase):
   def test_nll_is_that_of_the_scored_positions(self):
     run = _run()
-    nll_SxN, _, start_N = scoring.nll_by_window(run, "test", 0)
+    nll_SxN, _, start_N = _scored(run, 0)
     error_N = np.diff(run.series.value_N)
     for n, start in enumerate(start_N):
       scored = slice(start + CONTEXT - 1, start + T)  # s[i] - s[i - 1] at i - 1
@@ -36,7 +42,7 @@ class ScoreTest(absltest.TestCase):
 
   def test_targets_are_the_spacings_that_are_scored(self):
     run = _run()
-    nll_SxN, window_NxT1, start_N = scoring.nll_by_window(run, "test", 5)
+    nll_SxN, window_NxT1, start_N = _scored(run, 5)
     index_NxU = scoring.targets(run, start_N)
     self.assertEqual(index_NxU.shape, (5, T - CONTEXT + 1))
     value_N = run.series.value_N
@@ -47,7 +53,7 @@ class ScoreTest(absltest.TestCase):
 
   def test_a_postfix_model_is_scored_once_per_window(self):
     run = _run(repeat_last, model=tiny_study.tiny_model("postfix"))
-    nll_SxN, window_NxT1, start_N = scoring.nll_by_window(run, "test", 0)
+    nll_SxN, window_NxT1, start_N = _scored(run, 0)
     index_NxU = scoring.targets(run, start_N)
     np.testing.assert_array_equal(index_NxU, start_N[:, None] + T)
     np.testing.assert_array_equal(np.diff(start_N), 1)  # disjoint targets
