@@ -3,8 +3,8 @@
   python train.py --config=zeros_demo_postfix --workdir=runs/demo/postfix
 
 E4's recipe (permuted slot ids, mean Q3-proxy loss) at small size, 2 seeds,
-about two minutes. It starts from one linear filter, and gets one target per window
-where E0 gets 256: no number is set for it to reach.
+about two minutes. It starts from one linear filter, and gets one target per
+window where E0 gets 256: no number is set for it to reach.
 """
 
 from primelens.models import fit
