@@ -25,6 +25,14 @@ def check_literals(config) -> None:
       )
 
 
+def check_at_least(config, least: int, *names: str) -> None:
+  """Raises `ValueError` naming the first of the fields that is below."""
+  for name in names:
+    value = getattr(config, name)
+    if value < least:
+      raise ValueError(f"{name}={value} must be at least {least}.")
+
+
 @dataclasses.dataclass(kw_only=True)
 class Config:
   """The block of all four studies; defaults are the zeros study's."""
@@ -57,6 +65,7 @@ class Config:
 
   def __post_init__(self):
     check_literals(self)
+    check_at_least(self, 1, "width", "layers", "heads", "hidden")
     if self.width % self.heads:
       raise ValueError(
         f"width={self.width} is not a multiple of heads={self.heads}."

@@ -39,9 +39,14 @@ class Config:
   )
 
   def __post_init__(self):
-    for name in ("steps", "batch_size", "seeds", "dispatch"):
+    counts = ("steps", "batch_size", "seeds", "dispatch", "evaluate_windows")
+    for name in counts:
       if getattr(self, name) < 1:
         raise ValueError(f"fit.{name}={getattr(self, name)} must be positive.")
+    periods = ("evaluate_every", "checkpoint_every", "snapshot_every")
+    for name in (*periods, "patience"):
+      if getattr(self, name) < 0:
+        raise ValueError(f"fit.{name}={getattr(self, name)} is negative.")
 
 
 class FitState(NamedTuple):

@@ -59,6 +59,10 @@ class Config:
 
   def __post_init__(self):
     blocks.check_literals(self)
+    blocks.check_at_least(self, 1, "window", "components")
+    blocks.check_at_least(self, int(self.memory != "none"), "slots")
+    blocks.check_at_least(self, 0, "skip_order", "skip_stretch", "skip_lead")
+    blocks.check_at_least(self, int(self.skip_order > 0), "skip_filters")
     if self.auxiliary in ("mean", "diagonal") and self.memory != "postfix":
       raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")
     if self.auxiliary == "window_statistics" and self.memory != "prefix":

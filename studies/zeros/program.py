@@ -26,7 +26,7 @@ def skip_start(
   last -= model.skip_lead
   stretch = model.skip_stretch or (last - first) // model.skip_filters
   begin = last - stretch * model.skip_filters
-  if begin < first:
+  if begin < first or not stretch:
     raise ValueError(
       f"{model.skip_filters} filters of {stretch} spacings do not fit the "
       f"{last - first} of the train split."
