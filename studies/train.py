@@ -117,11 +117,24 @@ def _interruptible() -> tuple:
   return (lambda: bool(caught)), undo
 
 
+def trace(program, data, select) -> None:
+  """Runs a step on shapes alone, so that what cannot work is refused before
+  anything is written. Raises what the program raises."""
+
+  def step(data, select, key):
+    params = program.init(key)
+    program.loss(params, program.draw(data, key), key, 0)
+    program.evaluate(params, select, key)
+
+  jax.eval_shape(step, data, select, jax.random.key(0))
+
+
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
   series = tasks.load(experiment.task)
-  runs.prepare(workdir, experiment, series, command)
   program, data, select = zeros_program.build(experiment, series)
+  trace(program, data, select)
+  runs.prepare(workdir, experiment, series, command)
   reporter = Reporter(experiment.fit.steps)
   stopped, undo = _interruptible()
   try:
