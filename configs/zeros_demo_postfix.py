@@ -62,9 +62,9 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     analyses=settings.Settings(
-      evaluation=settings.Evaluation(windows=2048, select_windows=512),
-      masking=settings.Masking(windows=512),
-      heads=settings.Heads(windows=512),
+      evaluation=settings.Evaluation(windows=2048, select_windows=256),
+      masking=settings.Masking(windows=256),
+      heads=settings.Heads(windows=256),
       formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
       linear=settings.Linear(samples=4000, jacobian_windows=64),
       symbolic=settings.Symbolic(samples=2000),
