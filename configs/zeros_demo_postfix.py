@@ -62,7 +62,12 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     analyses=settings.Settings(
-      evaluation=settings.Evaluation(windows=2048, select_windows=256),
+      evaluation=settings.Evaluation(
+        windows=2048,
+        select_windows=256,
+        permutations=10,
+        permutation_windows=256,
+      ),
       masking=settings.Masking(windows=256),
       heads=settings.Heads(windows=256),
       formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from primelens.models import blocks
 from primelens.models import mixture as mixture_lib
+from primelens.models import skip as skip_lib
 from primelens.models import transformer
 
 Schedule = tuple[tuple[int, float], ...]
@@ -143,31 +145,6 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   return params
 
 
-def skip_matrix(kernel_QxQ, window: int):
-  """Returns the TxT matrix of the autoregressive skip.
-
-  Row t holds the filter of order min(t + 1, Q) over s_t, s_{t-1}, ...: early
-  positions use the short filters, so none reaches beyond the window's edge.
-  """
-  order = kernel_QxQ.shape[0]
-  t_T = jnp.arange(window)
-  lag_TxT = t_T[:, None] - t_T[None, :]
-  row_TxT = jnp.broadcast_to(
-    jnp.minimum(t_T, order - 1)[:, None], lag_TxT.shape
-  )
-  taps_TxT = kernel_QxQ[row_TxT, jnp.clip(lag_TxT, 0, order - 1)]
-  inside_TxT = (lag_TxT >= 0) & (lag_TxT <= row_TxT)
-  return jnp.where(inside_TxT, taps_TxT, 0.0)
-
-
-def skip_predictions(config: Config, params, x_BxT):
-  """Returns what each filter of the skip expects of the next s - 1, BxTxJ."""
-  filters_JxTxT = jax.vmap(lambda kernel: skip_matrix(kernel, x_BxT.shape[1]))(
-    params["skip"]["kernel"]
-  )
-  return jnp.einsum("bu,jtu->btj", x_BxT - 1.0, filters_JxTxT)
-
-
 def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   """Returns the mixture read from the last U states of the window.
 
@@ -218,18 +195,6 @@ def _order(config: Config, slot_order_M, train: bool):
   return None if mode == "off" else jnp.arange(config.slots)
 
 
-def _inputs(x_BxT, guess_BxTxJ):
-  """Returns what a data token is told: its spacing, and how each filter erred.
-
-  The error of filter j at t is s_t - 1 - (its prediction made at t - 1).
-  """
-  if guess_BxTxJ is None:
-    return x_BxT[..., None]
-  before_BxTxJ = jnp.pad(guess_BxTxJ[:, :-1], ((0, 0), (1, 0), (0, 0)))
-  error_BxTxJ = x_BxT[..., None] - 1.0 - before_BxTxJ
-  return jnp.concatenate([x_BxT[..., None], error_BxTxJ], axis=-1)
-
-
 def _embed(config: Config, params, input_BxTxJ, order_M, keep_M):
   """Returns the trunk's input: data tokens, slots before or behind them."""
   x_BxTxD = input_BxTxJ @ params["input"]["kernel"]
@@ -278,8 +243,8 @@ def apply(
     order_M = _order(config, slot_order_M, train)
   guess_BxTxJ = None
   if config.skip_order:
-    guess_BxTxJ = skip_predictions(config, params, x_BxT)
-  inputs = _inputs(x_BxT, guess_BxTxJ)
+    guess_BxTxJ = skip_lib.predictions(params["skip"]["kernel"], x_BxT)
+  inputs = skip_lib.inputs(x_BxT, guess_BxTxJ)
   state_BxLxD, activations = transformer.apply(
     config.trunk,
     params,
@@ -317,3 +282,9 @@ def score(apply_fn, params, window_BxT1, *, min_context=1, **options):
   read = min(mixture.mean.shape[1], window_BxT1.shape[1] - min_context)
   mixture = jax.tree.map(lambda leaf: leaf[:, -read:], mixture)
   return -mixture_lib.log_density(mixture, window_BxT1[:, -read:])
+
+
+def slot_orders(slots: int, count: int, *, first_seed: int = 42) -> np.ndarray:
+  """Returns seeded permutations of the slot ids, RxM: seeds first_seed + i."""
+  draw = lambda seed: np.random.default_rng(seed).permutation(slots)
+  return np.stack([draw(first_seed + i) for i in range(count)])

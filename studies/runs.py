@@ -188,10 +188,18 @@ def load(workdir: Path, overrides=None) -> Run:
     series=series,
     params_S=state_S.best_params if best else state_S.params,
     step=step,
-    apply=spacing.bind(experiment.model),
+    # Analyses fix the slot ids, or name an order, wherever ids may permute.
+    apply=spacing.bind(
+      dataclasses.replace(experiment.model, eval_slot_ids=_fixed(experiment))
+    ),
     manifest=recorded,
     frozen_S=np.asarray(state_S.frozen_step),
   )
+
+
+def _fixed(experiment) -> str:
+  mode = experiment.model.eval_slot_ids
+  return "fixed" if mode == "permute_per_batch" else mode
 
 
 def _restore(workdir: Path, experiment, series):

@@ -1,14 +1,21 @@
 """Analysis `anchors`: the model beside what anyone can predict without it."""
 
 import dataclasses
+import functools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import statistics
+from primelens.analyses import sweeps
+from primelens.analyses import trees
 from primelens.models import mixture as mixture_lib
+from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
+import scipy.special
 
 ORDERS = (3, 16, 24, 64, 256)
 BLOCKS = 8
@@ -21,6 +28,9 @@ class Result:
 
   `table` has one row per predictor: nll_nats with its interval, r2 of its
   mean, and how far the model is below it (`model_minus_nats`, paired).
+  `permuted_nll_SxR` is the model under R seeded permutations of its slot ids
+  and `ensemble_nll_S` the average density over them, on `permuted_windows`
+  windows (R = 0 without ids; the table uses the fixed ids).
   `nll_S` is the model by seed and `block_nll_ExP` every row of the table by
   height block P; `height_P` is where a block starts.
   """
@@ -29,6 +39,9 @@ class Result:
   nll_S: np.ndarray
   block_nll_ExP: np.ndarray
   height_P: np.ndarray
+  permuted_nll_SxR: np.ndarray
+  ensemble_nll_S: np.ndarray
+  permuted_windows: int
   memory: str
   parameters: int
   scored: int
@@ -99,12 +112,62 @@ def run(run) -> Result:
       [[nll_N[part].mean() for part in edges] for nll_N in by_window]
     ),
     height_P=np.array(first if heights is None else heights[first], float),
+    **_permuted(run),
     memory=run.experiment.model.memory,
     parameters=rows[0]["parameters"],
     scored=int(index_NxU.size),
     min_context=int(window_NxT1.shape[1] - index_NxU.shape[1]),
     split="test",
   )
+
+
+@functools.cache
+def _order_score(apply_fn, batch: int):
+  """Returns `f(params, slot order, windows) -> nll_N` of the last target."""
+
+  def score(params, order_M, window_NxT1):
+    one = lambda row: spacing.score(
+      apply_fn,
+      params,
+      row[None],
+      min_context=row.shape[0] - 1,
+      slot_order_M=order_M,
+    )[0, -1]
+    return jax.lax.map(one, window_NxT1, batch_size=batch)
+
+  return score
+
+
+def _permuted(run) -> dict:
+  """Returns the NLL under seeded slot orders, and of their average density."""
+  model, evaluation = run.experiment.model, run.settings.evaluation
+  seeds = trees.length(run.params_S)
+  if model.memory == "none" or not model.has_slot_ids:
+    nothing = np.zeros((seeds, 0))
+    alone = np.full(seeds, np.nan)
+    return _permutations(nothing, alone, 0)
+  there = len(run.batches("test")[1])
+  count = min(there, evaluation.permutation_windows)
+  window_NxT1, _ = run.batches("test", count)
+  nll_SxRxN = sweeps.over(
+    _order_score(run.apply, evaluation.batch),
+    run.params_S,
+    jnp.asarray(spacing.slot_orders(model.slots, evaluation.permutations)),
+    data=(jnp.asarray(window_NxT1),),
+    batch_size=4,
+  )
+  nll_SxRxN = np.asarray(nll_SxRxN, np.float64)
+  orders = nll_SxRxN.shape[1]
+  density = scipy.special.logsumexp(-nll_SxRxN, axis=1) - np.log(orders)
+  return _permutations(nll_SxRxN.mean(-1), -density.mean(-1), count)
+
+
+def _permutations(nll_SxR, ensemble_S, count: int) -> dict:
+  return {
+    "permuted_nll_SxR": nll_SxR,
+    "ensemble_nll_S": ensemble_S,
+    "permuted_windows": count,
+  }
 
 
 def _row(name, parameters, interval, r2, **more) -> dict:

@@ -14,6 +14,8 @@ class Evaluation:
   select_windows: int = 512  # windows of the select split, for every choice
   min_context: int = 128  # spacings behind a scored position, at least
   batch: int = 16  # windows in one forward pass
+  permutations: int = 50  # seeded slot orders, where slots have ids
+  permutation_windows: int = 512
 
 
 @dataclasses.dataclass(kw_only=True)

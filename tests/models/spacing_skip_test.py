@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.models import mixture
+from primelens.models import skip
 from primelens.models import spacing
 from primelens.models import transformer
 
@@ -58,13 +59,13 @@ class SkipTest(parameterized.TestCase):
       for lag in range(min(t + 1, Q)):
         expected[t, t - lag] = kernel[min(t, Q - 1), lag]
     np.testing.assert_array_equal(
-      spacing.skip_matrix(jnp.asarray(kernel), window), expected
+      skip.matrix(jnp.asarray(kernel), window), expected
     )
 
   def test_each_filter_predicts(self):
-    config, p = params()
+    _, p = params()
     x = spacings()
-    got = spacing.skip_predictions(config, p, x)
+    got = skip.predictions(p["skip"]["kernel"], x)
     expected = np.array(
       [
         [[prediction(k, row, t) for k in kernels()] for t in range(T)]
