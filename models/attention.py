@@ -157,7 +157,7 @@ def _rows(q_NxTxDh, k_NxTxDh, v_NxTxDh, mask_GxTxT, *, mask):
   for start in range(0, length, block):
     stop = min(start + block, length)
     seen = stop if mask == "causal" else length
-    allowed = None
+    allowed: jax.Array | np.ndarray | None = None
     if mask == "causal":
       allowed = (np.arange(seen)[:, None] <= np.arange(start, stop))[None]
     if mask_GxTxT is not None:
