@@ -42,7 +42,7 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     fit=fit.Config(
-      steps=500,
+      steps=800,
       batch_size=16,
       seeds=2,
       dispatch=10,

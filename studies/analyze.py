@@ -1,6 +1,7 @@
 """analyze: run directories in; results, figures, ledger and report out."""
 
 from collections.abc import Iterator
+import math
 import os
 from pathlib import Path
 import sys
@@ -117,7 +118,7 @@ def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
 
 
 def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
-  recorded = runs.read_json(workdir / "manifest.json")
+  recorded = runs.read_manifest(workdir)
   latest = runs.latest_step(workdir)
   for name, analysis in zeros.ANALYSES.items():
     if not (workdir / "results" / f"{name}.json").exists():
@@ -125,12 +126,24 @@ def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
     result, origin = results_lib.read(
       workdir / "results", name, analysis.result
     )
-    stale = (origin["checkpoint_step"], origin["revision"]) != (
+    stale = (origin.get("checkpoint_step"), origin.get("revision")) != (
       latest,
       recorded["revision"],
     )
     figure = workdir / "figures" / f"{name}.png"
     yield name, report.Stored(result, origin, stale, figure)
+
+
+def distinct(workdirs: list[Path]) -> list[Path]:
+  """Returns the directories, refusing two of one name: results of several
+  runs are told apart by it."""
+  names = [workdir.name for workdir in workdirs]
+  for name in names:
+    if names.count(name) > 1:
+      raise ValueError(
+        f"Two run directories are called {name!r}; rename one to compare them."
+      )
+  return workdirs
 
 
 def parent(workdirs: list[Path]) -> Path:
@@ -185,11 +198,14 @@ def _main(argv: list[str]) -> int:
   if not values.workdir:
     raise ValueError("--workdir is missing: name one or more run directories.")
   names = chosen(values.only)
-  workdirs = [Path(path) for path in values.workdir]
+  workdirs = distinct([Path(path) for path in values.workdir])
   command = [os.path.basename(argv[0]), *argv[1:]]
   overrides = lambda settings: experiment_lib.validated(
     cli.assign(settings, values["set"].value)
   )
+  cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
+  for workdir in workdirs:  # all of them are there, before one is read
+    overrides(runs.read_experiment(workdir).analyses)
   for workdir in workdirs:
     wanted = _with_anchors(names, workdir)
     if wanted:
@@ -208,8 +224,12 @@ def _analyse_all(run: runs.Run, names: list[str], command: list[str]) -> None:
       file=sys.stderr,
       flush=True,
     )
-    analyse(run, name, command)
-    print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    end = ""
+    try:
+      analyse(run, name, command)
+      end = f" {time.monotonic() - began:.1f} s"
+    finally:  # an error gets a line of its own
+      print(end, file=sys.stderr, flush=True)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -88,11 +88,42 @@ def write_json(path: Path, value) -> None:
 
 
 def read_json(path: Path) -> dict:
-  """Returns a JSON file; raises `ValueError` naming a broken one."""
+  """Returns a JSON object; raises `ValueError` naming a broken file."""
   try:
-    return json.loads(Path(path).read_text())
+    value = json.loads(Path(path).read_text())
   except (json.JSONDecodeError, UnicodeDecodeError) as error:
     raise ValueError(f"{path} is not readable JSON: {error}") from error
+  if not isinstance(value, dict):
+    raise ValueError(f"{path} is not a JSON object.")
+  return value
+
+
+def read_experiment(workdir: Path) -> experiment_lib.Experiment:
+  """Returns the experiment of a run directory.
+
+  Raises `FileNotFoundError` where there is no run, `ValueError` naming what is
+  wrong with a broken one.
+  """
+  path = Path(workdir) / "config.json"
+  if not path.exists():
+    raise FileNotFoundError(
+      f"No run in {workdir}: train one with train.py --workdir={workdir}."
+    )
+  data = read_json(path)
+  try:
+    return experiment_lib.from_dict(data)
+  except ValueError as error:
+    raise ValueError(f"{path}: {error}") from error
+
+
+def read_manifest(workdir: Path) -> dict:
+  """Returns the manifest; raises `ValueError` where an entry is missing."""
+  path = Path(workdir) / "manifest.json"
+  recorded = read_json(path)
+  for name in ("revision", "data_hash", "seeds"):
+    if name not in recorded:
+      raise ValueError(f"{path} has no {name!r}: it is damaged.")
+  return recorded
 
 
 @functools.cache
@@ -140,13 +171,13 @@ def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
   """
   workdir = Path(workdir)
   if (workdir / "config.json").exists():
-    old = experiment_lib.from_dict(read_json(workdir / "config.json"))
+    old = read_experiment(workdir)
     differs = experiment_lib.difference(old, experiment)
     if differs:
       raise ValueError(
         f"{workdir} holds another run ({differs}); choose another --workdir."
       )
-    known = read_json(workdir / "manifest.json").get("data_hash")
+    known = read_manifest(workdir)["data_hash"]
     if known != series.data_hash:
       raise ValueError(f"{workdir} was trained on other data ({known}).")
     return
@@ -168,17 +199,13 @@ def load(workdir: Path, overrides=None) -> Run:
   checkpoint, or a broken file.
   """
   workdir = Path(workdir)
-  if not (workdir / "config.json").exists():
-    raise FileNotFoundError(
-      f"No run in {workdir}: train one with train.py --workdir={workdir}."
-    )
-  experiment = experiment_lib.from_dict(read_json(workdir / "config.json"))
+  experiment = read_experiment(workdir)
   if overrides is not None:
     settings = overrides(experiment.analyses)
     experiment = dataclasses.replace(experiment, analyses=settings)
+  recorded = read_manifest(workdir)
   series = tasks.load(experiment.task)
-  recorded = read_json(workdir / "manifest.json")
-  if recorded.get("data_hash") != series.data_hash:
+  if recorded["data_hash"] != series.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")
   step, state_S = _restore(workdir, experiment, series)
   best = experiment.analyses.parameters == "best"
@@ -209,6 +236,14 @@ def _restore(workdir: Path, experiment, series):
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
   return restored
+
+
+def seeds_of(workdir: Path) -> int:
+  """Returns how many seeds a run has, by its config.json alone; 1: unknown."""
+  path = Path(workdir) / "config.json"
+  config = read_json(path) if path.exists() else {}
+  seeds = config.get("fit", {}).get("seeds", 1)
+  return seeds if isinstance(seeds, int) and seeds > 0 else 1
 
 
 def latest_step(workdir: Path) -> int:

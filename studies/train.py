@@ -176,6 +176,7 @@ def _main(argv: list[str]) -> int:
     raise ValueError(f"--config is missing; a file, or one of {names}.")
   config = cli.assign(cli.load_config(values.config), overrides)
   experiment = experiment_lib.check(config)
+  cli.use_cores(experiment.fit.seeds)
   if values.distributed:
     jax.distributed.initialize()
   if values.compilation_cache:

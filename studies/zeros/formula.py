@@ -87,12 +87,17 @@ def _rows(name: str, spacing_RxN, block: int) -> Target:
 def _surrogates(run) -> list[Target]:
   """Returns CUE spacings, and the run's own spacings in random order."""
   settings, series = run.settings.formula, run.series
+  first, last = series.bounds("select")
+  rows = (last - first) // settings.cue_size
+  if rows < 2:
+    raise ValueError(
+      f"formula.cue_size={settings.cue_size} must be at most half the "
+      f"{last - first} spacings of the select split."
+    )
   cue_RxN = surrogates.cue_spacings(
     settings.seed, matrices=settings.cue_matrices, size=settings.cue_size
   )
   rng = np.random.default_rng(settings.seed)
-  first, last = series.bounds("select")
-  rows = (last - first) // settings.cue_size
   value_N = series.value_N[first : first + rows * settings.cue_size]
   shuffled = rng.permutation(value_N.astype(np.float64))
   block = run.settings.bootstrap.block

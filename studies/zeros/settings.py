@@ -39,6 +39,13 @@ class Masking:
   sweep_batch: int = 4  # (seed, ratio) pairs in memory at a time
   seed: int = 0
 
+  def __post_init__(self):
+    if 0 not in self.ratios or not all(0 <= r <= 1 for r in self.ratios):
+      raise ValueError(
+        f"masking.ratios={self.ratios} must lie in 0..1 and hold 0, the intact "
+        "model."
+      )
+
 
 @dataclasses.dataclass(kw_only=True)
 class Heads:
@@ -93,6 +100,24 @@ class Bootstrap:
   seed: int = 0
 
 
+# The published formulas read five lags, and the closed forms eight.
+_RANGES = {
+  "evaluation.min_context": (1, None),
+  "evaluation.batch": (1, None),
+  "bootstrap.block": (1, None),
+  "bootstrap.samples": (20, None),
+  "masking.sweep_batch": (1, None),
+  "heads.sweep_batch": (1, None),
+  "formula.samples": (1, None),
+  "formula.cue_matrices": (2, None),
+  "formula.cue_size": (9, None),
+  "symbolic.samples": (1, None),
+  "symbolic.lags": (5, 8),
+  "linear.samples": (1, None),
+  "linear.long_order": (3, None),
+}
+
+
 @dataclasses.dataclass(kw_only=True)
 class Settings:
   """All of them; `analyze.py --set masking.windows=512` changes one."""
@@ -108,3 +133,9 @@ class Settings:
 
   def __post_init__(self):
     blocks.check_literals(self)
+    for name, (least, most) in _RANGES.items():
+      section, field = name.split(".")
+      value = getattr(getattr(self, section), field)
+      if value < least or (most is not None and value > most):
+        limit = f"at least {least}" if most is None else f"in {least}..{most}"
+        raise ValueError(f"{name}={value} must be {limit}.")
