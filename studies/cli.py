@@ -161,10 +161,22 @@ def _value(old, text: str, name: str):
     if isinstance(old, bool):
       return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
     if isinstance(old, tuple):
-      return tuple(ast.literal_eval(f"({text},)")) if text.strip("()") else ()
+      return _tuple(old, ast.literal_eval(text or "()"))
     return type(old)(text)
   except (ValueError, KeyError, SyntaxError) as error:
     raise ValueError(f"{name}={text!r} is not a {kind}.") from error
+
+
+def _tuple(old: tuple, value) -> tuple:
+  """Returns the value as a tuple, its items of the type of the old ones."""
+  items = value if isinstance(value, tuple) else (value,)
+  kind = type(old[0]) if old else object
+  if kind is tuple and not any(isinstance(item, tuple) for item in items):
+    items = (items,)  # a single pair
+  kinds = (int, float) if kind is float else kind
+  if not all(isinstance(item, kinds) for item in items):
+    raise ValueError(f"{value!r} holds another type than {kind.__name__}.")
+  return items
 
 
 def use_cores(seeds: int) -> None:

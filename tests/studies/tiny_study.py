@@ -3,7 +3,9 @@
 As a file with `get_config` it can be given to `train.py --config=`.
 """
 
+import contextlib
 import dataclasses
+import io
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,37 @@ from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies import runs
+from primelens.studies import train as train_lib
 from primelens.studies.zeros import settings
 from primelens.tasks import surrogates
 from primelens.tasks import windows
 import scipy.signal
 
 T = 16
+
+
+def call(main, *argv: str) -> tuple[int, str, str]:
+  """Returns exit code, stdout and stderr of a command line, in this process."""
+  out, err = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code = main(["program", *map(str, argv)])
+  return code, out.getvalue(), err.getvalue()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+  """Returns every file below a folder with its content."""
+  return {
+    str(path.relative_to(folder)): path.read_bytes()
+    for path in sorted(folder.rglob("*"))
+    if path.is_file()
+  }
+
+
+def train(workdir: Path, *flags: str) -> tuple[int, str, str]:
+  """Trains this file's experiment in a directory, as the command would."""
+  return call(
+    train_lib.main, f"--config={__file__}", f"--workdir={workdir}", *flags
+  )
 
 
 def tiny_settings() -> settings.Settings:
