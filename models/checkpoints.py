@@ -4,6 +4,7 @@ Checkpoints are whole training states, saved asynchronously, the newest two
 kept. Snapshots are params at chosen steps, one safetensors file each.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,17 @@ import orbax.checkpoint as ocp
 from safetensors import numpy as safetensors_numpy
 
 
+@contextlib.contextmanager
+def _quiet():
+  """Lets nothing below a fatal error into the log."""
+  level = logging.get_verbosity()
+  logging.set_verbosity(logging.FATAL)
+  try:
+    yield
+  finally:
+    logging.set_verbosity(level)
+
+
 class Checkpoints:
   """The newest two full states below one directory."""
 
@@ -22,9 +34,10 @@ class Checkpoints:
     options = ocp.CheckpointManagerOptions(
       max_to_keep=keep, enable_async_checkpointing=True
     )
-    self._manager = ocp.CheckpointManager(
-      Path(directory).absolute(), options=options
-    )
+    with _quiet():  # of a broken checkpoint `restore` says enough
+      self._manager = ocp.CheckpointManager(
+        Path(directory).absolute(), options=options
+      )
 
   def steps(self) -> list[int]:
     """Returns the steps that can be restored, oldest first."""

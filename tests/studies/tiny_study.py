@@ -3,12 +3,17 @@
 As a file with `get_config` it can be given to `train.py --config=`.
 """
 
+import atexit
 import contextlib
 import dataclasses
+import functools
 import io
 from pathlib import Path
+import shutil
+import tempfile
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.models import fit
@@ -44,11 +49,32 @@ def files(folder: Path) -> dict[str, bytes]:
   }
 
 
+@contextlib.contextmanager
+def quick_compile():
+  """Halves the time of a compilation: what is compiled here runs briefly."""
+  jax.config.update("jax_disable_most_optimizations", True)
+  try:
+    yield
+  finally:
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 def train(workdir: Path, *flags: str) -> tuple[int, str, str]:
   """Trains this file's experiment in a directory, as the command would."""
-  return call(
-    train_lib.main, f"--config={__file__}", f"--workdir={workdir}", *flags
-  )
+  with quick_compile():
+    config = f"--config={__file__}"
+    return call(train_lib.main, config, f"--workdir={workdir}", *flags)
+
+
+@functools.cache
+def trained(memory: str = "none") -> Path:
+  """Returns a trained run, made once per process; copy it, change it not."""
+  folder = Path(tempfile.mkdtemp())
+  atexit.register(shutil.rmtree, folder, ignore_errors=True)
+  code, _, err = train(folder / memory, f"--config.model.memory={memory}")
+  if code:
+    raise RuntimeError(err)
+  return folder / memory
 
 
 def tiny_settings() -> settings.Settings:
