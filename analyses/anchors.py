@@ -9,6 +9,7 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import autoregression
+import threadpoolctl
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +143,9 @@ def adaptive(
   for number in np.unique(block_N):
     here = block_N == number
     start = first + int(number) * block
-    phi_Q, sigma = fits[method](residual_N, start, window, order)
+    # BLAS threads spin more than they work on systems of this size.
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+      phi_Q, sigma = fits[method](residual_N, start, window, order)
     guess_N[here] = autoregression.predict(residual_N, phi_Q, index_N[here])
     sigma_N[here] = sigma
   error_N = residual_N[index_N] - guess_N

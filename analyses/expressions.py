@@ -5,7 +5,7 @@ written as published: `^` is a power and sinc(x) = sin(pi x) / (pi x), 1 at 0.
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -207,7 +207,7 @@ def _dual(tree: Tree, column_N):
   ]
 
 
-def substitute(tree: Tree, replacement: dict[str, Tree]) -> Tree:
+def substitute(tree: Tree, replacement: Mapping[str, Tree]) -> Tree:
   """Returns the tree with variables replaced by trees."""
   if isinstance(tree, str):
     return replacement.get(tree, tree)

@@ -10,7 +10,7 @@ def figure(result):
   rows = len(result.table)
   upper, lower = 1.2 + 0.28 * rows, 3.4
   figure = style.new(upper + lower)
-  top, bottom = figure.subfigures(2, 1, height_ratios=[upper, lower])
+  top, bottom = style.halves(figure, [upper, lower])
   _ranked(top.subplots(), result)
   _by_height(bottom.subplots(), result)
   return figure
@@ -29,8 +29,8 @@ def _ranked(axes, result):
   for place, e in enumerate(order):
     row, mine = result.table[e], e == 0
     colour = style.BLUE if mine else style.GREY
-    interval = (row["nll_nats"], row["low"], row["high"])
-    style.whiskers(axes, *([x] for x in interval), [place], colour=colour)
+    value, low, high = ([row[key]] for key in ("nll_nats", "low", "high"))
+    style.whiskers(axes, value, low, high, [place], colour=colour)
     if mine:
       axes.axhspan(place - 0.5, place + 0.5, color=style.BLUE, alpha=0.08, lw=0)
       ticks = np.full(len(result.nll_S), float(place))

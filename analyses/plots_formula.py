@@ -13,7 +13,7 @@ SUM = re.compile(r"c / sum of (\d+) lags?")
 def figure(result):
   """Returns the figure: fronts with their null, c against k, c at k = 3."""
   figure = style.new(7.6)
-  top, bottom = figure.subfigures(2, 1, height_ratios=[1.1, 1])
+  top, bottom = style.halves(figure, [1.1, 1])
   colours = _colours(result)
   _fronts(top.subplots(), result, colours)
   against, three = bottom.subplots(1, 2)
@@ -129,8 +129,8 @@ def _three(axes, table, colours):
     style.note(axes, "no family c / (sum of 3 lags)")
     return
   for place, (target, row) in enumerate(rows.items()):
-    interval = ([row[key]] for key in _INTERVAL)
-    style.whiskers(axes, *interval, [-place], colour=colours[target])
+    c, low, high = ([row[key]] for key in _INTERVAL)
+    style.whiskers(axes, c, low, high, [-place], colour=colours[target])
   axes.set_yticks([-place for place in range(len(rows))], list(rows))
   axes.set_ylim(0.6 - len(rows), 0.6)
   for value, text in ((3, "3"), (math.pi, "π")):

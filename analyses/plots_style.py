@@ -1,7 +1,8 @@
 """What all figures share: sizes, colours, bands, seeds as thin lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import functools
+from typing import Any
 
 import matplotlib
 from matplotlib import figure as mpl_figure
@@ -16,7 +17,7 @@ COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, GREY)
 DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
 NATS = "nats per spacing"
 
-_RC = {
+_RC: dict[Any, Any] = {
   "axes.edgecolor": "#555555",
   "axes.grid": True,
   "axes.labelsize": 9.5,
@@ -73,6 +74,14 @@ def curves(axes, x_R, y_SxR, *, colour, label, low_R=None, high_R=None):
   )
   if low_R is not None:
     axes.fill_between(x_R, low_R, high_R, color=colour, alpha=0.16, lw=0)
+
+
+def halves(
+  figure: mpl_figure.Figure, height_ratios: Sequence[float]
+) -> np.ndarray:
+  """Returns the upper and the lower subfigure of a figure."""
+  parts: Any = figure.subfigures(2, 1, height_ratios=list(height_ratios))
+  return parts
 
 
 def whiskers(axes, value, low, high, at, *, colour, vertical=False, **style):

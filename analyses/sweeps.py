@@ -70,8 +70,9 @@ def _in_batches(one, batch_size, params_S, strengths_R, data):
 
   def row(params):
     cell = lambda strength: one(params, strength, data)
-    strengths_at_once = max(1, batch_size // seeds)
-    return jax.lax.map(cell, strengths_R, batch_size=strengths_at_once)
+    # One at a time by a plain loop, so that a score's branches stay branches.
+    at_once = batch_size // seeds if batch_size >= 2 * seeds else None
+    return jax.lax.map(cell, strengths_R, batch_size=at_once)
 
   if batch_size < seeds:
     return jax.lax.map(row, params_S, batch_size=batch_size)

@@ -42,7 +42,7 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     fit=fit.Config(
-      steps=800,
+      steps=600,
       batch_size=16,
       seeds=2,
       dispatch=10,

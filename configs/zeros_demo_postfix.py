@@ -44,7 +44,7 @@ def get_config() -> experiment.Experiment:
       ),
     ),
     fit=fit.Config(
-      steps=240,
+      steps=160,
       batch_size=64,
       seeds=2,
       dispatch=10,
@@ -61,17 +61,21 @@ def get_config() -> experiment.Experiment:
         slow_factor=0.3,
       ),
     ),
-    analyses=settings.Settings(
-      evaluation=settings.Evaluation(
-        windows=2048,
-        select_windows=256,
-        permutations=10,
-        permutation_windows=256,
-      ),
-      masking=settings.Masking(windows=256),
-      heads=settings.Heads(windows=256),
-      formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
-      linear=settings.Linear(samples=4000, jacobian_windows=64),
-      symbolic=settings.Symbolic(samples=2000),
+    analyses=_analyses(),
+  )
+
+
+def _analyses() -> settings.Settings:
+  return settings.Settings(
+    evaluation=settings.Evaluation(
+      windows=2048,
+      select_windows=256,
+      permutations=10,
+      permutation_windows=256,
     ),
+    masking=settings.Masking(windows=256),
+    heads=settings.Heads(windows=256),
+    formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
+    linear=settings.Linear(samples=4000, jacobian_windows=64),
+    symbolic=settings.Symbolic(samples=2000),
   )

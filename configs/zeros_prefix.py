@@ -8,12 +8,13 @@ E2 -0.384, v0 -0.127, v1 -0.441 nats.
 """
 
 import dataclasses
+from typing import Any
 
 from primelens.configs import zeros_e0
 from primelens.models import transformer
 from primelens.studies import experiment
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
   "v0": {"slot_ids": "off"},
   "v1": {
     "auxiliary": "window_statistics",

@@ -201,7 +201,7 @@ def _main(argv: list[str]) -> int:
   workdirs = distinct([Path(path) for path in values.workdir])
   command = [os.path.basename(argv[0]), *argv[1:]]
   overrides = lambda settings: experiment_lib.validated(
-    cli.assign(settings, values["set"].value)
+    cli.assign(settings, values["set"].value or [])
   )
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
   for workdir in workdirs:  # all of them are there, before one is read

@@ -53,52 +53,71 @@ class Result:
 
 
 @functools.cache
-def _scores(apply_fn, min_context: int, batch: int):
-  """Returns the two scores of the sweep: plain, and with recalibration."""
-  plain = scoring.score(apply_fn, min_context, batch)
+def _score(apply_fn, min_context: int, batch: int):
+  """Returns `f(bundle, test, select) -> NLL by window`, recalibrated too.
+
+  The bundle holds the edited params and whether to fit the recalibration,
+  which only the magnitude mask needs: no other edit pays for it.
+  """
   predict = scoring.predict(apply_fn, min_context, batch)
+  target = lambda mixture, w: w[:, -mixture.mean.shape[1] :]
 
-  def full(params, test_NxT1, select_NxT1):
-    test, select = (predict(params, w) for w in (test_NxT1, select_NxT1))
-    target = lambda mixture, w: w[:, -mixture.mean.shape[1] :]
-    y_select = target(select, select_NxT1)
-    theta = recalibration.fit(select, y_select)
+  def score(bundle, test_NxT1, select_NxT1):
+    test = predict(bundle["params"], test_NxT1)
     y = target(test, test_NxT1)
-    after = mixture_lib.recalibrate(test, theta[0], theta[1])
-    return {
-      "nll_N": -mixture_lib.log_density(test, y).mean(1),
-      "recalibrated_N": -mixture_lib.log_density(after, y).mean(1),
-      "select": -mixture_lib.log_density(select, y_select).mean(),
-      "theta_2": theta,
+    nll_N = -mixture_lib.log_density(test, y).mean(1)
+
+    def recalibrated():
+      select = predict(bundle["params"], select_NxT1)
+      y_select = target(select, select_NxT1)
+      theta = recalibration.fit(select, y_select)
+      after = mixture_lib.recalibrate(test, theta[0], theta[1])
+      return {
+        "recalibrated_N": -mixture_lib.log_density(after, y).mean(1),
+        "select": -mixture_lib.log_density(select, y_select).mean(),
+        "theta_2": theta,
+      }
+
+    nothing = {
+      "recalibrated_N": jnp.zeros_like(nll_N),
+      "select": jnp.zeros(()),
+      "theta_2": jnp.zeros(2),
     }
+    more = jax.lax.cond(bundle["recalibrate"], recalibrated, lambda: nothing)
+    return {"nll_N": nll_N} | more
 
-  return lambda params, test, _: plain(params, test).mean(1), full
+  return score
 
 
-@functools.cache
-def _transforms(names: tuple[str, ...]):
-  """Returns the interventions by variant, on the leaves of those names."""
+def magnitude(params, strength, scope="global"):
+  """Returns the params under the magnitude mask of a removed ratio."""
+  where = trees.select(params, spacing.MASKED)
+  keep = 1 - strength["ratio"]
+  return masking.magnitude(params, keep, where=where, scope=scope)
 
-  def where_of(params):
-    return trees.select(params, "|".join(names))
 
-  def magnitude(params, strength, scope="global"):
-    keep = 1 - strength["ratio"]
-    return masking.magnitude(params, keep, where=where_of(params), scope=scope)
+def _like(make):
+  def edit(params, strength):
+    masked = magnitude(params, strength)
+    where = trees.select(params, spacing.MASKED)
+    return make(params, masked, where=where, key=strength["key"])
 
-  def like(make):
-    def transform(params, strength):
-      masked = magnitude(params, strength)
-      where = where_of(params)
-      return make(params, masked, where=where, key=strength["key"])
+  return edit
 
-    return transform
 
+_EDITS = (
+  magnitude,
+  functools.partial(magnitude, scope="leaf"),
+  _like(masking.random_like),
+  _like(masking.noise_like),
+)
+
+
+def edited(params, strength):
+  """Returns what the score gets: params under edit number `variant`."""
   return {
-    "magnitude": magnitude,
-    "per tensor": functools.partial(magnitude, scope="leaf"),
-    "random": like(masking.random_like),
-    "noise": like(masking.noise_like),
+    "params": jax.lax.switch(strength["variant"], _EDITS, params, strength),
+    "recalibrate": strength["variant"] == 0,
   }
 
 
@@ -109,26 +128,27 @@ def run(run) -> Result:
   select, _ = run.batches("select", evaluation.select_windows)
   ratio_R = np.asarray(settings.ratios, np.float32)
   keys_R = jax.random.split(jax.random.key(settings.seed), len(ratio_R))
-  strengths = {"ratio": jnp.asarray(ratio_R), "key": keys_R}
-  plain, full = _scores(run.apply, evaluation.min_context, evaluation.batch)
-  transforms = _transforms((spacing.MASKED,))
-  data = (jnp.asarray(test), jnp.asarray(select))
-  over = lambda score, name: jax.device_get(
-    sweeps.over(
-      score,
-      run.params_S,
-      strengths,
-      transform=transforms[name],
-      data=data,
-      batch_size=settings.sweep_batch,
-    )
+  edits, ratios = len(_EDITS), len(ratio_R)
+  nll = sweeps.over(
+    _score(run.apply, evaluation.min_context, evaluation.batch),
+    run.params_S,
+    {
+      "variant": jnp.repeat(jnp.arange(edits), ratios),
+      "ratio": jnp.tile(jnp.asarray(ratio_R), edits),
+      "key": jnp.tile(keys_R, edits),
+    },
+    transform=edited,
+    data=(jnp.asarray(test), jnp.asarray(select)),
+    batch_size=trees.length(run.params_S),  # one edit at a time, of all seeds
   )
-  main = over(full, "magnitude")
-  nll_VxSxRxN = np.stack(
-    [main["nll_N"]]
-    + [over(plain, name) for name in ("per tensor", "random", "noise")]
-    + [main["recalibrated_N"]]
-  ).astype(np.float64)
+  grid = lambda leaf: np.asarray(leaf).reshape(
+    leaf.shape[0], edits, ratios, *leaf.shape[2:]
+  )
+  found = {name: grid(leaf) for name, leaf in nll.items()}
+  main = {name: leaf[:, 0] for name, leaf in found.items()}
+  by_edit = np.moveaxis(found["nll_N"], 1, 0)
+  nll_VxSxRxN = np.concatenate([by_edit, main["recalibrated_N"][None]])
+  nll_VxSxRxN = nll_VxSxRxN.astype(np.float64)
   return _result(run, ratio_R, nll_VxSxRxN, main, start_N)
 
 
@@ -161,8 +181,6 @@ def _result(run, ratio_R, nll_VxSxRxN, main, start_N) -> Result:
 
 def _survival(params_S, ratio_R):
   """Returns what each tensor keeps at each ratio, averaged over seeds."""
-  names = (spacing.MASKED,)
-  magnitude = _transforms(names)["magnitude"]
 
   def kept(params, ratio):
     masked = magnitude(params, {"ratio": ratio})
@@ -172,11 +190,10 @@ def _survival(params_S, ratio_R):
   kept_SxR = sweeps.over(kept, params_S, jnp.asarray(ratio_R))
   one = jax.tree.map(lambda leaf: leaf[0], params_S)
   chosen = trees.selected(one, trees.select(one, spacing.MASKED))
-  tensors = tuple(
-    {"tensor": name, "size": int(leaf.size)} for name, leaf in chosen.items()
-  )
+  sizes = {name: int(leaf.size) for name, leaf in chosen.items()}
+  tensors = tuple({"tensor": k, "size": size} for k, size in sizes.items())
   survival = [np.asarray(kept_SxR[name]).mean(0) for name in chosen]
-  return np.array(survival), tensors, sum(row["size"] for row in tensors)
+  return np.array(survival), tensors, sum(sizes.values())
 
 
 def _summary(run, ratio_R, nll_VxSxRxN, select_SxR, start_N):

@@ -6,6 +6,8 @@ percentage of an NLL, the change is given here in nats instead: an NLL has no
 natural zero, so a percentage of it says nothing.
 """
 
+from typing import Any
+
 REPOSITORY = "nanoGPT-RH"
 REVISION = "412851f"
 STUDY = f"the published study (repository {REPOSITORY}, revision {REVISION})"
@@ -115,7 +117,7 @@ MASKING_E4 = (
   (0.95, 0.87983),
 )
 # The cross-model table; the ratio was chosen on the data it is reported on.
-MASKING_MODELS = (
+MASKING_MODELS: tuple[dict[str, Any], ...] = (
   {"model": "E4, seed 7", "intact": 0.188, "best": 0.161, "ratio": 0.4},
   {"model": "E5, seed 7", "intact": 0.237, "best": 0.158, "ratio": 0.5},
   {"model": "E4, seed 1337", "intact": 0.340, "best": 0.334, "ratio": 0.4},

@@ -36,7 +36,6 @@ class Masking:
     0.95,
   )
   windows: int = 256
-  sweep_batch: int = 4  # (seed, ratio) pairs in memory at a time
   seed: int = 0
 
   def __post_init__(self):
@@ -106,7 +105,6 @@ _RANGES = {
   "evaluation.batch": (1, None),
   "bootstrap.block": (1, None),
   "bootstrap.samples": (20, None),
-  "masking.sweep_batch": (1, None),
   "heads.sweep_batch": (1, None),
   "formula.samples": (1, None),
   "formula.cue_matrices": (2, None),

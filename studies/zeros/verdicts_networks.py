@@ -77,7 +77,9 @@ def masking(results) -> Verdict:
   if row["masking_gain_high"] >= 0:
     return Verdict(status="not reproduced", because=because, numbers=numbers)
   beats = row["masking_minus_recalibration_high"] < 0
-  status = "reproduced" if beats else "reproduced, but an artefact"
+  status: trial.Status = (
+    "reproduced" if beats else "reproduced, but an artefact"
+  )
   return Verdict(status=status, because=because, numbers=numbers)
 
 
@@ -96,14 +98,15 @@ def every_model(results) -> Verdict:
   if not big:
     return _open(because + ".", numbers)
   all_gain = all(rows[name]["masking_gain_high"] < 0 for name in big)
-  status = "reproduced" if all_gain else "not reproduced"
+  status: trial.Status = "reproduced" if all_gain else "not reproduced"
   return Verdict(status=status, because=because + ".", numbers=numbers)
 
 
 def slices(results) -> Verdict:
   """The published hook against the removal of the head itself."""
   found = trial.need(results, lambda name, _: True, "heads")
-  numbers, parts, apart = {}, [], []
+  numbers: dict[str, float] = {}
+  parts, apart = [], []
   for name, heads in found.items():
     zero, _, published = heads.delta_VxSxLxH.mean(1).reshape(3, -1)
     correlation = _correlation(zero, published)
@@ -138,7 +141,8 @@ def _correlation(a, b) -> float:
 def core(results) -> Verdict:
   """A core of heads: the rest, removed together, must cost little."""
   found = _runs(results, "heads", "postfix")
-  numbers, parts, high = {}, [], {}
+  numbers: dict[str, float] = {}
+  parts, high = [], {}
   for name, heads in found.items():
     joint_R = heads.joint_PxSxR[0].mean(0)
     total = heads.rank_SxLxH[0].size
@@ -164,7 +168,7 @@ def core(results) -> Verdict:
   if not big:
     return _open(because, numbers)
   cheap = all(high[name] < 0.01 for name in big)
-  status = "reproduced" if cheap else "not reproduced"
+  status: trial.Status = "reproduced" if cheap else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
 
@@ -188,7 +192,7 @@ def noise_layers(results) -> Verdict:
   if not big:
     return _open(because, numbers)
   change = [numbers[f"{name}: mean change, head removed"] for name in big]
-  status = "reproduced" if max(change) < 0 else "not reproduced"
+  status: trial.Status = "reproduced" if max(change) < 0 else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
 
@@ -211,7 +215,7 @@ def order_of_models(results) -> Verdict:
     return _open(because, numbers)
   best = lambda names: min(numbers[f"{name}: NLL"] for name in names)
   better = best(big[0]) < best(big[1])
-  status = "reproduced" if better else "not reproduced"
+  status: trial.Status = "reproduced" if better else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
 
 

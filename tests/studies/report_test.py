@@ -4,159 +4,19 @@ from html import parser
 import pathlib
 import re
 import tempfile
-from typing import get_args
 
 from absl.testing import absltest
 from absl.testing import parameterized
-import numpy as np
 from primelens.studies import report
 from primelens.studies import report_losses
 from primelens.studies import report_page
 from primelens.studies import trial
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import formula
-from primelens.studies.zeros import heads
-from primelens.studies.zeros import linear
-from primelens.studies.zeros import masking
 from primelens.studies.zeros import published
+import report_examples as examples
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
 VOID = {"meta", "img", "input"}
 NAMES = ("anchors", "masking", "heads", "formula", "linear")
-
-
-def _anchors(name="e0", nll=0.2513):
-  rows = [("model (" + name + ")", 4321, nll)]
-  rows += [("AR(3)", 4, 0.4221), ("AR(64)", 65, nll + 0.001)]
-  rows += [("adaptive AR(256)", 257, -0.9117)]
-  table = [
-    {"name": n, "parameters": p, "nll_nats": x, "low": x - 0.02}
-    | {"high": x + 0.03, "r2": 0.1}
-    for n, p, x in rows
-  ]
-  for row in table[1:]:
-    change = nll - row["nll_nats"]
-    row |= {"model_minus_nats": change, "model_minus_low": change - 0.01}
-    row |= {"model_minus_high": change + 0.01}
-  return anchors.Result(
-    table=tuple(table),
-    nll_S=np.array([nll - 0.01, nll + 0.01]),
-    block_nll_ExP=np.zeros((4, 2)),
-    height_P=np.array([1.5, 2.5]),
-    memory="none",
-    parameters=4321,
-    scored=98765,
-    min_context=128,
-    split="test",
-  )
-
-
-def _masking():
-  shape = (5, 2, 3)
-  delta = np.linspace(-0.02, 0.5, 15).reshape(5, 3)
-  row = {"ratio_chosen_on_select": 0.5, "intact_nll_nats": 0.25}
-  for key, value in (
-    ("masking_gain", -0.0111),
-    ("recalibration_gain", -0.0222),
-    ("masking_minus_recalibration", 0.0333),
-  ):
-    row |= {f"{key}_nats": value, f"{key}_low": value - 0.001}
-    row |= {f"{key}_high": value + 0.001}
-  return masking.Result(
-    ratio_R=np.array([0.0, 0.5, 0.95]),
-    nll_VxSxR=np.zeros(shape),
-    select_nll_SxR=np.zeros(shape[1:]),
-    delta_VxR=delta,
-    delta_low_VxR=delta - 0.01,
-    delta_high_VxR=delta + 0.01,
-    log_scale_SxR=np.zeros(shape[1:]),
-    shift_SxR=np.zeros(shape[1:]),
-    survival_ExR=np.ones((1, 3)),
-    variants=tuple({"variant": name} for name in masking.VARIANTS),
-    tensors=({"tensor": "head/kernel", "size": 7},),
-    summary=tuple({"seed": seed} | row for seed in ("all", "0", "1")),
-    selected=4000,
-    left_out=321,
-    windows=55,
-  )
-
-
-def _heads():
-  delta = np.linspace(-0.1, 0.4, 3 * 2 * 2 * 4).reshape(3, 2, 2, 4)
-  joint = np.linspace(0, 1, 2 * 2 * 3).reshape(2, 2, 3)
-  return heads.Result(
-    delta_VxSxLxH=delta,
-    delta_low_VxLxH=delta.mean(1) - 0.01,
-    delta_high_VxLxH=delta.mean(1) + 0.01,
-    untrained_VxSxLxH=0.01 * delta,
-    joint_PxSxR=joint,
-    joint_low_PxR=joint.mean(1) - 0.1,
-    joint_high_PxR=joint.mean(1) + 0.1,
-    count_R=np.array([0, 4, 8]),
-    rank_SxLxH=np.zeros((2, 2, 4), int),
-    intact_S=np.array([0.24, 0.26]),
-    modes=tuple({"mode": mode} for mode in heads.MODES),
-    windows=55,
-  )
-
-
-def _formula():
-  scores = {"train_mse": 0.14, "test_mse": 0.1501, "test_r2": 0.2}
-  scores |= {"test_correlation": 0.4, "mean_target": 1.0}
-  closed = [
-    {"target": target, "family": f"c / sum of {k} lags", "lags": k}
-    | {"c": k - 0.123, "low": k - 0.2, "high": k - 0.1}
-    | {"expression": f"{k - 0.123}/S", "complexity": 3}
-    | scores
-    for target in ("model", "model seed 0", "truth", "CUE", "shuffled")
-    for k in (1, 3, 4)
-  ]
-  front = [
-    {"target": target, "null": null, "expression": f"{target} <s1> & {null}"}
-    | {"complexity": 5, "train_mse": 0.1, "test_mse": 0.1357}
-    | {"backend": "pyoperon"}
-    for target, null in (("model", False), ("truth", False), ("model", True))
-  ]
-  refitted = {"target": "truth", "published": "3.01/(s1 + 1.89)"}
-  refitted |= {"published_mse": 0.135, "expression": "2.5/(s1 + 1.5)"} | scores
-  return formula.Result(tuple(closed), tuple(front), (refitted,), 100, 100)
-
-
-def _linear():
-  truth = np.array([-0.41, -0.31, -0.21])
-  sums = {"order": 3, "truth_sum": -0.93, "truth_r2": 0.2}
-  sums |= {"model_sum": -0.6, "model_r2": 0.3}
-  sums |= {f"truth_lag{k}": float(truth[k - 1]) for k in (1, 2, 3)}
-  sums |= {f"model_lag{k}": -0.2 for k in (1, 2, 3)}
-  score = {"predictor": "OLS of the truth, 3 lags", "r2": 0.19}
-  return linear.Result(
-    truth_Q=truth,
-    truth_low_Q=truth - 0.01,
-    truth_high_Q=truth + 0.01,
-    model_SxQ=np.stack([truth, truth]),
-    model_low_Q=truth - 0.02,
-    model_high_Q=truth + 0.02,
-    jacobian_SxQ=np.stack([truth, truth]),
-    sums=(sums,),
-    scores=(score | {"correlation": 0.44},),
-    samples=100,
-  )
-
-
-LEDGER = trial.Ledger(
-  rows=tuple(
-    {
-      "id": f"group.claim{i}",
-      "statement": f"Statement <{i}> & more",
-      "source": f"source {i}",
-      "reported": f"reported {i}",
-      "status": status,
-      "because": f"because of {i}",
-      "numbers": {"gain, run <e0>": 0.123456789, "heads": 7 + i},
-    }
-    for i, status in enumerate(get_args(trial.Status))
-  )
-)
 
 
 class _Reader(parser.HTMLParser):
@@ -210,7 +70,13 @@ class ReportTest(parameterized.TestCase):
     return report.Stored(result, origin | {"seconds": 6.5}, stale, path)
 
   def _tables(self, run="e0"):
-    makers = (_anchors, _masking, _heads, _formula, _linear)
+    makers = (
+      examples.anchors_result,
+      examples.masking_result,
+      examples.heads_result,
+      examples.formula_result,
+      examples.linear_result,
+    )
     return {
       run: {
         name: self._stored(name, make())
@@ -218,7 +84,7 @@ class ReportTest(parameterized.TestCase):
       }
     }
 
-  def _read(self, tables=None, ledger=LEDGER):
+  def _read(self, tables=None, ledger=examples.LEDGER):
     tables = self._tables() if tables is None else tables
     path = report.write(self.folder / "new" / "report.html", tables, ledger)
     self.assertEqual([path], list(path.parent.iterdir()))
@@ -228,11 +94,11 @@ class ReportTest(parameterized.TestCase):
     page = self._read()
     for link in page.links:
       self.assertRegex(link, r"^(#[a-z]+|data:image/png;base64,)")
-    html = report.html(self._tables(), LEDGER)
+    html = report.html(self._tables(), examples.LEDGER)
     self.assertNotRegex(html, r"https?:|@import|url\(|<script|<link")
 
   def test_contents_point_to_sections(self):
-    html = report.html(self._tables(), LEDGER)
+    html = report.html(self._tables(), examples.LEDGER)
     targets = [link[1:] for link in self._read().links if link[0] == "#"]
     self.assertEqual(targets, list(report.SECTIONS))
     for target in targets:
@@ -241,18 +107,18 @@ class ReportTest(parameterized.TestCase):
   def test_every_claim_is_there_with_its_numbers(self):
     page = self._read()
     text = "\n".join(page.text)
-    for row in LEDGER.rows:
+    for row in examples.LEDGER.rows:
       for key in ("id", "statement", "source", "reported", "because", "status"):
         self.assertIn(row[key], text)
     numbers = [rows for label, rows in page.tables if label == "Behind it"]
     for i, rows in enumerate(numbers):
       self.assertEqual(rows[1], ["gain, run <e0>", "0.123457"])
       self.assertEqual(rows[2], ["heads", str(7 + i)])
-    self.assertLen(numbers, len(LEDGER.rows))
+    self.assertLen(numbers, len(examples.LEDGER.rows))
 
   def test_text_is_escaped(self):
     hostile = '<img src=x onerror="alert(1)">&amp;'
-    html = report.html(self._tables(run=hostile), LEDGER)
+    html = report.html(self._tables(run=hostile), examples.LEDGER)
     self.assertNotIn("<img src=x", html)
     self.assertIn(hostile, "\n".join(_Reader(html).text))
 
@@ -267,7 +133,7 @@ class ReportTest(parameterized.TestCase):
     self.assertIn("heads.png is missing", "\n".join(self._read(tables).text))
 
   def test_anchors_table_equals_the_stored_numbers(self):
-    stored = _anchors()
+    stored = examples.anchors_result()
     rows = self._read().table("NLL in nats per spacing on 98,765 spacings")[1:]
     self.assertLen(rows, len(stored.table))
     by_name = {row["name"]: row for row in stored.table}
@@ -296,7 +162,9 @@ class ReportTest(parameterized.TestCase):
   def test_comparison_has_published_networks_filters_and_our_runs(self):
     tables = self._tables()
     tables["postfix"] = {
-      "anchors": self._stored("anchors", _anchors("postfix", 0.1501))
+      "anchors": self._stored(
+        "anchors", examples.anchors_result("postfix", 0.1501)
+      )
     }
     rows = self._read(tables).table("NLL in nats per spacing, best first")[1:]
     losses = [float(row[1]) for row in rows]
@@ -336,7 +204,7 @@ class ReportTest(parameterized.TestCase):
 
   def test_head_table_names_the_costliest_head(self):
     rows = self._read().table("Changes of the NLL in nats on 55 windows")
-    want = _heads().delta_VxSxLxH[0].mean(0)
+    want = examples.heads_result().delta_VxSxLxH[0].mean(0)
     self.assertEqual(rows[1][1], "L1.H3")
     self.assertTrue(rows[1][2].startswith(f"{want[1, 3]:+.4f} ["))
 
@@ -376,11 +244,11 @@ class ReportTest(parameterized.TestCase):
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
-    self.assertNotIn(">stale<", report.html(tables, LEDGER))
+    self.assertNotIn(">stale<", report.html(tables, examples.LEDGER))
     tables["e0"]["heads"] = dataclasses.replace(
       tables["e0"]["heads"], stale=True
     )
-    self.assertEqual(report.html(tables, LEDGER).count(">stale<"), 2)
+    self.assertEqual(report.html(tables, examples.LEDGER).count(">stale<"), 2)
 
   def test_provenance(self):
     page = self._read()
@@ -395,7 +263,7 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(set(re.findall(r"[\d.]+ ?%", text)), {"95 %"})
 
   def test_summary_has_five_lines_with_the_stored_numbers(self):
-    lines = report.summary(self._tables(), LEDGER)
+    lines = report.summary(self._tables(), examples.LEDGER)
     self.assertLen(lines, 5)
     for part in ("4,802,336", "+0.188", "24", "+0.124", "-0.561", "-0.625"):
       self.assertIn(part, lines[0])
