@@ -1,0 +1,248 @@
+import json
+from pathlib import Path
+import shutil
+import subprocess
+import tempfile
+from unittest import mock
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import numpy as np
+from primelens import tasks
+from primelens.models import spacing
+from primelens.studies import runs
+from primelens.tasks import windows
+import tiny_study
+
+T = tiny_study.T
+
+
+class FolderCase(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    self.workdir = self.folder / "deep" / "run"
+
+  def copy(self) -> Path:
+    return Path(shutil.copytree(tiny_study.trained(), self.workdir))
+
+
+class PrepareTest(FolderCase):
+  def setUp(self):
+    super().setUp()
+    self.experiment = tiny_study.get_config()
+    self.series = tasks.load(self.experiment.task)
+
+  def prepare(self, experiment=None):
+    runs.prepare(
+      self.workdir, experiment or self.experiment, self.series, ["train.py"]
+    )
+
+  def test_makes_the_directory(self):
+    self.prepare()
+    self.assertEqual(runs.read_experiment(self.workdir), self.experiment)
+    manifest = json.loads((self.workdir / "manifest.json").read_text())
+    self.assertEqual(manifest["data_hash"], self.series.data_hash)
+    self.assertEqual(manifest["seeds"], [3, 4])
+    self.assertEqual(manifest["command"], ["train.py"])
+    self.assertEqual(manifest["versions"]["jax"], jax.__version__)
+    self.assertEqual(manifest["splits"]["test"], [3584, 3840])
+    self.assertLen(list(self.workdir.iterdir()), 2)  # no temporary files
+
+  def test_an_empty_directory_will_do(self):
+    self.workdir.mkdir(parents=True)
+    self.prepare()
+    self.assertTrue((self.workdir / "config.json").exists())
+
+  def test_the_same_run_changes_nothing(self):
+    self.prepare()
+    before = tiny_study.files(self.folder)
+    self.experiment.analyses.masking.windows = 3
+    self.prepare()
+    self.assertEqual(tiny_study.files(self.folder), before)
+
+  def test_another_run_or_other_data_are_refused(self):
+    self.prepare()
+    before = tiny_study.files(self.folder)
+    other = tiny_study.get_config()
+    other.fit.steps = 7
+    with self.assertRaisesRegex(ValueError, "fit.steps: 20 there, 7 here"):
+      self.prepare(other)
+    self.series = tasks.load(
+      tiny_study.get_config().task.__class__(window=T, count=5000, gap=20)
+    )
+    with self.assertRaisesRegex(ValueError, "was trained on other data"):
+      self.prepare()
+    self.assertEqual(tiny_study.files(self.folder), before)
+
+  def test_other_files_are_refused(self):
+    self.workdir.mkdir(parents=True)
+    (self.workdir / "notes.txt").write_text("")
+    with self.assertRaisesRegex(ValueError, "not empty and has no config.json"):
+      self.prepare()
+    self.assertLen(list(self.workdir.iterdir()), 1)
+
+
+class LoadTest(FolderCase):
+  def test_rebuilds_the_run_from_the_directory_alone(self):
+    run = runs.load(self.copy())
+    self.assertEqual((run.name, run.step), ("run", 20))
+    self.assertEqual(run.experiment, tiny_study.get_config())
+    np.testing.assert_array_equal(run.frozen_S, [-1, -1])
+    leaves = jax.tree.leaves(run.params_S)
+    self.assertEqual({leaf.shape[0] for leaf in leaves}, {2})
+    window_NxT1, start_N = run.batches("test", 4)
+    expected = windows.take(run.series.value_N, start_N, T)
+    np.testing.assert_array_equal(window_NxT1, expected)
+    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+    mixture, _ = run.apply(params, window_NxT1[:, :-1])
+    self.assertEqual(mixture.mean.shape, (4, T, 2))
+
+  def test_the_parameters_are_the_best_or_the_last(self):
+    self.copy()
+
+    def last(settings):
+      settings.parameters = "last"
+      return settings
+
+    best, newest = runs.load(self.workdir), runs.load(self.workdir, last)
+    self.assertEqual(newest.settings.parameters, "last")
+    rows = [
+      json.loads(line)
+      for line in (self.workdir / "metrics.jsonl").read_text().splitlines()
+    ]
+    nll_CxS = np.array([r["select/nll_nats"] for r in rows[1::2]])
+    same_S = [
+      bool((a == b).all())
+      for a, b in zip(
+        best.params_S["head"]["kernel"],
+        newest.params_S["head"]["kernel"],
+        strict=True,
+      )
+    ]
+    np.testing.assert_array_equal(same_S, nll_CxS.argmin(0) == 1)
+
+  def test_what_is_missing_or_broken_is_named(self):
+    with self.assertRaisesRegex(
+      FileNotFoundError, "No run in .*/run: train on"
+    ):
+      runs.load(self.workdir)
+    self.copy()
+    manifest = self.workdir / "manifest.json"
+    good = manifest.read_text()
+    manifest.write_text(good.replace('"data_hash": "', '"data_hash": "00'))
+    with self.assertRaisesRegex(ValueError, "other data than is here now"):
+      runs.load(self.workdir)
+    manifest.write_text(good)
+    shutil.rmtree(self.workdir / "checkpoints")
+    with self.assertRaisesRegex(ValueError, "no checkpoint yet: run train.py"):
+      runs.load(self.workdir)
+
+  def test_reading_writes_nothing(self):
+    self.copy()
+    before = tiny_study.files(self.folder)
+    runs.load(self.workdir)
+    self.assertEqual(tiny_study.files(self.folder), before)
+
+  def test_permuting_slot_ids_are_fixed_for_analyses(self):
+    run = runs.load(tiny_study.trained("postfix"))
+    experiment = tiny_study.get_config("postfix")
+    experiment.model.eval_slot_ids = "permute_per_batch"
+    self.assertEqual(runs._fixed(experiment), "fixed")
+    experiment.model.eval_slot_ids = "off"
+    self.assertEqual(runs._fixed(experiment), "off")
+    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+    window_NxT1, _ = run.batches("test", 2)
+    nll_Nx1 = spacing.score(run.apply, params, window_NxT1)
+    self.assertEqual(nll_Nx1.shape, (2, 1))
+
+
+class RunTest(FolderCase):
+  def test_untrained_networks_are_those_of_the_seeds(self):
+    run = runs.load(tiny_study.trained())
+    fresh_S = run.untrained_S()
+    for s, seed in enumerate((3, 4)):
+      key = jax.random.fold_in(jax.random.key(seed), 0)
+      expected = spacing.init(run.experiment.model, key)
+      found = jax.tree.map(lambda leaf, s=s: leaf[s], fresh_S)
+      jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7),
+        found,
+        expected,
+      )
+    moved = np.abs(fresh_S["head"]["kernel"] - run.params_S["head"]["kernel"])
+    self.assertGreater(moved.max(axis=(1, 2)).min(), 1e-2)
+
+  @parameterized.parameters(
+    ({}, 27, 9),  # (256 - 16) / 9 windows of 16 with 8 spacings of context
+    ({"min_context": T}, 240, 1),
+    ({"count": 5}, 5, 58.5),
+  )
+  def test_batches(self, options, count, step):
+    run = runs.load(tiny_study.trained())
+    window_NxT1, start_N = run.batches("test", **options)
+    self.assertEqual(window_NxT1.shape, (count, T + 1))
+    self.assertEqual(start_N[0], 3584)
+    self.assertLess(start_N[-1] + T, 3840)
+    np.testing.assert_allclose(np.diff(start_N), step, atol=4.5 * (count == 5))
+
+  def test_random_batches(self):
+    run = runs.load(tiny_study.trained())
+    draws = [run.batches("test", 5, seed)[1] for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(draws[0], draws[1])
+    self.assertFalse((draws[0] == draws[2]).all())
+    self.assertLen(set(draws[0]), 5)
+
+
+class RevisionTest(FolderCase):
+  def setUp(self):
+    super().setUp()
+    runs.revision.cache_clear()
+    self.addCleanup(runs.revision.cache_clear)
+
+  def _git(self, *args):
+    done = subprocess.run(
+      ["git", "-C", self.folder, "-c", "user.name=a", "-c", "user.email=a@b"]
+      + list(args),
+      check=True,
+      capture_output=True,
+      text=True,
+    )
+    return done.stdout.strip()
+
+  def test_of_a_checkout(self):
+    (self.folder / "studies").mkdir()
+    file = self.folder / "studies" / "runs.py"
+    file.write_text("")
+    self._git("init", "-q")
+    self._git("add", ".")
+    self._git("commit", "-q", "-m", "x")
+    head = self._git("rev-parse", "HEAD")
+    with mock.patch.object(runs, "__file__", str(file)):
+      self.assertEqual(runs.revision(), head)
+      runs.revision.cache_clear()
+      (self.folder / "new.txt").write_text("untracked files do not count")
+      self.assertEqual(runs.revision(), head)
+      runs.revision.cache_clear()
+      file.write_text("changed")
+      self.assertEqual(runs.revision(), head + "-dirty")
+
+  def test_of_an_installed_package(self):
+    with mock.patch.object(runs, "__file__", str(self.folder / "a" / "b.py")):
+      self.assertEqual(runs.revision(), "0.1.0")
+
+
+class LatestStepTest(FolderCase):
+  def test_reads_names_alone(self):
+    self.assertEqual(runs.latest_step(self.workdir), 0)
+    for name in ("5", "40", "100.orbax-checkpoint-tmp", "notes"):
+      (self.workdir / "checkpoints" / name).mkdir(parents=True)
+    self.assertEqual(runs.latest_step(self.workdir), 40)
+
+  def test_of_a_trained_run(self):
+    self.assertEqual(runs.latest_step(tiny_study.trained()), 20)
+
+
+if __name__ == "__main__":
+  absltest.main()
