@@ -207,12 +207,26 @@ def shard(tree, grid: jax.sharding.Mesh, *axes):
 
 
 def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:
-  """Returns `draw` with its batch split over the mesh's data axis."""
-  if grid.shape["data"] == 1:
+  """Returns `draw` with its batch split over the mesh's data axis.
+
+  The new one raises `ValueError` for rows that do not divide over the axis.
+  """
+  parts = grid.shape["data"]
+  if parts == 1:
     return draw
   place = NamedSharding(grid, PartitionSpec("data"))
-  constrain = jax.lax.with_sharding_constraint
-  return lambda data, key: constrain(draw(data, key), place)
+
+  def split(data, key):
+    batch = draw(data, key)
+    rows = jax.tree.leaves(batch)[0].shape[0]
+    if rows % parts:
+      raise ValueError(
+        f"A batch of {rows} rows does not divide over {parts} devices: change "
+        "fit.batch_size, or take as many seeds as devices."
+      )
+    return jax.lax.with_sharding_constraint(batch, place)
+
+  return split
 
 
 def next_stop(config: Config, number: int) -> int:

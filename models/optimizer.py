@@ -54,13 +54,24 @@ def schedule(config: Config, peak: float, steps: int):
 
 
 def _labels(pattern: str):
-  """Returns a function from params to "slow" or "base" for every leaf."""
+  """Returns a function from params to "slow" or "base" for every leaf.
+
+  It raises `ValueError` when the pattern matches no leaf.
+  """
+  name_of = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
 
   def label(path, _):
-    name = jax.tree_util.keystr(path, simple=True, separator="/")
-    return "slow" if pattern and re.fullmatch(pattern, name) else "base"
+    return "slow" if re.fullmatch(pattern, name_of(path)) else "base"
 
-  return lambda params: jax.tree_util.tree_map_with_path(label, params)
+  def labels(params):
+    tree = jax.tree_util.tree_map_with_path(label, params)
+    if "slow" not in jax.tree.leaves(tree):
+      leaves, _ = jax.tree_util.tree_flatten_with_path(params)
+      names = ", ".join(name_of(path) for path, _ in leaves)
+      raise ValueError(f"slow_pattern={pattern!r} matches none of: {names}.")
+    return tree
+
+  return labels
 
 
 def build(config: Config, steps: int) -> optax.GradientTransformation:

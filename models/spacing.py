@@ -153,7 +153,11 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   of their residual: mean_k = 1 + sum_j g_j filter_j + e^l m_k, scale_k = e^l
   sigma_k, with g the last filter alone at raw = 0.
   """
-  raw = state_BxUxD.astype(jnp.float32) @ params["head"]["kernel"]
+  raw = jnp.matmul(
+    state_BxUxD.astype(jnp.float32),
+    params["head"]["kernel"],
+    precision=jax.lax.Precision.HIGHEST,
+  )
   raw = raw + params["head"]["bias"][None, None]
   if guess_BxTxJ is None:
     return mixture_lib.from_raw(raw)

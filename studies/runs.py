@@ -208,7 +208,8 @@ def load(workdir: Path, overrides=None) -> Run:
   if recorded["data_hash"] != series.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")
   step, state_S = _restore(workdir, experiment, series)
-  best = experiment.analyses.parameters == "best"
+  chosen = bool(experiment.fit.evaluate_every)  # without select, no best
+  best = chosen and experiment.analyses.parameters == "best"
   return Run(
     workdir=workdir,
     experiment=experiment,
