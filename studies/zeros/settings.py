@@ -103,6 +103,8 @@ class Bootstrap:
 _RANGES = {
   "evaluation.min_context": (1, None),
   "evaluation.batch": (1, None),
+  "evaluation.permutations": (1, None),
+  "evaluation.permutation_windows": (1, None),
   "bootstrap.block": (1, None),
   "bootstrap.samples": (20, None),
   "heads.sweep_batch": (1, None),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import anchors as anchors_lib
 from primelens.analyses import results
+from primelens.models import spacing
 from primelens.studies.zeros import anchors
 from primelens.studies.zeros import scoring
 from primelens.tasks import windows
@@ -30,6 +31,7 @@ def _run(params_S, value_N, split=windows.published_tail, window=None):
     {name: jnp.array(value) for name, value in params_S.items()},
     value_N,
     model=model,
+    fresh_S={"phi": jnp.zeros(1), "mean": jnp.ones(1), "scale": jnp.ones(1)},
     splits=split(len(value_N), window=model.window, gap=50),
     changed={
       "evaluation.windows": 100,
@@ -65,7 +67,7 @@ class AnchorsTest(absltest.TestCase):
 
   def test_every_required_anchor_is_there(self):
     names = list(self.rows)
-    self.assertEqual(names[0], "model (handmade)")
+    self.assertEqual(names[:2], ["model (handmade)", "untrained network"])
     for name in ("marginal (KDE)", "AR(3)", "AR(16)", "AR(64)", "AR(256)"):
       self.assertIn(name, names)
     self._named("inside the window")
@@ -93,6 +95,12 @@ class AnchorsTest(absltest.TestCase):
     self.assertAlmostEqual(
       self.rows["marginal (KDE)"]["nll_nats"], constant, delta=0.01
     )
+
+  def test_the_untrained_network_is_scored_too(self):
+    index_M = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
+    expected = tiny_study.normal_nll(self.value_N[index_M] - 1).mean()
+    row = self.rows["untrained network"]
+    self.assertAlmostEqual(row["nll_nats"], expected, places=5)
 
   def test_model_and_anchors_are_scored_on_the_same_positions(self):
     # The second seed is the constant Gaussian, so on the same positions it
@@ -142,6 +150,60 @@ class AnchorsTest(absltest.TestCase):
     results.write(folder, "anchors", self.result, provenance={})
     back, _ = results.read(folder, "anchors", anchors.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+
+
+class PermutationTest(absltest.TestCase):
+  """A network whose mean is off by the first slot's id, times `shift`."""
+
+  def _run(self, memory="postfix"):
+    def by_order(params, x_BxT, *, slot_order_M=None, **_):
+      first = 0 if slot_order_M is None else slot_order_M[0]
+      mean_Bx1 = x_BxT[:, -1:] + params["shift"] * first
+      return tiny_study.gaussian(mean_Bx1, SCALE), {}
+
+    shift_S = {"shift": jnp.array([0.1, 0.4])}
+    return tiny_study.handmade(
+      by_order,
+      shift_S,
+      tiny_study.ar([0.5], 3000),
+      model=tiny_study.tiny_model(memory),
+      fresh_S=shift_S,
+      changed={
+        "evaluation.windows": 30,
+        "evaluation.permutations": 12,
+        "evaluation.permutation_windows": 20,
+      },
+    )
+
+  def test_nll_of_each_order_and_of_their_average_density(self):
+    run = self._run()
+    result = anchors.run(run)
+    window_NxT1, _ = run.batches("test", 20)
+    step_N = np.diff(window_NxT1[:, -2:].astype(np.float64))[:, 0]
+    first_R = spacing.slot_orders(2, 12)[:, 0]
+    self.assertEqual(set(first_R), {0, 1})
+    for s, shift in enumerate((0.1, 0.4)):
+      nll_RxN = np.stack(
+        [tiny_study.normal_nll(step_N - shift * f, SCALE) for f in first_R]
+      )
+      np.testing.assert_allclose(
+        result.permuted_nll_SxR[s], nll_RxN.mean(1), rtol=1e-5
+      )
+      expected = -np.log(np.exp(-nll_RxN).mean(0)).mean()
+      self.assertAlmostEqual(result.ensemble_nll_S[s], expected, places=5)
+    self.assertEqual(result.permuted_windows, 20)
+
+  def test_the_table_has_the_fixed_order(self):
+    run = self._run()
+    window_NxT1, _ = run.batches("test", 30)
+    step_N = np.diff(window_NxT1[:, -2:].astype(np.float64))[:, 0]
+    expected = tiny_study.normal_nll(step_N, SCALE).mean()
+    np.testing.assert_allclose(anchors.run(run).nll_S, expected, rtol=1e-5)
+
+  def test_a_network_without_slots_has_none(self):
+    result = anchors.run(self._run("none"))
+    self.assertEqual(result.permuted_nll_SxR.shape, (2, 0))
+    self.assertTrue(np.isnan(result.ensemble_nll_S).all())
 
 
 class WindowTest(parameterized.TestCase):
