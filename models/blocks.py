@@ -6,31 +6,13 @@ sinusoidal, rotary or no positions; causal, full or slot masks; dropout.
 
 from collections.abc import Callable
 import dataclasses
-from typing import get_args, Literal
+from typing import Literal
 
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 from primelens.models import attention
-
-
-def check_literals(config) -> None:
-  """Raises `ValueError` naming the choices if a Literal field is off."""
-  for field in dataclasses.fields(config):
-    choices = get_args(field.type) if "Literal" in str(field.type) else ()
-    value = getattr(config, field.name)
-    if choices and value not in choices:
-      raise ValueError(
-        f"{field.name}={value!r} is not one of {', '.join(map(str, choices))}."
-      )
-
-
-def check_at_least(config, least: int, *names: str) -> None:
-  """Raises `ValueError` naming the first of the fields that is below."""
-  for name in names:
-    value = getattr(config, name)
-    if value < least:
-      raise ValueError(f"{name}={value} must be at least {least}.")
+from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -64,8 +46,8 @@ class Config:
   implementation: Literal["auto", "blocks", "xla", "cudnn"] = "auto"
 
   def __post_init__(self):
-    check_literals(self)
-    check_at_least(self, 1, "width", "layers", "heads", "hidden")
+    checks.literals(self)
+    checks.at_least(self, 1, "width", "layers", "heads", "hidden")
     if self.width % self.heads:
       raise ValueError(
         f"width={self.width} is not a multiple of heads={self.heads}."

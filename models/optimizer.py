@@ -7,7 +7,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
-from primelens.models import blocks
+from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -28,7 +28,7 @@ class Config:
   slow_factor: float = 1.0
 
   def __post_init__(self):
-    blocks.check_literals(self)
+    checks.literals(self)
 
 
 def schedule(config: Config, peak: float, steps: int):

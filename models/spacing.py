@@ -12,10 +12,10 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import blocks
 from primelens.models import mixture as mixture_lib
 from primelens.models import skip as skip_lib
 from primelens.models import transformer
+from primelens.tasks import checks
 
 Schedule = tuple[tuple[int, float], ...]
 # What the published masking selects: every tensor with at least two axes of
@@ -60,11 +60,11 @@ class Config:
   )
 
   def __post_init__(self):
-    blocks.check_literals(self)
-    blocks.check_at_least(self, 1, "window", "components")
-    blocks.check_at_least(self, int(self.memory != "none"), "slots")
-    blocks.check_at_least(self, 0, "skip_order", "skip_stretch", "skip_lead")
-    blocks.check_at_least(self, int(self.skip_order > 0), "skip_filters")
+    checks.literals(self)
+    checks.at_least(self, 1, "window", "components")
+    checks.at_least(self, int(self.memory != "none"), "slots")
+    checks.at_least(self, 0, "skip_order", "skip_stretch", "skip_lead")
+    checks.at_least(self, int(self.skip_order > 0), "skip_filters")
     if self.auxiliary in ("mean", "diagonal") and self.memory != "postfix":
       raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")
     if self.auxiliary == "window_statistics" and self.memory != "prefix":

@@ -8,10 +8,10 @@ import dataclasses
 from typing import Any, Literal
 
 from primelens import tasks
-from primelens.models import blocks
 from primelens.models import fit as fit_lib
 from primelens.models import spacing
 from primelens.studies.zeros import settings as zeros_settings
+from primelens.tasks import checks
 
 MODELS = {"spacing": spacing.Config}
 SETTINGS = {"zeros": zeros_settings.Settings}
@@ -28,7 +28,7 @@ class Experiment:
   analyses: Any = dataclasses.field(default_factory=zeros_settings.Settings)
 
   def __post_init__(self):
-    blocks.check_literals(self)
+    checks.literals(self)
 
 
 def check(experiment: Experiment) -> Experiment:

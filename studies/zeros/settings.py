@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from primelens.models import blocks
+from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -66,7 +66,7 @@ class Symbolic:
   seed: int = 0
 
   def __post_init__(self):
-    blocks.check_literals(self)
+    checks.literals(self)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -132,7 +132,7 @@ class Settings:
   linear: Linear = dataclasses.field(default_factory=Linear)
 
   def __post_init__(self):
-    blocks.check_literals(self)
+    checks.literals(self)
     for name, (least, most) in _RANGES.items():
       section, field = name.split(".")
       value = getattr(getattr(self, section), field)
