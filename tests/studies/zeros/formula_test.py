@@ -10,6 +10,7 @@ import numpy as np
 from primelens.analyses import results
 from primelens.analyses import symbolic_operon
 from primelens.studies.zeros import formula
+from primelens.studies.zeros import pairs
 import tiny_study
 
 SHAPE = 8.0  # of independent gamma spacings, mean 1 and variance 1 / 8
@@ -135,6 +136,23 @@ class FormulaTest(absltest.TestCase):
     closed = self._closed("c / sum of 3 lags")["truth"]
     self.assertAlmostEqual(three["train_mse"], closed["train_mse"], places=6)
 
+  def test_constants_of_select_are_scored_on_test(self):
+    value_N = self.run_.series.value_N.astype(np.float64)
+    sums, targets = [], []
+    for split in ("select", "test"):
+      rows = pairs.of(self.run_, split, 9000, 8)
+      first, last = self.run_.series.splits[split]
+      self.assertBetween(rows.index_N.min(), first, last)
+      self.assertBetween(rows.index_N.max(), first, last - 1)
+      sums.append(sum(value_N[rows.index_N - q] for q in (1, 2, 3)))
+      targets.append(value_N[rows.index_N])
+    c = np.mean(targets[0] / sums[0]) / np.mean(1 / sums[0] ** 2)
+    row = self._closed("c / sum of 3 lags")["truth"]
+    self.assertAlmostEqual(row["c"], c, places=6)
+    self.assertAlmostEqual(
+      row["test_mse"], np.mean((targets[1] - c / sums[1]) ** 2), places=6
+    )
+
   def test_samples(self):
     self.assertAlmostEqual(self.result.train_samples, 9000, delta=20)
     self.assertAlmostEqual(self.result.test_samples, 9000, delta=20)
@@ -146,6 +164,22 @@ class FormulaTest(absltest.TestCase):
     self.assertEqual(back.published, self.result.published)
     self.assertLen(back.closed, len(self.result.closed))
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+
+
+class SurrogatesTest(absltest.TestCase):
+  def test_shuffled_is_select_in_random_order(self):
+    run = tiny_study.handmade(biased, {}, tiny_study.ar([0.9], 20_000))
+    _, shuffled = formula._surrogates(run)
+    self.assertEqual(shuffled.name, "shuffled")
+    first, last = run.series.splits["select"]
+    own_N = set(run.series.value_N[first:last].astype(np.float64))
+    for target_N, lag_NxQ in (
+      (shuffled.train_N, shuffled.train_lag_NxQ),
+      (shuffled.test_N, shuffled.test_lag_NxQ),
+    ):
+      self.assertContainsSubset(set(target_N), own_N)
+      correlation = np.corrcoef(target_N, lag_NxQ[:, 0])[0, 1]
+      self.assertLess(abs(correlation), 5 / np.sqrt(len(target_N)))
 
 
 class RowsTest(absltest.TestCase):

@@ -105,7 +105,28 @@ class LinearTest(absltest.TestCase):
     lag1 = np.mean(r_N[1:] * r_N[:-1]) / np.mean(r_N**2)
     self.assertAlmostEqual(rows[1]["truth_sum"], lag1, delta=0.06)
 
-  def test_scores_are_held_out(self):
+  def _rows(self, split: str, lags: int):
+    """Every scored row of a split: 1, the lags before it, and the residual."""
+    first, last = self.run_.series.splits[split]
+    step = tiny_study.T - 7
+    count = len(range(first, last - tiny_study.T, step)) * step
+    index_N = first + 8 + np.arange(count)
+    residual_N = self.value_N.astype(np.float64) - 1
+    columns = [residual_N[index_N - q] for q in range(1, lags + 1)]
+    x_NxP = np.stack([np.ones(count), *columns], axis=1)
+    return x_NxP, residual_N[index_N]
+
+  def test_scores_are_of_test_and_fits_of_select(self):
+    scores = {row["predictor"]: row for row in self.result.scores}
+    for lags in (3, 5):
+      beta_P, *_ = np.linalg.lstsq(*self._rows("select", lags), rcond=None)
+      x_NxP, truth_N = self._rows("test", lags)
+      error_N = truth_N - x_NxP @ beta_P
+      expected = 1 - np.mean(error_N**2) / np.var(truth_N)
+      row = scores[f"OLS of the truth, {lags} lags"]
+      self.assertAlmostEqual(row["r2"], expected, places=10)
+
+  def test_scores_are_near_what_is_possible(self):
     scores = {row["predictor"]: row for row in self.result.scores}
     variance = np.var(self.value_N[slice(*self.run_.series.splits["test"])])
     possible = 1 - SCALE**2 / variance  # of anyone who knows PHI
