@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import statistics
 from primelens.models import mixture as mixture_lib
-from primelens.models import spacing
 from primelens.studies.zeros import program
 from primelens.tasks import windows
 
@@ -20,26 +19,6 @@ def targets(run, start_N) -> np.ndarray:
     run.series.window,
     min_context=program.scored_context(run.experiment.model, context),
   )
-
-
-@functools.cache
-def score(apply_fn, min_context: int, batch: int):
-  """Returns `f(params, windows) -> nll_NxU`, in batches, same object for the
-  same arguments, so that a sweep is compiled once."""
-
-  def nll(params, window_NxT1):
-    one = lambda row: spacing.score(
-      apply_fn, params, row[None], min_context=min_context
-    )[0]
-    return jax.lax.map(one, window_NxT1, batch_size=batch)
-
-  return nll
-
-
-def score_of(run):
-  """Returns the score of a run: NLL in nats of every scored spacing, NxU."""
-  evaluation = run.settings.evaluation
-  return score(run.apply, evaluation.min_context, evaluation.batch)
 
 
 @functools.cache

@@ -52,7 +52,6 @@ class Heads:
 
   windows: int = 256
   sweep_batch: int = 4  # (seed, removal) pairs in memory at a time
-  seed: int = 0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -83,11 +82,9 @@ class Formula:
 class Linear:
   """The linear operator of the truth and of the model."""
 
-  order: int = 3
   long_order: int = 20
   jacobian_windows: int = 256
   samples: int = 20000
-  seed: int = 0
 
 
 @dataclasses.dataclass(kw_only=True)
