@@ -72,18 +72,19 @@ class Missing(LookupError):
   """A run or an analysis that a claim's test needs is not there."""
 
 
-def need(results, run: Callable[[str, Mapping], bool], analysis: str):
-  """Returns the results of `analysis` over the runs that `run` accepts.
+def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
+  """Returns `{run: result}` of `analysis` over the runs that a claim is about.
 
-  Raises `Missing` when there is none.
+  `accept({analysis: Result})` says whether a run is one, `of` in words which
+  runs are. Raises `Missing` when there is none.
   """
   found = {
     name: table[analysis]
     for name, table in results.items()
-    if analysis in table and run(name, table)
+    if analysis in table and accept(table)
   }
   if not found:
-    raise Missing(analysis)
+    raise Missing(f"{analysis} of a run {of}")
   return found
 
 
@@ -93,5 +94,5 @@ def _decide(claim: Claim, results) -> Verdict:
   except Missing as missing:
     return Verdict(
       status="needs more compute",
-      because=f"No run at hand has the analysis it needs ({missing}).",
+      because=f"The result it needs is not at hand: {missing}.",
     )

@@ -32,7 +32,8 @@ class Result:
   and `ensemble_nll_S` the average density over them, on `permuted_windows`
   windows (R = 0 without ids; the table uses the fixed ids).
   `nll_S` is the model by seed and `block_nll_ExP` every row of the table by
-  height block P; `height_P` is where a block starts.
+  height block P; `height_P` is where a block starts. `data` says what the
+  run was trained and scored on (`program.data_name`).
   """
 
   table: tuple[dict, ...]
@@ -47,6 +48,7 @@ class Result:
   scored: int
   min_context: int
   split: str
+  data: str
 
 
 def _all(run, index_N, select_N) -> list[anchors.Anchor]:
@@ -118,6 +120,7 @@ def run(run) -> Result:
     scored=int(index_NxU.size),
     min_context=int(window_NxT1.shape[1] - index_NxU.shape[1]),
     split="test",
+    data=program.data_name(run.experiment.task, run.series),
   )
 
 

@@ -83,6 +83,15 @@ def build(experiment, series: windows.Series):
   return program, {"value_N": series.value_N}, select
 
 
+def data_name(task, series: windows.Series) -> str:
+  """Returns what a run is trained and scored on, and how it is split.
+
+  "2,001,051 spacings of zeros, published_tail".
+  """
+  source = task.kind if task.kind == "zeros" else task.ensemble
+  return f"{len(series.value_N):,} spacings of {source}, {task.split}"
+
+
 def scored_context(model: spacing.Config, min_context: int) -> int:
   """Returns how many spacings stand behind the first scored position."""
   return model.window if model.memory == "postfix" else min_context

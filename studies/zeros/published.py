@@ -8,8 +8,12 @@ natural zero, so a percentage of it says nothing.
 
 from typing import Any
 
+from primelens.studies import trial
+
 REPOSITORY = "nanoGPT-RH"
 REVISION = "412851f"
+# What the published networks were trained and scored on.
+DATA = "2,001,051 spacings of zeros, published_tail"
 STUDY = f"the published study (repository {REPOSITORY}, revision {REVISION})"
 
 
@@ -156,3 +160,18 @@ MEAN_PREDICTION = 1.062  # mean of E4's predictions; the truth's is 1
 # Least squares of the true residuals, presented as the network's operator.
 OPERATOR = (-0.4467, -0.2819, -0.1586)
 OPERATOR_SUM = -0.8872
+
+
+def results(tables, analysis: str, accept=lambda table: True):
+  """Returns `{run: result}` over the runs on the published data alone.
+
+  Surrogates, other splits and other tables decide no claim about the zeros.
+  Raises `trial.Missing` when there is none.
+  """
+  on_data = lambda table: "anchors" in table and table["anchors"].data == DATA
+  return trial.need(
+    tables,
+    analysis,
+    lambda table: on_data(table) and accept(table),
+    f"on {DATA}",
+  )

@@ -16,14 +16,11 @@ PUBLISHED_SIZE = 4_700_000
 SEEDS = 5
 
 
-def _model(table) -> str:
-  return table["anchors"].memory if "anchors" in table else ""
-
-
-def _runs(results, analysis: str, memory: str):
-  """Returns the results of an analysis over the runs of one kind of model."""
-  kind = lambda name, table: _model(table) == memory
-  return trial.need(results, kind, analysis)
+def _runs(results, analysis: str, memory: str = ""):
+  """Returns `published.results` over the runs of one kind of memory; ""
+  means any."""
+  kind = lambda table: memory in ("", table["anchors"].memory)
+  return published.results(results, analysis, kind)
 
 
 def _published_size(results, names) -> list[str]:
@@ -31,8 +28,7 @@ def _published_size(results, names) -> list[str]:
   big = lambda table: (
     table.parameters >= PUBLISHED_SIZE and len(table.nll_S) >= SEEDS
   )
-  known = [name for name in names if "anchors" in results[name]]
-  return [name for name in known if big(results[name]["anchors"])]
+  return [name for name in names if big(results[name]["anchors"])]
 
 
 def _open(because: str, numbers: Mapping) -> Verdict:
@@ -85,7 +81,7 @@ def masking(results) -> Verdict:
 
 def every_model(results) -> Verdict:
   """Masking improves every POSTFIX model or not; E0 is shown beside them."""
-  found = trial.need(results, lambda name, _: True, "masking")
+  found = _runs(results, "masking")
   rows = {name: result.summary[0] for name, result in found.items()}
   numbers = {name: row["masking_gain_nats"] for name, row in rows.items()}
   because = "; ".join(
@@ -93,7 +89,9 @@ def every_model(results) -> Verdict:
     f"{row['ratio_chosen_on_select']:.2f}"
     for name, row in rows.items()
   )
-  postfix = [name for name in found if _model(results[name]) == "postfix"]
+  postfix = [
+    name for name in found if results[name]["anchors"].memory == "postfix"
+  ]
   big = _published_size(results, postfix)
   if not big:
     return _open(because + ".", numbers)
@@ -104,7 +102,7 @@ def every_model(results) -> Verdict:
 
 def slices(results) -> Verdict:
   """The published hook against the removal of the head itself."""
-  found = trial.need(results, lambda name, _: True, "heads")
+  found = _runs(results, "heads")
   numbers: dict[str, float] = {}
   parts, apart = [], []
   for name, heads in found.items():
@@ -221,17 +219,24 @@ def order_of_models(results) -> Verdict:
 
 def anchored(results) -> Verdict:
   """Is the published E4 beyond a linear filter with few coefficients?"""
-  found = trial.need(results, lambda name, _: True, "anchors")
+  found = _runs(results, "anchors")
   rows = {r["name"]: r for r in next(iter(found.values())).table}
   short, long = rows["AR(24)"], rows["AR(64)"]
   reported = published.E4["nll_nats"]
   behind = short["high"] < reported
-  return Verdict(
-    status="not reproduced" if behind else "reproduced",
-    because="On our scored positions of the tail, Gaussian filters fitted on "
+  because = (
+    "On our scored positions of the tail, Gaussian filters fitted on "
     f"train: AR(24) {_bounded(short)} nats, AR(64) {_bounded(long)}; the "
     f"reported E4 {reported:+.3f}. A linear filter with 24 coefficients is "
-    "ahead of it, so the number is no evidence of an operator.",
+  )
+  because += (
+    "ahead of it, so the number is no evidence of an operator."
+    if behind
+    else "not ahead of it."
+  )
+  return Verdict(
+    status="not reproduced" if behind else "reproduced",
+    because=because,
     numbers={
       "AR(24)": short["nll_nats"],
       "AR(64)": long["nll_nats"],

@@ -37,6 +37,7 @@ def anchors_result(name="e0", nll=0.2513):
     scored=98765,
     min_context=128,
     split="test",
+    data="99 spacings of cue, contiguous",
   )
 
 

@@ -5,6 +5,7 @@ from absl.testing import parameterized
 import numpy as np
 from primelens.studies import trial
 from primelens.studies.zeros import claims
+from primelens.studies.zeros import published
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"
@@ -14,13 +15,21 @@ BIG, SMALL = 4_802_336, 45_000
 L, H = 6, 8
 
 
-def anchors(memory="postfix", parameters=BIG, seeds=5, nll=0.2, ar24=0.124):
+def anchors(
+  memory="postfix",
+  parameters=BIG,
+  seeds=5,
+  nll=0.2,
+  ar24=0.124,
+  data=published.DATA,
+):
   filters = tuple(
     {"name": name, "nll_nats": nll, "low": nll - 0.01, "high": nll + 0.01}
     for name, nll in (("AR(24)", ar24), ("AR(64)", -0.032))
   )
   return SimpleNamespace(
     memory=memory,
+    data=data,
     parameters=parameters,
     nll_S=np.full(seeds, nll),
     table=({"name": "model"}, *filters),
@@ -108,6 +117,18 @@ def verdict(claim_id: str, results) -> dict:
 def _one(**table):
   """One run, "e4", of published size unless its anchors say otherwise."""
   return {"e4": {"anchors": anchors()} | table}
+
+
+def _everything(data):
+  """One run and its baseline with every analysis, on some data."""
+  one = _one(
+    anchors=anchors(data=data),
+    masking=masking(),
+    heads=heads(),
+    formula=formula(),
+    linear=linear(),
+  )
+  return one | {"e0": {"anchors": anchors("none", data=data)}}
 
 
 SMALL_RUN = {"anchors": anchors(parameters=SMALL)}
@@ -235,6 +256,24 @@ class ClaimsTest(parameterized.TestCase):
     nothing = {"e4": {}}
     for row in trial.ledger(claims.CLAIMS, nothing).rows:
       self.assertEqual(row["status"], OPEN, row["id"])
+
+  @parameterized.parameters(
+    "200,000 spacings of cue, published_tail",
+    "2,001,051 spacings of shuffled, published_tail",
+    "2,001,051 spacings of zeros, contiguous",
+    "99,999 spacings of zeros, published_tail",
+  )
+  def test_other_data_decide_no_claim(self, data):
+    for row in trial.ledger(claims.CLAIMS, _everything(data)).rows:
+      self.assertEqual(row["status"], OPEN, row["id"])
+      self.assertIn(f"of a run on {published.DATA}", row["because"])
+    decided = trial.ledger(claims.CLAIMS, _everything(published.DATA)).rows
+    self.assertNotIn(OPEN, [row["status"] for row in decided])
+
+  def test_the_verdict_on_e4_says_what_it_found(self):
+    for ar24, said in ((0.124, "coefficients is ahead"), (0.2, "is not ahead")):
+      row = verdict("anchors.e4", _one(anchors=anchors(ar24=ar24)))
+      self.assertIn(said, row["because"])
 
   def test_open_verdicts_show_what_small_models_say(self):
     results = {"demo": SMALL_RUN | {"masking": masking(-0.0512, -0.03)}}
