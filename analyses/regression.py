@@ -107,19 +107,36 @@ def interval(sample_Rx, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scores(truth_N, prediction_N) -> dict[str, float]:
-  """Returns MSE, R2 = 1 - MSE / var(truth), and the Pearson correlation.
-
-  A constant prediction has correlation 0.
-  """
+  """Returns MSE, `r2` and `pearson`; a constant prediction correlates 0."""
   truth_N = np.asarray(truth_N, np.float64)
   guess_N = np.broadcast_to(np.float64(prediction_N), truth_N.shape)
-  mse = float(np.mean((truth_N - guess_N) ** 2))
-  centred_N, shape_N = truth_N - truth_N.mean(), guess_N - guess_N.mean()
-  norm = np.linalg.norm(centred_N) * np.linalg.norm(shape_N)
-  flat = np.ptp(guess_N) == 0
-  correlation = 0.0 if flat else float(centred_N @ shape_N / norm)
-  r2 = float(1 - mse / np.var(truth_N))
-  return {"mse": mse, "r2": r2, "correlation": correlation}
+  return {
+    "mse": float(np.mean((truth_N - guess_N) ** 2)),
+    "r2": float(r2(truth_N, guess_N)),
+    "correlation": float(pearson(guess_N, truth_N)),
+  }
+
+
+def r2(truth, prediction, axis=None):
+  """Returns 1 - sum (y - f)^2 / sum (y - mean y)^2 over the axis, or all.
+
+  Takes numpy or jax arrays, and is then traced.
+  """
+  total = ((truth - truth.mean(axis, keepdims=True)) ** 2).sum(axis)
+  return 1 - ((truth - prediction) ** 2).sum(axis) / total
+
+
+def pearson(x_NxF, y_N):
+  """Returns the correlation of y with every column of x, 0 for a constant.
+
+  Takes numpy or jax arrays, and is then traced; x may also be one column.
+  """
+  x_NxF = x_NxF - x_NxF[:1]  # a constant column is now exactly 0
+  y_N = y_N - y_N[:1]
+  x_NxF = x_NxF - x_NxF.mean(0, keepdims=True)
+  y_NxF = (y_N - y_N.mean()).reshape(-1, *[1] * (x_NxF.ndim - 1))
+  norm_F = ((x_NxF**2).sum(0) * (y_NxF**2).sum(0)) ** 0.5
+  return (x_NxF * y_NxF).sum(0) / (norm_F + (norm_F == 0))
 
 
 def _design(x_NxQ, y_N, intercept: bool):

@@ -1,5 +1,7 @@
 from absl.testing import absltest
 from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import regression
 import scipy.stats
@@ -106,6 +108,23 @@ class BootstrapTest(absltest.TestCase):
   def test_interval_is_the_central_part(self):
     low, high = regression.interval(np.arange(101.0)[:, None], 0.9)
     np.testing.assert_allclose([low[0], high[0]], [5, 95])
+
+
+class PearsonTest(absltest.TestCase):
+  def test_equals_scipy_column_by_column(self):
+    x_NxF, y_N = _sample(40)
+    expected_F = [scipy.stats.pearsonr(x_N, y_N)[0] for x_N in x_NxF.T]
+    np.testing.assert_allclose(regression.pearson(x_NxF, y_N), expected_F)
+    x_NxF = jnp.asarray(x_NxF, jnp.float32)
+    found_F = jax.jit(regression.pearson)(x_NxF, jnp.asarray(y_N))
+    np.testing.assert_allclose(found_F, expected_F, atol=1e-6)
+
+  def test_constants_have_none(self):
+    x_NxF = np.full((7, 2), 0.1)
+    x_NxF[:, 1] = np.arange(7)
+    found_F = regression.pearson(x_NxF, 3.0 - np.arange(7))
+    np.testing.assert_allclose(found_F, [0, -1])
+    np.testing.assert_array_equal(regression.pearson(x_NxF, np.ones(7)), [0, 0])
 
 
 class ScoresTest(absltest.TestCase):

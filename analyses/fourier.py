@@ -1,0 +1,253 @@
+"""Fourier analysis over the residues 0..P-1, of tables over pairs and logits.
+
+A frequency is its own index: arrays over Q = P // 2 + 1 frequencies start with
+the constant, and their masks never touch it. `w_k = 2 pi k / P`; pairs are
+a-major, row n = a P + b. All frequencies of even P are kept, the last of them
+being the alternating vector, which has no sine.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import features
+
+HIGHEST = jax.lax.Precision.HIGHEST
+
+
+class CosineCube(NamedTuple):
+  """Logits against cos(w_k (a + b - c)) of unit norm; norm is |logits|."""
+
+  coefficient_Q: jax.Array
+  similarity_Q: jax.Array
+  norm: jax.Array
+
+
+def basis(P: int) -> np.ndarray:
+  """Returns the orthonormal real Fourier basis in its rows: PxP, float64.
+
+  Constant, sin 1, cos 1, sin 2, cos 2, ...: row 2k - 1 is the sine of
+  frequency k and row 2k its cosine. For even P the alternating vector ends it.
+  """
+  cos_QxP, sin_QxP = _waves(P, np.arange(P))
+  row_VxP = np.stack([sin_QxP, cos_QxP], axis=1).reshape(-1, P)
+  return row_VxP[np.any(row_VxP != 0, axis=1)]
+
+
+def sum_waves(P: int) -> tuple[np.ndarray, np.ndarray]:
+  """Returns cos(w_k (a + b)) and sin(w_k (a + b)), of unit norm: QxN, float64.
+
+  A wave that is identically 0 (the sine of the constant and of P / 2) stays 0.
+  """
+  return _waves(P, np.add.outer(np.arange(P), np.arange(P)).ravel())
+
+
+def transform_1d(basis_QxP, x, axis: int = 0) -> jax.Array:
+  """Returns the coefficients of x in the basis, along the axis in place."""
+  x = jnp.moveaxis(jnp.asarray(x), axis, 0)
+  basis_QxP = jnp.asarray(basis_QxP, jnp.result_type(x, jnp.float32))
+  coefficient = jnp.tensordot(basis_QxP, x, 1, precision=HIGHEST)
+  return jnp.moveaxis(coefficient, 0, axis)
+
+
+def transform_2d(basis_QxP, x_PxP) -> jax.Array:
+  """Returns F x F^T over the first two axes; others (neurons) stay last."""
+  return transform_1d(basis_QxP, transform_1d(basis_QxP, x_PxP, 0), 1)
+
+
+def frequency_norms(coefficient, axis: int = 0) -> jax.Array:
+  """Returns the norm of every frequency, sine, cosine and other axes: norm_Q.
+
+  `axis` is that of the rows of `basis`.
+  """
+  energy = jnp.moveaxis(jnp.asarray(coefficient) ** 2, axis, 0)
+  return jnp.sqrt(_by_frequency(energy.reshape(len(energy), -1).sum(1), 0))
+
+
+def key_frequencies(norm_Q, threshold: float = 0.1) -> jax.Array:
+  """Returns the mask of frequencies above threshold times the largest norm.
+
+  The constant neither sets the largest norm nor is ever a key frequency.
+  """
+  norm_Q = _without_constant(jnp.asarray(norm_Q))
+  return norm_Q > threshold * norm_Q.max()
+
+
+def keep_sum_waves(h_NxF, mask_Q) -> jax.Array:
+  """Returns the restricted activations: mean + the masked waves of a + b.
+
+  mean h + sum_k (u_k . h) u_k + (v_k . h) v_k with the waves of `sum_waves`
+  (spec B27). Functions of (a + b) mod P are the means over equal sums, so a
+  transform of length P does it.
+  Raises ValueError unless N = P^2 and the mask has P // 2 + 1 entries.
+  """
+  h_NxF = jnp.asarray(h_NxF)
+  return h_NxF.mean(0, keepdims=True) + _sum_part(h_NxF, mask_Q)
+
+
+def remove_sum_waves(h_NxF, mask_Q) -> jax.Array:
+  """Returns the excluded activations: h without the masked waves of a + b.
+
+  The mean stays (spec B29). Raises ValueError as `keep_sum_waves` does.
+  """
+  h_NxF = jnp.asarray(h_NxF)
+  return h_NxF - _sum_part(h_NxF, mask_Q)
+
+
+def neuron_frequency_energy(h_PxPxF) -> jax.Array:
+  """Returns the share of each neuron's energy at one frequency: QxF.
+
+  Squared 2-D coefficients of constant, sine and cosine of k along a and b (the
+  3 x 3 block) over all of them, without the mean of the neuron (spec B14); 0
+  for a constant neuron, and for the constant.
+  """
+  coefficient_PxPxF = transform_2d(basis(len(h_PxPxF)), h_PxPxF)
+  energy_PxPxF = (coefficient_PxPxF**2).at[0, 0].set(0)
+  energy_QxQxF = _by_frequency(_by_frequency(energy_PxPxF, 0), 1)
+  total_1xF = energy_QxQxF.sum((0, 1))[None]
+  diagonal_QxF = jnp.diagonal(energy_QxQxF).T
+  block_QxF = diagonal_QxF + energy_QxQxF[0] + energy_QxQxF[:, 0]
+  return block_QxF / jnp.where(total_1xF > 0, total_1xF, 1)
+
+
+def cosine_cube_coefficients(logit) -> CosineCube:
+  """Returns how much of NxP or PxPxP logits is cos(w_k (a + b - c)).
+
+  <L, K_k> / |K_k| and its cosine similarity, in O(P^3) for all frequencies:
+  the sums of L over equal (a + b - c) mod P, then a transform of length P
+  (spec B25). Raises ValueError unless there are P^2 x P logits.
+  """
+  cube_PxPxP = _cube(logit)
+  P = len(cube_PxPxP)
+  sum_PxP = _over_sums(cube_PxPxP)
+  lag, label = np.arange(P)[:, None], np.arange(P)[None]
+  sum_P = sum_PxP[(lag + label) % P, label].sum(1)
+  norm = jnp.linalg.norm(cube_PxPxP.ravel())
+  unit_Q = jnp.asarray(_cube_norms(P), sum_P.dtype)
+  coefficient_Q = jnp.fft.rfft(sum_P).real / unit_Q
+  similarity_Q = coefficient_Q / jnp.where(norm > 0, norm, 1)
+  return CosineCube(coefficient_Q, similarity_Q, norm)
+
+
+def cosine_cube_approximation(logit, mask_Q) -> tuple[jax.Array, jax.Array]:
+  """Returns the logits of the masked cubes and the fraction they leave.
+
+  A = sum_k coefficient_k K_k, shaped as the logits, and |L - A| / |L|, without
+  a cube per frequency. The constant, which shifts all logits alike, has no
+  part. Raises ValueError as `cosine_cube_coefficients` and for another mask.
+  """
+  cube_PxPxP = _cube(logit)
+  P = len(cube_PxPxP)
+  cube = cosine_cube_coefficients(logit)
+  kept_Q = cube.coefficient_Q * _mask(mask_Q, P)
+  unit_Q = jnp.asarray(_cube_norms(P) / P**2, kept_Q.dtype)
+  value_P = jnp.fft.irfft(kept_Q * unit_Q, n=P)
+  lag_PxPxP = np.add.outer(_sums(P), -np.arange(P)) % P
+  fitted_PxPxP = value_P[lag_PxPxP]
+  residual = jnp.linalg.norm((cube_PxPxP - fitted_PxPxP).ravel())
+  fraction = residual / jnp.where(cube.norm > 0, cube.norm, 1)
+  return fitted_PxPxP.reshape(jnp.shape(logit)), fraction
+
+
+def rfft_magnitude(x, axis: int = -1) -> jax.Array:
+  """Returns |rfft| along the axis, not normalised: n // 2 + 1 frequencies."""
+  return jnp.abs(jnp.fft.rfft(x, axis=axis))
+
+
+def top_frequencies_reconstruct(x_N, count) -> jax.Array:
+  """Returns `...xN` from its constant and exactly `count` other frequencies.
+
+  The largest in magnitude, for each row of the last axis; `count` is traced.
+  """
+  magnitude = rfft_magnitude(x_N).at[..., 0].set(jnp.inf)
+  return _reconstruct(x_N, _rank(magnitude) <= count)
+
+
+def top_frequencies_as_published(x_N, count) -> jax.Array:
+  """Returns `...xN` from its constant and its `count + 1` largest frequencies.
+
+  The constant competes for a place it has anyway, so that `count + 1` others
+  are kept unless it is among the largest (spec A41, off by one).
+  """
+  keep = _rank(rfft_magnitude(x_N)) <= count
+  return _reconstruct(x_N, keep.at[..., 0].set(True))
+
+
+def _waves(P: int, position_N):
+  """Cosines and sines of unit norm at the positions, QxN."""
+  if P < 1:
+    raise ValueError(f"P must be at least 1, got {P}.")
+  frequency_Q = np.arange(P // 2 + 1)
+  angle_QxN = 2 * np.pi / P * (np.outer(frequency_Q, position_N) % P)
+  cos_QxN, sin_QxN = np.cos(angle_QxN), np.sin(angle_QxN)
+  sin_QxN[2 * frequency_Q % P == 0] = 0  # no rounding noise to be normalised
+  norm_2xQ = np.linalg.norm([cos_QxN, sin_QxN], axis=2)
+  norm_2xQ[norm_2xQ == 0] = 1
+  return cos_QxN / norm_2xQ[0, :, None], sin_QxN / norm_2xQ[1, :, None]
+
+
+def _by_frequency(energy, axis: int):
+  """Sums of sine and cosine along the axis: P entries become P // 2 + 1."""
+  energy = jnp.moveaxis(energy, axis, 0)
+  first, rest = energy[:1], energy[1:]
+  if len(rest) % 2:  # the alternating vector has no partner
+    rest = jnp.concatenate([rest, jnp.zeros_like(first)])
+  paired = rest.reshape(-1, 2, *rest.shape[1:]).sum(1)
+  return jnp.moveaxis(jnp.concatenate([first, paired]), 0, axis)
+
+
+def _without_constant(x_Q):
+  return jnp.where(jnp.arange(len(x_Q)) > 0, x_Q, jnp.zeros_like(x_Q))
+
+
+def _mask(mask_Q, P: int):
+  mask_Q = jnp.asarray(mask_Q)
+  if mask_Q.shape != (P // 2 + 1,):
+    raise ValueError(
+      f"need a mask of {P // 2 + 1} frequencies, got shape {mask_Q.shape}."
+    )
+  return _without_constant(mask_Q)
+
+
+def _sums(P: int):
+  return np.add.outer(np.arange(P), np.arange(P)) % P
+
+
+def _over_sums(x_PxP):
+  """Totals over the P pairs of each (a + b) mod P."""
+  P = len(x_PxP)
+  first, total = np.arange(P)[:, None], np.arange(P)[None]
+  return x_PxP[first, (total - first) % P].sum(0)
+
+
+def _sum_part(h_NxF, mask_Q):
+  """The masked waves of a + b in h, without the mean."""
+  P = int(np.sqrt(len(h_NxF)))
+  mean_PxF = _over_sums(features.grid(h_NxF, P)) / P
+  keep_Q = _mask(mask_Q, P).reshape(-1, *[1] * (h_NxF.ndim - 1))
+  wave_QxF = jnp.fft.rfft(mean_PxF, axis=0) * keep_Q
+  return jnp.fft.irfft(wave_QxF, n=P, axis=0)[_sums(P).ravel()]
+
+
+def _cube(logit):
+  logit = jnp.asarray(logit)
+  P = logit.shape[-1]
+  if logit.shape not in ((P * P, P), (P, P, P)):
+    raise ValueError(f"need P^2 x P or P x P x P logits, got {logit.shape}.")
+  return logit.reshape(P, P, P)
+
+
+def _cube_norms(P: int):
+  frequency_Q = np.arange(P // 2 + 1)
+  return np.where(2 * frequency_Q % P == 0, P**1.5, (P**3 / 2) ** 0.5)
+
+
+def _rank(magnitude):
+  """The place of each entry along the last axis, the largest being 0."""
+  return jnp.argsort(jnp.argsort(-magnitude))
+
+
+def _reconstruct(x_N, keep):
+  x_N = jnp.asarray(x_N)
+  return jnp.fft.irfft(jnp.fft.rfft(x_N) * keep, n=x_N.shape[-1])

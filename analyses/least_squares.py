@@ -1,0 +1,79 @@
+"""Least squares for many targets at once, traced: vmap over seeds, snapshots.
+
+`regression` is the host's float64 fit of one target, with its errors.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from primelens.analyses import regression
+
+HIGHEST = jax.lax.Precision.HIGHEST
+# A target that varies less has no R2 (spec, section 0).
+FLAT = 1e-9
+THRESHOLDS_V = (0.9, 0.95, 0.99, 0.999)
+
+
+class Fit(NamedTuple):
+  """Coefficients of the features and their prediction on every row."""
+
+  coefficient_QxF: jax.Array
+  prediction_NxF: jax.Array
+
+
+class Summary(NamedTuple):
+  """R2 over the targets that have one, and how many exceed THRESHOLDS_V."""
+
+  mean: jax.Array
+  median: jax.Array
+  minimum: jax.Array
+  maximum: jax.Array
+  above_V: jax.Array
+
+
+def fit(feature_NxQ, target_NxF, rows=None) -> Fit:
+  """Returns the fit that minimises |target - feature . coefficient|^2.
+
+  No intercept is added: the designs of `features` have theirs. `rows` (an
+  index) are the rows fitted, by default all; the prediction covers every row,
+  so that the others are held out. Columns are brought to unit norm first;
+  where the design lacks rank the shortest solution in that scale is meant,
+  and the prediction is unique all the same.
+  """
+  feature_NxQ, target_NxF = jnp.asarray(feature_NxQ), jnp.asarray(target_NxF)
+  fitted = slice(None) if rows is None else rows
+  x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
+  norm_Q = jnp.linalg.norm(x_NxQ, axis=0)
+  norm_Q = jnp.where(norm_Q > 0, norm_Q, 1)
+  scaled_QxF = jnp.linalg.lstsq(x_NxQ / norm_Q[None], y_NxF)[0]
+  coefficient_QxF = scaled_QxF / norm_Q[:, None]
+  prediction_NxF = jnp.matmul(feature_NxQ, coefficient_QxF, precision=HIGHEST)
+  return Fit(coefficient_QxF, prediction_NxF)
+
+
+def r2_columns(truth_NxF, prediction_NxF) -> jax.Array:
+  """Returns R2 of each column; NaN where the truth's deviation is < FLAT."""
+  truth_NxF = jnp.asarray(truth_NxF)
+  # About the first row: a constant is then flat in any precision.
+  flat_F = jnp.std(truth_NxF - truth_NxF[:1], axis=0) < FLAT
+  r2_F = regression.r2(truth_NxF, jnp.asarray(prediction_NxF), axis=0)
+  return jnp.where(flat_F, jnp.nan, r2_F)
+
+
+def r2_overall(truth_NxF, prediction_NxF) -> jax.Array:
+  """Returns one R2 of all entries together, about their global mean."""
+  return regression.r2(jnp.asarray(truth_NxF), jnp.asarray(prediction_NxF))
+
+
+def summary(r2_F) -> Summary:
+  """Returns the mean, median, range and counts of R2, NaN columns left out."""
+  r2_F = jnp.asarray(r2_F)
+  threshold_V = jnp.array(THRESHOLDS_V, r2_F.dtype)
+  return Summary(
+    mean=jnp.nanmean(r2_F),
+    median=jnp.nanmedian(r2_F),
+    minimum=jnp.nanmin(r2_F),
+    maximum=jnp.nanmax(r2_F),
+    above_V=jnp.sum(r2_F[None] > threshold_V[:, None], axis=1),
+  )
