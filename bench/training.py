@@ -49,7 +49,7 @@ def model() -> spacing.Config:
 def program(config: spacing.Config, count: int) -> fit.Program:
   """Returns the training program on `count` stand-in spacings."""
   return fit.Program(
-    init=lambda key: spacing.init(config, key),
+    init=lambda data, key: spacing.init(config, key),
     draw=lambda data, key: windows.draw(
       data["value_N"],
       key,
@@ -74,9 +74,9 @@ def ours(seeds: int):
   mesh = fit.mesh(seeds)
   training = training._replace(draw=fit.split_batch(mesh, training.draw))
   keys_S = fit.shard(fit.seed_keys(config), mesh, "seed")
-  build = jax.jit(lambda keys_S: fit.init(training, optimizer, keys_S))
-  state_S = fit.shard(build(keys_S), mesh, "seed")
-  data = fit.shard(data, mesh)
+  data = fit.place(training, data, mesh)
+  build = jax.jit(lambda *args: fit.init(training, optimizer, *args))
+  state_S = fit.shard(build(data, keys_S), mesh, "seed")
   advance = fit.advance(training, optimizer)
 
   def timed(steps: int) -> float:

@@ -63,15 +63,34 @@ class FitState(NamedTuple):
 class Program(NamedTuple):
   """What a fit needs of a task and a model, as pure functions.
 
-  `init(key) -> params`, `draw(data, key) -> batch`,
+  `init(data, key) -> params`, `draw(data, key) -> batch`,
   `loss(params, batch, key, step) -> (loss, metrics)`,
   `evaluate(params, batch, key) -> nll` (a scalar in nats).
+
+  Data and the evaluated batch are dicts of arrays. Entries named in `per_seed`
+  have a leading seed axis, and each seed sees its own row; all others are
+  shared.
   """
 
   init: Callable
   draw: Callable
   loss: Callable
   evaluate: Callable
+  per_seed: tuple[str, ...] = ()
+
+
+def seed_axes(program: Program, data: dict) -> dict:
+  """Returns the vmapped axis of every entry: 0 per seed, None if shared."""
+  return {name: 0 if name in program.per_seed else None for name in data}
+
+
+def seed_of(program: Program, data: dict, index: int) -> dict:
+  """Returns the data as one seed sees them."""
+  own = lambda leaf: leaf[index]
+  return {
+    name: jax.tree.map(own, value) if name in program.per_seed else value
+    for name, value in data.items()
+  }
 
 
 def seed_keys(config: Config) -> jax.Array:
@@ -80,11 +99,17 @@ def seed_keys(config: Config) -> jax.Array:
   return jax.vmap(jax.random.key)(seeds_S)
 
 
-def init(program: Program, optimizer, keys_S) -> FitState:
+def fresh(program: Program, data, keys_S):
+  """Returns the population's parameters before the first step."""
+  start = lambda data, key: program.init(data, jax.random.fold_in(key, 0))
+  axes = (seed_axes(program, data), 0)
+  return jax.jit(jax.vmap(start, axes))(data, keys_S)
+
+
+def init(program: Program, optimizer, data, keys_S) -> FitState:
   """Returns the population's state before the first step."""
 
-  def one(key):
-    params = program.init(jax.random.fold_in(key, 0))
+  def one(params):
     return FitState(
       params=params,
       opt_state=optimizer.init(params),
@@ -94,7 +119,7 @@ def init(program: Program, optimizer, keys_S) -> FitState:
       frozen_step=jnp.array(-1, jnp.int32),  # the program once more
     )
 
-  return jax.vmap(one)(keys_S)
+  return jax.vmap(one)(fresh(program, data, keys_S))
 
 
 def _keep_where(alive, new, old):
@@ -142,16 +167,16 @@ def advance(program: Program, optimizer, grid=None) -> Callable:
   metrics are means over the steps of the dispatch. With a mesh `grid` the
   seeds stay split over it.
   """
-  each = jax.vmap(
-    lambda state, data, key, number: step(
-      program, optimizer, state, data, key, number
-    ),
-    in_axes=(0, None, 0, None),
-    spmd_axis_name="seed",
-  )
 
   @functools.partial(jax.jit, out_shardings=_by_seed(grid))
   def run(state_S, data, keys_S, start, stop):
+    each = jax.vmap(
+      lambda state, data, key, number: step(
+        program, optimizer, state, data, key, number
+      ),
+      in_axes=(0, seed_axes(program, data), 0, None),
+      spmd_axis_name="seed",
+    )
     shapes = jax.eval_shape(each, state_S, data, keys_S, start)[1]
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
@@ -185,8 +210,12 @@ def evaluator(program: Program, grid=None) -> Callable:
     )
     return state, nll
 
-  each = jax.vmap(one, in_axes=(0, None, 0, None))
-  return jax.jit(each, out_shardings=_by_seed(grid))
+  @functools.partial(jax.jit, out_shardings=_by_seed(grid))
+  def run(state_S, batch, keys_S, number):
+    axes = (0, seed_axes(program, batch), 0, None)
+    return jax.vmap(one, in_axes=axes)(state_S, batch, keys_S, number)
+
+  return run
 
 
 def mesh(seeds: int, devices=None) -> jax.sharding.Mesh:
@@ -204,6 +233,13 @@ def mesh(seeds: int, devices=None) -> jax.sharding.Mesh:
 def shard(tree, grid: jax.sharding.Mesh, *axes):
   """Returns the tree placed on the mesh, leading axes split as named."""
   return jax.device_put(tree, NamedSharding(grid, PartitionSpec(*axes)))
+
+
+def place(program: Program, data: dict, grid: jax.sharding.Mesh) -> dict:
+  """Returns the data on the mesh: each seed's own beside it, the rest
+  everywhere."""
+  axis = lambda name: ("seed",) if name in program.per_seed else ()
+  return {k: shard(v, grid, *axis(k)) for k, v in data.items()}
 
 
 def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:

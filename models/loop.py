@@ -50,6 +50,11 @@ def _plain(value):
   return float(f"{rounded:.7g}") if np.isfinite(rounded) else None
 
 
+def _split_name(metric: str) -> str:
+  """Returns the metric's name; one without a split is of the train split."""
+  return metric if "/" in metric else f"train/{metric}"
+
+
 def read_metrics(path: Path) -> list[dict]:
   """Returns the rows of metrics.jsonl; a torn last line is left out."""
   rows = []
@@ -62,16 +67,16 @@ def read_metrics(path: Path) -> list[dict]:
   return rows
 
 
-def abstract(program: fit.Program, config: fit.Config, optimizer, mesh):
+def abstract(program: fit.Program, config: fit.Config, optimizer, data, mesh):
   """Returns shapes, dtypes and shardings of a population, to restore into."""
-  build = lambda keys: fit.init(program, optimizer, keys)
-  shapes = jax.eval_shape(build, fit.seed_keys(config))
+  build = lambda data, keys: fit.init(program, optimizer, data, keys)
+  shapes = jax.eval_shape(build, data, fit.seed_keys(config))
   place = NamedSharding(mesh, PartitionSpec("seed"))
   as_shape = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place)
   return jax.tree.map(as_shape, shapes)
 
 
-def read_state(directory: Path, program: fit.Program, config: fit.Config):
+def read_state(directory: Path, program: fit.Program, config: fit.Config, data):
   """Returns the newest (step, state) of a run directory, or None.
 
   Reads only; an unreadable newest checkpoint falls back to the one before it.
@@ -80,7 +85,7 @@ def read_state(directory: Path, program: fit.Program, config: fit.Config):
   if not folder.is_dir():
     return None
   optimizer = optimizer_lib.build(config.optimizer, config.steps)
-  shapes = abstract(program, config, optimizer, fit.mesh(config.seeds))
+  shapes = abstract(program, config, optimizer, data, fit.mesh(config.seeds))
   checkpoints = checkpoints_lib.Checkpoints(folder)
   try:
     return checkpoints.restore(shapes)
@@ -102,25 +107,28 @@ class Fit:
       self.directory / "checkpoints"
     )
 
-  def start(self) -> tuple[int, fit.FitState]:
+  def start(self, data) -> tuple[int, fit.FitState]:
     """Returns the step and state to go on from: restored, or fresh."""
-    shapes = abstract(self.program, self.config, self.optimizer, self.mesh)
+    shapes = abstract(
+      self.program, self.config, self.optimizer, data, self.mesh
+    )
     restored = self.checkpoints.restore(shapes, discard=True)
     if restored is not None:
       return restored
-    build = jax.jit(lambda keys: fit.init(self.program, self.optimizer, keys))
-    return 0, fit.shard(build(self.keys_S), self.mesh, "seed")
+    build = jax.jit(
+      lambda data, keys: fit.init(self.program, self.optimizer, data, keys)
+    )
+    return 0, fit.shard(build(data, self.keys_S), self.mesh, "seed")
 
   def run(self, data, select, *, progress: Callable, stopped: Callable):
     """Returns the `Outcome` of training up to `config.steps`.
 
-    `data` and `select` are pytrees of arrays placed on every device;
-    `progress(step, row)` is told after each dispatch, and `stopped()` is asked
-    whether to save and leave.
+    `data` and `select` are those of the program; `progress(step, row)` is told
+    after each dispatch, and `stopped()` is asked whether to save and leave.
     """
-    place = lambda tree: fit.shard(tree, self.mesh)
-    data, select = place(data), place(select)
-    step, state_S = self.start()
+    data = fit.place(self.program, data, self.mesh)
+    select = fit.place(self.program, select, self.mesh)
+    step, state_S = self.start(data)
     metrics = Metrics(self.directory / "metrics.jsonl", resume_step=step)
     advance = fit.advance(self.program, self.optimizer, self.mesh)
     evaluate = fit.evaluator(self.program, self.mesh)
@@ -131,7 +139,7 @@ class Fit:
       state_S, means = advance(
         state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop)
       )
-      step, row = stop, {f"train/{k}": v for k, v in means.items()}
+      step, row = stop, {_split_name(k): v for k, v in means.items()}
       if fit.due(step, self.config.evaluate_every, self.config.steps):
         state_S, nll_S = evaluate(state_S, select, self.keys_S, step)
         row["select/nll_nats"] = nll_S

@@ -11,11 +11,11 @@ from absl import flags
 from primelens.analyses import results as results_lib
 from primelens.studies import cli
 from primelens.studies import experiment as experiment_lib
+from primelens.studies import registry
 from primelens.studies import report
-from primelens.studies import report_summary
 from primelens.studies import runs
+from primelens.studies import study
 from primelens.studies import trial
-from primelens.studies import zeros
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.
@@ -28,7 +28,6 @@ Reads trained runs and writes results, figures, the ledger and the report.
 With several run directories, `claims` and `report` compare them and are
 written to their common parent.
 """
-STUDIES = {"zeros": zeros}
 COMPARISONS = {
   "claims": "The ledger: every published claim with our verdict.",
   "report": "One self-contained HTML page of everything there is.",
@@ -56,35 +55,35 @@ def _flags() -> flags.FlagValues:
 def listing() -> str:
   """Returns the analyses of every study, a line each."""
   lines = []
-  for name, study in STUDIES.items():
+  for name, its in registry.STUDIES.items():
     lines.append(f"{name}:")
-    rows = {key: analysis.about for key, analysis in study.ANALYSES.items()}
+    rows = {key: analysis.about for key, analysis in its.analyses.items()}
     lines += [
-      f"  {key:<10}{about}" for key, about in (rows | COMPARISONS).items()
+      f"  {key:<12}{about}" for key, about in (rows | COMPARISONS).items()
     ]
   return "\n".join(lines)
 
 
-def chosen(only: list[str]) -> list[str]:
+def chosen(only: list[str], its: study.Study) -> list[str]:
   """Returns the names to run, in the study's order.
 
   Raises `ValueError` listing the valid ones for an unknown name.
   """
-  known = [*zeros.ANALYSES, *COMPARISONS]
+  known = [*its.analyses, *COMPARISONS]
   unknown = sorted(set(only) - set(known))
   if unknown:
     raise ValueError(f"No analysis {unknown[0]!r}; valid: {', '.join(known)}.")
   return [name for name in known if name in only or not only]
 
 
-def provenance(run: runs.Run, command: list[str], seconds: float) -> dict:
+def provenance(run: study.Run, command: list[str], seconds: float) -> dict:
   """Returns where a result comes from."""
   return {
     "run": run.name,
     "checkpoint_step": run.step,
     "revision": runs.revision(),
     "versions": runs.versions(),
-    "data_hash": run.series.data_hash,
+    "data_hash": run.data.data_hash,
     "seeds": run.manifest["seeds"],
     "settings": runs.settings_of(run),
     "command": command,
@@ -92,11 +91,11 @@ def provenance(run: runs.Run, command: list[str], seconds: float) -> dict:
   }
 
 
-def analyse(run: runs.Run, name: str, command: list[str]) -> Path:
+def analyse(run: study.Run, name: str, command: list[str]) -> Path:
   """Returns the JSON of one analysis of one run, figure drawn beside it."""
   from primelens.analyses import plots  # starts matplotlib: not for --help
 
-  analysis = zeros.ANALYSES[name]
+  analysis = registry.STUDIES[run.experiment.study].analyses[name]
   began = time.monotonic()
   result = analysis.run(run)
   path = results_lib.write(
@@ -120,7 +119,8 @@ def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
 def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
   recorded = runs.read_manifest(workdir)
   latest = runs.latest_step(workdir)
-  for name, analysis in zeros.ANALYSES.items():
+  its = registry.STUDIES[runs.read_experiment(workdir).study]
+  for name, analysis in its.analyses.items():
     if not (workdir / "results" / f"{name}.json").exists():
       continue
     result, origin = results_lib.read(
@@ -146,6 +146,15 @@ def distinct(workdirs: list[Path]) -> list[Path]:
   return workdirs
 
 
+def study_of(workdirs: list[Path]) -> study.Study:
+  """Returns the study of all the runs; raises `ValueError` if they differ."""
+  names = {str(path): runs.read_experiment(path).study for path in workdirs}
+  if len(set(names.values())) > 1:
+    said = ", ".join(f"{path} is of {name!r}" for path, name in names.items())
+    raise ValueError(f"Runs of one study are compared; {said}.")
+  return registry.STUDIES[next(iter(names.values()))]
+
+
 def parent(workdirs: list[Path]) -> Path:
   """Returns where comparisons go: the run itself, or the common parent."""
   if len(workdirs) == 1:
@@ -153,14 +162,16 @@ def parent(workdirs: list[Path]) -> Path:
   return Path(os.path.commonpath([path.resolve() for path in workdirs]))
 
 
-def compare(workdirs: list[Path], names: list[str], command) -> list[Path]:
+def compare(
+  its: study.Study, workdirs: list[Path], names: list[str], command
+) -> list[Path]:
   """Returns the files of the ledger and the report over several runs."""
   tables = stored(workdirs)
   plain = {
     run: {name: item.result for name, item in table.items()}
     for run, table in tables.items()
   }
-  ledger = trial.ledger(zeros.CLAIMS, plain)
+  ledger = trial.ledger(its.claims, plain)
   written = []
   folder = parent(workdirs)
   if "claims" in names:
@@ -174,18 +185,21 @@ def compare(workdirs: list[Path], names: list[str], command) -> list[Path]:
       results_lib.write(target, "claims", ledger, provenance=origin)
     )
   if "report" in names:
-    written.append(report.write(folder / "report.html", tables, ledger))
-    print("\n".join(report_summary.lines(tables, ledger)))
+    path = folder / "report.html"
+    written.append(report.write(path, its.report, tables, ledger))
+    print("\n".join(its.report.summary(tables, ledger)))
   return written
 
 
-def _with_anchors(names: list[str], workdir: Path) -> list[str]:
-  """Returns the analyses of a run; a comparison cannot do without anchors."""
-  single = [name for name in names if name in zeros.ANALYSES]
-  there = (workdir / "results" / "anchors.json").exists()
-  if set(names) & set(COMPARISONS) and not there and "anchors" not in single:
-    return ["anchors", *single]
-  return single
+def _with_first(its: study.Study, names: list[str], workdir: Path) -> list[str]:
+  """Returns the analyses of a run, those that a comparison cannot do without
+  among them."""
+  single = [name for name in names if name in its.analyses]
+  there = lambda name: (workdir / "results" / f"{name}.json").exists()
+  lacking = [
+    name for name in its.first if not there(name) and name not in single
+  ]
+  return [*lacking, *single] if set(names) & set(COMPARISONS) else single
 
 
 def _main(argv: list[str]) -> int:
@@ -197,8 +211,9 @@ def _main(argv: list[str]) -> int:
     return 0
   if not values.workdir:
     raise ValueError("--workdir is missing: name one or more run directories.")
-  names = chosen(values.only)
   workdirs = distinct([Path(path) for path in values.workdir])
+  its = study_of(workdirs)
+  names = chosen(values.only, its)
   command = [os.path.basename(argv[0]), *argv[1:]]
   overrides = lambda settings: experiment_lib.validated(
     cli.assign(settings, values["set"].value or [])
@@ -207,15 +222,15 @@ def _main(argv: list[str]) -> int:
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)
   for workdir in workdirs:
-    wanted = _with_anchors(names, workdir)
+    wanted = _with_first(its, names, workdir)
     if wanted:
       _analyse_all(runs.load(workdir, overrides), wanted, command)
-  for path in compare(workdirs, names, command):
+  for path in compare(its, workdirs, names, command):
     print(f"wrote {path}")
   return 0
 
 
-def _analyse_all(run: runs.Run, names: list[str], command: list[str]) -> None:
+def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> None:
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
     print(

@@ -4,48 +4,9 @@ import time
 
 import jax
 import jax.numpy as jnp
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.studies import registry
 
 _UTILISATION = 0.3  # of the measured matrix-product rate, typical of a step
-
-
-def parameters(model: spacing.Config) -> int:
-  """Returns the number of parameters of one seed, without allocating them."""
-  shapes = jax.eval_shape(
-    lambda key: spacing.init(model, key), jax.random.key(0)
-  )
-  return transformer.parameter_count(shapes)
-
-
-def step_flop(model: spacing.Config, batch_size: int) -> float:
-  """Returns the FLOP of one training step of one seed, forward and backward.
-
-  3 (forward, and twice for the backward pass) x 2 B L_seq (block weights +
-  attention products); causal attention counted without its masked half.
-  """
-  trunk = model.trunk
-  length = model.window + (model.slots if model.memory != "none" else 0)
-  weights = trunk.layers * (4 * trunk.width**2 + 2 * trunk.width * trunk.hidden)
-  keys = length / 2 if trunk.mask == "causal" else length
-  attention = trunk.layers * 2 * trunk.width * keys
-  read = 1 if model.memory == "postfix" else model.window
-  head = 3 * model.components * trunk.width * read / length
-  return 6.0 * batch_size * length * (weights + attention + head)
-
-
-def memory_bytes(model: spacing.Config, batch_size: int) -> float:
-  """Returns the memory of one seed in training, as an estimate.
-
-  Float32 params, best params, two moments and the gradient; and per layer and
-  token the activations the backward pass keeps, attention patterns included.
-  """
-  trunk = model.trunk
-  length = model.window + (model.slots if model.memory != "none" else 0)
-  size = 2 if trunk.dtype == "bfloat16" else 4
-  patterns = trunk.heads * length if trunk.dropout else 0
-  kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
-  return 20.0 * parameters(model) + size * batch_size * length * kept
 
 
 def matmul_rate(size: int = 1024, dtype: str = "float32") -> float:
@@ -63,19 +24,19 @@ def matmul_rate(size: int = 1024, dtype: str = "float32") -> float:
 
 def table(experiment) -> str:
   """Returns the dry run's table: parameters, memory, FLOP, steps, time."""
-  model, fit = experiment.model, experiment.fit
-  flop = step_flop(model, fit.batch_size)
-  total = flop * fit.steps * fit.seeds
-  memory = memory_bytes(model, fit.batch_size) * fit.seeds
-  rate = matmul_rate(dtype=model.trunk.dtype) * len(jax.devices())
+  settings = experiment.fit
+  step = registry.STUDIES[experiment.study].cost(experiment)
+  total = step.flop * settings.steps * settings.seeds
+  memory = step.memory_bytes * settings.seeds
+  dtype = experiment.model.trunk.dtype
+  rate = matmul_rate(dtype=dtype) * len(jax.devices())
   seconds = total / (rate * _UTILISATION)
-  targets = fit.batch_size * (1 if model.memory == "postfix" else model.window)
   rows = (
-    ("parameters per seed", f"{parameters(model):,}"),
-    ("seeds", f"{fit.seeds}"),
-    ("steps", f"{fit.steps:,}"),
-    ("targets per step and seed", f"{targets:,}"),
-    ("FLOP per step and seed", f"{flop:.3g}"),
+    ("parameters per seed", f"{step.parameters:,}"),
+    ("seeds", f"{settings.seeds}"),
+    ("steps", f"{settings.steps:,}"),
+    ("targets per step and seed", f"{step.targets:,}"),
+    ("FLOP per step and seed", f"{step.flop:.3g}"),
     ("FLOP in all", f"{total:.3g}"),
     ("memory, all seeds (estimate)", f"{memory / 2**30:.2f} GiB"),
     ("devices", f"{len(jax.devices())} x {jax.devices()[0].device_kind}"),

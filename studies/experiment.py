@@ -10,11 +10,10 @@ from typing import Any, Literal
 from primelens import tasks
 from primelens.models import fit as fit_lib
 from primelens.models import spacing
-from primelens.studies.zeros import settings as zeros_settings
+from primelens.studies import registry
 from primelens.tasks import checks
 
 MODELS = {"spacing": spacing.Config}
-SETTINGS = {"zeros": zeros_settings.Settings}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -25,10 +24,12 @@ class Experiment:
   task: Any
   model: Any
   fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)
-  analyses: Any = dataclasses.field(default_factory=zeros_settings.Settings)
+  analyses: Any = None  # the study's settings, its defaults if not given
 
   def __post_init__(self):
     checks.literals(self)
+    if self.analyses is None:
+      self.analyses = registry.STUDIES[self.study].settings()
 
 
 def check(experiment: Experiment) -> Experiment:
@@ -38,11 +39,7 @@ def check(experiment: Experiment) -> Experiment:
   Raises `ValueError` naming the field and its valid values.
   """
   rebuilt = from_dict(to_dict(experiment))
-  if rebuilt.task.window != rebuilt.model.window:
-    raise ValueError(
-      f"task.window={rebuilt.task.window} and model.window="
-      f"{rebuilt.model.window} must agree."
-    )
+  registry.STUDIES[rebuilt.study].check(rebuilt)
   return rebuilt
 
 
@@ -108,14 +105,16 @@ def from_dict(data: dict) -> Experiment:
   Raises `ValueError` naming an unknown study, kind or field.
   """
   study = data.get("study") if isinstance(data, dict) else None
-  if study not in SETTINGS:
-    raise ValueError(f"study={study!r} is not one of {', '.join(SETTINGS)}.")
+  if study not in registry.STUDIES:
+    known = ", ".join(registry.STUDIES)
+    raise ValueError(f"study={study!r} is not one of {known}.")
+  settings = registry.STUDIES[study].settings
   return Experiment(
     study=study,
     task=_kind(tasks.KINDS, data.get("task", {}), "task"),
     model=_kind(MODELS, data.get("model", {}), "model"),
     fit=_fill(fit_lib.Config, data.get("fit", {}), "fit"),
-    analyses=_fill(SETTINGS[study], data.get("analyses", {}), "analyses"),
+    analyses=_fill(settings, data.get("analyses", {}), "analyses"),
   )
 
 

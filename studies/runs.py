@@ -13,71 +13,17 @@ import os
 from pathlib import Path
 import subprocess
 import sys
-from typing import Any
 
 import jax
 import numpy as np
 from primelens import tasks
-from primelens.models import fit
 from primelens.models import loop
-from primelens.models import spacing
 from primelens.studies import experiment as experiment_lib
-from primelens.studies.zeros import program as zeros_program
-from primelens.tasks import windows
+from primelens.studies import registry
+from primelens.studies import study
 
 SCHEMA = 1
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-  """What an analysis gets: one population, its task, its forward pass."""
-
-  workdir: Path
-  experiment: experiment_lib.Experiment
-  series: windows.Series
-  params_S: Any
-  step: int
-  apply: Any
-  manifest: dict
-  frozen_S: np.ndarray
-
-  @property
-  def name(self) -> str:
-    """The folder's name, by which results of several runs are told apart."""
-    return self.workdir.name
-
-  @property
-  def settings(self):
-    """The study's analysis settings."""
-    return self.experiment.analyses
-
-  def untrained_S(self):
-    """Returns fresh parameters of the run's seeds: the untrained null."""
-    program, _, _ = zeros_program.build(self.experiment, self.series)
-    keys_S = fit.seed_keys(self.experiment.fit)
-    start = lambda key: program.init(jax.random.fold_in(key, 0))
-    return jax.jit(jax.vmap(start))(keys_S)
-
-  def batches(
-    self, split: str, count: int = 0, seed=None, *, min_context: int = 0
-  ):
-    """Returns windows NxT+1 of a split and their start indices, by height.
-
-    Windows score disjoint targets: those with `min_context` spacings behind
-    them (0: the evaluation setting). `count` 0 takes all; a seed draws them
-    at random without replacement.
-    """
-    context = min_context or self.settings.evaluation.min_context
-    start_N = windows.starts(
-      self.series,
-      split,
-      count or None,
-      min_context=zeros_program.scored_context(self.experiment.model, context),
-      seed=seed,
-    )
-    window_NxT1 = windows.take(self.series.value_N, start_N, self.series.window)
-    return window_NxT1, start_N
 
 
 def write_json(path: Path, value) -> None:
@@ -146,24 +92,46 @@ def versions() -> dict[str, str]:
   return {"python": sys.version.split()[0]} | found
 
 
-def manifest(experiment, series: windows.Series, command: list[str]) -> dict:
-  """Returns where a run's numbers come from."""
+def _origin(command: list[str]) -> dict:
+  """Returns which code trains, where, how called and when."""
   return {
-    "schema": SCHEMA,
     "revision": revision(),
     "versions": versions(),
     "devices": [str(device) for device in jax.devices()],
-    "data_hash": series.data_hash,
-    "splits": series.splits,
-    "seeds": [
-      experiment.fit.first_seed + i for i in range(experiment.fit.seeds)
-    ],
     "command": command,
     "created": datetime.datetime.now(datetime.UTC).isoformat("T", "seconds"),
   }
 
 
-def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
+def manifest(experiment, data, command: list[str]) -> dict:
+  """Returns where a run's numbers come from."""
+  return _origin(command) | {
+    "schema": SCHEMA,
+    "data_hash": data.data_hash,
+    "splits": data.splits,
+    "seeds": [
+      experiment.fit.first_seed + i for i in range(experiment.fit.seeds)
+    ],
+  }
+
+
+def resumed(workdir: Path, command: list[str]) -> None:
+  """Records in the manifest that this code goes on training the run.
+
+  What trained it before moves to the end of `earlier`. Nothing is written
+  when the code and its libraries are the same.
+  """
+  recorded, origin = read_manifest(workdir), _origin(command)
+  same = ("revision", "versions", "devices")
+  if all(recorded.get(name) == origin[name] for name in same):
+    return
+  before = {name: recorded.get(name) for name in origin}
+  earlier = [*recorded.get("earlier", []), before]
+  path = Path(workdir) / "manifest.json"
+  write_json(path, recorded | origin | {"earlier": earlier})
+
+
+def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
   """Makes the run directory, or checks that it is this very run's.
 
   Raises `ValueError` when it holds another run or other files; nothing is
@@ -178,7 +146,7 @@ def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
         f"{workdir} holds another run ({differs}); choose another --workdir."
       )
     known = read_manifest(workdir)["data_hash"]
-    if known != series.data_hash:
+    if known != data.data_hash:
       raise ValueError(f"{workdir} was trained on other data ({known}).")
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
@@ -187,11 +155,11 @@ def prepare(workdir: Path, experiment, series, command: list[str]) -> None:
       "choose another --workdir."
     )
   workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / "manifest.json", manifest(experiment, series, command))
+  write_json(workdir / "manifest.json", manifest(experiment, data, command))
   write_json(workdir / "config.json", experiment_lib.to_dict(experiment))
 
 
-def load(workdir: Path, overrides=None) -> Run:
+def load(workdir: Path, overrides=None) -> study.Run:
   """Returns a run rebuilt from its directory alone.
 
   `overrides(settings) -> settings` changes analysis settings. Raises
@@ -204,39 +172,29 @@ def load(workdir: Path, overrides=None) -> Run:
     settings = overrides(experiment.analyses)
     experiment = dataclasses.replace(experiment, analyses=settings)
   recorded = read_manifest(workdir)
-  series = tasks.load(experiment.task)
-  if recorded["data_hash"] != series.data_hash:
+  data = tasks.load(experiment.task)
+  if recorded["data_hash"] != data.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")
-  step, state_S = _restore(workdir, experiment, series)
-  chosen = bool(experiment.fit.evaluate_every)  # without select, no best
-  best = chosen and experiment.analyses.parameters == "best"
-  return Run(
-    workdir=workdir,
-    experiment=experiment,
-    series=series,
-    params_S=state_S.best_params if best else state_S.params,
-    step=step,
-    # Analyses fix the slot ids, or name an order, wherever ids may permute.
-    apply=spacing.bind(
-      dataclasses.replace(experiment.model, eval_slot_ids=_fixed(experiment))
-    ),
-    manifest=recorded,
-    frozen_S=np.asarray(state_S.frozen_step),
-  )
-
-
-def _fixed(experiment) -> str:
-  mode = experiment.model.eval_slot_ids
-  return "fixed" if mode == "permute_per_batch" else mode
-
-
-def _restore(workdir: Path, experiment, series):
-  """Returns the newest checkpoint of a run, on one device."""
-  program, _, _ = zeros_program.build(experiment, series)
-  restored = loop.read_state(workdir, program, experiment.fit)
+  its = registry.STUDIES[experiment.study]
+  program, inputs, _ = its.build(experiment, data)
+  restored = loop.read_state(workdir, program, experiment.fit, inputs)
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
-  return restored
+  step, state_S = restored
+  chosen = bool(experiment.fit.evaluate_every)  # without select, no best
+  best = chosen and experiment.analyses.parameters == "best"
+  return its.run(
+    workdir=workdir,
+    experiment=experiment,
+    data=data,
+    params_S=state_S.best_params if best else state_S.params,
+    step=step,
+    apply=its.bind(experiment),
+    manifest=recorded,
+    frozen_S=np.asarray(state_S.frozen_step),
+    program=program,
+    inputs=inputs,
+  )
 
 
 def seeds_of(workdir: Path) -> int:
@@ -254,6 +212,6 @@ def latest_step(workdir: Path) -> int:
   return max((int(name) for name in names if name.isdigit()), default=0)
 
 
-def settings_of(run: Run) -> dict:
+def settings_of(run: study.Run) -> dict:
   """Returns the analysis settings a result was made with, as plain JSON."""
   return dataclasses.asdict(run.settings)

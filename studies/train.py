@@ -1,5 +1,6 @@
 """train: a config and a work directory in, a run directory out."""
 
+from collections.abc import Callable
 import os
 from pathlib import Path
 import signal
@@ -10,12 +11,13 @@ from absl import flags
 import jax
 import numpy as np
 from primelens import tasks
+from primelens.models import fit
 from primelens.models import loop
 from primelens.studies import cli
 from primelens.studies import cost
 from primelens.studies import experiment as experiment_lib
+from primelens.studies import registry
 from primelens.studies import runs
-from primelens.studies.zeros import program as zeros_program
 
 USAGE = """
 Trains a population of networks and writes a run directory.
@@ -63,16 +65,22 @@ def _flags() -> flags.FlagValues:
 
 
 class Reporter:
-  """Progress of a fit: a bar on a terminal, a line every few seconds else."""
+  """Progress of a fit: a bar on a terminal, a line every few seconds else.
 
-  def __init__(self, steps: int):
-    self._bar = cli.progress()
+  `begin()` is called once, when the first steps are done: a run that has
+  nothing left to do stays as it is.
+  """
+
+  def __init__(self, steps: int, begin: Callable[[], None] = lambda: None):
+    self._bar, self._begin = cli.progress(), begin
     self._steps, self._last = steps, -LOG_SECONDS
     if self._bar is not None:
       self._task = self._bar.add_task("training", total=steps, note="")
       self._bar.start()
 
   def __call__(self, step: int, row: dict) -> None:
+    self._begin()
+    self._begin = lambda: None
     note = summary(row)
     if self._bar is not None:
       self._bar.update(self._task, completed=step, note=note)
@@ -99,7 +107,7 @@ class Reporter:
 def summary(row: dict) -> str:
   """Returns one line of a metrics row: the medians over seeds."""
   parts = []
-  for name in ("train/nll_nats", "select/nll_nats"):
+  for name in ("train/nll_nats", "select/nll_nats", "test/nll_nats"):
     values = [v for v in row.get(name, []) if v is not None]
     if values:
       parts.append(f"{name} {np.median(values):+.4f}")
@@ -122,20 +130,24 @@ def trace(program, data, select) -> None:
   anything is written. Raises what the program raises."""
 
   def step(data, select, key):
-    params = program.init(key)
+    params = program.init(data, key)
     program.loss(params, program.draw(data, key), key, 0)
     program.evaluate(params, select, key)
 
+  data, select = (fit.seed_of(program, each, 0) for each in (data, select))
   jax.eval_shape(step, data, select, jax.random.key(0))
 
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
-  series = tasks.load(experiment.task)
-  program, data, select = zeros_program.build(experiment, series)
+  loaded = tasks.load(experiment.task)
+  build = registry.STUDIES[experiment.study].build
+  program, data, select = build(experiment, loaded)
   trace(program, data, select)
-  runs.prepare(workdir, experiment, series, command)
-  reporter = Reporter(experiment.fit.steps)
+  runs.prepare(workdir, experiment, loaded, command)
+  reporter = Reporter(
+    experiment.fit.steps, begin=lambda: runs.resumed(workdir, command)
+  )
   stopped, undo = _interruptible()
   try:
     outcome = loop.Fit(program, experiment.fit, workdir).run(

@@ -5,8 +5,8 @@ from absl.testing import parameterized
 import jax
 from primelens.models import optimizer
 from primelens.studies import cli
-from primelens.studies import cost
 from primelens.studies import experiment
+from primelens.studies.zeros import cost
 
 CONFIGS = cli.shipped_configs()
 # Every config, with its argument where it takes one.

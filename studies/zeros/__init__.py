@@ -1,12 +1,17 @@
 """Study `zeros`: spacings of the Riemann zeta zeros."""
 
-from primelens.studies.analysis import Analysis
+from primelens.studies.study import Analysis
+from primelens.studies.study import Study
 from primelens.studies.zeros import anchors
 from primelens.studies.zeros import claims
+from primelens.studies.zeros import cost
 from primelens.studies.zeros import formula
 from primelens.studies.zeros import heads
 from primelens.studies.zeros import linear
 from primelens.studies.zeros import masking
+from primelens.studies.zeros import program
+from primelens.studies.zeros import report
+from primelens.studies.zeros import settings
 
 ANALYSES = {
   "anchors": Analysis(
@@ -36,3 +41,15 @@ ANALYSES = {
   ),
 }
 CLAIMS = claims.CLAIMS
+STUDY = Study(
+  settings=settings.Settings,
+  analyses=ANALYSES,
+  claims=CLAIMS,
+  check=program.check,
+  build=program.build,
+  bind=program.bind,
+  cost=cost.step,
+  report=report.REPORT,
+  run=program.Run,
+  first=("anchors",),  # the ledger tells runs apart by them
+)

@@ -1,5 +1,7 @@
 """The zeros study's training program: series and spacing model meet here."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,67 @@ from primelens.analyses import autoregression
 from primelens.models import auxiliary
 from primelens.models import fit
 from primelens.models import spacing
+from primelens.studies import study
 from primelens.tasks import windows
+
+
+class Run(study.Run):
+  """A run on a sequence of spacings."""
+
+  @property
+  def series(self) -> windows.Series:
+    """The sequence, its splits and how windows are cut."""
+    return self.data
+
+  def batches(
+    self, split: str, count: int = 0, seed=None, *, min_context: int = 0
+  ):
+    """Returns windows NxT+1 of a split and their start indices, by height.
+
+    Windows score disjoint targets: those with `min_context` spacings behind
+    them (0: the evaluation setting). `count` 0 takes all; a seed draws them
+    at random without replacement.
+    """
+    context = min_context or self.settings.evaluation.min_context
+    start_N = windows.starts(
+      self.series,
+      split,
+      count or None,
+      min_context=scored_context(self.experiment.model, context),
+      seed=seed,
+    )
+    window_NxT1 = windows.take(self.series.value_N, start_N, self.series.window)
+    return window_NxT1, start_N
+
+
+def check(experiment) -> None:
+  """Raises `ValueError` where task and model disagree on the window."""
+  task, model = experiment.task, experiment.model
+  for part, room, kinds in (
+    (task, "task", ("zeros", "surrogate")),
+    (model, "model", ("spacing",)),
+  ):
+    if part.kind not in kinds:
+      raise ValueError(
+        f"{room}.kind={part.kind!r} is not one of {', '.join(kinds)}, which "
+        "study='zeros' knows."
+      )
+  if task.window != model.window:
+    raise ValueError(
+      f"task.window={task.window} and model.window={model.window} must agree."
+    )
+
+
+def bind(experiment):
+  """Returns the forward pass of the analyses.
+
+  They fix the slot ids, or name an order, wherever ids may permute.
+  """
+  mode = experiment.model.eval_slot_ids
+  fixed = "fixed" if mode == "permute_per_batch" else mode
+  return spacing.bind(
+    dataclasses.replace(experiment.model, eval_slot_ids=fixed)
+  )
 
 
 def skip_start(
@@ -48,13 +110,13 @@ def build(experiment, series: windows.Series):
   model, settings = experiment.model, experiment.fit
   first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
-  skip = None
+  data = {"value_N": series.value_N}
   if model.skip_order:
-    skip = skip_start(series, model)
+    data["skip"] = skip_start(series, model)
 
-  def init(key):
+  def init(data, key):
     params = spacing.init(model, key)
-    return params | {"skip": skip} if skip else params
+    return params | {"skip": data["skip"]} if model.skip_order else params
 
   def draw(data, key):
     return windows.draw(
@@ -80,7 +142,7 @@ def build(experiment, series: windows.Series):
     min_context=scored_context(model, 1),
   )
   select = windows.take(series.value_N, starts_N, series.window)
-  return program, {"value_N": series.value_N}, select
+  return program, data, {"window_NxT1": select}
 
 
 def data_name(task, series: windows.Series) -> str:
@@ -98,18 +160,18 @@ def scored_context(model: spacing.Config, min_context: int) -> int:
 
 
 def evaluation(model: spacing.Config):
-  """Returns `evaluate(params, windows, key) -> nll`, in chunks of 64 windows.
+  """Returns `evaluate(params, select, key) -> nll`, in chunks of 64 windows.
 
   Where evaluation permutes the slot ids (the published runs' noisy way), the
   key draws one permutation for the whole pass.
   """
   apply_fn = spacing.bind(model)
 
-  def evaluate(params, window_NxT1, key):
+  def evaluate(params, select, key):
     options = {}
     if model.memory != "none" and model.eval_slot_ids == "permute_per_batch":
       options["slot_order_M"] = jax.random.permutation(key, model.slots)
     one = lambda row: spacing.score(apply_fn, params, row[None], **options)
-    return jnp.mean(jax.lax.map(one, window_NxT1, batch_size=64))
+    return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
 
   return evaluate

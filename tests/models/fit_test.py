@@ -49,7 +49,7 @@ def regression(bad_seeds=(), bad_step=7, kind="loss"):
     jax.vmap(lambda k: jax.random.fold_in(k, 0))(keys)
   )
 
-  def init(key):
+  def init(data, key):
     bad = (jax.random.key_data(key)[None] == bad_N).all(axis=1).any()
     return {"w": jax.random.normal(key, (3,)), "bad": 10.0 * bad}
 
@@ -68,7 +68,9 @@ def regression(bad_seeds=(), bad_step=7, kind="loss"):
       value += jnp.sqrt(inside) - 1.0
     return value, {"w0": params["w"][0]}
 
-  evaluate = lambda params, target, key: jnp.sum((params["w"] - target) ** 2)
+  def evaluate(params, select, key):
+    return jnp.sum((params["w"] - select["target"]) ** 2)
+
   return fit.Program(init, draw, loss, evaluate)
 
 
@@ -81,7 +83,7 @@ def population(program, config=CONFIG, stops=(4, 8, 12)):
   """Returns the state and the mean metrics of every dispatch."""
   transform = optimizer.build(config.optimizer, config.steps)
   keys_S = fit.seed_keys(config)
-  state_S, means = fit.init(program, transform, keys_S), []
+  state_S, means = fit.init(program, transform, data(), keys_S), []
   run, step = fit.advance(program, transform), 0
   for stop in stops:
     state_S, mean_S = run(
@@ -130,7 +132,7 @@ class PopulationTest(absltest.TestCase):
       program, dataclasses.replace(CONFIG, seeds=1), [1]
     )
     key = fit.seed_keys(CONFIG)[0]
-    w = np.float64(program.init(jax.random.fold_in(key, 0))["w"])
+    w = np.float64(program.init(data(), jax.random.fold_in(key, 0))["w"])
     folded = jax.random.fold_in(jax.random.fold_in(key, 1), 0)
     key_draw, key_loss = jax.random.split(folded)
     x, y = map(np.float64, program.draw(data(), key_draw))
@@ -183,12 +185,49 @@ class FrozenTest(parameterized.TestCase):
     same(seed(state.params, 0), seed(fresh.params, 0))
 
 
+class PerSeedTest(absltest.TestCase):
+  def test_each_seed_learns_its_own_target(self):
+    own_S = jnp.asarray([TARGET, -TARGET, 2 * TARGET], jnp.float32)
+    program = fit.Program(
+      init=lambda data, key: {"w": 0.5 * data["target"]},
+      draw=lambda data, key: data["target"] * data["scale"],
+      loss=lambda params, batch, key, step: (
+        jnp.sum((params["w"] - batch) ** 2),
+        {"first": batch[0]},
+      ),
+      evaluate=lambda params, select, key: jnp.sum(
+        (params["w"] - select["target"]) ** 2
+      ),
+      per_seed=("target",),
+    )
+    shared = {"target": own_S, "scale": jnp.float32(3)}
+    config = dataclasses.replace(CONFIG, seeds=3)
+    transform = optimizer.build(config.optimizer, config.steps)
+    keys_S = fit.seed_keys(config)
+    state_S = fit.init(program, transform, shared, keys_S)
+    np.testing.assert_allclose(state_S.params["w"], 0.5 * own_S, rtol=1e-6)
+    run = fit.advance(program, transform)
+    state_S, mean_S = run(state_S, shared, keys_S, jnp.int32(0), jnp.int32(1))
+    np.testing.assert_allclose(mean_S["first"], 3 * own_S[:, 0], rtol=1e-6)
+    before_S = state_S.params["w"]
+    state_S, nll_S = fit.evaluator(program)(state_S, shared, keys_S, 1)
+    expected = np.sum((np.asarray(before_S) - np.asarray(own_S)) ** 2, axis=1)
+    np.testing.assert_allclose(nll_S, expected, rtol=1e-5)
+
+  def test_one_seed_sees_its_row(self):
+    program = regression()._replace(per_seed=("own",))
+    data = {"own": {"a": jnp.arange(3)}, "all": jnp.arange(3)}
+    one = fit.seed_of(program, data, 2)
+    self.assertEqual(int(one["own"]["a"]), 2)
+    self.assertEqual(one["all"].shape, (3,))
+
+
 class EvaluatorTest(absltest.TestCase):
   def test_keeps_the_best_of_each_living_seed(self):
     program = regression(bad_seeds=[1], bad_step=2)
     state, _ = population(program, stops=[4])
     keys_S, run = fit.seed_keys(CONFIG), fit.evaluator(program)
-    first, nll_S = run(state, TARGET, keys_S, 4)
+    first, nll_S = run(state, data(), keys_S, 4)
     expected = np.sum((state.params["w"] - TARGET) ** 2, axis=1)
     np.testing.assert_allclose(nll_S, expected, rtol=1e-5)
     np.testing.assert_array_equal(first.best_step, [4, 0, 4])
@@ -197,7 +236,7 @@ class EvaluatorTest(absltest.TestCase):
     worse_w[0] = TARGET + 10
     worse_w[2] = TARGET
     params = state.params | {"w": worse_w}
-    second, _ = run(first._replace(params=params), TARGET, keys_S, 8)
+    second, _ = run(first._replace(params=params), data(), keys_S, 8)
     np.testing.assert_array_equal(second.best_step, [4, 0, 8])
     same(seed(second.best_params["w"], 0), seed(first.params["w"], 0))
     same(seed(second.best_params["w"], 2), TARGET)

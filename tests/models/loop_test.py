@@ -35,21 +35,25 @@ def tearDownModule():
   jax.config.update("jax_disable_most_optimizations", False)
 
 
+DATA = {"target": jnp.array([1.0, -2.0, 0.5])}
+
+
 def program(bad_from=10**6, plateau=False):
   """Returns a small regression whose loss is NaN from one step on."""
 
   def draw(data, key):
     x_BxD = jax.random.normal(key, (4, 3))
-    return x_BxD, x_BxD @ data
+    return x_BxD, x_BxD @ data["target"]
 
   def loss(params, batch, key, step):
     value = jnp.mean((batch[0] @ params["w"] - batch[1]) ** 2)
     return jnp.where(step >= bad_from, jnp.nan, value), {}
 
-  def evaluate(params, target, key):
-    return jnp.float32(1) if plateau else jnp.sum((params["w"] - target) ** 2)
+  def evaluate(params, select, key):
+    error_D = params["w"] - select["target"]
+    return jnp.float32(1) if plateau else jnp.sum(error_D**2)
 
-  init = lambda key: {"w": jax.random.normal(key, (3,))}
+  init = lambda data, key: {"w": jax.random.normal(key, (3,))}
   return fit.Program(init, draw, loss, evaluate)
 
 
@@ -67,11 +71,10 @@ class LoopTest(absltest.TestCase):
     folder, told = self.root / name, []
     folder.mkdir(exist_ok=True)
     config = dataclasses.replace(CONFIG, **change)
-    target = jnp.array([1.0, -2.0, 0.5])
     asked = itertools.count(5, 5)  # at steps 5, 10, ... of a fresh run
     outcome = loop.Fit(tiny or program(), config, folder).run(
-      target,
-      target,
+      DATA,
+      DATA,
       progress=lambda step, row: told.append((step, row)),
       stopped=lambda: next(asked) == stop_at,
     )
@@ -156,11 +159,13 @@ class LoopTest(absltest.TestCase):
     outcome, _ = self.run_fit("whole")
     folder = self.root / "whole"
     before = sorted(str(p) for p in folder.rglob("*"))
-    step, state_S = loop.read_state(folder, program(), CONFIG)
+    step, state_S = loop.read_state(folder, program(), CONFIG, DATA)
     self.assertEqual(step, 20)
     states_equal(state_S, outcome.state_S)
     self.assertEqual(sorted(str(p) for p in folder.rglob("*")), before)
-    self.assertIsNone(loop.read_state(self.root / "no", program(), CONFIG))
+    self.assertIsNone(
+      loop.read_state(self.root / "no", program(), CONFIG, DATA)
+    )
 
 
 if __name__ == "__main__":

@@ -47,13 +47,14 @@ def values():
   rng = np.random.default_rng(0)
   value_N = rng.gamma(6.0, 1 / 6.0, N).astype(np.float32)
   start_N = np.arange(N - 10 * T, N - T)
-  return {"value_N": value_N}, windows.take(value_N, start_N, T)
+  select = {"window_NxT1": windows.take(value_N, start_N, T)}
+  return {"value_N": value_N}, select
 
 
 def program(ballast=0):
   """Returns the program of a spacing predictor with dropout."""
 
-  def init(key):
+  def init(data, key):
     params = spacing.init(MODEL, key)
     return params | {"ballast": jnp.zeros(ballast)} if ballast else params
 
@@ -67,8 +68,9 @@ def program(ballast=0):
       window=T,
     )
 
-  def evaluate(params, window_NxT1, key):
-    return spacing.score(spacing.bind(MODEL), params, window_NxT1).mean()
+  def evaluate(params, select, key):
+    apply_fn = spacing.bind(MODEL)
+    return spacing.score(apply_fn, params, select["window_NxT1"]).mean()
 
   loss = lambda *args: auxiliary.loss(MODEL, *args)
   return fit.Program(init, draw, loss, evaluate)

@@ -160,7 +160,7 @@ class BadResultTest(CommandCase):
     else:
       path.write_bytes(damage(path.read_bytes()))
     before = tiny_study.files(self.folder)
-    with mock.patch.object(analyze, "_with_anchors", return_value=[]):
+    with mock.patch.object(analyze, "_with_first", return_value=[]):
       result = self.analyze(f"--workdir={self.run_}", f"--only={only}")
       self.assert_refused(result, message, before)
 
@@ -194,8 +194,10 @@ class StoredTest(CommandCase):
 class NamesTest(absltest.TestCase):
   def test_all_by_default_and_in_order(self):
     every = [*zeros.ANALYSES, "claims", "report"]
-    self.assertEqual(analyze.chosen([]), every)
-    self.assertEqual(analyze.chosen(["report", "heads"]), ["heads", "report"])
+    self.assertEqual(analyze.chosen([], zeros.STUDY), every)
+    self.assertEqual(
+      analyze.chosen(["report", "heads"], zeros.STUDY), ["heads", "report"]
+    )
 
   def test_comparisons_stand_in_the_common_parent(self):
     one, two = Path("/runs/demo/e0"), Path("/runs/demo/postfix")

@@ -175,9 +175,9 @@ class EndToEndTest(absltest.TestCase):
     self.assertEqual(list(rows), [claim.id for claim in zeros.CLAIMS])
     for row in ledger.rows:
       self.assertIn(row["status"], trial.get_args(trial.Status))
-    for claim in ("masking.knowledge_core", "heads.core", "models.sign"):
-      self.assertEqual(rows[claim]["status"], "needs more compute")
-      self.assertIn("small models say", rows[claim]["because"])
+    for row in rows.values():  # 6,000 made-up zeros decide nothing
+      self.assertEqual(row["status"], "needs more compute")
+      self.assertIn("2,001,051 spacings of zeros", row["because"])
 
   def test_the_report_is_one_page_with_its_figures(self):
     page = (self.folder / "runs" / "report.html").read_text()

@@ -8,10 +8,11 @@ import tempfile
 from absl.testing import absltest
 from absl.testing import parameterized
 from primelens.studies import report
-from primelens.studies import report_losses
 from primelens.studies import report_page
 from primelens.studies import trial
 from primelens.studies.zeros import published
+from primelens.studies.zeros import report_losses
+from primelens.studies.zeros.report import REPORT
 import report_examples as examples
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
@@ -86,7 +87,9 @@ class ReportTest(parameterized.TestCase):
 
   def _read(self, tables=None, ledger=examples.LEDGER):
     tables = self._tables() if tables is None else tables
-    path = report.write(self.folder / "new" / "report.html", tables, ledger)
+    path = report.write(
+      self.folder / "new" / "report.html", REPORT, tables, ledger
+    )
     self.assertEqual([path], list(path.parent.iterdir()))
     return _Reader(path.read_text(encoding="utf-8"))
 
@@ -94,13 +97,13 @@ class ReportTest(parameterized.TestCase):
     page = self._read()
     for link in page.links:
       self.assertRegex(link, r"^(#[a-z]+|data:image/png;base64,)")
-    html = report.html(self._tables(), examples.LEDGER)
+    html = report.html(REPORT, self._tables(), examples.LEDGER)
     self.assertNotRegex(html, r"https?:|@import|url\(|<script|<link")
 
   def test_contents_point_to_sections(self):
-    html = report.html(self._tables(), examples.LEDGER)
+    html = report.html(REPORT, self._tables(), examples.LEDGER)
     targets = [link[1:] for link in self._read().links if link[0] == "#"]
-    self.assertEqual(targets, list(report.SECTIONS))
+    self.assertEqual(targets, ["ledger", *REPORT.sections, "provenance"])
     for target in targets:
       self.assertIn(f'<section id="{target}"', html)
 
@@ -118,7 +121,7 @@ class ReportTest(parameterized.TestCase):
 
   def test_text_is_escaped(self):
     hostile = '<img src=x onerror="alert(1)">&amp;'
-    html = report.html(self._tables(run=hostile), examples.LEDGER)
+    html = report.html(REPORT, self._tables(run=hostile), examples.LEDGER)
     self.assertNotIn("<img src=x", html)
     self.assertIn(hostile, "\n".join(_Reader(html).text))
 
@@ -240,15 +243,17 @@ class ReportTest(parameterized.TestCase):
     for tables in ({}, {"e0": {}}):
       text = "".join(self._read(tables, empty).text)
       self.assertIn("not run: analyze.py --only=masking", text)
-      self.assertLen(report.summary(tables, empty), 5)
+      self.assertLen(REPORT.summary(tables, empty), 5)
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
-    self.assertNotIn(">stale<", report.html(tables, examples.LEDGER))
+    self.assertNotIn(">stale<", report.html(REPORT, tables, examples.LEDGER))
     tables["e0"]["heads"] = dataclasses.replace(
       tables["e0"]["heads"], stale=True
     )
-    self.assertEqual(report.html(tables, examples.LEDGER).count(">stale<"), 2)
+    self.assertEqual(
+      report.html(REPORT, tables, examples.LEDGER).count(">stale<"), 2
+    )
 
   def test_provenance(self):
     page = self._read()
@@ -263,7 +268,7 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(set(re.findall(r"[\d.]+ ?%", text)), {"95 %"})
 
   def test_summary_has_five_lines_with_the_stored_numbers(self):
-    lines = report.summary(self._tables(), examples.LEDGER)
+    lines = REPORT.summary(self._tables(), examples.LEDGER)
     self.assertLen(lines, 5)
     for part in ("4,802,336", "+0.188", "24", "+0.124", "-0.561", "-0.625"):
       self.assertIn(part, lines[0])

@@ -145,15 +145,25 @@ class LoadTest(FolderCase):
     runs.load(self.workdir)
     self.assertEqual(tiny_study.files(self.folder), before)
 
-  def test_permuting_slot_ids_are_fixed_for_analyses(self):
-    for mode, expected in (
-      ("permute_per_batch", "fixed"),
-      ("fixed", "fixed"),
-      ("off", "off"),
-    ):
-      experiment = tiny_study.get_config("postfix")
-      experiment.model.eval_slot_ids = mode
-      self.assertEqual(runs._fixed(experiment), expected)
+
+class ResumedTest(FolderCase):
+  def test_the_manifest_says_which_code_went_on(self):
+    self.copy()
+    path = self.workdir / "manifest.json"
+    manifest = runs.read_manifest(self.workdir)
+    runs.write_json(path, manifest | {"revision": "older"})
+    before = path.read_bytes()
+    code, _, err = tiny_study.train(self.workdir)
+    self.assertEqual(code, 0, err)
+    self.assertEqual(path.read_bytes(), before)  # nothing was left to train
+    shutil.rmtree(self.workdir / "checkpoints" / "20")
+    code, _, err = tiny_study.train(self.workdir)
+    self.assertEqual(code, 0, err)
+    after = runs.read_manifest(self.workdir)
+    self.assertEqual(after["revision"], runs.revision())
+    self.assertEqual([e["revision"] for e in after["earlier"]], ["older"])
+    self.assertEqual(after["earlier"][0]["created"], manifest["created"])
+    self.assertEqual(after["data_hash"], manifest["data_hash"])
 
 
 class RunTest(FolderCase):

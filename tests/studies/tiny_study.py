@@ -22,8 +22,8 @@ from primelens.models import optimizer
 from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies import experiment
-from primelens.studies import runs
 from primelens.studies import train as train_lib
+from primelens.studies.zeros import program
 from primelens.studies.zeros import settings
 from primelens.tasks import surrogates
 from primelens.tasks import windows
@@ -150,7 +150,7 @@ def normal_nll(error, scale: float = 1.0):
 
 
 @dataclasses.dataclass(frozen=True)
-class HandmadeRun(runs.Run):
+class HandmadeRun(program.Run):
   """A run that was never trained; `fresh_S` stands for the untrained null."""
 
   fresh_S: Any = None
@@ -186,7 +186,7 @@ def handmade(
       fit=fit.Config(first_seed=3),
       analyses=analyses,
     ),
-    series=windows.Series(
+    data=windows.Series(
       value_N=np.asarray(value_N, np.float32),
       splits=splits
       or windows.contiguous(len(value_N), window=model.window, gap=50),

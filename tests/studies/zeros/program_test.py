@@ -65,8 +65,8 @@ class SkipStartTest(parameterized.TestCase):
   def test_the_fresh_parameters_hold_it(self):
     experiment = _experiment(skip_order=4)
     series = _series(tiny_study.ar([0.5], 1700))
-    built, _, _ = program.build(experiment, series)
-    params = built.init(jax.random.key(0))
+    built, data, _ = program.build(experiment, series)
+    params = built.init(data, jax.random.key(0))
     expected = program.skip_start(series, experiment.model)
     jax.tree.map(np.testing.assert_array_equal, params["skip"], expected)
 
@@ -110,11 +110,27 @@ class DrawTest(parameterized.TestCase):
   @parameterized.parameters(("none", T), ("postfix", 1))
   def test_select_windows_score_disjoint_targets(self, memory, step):
     series = _series(np.arange(1700))
-    _, _, select_NxT1 = program.build(_experiment(memory), series)
+    _, _, select = program.build(_experiment(memory), series)
+    select_NxT1 = select["window_NxT1"]
     self.assertEqual(select_NxT1.shape, (8, T + 1))
     self.assertGreaterEqual(select_NxT1.min(), 1200)
     self.assertLess(select_NxT1.max(), 1400)
     self.assertGreaterEqual(np.diff(select_NxT1[:, 0]).min(), step)
+
+
+class BindTest(absltest.TestCase):
+  def test_permuting_slot_ids_are_fixed_for_analyses(self):
+    experiment = tiny_study.get_config("postfix")
+    experiment.model.trunk.init_std = 0.5
+    params = spacing.init(experiment.model, jax.random.key(0))
+    input_BxT = jnp.asarray(tiny_study.ar([0.5], 2 * T)).reshape(2, T)
+    found = {}
+    for mode in ("permute_per_batch", "fixed", "off"):
+      experiment.model.eval_slot_ids = mode
+      mixture, _ = program.bind(experiment)(params, input_BxT)
+      found[mode] = np.asarray(mixture.mean)
+    np.testing.assert_array_equal(found["permute_per_batch"], found["fixed"])
+    self.assertGreater(np.abs(found["off"] - found["fixed"]).max(), 1e-4)
 
 
 class EvaluationTest(absltest.TestCase):
@@ -125,7 +141,9 @@ class EvaluationTest(absltest.TestCase):
     window_NxT1 = window_NxT1.reshape(10, T + 1)
     evaluate = jax.jit(program.evaluation(model))
     keys = [jax.random.key(k) for k in (0, 0, *range(1, 8))]
-    nll_K = [float(evaluate(params, window_NxT1, key)) for key in keys]
+    nll_K = [
+      float(evaluate(params, {"window_NxT1": window_NxT1}, key)) for key in keys
+    ]
     plain = spacing.score(
       spacing.bind(model),
       params,

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from primelens.studies import report_formulas
 from primelens.studies import report_ledger
-from primelens.studies import report_losses
 from primelens.studies import report_page as page
 from primelens.studies.zeros import published
+from primelens.studies.zeros import report_formulas
+from primelens.studies.zeros import report_losses
 
 
 def _each(tables, name: str, caption: str, body: Callable[[Any], page.Markup]):

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 import math
 
 from primelens.studies import report_ledger
-from primelens.studies import report_losses
 from primelens.studies import report_page as page
 from primelens.studies import trial
 from primelens.studies.zeros import published
+from primelens.studies.zeros import report_losses
 
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:

@@ -1,0 +1,6 @@
+"""The studies there are, by name."""
+
+from primelens.studies import study
+from primelens.studies import zeros
+
+STUDIES: dict[str, study.Study] = {"zeros": zeros.STUDY}

@@ -1,0 +1,56 @@
+"""What a training step of a spacing model takes, for the dry run."""
+
+import jax
+from primelens.models import spacing
+from primelens.models import transformer
+from primelens.studies.study import Cost
+
+
+def step(experiment) -> Cost:
+  """Returns the cost of one step of one seed, as an estimate."""
+  model, batch_size = experiment.model, experiment.fit.batch_size
+  return Cost(
+    parameters=parameters(model),
+    targets=batch_size * (1 if model.memory == "postfix" else model.window),
+    flop=flop(model, batch_size),
+    memory_bytes=memory(model, batch_size),
+  )
+
+
+def parameters(model: spacing.Config) -> int:
+  """Returns the number of parameters of one seed, without allocating them."""
+  start = lambda key: spacing.init(model, key)
+  shapes = jax.eval_shape(start, jax.random.key(0))
+  return transformer.parameter_count(shapes)
+
+
+def _length(model) -> int:
+  return model.window + (model.slots if model.memory != "none" else 0)
+
+
+def flop(model, batch_size: int) -> float:
+  """Returns the FLOP of one training step of one seed, forward and backward.
+
+  3 (forward, and twice for the backward pass) x 2 B L_seq (block weights +
+  attention products); causal attention counted without its masked half.
+  """
+  trunk, length = model.trunk, _length(model)
+  weights = trunk.layers * (4 * trunk.width**2 + 2 * trunk.width * trunk.hidden)
+  keys = length / 2 if trunk.mask == "causal" else length
+  attention = trunk.layers * 2 * trunk.width * keys
+  read = 1 if model.memory == "postfix" else model.window
+  head = 3 * model.components * trunk.width * read / length
+  return 6.0 * batch_size * length * (weights + attention + head)
+
+
+def memory(model, batch_size: int) -> float:
+  """Returns the bytes of one seed in training, as an estimate.
+
+  Float32 params, best params, two moments and the gradient; and per layer and
+  token the activations the backward pass keeps, attention patterns included.
+  """
+  trunk, length = model.trunk, _length(model)
+  size = 2 if trunk.dtype == "bfloat16" else 4
+  patterns = trunk.heads * length if trunk.dropout else 0
+  kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
+  return 20.0 * parameters(model) + size * batch_size * length * kept
