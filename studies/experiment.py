@@ -10,17 +10,18 @@ from typing import Any, Literal
 from primelens import tasks
 from primelens.models import fit as fit_lib
 from primelens.models import spacing
+from primelens.models import tokens
 from primelens.studies import registry
 from primelens.tasks import checks
 
-MODELS = {"spacing": spacing.Config}
+MODELS = {"spacing": spacing.Config, "tokens": tokens.Config}
 
 
 @dataclasses.dataclass(kw_only=True)
 class Experiment:
   """What `train.py` trains and what `analyze.py` reads afterwards."""
 
-  study: Literal["zeros"] = "zeros"
+  study: Literal["zeros", "addition"] = "zeros"
   task: Any
   model: Any
   fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)
@@ -72,9 +73,9 @@ def _fill(cls, data: dict, where: str):
   values = {}
   for name, value in data.items():
     factory = defaults[name].default_factory
-    nested = factory if dataclasses.is_dataclass(factory) else None
-    if nested:
-      values[name] = _fill(nested, value, f"{where}.{name}")
+    made = factory() if callable(factory) else None
+    if dataclasses.is_dataclass(made):
+      values[name] = _fill(type(made), value, f"{where}.{name}")
     else:
       default = defaults[name].default
       values[name] = _typed(_tuples(value), default, f"{where}.{name}")

@@ -1,6 +1,10 @@
 """The studies there are, by name."""
 
+from primelens.studies import addition
 from primelens.studies import study
 from primelens.studies import zeros
 
-STUDIES: dict[str, study.Study] = {"zeros": zeros.STUDY}
+STUDIES: dict[str, study.Study] = {
+  "zeros": zeros.STUDY,
+  "addition": addition.STUDY,
+}

@@ -110,7 +110,9 @@ def summary(row: dict) -> str:
   for name in ("train/nll_nats", "select/nll_nats", "test/nll_nats"):
     values = [v for v in row.get(name, []) if v is not None]
     if values:
-      parts.append(f"{name} {np.median(values):+.4f}")
+      median = np.median(values)
+      small = 0 < abs(median) < 1e-3
+      parts.append(f"{name} {median:{'+.1e' if small else '+.4f'}}")
   return "  ".join(parts)
 
 
@@ -170,10 +172,9 @@ def _conclude(outcome: loop.Outcome, experiment, workdir: Path) -> int:
         file=sys.stderr,
       )
   best = np.round(np.asarray(outcome.state_S.best_nll), 4)
-  print(
-    f"{outcome.reason} at step {outcome.step}; best select/nll_nats per seed "
-    f"{best.tolist()}; {workdir}"
-  )
+  chosen = experiment.fit.evaluate_every
+  said = f"best select/nll_nats per seed {best.tolist()}; " if chosen else ""
+  print(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
   codes = {"frozen": cli.ALL_FROZEN, "interrupted": cli.INTERRUPTED}
   return codes.get(outcome.reason, 0)
 

@@ -3,19 +3,25 @@
 from collections.abc import Callable
 from typing import Any
 
+from primelens.tasks import addition
 from primelens.tasks import surrogates
-from primelens.tasks import windows
 from primelens.tasks import zeros
 
-KINDS = {"zeros": zeros.Config, "surrogate": surrogates.Config}
-LOADERS: dict[str, Callable[[Any], windows.Series]] = {
+KINDS = {
+  "zeros": zeros.Config,
+  "surrogate": surrogates.Config,
+  "addition": addition.Config,
+}
+LOADERS: dict[str, Callable[[Any], Any]] = {
   "zeros": zeros.load,
   "surrogate": surrogates.load,
+  "addition": addition.load,
 }
 
 
-def load(config: Any) -> windows.Series:
-  """Returns the sequence a task config describes.
+def load(config: Any) -> Any:
+  """Returns the data a task config describes: they have `splits` and a
+  `data_hash`.
 
   Raises ValueError for an unknown kind and whatever the task's loader raises.
   """

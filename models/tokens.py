@@ -1,0 +1,121 @@
+"""Token classifiers: token embedding, the transformer, an unembedding.
+
+Read at the last position. Params are the trunk's, `embedding/embedding: VxD`
+and `unembed/kernel: DxC`.
+"""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from primelens.models import transformer
+from primelens.tasks import checks
+
+
+def plain_trunk(**changes) -> transformer.Config:
+  """Returns the published trunk: one layer, no norm, no bias, ReLU.
+
+  All weights ~ N(0, (0.8 / sqrt D)^2).
+  """
+  options = dict(
+    width=128,
+    layers=1,
+    heads=4,
+    hidden=512,
+    max_positions=3,
+    norm="none",
+    final_norm=False,
+    activation="relu",
+    dropout=0.0,
+    embed_dropout=0.0,
+    init="normal",
+    init_std=0.8 / 128**0.5,
+  )
+  return transformer.Config(**options | changes)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """A token classifier; the defaults are the published adder's, P = 10.
+
+  `torch_seeds` gives each population member the published initial weights of
+  a PyTorch seed; without them every member starts from its own JAX key.
+  """
+
+  kind: Literal["tokens"] = "tokens"
+  vocabulary: int = 11
+  classes: int = 20
+  torch_seeds: tuple[int, ...] = ()
+  torch_order: Literal["new", "old"] = "new"
+  trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
+
+  def __post_init__(self):
+    checks.literals(self)
+    checks.at_least(self, 1, "vocabulary", "classes")
+
+
+def init(config: Config, key: jax.Array) -> dict[str, Any]:
+  """Returns one member's parameters; embeddings ~ N(0, init_std^2)."""
+  trunk = config.trunk
+  key_trunk, key_embed, key_unembed = jax.random.split(key, 3)
+  normal = lambda key, *shape: trunk.init_std * jax.random.normal(key, shape)
+  return transformer.init(trunk, key_trunk) | {
+    "embedding": {
+      "embedding": normal(key_embed, config.vocabulary, trunk.width)
+    },
+    "unembed": {"kernel": normal(key_unembed, trunk.width, config.classes)},
+  }
+
+
+def apply(
+  config: Config,
+  params,
+  token_BxT,
+  *,
+  edits=None,
+  sites=(),
+  dropout_key=None,
+):
+  """Returns the logits BxC at the last position, and the activations."""
+  x_BxTxD = params["embedding"]["embedding"][token_BxT]
+  state_BxTxD, record = transformer.apply(
+    config.trunk,
+    params,
+    x_BxTxD,
+    edits=edits,
+    sites=sites,
+    dropout_key=dropout_key,
+  )
+  return unembed(params, state_BxTxD[:, -1]), record
+
+
+def unembed(params, state_BxD) -> jax.Array:
+  """Returns the logits BxC that final states give."""
+  return jnp.matmul(
+    state_BxD.astype(jnp.float32),
+    params["unembed"]["kernel"],
+    precision=jax.lax.Precision.HIGHEST,
+  )
+
+
+def bind(config: Config) -> Callable:
+  """Returns `apply(params, tokens, *, edits, sites, dropout_key)`."""
+
+  def bound(params, token_BxT, **options):
+    return apply(config, params, token_BxT, **options)
+
+  return bound
+
+
+def margin_nll(logit_NxC, label_N) -> jax.Array:
+  """Returns -ln softmax(logit)[label] in nats, N, exact down to 1e-30.
+
+  softplus(logsumexp over the other classes - l_y): in float32 the usual
+  difference of logits and logsumexp loses every digit below 1e-7.
+  """
+  hot_NxC = jax.nn.one_hot(label_N, logit_NxC.shape[-1], dtype=bool)
+  own_N = jnp.sum(jnp.where(hot_NxC, logit_NxC, 0), axis=-1)
+  other_NxC = jnp.where(hot_NxC, -jnp.inf, logit_NxC)
+  return jax.nn.softplus(jax.nn.logsumexp(other_NxC, axis=-1) - own_N)

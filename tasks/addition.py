@@ -1,0 +1,119 @@
+"""Pairs of numbers and their sums, plain or modular, and who sees which.
+
+Inputs are [a, b, =] for all P^2 ordered pairs, a-major: row a P + b. Every
+population member has a split of its own.
+"""
+
+import dataclasses
+import hashlib
+from typing import Literal
+
+import numpy as np
+from primelens.tasks import checks
+from primelens.tasks import mersenne
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """Which sums, and the split of every population member.
+
+  `published` splits ordered pairs, so that most test pairs have their mirror
+  image in train; `unordered` keeps both orders of a pair on one side.
+  """
+
+  kind: Literal["addition"] = "addition"
+  digits: int = 10  # P: numbers 0..P-1
+  modular: bool = False
+  train_fraction: float = 0.72
+  split: Literal["published", "unordered"] = "published"
+  split_seeds: tuple[int, ...] = (598,)
+  labels: Literal["true", "permuted"] = "true"  # permuted: by the split's seed
+
+  def __post_init__(self):
+    checks.literals(self)
+    checks.at_least(self, 2, "digits")
+    if not 0 < self.train_fraction < 1:
+      raise ValueError(
+        f"train_fraction={self.train_fraction} is not between 0 and 1."
+      )
+    if not self.split_seeds or min(self.split_seeds) < 0:
+      raise ValueError("split_seeds must name a seed >= 0 for every member.")
+
+  @property
+  def classes(self) -> int:
+    """P sums modulo P; 2 P plain ones, of which the last is never right."""
+    return self.digits if self.modular else 2 * self.digits
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+  """All inputs, their labels, and each member's rows of train and test."""
+
+  token_Nx3: np.ndarray
+  label_SxN: np.ndarray
+  train_SxN: np.ndarray
+  test_SxN: np.ndarray
+  digits: int
+  classes: int
+  data_hash: str
+
+  @property
+  def splits(self) -> dict[str, int]:
+    """How many pairs each split has."""
+    return {"train": self.train_SxN.shape[1], "test": self.test_SxN.shape[1]}
+
+
+def load(config: Config) -> Pairs:
+  """Returns the pairs of a config; raises `ValueError` where a side of the
+  split is empty."""
+  digits = config.digits
+  a_N, b_N = np.divmod(np.arange(digits**2), digits)
+  token_Nx3 = np.stack([a_N, b_N, np.full_like(a_N, digits)], 1)
+  sum_N = (a_N + b_N) % digits if config.modular else a_N + b_N
+  divide = _ordered if config.split == "published" else _unordered
+  split = [
+    divide(digits, config.train_fraction, seed) for seed in config.split_seeds
+  ]
+  label_SxN = np.stack([_labels(config, sum_N, s) for s in config.split_seeds])
+  train_SxN, test_SxN = (np.stack(side) for side in zip(*split, strict=True))
+  if not (train_SxN.size and test_SxN.size):
+    raise ValueError(
+      f"train_fraction={config.train_fraction} leaves one side of "
+      f"{digits**2} pairs empty."
+    )
+  arrays = [
+    part.astype(np.int32)
+    for part in (token_Nx3, label_SxN, train_SxN, test_SxN)
+  ]
+  digest = hashlib.sha256(b"".join(part.tobytes() for part in arrays))
+  return Pairs(*arrays, digits, config.classes, digest.hexdigest())
+
+
+def _labels(config: Config, sum_N, seed: int) -> np.ndarray:
+  if config.labels == "true":
+    return sum_N
+  return np.random.default_rng(seed).permutation(sum_N)
+
+
+def _ordered(digits: int, fraction: float, seed: int):
+  """Returns train and test rows: one permutation of all rows, cut once."""
+  row_N = mersenne.permutation(seed, digits**2)
+  count = int(digits**2 * fraction)
+  return row_N[:count], row_N[count:]
+
+
+def _unordered(digits: int, fraction: float, seed: int):
+  """Returns train and test rows that share no unordered pair.
+
+  Pairs {a, a} and {a < b} are split apart, each by a permutation of its own
+  (the second by seed + 1), so that sizes do not depend on the seed.
+  """
+  a_N, b_N = np.triu_indices(digits, 1)
+  twin_Nx2 = np.stack([a_N * digits + b_N, b_N * digits + a_N], 1)
+  twin_Nx2 = twin_Nx2[mersenne.permutation(seed + 1, len(twin_Nx2))]
+  same_N = mersenne.permutation(seed, digits) * (digits + 1)
+  cut = lambda rows: np.split(rows, [int(len(rows) * fraction)])
+  return [
+    np.concatenate([same, twins.reshape(-1)])
+    for same, twins in zip(cut(same_N), cut(twin_Nx2), strict=True)
+  ]
