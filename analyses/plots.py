@@ -10,6 +10,7 @@ import pathlib
 
 from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_anchors
+from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_linear
@@ -18,6 +19,7 @@ from primelens.analyses import plots_masking
 DPI = 130
 
 anchors = plots_anchors.figure
+embedding = plots_embedding.figure
 formula = plots_formula.figure
 heads = plots_heads.figure
 linear = plots_linear.figure

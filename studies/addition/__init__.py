@@ -1,13 +1,22 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
+from primelens.studies.addition import embedding
 from primelens.studies.addition import program
 from primelens.studies.addition import report
 from primelens.studies.addition import settings
+from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 
+ANALYSES = {
+  "embedding": Analysis(
+    embedding.run,
+    embedding.Result,
+    "Principal components of the digits' vectors (A2-A9).",
+  ),
+}
 STUDY = Study(
   settings=settings.Settings,
-  analyses={},
+  analyses=ANALYSES,
   claims=(),
   check=program.check,
   build=program.build,

@@ -13,7 +13,7 @@ class Settings:
   parameters: Literal["last"] = "last"
   key_threshold: float = 0.1  # of the largest frequency norm
   random_directions: int = 20
-  snapshot_batch: int = 10  # snapshots analysed at a time
+  snapshot_batch: int = 10  # snapshots in memory at a time
   seed: int = 0
 
   def __post_init__(self):

@@ -1,0 +1,91 @@
+"""Analysis `embedding`: the digits' vectors and their principal components.
+
+Items A2-A9 of the addition spec (A43 is in `readout`, B5-B11 in `fourier`).
+"""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import least_squares
+from primelens.analyses import principal
+from primelens.studies.addition import network
+from primelens.studies.addition import tables
+from primelens.studies.addition.tables import Reported
+
+COMPONENTS = 4  # drawn; all of them have a share
+REPORTED = {
+  "pc1_share": Reported(
+    "A6", "share of variance, PC1", "0.73, elsewhere 0.75", 0.7266
+  ),
+  "pc12_share": Reported("A6", "share of variance, PC1 + PC2", "0.994", 0.9945),
+  "pc1_linear_r2": Reported("A5", "R2, PC1 on the digit", "a line", 0.992),
+  "pc1_slope": Reported("A5", "slope of PC1 per digit", "negative", 0.506),
+  "pc2_quadratic_r2": Reported(
+    "A7", "R2, PC2 on digit and digit^2", "a parabola", 0.996
+  ),
+  "pc3_largest": Reported(
+    "A8", "largest |score| of PC3", "shown, as PC2", 0.16, 0.01
+  ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """Principal components of W_E without "=", signs fixed (A4).
+
+  `score_SxPxQ` are the first components' scores, `share_SxQ` all shares of
+  the variance, `embedding_PxD` the reference member's table (A2, A3), else
+  the first's. `untrained_share_SxQ` is of the same seeds before training.
+  """
+
+  table: tuple[dict, ...]
+  score_SxPxQ: np.ndarray
+  share_SxR: np.ndarray
+  untrained_share_SxR: np.ndarray
+  embedding_PxD: np.ndarray
+
+
+def measure(model, params, member, token_Nx3):
+  """Returns the components and the numbers of the table, of one member."""
+  embedding_PxD = params["embedding"]["embedding"][:-1]
+  found = principal.oriented(principal.pca(embedding_PxD))
+  digits = len(embedding_PxD)
+  step_P = jnp.arange(digits, dtype=jnp.float32)
+  scaled_P = jnp.linspace(-1, 1, digits)
+  line_Px2 = jnp.stack([jnp.ones(digits), step_P], 1)
+  bow_Px3 = jnp.stack([jnp.ones(digits), scaled_P, scaled_P**2], 1)
+  score_PxQ = found.score_NxQ[:, :COMPONENTS]
+  line = least_squares.fit(line_Px2, score_PxQ[:, :1])
+  bow = least_squares.fit(bow_Px3, score_PxQ[:, 1:2])
+  value = {
+    "pc1_share": found.share_Q[0],
+    "pc12_share": found.share_Q[:2].sum(),
+    "pc1_linear_r2": least_squares.r2_overall(
+      score_PxQ[:, :1], line.prediction_NxF
+    ),
+    "pc1_slope": line.coefficient_QxF[1, 0],
+    "pc2_quadratic_r2": least_squares.r2_overall(
+      score_PxQ[:, 1:2], bow.prediction_NxF
+    ),
+    "pc3_largest": jnp.abs(score_PxQ[:, 2]).max(),
+  }
+  return {
+    "score": score_PxQ,
+    "share": found.share_Q,
+    "embedding": embedding_PxD,
+    "value": value,
+  }
+
+
+def run(run) -> Result:
+  """Returns the embedding's geometry of every member."""
+  found = network.over_members(measure, run)
+  null = network.over_members(measure, run, run.untrained_S())
+  return Result(
+    table=tables.rows(run, REPORTED, found["value"], null["value"]),
+    score_SxPxQ=found["score"],
+    share_SxR=found["share"],
+    untrained_share_SxR=null["share"],
+    embedding_PxD=found["embedding"][tables.reference(run) or 0],
+  )

@@ -1,0 +1,115 @@
+"""Everything the analyses read of one member: activations at "=", weights.
+
+Arrays are named as in the addition spec, section 0: r_mid is `mid_NxD`, z
+`pre_NxF`, h `post_NxF`, W_L `readout_CxF`, E `embedding_PxD`.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from primelens.models import tokens
+
+_SITES = ("residual/mid", "mlp/pre", "mlp/post", "attention/pattern")
+
+
+class Network(NamedTuple):
+  """One member on all pairs, a-major, at the last position.
+
+  The pattern is what each head gives to a, b and "=". The logits are those of
+  `mid` and `post`: mid W_U + post W_L^T, which an edit may have changed.
+  """
+
+  embedding_PxD: jax.Array
+  readout_CxF: jax.Array
+  unembed_DxC: jax.Array
+  mid_NxD: jax.Array
+  pre_NxF: jax.Array
+  post_NxF: jax.Array
+  logit_NxC: jax.Array
+  pattern_NxHxT: jax.Array
+
+
+def read(model: tokens.Config, params, token_Nx3, edits=None) -> Network:
+  """Returns a member on the given inputs, with edits of named sites.
+
+  Raises `ValueError` for an unknown site or a network of several layers.
+  """
+  if model.trunk.layers != 1:
+    raise ValueError(
+      f"This analysis reads one layer; model.trunk.layers={model.trunk.layers}."
+    )
+  logit_NxC, site = tokens.apply(
+    model, params, token_Nx3, edits=edits, sites=_SITES
+  )
+  last = {name: value[0][:, ..., -1, :] for name, value in site.items()}
+  down_FxD = params["blocks"]["mlp"]["down"]["kernel"][0]
+  unembed_DxC = params["unembed"]["kernel"]
+  return Network(
+    embedding_PxD=params["embedding"]["embedding"][:-1],
+    readout_CxF=exact(down_FxD, unembed_DxC).T,
+    unembed_DxC=unembed_DxC,
+    mid_NxD=last["residual/mid"],
+    pre_NxF=last["mlp/pre"],
+    post_NxF=last["mlp/post"],
+    logit_NxC=logit_NxC,
+    pattern_NxHxT=last["attention/pattern"],
+  )
+
+
+def exact(a, b) -> jax.Array:
+  """Returns the matrix product in full float32 on every device."""
+  return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def readout(network: Network, post_NxF, *, skip: bool = True) -> jax.Array:
+  """Returns the logits NxC that MLP activations give, with or without the
+  direct path r_mid W_U."""
+  direct_NxC = exact(post_NxF, network.readout_CxF.T)
+  if not skip:
+    return direct_NxC
+  return direct_NxC + exact(network.mid_NxD, network.unembed_DxC)
+
+
+def accuracy(logit_NxC, label_N) -> jax.Array:
+  """Returns the share of rows whose largest logit is the label's."""
+  return jnp.mean(jnp.argmax(logit_NxC, axis=-1) == label_N)
+
+
+def nll(logit_NxC, label_N) -> jax.Array:
+  """Returns the mean cross-entropy in nats, exact down to 1e-30."""
+  return jnp.mean(tokens.margin_nll(logit_NxC, label_N))
+
+
+class Member(NamedTuple):
+  """A member's labels and the rows of its splits."""
+
+  label_N: jax.Array
+  train_N: jax.Array
+  test_N: jax.Array
+
+
+def members(pairs) -> Member:
+  """Returns all members' labels and splits, a leading S on each."""
+  return Member(
+    *map(jnp.asarray, (pairs.label_SxN, pairs.train_SxN, pairs.test_SxN))
+  )
+
+
+def over_members(measure, run, params_S=None):
+  """Returns `measure(model, params, member, token_Nx3)` of every member.
+
+  A pytree of numpy arrays with a leading S, from one vmapped program.
+  `params_S` are by default the run's own; `run.untrained_S()` gives the
+  untrained null.
+  """
+  params_S = run.params_S if params_S is None else params_S
+  model, device = run.experiment.model, jax.devices()[0]
+  each = lambda params, member, token_Nx3: measure(
+    model, params, member, token_Nx3
+  )
+  population = jax.jit(jax.vmap(each, (0, 0, None)))
+  data = (params_S, members(run.pairs), jnp.asarray(run.pairs.token_Nx3))
+  # On one device: decompositions are not partitioned, and gathering their
+  # operands from within a program can lock CPU devices up.
+  return jax.device_get(population(*jax.device_put(data, device)))
