@@ -9,7 +9,8 @@ keys (a, then b, then "="):
   z(a, b) = x_= W_in + sum_h head_h(a, b) W_O,h W_in
 
 which needs 2P + 1 keys in place of 3 P^2. Equal to the generic forward pass
-to rounding; only for a trunk that `supports` accepts.
+to rounding while a head's scores span less than 80 (trained networks: below
+10); only for a trunk that `supports` accepts.
 """
 
 from typing import NamedTuple
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
 
+_SPAN = 80.0  # e^-80 is still a normal float32: no mass is 0
 _EXACT = jax.lax.Precision.HIGHEST  # losses go down to 1e-8
 
 
@@ -63,7 +65,7 @@ def _matrix(kernel) -> jax.Array:
 def keys(params) -> Keys:
   """Returns scores and values of all 2P + 1 keys.
 
-  Scores are taken from their largest per head, as e^score is used unbounded.
+  Scores are counted from the head's largest, so that none overflows.
   """
   attention = _layer(params)["attention"]
   query, key, value = (
@@ -85,7 +87,8 @@ def keys(params) -> Keys:
   score_ExH = score_ExH / np.sqrt(head_width)
   highest_H = jax.lax.stop_gradient(score_ExH.max(axis=0))
   value_ExHxDh = project(x_ExD, value).reshape(-1, heads, head_width)
-  return Keys(jnp.exp(score_ExH - highest_H[None]), value_ExHxDh, x_ExD[-1])
+  span_ExH = jnp.maximum(score_ExH - highest_H[None], -_SPAN)
+  return Keys(jnp.exp(span_ExH), value_ExHxDh, x_ExD[-1])
 
 
 def residual(params, hot_NxE) -> jax.Array:

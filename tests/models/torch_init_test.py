@@ -1,0 +1,67 @@
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import numpy as np
+from primelens.models import torch_init
+from primelens.models import transformer
+from primelens.tasks import addition
+import scipy.special
+
+MODULAR = dict(digits=113, modular=True, train_fraction=0.3)
+
+
+def forward(params, token_Nx3):
+  """Returns the logits at "=" in plain numpy, float64, position by position."""
+  params = jax.tree.map(lambda x: np.asarray(x, np.float64), params)
+  layer = jax.tree.map(lambda x: x[0], params["blocks"])
+  kernel = {k: v["kernel"] for k, v in layer["attention"].items()}
+  place_TxD = params["positions"]["embedding"][None]
+  x_NxTxD = params["embedding"]["embedding"][token_Nx3] + place_TxD
+  q, k, v = (
+    np.einsum("ntd,dhk->nthk", x_NxTxD, kernel[name])
+    for name in ("query", "key", "value")
+  )
+  score_NxHxT = np.einsum("nhk,nthk->nht", q[:, -1], k) / np.sqrt(32)
+  pattern_NxHxT = scipy.special.softmax(score_NxHxT, axis=-1)
+  head = np.einsum("nht,nthk->nhk", pattern_NxHxT, v)
+  mid = x_NxTxD[:, -1] + np.einsum("nhk,hkd->nd", head, kernel["out"])
+  mlp = {k: v["kernel"] for k, v in layer["mlp"].items()}
+  post = mid + np.maximum(mid @ mlp["up"], 0) @ mlp["down"]
+  return post @ params["unembed"]["kernel"]
+
+
+class InitTest(parameterized.TestCase):
+  # Addition spec, section 2; the source printed 4.7350 / 4.7333.
+  @parameterized.parameters(
+    ({}, "new", 3.003721, 3.005199, 200_960),
+    (MODULAR, "old", 4.734958, 4.733274, 226_048),
+    (MODULAR, "new", 4.735886, 4.732981, 226_048),
+  )
+  def test_initial_losses(self, task, order, train, test, count):
+    data = addition.load(addition.Config(**task))
+    params = torch_init.weights(
+      999, vocabulary=data.digits + 1, classes=data.classes, order=order
+    )
+    self.assertEqual(transformer.parameter_count(params), count)
+    logit_NxC = forward(params, data.token_Nx3)
+    log_NxC = scipy.special.log_softmax(logit_NxC, axis=1)
+    nll_N = -np.take_along_axis(log_NxC, data.label_SxN[0][:, None], 1)[:, 0]
+    self.assertAlmostEqual(nll_N[data.train_SxN[0]].mean(), train, delta=6e-7)
+    self.assertAlmostEqual(nll_N[data.test_SxN[0]].mean(), test, delta=6e-7)
+
+  def test_scale_and_layers(self):
+    params = torch_init.weights(1, vocabulary=98, classes=97, layers=2)
+    kernel = params["blocks"]["attention"]["query"]["kernel"]
+    self.assertEqual(kernel.shape, (2, 128, 4, 32))
+    for leaf in jax.tree.leaves(params):
+      self.assertAlmostEqual(leaf.std(), 0.0707107, delta=0.004)
+      self.assertEqual(leaf.dtype, np.float32)
+    self.assertGreater(np.abs(kernel[0] - kernel[1]).max(), 0.1)
+
+  def test_unknown_order(self):
+    with self.assertRaisesRegex(ValueError, "'x' is not one of new, old"):
+      torch_init.weights(0, vocabulary=11, classes=20, order="x")
+
+
+if __name__ == "__main__":
+  absltest.main()
