@@ -30,20 +30,12 @@ def weights(
 
   All weights ~ N(0, (0.8 / sqrt D)^2), float32, drawn in the order of
   registration: W_E, W_pos, the blocks', W_U. Raises `ValueError` for an order
-  that is none. Source: addition spec, section 2.
+  that is none, and for a width that the heads do not divide. Source: addition
+  spec, section 2.
   """
   if order not in _BLOCK:
     raise ValueError(f"order={order!r} is not one of {', '.join(_BLOCK)}.")
-  head_width = width // heads
-  into = (heads, width, head_width)
-  shapes = {
-    "query": into,
-    "key": into,
-    "value": into,
-    "out": (heads, head_width, width),
-    "up": (width, hidden),
-    "down": (hidden, width),
-  }
+  shapes = _shapes(width, heads, hidden)
   block = [(layer, name) for layer in range(layers) for name in _BLOCK[order]]
   drawn = mersenne.normals(
     seed,
@@ -57,16 +49,39 @@ def weights(
   scaled = [part * np.float32(0.8 / np.sqrt(width)) for part in drawn]
   embedding_VxD, positions_TxD, *inner, unembed_DxC = scaled
   found = dict(zip(block, inner, strict=True))
-  stack = lambda name: np.stack([found[l, name] for l in range(layers)])
-  # HxDxDh there, DxHxDh here.
-  project = lambda name: {"kernel": stack(name).swapaxes(1, 2)}
+  stacked = {
+    name: np.stack([found[layer, name] for layer in range(layers)])
+    for name in shapes
+  }
   return {
     "embedding": {"embedding": embedding_VxD},
     "positions": {"embedding": positions_TxD},
-    "blocks": {
-      "attention": {name: project(name) for name in ("query", "key", "value")}
-      | {"out": {"kernel": stack("out")}},
-      "mlp": {name: {"kernel": stack(name)} for name in ("up", "down")},
-    },
+    "blocks": _blocks(stacked),
     "unembed": {"kernel": unembed_DxC},
+  }
+
+
+def _shapes(width: int, heads: int, hidden: int) -> dict[str, tuple[int, ...]]:
+  """Returns the shape of each weight of a block as TransformerLens has it."""
+  if width % heads:
+    raise ValueError(f"width={width} is not a multiple of heads={heads}.")
+  into = (heads, width, width // heads)
+  return {
+    "query": into,
+    "key": into,
+    "value": into,
+    "out": (heads, width // heads, width),
+    "up": (width, hidden),
+    "down": (hidden, width),
+  }
+
+
+def _blocks(stacked: dict[str, np.ndarray]) -> dict:
+  """Returns the params of the blocks: LxHxDxDh there, LxDxHxDh here."""
+  kernel = lambda name: {"kernel": stacked[name]}
+  turned = lambda name: {"kernel": stacked[name].swapaxes(1, 2)}
+  return {
+    "attention": {name: turned(name) for name in ("query", "key", "value")}
+    | {"out": kernel("out")},
+    "mlp": {name: kernel(name) for name in ("up", "down")},
   }

@@ -19,6 +19,8 @@ class Config:
 
   `published` splits ordered pairs, so that most test pairs have their mirror
   image in train; `unordered` keeps both orders of a pair on one side.
+  `permuted` labels are the true ones of all inputs, shuffled by NumPy's
+  `default_rng` of the member's split seed. Source: addition spec, 1 and 7.
   """
 
   kind: Literal["addition"] = "addition"
@@ -27,7 +29,7 @@ class Config:
   train_fraction: float = 0.72
   split: Literal["published", "unordered"] = "published"
   split_seeds: tuple[int, ...] = (598,)
-  labels: Literal["true", "permuted"] = "true"  # permuted: by the split's seed
+  labels: Literal["true", "permuted"] = "true"
 
   def __post_init__(self):
     checks.literals(self)
@@ -54,8 +56,14 @@ class Pairs:
   train_SxN: np.ndarray
   test_SxN: np.ndarray
   digits: int
+  modular: bool
   classes: int
   data_hash: str
+
+  @property
+  def vocabulary(self) -> int:
+    """P + 1 input tokens: the numbers and, last, `=`."""
+    return self.digits + 1
 
   @property
   def splits(self) -> dict[str, int]:
@@ -86,7 +94,9 @@ def load(config: Config) -> Pairs:
     for part in (token_Nx3, label_SxN, train_SxN, test_SxN)
   ]
   digest = hashlib.sha256(b"".join(part.tobytes() for part in arrays))
-  return Pairs(*arrays, digits, config.classes, digest.hexdigest())
+  return Pairs(
+    *arrays, digits, config.modular, config.classes, digest.hexdigest()
+  )
 
 
 def _labels(config: Config, sum_N, seed: int) -> np.ndarray:

@@ -5,6 +5,7 @@ import numpy as np
 from primelens.models import torch_init
 from primelens.models import transformer
 from primelens.tasks import addition
+from primelens.tasks import mersenne
 import scipy.special
 
 MODULAR = dict(digits=113, modular=True, train_fraction=0.3)
@@ -57,6 +58,28 @@ class InitTest(parameterized.TestCase):
       self.assertAlmostEqual(leaf.std(), 0.0707107, delta=0.004)
       self.assertEqual(leaf.dtype, np.float32)
     self.assertGreater(np.abs(kernel[0] - kernel[1]).max(), 0.1)
+
+  def test_blocks_follow_each_other_in_the_stream(self):
+    width, block = 128, 4 * 128**2 + 2 * 128 * 512
+    start = (98 + 3) * width  # after W_E and W_pos
+    count = start + 2 * block + width * 97
+    [stream] = mersenne.normals(1, [(count,)])
+    params = torch_init.weights(1, vocabulary=98, classes=97, layers=2)
+    attention = params["blocks"]["attention"]
+    for layer in range(2):
+      query, out = np.split(stream[start + layer * block :][: 2 * width**2], 2)
+      for head in range(4):
+        part = query.reshape(4, width, 32)[head]
+        found = attention["query"]["kernel"][layer, :, head]
+        np.testing.assert_allclose(found, part * 0.8 / width**0.5, rtol=1e-6)
+      found = attention["out"]["kernel"][layer].reshape(-1)
+      np.testing.assert_allclose(found, out * 0.8 / width**0.5, rtol=1e-6)
+    last = stream[-width * 97 :].reshape(width, 97) * 0.8 / width**0.5
+    np.testing.assert_allclose(params["unembed"]["kernel"], last, rtol=1e-6)
+
+  def test_heads_that_do_not_divide_the_width(self):
+    with self.assertRaisesRegex(ValueError, "width=128 is not a multiple"):
+      torch_init.weights(0, vocabulary=11, classes=20, heads=3)
 
   def test_unknown_order(self):
     with self.assertRaisesRegex(ValueError, "'x' is not one of new, old"):

@@ -1,8 +1,11 @@
+import itertools
+
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 from primelens import tasks
 from primelens.tasks import addition
+from primelens.tasks import mersenne
 
 # Addition spec, section 1.
 TEST_PAIRS = (
@@ -53,6 +56,7 @@ class PublishedTest(absltest.TestCase):
           data.label_SxN[0, row], (a + b) % (7 if modular else 99)
         )
       self.assertEqual(data.classes, 7 if modular else 14)
+      self.assertEqual((data.vocabulary, data.modular), (8, modular))
 
 
 class SplitTest(parameterized.TestCase):
@@ -81,6 +85,17 @@ class SplitTest(parameterized.TestCase):
       self.assertEmpty(sides[0] & sides[1])
       self.assertLen(sides[0] | sides[1], 55)
 
+  def test_the_seeds_of_the_two_kinds_of_unordered_pair(self):
+    config = addition.Config(split="unordered", split_seeds=(3, 11))
+    twins = list(itertools.combinations(range(10), 2))
+    for seed, train_N in zip(
+      config.split_seeds, addition.load(config).train_SxN, strict=True
+    ):
+      same = {(a, a) for a in mersenne.permutation(seed, 10)[:7]}
+      half = {twins[i] for i in mersenne.permutation(seed + 1, 45)[:32]}
+      other = {(b, a) for a, b in half}
+      self.assertEqual(set(pairs_of(train_N, 10)), same | half | other)
+
   def test_permuted_labels_are_the_same_labels_elsewhere(self):
     data = addition.load(
       addition.Config(labels="permuted", split_seeds=(598, 1))
@@ -90,6 +105,11 @@ class SplitTest(parameterized.TestCase):
       np.testing.assert_array_equal(np.sort(label_N), np.sort(true))
       self.assertLess((label_N == true).mean(), 0.3)
     self.assertFalse((data.label_SxN[0] == data.label_SxN[1]).all())
+
+  def test_the_hash_covers_labels(self):
+    options = ({}, {"labels": "permuted"}, {"modular": True})
+    hashes = {addition.load(addition.Config(**o)).data_hash for o in options}
+    self.assertLen(hashes, 3)
 
   @parameterized.parameters(
     ({"digits": 1}, "digits=1 must be at least 2"),
