@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import decompositions
 from primelens.analyses import regression
 
 HIGHEST = jax.lax.Precision.HIGHEST
@@ -46,7 +47,7 @@ def fit(feature_NxQ, target_NxF, rows=None) -> Fit:
   x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
   norm_Q = jnp.linalg.norm(x_NxQ, axis=0)
   norm_Q = jnp.where(norm_Q > 0, norm_Q, 1)
-  scaled_QxF = jnp.linalg.lstsq(x_NxQ / norm_Q[None], y_NxF)[0]
+  scaled_QxF = decompositions.solve(x_NxQ / norm_Q[None], y_NxF)
   coefficient_QxF = scaled_QxF / norm_Q[:, None]
   prediction_NxF = jnp.matmul(feature_NxQ, coefficient_QxF, precision=HIGHEST)
   return Fit(coefficient_QxF, prediction_NxF)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import decompositions
 
 
 class Components(NamedTuple):
@@ -27,9 +28,7 @@ def pca(x_NxD, *, centre: bool = True) -> Components:
   """
   x_NxD = jnp.asarray(x_NxD)
   mean_D = x_NxD.mean(0) if centre else jnp.zeros_like(x_NxD[0])
-  left_NxQ, value_Q, direction_QxD = jnp.linalg.svd(
-    x_NxD - mean_D[None], full_matrices=False
-  )
+  left_NxQ, value_Q, direction_QxD = decompositions.svd(x_NxD - mean_D[None])
   return Components(
     mean_D=mean_D,
     score_NxQ=left_NxQ * value_Q[None],

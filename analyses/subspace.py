@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import decompositions
 
 
 def basis(directions_DxK: jax.Array) -> jax.Array:
@@ -10,7 +11,7 @@ def basis(directions_DxK: jax.Array) -> jax.Array:
   The left singular vectors; columns beyond the rank are zero, so repeated or
   zero directions do no harm and the shape stays static.
   """
-  left_DxK, value_K, _ = jnp.linalg.svd(directions_DxK, full_matrices=False)
+  left_DxK, value_K, _ = decompositions.svd(directions_DxK)
   tolerance = (
     jnp.finfo(value_K.dtype).eps * max(directions_DxK.shape) * value_K[0]
   )
