@@ -15,6 +15,7 @@ from primelens.analyses import plots_formula
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
+from primelens.analyses import plots_progress
 
 DPI = 130
 
@@ -24,6 +25,7 @@ formula = plots_formula.figure
 heads = plots_heads.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
+progress = plots_progress.figure
 
 
 def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:

@@ -110,32 +110,32 @@ def residual(params, hot_NxE) -> jax.Array:
 
 
 def _readouts(params) -> tuple[jax.Array, jax.Array]:
-  """Returns [W_in, W_U] as Dx(F+C), and (W_out W_U)^T as CxF.
+  """Returns [W_in, W_U] as Dx(F+C), and (W_out W_U)^T as VxF.
 
   The transpose is what both passes multiply by without copying it.
   """
-  mlp, kernel_DxC = _layer(params)["mlp"], params["unembed"]["kernel"]
-  both = jnp.concatenate([mlp["up"]["kernel"], kernel_DxC], axis=1)
-  logit_CxF = jnp.einsum(
-    "fd,dc->cf", mlp["down"]["kernel"], kernel_DxC, precision=_EXACT
+  mlp, kernel_DxV = _layer(params)["mlp"], params["unembed"]["kernel"]
+  both = jnp.concatenate([mlp["up"]["kernel"], kernel_DxV], axis=1)
+  logit_VxF = jnp.einsum(
+    "fd,dc->cf", mlp["down"]["kernel"], kernel_DxV, precision=_EXACT
   )
-  return both, logit_CxF
+  return both, logit_VxF
 
 
-def _logits(pre_NxG, logit_CxF) -> jax.Array:
+def _logits(pre_NxG, logit_VxF) -> jax.Array:
   """Returns skip + relu(z) W_L^T, from z and skip side by side."""
-  z_NxF, skip_NxC = jnp.split(pre_NxG, [logit_CxF.shape[1]], axis=1)
+  z_NxF, skip_NxV = jnp.split(pre_NxG, [logit_VxF.shape[1]], axis=1)
   direct = jnp.einsum(
-    "nf,cf->nc", jax.nn.relu(z_NxF), logit_CxF, precision=_EXACT
+    "nf,cf->nc", jax.nn.relu(z_NxF), logit_VxF, precision=_EXACT
   )
-  return skip_NxC + direct
+  return skip_NxV + direct
 
 
 def logits(params, hot_NxE) -> jax.Array:
-  """Returns the logits NxC of chosen pairs, cheap to differentiate."""
-  both_DxG, logit_CxF = _readouts(params)
+  """Returns the logits NxV of chosen pairs, cheap to differentiate."""
+  both_DxG, logit_VxF = _readouts(params)
   pre_NxG = jnp.matmul(residual(params, hot_NxE), both_DxG, precision=_EXACT)
-  return _logits(pre_NxG, logit_CxF)
+  return _logits(pre_NxG, logit_VxF)
 
 
 def _grid(params, both_DxG) -> jax.Array:
@@ -175,11 +175,11 @@ def preactivations(params) -> jax.Array:
 
 
 def all_logits(params, row_N=None) -> jax.Array:
-  """Returns the logits of all pairs a-major, or of rows a P + b: NxC.
+  """Returns the logits of all pairs a-major, or of rows a P + b: NxV.
 
   Half the cost of `logits` where no gradient is wanted.
   """
-  both_DxG, logit_CxF = _readouts(params)
+  both_DxG, logit_VxF = _readouts(params)
   pre_PxPxG = _grid(params, both_DxG)
   pre_NxG = pre_PxPxG.reshape(-1, pre_PxPxG.shape[-1])
-  return _logits(pre_NxG if row_N is None else pre_NxG[row_N], logit_CxF)
+  return _logits(pre_NxG if row_N is None else pre_NxG[row_N], logit_VxF)

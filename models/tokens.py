@@ -1,7 +1,7 @@
 """Token classifiers: token embedding, the transformer, an unembedding.
 
 Read at the last position. Params are the trunk's, `embedding/embedding: VxD`
-and `unembed/kernel: DxC`.
+and `unembed/kernel: DxV` with V classes.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def apply(
   sites=(),
   dropout_key=None,
 ):
-  """Returns the logits BxC at the last position, and the activations."""
+  """Returns the logits BxV at the last position, and the activations."""
   x_BxTxD = params["embedding"]["embedding"][token_BxT]
   state_BxTxD, record = transformer.apply(
     config.trunk,
@@ -92,7 +92,7 @@ def apply(
 
 
 def unembed(params, state_BxD) -> jax.Array:
-  """Returns the logits BxC that final states give."""
+  """Returns the logits BxV that final states give."""
   return jnp.matmul(
     state_BxD.astype(jnp.float32),
     params["unembed"]["kernel"],
@@ -109,13 +109,13 @@ def bind(config: Config) -> Callable:
   return bound
 
 
-def margin_nll(logit_NxC, label_N) -> jax.Array:
+def margin_nll(logit_NxV, label_N) -> jax.Array:
   """Returns -ln softmax(logit)[label] in nats, N, exact down to 1e-30.
 
   softplus(logsumexp over the other classes - l_y): in float32 the usual
   difference of logits and logsumexp loses every digit below 1e-7.
   """
-  hot_NxC = jax.nn.one_hot(label_N, logit_NxC.shape[-1], dtype=bool)
-  own_N = jnp.sum(jnp.where(hot_NxC, logit_NxC, 0), axis=-1)
-  other_NxC = jnp.where(hot_NxC, -jnp.inf, logit_NxC)
-  return jax.nn.softplus(jax.nn.logsumexp(other_NxC, axis=-1) - own_N)
+  hot_NxV = jax.nn.one_hot(label_N, logit_NxV.shape[-1], dtype=bool)
+  own_N = jnp.sum(jnp.where(hot_NxV, logit_NxV, 0), axis=-1)
+  other_NxV = jnp.where(hot_NxV, -jnp.inf, logit_NxV)
+  return jax.nn.softplus(jax.nn.logsumexp(other_NxV, axis=-1) - own_N)

@@ -47,7 +47,7 @@ def weights(
     ],
   )
   scaled = [part * np.float32(0.8 / np.sqrt(width)) for part in drawn]
-  embedding_VxD, positions_TxD, *inner, unembed_DxC = scaled
+  embedding_VxD, positions_TxD, *inner, unembed_DxV = scaled
   found = dict(zip(block, inner, strict=True))
   stacked = {
     name: np.stack([found[layer, name] for layer in range(layers)])
@@ -57,7 +57,7 @@ def weights(
     "embedding": {"embedding": embedding_VxD},
     "positions": {"embedding": positions_TxD},
     "blocks": _blocks(stacked),
-    "unembed": {"kernel": unembed_DxC},
+    "unembed": {"kernel": unembed_DxV},
   }
 
 

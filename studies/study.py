@@ -36,7 +36,12 @@ class Run:
     return self.experiment.analyses
 
   def untrained_S(self):
-    """Returns fresh parameters of the run's seeds: the untrained null."""
+    """Returns fresh parameters of the run's seeds: the untrained null.
+
+    Raises `ValueError` for a run made without its training program.
+    """
+    if self.program is None:
+      raise ValueError(f"{self.workdir} came without its training program.")
     keys_S = fit.seed_keys(self.experiment.fit)
     return fit.fresh(self.program, self.inputs, keys_S)
 

@@ -89,13 +89,19 @@ def load(config: Config) -> Pairs:
       f"train_fraction={config.train_fraction} leaves one side of "
       f"{digits**2} pairs empty."
     )
-  arrays = [
-    part.astype(np.int32)
-    for part in (token_Nx3, label_SxN, train_SxN, test_SxN)
-  ]
-  digest = hashlib.sha256(b"".join(part.tobytes() for part in arrays))
+  arrays = {
+    "token_Nx3": token_Nx3.astype(np.int32),
+    "label_SxN": label_SxN.astype(np.int32),
+    "train_SxN": train_SxN.astype(np.int32),
+    "test_SxN": test_SxN.astype(np.int32),
+  }
+  digest = hashlib.sha256(b"".join(part.tobytes() for part in arrays.values()))
   return Pairs(
-    *arrays, digits, config.modular, config.classes, digest.hexdigest()
+    **arrays,
+    digits=digits,
+    modular=config.modular,
+    classes=config.classes,
+    data_hash=digest.hexdigest(),
   )
 
 

@@ -2,6 +2,7 @@
 
 from primelens.studies.addition import embedding
 from primelens.studies.addition import program
+from primelens.studies.addition import progress
 from primelens.studies.addition import report
 from primelens.studies.addition import settings
 from primelens.studies.study import Analysis
@@ -12,6 +13,11 @@ ANALYSES = {
     embedding.run,
     embedding.Result,
     "Principal components of the digits' vectors (A2-A9).",
+  ),
+  "progress": Analysis(
+    progress.run,
+    progress.Result,
+    "Losses and measures at every snapshot, phases (A63, B22-B30).",
   ),
 }
 STUDY = Study(

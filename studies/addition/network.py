@@ -1,7 +1,7 @@
 """Everything the analyses read of one member: activations at "=", weights.
 
 Arrays are named as in the addition spec, section 0: r_mid is `mid_NxD`, z
-`pre_NxF`, h `post_NxF`, W_L `readout_CxF`, E `embedding_PxD`.
+`pre_NxF`, h `post_NxF`, W_L `readout_VxF`, E `embedding_PxD`.
 """
 
 from typing import NamedTuple
@@ -21,12 +21,12 @@ class Network(NamedTuple):
   """
 
   embedding_PxD: jax.Array
-  readout_CxF: jax.Array
-  unembed_DxC: jax.Array
+  readout_VxF: jax.Array
+  unembed_DxV: jax.Array
   mid_NxD: jax.Array
   pre_NxF: jax.Array
   post_NxF: jax.Array
-  logit_NxC: jax.Array
+  logit_NxV: jax.Array
   pattern_NxHxT: jax.Array
 
 
@@ -39,20 +39,20 @@ def read(model: tokens.Config, params, token_Nx3, edits=None) -> Network:
     raise ValueError(
       f"This analysis reads one layer; model.trunk.layers={model.trunk.layers}."
     )
-  logit_NxC, site = tokens.apply(
+  logit_NxV, site = tokens.apply(
     model, params, token_Nx3, edits=edits, sites=_SITES
   )
   last = {name: value[0][:, ..., -1, :] for name, value in site.items()}
   down_FxD = params["blocks"]["mlp"]["down"]["kernel"][0]
-  unembed_DxC = params["unembed"]["kernel"]
+  unembed_DxV = params["unembed"]["kernel"]
   return Network(
     embedding_PxD=params["embedding"]["embedding"][:-1],
-    readout_CxF=exact(down_FxD, unembed_DxC).T,
-    unembed_DxC=unembed_DxC,
+    readout_VxF=exact(down_FxD, unembed_DxV).T,
+    unembed_DxV=unembed_DxV,
     mid_NxD=last["residual/mid"],
     pre_NxF=last["mlp/pre"],
     post_NxF=last["mlp/post"],
-    logit_NxC=logit_NxC,
+    logit_NxV=logit_NxV,
     pattern_NxHxT=last["attention/pattern"],
   )
 
@@ -63,22 +63,22 @@ def exact(a, b) -> jax.Array:
 
 
 def readout(network: Network, post_NxF, *, skip: bool = True) -> jax.Array:
-  """Returns the logits NxC that MLP activations give, with or without the
+  """Returns the logits NxV that MLP activations give, with or without the
   direct path r_mid W_U."""
-  direct_NxC = exact(post_NxF, network.readout_CxF.T)
+  direct_NxV = exact(post_NxF, network.readout_VxF.T)
   if not skip:
-    return direct_NxC
-  return direct_NxC + exact(network.mid_NxD, network.unembed_DxC)
+    return direct_NxV
+  return direct_NxV + exact(network.mid_NxD, network.unembed_DxV)
 
 
-def accuracy(logit_NxC, label_N) -> jax.Array:
+def accuracy(logit_NxV, label_N) -> jax.Array:
   """Returns the share of rows whose largest logit is the label's."""
-  return jnp.mean(jnp.argmax(logit_NxC, axis=-1) == label_N)
+  return jnp.mean(jnp.argmax(logit_NxV, axis=-1) == label_N)
 
 
-def nll(logit_NxC, label_N) -> jax.Array:
+def nll(logit_NxV, label_N) -> jax.Array:
   """Returns the mean cross-entropy in nats, exact down to 1e-30."""
-  return jnp.mean(tokens.margin_nll(logit_NxC, label_N))
+  return jnp.mean(tokens.margin_nll(logit_NxV, label_N))
 
 
 class Member(NamedTuple):

@@ -118,13 +118,13 @@ def losses(model: tokens.Config):
     return run(params, batch["train_N"]), run(fixed, batch["test_N"])
 
   def both(params, batch):
-    train_NxC, test_NxC = (by_table if fast else by_sequence)(params, batch)
+    train_NxV, test_NxV = (by_table if fast else by_sequence)(params, batch)
     label_N = batch["label_N"]
     nll = lambda logit, row_N: jnp.mean(
       tokens.margin_nll(logit, label_N[row_N])
     )
-    train = nll(train_NxC, batch["train_N"])
-    return train, nll(test_NxC, batch["test_N"])
+    train = nll(train_NxV, batch["train_N"])
+    return train, nll(test_NxV, batch["test_N"])
 
   return both
 

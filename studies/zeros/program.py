@@ -1,6 +1,7 @@
 """The zeros study's training program: series and spacing model meet here."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +111,7 @@ def build(experiment, series: windows.Series):
   model, settings = experiment.model, experiment.fit
   first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
-  data = {"value_N": series.value_N}
+  data: dict[str, Any] = {"value_N": series.value_N}
   if model.skip_order:
     data["skip"] = skip_start(series, model)
 

@@ -59,8 +59,8 @@ class PairTableTest(parameterized.TestCase):
 
   def test_large_scores_do_not_overflow(self):
     params = jax.tree.map(lambda x: 6 * x, PARAMS)
-    logit_NxC = pair_table.all_logits(params)
-    self.assertTrue(bool(jnp.isfinite(logit_NxC).all()))
+    logit_NxV = pair_table.all_logits(params)
+    self.assertTrue(bool(jnp.isfinite(logit_NxV).all()))
 
   @parameterized.parameters(
     {"layers": 2},
@@ -81,8 +81,8 @@ class PairTableTest(parameterized.TestCase):
 class MarginTest(parameterized.TestCase):
   @parameterized.parameters(0.0, 5.0, 20.0, 60.0)
   def test_exact_where_log_softmax_is_not(self, gap):
-    logit_NxC = jnp.array([[gap, 0.0, -1.0]], jnp.float32)
-    found = tokens.margin_nll(logit_NxC, jnp.array([0]))
+    logit_NxV = jnp.array([[gap, 0.0, -1.0]], jnp.float32)
+    found = tokens.margin_nll(logit_NxV, jnp.array([0]))
     expected = np.log1p(np.exp(-gap) + np.exp(-1.0 - gap))
     np.testing.assert_allclose(found, [expected], rtol=1e-5)
 

@@ -44,9 +44,9 @@ class InitTest(parameterized.TestCase):
       999, vocabulary=data.digits + 1, classes=data.classes, order=order
     )
     self.assertEqual(transformer.parameter_count(params), count)
-    logit_NxC = forward(params, data.token_Nx3)
-    log_NxC = scipy.special.log_softmax(logit_NxC, axis=1)
-    nll_N = -np.take_along_axis(log_NxC, data.label_SxN[0][:, None], 1)[:, 0]
+    logit_NxV = forward(params, data.token_Nx3)
+    log_NxV = scipy.special.log_softmax(logit_NxV, axis=1)
+    nll_N = -np.take_along_axis(log_NxV, data.label_SxN[0][:, None], 1)[:, 0]
     self.assertAlmostEqual(nll_N[data.train_SxN[0]].mean(), train, delta=6e-7)
     self.assertAlmostEqual(nll_N[data.test_SxN[0]].mean(), test, delta=6e-7)
 
