@@ -42,6 +42,8 @@ class Config:
 
   `torch_seeds` gives each population member the published initial weights of
   a PyTorch seed; without them every member starts from its own JAX key.
+  `torch_jitter` shakes them: weights times 1 + jitter N(0, 1), of that key, to
+  see what rounding alone does to a published network.
   """
 
   kind: Literal["tokens"] = "tokens"
@@ -49,11 +51,13 @@ class Config:
   classes: int = 20
   torch_seeds: tuple[int, ...] = ()
   torch_order: Literal["new", "old"] = "new"
+  torch_jitter: float = 0.0
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
 
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(self, 1, "vocabulary", "classes")
+    checks.at_least(self, 0, "torch_jitter")
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
@@ -67,6 +71,18 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
     },
     "unembed": {"kernel": normal(key_unembed, trunk.width, config.classes)},
   }
+
+
+def shaken(params, key: jax.Array, jitter: float):
+  """Returns the params times 1 + jitter N(0, 1), a number for each weight."""
+  leaves, treedef = jax.tree.flatten(params)
+  keys = jax.random.split(key, len(leaves))
+  return treedef.unflatten(
+    [
+      leaf * (1 + jitter * jax.random.normal(key, leaf.shape, leaf.dtype))
+      for leaf, key in zip(leaves, keys, strict=True)
+    ]
+  )
 
 
 def apply(

@@ -191,6 +191,24 @@ def compare(
   return written
 
 
+def possible(
+  its: study.Study, names: list[str], workdir: Path, *, named: bool
+) -> list[str]:
+  """Returns the names that a run can be read by, comparisons included.
+
+  Raises `ValueError` with the reason where the user named one that it cannot.
+  """
+  experiment, rest = runs.read_experiment(workdir), []
+  for name in names:
+    known = its.analyses.get(name)
+    obstacle = known.obstacle(experiment) if known else ""
+    if obstacle and named:
+      raise ValueError(f"{workdir} cannot be read by {name!r}: {obstacle}")
+    if not obstacle:
+      rest.append(name)
+  return rest
+
+
 def _with_first(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   """Returns the analyses of a run, those that a comparison cannot do without
   among them."""
@@ -219,10 +237,12 @@ def _main(argv: list[str]) -> int:
     cli.assign(settings, values["set"].value or [])
   )
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
+  wanted_of = {}
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)
-  for workdir in workdirs:
-    wanted = _with_first(its, names, workdir)
+    able = possible(its, names, workdir, named=bool(values.only))
+    wanted_of[workdir] = _with_first(its, able, workdir)
+  for workdir, wanted in wanted_of.items():
     if wanted:
       _analyse_all(runs.load(workdir, overrides), wanted, command)
   for path in compare(its, workdirs, names, command):

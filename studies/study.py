@@ -46,14 +46,22 @@ class Run:
     return fit.fresh(self.program, self.inputs, keys_S)
 
 
+def _fits_every_run(experiment) -> str:
+  return ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Analysis:
   """`run(run) -> result` of class `result`, drawn by the function of the same
-  name in `analyses/plots.py`; `about` is its line in `analyze.py --list`."""
+  name in `analyses/plots.py`; `about` is its line in `analyze.py --list`.
+
+  `obstacle(experiment)` says in words why a run cannot be read so, or "".
+  """
 
   run: Callable[[Any], Any]
   result: type
   about: str
+  obstacle: Callable[[Any], str] = _fits_every_run
 
 
 class Cost(NamedTuple):

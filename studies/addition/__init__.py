@@ -8,6 +8,20 @@ from primelens.studies.addition import settings
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 
+
+def _plain(experiment) -> str:
+  if experiment.task.modular:
+    return "it is about plain addition, and task.modular is true."
+  return ""
+
+
+def _modular(experiment) -> str:
+  task = experiment.task
+  if not task.modular or task.digits % 2 == 0:
+    return "it is about addition modulo an odd number of digits."
+  return ""
+
+
 ANALYSES = {
   "embedding": Analysis(
     embedding.run,

@@ -62,7 +62,11 @@ def build(experiment, pairs: addition.Pairs):
     data["start"] = published_start(model)
 
   def init(data, key):
-    return data["start"] if model.torch_seeds else tokens.init(model, key)
+    if not model.torch_seeds:
+      return tokens.init(model, key)
+    if not model.torch_jitter:
+      return data["start"]
+    return tokens.shaken(data["start"], key, model.torch_jitter)
 
   score = losses(model)
 

@@ -42,7 +42,7 @@ def reference(run) -> int | None:
     (task.digits, task.modular, task.labels) == (10, False, "true")
     and task.split == "published"
     and run.experiment.fit.optimizer.weight_decay == 1.0
-    and model.torch_order == "new"
+    and (model.torch_order, model.torch_jitter) == ("new", 0.0)
   )
   named = zip(task.split_seeds, model.torch_seeds, strict=False)
   at = [i for i, pair in enumerate(named) if pair == (598, 999)]
