@@ -191,21 +191,23 @@ def compare(
   return written
 
 
-def possible(
-  its: study.Study, names: list[str], workdir: Path, *, named: bool
-) -> list[str]:
+def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   """Returns the names that a run can be read by, comparisons included.
 
-  Raises `ValueError` with the reason where the user named one that it cannot.
+  The others are said, with the reason. Raises `ValueError` where none is left.
   """
-  experiment, rest = runs.read_experiment(workdir), []
+  experiment, rest, reasons = runs.read_experiment(workdir), [], []
   for name in names:
     known = its.analyses.get(name)
     obstacle = known.obstacle(experiment) if known else ""
-    if obstacle and named:
-      raise ValueError(f"{workdir} cannot be read by {name!r}: {obstacle}")
-    if not obstacle:
+    if obstacle:
+      reasons.append(f"{workdir} is not read by {name!r}: {obstacle}")
+    else:
       rest.append(name)
+  if not rest:
+    raise ValueError(reasons[0])
+  for reason in reasons:
+    print(reason, file=sys.stderr)
   return rest
 
 
@@ -240,7 +242,7 @@ def _main(argv: list[str]) -> int:
   wanted_of = {}
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)
-    able = possible(its, names, workdir, named=bool(values.only))
+    able = possible(its, names, workdir)
     wanted_of[workdir] = _with_first(its, able, workdir)
   for workdir, wanted in wanted_of.items():
     if wanted:
