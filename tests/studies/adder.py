@@ -1,0 +1,64 @@
+"""Runs of the addition study for the tests, made without training here."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens import tasks
+from primelens.analyses import trees
+from primelens.configs import addition_p10
+from primelens.studies.addition import program
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def experiment(pairs=((598, 999), (1, 999))):
+  """Returns the published experiment with other (split, start) pairs."""
+  config = addition_p10.get_config()
+  splits, starts = zip(*pairs, strict=True)
+  return dataclasses.replace(
+    config,
+    task=dataclasses.replace(config.task, split_seeds=splits),
+    model=dataclasses.replace(config.model, torch_seeds=starts),
+    fit=dataclasses.replace(config.fit, seeds=len(pairs)),
+  )
+
+
+def handmade(config, params_S=None) -> program.Run:
+  """Returns a run of a config with the given params, by default untrained."""
+  data = tasks.load(config.task)
+  made, inputs, _ = program.build(config, data)
+  run = program.Run(
+    workdir=Path("handmade"),
+    experiment=config,
+    data=data,
+    params_S=params_S,
+    step=0,
+    apply=program.bind(config),
+    manifest={"seeds": []},
+    frozen_S=np.full(config.fit.seeds, -1),
+    program=made,
+    inputs=inputs,
+  )
+  if params_S is not None:
+    return run
+  return dataclasses.replace(run, params_S=run.untrained_S())
+
+
+@functools.cache
+def trained() -> program.Run:
+  """Returns a run of two members: the reference network 598/999, trained
+  (`fixtures/make_adder_fixture.py`), and 1/999 as it started."""
+  run = handmade(experiment())
+  with np.load(FIXTURES / "adder_598_999.npz") as stored:
+    member = jax.tree.unflatten(
+      jax.tree.structure(run.params_S),
+      [stored[name] for name in trees.names(run.params_S)],
+    )
+  params_S = jax.tree.map(
+    lambda leaf, start_S: jnp.stack([leaf, start_S[1]]), member, run.params_S
+  )
+  return dataclasses.replace(run, params_S=params_S)
