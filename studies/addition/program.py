@@ -45,11 +45,12 @@ def check(experiment) -> None:
     )
 
 
-def build(experiment, pairs: addition.Pairs):
+def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
   """Returns the fit's program, its data and its select batch.
 
   Full batch: every step sees all train pairs of its member, and the loss of
   its test pairs is measured beside it. Nothing is selected on either.
+  `tables` is that of `losses`.
   """
   model = experiment.model
   data = {
@@ -68,7 +69,7 @@ def build(experiment, pairs: addition.Pairs):
       return data["start"]
     return tokens.shaken(data["start"], key, model.torch_jitter)
 
-  score = losses(model)
+  score = losses(model, tables=tables)
 
   def loss(params, batch, key, step):
     train, test = score(params, batch)
@@ -99,13 +100,14 @@ def published_start(model: tokens.Config):
   return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *members)
 
 
-def losses(model: tokens.Config):
+def losses(model: tokens.Config, *, tables: bool = True):
   """Returns `f(params, batch) -> (train, test)` losses in nats; only the
   train loss has a gradient.
 
-  Through the tables where the trunk allows it, else through the sequence.
+  Through the tables where the trunk allows it, else, or where `tables` is
+  false, through the sequence.
   """
-  fast = pair_table.supports(model.trunk)
+  fast = tables and pair_table.supports(model.trunk)
 
   def by_table(params, batch):
     digits = model.vocabulary - 1
