@@ -33,15 +33,17 @@ def svd(x_NxD) -> Svd:
   )
 
 
-def solve(x_NxQ, y_NxF) -> jax.Array:
+def solve(x_NxQ, y_NxF, tolerance=None) -> jax.Array:
   """Returns the shortest least-squares solution QxF of x b = y.
 
-  V diag(1 / s) U^T y over the singular values above the rounding of the
-  largest.
+  V diag(1 / s) U^T y over the singular values above `tolerance` times the
+  largest, by default its rounding, epsilon max(N, Q).
   """
   found = svd(x_NxQ)
   value_Q = found.value_Q
-  rounding = jnp.finfo(value_Q.dtype).eps * max(x_NxQ.shape) * value_Q[0]
+  if tolerance is None:
+    tolerance = jnp.finfo(value_Q.dtype).eps * max(x_NxQ.shape)
+  rounding = tolerance * value_Q[0]
   inverse_Q = jnp.where(
     value_Q > rounding, 1 / jnp.maximum(value_Q, rounding), 0
   )

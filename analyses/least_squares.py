@@ -53,6 +53,28 @@ def fit(feature_NxQ, target_NxF, rows=None) -> Fit:
   return Fit(coefficient_QxF, prediction_NxF)
 
 
+def fit_shortest(feature_NxQ, target_NxF, rows=None, tolerance=None) -> Fit:
+  """Returns the fit with an intercept and the shortest coefficients.
+
+  Features and targets about their means over the fitted rows, the features in
+  their own scale, as scikit-learn's LinearRegression: where there are more of
+  them than rows, the prediction of other rows depends on that, and on which
+  singular values count as zero (`tolerance`, see `decompositions.solve`). The
+  intercept is in the prediction and not among the coefficients.
+  """
+  feature_NxQ, target_NxF = jnp.asarray(feature_NxQ), jnp.asarray(target_NxF)
+  fitted = slice(None) if rows is None else rows
+  x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
+  x_Q, y_F = x_NxQ.mean(0), y_NxF.mean(0)
+  coefficient_QxF = decompositions.solve(
+    x_NxQ - x_Q[None], y_NxF - y_F[None], tolerance
+  )
+  prediction_NxF = jnp.matmul(
+    feature_NxQ - x_Q[None], coefficient_QxF, precision=HIGHEST
+  )
+  return Fit(coefficient_QxF, prediction_NxF + y_F[None])
+
+
 def r2_columns(truth_NxF, prediction_NxF) -> jax.Array:
   """Returns R2 of each column; NaN where the truth's deviation is < FLAT."""
   truth_NxF = jnp.asarray(truth_NxF)

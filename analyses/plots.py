@@ -16,6 +16,8 @@ from primelens.analyses import plots_heads
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
 from primelens.analyses import plots_progress
+from primelens.analyses import plots_readout
+from primelens.analyses import plots_subspace
 
 DPI = 130
 
@@ -25,6 +27,8 @@ formula = plots_formula.figure
 heads = plots_heads.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
+readout = plots_readout.figure
+subspace = plots_subspace.figure
 progress = plots_progress.figure
 
 

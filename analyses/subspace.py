@@ -1,5 +1,7 @@
 """Projections onto and away from a subspace of an activation or weight."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from primelens.analyses import decompositions
@@ -26,7 +28,8 @@ def keep(x: jax.Array, directions_DxK: jax.Array) -> jax.Array:
   """
   _check(x, directions_DxK)
   basis_DxK = basis(jnp.asarray(directions_DxK, jnp.float32))
-  inside = jnp.asarray(x, jnp.float32) @ basis_DxK @ basis_DxK.T
+  exact = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+  inside = exact(exact(jnp.asarray(x, jnp.float32), basis_DxK), basis_DxK.T)
   return inside.astype(x.dtype)
 
 

@@ -276,16 +276,22 @@ def bind(config: Config) -> Callable:
   return _BOUND.setdefault(repr(config), bound)
 
 
-def score(apply_fn, params, window_BxT1, *, min_context=1, **options):
-  """Returns the NLL in nats of each scored target, BxU, U the scored positions.
+def predict(apply_fn, params, window_BxT1, *, min_context=1, **options):
+  """Returns the mixtures of the scored targets, BxUxK.
 
   The last target of the window always; the earlier ones where at least
   `min_context` spacings are visible and the model predicts there.
   """
   mixture, _ = apply_fn(params, window_BxT1[:, :-1], **options)
   read = min(mixture.mean.shape[1], window_BxT1.shape[1] - min_context)
-  mixture = jax.tree.map(lambda leaf: leaf[:, -read:], mixture)
-  return -mixture_lib.log_density(mixture, window_BxT1[:, -read:])
+  return jax.tree.map(lambda leaf: leaf[:, -read:], mixture)
+
+
+def score(apply_fn, params, window_BxT1, **options):
+  """Returns the NLL in nats of each target that `predict` predicts, BxU."""
+  mixture = predict(apply_fn, params, window_BxT1, **options)
+  truth_BxU = window_BxT1[:, -mixture.mean.shape[1] :]
+  return -mixture_lib.log_density(mixture, truth_BxU)
 
 
 def slot_orders(slots: int, count: int, *, first_seed: int = 42) -> np.ndarray:

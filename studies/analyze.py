@@ -11,6 +11,7 @@ from absl import flags
 from primelens.analyses import results as results_lib
 from primelens.studies import cli
 from primelens.studies import experiment as experiment_lib
+from primelens.studies import listing as listing_lib
 from primelens.studies import registry
 from primelens.studies import report
 from primelens.studies import runs
@@ -29,6 +30,7 @@ With several run directories, `claims` and `report` compare them and are
 written to their common parent.
 """
 COMPARISONS = {
+  "numbers": "Every number of the source beside ours, printed and as CSV.",
   "claims": "The ledger: every published claim with our verdict.",
   "report": "One self-contained HTML page of everything there is.",
 }
@@ -59,9 +61,15 @@ def listing() -> str:
     lines.append(f"{name}:")
     rows = {key: analysis.about for key, analysis in its.analyses.items()}
     lines += [
-      f"  {key:<12}{about}" for key, about in (rows | COMPARISONS).items()
+      f"  {key:<12}{about}" for key, about in (rows | comparisons(its)).items()
     ]
   return "\n".join(lines)
+
+
+def comparisons(its: study.Study) -> dict[str, str]:
+  """Returns what a study's runs are compared by, with a line about each."""
+  lacking = () if its.numbers else ("numbers",)
+  return {k: about for k, about in COMPARISONS.items() if k not in lacking}
 
 
 def chosen(only: list[str], its: study.Study) -> list[str]:
@@ -69,7 +77,7 @@ def chosen(only: list[str], its: study.Study) -> list[str]:
 
   Raises `ValueError` listing the valid ones for an unknown name.
   """
-  known = [*its.analyses, *COMPARISONS]
+  known = [*its.analyses, *comparisons(its)]
   unknown = sorted(set(only) - set(known))
   if unknown:
     raise ValueError(f"No analysis {unknown[0]!r}; valid: {', '.join(known)}.")
@@ -174,16 +182,21 @@ def compare(
   ledger = trial.ledger(its.claims, plain)
   written = []
   folder = parent(workdirs)
+  origin = {
+    "runs": [path.name for path in workdirs],
+    "revision": runs.revision(),
+    "command": command,
+  }
+  target = folder / "results" if len(workdirs) == 1 else folder
+  keep = lambda name, result: written.append(
+    results_lib.write(target, name, result, provenance=origin)
+  )
+  if "numbers" in names and its.numbers:
+    numbers = study.Numbers(rows=its.numbers(plain))
+    print(listing_lib.aligned(numbers.rows, its.number_columns))
+    keep("numbers", numbers)
   if "claims" in names:
-    origin = {
-      "runs": [path.name for path in workdirs],
-      "revision": runs.revision(),
-      "command": command,
-    }
-    target = folder / "results" if len(workdirs) == 1 else folder
-    written.append(
-      results_lib.write(target, "claims", ledger, provenance=origin)
-    )
+    keep("claims", ledger)
   if "report" in names:
     path = folder / "report.html"
     written.append(report.write(path, its.report, tables, ledger))

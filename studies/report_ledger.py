@@ -1,7 +1,9 @@
 """Sections of the report that any study has: claims and provenance."""
 
 import collections
+from collections.abc import Callable
 import json
+from typing import Any
 
 from primelens.studies import report_page as page
 from primelens.studies import trial
@@ -81,6 +83,35 @@ def absent(name: str, run: str = "") -> page.Markup:
     page.tag("code", f"analyze.py --only={name}"),
     class_="none",
   )
+
+
+def heading(run: str, stored) -> page.Markup:
+  """Returns a run's heading, marked where its result is stale."""
+  mark = [" ", page.badge("stale", "bad")] if stored.stale else []
+  return page.tag("h3", run, *mark)
+
+
+def each(
+  tables, name: str, caption: str, body: Callable[[Any], page.Markup]
+) -> page.Markup:
+  """Returns heading, figure and `body(result)` of an analysis, run by run."""
+  parts = []
+  for run, table in tables.items():
+    if name not in table:
+      parts.append(absent(name, run))
+      continue
+    stored = table[name]
+    parts.append(heading(run, stored))
+    parts.append(page.figure(stored.figure_path, f"{run}: {caption}"))
+    parts.append(body(stored.result))
+  return page.join(parts or [absent(name)])
+
+
+def line(ledger: trial.Ledger) -> str:
+  """Returns the tally as a line of the summary."""
+  counted = tally(ledger).items()
+  text = "; ".join(f"{count} {status}" for status, count in counted)
+  return f"Claims: {text or 'none judged'}."
 
 
 def provenance(tables) -> page.Markup:

@@ -84,6 +84,13 @@ class Report:
   summary: Callable[[Mapping, trial.Ledger], list[str]]
 
 
+@dataclasses.dataclass(frozen=True)
+class Numbers:
+  """Every number of a source beside ours: a record each."""
+
+  rows: tuple[dict, ...]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Study:
   """Everything the command lines need of a study.
@@ -91,7 +98,9 @@ class Study:
   `build(experiment, data)` gives the fit's program, its data and its select
   batch, `bind(experiment)` the forward pass of the analyses, `check` raises
   `ValueError` where task, model and fit do not go together. `first` names the
-  analyses that every comparison of runs needs.
+  analyses that every comparison of runs needs. `numbers(results)` joins the
+  tables of `{run: {analysis: Result}}` into records, printed by
+  `number_columns`.
   """
 
   settings: type
@@ -104,3 +113,5 @@ class Study:
   report: Report
   run: type[Run] = Run
   first: tuple[str, ...] = ()
+  numbers: Callable[[Mapping], tuple[dict, ...]] | None = None
+  number_columns: tuple[str, ...] = ()

@@ -1,10 +1,14 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
+from primelens.studies.addition import claims
 from primelens.studies.addition import embedding
+from primelens.studies.addition import numbers
 from primelens.studies.addition import program
 from primelens.studies.addition import progress
+from primelens.studies.addition import readout
 from primelens.studies.addition import report
 from primelens.studies.addition import settings
+from primelens.studies.addition import subspace
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 
@@ -28,6 +32,18 @@ ANALYSES = {
     embedding.Result,
     "Principal components of the digits' vectors (A2-A9).",
   ),
+  "subspace": Analysis(
+    subspace.run,
+    subspace.Result,
+    "Digits without components, logits without direct path (A17-A27).",
+    _plain,
+  ),
+  "readout": Analysis(
+    readout.run,
+    readout.Result,
+    "What neurons write, by frequency and component (A36-A45, A54, A55).",
+    _plain,
+  ),
   "progress": Analysis(
     progress.run,
     progress.Result,
@@ -37,11 +53,13 @@ ANALYSES = {
 STUDY = Study(
   settings=settings.Settings,
   analyses=ANALYSES,
-  claims=(),
+  claims=claims.CLAIMS,
   check=program.check,
   build=program.build,
   bind=program.bind,
   cost=program.cost,
   report=report.REPORT,
   run=program.Run,
+  numbers=numbers.joined,
+  number_columns=numbers.COLUMNS,
 )

@@ -10,6 +10,7 @@ import numpy as np
 from primelens.analyses import least_squares
 from primelens.analyses import principal
 from primelens.studies.addition import network
+from primelens.studies.addition import snapshots
 from primelens.studies.addition import tables
 from primelens.studies.addition.tables import Reported
 
@@ -34,9 +35,11 @@ REPORTED = {
 class Result:
   """Principal components of W_E without "=", signs fixed (A4).
 
-  `score_SxPxQ` are the first components' scores, `share_SxQ` all shares of
+  `score_SxPxQ` are the first components' scores, `share_SxR` all shares of
   the variance, `embedding_PxD` the reference member's table (A2, A3), else
-  the first's. `untrained_share_SxQ` is of the same seeds before training.
+  the first's, which is member `shown`. `untrained_share_SxR` is of the same
+  seeds before training. `plane_CxPx2` are the vectors of that member at every
+  snapshot, in the plane of its last two components.
   """
 
   table: tuple[dict, ...]
@@ -44,6 +47,9 @@ class Result:
   share_SxR: np.ndarray
   untrained_share_SxR: np.ndarray
   embedding_PxD: np.ndarray
+  step_C: np.ndarray
+  plane_CxPx2: np.ndarray
+  shown: int
 
 
 def measure(model, params, member, token_Nx3):
@@ -74,6 +80,7 @@ def measure(model, params, member, token_Nx3):
     "score": score_PxQ,
     "share": found.share_Q,
     "embedding": embedding_PxD,
+    "direction": found.direction_QxD[:2],
     "value": value,
   }
 
@@ -82,10 +89,32 @@ def run(run) -> Result:
   """Returns the embedding's geometry of every member."""
   found = network.over_members(measure, run)
   null = network.over_members(measure, run, run.untrained_S())
+  shown = tables.reference(run) or 0
+  step_C, plane_CxPx2 = _over_training(run, found["direction"], shown)
   return Result(
     table=tables.rows(run, REPORTED, found["value"], null["value"]),
     score_SxPxQ=found["score"],
     share_SxR=found["share"],
     untrained_share_SxR=null["share"],
-    embedding_PxD=found["embedding"][tables.reference(run) or 0],
+    embedding_PxD=found["embedding"][shown],
+    step_C=step_C,
+    plane_CxPx2=plane_CxPx2,
+    shown=shown,
   )
+
+
+def plane(model, params, member, token_Nx3, direction_2xD):
+  """Returns the centred digits' vectors in a given plane, Px2."""
+  embedding_PxD = params["embedding"]["embedding"][:-1]
+  centred_PxD = embedding_PxD - embedding_PxD.mean(0, keepdims=True)
+  return network.exact(centred_PxD, direction_2xD.T)
+
+
+def _over_training(run, direction_Sx2xD, shown: int):
+  """Returns the steps C and planes CxPx2 of a member; none without
+  snapshots."""
+  step_C = snapshots.found(run)
+  if not step_C.size:
+    return step_C, np.zeros((0, run.pairs.digits, 2))
+  plane_SxCxPx2 = snapshots.over_members(plane, run, direction_Sx2xD)
+  return step_C, plane_SxCxPx2[shown]

@@ -117,11 +117,12 @@ def _columns(measure_S, untrained_S, at: int | None) -> dict:
     if name not in measure_S:
       continue
     value_S = np.asarray(measure_S[name], float)
+    spread = tables.spread(value_S)
     row |= {
-      name: float(np.median(value_S)),
-      f"{name}_min": float(value_S.min()),
-      f"{name}_max": float(value_S.max()),
-      f"{name}_ours": float(value_S[at]) if at is not None else float("nan"),
-      f"{name}_untrained": float(np.median(untrained_S[name])),
+      name: spread["median"],
+      f"{name}_min": spread["minimum"],
+      f"{name}_max": spread["maximum"],
+      f"{name}_ours": float(value_S[at]) if at is not None else np.nan,
+      f"{name}_untrained": tables.median(untrained_S[name]),
     }
   return row

@@ -4,7 +4,7 @@ The source drew them by eye at 1,500 / 13,300 / 16,600 epochs (B23).
 """
 
 import numpy as np
-from primelens.analyses import statistics
+from primelens.studies.addition import tables
 
 BOUNDARIES = {
   "memorised": "train accuracy first at 1",
@@ -58,19 +58,11 @@ def boundaries(step_C, curve, uniform: float):
 
 
 def _record(name: str, value_S) -> dict:
-  known_S = value_S[np.isfinite(value_S)]
-  low = high = median = np.nan
-  if known_S.size:
-    median = float(np.median(known_S))
-    interval = statistics.seed_interval(known_S)
-    low, high = float(interval.low), float(interval.high)
   return {
     "boundary": name,
     "meaning": BOUNDARIES[name],
     "by_eye": PUBLISHED.get(name, np.nan),
-    "median": median,
-    "mean_low": low,
-    "mean_high": high,
+    **tables.spread(value_S),
     "members": len(value_S),
-    "reached": int(known_S.size),
+    "reached": int(np.isfinite(value_S).sum()),
   }

@@ -13,6 +13,7 @@ import numpy as np
 from primelens.studies.addition import phases
 from primelens.studies.addition import progress_measures as measures
 from primelens.studies.addition import snapshots
+from primelens.studies.addition import tables
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Result:
   where a member never gets there. `key_SxQ` marks the key frequencies and
   `similarity_SxCxQ` is the cosine similarity of the logits with each cosine
   cube (no frequencies: empty, for plain addition). `uniform_nll` is ln C, the
-  loss of a guess.
+  loss of a guess; `population` is that of `tables.population`.
   """
 
   curves: tuple[dict, ...]
@@ -37,6 +38,7 @@ class Result:
   similarity_SxCxQ: np.ndarray
   uniform_nll: float
   modular: bool
+  population: str
 
 
 def run(run) -> Result:
@@ -50,6 +52,8 @@ def run(run) -> Result:
   found = snapshots.over_members(measure, run, key_SxQ)
   uniform = float(np.log(task.classes))
   records, boundary_ExS = phases.boundaries(step_C, found, uniform)
+  # Plain addition has no frequencies.
+  without_SxCx0 = np.zeros((len(key_SxQ), len(step_C), 0))
   return Result(
     curves=tuple({"name": k, **v._asdict()} for k, v in curves.items()),
     phases=records,
@@ -57,11 +61,10 @@ def run(run) -> Result:
     curve_VxSxC=np.stack([found[name] for name in curves]),
     boundary_ExS=boundary_ExS,
     key_SxQ=np.asarray(key_SxQ),
-    similarity_SxCxQ=found.get(
-      "similarity_Q", np.zeros((len(key_SxQ), len(step_C), 0))
-    ),
+    similarity_SxCxQ=found.get("similarity_Q", without_SxCx0),
     uniform_nll=uniform,
     modular=waves,
+    population=tables.population(run),
   )
 
 

@@ -11,8 +11,8 @@ from primelens.analyses import features
 from primelens.analyses import fourier
 from primelens.analyses import least_squares
 from primelens.analyses import principal
-from primelens.analyses import subspace
 from primelens.studies.addition import network
+from primelens.studies.addition import variants
 
 
 class Curve(NamedTuple):
@@ -57,21 +57,6 @@ def losses(read: network.Network, member) -> dict:
   return found
 
 
-def keep_first(embedding_PxD):
-  """Returns the edit of "embed" that leaves the digits their first component.
-
-  mean + ((e - mean) . v1) v1 at both operands (A17).
-  """
-  found = principal.pca(embedding_PxD)
-
-  def edit(x_BxTxD, layer):
-    mean_D = found.mean_D[None, None]
-    inside = subspace.keep(x_BxTxD[:, :2] - mean_D, found.direction_QxD[:1].T)
-    return x_BxTxD.at[:, :2].set(mean_D + inside)
-
-  return edit
-
-
 def freeze(pattern, layer):
   """Returns the pattern averaged over inputs: an edit of its site (A60)."""
   mean = pattern.mean(0, keepdims=True)
@@ -94,7 +79,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
   poly_NxQ = features.monomials(pair_NxQ, 2)
   accuracies = {}
   for name, edits in (
-    ("keep_pc1_accuracy", {"embed": keep_first(read.embedding_PxD)}),
+    ("keep_pc1_accuracy", {"embed": variants.keep_first(read.embedding_PxD)}),
     ("frozen_accuracy", {"attention/pattern": freeze}),
   ):
     edited = network.read(model, params, token_Nx3, edits)

@@ -9,14 +9,19 @@ from primelens.models import checkpoints
 from primelens.studies.addition import network
 
 
+def found(run) -> np.ndarray:
+  """Returns the steps with a snapshot, C, which may be none."""
+  return np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
+
+
 def steps(run) -> np.ndarray:
   """Returns the steps with a snapshot, C; raises `ValueError` for none."""
-  step_C = checkpoints.snapshot_steps(run.workdir / "snapshots")
-  if not step_C:
+  step_C = found(run)
+  if not step_C.size:
     raise ValueError(
       f"{run.workdir} has no snapshots; train with fit.snapshot_every=100."
     )
-  return np.array(step_C)
+  return step_C
 
 
 def over_members(measure: Callable, run, extra_S=None):

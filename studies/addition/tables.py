@@ -11,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from primelens.analyses import statistics
 
+PUBLISHED, DRIFT = "published", "shaken by rounding"
+PERMUTED, UNORDERED = "permuted labels", "unordered pairs split"
+NO_DECAY = "no weight decay"
 SMOOTH = 0.005  # spec, section 5: smooth fits repeat to about this
 KEEP = 0.03  # accuracies after removing components
 
@@ -32,21 +35,47 @@ class Reported(NamedTuple):
   remark: str = ""
 
 
-def reference(run) -> int | None:
+def reference(run, *, modular: bool = False) -> int | None:
   """Returns which member is the source's own network, None where none is.
 
-  P = 10, split 598 and start 999, true labels, weight decay 1.
+  Split 598 and start 999, true labels, weight decay 1, unshaken: of the plain
+  P = 10, or with `modular` of P = 113, whose start has the older order.
   """
   task, model = run.experiment.task, run.experiment.model
+  named, order = ((113, True), "old") if modular else ((10, False), "new")
   own = (
-    (task.digits, task.modular, task.labels) == (10, False, "true")
-    and task.split == "published"
+    (task.digits, task.modular) == named
+    and (task.labels, task.split) == ("true", "published")
     and run.experiment.fit.optimizer.weight_decay == 1.0
-    and (model.torch_order, model.torch_jitter) == ("new", 0.0)
+    and (model.torch_order, model.torch_jitter) == (order, 0.0)
   )
-  named = zip(task.split_seeds, model.torch_seeds, strict=False)
-  at = [i for i, pair in enumerate(named) if pair == (598, 999)]
+  pairs = zip(task.split_seeds, model.torch_seeds, strict=False)
+  at = [i for i, pair in enumerate(pairs) if pair == (598, 999)]
   return at[0] if own and at else None
+
+
+def population(run) -> str:
+  """Returns what a run's members have in common, as in "P = 10, published".
+
+  "published" is the source's setting: true labels, ordered pairs split, weight
+  decay 1, unshaken starts; any other run says how it differs.
+  """
+  task, model = run.experiment.task, run.experiment.model
+  decay = run.experiment.fit.optimizer.weight_decay
+  differs = [
+    name
+    for name, is_so in (
+      (PERMUTED, task.labels == "permuted"),
+      (UNORDERED, task.split == "unordered"),
+      (NO_DECAY, decay == 0),
+      (f"weight decay {decay:g}", decay not in (0, 1)),
+      (DRIFT, model.torch_jitter > 0),
+      (f"{model.trunk.layers} layers", model.trunk.layers > 1),
+    )
+    if is_so
+  ]
+  sums = "modulo " if task.modular else "P = "
+  return f"{sums}{task.digits}, {', '.join(differs) or PUBLISHED}"
 
 
 def rows(
@@ -54,28 +83,32 @@ def rows(
   reported: Mapping[str, Reported],
   value_S: Mapping[str, np.ndarray],
   untrained_S: Mapping[str, np.ndarray],
+  *,
+  modular: bool = False,
 ) -> tuple[dict, ...]:
   """Returns a record per key of `reported` that has a value, in its order.
 
   ours is the reference member's number; median, minimum, maximum and the
   mean with its 95 % interval are over members, untrained is the median of
-  the untrained networks. `agrees` says whether ours is within the tolerance
-  of the recomputed number. Raises `KeyError` for a key nobody reported.
+  the untrained networks, values are those of every member. `agrees` says
+  whether ours is within the tolerance of the recomputed number. With `modular`
+  the numbers are about the source's P = 113. Raises `KeyError` for a key
+  nobody reported.
   """
-  at = reference(run)
+  at = reference(run, modular=modular)
   unknown = sorted(set(value_S) - set(reported))
   if unknown:
     raise KeyError(f"{unknown[0]!r} is not among what was reported.")
+  its = population(run)
   return tuple(
-    _row(entry, np.asarray(value_S[key], float), untrained_S.get(key), at)
+    {"key": key, "population": its}
+    | _row(entry, np.asarray(value_S[key], float), untrained_S.get(key), at)
     for key, entry in reported.items()
     if key in value_S
   )
 
 
 def _row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
-  interval = statistics.seed_interval(value_S)
-  null = np.nan if untrained_S is None else float(np.median(untrained_S))
   ours = float(value_S[at]) if at is not None else np.nan
   known = at is not None and entry.recomputed is not None
   gap = abs(ours - entry.recomputed) if known else np.nan
@@ -87,12 +120,27 @@ def _row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
     "tolerance": entry.tolerance,
     "ours": ours,
     "agrees": bool(gap <= entry.tolerance) if known else None,
-    "median": float(np.median(value_S)),
-    "minimum": float(value_S.min()),
-    "maximum": float(value_S.max()),
-    "mean": float(interval.estimate),
-    "mean_low": float(interval.low),
-    "mean_high": float(interval.high),
-    "untrained": null,
+    **spread(value_S),
+    "untrained": np.nan if untrained_S is None else median(untrained_S),
+    "values": value_S.tolist(),
     "remark": entry.remark,
   }
+
+
+def median(value_S) -> float:
+  """Returns the median of the members that have a value; NaN for none."""
+  return spread(value_S)["median"]
+
+
+def spread(value_S) -> dict[str, float]:
+  """Returns median, minimum, maximum, mean and its 95 % interval, over the
+  members that have a value; all NaN where none has one."""
+  known_S = np.asarray(value_S, float)
+  known_S = known_S[np.isfinite(known_S)]
+  names = ("median", "minimum", "maximum", "mean", "mean_low", "mean_high")
+  if not known_S.size:
+    return dict.fromkeys(names, np.nan)
+  interval = statistics.seed_interval(known_S)
+  ends = (interval.estimate, interval.low, interval.high)
+  found = (np.median(known_S), known_S.min(), known_S.max(), *ends)
+  return dict(zip(names, map(float, found), strict=True))

@@ -7,12 +7,6 @@ from primelens.studies.zeros import published
 STANDING = {"ahead": "good", "behind": "bad", "undecided": "open"}
 
 
-def heading(run: str, stored) -> page.Markup:
-  """Returns a run's heading, marked where its result is stale."""
-  mark = [" ", page.badge("stale", "bad")] if stored.stale else []
-  return page.tag("h3", run, *mark)
-
-
 def standing(row) -> str:
   """Returns whether the model is ahead of an anchor, by the paired interval."""
   if row["model_minus_high"] < 0:
@@ -57,7 +51,11 @@ def _run(run, stored) -> page.Markup:
   )
   caption = f"{run}: model and anchors, overall and by height."
   return page.join(
-    [heading(run, stored), page.figure(stored.figure_path, caption), table]
+    [
+      report_ledger.heading(run, stored),
+      page.figure(stored.figure_path, caption),
+      table,
+    ]
   )
 
 

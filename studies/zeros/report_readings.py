@@ -1,28 +1,10 @@
 """Sections of the report on readings: masks, heads, formulas, linear parts."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
 from primelens.studies.zeros import published
 from primelens.studies.zeros import report_formulas
-from primelens.studies.zeros import report_losses
-
-
-def _each(tables, name: str, caption: str, body: Callable[[Any], page.Markup]):
-  """Returns heading, figure and tables of an analysis, run by run."""
-  parts = []
-  for run, table in tables.items():
-    if name not in table:
-      parts.append(report_ledger.absent(name, run))
-      continue
-    stored = table[name]
-    parts.append(report_losses.heading(run, stored))
-    parts.append(page.figure(stored.figure_path, f"{run}: {caption}"))
-    parts.append(body(stored.result))
-  return page.join(parts or [report_ledger.absent(name)])
 
 
 def masking(tables) -> page.Markup:
@@ -36,7 +18,7 @@ def masking(tables) -> page.Markup:
     " and a recalibration of two numbers. The reading holds only where masking"
     " beats recalibration: last column below 0.",
   )
-  curves = _each(
+  curves = report_ledger.each(
     tables,
     "masking",
     "NLL by fraction of weights removed, with controls, and what survives.",
@@ -135,7 +117,7 @@ def heads(tables) -> page.Markup:
     " networks is the null. Head numbers do not carry over from seed to seed.",
   )
   caption = "change of the NLL by head, joint removal, and the null."
-  maps = _each(tables, "heads", caption, _head_tables)
+  maps = report_ledger.each(tables, "heads", caption, _head_tables)
   table = page.table(
     ("layer", *(f"slice {h}" for h in range(8))),
     [
@@ -198,7 +180,7 @@ def _joint(result, r):
 def formula(tables) -> page.Markup:
   """Returns the formulas of every run and the published front."""
   caption = "fronts with their null, and c of c / (sum of k lags)."
-  runs = _each(tables, "formula", caption, report_formulas.formula)
+  runs = report_ledger.each(tables, "formula", caption, report_formulas.formula)
   return page.join(
     [report_formulas.PI, runs, report_formulas.published_front()]
   )
@@ -207,5 +189,5 @@ def formula(tables) -> page.Markup:
 def linear(tables) -> page.Markup:
   """Returns the linear operators of every run beside the published one."""
   caption = "coefficients by lag, their sum and R² by order."
-  runs = _each(tables, "linear", caption, report_formulas.linear)
+  runs = report_ledger.each(tables, "linear", caption, report_formulas.linear)
   return page.join([report_formulas.OPERATOR, runs])

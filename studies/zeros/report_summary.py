@@ -17,7 +17,7 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
     _joined("Our models", tables, "anchors", _anchors),
     _joined("Masking", tables, "masking", _masking),
     _constant(tables),
-    _ledger(ledger),
+    report_ledger.line(ledger),
   ]
 
 
@@ -115,9 +115,3 @@ def _constant(tables) -> str:
 
 def _c(row) -> str:
   return f"{row['c']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
-
-
-def _ledger(ledger: trial.Ledger) -> str:
-  counted = report_ledger.tally(ledger)
-  text = "; ".join(f"{count} {status}" for status, count in counted.items())
-  return f"Claims: {text or 'none judged'}."

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import statistics
 from primelens.models import mixture as mixture_lib
+from primelens.models import spacing
 from primelens.studies.zeros import program
 from primelens.tasks import windows
 
@@ -27,9 +28,10 @@ def predict(apply_fn, min_context: int, batch: int):
 
   def mixtures(params, window_NxT1):
     def one(row):
-      mixture, _ = apply_fn(params, row[None, :-1])
-      read = min(mixture.mean.shape[1], row.shape[0] - min_context)
-      return jax.tree.map(lambda leaf: leaf[0, -read:], mixture)
+      mixture = spacing.predict(
+        apply_fn, params, row[None], min_context=min_context
+      )
+      return jax.tree.map(lambda leaf: leaf[0], mixture)
 
     return jax.lax.map(one, window_NxT1, batch_size=batch)
 

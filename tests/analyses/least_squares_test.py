@@ -104,6 +104,33 @@ class FitTest(absltest.TestCase):
       )
 
 
+class ShortestTest(parameterized.TestCase):
+  @parameterized.parameters(4, 50)
+  def test_equals_sklearn_on_rows_left_out(self, features_):
+    x_NxQ, y_NxF = _sample(rows=40, features_=features_)
+    x_NxQ = x_NxQ * np.linspace(0.1, 3, features_) + 1
+    train, test = np.arange(0, 40, 2), np.arange(1, 40, 2)
+    peer = linear_model.LinearRegression().fit(x_NxQ[train], y_NxF[train])
+    found = jax.jit(least_squares.fit_shortest)(x_NxQ, y_NxF, train)
+    np.testing.assert_allclose(found.coefficient_QxF, peer.coef_.T, atol=1e-4)
+    np.testing.assert_allclose(
+      found.prediction_NxF[test], peer.predict(x_NxQ[test]), atol=1e-4
+    )
+
+  def test_small_directions_are_left_out_by_the_tolerance(self):
+    rng = np.random.default_rng(0)
+    left_NxQ = np.linalg.qr(rng.normal(size=(30, 3)))[0]
+    left_NxQ = np.linalg.qr(left_NxQ - left_NxQ.mean(0))[0]
+    x_NxQ = left_NxQ * np.array([10, 1, 0.01])
+    y_Nx1 = left_NxQ.sum(1)[:, None]
+    for tolerance, kept in ((1e-2, 2), (1e-4, 3), (None, 3), (0.5, 1)):
+      found = least_squares.fit_shortest(x_NxQ, y_Nx1, tolerance=tolerance)
+      expected_N = left_NxQ[:, :kept].sum(1)
+      np.testing.assert_allclose(
+        found.prediction_NxF[:, 0], expected_N, atol=1e-5
+      )
+
+
 class R2Test(absltest.TestCase):
   def test_columns_equal_sklearn_and_flat_ones_have_none(self):
     truth_NxF, guess_NxF = _sample(targets=4)[::-1]

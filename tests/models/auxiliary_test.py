@@ -11,6 +11,7 @@ from primelens.models import auxiliary
 from primelens.models import mixture
 from primelens.models import spacing
 from primelens.models import transformer
+import tiny_models
 
 T, M = 32, 8
 TRUNK = transformer.Config(
@@ -26,27 +27,12 @@ TRUNK = transformer.Config(
 CONFIG = spacing.Config(window=T, components=3, trunk=TRUNK)
 
 
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
+def spacings(batch=6, length=T):
+  return tiny_models.spacings(batch, length)
 
 
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
-def spacings(batch=6, length=T, seed=1):
-  rng = np.random.default_rng(seed)
-  return rng.gamma(6.0, 1 / 6.0, (batch, length)).astype(np.float32)
-
-
-def random_params(config, seed=0):
-  rng = np.random.default_rng(seed)
-  shapes = jax.eval_shape(
-    lambda key: spacing.init(config, key), jax.random.key(0)
-  )
-  draw = lambda leaf: jnp.float32(rng.normal(0.1, 0.4, leaf.shape))
-  return jax.tree.map(draw, shapes)
+def random_params(config):
+  return tiny_models.random_params(spacing, config)
 
 
 def proxies(x_BxT):

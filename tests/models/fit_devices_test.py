@@ -1,8 +1,6 @@
 """Populations on several devices: eight simulated ones in a child process."""
 
 import dataclasses
-import functools
-import importlib.util
 import os
 from pathlib import Path
 import subprocess
@@ -12,16 +10,7 @@ import tempfile
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
-
-SCRIPT = Path(__file__).with_name("tiny_fit.py")
-
-
-@functools.cache
-def tiny_fit():
-  spec = importlib.util.spec_from_file_location("tiny_fit", SCRIPT)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
+import tiny_fit
 
 
 class DevicesTest(parameterized.TestCase):
@@ -37,15 +26,15 @@ class DevicesTest(parameterized.TestCase):
       "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     subprocess.run(
-      [sys.executable, SCRIPT, "devices", folder],
+      [sys.executable, tiny_fit.__file__, "devices", folder],
       env=os.environ | options,
       check=True,
       timeout=300,
     )
     cls.found = dict(np.load(folder / "params.npz"))
-    config = dataclasses.replace(tiny_fit().CONFIG, seeds=3, steps=10)
-    outcome = tiny_fit().run(config, folder / "here")
-    cls.here = tiny_fit().named(outcome.state_S.params)
+    config = dataclasses.replace(tiny_fit.CONFIG, seeds=3, steps=10)
+    outcome = tiny_fit.run(config, folder / "here")
+    cls.here = tiny_fit.named(outcome.state_S.params)
 
   @parameterized.parameters((8, (8, 1)), (2, (2, 4)))
   def test_mesh_splits_seeds_first_and_the_batch_with_the_rest(

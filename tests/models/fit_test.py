@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib.util
 from pathlib import Path
 import tempfile
 
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import fit
 from primelens.models import optimizer
+import tiny_fit
 
 TARGET = np.array([1.0, -2.0, 0.5], np.float32)
 CONFIG = fit.Config(
@@ -22,24 +22,6 @@ CONFIG = fit.Config(
   dispatch=4,
   optimizer=optimizer.Config(rate=0.1, schedule="constant"),
 )
-
-
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
-@functools.cache
-def tiny_fit():
-  path = Path(__file__).with_name("tiny_fit.py")
-  spec = importlib.util.spec_from_file_location("tiny_fit", path)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
 
 
 def regression(bad_seeds=(), bad_step=7, kind="loss"):
@@ -104,20 +86,19 @@ def seed(tree_S, i):
 
 class PopulationTest(absltest.TestCase):
   def test_seed_alone_equals_seed_in_a_batch(self):
-    tiny = tiny_fit()
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     ends = {}
     for name, change in {
       "three": {"seeds": 3},
       "second": {"seeds": 1, "first_seed": 1},
     }.items():
-      config = dataclasses.replace(tiny.CONFIG, **change)
-      ends[name] = tiny.run(config, folder / name).state_S
+      config = dataclasses.replace(tiny_fit.CONFIG, **change)
+      ends[name] = tiny_fit.run(config, folder / name).state_S
     alone, batch = (
-      tiny.named(seed(ends[name].params, i))
+      tiny_fit.named(seed(ends[name].params, i))
       for name, i in (("second", 0), ("three", 1))
     )
-    other = tiny.named(seed(ends["three"].params, 2))
+    other = tiny_fit.named(seed(ends["three"].params, 2))
     for name in alone:
       np.testing.assert_allclose(
         alone[name], batch[name], atol=1e-5, err_msg=name

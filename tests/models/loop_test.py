@@ -26,15 +26,6 @@ CONFIG = fit.Config(
 )
 
 
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 DATA = {"target": jnp.array([1.0, -2.0, 0.5])}
 
 

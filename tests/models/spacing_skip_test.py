@@ -11,6 +11,7 @@ from primelens.models import mixture
 from primelens.models import skip
 from primelens.models import spacing
 from primelens.models import transformer
+import tiny_models
 
 T, Q, J = 10, 4, 3
 CONFIG = spacing.Config(
@@ -37,9 +38,8 @@ def prediction(kernel_QxQ, x_T, t):
   return sum(taps[lag] * (x_T[t - lag] - 1) for lag in range(order))
 
 
-def spacings(batch=2):
-  rng = np.random.default_rng(1)
-  return rng.gamma(6.0, 1 / 6.0, (batch, T)).astype(np.float32)
+def spacings():
+  return tiny_models.spacings(2, T)
 
 
 def params(**change):

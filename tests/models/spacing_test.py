@@ -17,6 +17,7 @@ from primelens.configs import zeros_prefix
 from primelens.models import mixture
 from primelens.models import spacing
 from primelens.models import transformer
+import tiny_models
 
 T, M = 12, 4
 TRUNK = transformer.Config(
@@ -42,31 +43,19 @@ PUBLISHED = {
 }
 
 
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
 def shapes(config):
   return jax.eval_shape(
     lambda key: spacing.init(config, key), jax.random.key(0)
   )
 
 
-def random_params(config, seed=0):
+def random_params(config):
   """Returns params in which every slot, id, gain and tap matters."""
-  rng = np.random.default_rng(seed)
-  draw = lambda leaf: jnp.float32(rng.normal(0.1, 0.4, leaf.shape))
-  return jax.tree.map(draw, shapes(config))
+  return tiny_models.random_params(spacing, config)
 
 
-def spacings(batch=2, length=T, seed=1):
-  rng = np.random.default_rng(seed)
-  return rng.gamma(6.0, 1 / 6.0, (batch, length)).astype(np.float32)
+def spacings(batch=2, length=T):
+  return tiny_models.spacings(batch, length)
 
 
 def run(config, params, x_BxT, **options):

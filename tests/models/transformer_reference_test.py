@@ -9,16 +9,9 @@ import jax
 import numpy as np
 from primelens.models import transformer
 from scipy import special
+from tiny_models import random_params
+from tiny_models import TRANSFORMER
 
-SMALL = transformer.Config(
-  width=12,
-  layers=3,
-  heads=3,
-  hidden=20,
-  max_positions=9,
-  dropout=0.0,
-  embed_dropout=0.0,
-)
 CASES = {
   "pre_causal": {},
   "pre_full_padding": dict(mask="full", padding=True, zero_padding=True),
@@ -43,25 +36,6 @@ CASES = {
   ),
   "leaky": dict(mask="leaky_as_published", mask_slots=2),
 }
-
-
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
-def random_params(config, seed=0):
-  """Returns params in which no bias or gain has its trivial value."""
-  rng = np.random.default_rng(seed)
-  shapes = jax.eval_shape(
-    lambda key: transformer.init(config, key), jax.random.key(0)
-  )
-  draw = lambda leaf: rng.normal(0.2, 0.5, leaf.shape).astype(np.float32)
-  return jax.tree.map(draw, shapes)
 
 
 def layer_norm(config, p, x):
@@ -167,8 +141,8 @@ class NumpyTest(parameterized.TestCase):
   def test_fused_and_explicit_paths_equal_numpy(self, name):
     options = dict(CASES[name])
     padded = options.pop("padding", False)
-    config = dataclasses.replace(SMALL, **options)
-    params = random_params(config)
+    config = dataclasses.replace(TRANSFORMER, **options)
+    params = random_params(transformer, config, mean=0.2, std=0.5)
     rng = np.random.default_rng(1)
     x = rng.normal(size=(2, 8, config.width)).astype(np.float32)
     keep = np.ones((2, 8))

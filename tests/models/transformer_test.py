@@ -10,17 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import attention
 from primelens.models import transformer
+from tiny_models import B
+from tiny_models import D
+from tiny_models import inputs
+from tiny_models import params
+from tiny_models import run
+from tiny_models import T
+from tiny_models import TRANSFORMER as CONFIG
 
-CONFIG = transformer.Config(
-  width=12,
-  layers=3,
-  heads=3,
-  hidden=20,
-  max_positions=9,
-  dropout=0.0,
-  embed_dropout=0.0,
-)
-B, T, D, H, F, L = 2, 7, 12, 3, 20, 3
+H, F, L = 3, 20, 3
 SHAPES = {
   "embed": (B, T, D),
   "residual/pre": (L, B, T, D),
@@ -38,41 +36,6 @@ SHAPES = {
   "residual/post": (L, B, T, D),
   "final": (B, T, D),
 }
-
-
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
-
-
-@functools.cache
-def params():
-  """Returns params large enough for every site to matter, gains near 1."""
-  rng = np.random.default_rng(0)
-  shapes = jax.eval_shape(
-    lambda key: transformer.init(CONFIG, key), jax.random.key(0)
-  )
-
-  def draw(path, leaf):
-    gain = jax.tree_util.keystr(path, simple=True).endswith("scale")
-    return np.float32(gain + rng.normal(0, 0.3, leaf.shape))
-
-  return jax.tree_util.tree_map_with_path(draw, shapes)
-
-
-@functools.cache
-def inputs():
-  rng = np.random.default_rng(1)
-  return rng.normal(size=(B, T, D)).astype(np.float32)
-
-
-def run(config, params, x_BxTxD, **options):
-  forward = functools.partial(transformer.apply, config, **options)
-  return jax.jit(forward)(params, x_BxTxD)
 
 
 class SitesTest(parameterized.TestCase):

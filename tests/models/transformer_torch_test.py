@@ -9,17 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
+from tiny_models import run
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
-
-
-def setUpModule():
-  # Tiny programs: compiling them takes all the time.
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
 
 
 def split_heads(array_3DxD, heads):
@@ -105,12 +97,6 @@ GPT = dataclasses.replace(
   final_norm=True,
   bias=False,
 )
-
-
-def run(config, params, x_BxTxD, **options):
-  """Returns outputs and activations, compiled once."""
-  forward = functools.partial(transformer.apply, config, **options)
-  return jax.jit(forward)(params, x_BxTxD)
 
 
 def check_gradients(config, params, grads, fixture, **options):

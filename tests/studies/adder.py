@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+import math
 from pathlib import Path
 
 import jax
@@ -10,6 +12,7 @@ import numpy as np
 from primelens import tasks
 from primelens.analyses import trees
 from primelens.configs import addition_p10
+from primelens.studies.addition import numbers
 from primelens.studies.addition import program
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -62,3 +65,22 @@ def trained() -> program.Run:
     lambda leaf, start_S: jnp.stack([leaf, start_S[1]]), member, run.params_S
   )
   return dataclasses.replace(run, params_S=params_S)
+
+
+def unexplained(analysis: str, table) -> list[str]:
+  """Returns the numbers of the reference member that neither agree with the
+  recomputed one nor lie with it in the range of the twins.
+
+  Counts and neurons' numbers, which no two programs share, are not asked.
+  Raises `KeyError` for a recomputed number without a range.
+  """
+  twins = json.loads((FIXTURES / "adder_twins.json").read_text())[analysis]
+  missed = []
+  for row in table:
+    if not math.isfinite(row["recomputed"]):
+      continue
+    low, high = twins[row["key"]]
+    record = row | {"drift_low": low, "drift_high": high}
+    if numbers.verdict(record, row["tolerance"]) == "differs":
+      missed.append(f"{row['key']}: {row['ours']} for {row['recomputed']}")
+  return missed

@@ -181,10 +181,17 @@ class ClaimsTest(parameterized.TestCase):
     decided = trial.ledger(claims.CLAIMS, _everything(published.DATA)).rows
     self.assertNotIn(OPEN, [row["status"] for row in decided])
 
-  def test_the_verdict_on_e4_says_what_it_found(self):
-    for ar24, said in ((0.124, "coefficients is ahead"), (0.2, "is not ahead")):
-      row = verdict("anchors.e4", _one(anchors=anchors(ar24=ar24)))
-      self.assertIn(said, row["because"])
+  @parameterized.parameters(
+    (0.124, "coefficients is ahead of it, so the number is no evidence"),
+    (0.18, "is not ahead of it, nor the network: the interval holds"),
+    (0.2, "is not ahead of it: the network is."),
+  )
+  def test_the_verdict_on_e4_says_what_it_found(self, ar24, said):
+    row = verdict("anchors.e4", _one(anchors=anchors(ar24=ar24)))
+    self.assertIn(said, row["because"])
+    self.assertIn(f"AR(24) {ar24:+.3f} [{ar24 - 0.01:+.3f}", row["because"])
+    ahead = "is ahead of it" in row["because"]
+    self.assertEqual(row["status"], NOT if ahead else REPRODUCED)
 
   def test_open_verdicts_show_what_small_models_say(self):
     results = {"demo": SMALL_RUN | {"masking": masking(-0.0512, -0.03)}}

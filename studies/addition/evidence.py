@@ -1,0 +1,113 @@
+"""What the claims are decided on: curves, numbers and members of runs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from primelens.studies import trial
+from primelens.studies.addition import report_tables
+from primelens.studies.addition import tables
+from primelens.studies.trial import Verdict
+
+PLAIN, MODULAR = "P = 10", "modulo 113"
+SURE = 0.9999  # test accuracy of a member that generalises fully
+EARLY = 1000  # step: the train pairs are known, the test pairs are not
+ENOUGH = 5  # members that decide a claim about any split and start
+MOST = 0.9  # of the members: a claim that holds for so many holds
+
+
+def result(
+  results, analysis: str, *, of: str = PLAIN, variant: str = tables.PUBLISHED
+):
+  """Returns the first result of an analysis on one kind of population.
+
+  Raises `trial.Missing` where no run has it.
+  """
+  wanted = f"{of}, {variant}"
+  accept = lambda table: report_tables.population(table[analysis]) == wanted
+  having = {run: t for run, t in results.items() if analysis in t}
+  return next(iter(trial.need(having, analysis, accept, wanted).values()))
+
+
+def curve(progress, name: str) -> np.ndarray:
+  """Returns a curve of a `progress` result, SxC."""
+  names = [row["name"] for row in progress.curves]
+  return np.asarray(progress.curve_VxSxC)[names.index(name)]
+
+
+def at(progress, name: str, step: int) -> np.ndarray:
+  """Returns a curve at the snapshot next to a step, S."""
+  nearest = int(np.abs(np.asarray(progress.step_C) - step).argmin())
+  return curve(progress, name)[:, nearest]
+
+
+def generalises(progress) -> np.ndarray:
+  """Returns which members get all test pairs right at the end, S."""
+  return curve(progress, "test/accuracy")[:, -1] > SURE
+
+
+def boundary(progress, name: str) -> np.ndarray:
+  """Returns the steps of a boundary by member, S; NaN: never reached."""
+  names = [row["boundary"] for row in progress.phases]
+  return np.asarray(progress.boundary_ExS)[names.index(name)]
+
+
+class Number:
+  """A number of an analysis: ours, and its value for every member."""
+
+  def __init__(self, found, key: str):
+    row = next(row for row in found.table if row["key"] == key)
+    self.ours = row["ours"]
+    self.value_S = np.asarray(row["values"], float)
+    self.untrained = row["untrained"]
+
+  def __str__(self) -> str:
+    known_S = self.value_S[np.isfinite(self.value_S)]
+    ours = f"{self.ours:.3g}; " if np.isfinite(self.ours) else ""
+    return (
+      f"{ours}median {np.median(known_S):.3g}"
+      f" ({known_S.min():.3g} to {known_S.max():.3g})"
+    )
+
+
+def numbers(found, *keys: str) -> list[Number]:
+  """Returns numbers of a result by key; raises `trial.Missing` for none."""
+  known = {row["key"] for row in found.table}
+  for key in keys:
+    if key not in known:
+      raise trial.Missing(f"number {key!r}")
+  return [Number(found, key) for key in keys]
+
+
+def behind(**named) -> dict:
+  """Returns what stands behind a verdict as plain numbers: of a `Number` ours
+  and the median of the members."""
+  plain: dict[str, float] = {}
+  for name, value in named.items():
+    if isinstance(value, Number):
+      plain[f"{name}, ours"] = float(value.ours)
+      plain[f"{name}, median"] = float(np.nanmedian(value.value_S))
+    else:
+      plain[name] = float(value)
+  return plain
+
+
+def verdict(status: trial.Status, because: str, numbers: Mapping) -> Verdict:
+  """Returns the verdict, its sentence ended with a full stop."""
+  return Verdict(status=status, because=f"{because}.", numbers=numbers)
+
+
+def by_members(
+  holds_S, because: str, numbers: Mapping, *, artefact: bool = False
+) -> Verdict:
+  """Returns the verdict on what should hold for members of any split and
+  start: for MOST of them it is reproduced; fewer than ENOUGH decide nothing."""
+  holds_S = np.asarray(holds_S, bool)
+  said = f"holds for {holds_S.sum()} of {holds_S.size} members: {because}"
+  if holds_S.size < ENOUGH:
+    return verdict("needs more compute", said, numbers)
+  if holds_S.mean() < MOST:
+    return verdict("not reproduced", said, numbers)
+  status: trial.Status = (
+    "reproduced, but an artefact" if artefact else "reproduced"
+  )
+  return verdict(status, said, numbers)

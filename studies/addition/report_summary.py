@@ -1,0 +1,115 @@
+"""The five lines: who generalises, which numbers agree, what remains."""
+
+import collections
+from collections.abc import Mapping
+
+import numpy as np
+from primelens.studies import report_ledger
+from primelens.studies import trial
+from primelens.studies.addition import evidence
+from primelens.studies.addition import numbers
+from primelens.studies.addition import report_tables
+from primelens.studies.addition import tables as tables_lib
+
+
+def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
+  """Returns the summary of `{run: {analysis: Stored}}`, always five lines."""
+  plain = {
+    run: {name: stored.result for name, stored in table.items()}
+    for run, table in tables.items()
+  }
+  return [
+    _members(plain),
+    _delay(plain),
+    _numbers(plain),
+    _mechanism(plain),
+    report_ledger.line(ledger),
+  ]
+
+
+def _progress(plain) -> dict:
+  return {
+    run: table["progress"]
+    for run, table in plain.items()
+    if "progress" in table
+  }
+
+
+def _missing(title: str, name: str) -> str:
+  return f"{title}: not run: analyze.py --only={name}."
+
+
+def _members(plain) -> str:
+  found = _progress(plain)
+  if not found:
+    return _missing("Generalisation", "progress")
+  said = []
+  for run, result in found.items():
+    all_S = evidence.generalises(result)
+    median = np.median(evidence.curve(result, "test/accuracy")[:, -1])
+    said.append(
+      f"{run} ({result.population}): {int(all_S.sum())} of {len(all_S)} members"
+      f" get all test pairs right, median test accuracy {median:.3f}"
+    )
+  return f"Generalisation: {'; '.join(said)}."
+
+
+def _delay(plain) -> str:
+  found = _progress(plain)
+  if not found:
+    return _missing("Delay", "progress")
+  said = []
+  for run, result in found.items():
+    rows = {row["boundary"]: row for row in result.phases}
+    formed = rows["formed"]
+    if formed["reached"]:
+      said.append(
+        f"{run} {report_tables.short(formed['median'])}"
+        f" ({report_tables.span(formed['minimum'], formed['maximum'])})"
+      )
+    else:
+      said.append(f"{run} never")
+  return (
+    f"Test loss below a guess for good, median step (range): {'; '.join(said)}."
+  )
+
+
+def _numbers(plain) -> str:
+  rows = numbers.joined(plain)
+  counted = collections.Counter(row["verdict"] for row in rows)
+  said = [
+    f"{counted[name]} {name}"
+    for name in ("agrees", "within drift", "not portable", "differs")
+    if counted[name]
+  ]
+  return f"Recomputed numbers beside ours: {', '.join(said) or 'none'}."
+
+
+def _mechanism(plain) -> str:
+  said = []
+  for run, result in _progress(plain).items():
+    if not result.population.endswith(tables_lib.PUBLISHED):
+      continue
+    said.append(
+      f"{run}: {_waves(result) if result.modular else _plain(result)}"
+    )
+  return f"Mechanism: {'; '.join(said) or 'no run of the published setting'}."
+
+
+def _plain(result) -> str:
+  last = lambda name: np.median(evidence.curve(result, name)[:, -1])
+  return (
+    f"z is {last('pre_additive_r2'):.3f} additive in a and b, with frozen"
+    f" attention wholly so, and accuracy falls to {last('frozen_accuracy'):.2f}"
+  )
+
+
+def _waves(result) -> str:
+  keys = [
+    ", ".join(map(str, np.flatnonzero(key_Q))) for key_Q in result.key_SxQ[:3]
+  ]
+  lead = {row["boundary"]: row for row in result.phases}["lead"]
+  return (
+    f"key frequencies {' / '.join(keys)}; the restricted loss gets below half"
+    f" a guess {report_tables.short(lead['median'])} steps before the test loss"
+  )

@@ -1,0 +1,129 @@
+"""Tables of the report, analysis by analysis."""
+
+import math
+
+from primelens.studies import report_page as page
+from primelens.studies.addition import tables
+
+
+def short(value) -> str:
+  """Returns a number with four digits; "–" where there is none."""
+  value = float(value)
+  return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def span(low, high) -> str:
+  """Returns a range, or "–"."""
+  if not (math.isfinite(float(low)) and math.isfinite(float(high))):
+    return "–"
+  return f"{short(low)} … {short(high)}"
+
+
+def is_main(result) -> bool:
+  """Returns whether a result is of the source's own setting."""
+  return population(result).endswith(tables.PUBLISHED)
+
+
+def population(result) -> str:
+  """Returns what the members of a result's run have in common."""
+  rows = getattr(result, "table", ())
+  return rows[0]["population"] if rows else getattr(result, "population", "")
+
+
+def of(name: str, result) -> page.Markup:
+  """Returns the tables of an analysis' result."""
+  parts = [page.tag("p", f"Members: {population(result)}.")]
+  if getattr(result, "fits", ()):
+    parts.append(_fits(result.fits))
+  own = {"progress": _phases, "subspace": _variants}.get(name)
+  if own:
+    parts.append(own(result))
+  return page.join(parts)
+
+
+def _fits(rows) -> page.Markup:
+  """Returns the fits: R2 in and out of sample, and what they are worth."""
+  measure = lambda row, name: short(row.get(name, math.nan))
+  body = [
+    (
+      row["item"],
+      f"{row['target']} on {row['design']}",
+      measure(row, "r2_mean_ours"),
+      measure(row, "r2_mean"),
+      span(row["r2_mean_min"], row["r2_mean_max"]),
+      measure(row, "heldout_mean"),
+      measure(row, "accuracy"),
+      measure(row, "nll_nats"),
+      measure(row, "test_accuracy"),
+      measure(row, "r2_mean_untrained"),
+    )
+    for row in rows
+  ]
+  head = (
+    *("item", "fit", "R² ours", "R²", "range", "R² held out"),
+    *("accuracy", "loss", "test accuracy", "R² untrained"),
+  )
+  return page.table(
+    head,
+    body,
+    caption="Least-squares fits: mean R² over columns (ours: the source's own"
+    " network; else the median over members), fitted on train pairs and scored"
+    " on test pairs (held out), and accuracy and cross-entropy in nats of the"
+    " logits that the fitted values give.",
+    text=(0, 1),
+  )
+
+
+def _phases(result) -> page.Markup:
+  """Returns the boundaries of the phases, derived from the curves."""
+  body = [
+    (
+      row["boundary"],
+      row["meaning"],
+      short(row["by_eye"]) if result.modular else "–",
+      short(row["median"]),
+      span(row["minimum"], row["maximum"]),
+      span(row["mean_low"], row["mean_high"]),
+      f"{row['reached']} of {row['members']}",
+    )
+    for row in result.phases
+  ]
+  head = (
+    *("boundary", "meaning", "drawn by eye", "median step", "range"),
+    *("95 % of the mean", "members"),
+  )
+  return page.table(
+    head,
+    body,
+    caption="Phases of training, in steps, from the curves of every member."
+    f" Snapshots are {result.step_C[0]:,} steps apart.",
+    text=(0, 1),
+  )
+
+
+def _variants(result) -> page.Markup:
+  """Returns the interventions on the digits' vectors."""
+  body = [
+    (
+      row["item"],
+      row["words"],
+      short(row["accuracy_ours"]),
+      short(row["accuracy"]),
+      span(row["accuracy_min"], row["accuracy_max"]),
+      short(row["nll_nats"]),
+      f"{row['removed_share']:.3f}",
+      row["count"],
+    )
+    for row in result.variants
+  ]
+  head = (
+    *("item", "intervention", "accuracy ours", "accuracy", "range", "loss"),
+    *("variance removed", "draws"),
+  )
+  return page.table(
+    head,
+    body,
+    caption="Interventions on both digits' vectors; medians and ranges over"
+    " members, loss in nats.",
+    text=(0, 1),
+  )

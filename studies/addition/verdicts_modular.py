@@ -1,0 +1,130 @@
+"""Verdicts on modular addition: frequencies, cubes, phases."""
+
+import numpy as np
+from primelens.studies.addition import evidence
+from primelens.studies.addition import phases
+from primelens.studies.trial import Verdict
+
+SEVERAL = 3  # members of which an interval says something
+
+
+def _found(results, analysis: str):
+  return evidence.result(results, analysis, of=evidence.MODULAR)
+
+
+def constants(results) -> Verdict:
+  """The published frequencies, on a network trained here."""
+  found = _found(results, "fourier")
+  residual, loss, own = evidence.numbers(
+    found, "residual_as_published", "fitted_nll_as_published", "residual"
+  )
+  because = (
+    f"with 17, 25, 32, 47 the cubes leave {residual} of the logits and a loss "
+    f"of {loss} (a guess: {np.log(113):.2f}); with the frequencies found in "
+    f"the network they leave {own}: they differ by start and must be found"
+  )
+  holds = bool((residual.value_S < 0.5).all())
+  status = "reproduced" if holds else "not reproduced"
+  numbers = evidence.behind(residual=residual, loss_nats=loss, own=own)
+  return evidence.verdict(status, because, numbers)
+
+
+def clusters(results) -> Verdict:
+  """Every neuron at one frequency."""
+  found = _found(results, "fourier")
+  share, median, null = evidence.numbers(
+    found, "clustered", "share_median", "gaussian_neuron_share"
+  )
+  because = (
+    f"share of neurons with more than 0.85 of their energy at one frequency "
+    f"{share}; the median neuron has {median}, a Gaussian map {null}"
+  )
+  holds = bool((share.value_S > 0.8).all())
+  status = "reproduced" if holds else "not reproduced"
+  numbers = evidence.behind(clustered=share, median=median, gaussian=null)
+  return evidence.verdict(status, because, numbers)
+
+
+def cubes(results) -> Verdict:
+  """Logits as a sum of cosine cubes at few frequencies."""
+  found = _found(results, "fourier")
+  keys, residual, loss, full, random = evidence.numbers(
+    found, "readout_keys", "residual", "fitted_nll", "all_nll", "random_cube"
+  )
+  because = (
+    f"{keys} key frequencies leave {residual} of the logits; their cubes alone "
+    f"have a loss of {loss}, the network {full}; a random cube's cosine is "
+    f"{random}"
+  )
+  holds = bool(
+    ((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all()
+  )
+  status = "reproduced" if holds else "not reproduced"
+  numbers = evidence.behind(
+    keys=keys, residual=residual, fitted_nll=loss, all_nll=full
+  )
+  return evidence.verdict(status, because, numbers)
+
+
+def lead(results) -> Verdict:
+  """The restricted loss falls before the test loss."""
+  progress = _found(results, "progress")
+  lead_S = evidence.boundary(progress, "lead")
+  known_S = lead_S[np.isfinite(lead_S)]
+  row = next(row for row in progress.phases if row["boundary"] == "lead")
+  numbers = evidence.behind(
+    median=row["median"], mean_low=row["mean_low"], mean_high=row["mean_high"]
+  )
+  because = (
+    "the restricted loss gets below half of a guess "
+    f"{row['median']:,.0f} steps before the test loss ({known_S.size} of "
+    f"{lead_S.size} members"
+  )
+  if known_S.size < SEVERAL:
+    because += f"; an interval needs {SEVERAL})"
+    return evidence.verdict("needs more compute", because, numbers)
+  because += f", mean {row['mean_low']:,.0f} to {row['mean_high']:,.0f})"
+  holds = row["mean_low"] > 0
+  status = "reproduced" if holds else "not reproduced"
+  return evidence.verdict(status, because, numbers)
+
+
+def excluded(results) -> Verdict:
+  """The excluded loss rises while the circuit forms."""
+  progress = _found(results, "progress")
+  excluded_SxC = evidence.curve(progress, "train/excluded_nll_nats")
+  train_S = evidence.curve(progress, "train/nll_nats")[:, -1]
+  low_S, end_S = excluded_SxC.min(1), excluded_SxC[:, -1]
+  because = (
+    f"the excluded loss has its least, {np.median(low_S):.3g} nats, while the "
+    f"network memorises, and ends at {np.median(end_S):.3g}, where the train "
+    f"loss is {np.median(train_S):.2g}"
+  )
+  numbers = evidence.behind(least=np.median(low_S), end=np.median(end_S))
+  holds = bool((end_S > 10 * low_S).all())
+  status = "reproduced" if holds else "not reproduced"
+  return evidence.verdict(status, because, numbers)
+
+
+def boundaries(results) -> Verdict:
+  """The phase lines drawn by eye, beside those of the curves."""
+  progress = _found(results, "progress")
+  found = {name: evidence.boundary(progress, name) for name in phases.PUBLISHED}
+  said = ", ".join(
+    f"{name} {np.nanmedian(step_S):,.0f} (by eye {phases.PUBLISHED[name]:,.0f})"
+    for name, step_S in found.items()
+    if np.isfinite(step_S).any()
+  )
+  members = len(next(iter(found.values())))
+  because = f"from the curves of {members} member(s): {said}"
+  numbers = evidence.behind(
+    **{name: np.median(step_S) for name, step_S in found.items()}
+  )
+  if members < SEVERAL:
+    return evidence.verdict("needs more compute", because, numbers)
+  near = [
+    abs(np.nanmedian(step_S) / phases.PUBLISHED[name] - 1) < 0.2
+    for name, step_S in found.items()
+  ]
+  status = "reproduced" if all(near) else "not reproduced"
+  return evidence.verdict(status, because, numbers)

@@ -1,0 +1,275 @@
+import dataclasses
+import math
+import os
+import tempfile
+
+from absl.testing import absltest
+import adder
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import plots
+from primelens.analyses import plots_attention
+from primelens.analyses import results
+from primelens.models import tokens
+from primelens.studies.addition import attention
+from primelens.studies.addition import attention_edits
+from primelens.studies.addition import attention_reported
+from primelens.studies.addition import effects
+from primelens.studies.addition import network
+
+P, CLASSES, SLOPE = 10, 20, 0.3
+MODEL = tokens.Config(
+  vocabulary=P + 1,
+  classes=CLASSES,
+  trunk=tokens.plain_trunk(width=8, heads=2, hidden=4),
+)
+A_N, B_N = np.divmod(np.arange(P * P), P)
+
+
+def handmade():
+  """Returns the params of a network whose attention is known.
+
+  Only "=" has a query; its score to digit d is SLOPE d in head 0 and 0 in head
+  1, to itself 0. Head 0 reads the digits into z_0, and head 1, which always
+  gives 1/3 to each, into z_1 = (a + b) / 3. The logits 3 c z_1 - c^2 / 2 are
+  largest at c = a + b.
+  """
+  params = jax.tree.map(jnp.zeros_like, tokens.init(MODEL, jax.random.key(0)))
+  block, c_V = params["blocks"], jnp.arange(CLASSES)
+  digits = params["embedding"]["embedding"].at[:P, 0].set(jnp.arange(P))
+  params["embedding"]["embedding"] = digits.at[P, 1].set(1)
+  heads = block["attention"]
+  put = lambda part, *where: (
+    lambda value: part.update(kernel=part["kernel"].at[(0, *where)].set(value))
+  )
+  put(heads["query"], 1, 0, 0)(2.0)  # = sqrt(Dh), which scores divide by
+  put(heads["key"], 0, 0, 0)(SLOPE)
+  for head in range(2):
+    put(heads["value"], 0, head, 0)(1.0)
+    put(heads["out"], head, 0, 2 + head)(1.0)
+    put(block["mlp"]["up"], 2 + head, head)(1.0)
+  put(block["mlp"]["down"], 1, 4)(3.0)
+  kernel_DxV = params["unembed"]["kernel"].at[4].set(c_V)
+  params["unembed"]["kernel"] = kernel_DxV.at[1].set(-(c_V**2) / 2)
+  return params
+
+
+def _pattern() -> np.ndarray:
+  """The pattern of head 0 in closed form, Nx3."""
+  power_3xN = np.exp(SLOPE * np.stack([A_N, B_N, 0 * A_N]))
+  return (power_3xN / power_3xN.sum(0)).T
+
+
+class HandmadeTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.params = handmade()
+    run = adder.trained()
+    cls.token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
+    cls.member = jax.tree.map(lambda x: x[0], network.members(run.pairs))
+    measure = jax.jit(lambda *data: attention.measure(MODEL, *data))
+    found = measure(cls.params, cls.member, cls.token_Nx3)
+    cls.found = jax.device_get(found)
+
+  def _replaced(self, pattern_NxHxT):
+    return attention_edits.replaced(
+      MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT)
+    )
+
+  def test_patterns_and_their_averages(self):
+    pattern_Nx3 = _pattern()
+    np.testing.assert_allclose(
+      self.found["pattern"][:, 0], pattern_Nx3, atol=1e-6
+    )
+    np.testing.assert_allclose(self.found["pattern"][:, 1], 1 / 3, atol=1e-6)
+    np.testing.assert_allclose(
+      self.found["mean"][0], pattern_Nx3.mean(0), atol=1e-6
+    )
+    np.testing.assert_allclose(
+      self.found["deviation"][0], pattern_Nx3.std(0), atol=1e-6
+    )
+
+  def test_scores_by_digit(self):
+    expected = np.zeros((2, 2, P))
+    expected[0] = SLOPE * np.arange(P)
+    np.testing.assert_allclose(self.found["score"], expected, atol=1e-5)
+
+  def test_z_is_additive_once_attention_is_fixed(self):
+    at = {name: v for v, name in enumerate(attention_reported.EDITS)}
+    design = list(attention_reported.DESIGNS).index("additive")
+    least_V = self.found["fit"]["r2_min"][design]
+    most_V = self.found["fit"]["r2_max"][design]
+    # Head 0 mixes a and b; head 1 is additive anyway.
+    self.assertLess(least_V[at["intact"]], 0.99)
+    self.assertAlmostEqual(most_V[at["intact"]], 1, places=5)
+    for name in ("frozen", "half", "uniform"):
+      self.assertAlmostEqual(least_V[at[name]], 1, places=5)
+
+  def test_accuracy_under_each_pattern(self):
+    accuracy_V = dict(
+      zip(
+        attention_reported.EDITS,
+        self.found["effect"]["all/accuracy"],
+        strict=True,
+      )
+    )
+    for name in ("intact", "frozen", "uniform", "resampled"):
+      self.assertEqual(accuracy_V[name], 1)  # head 1 stays at thirds
+    # (1/2, 1/2, 0) makes 1.5 (a + b) of a + b: right at 0, and at 1 by a tie.
+    c_V, sum_N = np.arange(CLASSES), A_N + B_N
+    logit_NxV = np.outer(1.5 * sum_N, c_V) - c_V**2 / 2
+    right = np.mean(logit_NxV.argmax(1) == sum_N)
+    self.assertAlmostEqual(accuracy_V["half"], right, places=6)
+    self.assertLess(right, 0.1)
+
+  def test_single_heads(self):
+    np.testing.assert_array_equal(self.found["fixed"], [1, 1])
+    np.testing.assert_array_equal(self.found["moving"], [1, 1])
+
+  def test_an_edit_that_does_nothing(self):
+    read = network.read(MODEL, self.params, self.token_Nx3)
+    same = self._replaced(read.pattern_NxHxT)
+    np.testing.assert_array_equal(same.logit_NxV, read.logit_NxV)
+    np.testing.assert_array_equal(same.pre_NxF, read.pre_NxF)
+
+  def test_attending_to_a_alone_reads_a(self):
+    pattern_NxHxT = np.zeros((P * P, 2, 3), np.float32)
+    pattern_NxHxT[:, 0, 0] = pattern_NxHxT[:, 1, 1] = 1
+    pre_NxF = self._replaced(pattern_NxHxT).pre_NxF
+    np.testing.assert_allclose(pre_NxF[:, 0], A_N, atol=1e-5)
+    np.testing.assert_allclose(pre_NxF[:, 1], B_N, atol=1e-5)
+
+
+class PartsTest(absltest.TestCase):
+  def test_asymmetry_compares_mirrored_inputs(self):
+    a, b = np.indices((P, P))
+    pattern_PxPx1x3 = np.zeros((P, P, 1, 3), np.float32)
+    pattern_PxPx1x3[..., 0, 0] = (a > b) + 0.5 * (a == b)
+    pattern_PxPx1x3[..., 0, 1] = (b > a) + 0.5 * (a == b)
+    mirrored = lambda x: attention.asymmetry(x.reshape(-1, 1, 3))
+    np.testing.assert_array_equal(mirrored(pattern_PxPx1x3), [0])
+    pattern_PxPx1x3[3, 7, 0, 0] = 0.25
+    np.testing.assert_array_equal(mirrored(pattern_PxPx1x3), [0.25])
+
+  def test_resampled_patterns_are_all_patterns_and_nobody_keeps_its_own(self):
+    pattern_NxHxT = np.broadcast_to(np.arange(7.0)[:, None, None], (7, 2, 3))
+    found = attention_edits.replacements(
+      jnp.asarray(pattern_NxHxT), jax.random.key(3)
+    )
+    given_N = np.asarray(found)[-1, :, 0, 0]
+    np.testing.assert_array_equal(np.sort(given_N), np.arange(7))
+    self.assertFalse(np.any(given_N == np.arange(7)))
+
+  def test_by_head_freezes_one_or_all_others(self):
+    pattern_NxHxT = np.random.default_rng(0).random((6, 3, 3))
+    mean_HxT = pattern_NxHxT.mean(0)
+    fixed, moving = attention_edits.by_head(jnp.asarray(pattern_NxHxT))
+    for head in range(3):
+      for other in range(3):
+        own_NxT = np.broadcast_to(mean_HxT[other], (6, 3))
+        free_NxT = pattern_NxHxT[:, other]
+        one, rest = (
+          (own_NxT, free_NxT) if other == head else (free_NxT, own_NxT)
+        )
+        np.testing.assert_allclose(fixed[head, :, other], one, rtol=1e-6)
+        np.testing.assert_allclose(moving[head, :, other], rest, rtol=1e-6)
+
+  def test_largest_wave(self):
+    wave = lambda k: np.cos(2 * np.pi * k * np.arange(11) / 11 + 1)
+    score_SxHxP = np.stack([[2 + wave(3), wave(1) + 2 * wave(4)]])
+    np.testing.assert_allclose(
+      attention.largest_wave(score_SxHxP), [[1, 0.8]], atol=1e-5
+    )
+
+  def test_shifted_logits_have_the_means_of_the_others(self):
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 9, 4))
+    moved = effects.shifted(jnp.asarray(one), jnp.asarray(other))
+    np.testing.assert_allclose(moved.mean(0), other.mean(0), atol=1e-6)
+    gap = np.asarray(moved) - one
+    np.testing.assert_allclose(gap, gap[:1] + 0 * gap, atol=1e-6)
+
+
+class TrainedTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.result = attention.run(adder.trained())
+    cls.row = {row["key"]: row for row in cls.result.table}
+
+  def test_recomputed_numbers(self):
+    """All but those that rounding moves: head 0 and single scores, which the
+    remarks give the twins' range of."""
+    for key, entry in attention_reported.REPORTED.items():
+      if entry.recomputed is not None and not entry.remark:
+        with self.subTest(key):
+          self.assertTrue(self.row[key]["agrees"], self.row[key])
+
+  def test_numbers_moved_by_rounding_are_as_their_remarks_say(self):
+    """The recomputed one and ours, both within the range of 12 twins."""
+    for key, (low, high) in attention_reported.TWINS.items():
+      with self.subTest(key):
+        row = self.row[key]
+        for value in (row["recomputed"], row["ours"]):
+          self.assertBetween(value, low - 0.006, high + 0.006)
+
+  def test_scores_and_patterns_agree(self):
+    # alpha_a / alpha_b = exp(score_a - score_b), head by head.
+    score_Hx2xP = self.result.score_SxHx2xP[0]
+    pattern_Hx3xPxP = self.result.pattern_Hx3xPxP
+    ratio = np.log(pattern_Hx3xPxP[:, 0] / pattern_Hx3xPxP[:, 1])
+    gap = score_Hx2xP[:, 0, :, None] - score_Hx2xP[:, 1, None, :]
+    np.testing.assert_allclose(ratio, gap, atol=1e-4)
+
+  def test_curvature_comes_from_attention(self):
+    fit = {row["fit"]: row for row in self.result.fits}
+    self.assertLess(fit["intact/additive"]["r2_mean_ours"], 0.8)
+    self.assertGreater(fit["intact/poly2"]["r2_mean_ours"], 0.99)
+    for edit in ("frozen", "half", "uniform"):
+      for design in ("all", "additive"):
+        row = fit[f"{edit}/{design}"]
+        self.assertAlmostEqual(row["r2_min_ours"], 1, places=4)
+        self.assertAlmostEqual(row["heldout_median_ours"], 1, places=4)
+        # The fitted values are z: they are worth what z is.
+        self.assertAlmostEqual(
+          row["accuracy_ours"], self.row[f"{edit}_all/accuracy"]["ours"]
+        )
+
+  def test_every_row_is_listed(self):
+    self.assertEqual(list(self.row), list(attention_reported.REPORTED))
+    fits = [row["fit"] for row in self.result.fits]
+    self.assertEqual(fits, list(attention_reported.FITS))
+
+  def test_is_stored_and_drawn(self):
+    with tempfile.TemporaryDirectory() as folder:
+      results.write(folder, "attention", self.result, provenance={})
+      stored, _ = results.read(folder, "attention", attention.Result)
+      path = os.path.join(folder, "attention.png")
+      plots.save(plots_attention.figure(stored), path)
+      self.assertGreater(os.path.getsize(path), 10_000)
+
+  def test_one_member_is_drawn(self):
+    one = {
+      field.name: getattr(self.result, field.name)[:1]
+      for field in dataclasses.fields(self.result)
+      if "_Sx" in field.name
+    }
+    figure = plots_attention.figure(dataclasses.replace(self.result, **one))
+    self.assertLen(figure.axes[0].lines, 2)  # a and b, no thin lines
+
+
+class ModularTest(absltest.TestCase):
+  def test_modular_rows_claim_no_number_of_the_plain_network(self):
+    modular = attention_reported.of(True)
+    self.assertIn("head0_wave", modular)
+    self.assertNotIn("head0_score_last", modular)
+    for entry in modular.values():
+      self.assertIsNone(entry.recomputed)
+      self.assertEqual(entry.tolerance, math.inf)
+    self.assertIs(attention_reported.of(False), attention_reported.REPORTED)
+
+
+if __name__ == "__main__":
+  absltest.main()

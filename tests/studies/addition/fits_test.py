@@ -1,0 +1,78 @@
+from absl.testing import absltest
+import adder
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import features
+from primelens.studies.addition import fits
+from primelens.studies.addition import network
+
+P = 10
+A_N, B_N = np.divmod(np.arange(P * P), P)
+ROW_N = np.random.default_rng(0).permutation(P * P)
+MEMBER = network.Member(
+  label_N=jnp.asarray(A_N + B_N),
+  train_N=jnp.asarray(ROW_N[:72]),
+  test_N=jnp.asarray(ROW_N[72:]),
+)
+
+
+class ScoreTest(absltest.TestCase):
+  def test_what_is_in_the_design_fits_in_and_out_of_sample(self):
+    # Logits -(c - a - b)^2 need a + b and its square, up to terms that all
+    # classes share: they are of the span of the raw quadratic.
+    code_P = jnp.linspace(-1, 1, P)[:, None]
+    design_NxQ = features.monomials(features.pairs(code_P), 2)
+    class_V = np.arange(20)
+    logit_NxV = -((class_V[None] - (A_N + B_N)[:, None]) ** 2.0)
+    found = fits.score(
+      design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x
+    )
+    for name in ("r2_mean", "r2_min", "heldout_mean", "heldout_median"):
+      np.testing.assert_allclose(found[name], 1, atol=1e-4)
+    self.assertEqual(float(found["accuracy"]), 1)
+    self.assertEqual(float(found["test_accuracy"]), 1)
+    # Two neighbours at distance 1 on each side: ln(1 + 2/e + 2/e^4 + ...),
+    # except at the ends, where class -1 does not exist.
+    inner = np.log(1 + 2 * sum(np.exp(-(k**2.0)) for k in range(1, 6)))
+    self.assertLess(float(found["nll_nats"]), inner)
+    self.assertGreater(float(found["nll_nats"]), 0.9 * inner)
+
+  def test_noise_is_fitted_but_not_predicted(self):
+    rng = np.random.default_rng(1)
+    noise_NxF = jnp.asarray(rng.normal(size=(P * P, 40)), jnp.float32)
+    design_NxQ = jnp.asarray(rng.normal(size=(P * P, 15)), jnp.float32)
+    found = fits.score(design_NxQ, noise_NxF, MEMBER)
+    # E R2 of Q regressors without a constant, about the mean: near Q / N.
+    np.testing.assert_allclose(found["r2_mean"], 0.15, atol=0.03)
+    self.assertLess(float(found["heldout_mean"]), 0)
+    self.assertNotIn("accuracy", found)
+
+  def test_a_column_that_does_not_vary_is_left_out(self):
+    design_NxQ = features.additive(P)
+    target_NxF = jnp.stack(
+      [jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1
+    )
+    found = fits.score(design_NxQ, target_NxF, MEMBER)
+    np.testing.assert_allclose(found["r2_mean"], 1, atol=1e-5)
+    self.assertEqual(int(found["above_999"]), 1)
+
+
+class RecordsTest(absltest.TestCase):
+  def test_members_are_summarised_and_ours_is_the_reference(self):
+    run = adder.trained()
+    named = {"one": fits.Fit("A46", "z", "Poly2")}
+    value = {"one": {"r2_mean": np.array([0.9, 0.5])}}
+    null = {"one": {"r2_mean": np.array([0.1, 0.3])}}
+    (row,) = fits.records(run, named, value, null)
+    self.assertEqual((row["item"], row["target"]), ("A46", "z"))
+    self.assertEqual(row["r2_mean_ours"], 0.9)
+    self.assertAlmostEqual(row["r2_mean"], 0.7)
+    self.assertEqual((row["r2_mean_min"], row["r2_mean_max"]), (0.5, 0.9))
+    self.assertAlmostEqual(row["r2_mean_untrained"], 0.2)
+    self.assertNotIn("accuracy", row)
+    with self.assertRaisesRegex(KeyError, "two"):
+      fits.records(run, named, {"two": {}}, {})
+
+
+if __name__ == "__main__":
+  absltest.main()
