@@ -10,11 +10,16 @@ import pathlib
 
 from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_anchors
+from primelens.analyses import plots_attention
 from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
+from primelens.analyses import plots_fourier
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
+from primelens.analyses import plots_neurons
+from primelens.analyses import plots_polynomial
+from primelens.analyses import plots_probe
 from primelens.analyses import plots_progress
 from primelens.analyses import plots_readout
 from primelens.analyses import plots_subspace
@@ -27,6 +32,11 @@ formula = plots_formula.figure
 heads = plots_heads.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
+fourier = plots_fourier.figure
+attention = plots_attention.figure
+polynomial = plots_polynomial.figure
+neurons = plots_neurons.figure
+probe = plots_probe.figure
 readout = plots_readout.figure
 subspace = plots_subspace.figure
 progress = plots_progress.figure

@@ -6,7 +6,7 @@ from matplotlib import figure as mpl_figure
 import numpy as np
 from primelens.analyses import plots_style as style
 
-_TICKS = 20  # more digits than this are not numbered one by one
+MANY = 20  # digits, beyond which lines are thin and not numbered
 
 
 @style.styled
@@ -22,7 +22,9 @@ def figure(result) -> mpl_figure.Figure:
     for row in range(2):
       image = _map(axes[row + 1, head], result.pattern_Hx3xPxP[head, row])
   axes[0, 0].set_ylabel("score")
-  axes[0, 0].legend(loc="best")
+  low, high = axes[0, 0].get_ylim()
+  axes[0, 0].set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+  axes[0, 0].legend(loc="upper center", ncols=2)
   for row, name in enumerate("ab"):
     axes[row + 1, 0].set_ylabel(f"attention to {name}\na")
   upper.colorbar(
@@ -45,12 +47,13 @@ def _scores(ax, result, head: int) -> None:
     others = np.delete(score_SxPx2[..., 0], result.shown, axis=0)
     ax.plot(digit_P, others.T, color=style.GREY, lw=0.4, alpha=0.45)
   own_Px2 = score_SxPx2[result.shown]
-  ax.plot(digit_P, own_Px2[:, 0], color=style.BLUE, lw=1.8, label="to a")
+  width = 1.8 if len(digit_P) <= MANY else 0.9
+  ax.plot(digit_P, own_Px2[:, 0], color=style.BLUE, lw=width, label="to a")
   dashes = (0, (2, 2))
   ax.plot(
     *(digit_P, own_Px2[:, 1]),
     color=style.ORANGE,
-    lw=1.8,
+    lw=width,
     ls=dashes,
     label="to b",
   )
@@ -69,7 +72,7 @@ def _map(ax, value_PxP):
   )
   ax.grid(visible=False)
   ax.set_xlabel("b")
-  if len(value_PxP) <= _TICKS:
+  if len(value_PxP) <= MANY:
     ax.set(
       xticks=range(0, len(value_PxP), 3), yticks=range(0, len(value_PxP), 3)
     )

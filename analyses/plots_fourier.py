@@ -24,7 +24,7 @@ def figure(result) -> mpl_figure.Figure:
     _curves(ax, null_SxQ, style.GREY, "untrained")
     _mark(ax, result, value_SxQ)
     ax.set(title=title, ylabel="norm")
-  axes[0].legend(loc="upper center")
+  axes[0].legend(loc="upper left", ncols=2)
   _curves(axes[2], result.similarity_SxQ, style.BLUE, "trained")
   _mark(axes[2], result, result.similarity_SxQ)
   axes[2].set(title="Logits and cosine cubes", ylabel="cosine similarity")
@@ -55,9 +55,7 @@ def _mark(ax, result, value_SxQ) -> None:
   key = np.flatnonzero(result.key_SxQ[result.shown])
   ax.plot(key, own_Q[key], "o", ms=5, mfc="none", color=style.ORANGE)
   top = float(np.max(value_SxQ[:, 1:]))
-  ax.set_ylim(
-    min(0.0, float(np.min(value_SxQ[:, 1:]))) - 0.03 * top, 1.18 * top
-  )
+  ax.set_ylim(min(0.0, float(np.min(value_SxQ[:, 1:]))) - 0.03 * top, 1.3 * top)
   if len(key) > 8:
     return
   for k in key:
@@ -66,7 +64,7 @@ def _mark(ax, result, value_SxQ) -> None:
       xytext=(0, 6),
       textcoords="offset points",
       ha="center",
-      fontsize=8.5,
+      fontsize=7.5,
       color=style.ORANGE,
     )
 

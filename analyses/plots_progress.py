@@ -5,6 +5,7 @@ import numpy as np
 from primelens.analyses import plots_style as style
 
 _PHASES = ("peak", "formed", "cleaned")
+MOST = 0.9  # of the members: a phase line of fewer would mean little
 
 
 @style.styled
@@ -49,15 +50,20 @@ def _curve(ax, result, v: int, number: int) -> None:
 
 
 def _phase_lines(ax, result, *, named: bool) -> None:
-  for row in result.phases:
-    if row["boundary"] in _PHASES and np.isfinite(row["median"]):
-      ax.axvline(row["median"], color=style.GREY, lw=0.9, ls="--")
-      if named:
-        ax.text(
-          *(row["median"], 1.0, f" {row['boundary']}"),
-          transform=ax.get_xaxis_transform(),
-          ha="left",
-          va="top",
-          fontsize=8,
-          color=style.GREY,
-        )
+  """Draws the boundaries that most members reach, at their median."""
+  rows = [
+    row
+    for row in result.phases
+    if row["boundary"] in _PHASES and row["reached"] >= MOST * row["members"]
+  ]
+  for number, row in enumerate(rows):
+    ax.axvline(row["median"], color=style.GREY, lw=0.9, ls="--")
+    if named:
+      ax.text(
+        *(row["median"], 1.0 - 0.05 * number, f" {row['boundary']}"),
+        transform=ax.get_xaxis_transform(),
+        ha="left",
+        va="top",
+        fontsize=8,
+        color=style.GREY,
+      )

@@ -1,8 +1,13 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
+from primelens.studies.addition import attention
 from primelens.studies.addition import claims
 from primelens.studies.addition import embedding
+from primelens.studies.addition import fourier
+from primelens.studies.addition import neurons
 from primelens.studies.addition import numbers
+from primelens.studies.addition import polynomial
+from primelens.studies.addition import probe
 from primelens.studies.addition import program
 from primelens.studies.addition import progress
 from primelens.studies.addition import readout
@@ -31,6 +36,19 @@ ANALYSES = {
     embedding.run,
     embedding.Result,
     "Principal components of the digits' vectors (A2-A9).",
+    _plain,
+  ),
+  "probe": Analysis(
+    probe.run,
+    probe.Result,
+    "A linear probe of the sum beside its controls (A10).",
+    _plain,
+  ),
+  "neurons": Analysis(
+    neurons.run,
+    neurons.Result,
+    "Single neurons: sum, copies, flips (A1, A11-A16, A28-A35, A38, A62).",
+    _plain,
   ),
   "subspace": Analysis(
     subspace.run,
@@ -38,11 +56,28 @@ ANALYSES = {
     "Digits without components, logits without direct path (A17-A27).",
     _plain,
   ),
+  "polynomial": Analysis(
+    polynomial.run,
+    polynomial.Result,
+    "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
+    _plain,
+  ),
   "readout": Analysis(
     readout.run,
     readout.Result,
     "What neurons write, by frequency and component (A36-A45, A54, A55).",
     _plain,
+  ),
+  "attention": Analysis(
+    attention.run,
+    attention.Result,
+    "Patterns, and the network with frozen ones (A59, A60, B1-B3).",
+  ),
+  "fourier": Analysis(
+    fourier.run,
+    fourier.Result,
+    "Frequencies of embedding, neurons and logits (B4-B29).",
+    _modular,
   ),
   "progress": Analysis(
     progress.run,

@@ -41,29 +41,9 @@ _TARGETS = {
 _TENTH, _HUNDREDTH = 0.05, 0.01
 
 
-# What 12 twins of the reference network span whose starts differ by rounding.
-TWINS = {
-  "head0_a": (0.356, 0.485),
-  "head0_b": (0.356, 0.483),
-  "head0_equal": (0.033, 0.288),
-  "head0_deviation": (0.007, 0.253),
-  "head0_score_least": (-1.18, -0.03),
-  "head0_score_last": (0.06, 1.96),
-  "head1_score_first": (1.80, 2.05),
-  "head1_score_last": (-1.06, -0.99),
-  "head2_score_first": (1.00, 1.38),
-  "head2_score_last": (0.89, 1.13),
-  "head3_score_first": (-1.18, -1.04),
-}
-
-
-def _entry(key, quantity, source, recomputed, tolerance=tables.SMOOTH):
-  """Returns a number of A59, with a remark where float drift moves it far."""
-  remark = ""
-  if key in TWINS:
-    low, high = TWINS[key]
-    remark = f"float drift: 12 twins span {low:g} to {high:g}."
-  return Reported("A59", quantity, source, recomputed, tolerance, remark)
+def _entry(quantity, source, recomputed, tolerance=tables.SMOOTH):
+  """Returns a number of A59."""
+  return Reported("A59", quantity, source, recomputed, tolerance)
 
 
 def _means() -> dict[str, Reported]:
@@ -74,20 +54,20 @@ def _means() -> dict[str, Reported]:
     ):
       key = f"head{head}_{name}"
       words = f"mean attention to {word}, head {head}"
-      found[key] = _entry(key, words, source, mean)
+      found[key] = _entry(words, source, mean)
   for head, deviation in enumerate(_DEVIATION):
     key = f"head{head}_deviation"
     words = f"deviation of attention to a over inputs, head {head}"
     source = "varies with the input, unexplained"
-    found[key] = _entry(key, words, source, deviation, _HUNDREDTH)
+    found[key] = _entry(words, source, deviation, _HUNDREDTH)
   return found
 
 
 _WHERE = {"first": "digit 0", "last": "digit 9", "least": "smallest"}
 _SCORES = {
-  (key := f"head{head}_score_{where}"): _entry(
-    *(key, f"score to a, {_WHERE[where]}, head {head}", "not given"),
-    *(recomputed, tolerance),
+  f"head{head}_score_{where}": _entry(
+    f"score to a, {_WHERE[where]}, head {head}",
+    *("not given", recomputed, tolerance),
   )
   for head, where, recomputed, tolerance in (
     (0, "least", -0.55, _HUNDREDTH),

@@ -28,6 +28,19 @@ def result(
   return next(iter(trial.need(having, analysis, accept, wanted).values()))
 
 
+def largest(results, analysis: str):
+  """Returns an analysis of the modular population with the most members, and
+  that population; raises `trial.Missing` where no run has it."""
+  its = lambda table: report_tables.population(table[analysis])
+  accept = lambda table: (
+    its(table).startswith("modulo") and its(table).endswith(tables.PUBLISHED)
+  )
+  having = {run: t for run, t in results.items() if analysis in t}
+  found = trial.need(having, analysis, accept, "of modular addition")
+  most = max(found.values(), key=lambda its: len(its.key_SxQ))
+  return most, report_tables.population(most)
+
+
 def curve(progress, name: str) -> np.ndarray:
   """Returns a curve of a `progress` result, SxC."""
   names = [row["name"] for row in progress.curves]
@@ -62,11 +75,13 @@ class Number:
 
   def __str__(self) -> str:
     known_S = self.value_S[np.isfinite(self.value_S)]
-    ours = f"{self.ours:.3g}; " if np.isfinite(self.ours) else ""
-    return (
-      f"{ours}median {np.median(known_S):.3g}"
-      f" ({known_S.min():.3g} to {known_S.max():.3g})"
-    )
+    if known_S.size == 1:
+      return f"{known_S[0]:.3g}"
+    range_ = f"{known_S.min():.3g} to {known_S.max():.3g}"
+    median = f"{np.median(known_S):.3g}"
+    if not np.isfinite(self.ours):
+      return f"{median} in the median ({range_})"
+    return f"{self.ours:.3g} (members {median}, {range_})"
 
 
 def numbers(found, *keys: str) -> list[Number]:

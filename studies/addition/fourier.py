@@ -98,6 +98,7 @@ def of_network(
   neurons = fourier_neurons.spectra(read.post_NxF, keys[1])
   member_QxF = fourier_neurons.clusters(neurons["share"])
   own_QxQ = fourier_neurons.cluster_readout(member_QxF, readout["readout_QxF"])
+  clustered_Q = key_Q & member_QxF.any(1)
   inputs_2 = jax.lax.map(
     lambda direction_QxF: fourier_neurons.input_map(
       read.post_NxF, direction_QxF
@@ -115,7 +116,7 @@ def of_network(
     | _other_values(read, member, key_Q, embedding_key_Q)
     | fourier_weights.published_norms(readout["readout_row"])
     | {
-      name: fourier_weights.average(share_Q, key_Q)
+      name: fourier_weights.average(share_Q, clustered_Q)
       for name, share_Q in zip(
         ("input_share", "input_share_as_published"),
         inputs_2["share"],
@@ -134,6 +135,7 @@ def of_network(
       "embedding_key": embedding_key_Q,
       "cosine": fourier_weights.interference(key_Q),
       "cluster_readout": own_QxQ,
+      "input_share": inputs_2["share"][0],
       "input": inputs_2["map"][0, ..., strongest],
       "input_spectrum": inputs_2["spectrum"][0, ..., strongest],
     }
@@ -177,6 +179,7 @@ def _frequencies(found) -> tuple[dict, ...]:
       },
       "in_embedding": bool(found["embedding_key"][s, k]),
       "cluster": int(size_SxQ[s, k]),
+      "input_share": float(found["input_share"][s, k]),
       "coefficient": float(found["coefficient"][s, k]),
       "similarity": float(found["similarity"][s, k]),
     }
@@ -197,11 +200,9 @@ def run(run) -> Result:
     draws=settings.random_directions,
   )
   found, null = untrained.beside(each, run)
-  at = tables.reference(run, modular=True) or 0
+  at = tables.reference(run) or 0
   return Result(
-    table=tables.rows(
-      run, REPORTED, found["value"], null["value"], modular=True
-    ),
+    table=tables.rows(run, REPORTED, found["value"], null["value"]),
     frequencies=_frequencies(found),
     untrained_embedding_norm_SxQ=null["embedding_norm"],
     untrained_readout_norm_SxQ=null["readout_norm"],

@@ -59,7 +59,8 @@ _NEURONS = {
     "B17", "own share of a cluster's W_logit F^T squares", "only its own"
   ),
   "input_share": _told(
-    "B19", "share of sin cos and cos sin in the input map", "only these"
+    *("B19", "share of sin cos and cos sin in the input map", "only these"),
+    "mean over key frequencies that have a cluster",
   ),
   "input_share_as_published": _told(
     "B19", "the same of the published direction", "only these"
@@ -87,7 +88,8 @@ _READOUT = {
   "readout_key_least": _told("B16", "smallest norm of a key's wave", "17.00"),
   "readout_other_largest": _told("B16", "largest norm of any other", "< 0.55"),
   "direction_cluster": _told(
-    "B18", "share of the sine direction on its own cluster"
+    *("B18", "share of the sine direction on its own cluster", ""),
+    "mean over key frequencies that have a cluster",
   ),
   "direction_cluster_as_published": _told(
     "B18", "the same with F in the place of F^T"

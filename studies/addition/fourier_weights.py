@@ -114,7 +114,8 @@ def readout_values(found, key_Q, member_QxF) -> dict:
     energy_QxF = direction_QxF**2
     total_Q = energy_QxF.sum(1)
     own_Q = jnp.where(member_QxF, energy_QxF, 0).sum(1)
-    return average(own_Q / jnp.where(total_Q > 0, total_Q, 1), key_Q)
+    share_Q = own_Q / jnp.where(total_Q > 0, total_Q, 1)
+    return average(share_Q, key_Q & member_QxF.any(1))
 
   return {
     "readout_key_least": jnp.where(key_P, row_P, jnp.inf).min(),

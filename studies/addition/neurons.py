@@ -16,7 +16,6 @@ from primelens.studies.addition import neuron_blocks
 from primelens.studies.addition import neuron_changes
 from primelens.studies.addition import neuron_components
 from primelens.studies.addition import neuron_correlations
-from primelens.studies.addition import neuron_drift
 from primelens.studies.addition import neuron_fits
 from primelens.studies.addition import neuron_fits_reported
 from primelens.studies.addition import neuron_flips
@@ -28,9 +27,7 @@ _PARTS = (
   *(neuron_correlations, neuron_components, neuron_blocks),
   *(neuron_changes, neuron_flips, neuron_fits_reported),
 )
-REPORTED = neuron_drift.remarked(
-  {key: row for part in _PARTS for key, row in part.REPORTED.items()}
-)
+REPORTED = {key: row for part in _PARTS for key, row in part.REPORTED.items()}
 FITS = neuron_components.FITS | neuron_fits_reported.FITS
 
 

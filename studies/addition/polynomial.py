@@ -116,7 +116,7 @@ def run(run) -> Result:
   digits = run.experiment.task.digits
   draws = rng.normal(size=(run.settings.random_directions, digits, 2))
   each = functools.partial(measure, random_RxPx2=np.float32(draws))
-  found, null = untrained.beside(each, run)
+  found, null = map(_named, untrained.beside(each, run))
   at = tables.reference(run) or 0
   return Result(
     table=_table(run, found, null),
@@ -133,6 +133,14 @@ def run(run) -> Result:
     **{f"{name}_SxM": _stack(found["fits"], name) for name in DRAWN},
     **_coefficients(found["coefficient"], at),
   )
+
+
+def _named(found: dict) -> dict:
+  """Returns what `measure` gave of every member, with its fits by name."""
+  return found | {
+    "fits": polynomial_fits.named_scores(found["fits"]),
+    "simulated": polynomial_fits.named_simulations(found["simulated"]),
+  }
 
 
 def _stack(measures: dict, name: str) -> np.ndarray:

@@ -99,7 +99,7 @@ def designs(score_Px2, random_RxPx2) -> jax.Array:
 
 
 def scores(read: network.Network, member, design_VxNxQ) -> dict:
-  """Returns the measures of every one of FITS, traced.
+  """Returns the measures of every one of FITS for `named_scores`, traced.
 
   The logits of a fit are those that the network makes of it, with its direct
   path.
@@ -114,15 +114,23 @@ def scores(read: network.Network, member, design_VxNxQ) -> dict:
     return _of_both(read, functools.partial(hidden, design_NxQ)), logit
 
   both_V, logit_V = jax.lax.map(each, design_VxNxQ)
-  found = {}
+  return {"hidden": both_V, "logit": logit_V}
+
+
+def named_scores(found: dict) -> dict:
+  """Returns measures of every member by their fit, from `scores` over S."""
+  measures = {}
   for at, target in enumerate(("pre", "post")):
-    one_V = {name: x_Vx2[:, at] for name, x_Vx2 in both_V.items()}
-    found |= _named(one_V, f"{target}_{{}}")
-  return found | _named(logit_V, "logit_{}")
+    one_SxV = {
+      name: x_SxVx2[:, :, at] for name, x_SxVx2 in found["hidden"].items()
+    }
+    measures |= _named(one_SxV, f"{target}_{{}}")
+  return measures | _named(found["logit"], "logit_{}")
 
 
 def simulations(read: network.Network, member, design_VxNxQ) -> dict:
-  """Returns what the SIMULATED logits are worth, traced (A49-A51, A53).
+  """Returns what the SIMULATED logits are worth, traced (A49-A51, A53), for
+  `named_simulations`.
 
   L^ = relu(fit of z) W_L^T or (fit of h) W_L^T, with r_mid W_U and without.
   """
@@ -146,13 +154,22 @@ def simulations(read: network.Network, member, design_VxNxQ) -> dict:
     judge = functools.partial(judged, read, member)
     return jax.vmap(judge)(inside_4xNxV, outside_4xNxV)
 
-  measure_V = jax.lax.map(each, design_VxNxQ)
-  found = {"exact_mlp": judged(read, member, exact_NxV, exact_NxV)}
+  return {
+    "paths": jax.lax.map(each, design_VxNxQ),
+    "exact_mlp": judged(read, member, exact_NxV, exact_NxV),
+  }
+
+
+def named_simulations(found: dict) -> dict:
+  """Returns measures by their fit, from `simulations` over S."""
+  measures = {"exact_mlp": found["exact_mlp"]}
   kinds = itertools.product(("pre", "post"), PATHS)
   for at, (target, path) in enumerate(kinds):
-    one_V = {name: x_Vx4[:, at] for name, x_Vx4 in measure_V.items()}
-    found |= _named(one_V, f"{target}_{{}}_{path}")
-  return found
+    one_SxV = {
+      name: x_SxVx4[:, :, at] for name, x_SxVx4 in found["paths"].items()
+    }
+    measures |= _named(one_SxV, f"{target}_{{}}_{path}")
+  return measures
 
 
 def judged(read: network.Network, member, logit_NxV, outside_NxV) -> dict:
@@ -188,11 +205,12 @@ def _post(value_NxF, rectify):
   return jnp.where(rectify, jax.nn.relu(value_NxF), value_NxF)
 
 
-def _named(measure_V: dict, form: str) -> dict:
+def _named(measure_SxV: dict, form: str) -> dict:
   """Returns the measures by design, random draws averaged."""
   *fixed, random = DESIGNS
-  take = lambda at: {name: x_V[at] for name, x_V in measure_V.items()}
-  draws = {name: x_V[len(fixed) :] for name, x_V in measure_V.items()}
-  return {form.format(name): take(at) for at, name in enumerate(fixed)} | {
-    form.format(random): {name: x_R.mean(0) for name, x_R in draws.items()}
+  take = lambda at: {name: x_SxV[:, at] for name, x_SxV in measure_SxV.items()}
+  draws = {
+    name: x_SxV[:, len(fixed) :].mean(1) for name, x_SxV in measure_SxV.items()
   }
+  named = {form.format(name): take(at) for at, name in enumerate(fixed)}
+  return named | {form.format(random): draws}

@@ -36,8 +36,8 @@ REPORTED = {
     "probe, held-out MSE, directions of rounding included",
     "almost perfect",
     0.0159,
-    remark="The recomputed number's own limit is unknown, and what rounding"
-    " adds is arbitrary: ours 0.045 with 1e-6, twins 0.006 to 0.11.",
+    remark="The recomputed number's own limit of small directions is unknown,"
+    " and what rounding adds through them is arbitrary.",
   ),
   "r2_as_published": Reported(
     "A10",

@@ -30,6 +30,10 @@ LOSSES = {
   "test/accuracy": Curve("test accuracy", "B30"),
 }
 PLAIN = {
+  "test/mirrored_accuracy": Curve(
+    "accuracy, test pairs whose (b, a) is in train", "A63"
+  ),
+  "test/lone_accuracy": Curve("accuracy, test pairs without it", "A63"),
   "pre_poly2_r2": Curve("z on Poly2, mean R2", "A46"),
   "pre_sums_r2": Curve("z on the published symmetric features", "A50"),
   "pre_additive_r2": Curve("z on f(a) + g(b), mean R2", "A63"),
@@ -63,6 +67,20 @@ def freeze(pattern, layer):
   return jnp.broadcast_to(mean, pattern.shape)
 
 
+def mirrored(read: network.Network, member) -> dict:
+  """Returns the accuracy on test pairs whose mirror image (b, a) is a train
+  pair, which commutativity alone explains, and on the others; NaN for none."""
+  test_N, digits = member.test_N, len(read.embedding_PxD)
+  a_N, b_N = test_N // digits, test_N % digits
+  known_N = jnp.isin(b_N * digits + a_N, member.train_N)
+  right_N = read.logit_NxV[test_N].argmax(-1) == member.label_N[test_N]
+  mean = lambda where_N: jnp.sum(right_N & where_N) / jnp.sum(where_N)
+  return {
+    "test/mirrored_accuracy": mean(known_N),
+    "test/lone_accuracy": mean(~known_N),
+  }
+
+
 def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
   """Returns the curves of plain addition at one checkpoint, which has no key
   frequencies."""
@@ -86,6 +104,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
     accuracies[name] = network.accuracy(edited.logit_NxV, member.label_N)
   return (
     losses(read, member)
+    | mirrored(read, member)
     | {
       "pre_poly2_r2": mean_r2(poly_NxQ, read.pre_NxF),
       "pre_sums_r2": mean_r2(features.sums(pair_NxQ), read.pre_NxF),

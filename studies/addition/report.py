@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 import functools
+import math
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
@@ -67,13 +68,18 @@ def joined(tables) -> page.Markup:
     *("item", "quantity", "source", "recomputed", "ours", ""),
     *("twins", "median", "range", "untrained", *numbers.CONTROLS),
   )
-  table = page.table(
-    head,
-    map(_number, rows),
-    caption=f"{len(rows)} numbers of the source and of its recomputation.",
-    text=(0, 1, 2, 5),
+  known = [row for row in rows if math.isfinite(row["recomputed"])]
+  rest = [row for row in rows if not math.isfinite(row["recomputed"])]
+  table = lambda rows, caption: page.table(
+    head, map(_number, rows), caption=caption, text=(0, 1, 2, 5)
   )
-  return page.join([note, table])
+  parts = [note]
+  if known:
+    parts.append(table(known, f"{len(known)} numbers that were recomputed."))
+  if rest:
+    caption = f"{len(rest)} numbers of the source or of controls alone."
+    parts.append(page.details(caption, table(rest, caption)))
+  return page.join(parts)
 
 
 def _number(row) -> tuple:

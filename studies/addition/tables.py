@@ -35,16 +35,16 @@ class Reported(NamedTuple):
   remark: str = ""
 
 
-def reference(run, *, modular: bool = False) -> int | None:
+def reference(run) -> int | None:
   """Returns which member is the source's own network, None where none is.
 
   Split 598 and start 999, true labels, weight decay 1, unshaken: of the plain
-  P = 10, or with `modular` of P = 113, whose start has the older order.
+  P = 10, or modulo 113, where the start has the older order.
   """
   task, model = run.experiment.task, run.experiment.model
-  named, order = ((113, True), "old") if modular else ((10, False), "new")
+  digits, order = (113, "old") if task.modular else (10, "new")
   own = (
-    (task.digits, task.modular) == named
+    task.digits == digits
     and (task.labels, task.split) == ("true", "published")
     and run.experiment.fit.optimizer.weight_decay == 1.0
     and (model.torch_order, model.torch_jitter) == (order, 0.0)
@@ -83,19 +83,16 @@ def rows(
   reported: Mapping[str, Reported],
   value_S: Mapping[str, np.ndarray],
   untrained_S: Mapping[str, np.ndarray],
-  *,
-  modular: bool = False,
 ) -> tuple[dict, ...]:
   """Returns a record per key of `reported` that has a value, in its order.
 
   ours is the reference member's number; median, minimum, maximum and the
   mean with its 95 % interval are over members, untrained is the median of
   the untrained networks, values are those of every member. `agrees` says
-  whether ours is within the tolerance of the recomputed number. With `modular`
-  the numbers are about the source's P = 113. Raises `KeyError` for a key
-  nobody reported.
+  whether ours is within the tolerance of the recomputed number. Raises
+  `KeyError` for a key nobody reported.
   """
-  at = reference(run, modular=modular)
+  at = reference(run)
   unknown = sorted(set(value_S) - set(reported))
   if unknown:
     raise KeyError(f"{unknown[0]!r} is not among what was reported.")

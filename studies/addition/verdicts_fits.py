@@ -9,7 +9,7 @@ CLOSE = 0.005  # R2 this close is the same
 
 
 def quadratic(results) -> Verdict:
-  """z is quadratic in the components: attention's doing, and no surprise."""
+  """z is quadratic in the components: by attention, which freezing shows."""
   fits = evidence.result(results, "polynomial")
   attention = evidence.result(results, "attention")
   progress = evidence.result(results, "progress")

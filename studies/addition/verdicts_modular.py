@@ -3,6 +3,7 @@
 import numpy as np
 from primelens.studies.addition import evidence
 from primelens.studies.addition import phases
+from primelens.studies.addition import tables
 from primelens.studies.trial import Verdict
 
 SEVERAL = 3  # members of which an interval says something
@@ -68,40 +69,44 @@ def cubes(results) -> Verdict:
 
 def lead(results) -> Verdict:
   """The restricted loss falls before the test loss."""
-  progress = _found(results, "progress")
+  progress, its = evidence.largest(results, "progress")
   lead_S = evidence.boundary(progress, "lead")
   known_S = lead_S[np.isfinite(lead_S)]
-  row = next(row for row in progress.phases if row["boundary"] == "lead")
+  found = tables.spread(lead_S)
   numbers = evidence.behind(
-    median=row["median"], mean_low=row["mean_low"], mean_high=row["mean_high"]
+    **{name: found[name] for name in ("median", "mean_low", "mean_high")}
   )
   because = (
     "the restricted loss gets below half of a guess "
-    f"{row['median']:,.0f} steps before the test loss ({known_S.size} of "
-    f"{lead_S.size} members"
+    f"{found['median']:,.0f} steps before the test loss in the median "
+    f"({known_S.size} of {lead_S.size} members, {its}"
   )
   if known_S.size < SEVERAL:
     because += f"; an interval needs {SEVERAL})"
     return evidence.verdict("needs more compute", because, numbers)
-  because += f", mean {row['mean_low']:,.0f} to {row['mean_high']:,.0f})"
-  holds = row["mean_low"] > 0
+  because += (
+    f"; 95 % of the mean {found['mean_low']:,.0f} to {found['mean_high']:,.0f})"
+  )
+  holds = found["mean_low"] > 0
   status = "reproduced" if holds else "not reproduced"
   return evidence.verdict(status, because, numbers)
 
 
 def excluded(results) -> Verdict:
   """The excluded loss rises while the circuit forms."""
-  progress = _found(results, "progress")
+  progress, its = evidence.largest(results, "progress")
   excluded_SxC = evidence.curve(progress, "train/excluded_nll_nats")
+  learned_S = evidence.generalises(progress)
   train_S = evidence.curve(progress, "train/nll_nats")[:, -1]
   low_S, end_S = excluded_SxC.min(1), excluded_SxC[:, -1]
   because = (
     f"the excluded loss has its least, {np.median(low_S):.3g} nats, while the "
     f"network memorises, and ends at {np.median(end_S):.3g}, where the train "
-    f"loss is {np.median(train_S):.2g}"
+    f"loss is {np.median(train_S):.2g} ({learned_S.sum()} of "
+    f"{learned_S.size} members generalise, {its})"
   )
   numbers = evidence.behind(least=np.median(low_S), end=np.median(end_S))
-  holds = bool((end_S > 10 * low_S).all())
+  holds = bool((end_S > 10 * low_S)[learned_S].all() and learned_S.any())
   status = "reproduced" if holds else "not reproduced"
   return evidence.verdict(status, because, numbers)
 

@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
 
@@ -30,7 +31,7 @@ def random_params(model, config, *, mean=0.1, std=0.4, gain=0.0, seed=0):
 
   def draw(path, leaf):
     is_gain = jax.tree_util.keystr(path, simple=True).endswith("scale")
-    return np.float32(gain * is_gain + rng.normal(mean, std, leaf.shape))
+    return jnp.float32(gain * is_gain + rng.normal(mean, std, leaf.shape))
 
   return jax.tree_util.tree_map_with_path(draw, shapes)
 

@@ -142,7 +142,9 @@ class NumpyTest(parameterized.TestCase):
     options = dict(CASES[name])
     padded = options.pop("padding", False)
     config = dataclasses.replace(TRANSFORMER, **options)
-    params = random_params(transformer, config, mean=0.2, std=0.5)
+    params = jax.device_get(
+      random_params(transformer, config, mean=0.2, std=0.5)
+    )
     rng = np.random.default_rng(1)
     x = rng.normal(size=(2, 8, config.width)).astype(np.float32)
     keep = np.ones((2, 8))

@@ -78,15 +78,19 @@ def trained(memory: str = "none") -> Path:
 
 
 def tiny_settings() -> settings.Settings:
-  """Returns analysis settings that take seconds."""
+  """Returns analysis settings that take seconds.
+
+  Batches that divide the windows, and as many windows of select as of test:
+  the rest of a division is a forward pass of its own to compile.
+  """
   return settings.Settings(
-    evaluation=settings.Evaluation(select_windows=16, min_context=8),
+    evaluation=settings.Evaluation(select_windows=16, min_context=8, batch=4),
     bootstrap=settings.Bootstrap(block=20, samples=40),
     masking=settings.Masking(ratios=(0.0, 0.5, 0.9), windows=16),
-    heads=settings.Heads(windows=16),
-    formula=settings.Formula(samples=200, cue_matrices=8, cue_size=24),
+    heads=settings.Heads(windows=16, sweep_batch=2),
+    formula=settings.Formula(samples=216, cue_matrices=8, cue_size=24),
     symbolic=settings.Symbolic(samples=100),
-    linear=settings.Linear(long_order=4, jacobian_windows=8, samples=200),
+    linear=settings.Linear(long_order=4, jacobian_windows=8, samples=216),
   )
 
 

@@ -36,6 +36,7 @@ def progress(population, boundary=None, **curve):
   boundary = boundary or {}
   return types.SimpleNamespace(
     population=population,
+    key_SxQ=np.zeros((MEMBERS, 3), bool),
     step_C=step_C,
     curves=tuple({"name": name} for name in curves),
     curve_VxSxC=np.array(
@@ -84,7 +85,13 @@ class LearningTest(parameterized.TestCase):
   )
   def test_all_pairs_for_most_members(self, accuracy_S, status):
     last = np.stack([np.zeros(MEMBERS), accuracy_S], axis=1)
-    row = decide("learning.all", progress=progress(PLAIN, test__accuracy=last))
+    found = progress(
+      PLAIN,
+      test__accuracy=last,
+      test__mirrored_accuracy=last,
+      test__lone_accuracy=last,
+    )
+    row = decide("learning.all", progress=found)
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters(
@@ -217,7 +224,10 @@ class ModularTest(parameterized.TestCase):
   )
   def test_excluded_loss_rises(self, excluded, status):
     found = progress(
-      self.ITS, train__excluded_nll_nats=excluded, train__nll_nats=1e-7
+      self.ITS,
+      train__excluded_nll_nats=excluded,
+      train__nll_nats=1e-7,
+      test__accuracy=1.0,
     )
     row = decide("modular.excluded", progress=found)
     self.assertEqual(row["status"], status)

@@ -425,16 +425,13 @@ class ReferenceTest(absltest.TestCase):
     super().setUp()
     self.config = addition_p113.get_config()
 
-  def _at(self, config, **options):
-    run = types.SimpleNamespace(experiment=config)
-    return tables.reference(run, **options)
+  def _at(self, config):
+    return tables.reference(types.SimpleNamespace(experiment=config))
 
   def test_the_published_networks(self):
-    self.assertEqual(self._at(self.config, modular=True), 0)
-    self.assertIsNone(self._at(self.config))
+    self.assertEqual(self._at(self.config), 0)
     plain = adder.experiment(((1, 1), (598, 999)))
     self.assertEqual(self._at(plain), 1)
-    self.assertIsNone(self._at(plain, modular=True))
 
   def test_any_other_is_none(self):
     replace = dataclasses.replace
@@ -446,7 +443,7 @@ class ReferenceTest(absltest.TestCase):
       replace(config, task=replace(config.task, split_seeds=(599,))),
       replace(config, task=replace(config.task, labels="permuted")),
     ):
-      self.assertIsNone(self._at(changed, modular=True))
+      self.assertIsNone(self._at(changed))
 
 
 if __name__ == "__main__":

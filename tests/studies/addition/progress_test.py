@@ -139,6 +139,26 @@ def modular_losses(model, params, member, pair, keys):
   return loss(restricted, test_N), loss(excluded, train_N)
 
 
+class MirroredTest(absltest.TestCase):
+  def test_who_is_explained_by_commutativity(self):
+    # Of 3 x 3 pairs, train has (0, 1), (1, 1), (0, 2); test (1, 0) right,
+    # (2, 0) wrong, whose mirrors are known, and (2, 2) wrong, (1, 2) right,
+    # (0, 0) right, whose mirrors are not: a diagonal pair is its own.
+    label_N = np.array([a + b for a in range(3) for b in range(3)])
+    logit_NxV = np.eye(6)[label_N]
+    for wrong in (6, 8):
+      logit_NxV[wrong] = np.eye(6)[5]
+    read = network.Network(*[None] * len(network.Network._fields))._replace(
+      embedding_PxD=jnp.zeros((3, 4)), logit_NxV=jnp.asarray(logit_NxV)
+    )
+    member = network.Member(
+      jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0])
+    )
+    found = progress_measures.mirrored(read, member)
+    self.assertEqual(float(found["test/mirrored_accuracy"]), 1 / 2)
+    np.testing.assert_allclose(found["test/lone_accuracy"], 2 / 3, rtol=1e-6)
+
+
 class ModularTest(absltest.TestCase):
   def test_losses_equal_explicit_projections(self):
     P, keys = 7, (1, 3)
