@@ -166,7 +166,14 @@ def _fits(ax, result) -> None:
     _lines(ax, _LEVELS_R, above_SxR, colour=colour, label=name, ls=dash)
   ax.axvline(0.9, color=style.GREY, lw=0.8, ls=":")
   ax.set(title="Fits on a + b", xlabel="R² of at least", ylabel="neurons")
-  ax.legend(loc="upper right", fontsize=7.5, handlelength=1.6)
+  ax.legend(
+    loc="lower left",
+    fontsize=7.5,
+    handlelength=1.6,
+    frameon=True,
+    framealpha=0.85,
+    edgecolor="none",
+  )
 
 
 def _changes(ax, result) -> None:

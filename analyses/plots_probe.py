@@ -28,7 +28,8 @@ def figure(result) -> mpl_figure.Figure:
 
 def _sums(ax, result) -> None:
   truth_N = np.asarray(result.truth_N)
-  ends = [truth_N.min() - 1, truth_N.max() + 1]
+  ends = np.array([truth_N.min() - 1, truth_N.max() + 1])
+  beyond = 0
   ax.plot(ends, ends, color=style.GREY, lw=0.8)
   for prediction_SxN, colour, marker, label in (
     (result.untrained_SxN, style.AMBER, "x", "untrained"),
@@ -36,9 +37,12 @@ def _sums(ax, result) -> None:
   ):
     prediction_SxN = np.asarray(prediction_SxN)
     x_SxN = np.broadcast_to(truth_N, prediction_SxN.shape)
+    # One that is far off would leave no room for the others.
+    shown_SxN = np.clip(prediction_SxN, *(ends + [-1, 1]))
+    beyond += np.sum(shown_SxN != prediction_SxN)
     ax.plot(
       x_SxN.ravel(),
-      prediction_SxN.ravel(),
+      shown_SxN.ravel(),
       marker,
       color=colour,
       ms=5,
@@ -46,7 +50,8 @@ def _sums(ax, result) -> None:
       label=label,
     )
   ax.set(title="Held-out pairs", xlabel="a + b", ylabel="probe")
-  ax.set_aspect("equal", adjustable="datalim")
+  if beyond:
+    ax.set_xlabel(f"a + b ({beyond} drawn at the edge)")
   ax.legend()
 
 
@@ -81,18 +86,24 @@ def _accuracies(ax, result) -> None:
 
 
 def _ladder(ax, result) -> None:
+  """1 - R2, which tells .998 from .9998 and holds what is far off."""
+  loss_SxR = np.maximum(1 - np.asarray(result.ladder_r2_SxR), 1e-7)
   style.curves(
     ax,
     np.asarray(result.tolerance_R),
-    result.ladder_r2_SxR,
+    loss_SxR,
     colour=style.BLUE,
     label="median of the seeds",
   )
+  low, high = np.log10([loss_SxR.min(), loss_SxR.max()])
   ax.set(
     title="Directions of h kept",
     xlabel="smallest / largest singular value",
-    ylabel="R², held-out pairs",
+    ylabel="1 - R², held-out pairs",
     xscale="log",
+    yscale="log",
+    # Whole decades: their ticks need no others between them.
+    ylim=(10 ** np.floor(low), 10 ** np.ceil(high)),
   )
-  ax.ticklabel_format(axis="y", useOffset=False)
+  ax.yaxis.set_minor_formatter("")
   ax.invert_xaxis()
