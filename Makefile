@@ -14,7 +14,12 @@ VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo test lint types bench report venv wheel
+SETTINGS := published drift unordered permuted no_decay
+comma := ,
+empty :=
+ADDERS := $(subst $(empty) $(empty),$(comma),$(SETTINGS:%=runs/addition_p10/%))
+
+.PHONY: help demo addition test lint types bench report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -24,6 +29,14 @@ demo: venv ## trains two small models on the zeros, analyses them, writes a repo
 	$(BIN)/python train.py --config=configs/zeros_demo_postfix.py --workdir=runs/demo/postfix
 	$(BIN)/python analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=$(ONLY)
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
+
+addition: venv ## trains the plain adders in five settings, reads them, writes a report
+	for setting in $(SETTINGS); do \
+	  $(BIN)/python train.py --config=addition_p10:$$setting \
+	    --workdir=runs/addition_p10/$$setting || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(ADDERS)
+	@echo "The report: $(CURDIR)/runs/addition_p10/report.html"
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report

@@ -16,6 +16,7 @@ BOUNDARIES = {
   "restricted": "restricted loss below half of ln C, for good",
   "lead": "steps by which the restricted loss gets below half of ln C before "
   "the test loss",
+  "lead_heldout": "the same, its waves averaged over test pairs alone",
 }
 PUBLISHED = {"peak": 1500.0, "formed": 13300.0, "cleaned": 16600.0}
 
@@ -49,10 +50,12 @@ def boundaries(step_C, curve, uniform: float):
     ),
   }
   if "test/restricted_nll_nats" in curve:
-    restricted_SxC = curve["test/restricted_nll_nats"]
-    value["restricted"] = for_good(step_C, restricted_SxC < uniform / 2)
-    reached_S = for_good(step_C, test_SxC < uniform / 2)
+    half = lambda name: for_good(step_C, curve[name] < uniform / 2)
+    value["restricted"] = half("test/restricted_nll_nats")
+    reached_S = half("test/nll_nats")
     value["lead"] = reached_S - value["restricted"]
+    heldout_S = half("test/restricted_heldout_nll_nats")
+    value["lead_heldout"] = reached_S - heldout_S
   records = tuple(_record(name, value_S) for name, value_S in value.items())
   return records, np.stack(list(value.values()))
 

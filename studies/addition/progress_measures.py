@@ -11,6 +11,8 @@ from primelens.analyses import features
 from primelens.analyses import fourier
 from primelens.analyses import least_squares
 from primelens.analyses import principal
+from primelens.studies.addition import effects
+from primelens.studies.addition import fourier_logits
 from primelens.studies.addition import network
 from primelens.studies.addition import variants
 
@@ -45,20 +47,13 @@ PLAIN = {
 }
 MODULAR = {
   "test/restricted_nll_nats": Curve("restricted loss, test", "B28", True),
+  "test/restricted_heldout_nll_nats": Curve(
+    "restricted loss, waves of test pairs", "B28", True
+  ),
   "train/excluded_nll_nats": Curve("excluded loss, train", "B29", True),
   "residual_fraction": Curve("logits outside all cosine cubes", "B25"),
   "key_similarity": Curve("cosine similarity, key frequencies together", "B25"),
 }
-
-
-def losses(read: network.Network, member) -> dict:
-  """Returns loss in nats and accuracy on train and test pairs."""
-  found = {}
-  for split, row_N in (("train", member.train_N), ("test", member.test_N)):
-    logit_NxV, label_N = read.logit_NxV[row_N], member.label_N[row_N]
-    found[f"{split}/nll_nats"] = network.nll(logit_NxV, label_N)
-    found[f"{split}/accuracy"] = network.accuracy(logit_NxV, label_N)
-  return found
 
 
 def freeze(pattern, layer):
@@ -103,7 +98,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
     edited = network.read(model, params, token_Nx3, edits)
     accuracies[name] = network.accuracy(edited.logit_NxV, member.label_N)
   return (
-    losses(read, member)
+    effects.losses(read, member)
     | mirrored(read, member)
     | {
       "pre_poly2_r2": mean_r2(poly_NxQ, read.pre_NxF),
@@ -123,15 +118,14 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
   """Returns the curves of modular addition, given the key frequencies.
 
   Restricted (B27): logits of the MLP's key waves in a + b alone, no direct
-  path, each class shifted to the mean of the true logits; on test pairs.
+  path, each class shifted to the mean of the true logits; on test pairs. Its
+  waves are averages over train pairs too, so that memory of these helps it:
+  held out, they are averages over test pairs alone.
   Excluded (B29): those waves removed, direct path kept; on train pairs.
   """
   read = network.read(model, params, token_Nx3)
-  kept_NxF = fourier.keep_sum_waves(read.post_NxF, key_Q)
-  kept_NxV = network.readout(read, kept_NxF, skip=False)
-  shift_V = (read.logit_NxV - kept_NxV).mean(0)
-  without_NxF = fourier.remove_sum_waves(read.post_NxF, key_Q)
-  without_NxV = network.readout(read, without_NxF)
+  kept_NxV = fourier_logits.restricted(read, key_Q, like=read.logit_NxV)
+  without_NxV = fourier_logits.excluded(read, key_Q)
   at = lambda logit_NxV, row_N: network.nll(
     logit_NxV[row_N], member.label_N[row_N]
   )
@@ -139,8 +133,11 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
   every_Q = jnp.ones_like(key_Q)
   _, outside = fourier.cosine_cube_approximation(read.logit_NxV, every_Q)
   together = jnp.sqrt(jnp.sum(jnp.where(key_Q, cube.similarity_Q, 0) ** 2))
-  return losses(read, member) | {
-    "test/restricted_nll_nats": at(kept_NxV + shift_V[None], member.test_N),
+  return effects.losses(read, member) | {
+    "test/restricted_nll_nats": at(kept_NxV, member.test_N),
+    "test/restricted_heldout_nll_nats": fourier_logits.restricted_heldout(
+      read, member, key_Q
+    ),
     "train/excluded_nll_nats": at(without_NxV, member.train_N),
     "residual_fraction": outside,
     "key_similarity": together,

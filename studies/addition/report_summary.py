@@ -108,8 +108,9 @@ def _waves(result) -> str:
   keys = [
     ", ".join(map(str, np.flatnonzero(key_Q))) for key_Q in result.key_SxQ[:3]
   ]
-  lead = {row["boundary"]: row for row in result.phases}["lead"]
+  lead = {row["boundary"]: row for row in result.phases}["lead_heldout"]
   return (
-    f"key frequencies {' / '.join(keys)}; the restricted loss gets below half"
-    f" a guess {report_tables.short(lead['median'])} steps before the test loss"
+    f"key frequencies {' / '.join(keys)}; the held-out restricted loss gets"
+    f" below half a guess {report_tables.short(lead['median'])} steps before"
+    " the test loss"
   )

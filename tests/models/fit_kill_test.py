@@ -51,9 +51,11 @@ class KillTest(absltest.TestCase):
 
   def child(self, folder: Path):
     command = [sys.executable, tiny_fit.__file__, "train", folder, str(STEPS)]
-    return subprocess.Popen(
+    child = subprocess.Popen(
       command, env=self.options, stdout=subprocess.PIPE, text=True
     )
+    self.addCleanup(child.kill)
+    return child
 
   def kill_when(self, folder: Path, ready) -> bool:
     """Kills a child once `ready()`; returns whether it was still at work."""

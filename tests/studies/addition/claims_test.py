@@ -210,12 +210,15 @@ class ModularTest(parameterized.TestCase):
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters(
-    ([900, 800, 1000, 700, 900, 950], "reproduced"),
-    ([900, -800, 1000, -700, 100, 50], "not reproduced"),
-    ([900] + [np.nan] * 5, "needs more compute"),
+    ([900, 800, 1000, 700, 900, 950], 100, "reproduced"),
+    ([900, 800, 1000, 700, 900, 950], 0, "reproduced, but an artefact"),
+    ([900, -800, 1000, -700, 100, 50], 0, "not reproduced"),
+    ([900] + [np.nan] * 5, [900] + [np.nan] * 5, "needs more compute"),
   )
-  def test_lead_needs_an_interval(self, lead_S, status):
-    found = progress(self.ITS, dict(lead=lead_S))
+  def test_lead_needs_an_interval_and_waves_of_test_pairs(
+    self, lead_S, heldout_S, status
+  ):
+    found = progress(self.ITS, dict(lead=lead_S, lead_heldout=heldout_S))
     row = decide("modular.lead", progress=found)
     self.assertEqual(row["status"], status)
 

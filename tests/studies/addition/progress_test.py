@@ -196,6 +196,8 @@ class PhasesTest(parameterized.TestCase):
     }
     if restricted_C is not None:
       found["test/restricted_nll_nats"] = np.array([restricted_C])
+      held_out_C = [2, 2, 1, 0, 0]
+      found["test/restricted_heldout_nll_nats"] = np.array([held_out_C])
     return found
 
   def test_boundaries_of_a_grokking_curve(self):
@@ -213,6 +215,7 @@ class PhasesTest(parameterized.TestCase):
         "cleaned": 400,
         "restricted": 200,
         "lead": 200,  # test loss below 1.5 from 400
+        "lead_heldout": 100,
       },
     )
 

@@ -40,7 +40,7 @@ def stored(result):
 
 def progress(population=PUBLISHED, modular=False):
   curves = ("test/accuracy", "pre_additive_r2", "frozen_accuracy")
-  boundaries = ("formed", "lead")
+  boundaries = ("formed", "lead_heldout")
   return types.SimpleNamespace(
     curves=tuple({"name": name} for name in curves),
     curve_VxSxC=np.ones((3, 2, 2)),
@@ -111,7 +111,9 @@ class ReportTest(absltest.TestCase):
       self.assertIn("250 (200 … 300)", lines[1])
       self.assertIn(said, lines[3])
       rows = self.read(results).table("Phases of training")
-      self.assertEqual([line[0] for line in rows[1:]], ["formed", "lead"])
+      self.assertEqual(
+        [line[0] for line in rows[1:]], ["formed", "lead_heldout"]
+      )
 
   def test_without_results_every_section_says_what_to_run(self):
     text = " ".join(self.read({}).text)
