@@ -10,7 +10,7 @@ def figure(result):
   rows = len(result.table)
   upper, lower = 1.2 + 0.28 * rows, 3.4
   figure = style.new(upper + lower)
-  top, bottom = style.halves(figure, [upper, lower])
+  top, bottom = style.parts(figure, [upper, lower])
   _ranked(top.subplots(), result)
   _by_height(bottom.subplots(), result)
   return figure

@@ -13,7 +13,7 @@ def figure(result) -> mpl_figure.Figure:
   over training where there are snapshots."""
   trained = len(result.step_C) > 0
   figure = style.new(7.4 if trained else 5.6)
-  upper, lower = style.halves(figure, (5.4, 2.0 if trained else 0.01))
+  upper, lower = style.parts(figure, (5.4, 2.0 if trained else 0.01))
   axes = upper.subplots(2, 2)
   score_SxPxQ = np.asarray(result.score_SxPxQ)
   digit_P = np.arange(score_SxPxQ.shape[1])

@@ -13,7 +13,7 @@ SUM = re.compile(r"c / sum of (\d+) lags?")
 def figure(result):
   """Returns the figure: fronts with their null, c against k, c at k = 3."""
   figure = style.new(7.6)
-  top, bottom = style.halves(figure, [1.1, 1])
+  top, bottom = style.parts(figure, [1.1, 1])
   colours = _colours(result)
   _fronts(top.subplots(), result, colours)
   against, three = bottom.subplots(1, 2)

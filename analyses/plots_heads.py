@@ -22,7 +22,7 @@ def figure(result):
   rows, columns = (modes, 1) if stacked else (1, modes)
   maps_height = rows * (0.75 + 0.3 * layers) + (0 if stacked else 0.8)
   figure = style.new(maps_height + 3.7)
-  top, bottom = style.halves(figure, [maps_height, 3.7])
+  top, bottom = style.parts(figure, [maps_height, 3.7])
   _maps(top, top.subplots(rows, columns, squeeze=False).ravel(), result)
   joint, null = bottom.subplots(1, 2)
   _joint(joint, result)

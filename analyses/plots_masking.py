@@ -12,7 +12,7 @@ def figure(result):
   tensors = len(result.tensors)
   upper, lower = 4.0, 0.9 + 0.26 * tensors
   figure = style.new(upper + lower)
-  top, bottom = style.halves(figure, [upper, lower])
+  top, bottom = style.parts(figure, [upper, lower])
   full, zoom = top.subplots(1, 2)
   _full(full, result)
   _zoom(zoom, result)

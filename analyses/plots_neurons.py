@@ -13,7 +13,7 @@ def figure(result) -> mpl_figure.Figure:
   """Returns, in three rows: neurons by correlation; maps of h and z of the
   three most correlated and the busiest; copies, fits and changes."""
   figure = style.new(8.2)
-  upper, middle, lower = figure.subfigures(3, 1, height_ratios=(2.5, 3.1, 2.6))
+  upper, middle, lower = style.parts(figure, (2.5, 3.1, 2.6))
   axes = upper.subplots(1, 3, width_ratios=(1.1, 1, 1))
   _correlations(axes[0], result)
   _activations(upper, axes[1], result)

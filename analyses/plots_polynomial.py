@@ -25,7 +25,7 @@ _TINY = 1e-6  # shares are drawn down to ten times this
 def figure(result) -> mpl_figure.Figure:
   """Returns R2 beside accuracy per fit, coefficients, logits and ranks."""
   figure = style.new(8.7)
-  top, bottom = style.halves(figure, [1.1, 1])
+  top, bottom = style.parts(figure, [1.1, 1])
   _fits(top.subplots(1, 2, sharey=True), result)
   axes = bottom.subplots(2, 2, width_ratios=[1.25, 1])
   _coefficients(axes[0, 0], result)

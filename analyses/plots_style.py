@@ -76,12 +76,13 @@ def curves(axes, x_R, y_SxR, *, colour, label, low_R=None, high_R=None):
     axes.fill_between(x_R, low_R, high_R, color=colour, alpha=0.16, lw=0)
 
 
-def halves(
+def parts(
   figure: mpl_figure.Figure, height_ratios: Sequence[float]
 ) -> np.ndarray:
-  """Returns the upper and the lower subfigure of a figure."""
-  parts: Any = figure.subfigures(2, 1, height_ratios=list(height_ratios))
-  return parts
+  """Returns the subfigures of a figure, one below the other."""
+  ratios = list(height_ratios)
+  found: Any = figure.subfigures(len(ratios), 1, height_ratios=ratios)
+  return found
 
 
 def whiskers(axes, value, low, high, at, *, colour, vertical=False, **style):

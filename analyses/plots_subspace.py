@@ -11,7 +11,7 @@ _LARGEST = 20  # digits whose cells are written out
 def figure(result) -> mpl_figure.Figure:
   """Returns accuracy per variant, and three maps of the network with PC1."""
   figure = style.new(8.4)
-  upper, lower = style.halves(figure, (1.55, 1))
+  upper, lower = style.parts(figure, (1.55, 1))
   left, right = upper.subplots(1, 2, width_ratios=(1.7, 1))
   _variants(left, result)
   _shares(right, result)

@@ -77,11 +77,12 @@ def shaken(params, key: jax.Array, jitter: float):
   """Returns the params times 1 + jitter N(0, 1), a number for each weight."""
   leaves, treedef = jax.tree.flatten(params)
   keys = jax.random.split(key, len(leaves))
-  return treedef.unflatten(
+  return jax.tree.unflatten(
+    treedef,
     [
       leaf * (1 + jitter * jax.random.normal(key, leaf.shape, leaf.dtype))
       for leaf, key in zip(leaves, keys, strict=True)
-    ]
+    ],
   )
 
 

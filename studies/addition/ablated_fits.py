@@ -218,21 +218,6 @@ def records(
   for row in fits.records(run, FITS, found, null):
     key = row["fit"]
     for name in FUNCTION:
-      row |= columns(name, found[key][name], null[key][name], at)
+      row |= tables.columns(name, found[key][name], null[key][name], at)
     rows.append(row)
   return tuple(rows)
-
-
-def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
-  """Returns the columns of one measure, as those of `fits.records`.
-
-  `at` is the reference member, None where there is none.
-  """
-  spread = tables.spread(value_S)
-  return {
-    name: spread["median"],
-    f"{name}_min": spread["minimum"],
-    f"{name}_max": spread["maximum"],
-    f"{name}_ours": float("nan") if at is None else float(value_S[at]),
-    f"{name}_untrained": tables.median(untrained_S),
-  }

@@ -111,6 +111,13 @@ def verdict(status: trial.Status, because: str, numbers: Mapping) -> Verdict:
   return Verdict(status=status, because=f"{because}.", numbers=numbers)
 
 
+def held(holds: bool, *, artefact: bool = False) -> trial.Status:
+  """Returns whether a claim is reproduced, and if, whether by an artefact."""
+  if not holds:
+    return "not reproduced"
+  return "reproduced, but an artefact" if artefact else "reproduced"
+
+
 def by_members(
   holds_S, because: str, numbers: Mapping, *, artefact: bool = False
 ) -> Verdict:
@@ -120,9 +127,5 @@ def by_members(
   said = f"holds for {holds_S.sum()} of {holds_S.size} members: {because}"
   if holds_S.size < ENOUGH:
     return verdict("needs more compute", said, numbers)
-  if holds_S.mean() < MOST:
-    return verdict("not reproduced", said, numbers)
-  status: trial.Status = (
-    "reproduced, but an artefact" if artefact else "reproduced"
-  )
+  status = held(bool(holds_S.mean() >= MOST), artefact=artefact)
   return verdict(status, said, numbers)

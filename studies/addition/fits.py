@@ -112,17 +112,8 @@ def records(
 
 
 def _columns(measure_S, untrained_S, at: int | None) -> dict:
-  row = {}
+  row: dict[str, float] = {}
   for name in MEASURES:
-    if name not in measure_S:
-      continue
-    value_S = np.asarray(measure_S[name], float)
-    spread = tables.spread(value_S)
-    row |= {
-      name: spread["median"],
-      f"{name}_min": spread["minimum"],
-      f"{name}_max": spread["maximum"],
-      f"{name}_ours": float(value_S[at]) if at is not None else np.nan,
-      f"{name}_untrained": tables.median(untrained_S[name]),
-    }
+    if name in measure_S:
+      row |= tables.columns(name, measure_S[name], untrained_S[name], at)
   return row

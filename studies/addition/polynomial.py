@@ -130,7 +130,7 @@ def run(run) -> Result:
     untrained_share_SxPxR=null["rank"]["share_PxR"],
     up_SxR=found["rank"]["up_R"],
     untrained_up_SxR=null["rank"]["up_R"],
-    **{f"{name}_SxM": _stack(found["fits"], name) for name in DRAWN},
+    **_drawn(found["fits"]),
     **_coefficients(found["coefficient"], at),
   )
 
@@ -141,6 +141,11 @@ def _named(found: dict) -> dict:
     "fits": polynomial_fits.named_scores(found["fits"]),
     "simulated": polynomial_fits.named_simulations(found["simulated"]),
   }
+
+
+def _drawn(measures: dict) -> dict:
+  """Returns the measures that the figure shows, SxM each."""
+  return {f"{name}_SxM": _stack(measures, name) for name in DRAWN}
 
 
 def _stack(measures: dict, name: str) -> np.ndarray:

@@ -119,7 +119,7 @@ def scores(read: network.Network, member, design_VxNxQ) -> dict:
 
 def named_scores(found: dict) -> dict:
   """Returns measures of every member by their fit, from `scores` over S."""
-  measures = {}
+  measures: dict[str, dict] = {}
   for at, target in enumerate(("pre", "post")):
     one_SxV = {
       name: x_SxVx2[:, :, at] for name, x_SxVx2 in found["hidden"].items()

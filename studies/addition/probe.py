@@ -231,16 +231,8 @@ def _records(score, null, at: int | None) -> tuple[dict, ...]:
   """Returns a record per probe: median, range, the reference's, untrained."""
   rows = []
   for name, (features_, split) in PROBES.items():
-    row = {"probe": name, "features": features_, "split": split}
+    row: dict = {"probe": name, "features": features_, "split": split}
     for key in MEASURES:
-      value_S = np.asarray(score[name][key], float)
-      spread = tables.spread(value_S)
-      row |= {
-        key: spread["median"],
-        f"{key}_min": spread["minimum"],
-        f"{key}_max": spread["maximum"],
-        f"{key}_ours": float(value_S[at]) if at is not None else np.nan,
-        f"{key}_untrained": tables.median(null[name][key]),
-      }
+      row |= tables.columns(key, score[name][key], null[name][key], at)
     rows.append(row)
   return tuple(rows)

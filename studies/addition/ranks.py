@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+import numpy as np
 from primelens.analyses import decompositions
 from primelens.analyses import principal
 from primelens.studies.addition import network
@@ -83,7 +84,7 @@ def measure(params, read: network.Network) -> dict:
 
 def values(found: dict) -> dict:
   """Returns the numbers of the table, from `measure` of every member."""
-  value = {}
+  value: dict[str, np.ndarray] = {}
   for at, space in enumerate(SPACES):
     share_SxR = found["share_PxR"][:, at]
     value |= {f"{space}_share/{k + 1}": share_SxR[:, k] for k in range(4)}

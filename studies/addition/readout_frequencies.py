@@ -147,7 +147,7 @@ def as_published(logit_V) -> dict:
   size_RxQ = fourier.rfft_magnitude(rebuilt_RxV)[:, 1:]
   # What was not kept comes back as rounding.
   kept_RxQ = size_RxQ > 1e-4 * size_RxQ.max(1, keepdims=True)
-  found = {}
+  found: dict = {}
   for at, count in enumerate(PUBLISHED_COUNTS):
     found |= {
       f"published_variance_{count}": variance_R[at],

@@ -196,7 +196,7 @@ def _records(run, named, name_R, kept, null) -> tuple[dict, ...]:
     }
     for measure in ("accuracy", "nll_nats"):
       draw_SxR = kept[measure][:, rows]
-      record |= ablated_fits.columns(
+      record |= tables.columns(
         measure, draw_SxR.mean(1), null[measure][:, rows].mean(1), at
       ) | {
         f"{measure}_low_draw": float(np.median(draw_SxR.min(1))),

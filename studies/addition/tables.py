@@ -141,3 +141,18 @@ def spread(value_S) -> dict[str, float]:
   ends = (interval.estimate, interval.low, interval.high)
   found = (np.median(known_S), known_S.min(), known_S.max(), *ends)
   return dict(zip(names, map(float, found), strict=True))
+
+
+def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
+  """Returns the columns of one measure, as those of `fits.records`.
+
+  `at` is the reference member, None where there is none.
+  """
+  found = spread(value_S)
+  return {
+    name: found["median"],
+    f"{name}_min": found["minimum"],
+    f"{name}_max": found["maximum"],
+    f"{name}_ours": float("nan") if at is None else float(value_S[at]),
+    f"{name}_untrained": median(untrained_S),
+  }

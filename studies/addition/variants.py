@@ -149,8 +149,9 @@ def stack(
     drawn_RxQxK[row, :span, : variant.rank] = variant.span == "digits"
     drawn_RxDxK[row, :, : variant.rank] = variant.span == "space"
   interventions = Intervention(
-    component_QxK=fixed_RxQxK + drawn_RxQxK * normal(component_key_R, count),
-    direction_DxK=drawn_RxDxK * normal(space_key_R, width),
+    component_QxK=jnp.asarray(fixed_RxQxK)
+    + drawn_RxQxK * normal(component_key_R, count),
+    direction_DxK=jnp.asarray(drawn_RxDxK) * normal(space_key_R, width),
     keep=jnp.array([variant.keep for variant in every]),
     by=jnp.array([BY.index(variant.by) for variant in every]),
     key=by_key_R,

@@ -90,8 +90,5 @@ def probe(results) -> Verdict:
   )
   numbers = evidence.behind(r2=r2, untrained_r2=untrained)
   typical, null = np.median(r2.value_S), np.median(untrained.value_S)
-  if typical < 0.99:
-    return evidence.verdict("not reproduced", because, numbers)
-  artefact = null > typical - 0.01
-  status = "reproduced, but an artefact" if artefact else "reproduced"
+  status = evidence.held(typical > 0.99, artefact=null > typical - 0.01)
   return evidence.verdict(status, because, numbers)

@@ -25,7 +25,7 @@ def constants(results) -> Verdict:
     f"the network they leave {own}: they differ by start and must be found"
   )
   holds = bool((residual.value_S < 0.5).all())
-  status = "reproduced" if holds else "not reproduced"
+  status = evidence.held(holds)
   numbers = evidence.behind(residual=residual, loss_nats=loss, own=own)
   return evidence.verdict(status, because, numbers)
 
@@ -41,7 +41,7 @@ def clusters(results) -> Verdict:
     f"{share}; the median neuron has {median}, a Gaussian map {null}"
   )
   holds = bool((share.value_S > 0.8).all())
-  status = "reproduced" if holds else "not reproduced"
+  status = evidence.held(holds)
   numbers = evidence.behind(clustered=share, median=median, gaussian=null)
   return evidence.verdict(status, because, numbers)
 
@@ -63,7 +63,7 @@ def cubes(results) -> Verdict:
   holds = bool(
     ((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all()
   )
-  status = "reproduced" if holds else "not reproduced"
+  status = evidence.held(holds)
   numbers = evidence.behind(
     keys=keys, residual=residual, fitted_nll=loss, all_nll=full
   )
@@ -100,10 +100,9 @@ def lead(results) -> Verdict:
     f"; 95 % of the mean {heldout['mean_low']:,.0f} to "
     f"{heldout['mean_high']:,.0f})"
   )
-  if published["mean_low"] <= 0:
-    return evidence.verdict("not reproduced", because, numbers)
-  holds = heldout["mean_low"] > 0
-  status = "reproduced" if holds else "reproduced, but an artefact"
+  status = evidence.held(
+    published["mean_low"] > 0, artefact=heldout["mean_low"] <= 0
+  )
   return evidence.verdict(status, because, numbers)
 
 
@@ -122,7 +121,7 @@ def excluded(results) -> Verdict:
   )
   numbers = evidence.behind(least=np.median(low_S), end=np.median(end_S))
   holds = bool((end_S > 10 * low_S)[learned_S].all() and learned_S.any())
-  status = "reproduced" if holds else "not reproduced"
+  status = evidence.held(holds)
   return evidence.verdict(status, because, numbers)
 
 
@@ -146,5 +145,5 @@ def boundaries(results) -> Verdict:
     abs(np.nanmedian(step_S) / phases.PUBLISHED[name] - 1) < 0.2
     for name, step_S in found.items()
   ]
-  status = "reproduced" if all(near) else "not reproduced"
+  status = evidence.held(all(near))
   return evidence.verdict(status, because, numbers)
