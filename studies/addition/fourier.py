@@ -99,12 +99,7 @@ def of_network(
   member_QxF = fourier_neurons.clusters(neurons["share"])
   own_QxQ = fourier_neurons.cluster_readout(member_QxF, readout["readout_QxF"])
   clustered_Q = key_Q & member_QxF.any(1)
-  inputs_2 = jax.lax.map(
-    lambda direction_QxF: fourier_neurons.input_map(
-      read.post_NxF, direction_QxF
-    ),
-    jnp.stack([readout["direction"], readout["direction_as_published"]]),
-  )
+  inputs_2 = _inputs(read, readout)
   cubes = fourier_logits.cubes(read, member, key_Q, keys[2])
   strongest = jnp.argmax(jnp.where(key_Q, readout["readout_norm"], 0))
   value = (
@@ -115,14 +110,7 @@ def of_network(
     | cubes.pop("value")
     | _other_values(read, member, key_Q, embedding_key_Q)
     | fourier_weights.published_norms(readout["readout_row"])
-    | {
-      name: fourier_weights.average(share_Q, clustered_Q)
-      for name, share_Q in zip(
-        ("input_share", "input_share_as_published"),
-        inputs_2["share"],
-        strict=True,
-      )
-    }
+    | _input_values(inputs_2["share"], clustered_Q)
   )
   return (
     embedding
@@ -140,6 +128,22 @@ def of_network(
       "input_spectrum": inputs_2["spectrum"][0, ..., strongest],
     }
   )
+
+
+def _inputs(read, readout) -> dict:
+  """Returns the input maps of the sine directions, those corrected and those
+  as published (B19)."""
+  each = functools.partial(fourier_neurons.input_map, read.post_NxF)
+  directions = ("direction", "direction_as_published")
+  return jax.lax.map(each, jnp.stack([readout[name] for name in directions]))
+
+
+def _input_values(share_2xQ, clustered_Q) -> dict:
+  names = ("input_share", "input_share_as_published")
+  return {
+    name: fourier_weights.average(share_Q, clustered_Q)
+    for name, share_Q in zip(names, share_2xQ, strict=True)
+  }
 
 
 def _other_values(read, member, key_Q, embedding_key_Q) -> dict:

@@ -142,11 +142,7 @@ def cubes(read: network.Network, member, key_Q, key) -> dict:
   random_NxV = jax.random.normal(key, logit_NxV.shape)
   inner = (random_NxV * logit_NxV).sum()
   random = fourier.cosine_cube_coefficients(random_NxV)
-  least = jnp.where(key_Q, cube.similarity_Q, jnp.inf).min()
-  value = {
-    "logit_norm": cube.norm,
-    "key_similarity": jnp.linalg.norm(jnp.where(key_Q, cube.similarity_Q, 0)),
-    "key_similarity_least": least,
+  value = _cube_values(cube, key_Q) | {
     "residual": left_4[0],
     "residual_as_published": left_4[1],
     "residual_all": left_4[2],
@@ -156,13 +152,23 @@ def cubes(read: network.Network, member, key_Q, key) -> dict:
     "table_accuracy": accuracy_4[3],
     "random_cube": jnp.abs(inner) / (random.norm * cube.norm),
     "random_logits": jnp.abs(random.similarity_Q[1:]).max(),
-  } | {
-    f"coefficient_{k}": cube.coefficient_Q[k]
-    for k in PUBLISHED_KEYS
-    if k < len(key_Q)
   }
   return {
     "coefficient": cube.coefficient_Q,
     "similarity": cube.similarity_Q,
     "value": value,
+  }
+
+
+def _cube_values(cube: fourier.CosineCube, key_Q) -> dict:
+  """Returns the norm, the key frequencies' cosines, the source's constants."""
+  key_similarity_Q = jnp.where(key_Q, cube.similarity_Q, 0)
+  return {
+    "logit_norm": cube.norm,
+    "key_similarity": jnp.linalg.norm(key_similarity_Q),
+    "key_similarity_least": jnp.where(key_Q, cube.similarity_Q, jnp.inf).min(),
+  } | {
+    f"coefficient_{k}": cube.coefficient_Q[k]
+    for k in PUBLISHED_KEYS
+    if k < len(key_Q)
   }

@@ -60,16 +60,15 @@ def _score(apply_fn, min_context: int, batch: int):
   which only the magnitude mask needs: no other edit pays for it.
   """
   predict = scoring.predict(apply_fn, min_context, batch)
-  target = lambda mixture, w: w[:, -mixture.mean.shape[1] :]
 
   def score(bundle, test_NxT1, select_NxT1):
     test = predict(bundle["params"], test_NxT1)
-    y = target(test, test_NxT1)
+    y = scoring.truth(test, test_NxT1)
     nll_N = -mixture_lib.log_density(test, y).mean(1)
 
     def recalibrated():
       select = predict(bundle["params"], select_NxT1)
-      y_select = target(select, select_NxT1)
+      y_select = scoring.truth(select, select_NxT1)
       theta = recalibration.fit(select, y_select)
       after = mixture_lib.recalibrate(test, theta[0], theta[1])
       return {

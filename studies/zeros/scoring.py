@@ -54,11 +54,17 @@ def _over_seeds(each):
   return jax.jit(jax.vmap(each, (0, None)))
 
 
+def truth(mixture: mixture_lib.Mixture, window_NxT1):
+  """Returns the scored spacings, NxU, behind mixtures ...xNxUxK."""
+  return window_NxT1[:, -mixture.mean.shape[-2] :]
+
+
 def nll(mixture: mixture_lib.Mixture, window_NxT1) -> np.ndarray:
   """Returns the NLL in nats of every scored spacing, SxNxU, float64."""
-  truth_NxU = jnp.asarray(window_NxT1)[:, -mixture.mean.shape[-2] :]
-  truth = jnp.broadcast_to(truth_NxU[None], mixture.mean.shape[:-1])
-  return np.asarray(-mixture_lib.log_density(mixture, truth), np.float64)
+  truth_NxU = jnp.asarray(truth(mixture, window_NxT1))
+  truth_SxNxU = jnp.broadcast_to(truth_NxU[None], mixture.mean.shape[:-1])
+  nll_SxNxU = -mixture_lib.log_density(mixture, truth_SxNxU)
+  return np.asarray(nll_SxNxU, np.float64)
 
 
 def block_windows(run, start_N) -> int:
