@@ -7,9 +7,12 @@ from primelens.studies.addition import tables
 
 
 def short(value) -> str:
-  """Returns a number with four digits; "–" where there is none."""
+  """Returns a number with four digits, or all before the point; "–" where
+  there is none."""
   value = float(value)
-  return f"{value:.4g}" if math.isfinite(value) else "–"
+  if not math.isfinite(value):
+    return "–"
+  return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def span(low, high) -> str:
