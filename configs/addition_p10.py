@@ -1,6 +1,6 @@
 """Plain addition of two digits, P = 10: the published network and its kin.
 
-    python train.py --config=addition_p10 --workdir=runs/addition_p10
+  python train.py --config=addition_p10 --workdir=runs/addition_p10
 
 Twelve members, each a (split seed, init seed) pair, with the published
 initial weights of PyTorch; the first is the source notebook's own, 598/999.

@@ -1,6 +1,6 @@
 """Modular addition, P = 113: the grokking demonstration.
 
-    python train.py --config=addition_p113 --workdir=runs/addition_p113
+  python train.py --config=addition_p113 --workdir=runs/addition_p113
 
 One member with the published start (split 598, init 999, the order of
 registration that the stored outputs were made with); 25,000 epochs, about 25

@@ -1,6 +1,6 @@
 """Modular addition, P = 53: grokking of a population on a CPU.
 
-    python train.py --config=addition_p53 --workdir=runs/addition_p53
+  python train.py --config=addition_p53 --workdir=runs/addition_p53
 
 Six members on six splits of half of all pairs, from JAX keys, so that phases
 and lead times have an interval over seeds where 32 members of P = 113 need a

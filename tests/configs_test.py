@@ -3,7 +3,10 @@ import dataclasses
 from absl.testing import absltest
 from absl.testing import parameterized
 import jax
+from primelens.configs import addition_p10
 from primelens.models import optimizer
+from primelens.models import tokens
+from primelens.models import transformer
 from primelens.studies import cli
 from primelens.studies import experiment
 from primelens.studies.zeros import cost
@@ -14,6 +17,8 @@ NAMES = (
   *CONFIGS,
   *(f"zeros_prefix:{variant}" for variant in ("v0", "v1", "e1", "e2")),
   "zeros_postfix_e5:e5.5",
+  *(f"addition_p10:{variant}" for variant in addition_p10.VARIANTS),
+  "addition_p113:32",
 )
 # Parameters of the published networks. v0 has no slot ids (8 x 256 fewer than
 # E1), v1 four heads of 256 weights and a bias.
@@ -28,6 +33,10 @@ PARAMETERS = {
   "zeros_postfix_e4": 4_804_392,
   "zeros_postfix_e5": 4_804_392,
   "zeros_postfix_e5:e5.5": 4_804_392,
+}
+ADDERS = {  # addition spec, section 2
+  "addition_p10": 200_960,
+  "addition_p113": 226_048,
 }
 # The published hyper-parameters, by family of training scripts.
 CAUSAL = {
@@ -156,6 +165,8 @@ class ConfigsTest(parameterized.TestCase):
     config = cli.load_config(name)
     self.assertEqual(experiment.check(config), config)
     trunk, model = config.model.trunk, config.model
+    if model.kind != "spacing":
+      return
     slots = model.slots if model.memory != "none" else 0
     self.assertGreaterEqual(trunk.max_positions, model.window + slots)
 
@@ -210,6 +221,46 @@ class ConfigsTest(parameterized.TestCase):
     config = cli.assign(cli.load_config(name), ["model.trunk.dtype=bfloat16"])
     checked = experiment.check(config)
     self.assertEqual(checked.model.trunk.dtype, "bfloat16")
+
+
+class AddersTest(parameterized.TestCase):
+  @parameterized.parameters(*ADDERS.items())
+  def test_as_published(self, name, expected):
+    config = cli.load_config(name)
+    start = lambda key: tokens.init(config.model, key)
+    shapes = jax.eval_shape(start, jax.random.key(0))
+    self.assertEqual(transformer.parameter_count(shapes), expected)
+    # Spec, section 3: AdamW, constant rate, no warm-up, no clipping.
+    self.assertEqual(
+      config.fit.optimizer,
+      optimizer.Config(
+        rate=1e-3,
+        schedule="constant",
+        beta1=0.9,
+        beta2=0.98,
+        eps=1e-8,
+        weight_decay=1.0,
+        clip=0.0,
+      ),
+    )
+    self.assertEqual(config.fit.snapshot_every, 100)
+
+  def test_the_source_is_a_member(self):
+    config = cli.load_config("addition_p10")
+    self.assertEqual(config.fit.steps, 10_000)
+    pairs = zip(config.task.split_seeds, config.model.torch_seeds, strict=True)
+    self.assertIn((598, 999), set(pairs))
+    self.assertGreaterEqual(config.fit.seeds, 11)
+    self.assertEqual(cli.load_config("addition_p113").fit.steps, 25_000)
+
+  @parameterized.parameters(
+    ("addition_p10:e9", "'e9' is not one of published, "),
+    ("addition_p113:many", "'many' is not a number of members"),
+    ("addition_p53:0", "'0' is not a number of members"),
+  )
+  def test_unknown_variants_are_refused(self, name, message):
+    with self.assertRaisesRegex(ValueError, message):
+      cli.load_config(name)
 
 
 class RateTest(absltest.TestCase):

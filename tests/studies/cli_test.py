@@ -39,8 +39,13 @@ class HelpTest(parameterized.TestCase):
     done = _child("primelens.studies.analyze", "--list")
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    expected = ["anchors", "masking", "heads", "formula", "linear"]
-    self.assertEqual(names, ["zeros:", *expected, "claims", "report"])
+    zeros = ["anchors", "masking", "heads", "formula", "linear"]
+    adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["readout", "attention", "fourier", "progress", "numbers"]
+    both = ["claims", "report"]
+    self.assertEqual(
+      names, ["zeros:", *zeros, *both, "addition:", *adders, *both]
+    )
 
 
 class RunTest(absltest.TestCase):

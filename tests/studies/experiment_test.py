@@ -47,11 +47,11 @@ class FromDictTest(parameterized.TestCase):
     (
       ("task", "kind"),
       "primes",
-      "task.kind='primes' is not one of surrogate, z",
+      "task.kind='primes' is not one of addition, sur",
     ),
     (("model", "kind"), "rnn", "model.kind='rnn' is not one of spacing"),
     (("model",), {}, "model.kind=None is not one of spacing"),
-    (("task",), 3, "task.kind=None is not one of surrogate, zeros"),
+    (("task",), 3, "task.kind=None is not one of addition, sur"),
     (("fit", "epochs"), 3, "Unknown field fit.epochs; valid: steps, batch_s"),
     (
       ("fit", "optimizer", "momentum"),
