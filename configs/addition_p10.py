@@ -27,6 +27,17 @@ VARIANTS = ("published", "unordered", "permuted", "no_decay", "drift", "jax")
 ROUNDING = 6e-8  # 2^-24, half the last place of a float32
 
 
+def adamw(weight_decay: float = 1.0) -> optimizer.Config:
+  """Returns the published optimizer (addition spec, section 3)."""
+  return optimizer.Config(
+    rate=1e-3,
+    schedule="constant",
+    beta2=0.98,
+    weight_decay=weight_decay,
+    clip=0.0,
+  )
+
+
 def get_config(variant: str = "published") -> experiment.Experiment:
   """Returns the experiment; raises `ValueError` for an unknown variant."""
   if variant not in VARIANTS:
@@ -56,12 +67,6 @@ def get_config(variant: str = "published") -> experiment.Experiment:
       evaluate_every=0,
       checkpoint_every=1000,
       snapshot_every=100,
-      optimizer=optimizer.Config(
-        rate=1e-3,
-        schedule="constant",
-        beta2=0.98,
-        weight_decay=0.0 if variant == "no_decay" else 1.0,
-        clip=0.0,
-      ),
+      optimizer=adamw(0.0 if variant == "no_decay" else 1.0),
     ),
   )
