@@ -62,15 +62,7 @@ def _scores(ax, result, head: int) -> None:
 
 
 def _map(ax, value_PxP):
-  image = ax.imshow(
-    np.asarray(value_PxP),
-    origin="lower",
-    cmap="viridis",
-    vmin=0,
-    vmax=1,
-    interpolation="nearest",
-  )
-  ax.grid(visible=False)
+  image = style.heat_map(ax, value_PxP, vmin=0, vmax=1)
   ax.set_xlabel("b")
   if len(value_PxP) <= MANY:
     ax.set(

@@ -1,18 +1,17 @@
 """Figure of modular addition as waves: weights, neurons, logits."""
 
-from typing import Any
-
 from matplotlib import figure as mpl_figure
 import numpy as np
 from primelens.analyses import plots_style as style
+from primelens.analyses import plots_waves
 
 
 @style.styled
 def figure(result) -> mpl_figure.Figure:
-  """Returns norms and cubes by frequency, clusters, a neuron, its spectrum."""
-  figure = style.new(8.0)
-  parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.15])
-  upper, lower = parts
+  """Returns norms and cubes by frequency; clusters, a neuron, its spectrum;
+  reference products and all neurons' energy; singular vectors and readout."""
+  figure = style.new(14.6)
+  upper, lower, *rest = style.parts(figure, [1, 1.15, 1.15, 1.05])
   axes = upper.subplots(1, 3)
   for ax, name, title in (
     (axes[0], "embedding_norm", "Embedding, F E"),
@@ -35,6 +34,7 @@ def figure(result) -> mpl_figure.Figure:
   axes[1].set(title=f"Neuron {number}", xlabel="b", ylabel="a")
   _spectrum(lower, axes[2], result.neuron_6xPxP[number])
   axes[2].set_title(f"Its spectrum, neuron {number}")
+  plots_waves.draw(rest[0], rest[1], result)
   return figure
 
 
@@ -73,16 +73,8 @@ def _clusters(figure, ax, result) -> None:
   """Draws shares of energy, neurons sorted by frequency, then by share."""
   share_QxF = np.asarray(result.share_SxQxF[result.shown])
   order_F = np.lexsort((-share_QxF.max(0), share_QxF.argmax(0)))
-  image = ax.imshow(
-    share_QxF[:, order_F],
-    aspect="auto",
-    origin="lower",
-    cmap="Greys",
-    vmin=0,
-    vmax=1,
-    interpolation="nearest",
-  )
-  ax.grid(visible=False)
+  scale = {"vmin": 0, "vmax": 1, "aspect": "auto"}
+  image = style.heat_map(ax, share_QxF[:, order_F], colours="Greys", **scale)
   ax.set(title="Neurons' energy", xlabel="neuron, sorted", ylabel="frequency")
   figure.colorbar(image, ax=ax, location="bottom", shrink=0.85, label="share")
 
@@ -94,14 +86,7 @@ def _loudest(result) -> int:
 
 def _map(figure, ax, value_PxP, label: str) -> None:
   """Draws a map of values that are never negative."""
-  image = ax.imshow(
-    np.asarray(value_PxP),
-    origin="lower",
-    cmap="viridis",
-    vmin=0,
-    interpolation="nearest",
-  )
-  ax.grid(visible=False)
+  image = style.heat_map(ax, value_PxP, vmin=0)
   figure.colorbar(image, ax=ax, location="bottom", shrink=0.85, label=label)
 
 

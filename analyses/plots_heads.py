@@ -39,15 +39,13 @@ def _maps(figure, panels, result):
   mean_VxLxH = np.asarray(result.delta_VxSxLxH, float).mean(1)
   most = max(float(np.abs(mean_VxLxH).max()), 1e-6)
   for v, axes in enumerate(panels):
-    image = axes.imshow(
-      mean_VxLxH[v], vmin=-most, vmax=most, cmap="RdBu_r", aspect="auto"
-    )
+    scale = {"vmin": -most, "vmax": most, "aspect": "auto"}
+    image = style.diverging_map(axes, mean_VxLxH[v], origin="upper", **scale)
     _cells(axes, mean_VxLxH[v], most, _excludes_zero(result, v))
     axes.set_title(_mode(result.modes[v]), fontsize=9)
     layers, heads = mean_VxLxH[v].shape
     axes.set_xticks(range(heads), [f"H{h}" for h in range(heads)])
     axes.set_yticks(range(layers), [f"L{l}" for l in range(layers)])
-    axes.grid(False)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
   bar = figure.colorbar(image, ax=list(panels), aspect=25, pad=0.01)

@@ -74,7 +74,8 @@ def _zoom(axes, result):
 def _survival(axes, result):
   """Draws what each tensor keeps under the global mask."""
   kept_ExR = np.asarray(result.survival_ExR, float)
-  image = axes.imshow(kept_ExR, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+  table = {"colours": "cividis", "origin": "upper", "aspect": "auto"}
+  image = style.heat_map(axes, kept_ExR, vmin=0, vmax=1, **table)
   names = [f"{row['tensor']} ({row['size']:,})" for row in result.tensors]
   axes.set_yticks(range(len(names)), names, fontsize=8)
   ratios = [f"{ratio:g}" for ratio in result.ratio_R]
@@ -87,7 +88,6 @@ def _survival(axes, result):
       fontsize=7.5,
       color="black" if kept > 0.55 else "white",
     )
-  axes.grid(False)
   axes.set_xlabel("fraction of weights removed (global magnitude mask)")
   axes.set_title("Fraction of each tensor that survives (size in brackets)")
   axes.figure.colorbar(image, ax=axes, pad=0.01, aspect=30)

@@ -5,25 +5,29 @@ import numpy as np
 from primelens.analyses import plots_style as style
 
 _LEVELS_R = np.linspace(0, 1, 101)
+_BINS = np.linspace(0, 1, 41)
 _SHOWN = 12  # blocks, merged units
+_ROW, _RANKED = 5, 100  # the row of W_L drawn, and of how many neurons (A28)
 
 
 @style.styled
 def figure(result) -> mpl_figure.Figure:
-  """Returns, in three rows: neurons by correlation; maps of h and z of the
-  three most correlated and the busiest; copies, fits and changes."""
-  figure = style.new(8.2)
-  upper, middle, lower = style.parts(figure, (2.5, 3.1, 2.6))
+  """Returns, from above: neurons by correlation; maps of h and z of the three
+  most correlated and the busiest; copies and changes; fits and weights."""
+  figure = style.new(10.4)
+  upper, middle, lower = style.parts(figure, (2.5, 3.1, 4.8))
   axes = upper.subplots(1, 3, width_ratios=(1.1, 1, 1))
   _correlations(axes[0], result)
   _activations(upper, axes[1], result)
   _readout(upper, axes[2], result)
   _maps(middle, result)
-  axes = lower.subplots(1, 4)
-  _sizes(axes[0], result)
-  _merged(axes[1], result)
-  _fits(axes[2], result)
-  _changes(axes[3], result)
+  axes = lower.subplots(2, 3)
+  _sizes(axes[0, 0], result)
+  _merged(axes[0, 1], result)
+  _changes(axes[0, 2], result)
+  _fits(axes[1, 0], result)
+  _change_fits(axes[1, 1], result)
+  _row(axes[1, 2], result)
   return figure
 
 
@@ -59,19 +63,8 @@ def _correlations(ax, result) -> None:
   ax.legend(loc="lower right")
 
 
-def _heat(part, ax, value, colours, low, high, *, extent=None) -> None:
-  shown = ax.imshow(
-    value,
-    aspect="auto",
-    origin="lower",
-    cmap=colours,
-    vmin=low,
-    vmax=high,
-    extent=extent,
-    interpolation="nearest",
-  )
-  ax.grid(False)
-  part.colorbar(shown, ax=ax, pad=0.02, aspect=25).ax.tick_params(labelsize=7.5)
+def _bar(part, ax, image) -> None:
+  part.colorbar(image, ax=ax, pad=0.02, aspect=25).ax.tick_params(labelsize=7.5)
 
 
 def _activations(part, ax, result) -> None:
@@ -79,7 +72,8 @@ def _activations(part, ax, result) -> None:
   row_N = np.argsort(np.asarray(result.sum_N), kind="stable")
   post_NxF = np.asarray(result.post_NxF)[row_N][:, _order(result)]
   high = max(np.percentile(post_NxF, 98), 1e-6)
-  _heat(part, ax, post_NxF, "viridis", 0, high)
+  image = style.heat_map(ax, post_NxF, vmin=0, vmax=high, aspect="auto")
+  _bar(part, ax, image)
   sum_N = np.asarray(result.sum_N)[row_N]
   value_V = np.unique(sum_N)[:: max(1, len(np.unique(sum_N)) // 6)]
   ax.set_yticks(np.searchsorted(sum_N, value_V), [f"{v:g}" for v in value_V])
@@ -89,7 +83,8 @@ def _activations(part, ax, result) -> None:
 def _readout(part, ax, result) -> None:
   readout_VxF = np.asarray(result.readout_VxF)[:, _order(result)]
   high = max(np.percentile(np.abs(readout_VxF), 98), 1e-6)
-  _heat(part, ax, readout_VxF, "RdBu_r", -high, high)
+  scale = {"vmin": -high, "vmax": high, "aspect": "auto"}
+  _bar(part, ax, style.diverging_map(ax, readout_VxF, **scale))
   ax.set(title="$W_L$", xlabel="neuron, by r", ylabel="logit")
 
 
@@ -108,15 +103,9 @@ def _maps(part, result) -> None:
     ):
       ax = axes[row, column]
       value = np.asarray(value_NxF)[:, neuron].reshape(digits, digits)
-      high = max(float(np.abs(value).max()), 1e-6)
-      _heat(
-        part,
-        ax,
-        value,
-        "RdBu_r" if row else "viridis",
-        -high if row else 0,
-        high,
-      )
+      draw = style.diverging_map if row else style.heat_map
+      low = {} if row else {"vmin": 0}
+      _bar(part, ax, draw(ax, value, aspect="auto", **low))
       ax.yaxis.set_major_locator(style.locator(5, integer=True))
       ax.xaxis.set_major_locator(style.locator(5, integer=True))
       ax.tick_params(labelbottom=row == 1)
@@ -131,6 +120,7 @@ def _sizes(ax, result) -> None:
   at_E = np.arange(1, size_SxE.shape[1] + 1)
   style.curves(ax, at_E, size_SxE, colour=style.BLUE, label="neurons")
   ax.set(title="Copies (cos > .99)", xlabel="block, by size", ylabel="neurons")
+  ax.xaxis.set_major_locator(style.locator(6, integer=True))
   ax.set_yscale("log")
   ax.yaxis.set_major_formatter("{x:g}")
 
@@ -173,6 +163,32 @@ def _fits(ax, result) -> None:
     frameon=True,
     framealpha=0.85,
     edgecolor="none",
+  )
+
+
+def _change_fits(ax, result) -> None:
+  """R2 of the change of z on PC2 (A34), all members; below 0 in the first."""
+  for row, name in enumerate(("linear", "quadratic")):
+    r2 = np.asarray(result.change_r2_Sx2xF, float)[:, row].ravel()
+    known = np.clip(r2[np.isfinite(r2)], 0, 1)
+    colour = (style.BLUE, style.ORANGE)[row]
+    ax.hist(known, _BINS, histtype="step", lw=1.5, color=colour, label=name)
+  ax.set(title="Change of z on PC2", xlabel="R²", ylabel="neurons, all members")
+  ax.legend(loc="upper left")
+
+
+def _row(ax, result) -> None:
+  """Weights of one logit from the neurons most correlated with a + b (A28)."""
+  r_F = np.asarray(result.r_SxF)[result.member]
+  ranked = np.argsort(-np.abs(r_F), kind="stable")[:_RANKED]
+  row = min(_ROW, len(result.readout_VxF) - 1)
+  weight = np.asarray(result.readout_VxF)[row, ranked]
+  ax.hist(weight, 25, color=style.BLUE)
+  ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
+  ax.set(
+    title=f"$W_L$, logit {row}",
+    xlabel="weight",
+    ylabel=f"neurons, {len(ranked)} with most |r|",
   )
 
 

@@ -2,6 +2,7 @@
 
 from matplotlib import figure as mpl_figure
 import numpy as np
+from primelens.analyses import plots_simulated
 from primelens.analyses import plots_style as style
 
 _SHORT = {
@@ -23,15 +24,17 @@ _TINY = 1e-6  # shares are drawn down to ten times this
 
 @style.styled
 def figure(result) -> mpl_figure.Figure:
-  """Returns R2 beside accuracy per fit, coefficients, logits and ranks."""
-  figure = style.new(8.7)
-  top, bottom = style.parts(figure, [1.1, 1])
+  """Returns R2 beside accuracy per fit, coefficients, logits, ranks, and the
+  logits that the fits simulate."""
+  figure = style.new(11.6)
+  top, bottom, last = style.parts(figure, [1.15, 1, 0.6])
   _fits(top.subplots(1, 2, sharey=True), result)
   axes = bottom.subplots(2, 2, width_ratios=[1.25, 1])
   _coefficients(axes[0, 0], result)
   _logits(axes[0, 1], result)
   _neurons(axes[1, 0], result)
   _spectra(axes[1, 1], result)
+  plots_simulated.draw(last, result)
   return figure
 
 

@@ -27,16 +27,8 @@ def _spectra(figure, ax, result) -> None:
   """Every column's |rfft|, its largest 1, by falling correlation."""
   magnitude_QxF = np.asarray(result.magnitude_QxF)[:, result.order_F]
   largest_1xF = magnitude_QxF.max(0, keepdims=True)
-  image = ax.imshow(
-    magnitude_QxF / np.where(largest_1xF > 0, largest_1xF, 1),
-    origin="lower",
-    aspect="auto",
-    interpolation="nearest",
-    cmap="viridis",
-    vmin=0,
-    vmax=1,
-  )
-  ax.grid(visible=False)
+  relative_QxF = magnitude_QxF / np.where(largest_1xF > 0, largest_1xF, 1)
+  image = style.heat_map(ax, relative_QxF, aspect="auto", vmin=0, vmax=1)
   ax.yaxis.set_major_locator(style.locator(6, integer=True))
   ax.set(
     title="Spectrum of every neuron's W_L column",

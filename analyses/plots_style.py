@@ -76,6 +76,24 @@ def curves(axes, x_R, y_SxR, *, colour, label, low_R=None, high_R=None):
     axes.fill_between(x_R, low_R, high_R, color=colour, alpha=0.16, lw=0)
 
 
+def heat_map(axes, value, *, colours="viridis", **kw):
+  """Draws a matrix, its first row at the bottom, and returns the image.
+
+  Further arguments are those of `imshow`: `vmin`, `vmax`, `aspect`.
+  """
+  kw = {"origin": "lower", "interpolation": "nearest"} | kw
+  image = axes.imshow(np.asarray(value), cmap=colours, **kw)
+  axes.grid(visible=False)
+  return image
+
+
+def diverging_map(axes, value, **kw):
+  """Draws a matrix on a scale centred at 0 and returns the image."""
+  largest = max(float(np.abs(value).max()), 1e-12)
+  scale = {"vmin": -largest, "vmax": largest}
+  return heat_map(axes, value, colours="RdBu_r", **scale | kw)
+
+
 def parts(
   figure: mpl_figure.Figure, height_ratios: Sequence[float]
 ) -> np.ndarray:

@@ -100,13 +100,13 @@ def _shares(ax, result) -> None:
 
 def _failures(figure, ax, result) -> None:
   share_PxP = (np.asarray(result.error_SxPxP) != 0).mean(0)
-  image = ax.imshow(share_PxP, origin="lower", cmap="Greys", vmin=0, vmax=1)
+  image = style.heat_map(ax, share_PxP, colours="Greys", vmin=0, vmax=1)
   _axes(figure, ax, image, "Share of members that fail")
 
 
 def _errors(figure, ax, result) -> None:
   error_PxP = np.asarray(result.error_SxPxP)[result.shown]
-  image = _diverging(ax, error_PxP)
+  image = style.diverging_map(ax, error_PxP)
   _axes(figure, ax, image, "Prediction less label")
   if len(error_PxP) > _LARGEST:
     return
@@ -125,19 +125,11 @@ def _errors(figure, ax, result) -> None:
 
 def _boosts(figure, ax, result) -> None:
   boost_PxP = np.asarray(result.boost_SxPxP, float)[result.shown]
-  image = _diverging(ax, boost_PxP)
+  image = style.diverging_map(ax, boost_PxP)
   _axes(figure, ax, image, "Label's logit, full less ablated")
 
 
-def _diverging(ax, value_PxP):
-  largest = max(float(np.abs(value_PxP).max()), 1e-12)
-  return ax.imshow(
-    value_PxP, origin="lower", cmap="RdBu_r", vmin=-largest, vmax=largest
-  )
-
-
 def _axes(figure, ax, image, title: str) -> None:
-  ax.grid(False)
   ax.set(xlabel="b", ylabel="a")
   ax.set_title(title, fontsize=9)
   for axis in (ax.xaxis, ax.yaxis):

@@ -111,6 +111,7 @@ def of_network(
     | _other_values(read, member, key_Q, embedding_key_Q)
     | fourier_weights.published_norms(readout["readout_row"])
     | _input_values(inputs_2["share"], clustered_Q)
+    | _product_values(len(read.embedding_PxD), strongest)
   )
   return (
     embedding
@@ -144,6 +145,13 @@ def _input_values(share_2xQ, clustered_Q) -> dict:
     name: fourier_weights.average(share_Q, clustered_Q)
     for name, share_Q in zip(names, share_2xQ, strict=True)
   }
+
+
+def _product_values(P: int, frequency) -> dict:
+  """Returns the smaller share of the reference products at their frequency."""
+  product_PxPx2 = fourier_neurons.reference_products(P, frequency)
+  share_Qx2 = fourier_lib.neuron_frequency_energy(product_PxPx2)
+  return {"product_share": share_Qx2[frequency].min()}
 
 
 def _other_values(read, member, key_Q, embedding_key_Q) -> dict:

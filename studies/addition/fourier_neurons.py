@@ -1,6 +1,6 @@
 """The neurons' two-dimensional spectra and their clusters, odd P.
 
-Items B4, B13-B15, B17, B19 and B26 of the addition spec.
+Items B4, B12-B15, B17, B19 and B26 of the addition spec.
 """
 
 import jax
@@ -39,6 +39,16 @@ def spectra(post_NxF, key) -> dict:
     "spectrum": jnp.moveaxis(jnp.concatenate(shown, axis=-1), -1, 0),
     "energy": jnp.linalg.norm(coefficient_PxPxF, axis=-1).at[0, 0].set(0),
   }
+
+
+def reference_products(P: int, frequency):
+  """Returns cos a cos b and cos a of one frequency, PxPx2 (B12).
+
+  What a neuron of that frequency is made of: each has one coefficient.
+  """
+  wave_P = jnp.cos(2 * np.pi / P * (frequency * np.arange(P) % P))
+  other_Px2 = jnp.stack([wave_P, jnp.ones(P)], axis=1)
+  return wave_P[:, None, None] * other_Px2[None]
 
 
 def clusters(share_QxF):

@@ -43,6 +43,10 @@ _EMBEDDING = {
   ),
 }
 _NEURONS = {
+  "product_share": _told(
+    *("B12", "share of one frequency, cos a cos b and cos a", "drawn for 47"),
+    "of the strongest key; a closed form: 1",
+  ),
   "neuron0_share": _told("B13", "largest share of one frequency, neuron 0"),
   "neuron5_share": _told("B13", "largest share of one frequency, neuron 5"),
   "gaussian_neuron_share": _told("B13", "the same of a Gaussian map"),

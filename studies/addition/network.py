@@ -99,16 +99,19 @@ def members(pairs) -> Member:
 def over_members(measure, run, params_S=None):
   """Returns `measure(model, params, member, token_Nx3)` of every member.
 
-  A pytree of numpy arrays with a leading S, from one vmapped program.
-  `params_S` are by default the run's own; `run.untrained_S()` gives the
-  untrained null.
+  A pytree of numpy arrays with a leading S, from one program, vmapped over
+  `member_batch` members at a time, which bounds the memory. `params_S` are by
+  default the run's own; `run.untrained_S()` gives the untrained null.
   """
   params_S = run.params_S if params_S is None else params_S
   model, device = run.experiment.model, jax.devices()[0]
-  each = lambda params, member, token_Nx3: measure(
-    model, params, member, token_Nx3
-  )
-  population = jax.jit(jax.vmap(each, (0, 0, None)))
+
+  @jax.jit
+  def population(params_S, member_S, token_Nx3):
+    each = lambda one: measure(model, *one, token_Nx3)
+    size = run.settings.member_batch
+    return jax.lax.map(each, (params_S, member_S), batch_size=size)
+
   data = (params_S, members(run.pairs), jnp.asarray(run.pairs.token_Nx3))
   # On one device: decompositions are not partitioned, and gathering their
   # operands from within a program can lock CPU devices up.

@@ -23,13 +23,15 @@ CAPTIONS = {
   "progress": "losses and measures of the mechanism at every snapshot; thin:"
   " members, thick: their median, dashed: phases.",
   "probe": "a linear probe of the sum beside its controls.",
-  "neurons": "neurons sorted by their correlation with the sum, and their"
-  " duplicates.",
+  "neurons": "neurons sorted by their correlation with the sum, their copies,"
+  " and what is left of them with PC1 alone.",
   "subspace": "what is left without parts of the digits' vectors.",
-  "polynomial": "fits of activations and logits, and what they are worth.",
+  "polynomial": "fits of activations and logits, what they are worth, and the"
+  " logits they simulate.",
   "readout": "what neurons write to the logits, by frequency and component.",
   "attention": "patterns of attention, and the network with frozen ones.",
-  "fourier": "frequencies of embedding, neurons and logits.",
+  "fourier": "frequencies of embedding, neurons and logits; the products that"
+  " neurons are made of, singular vectors, and what the readout reads.",
 }
 TITLES = {
   "progress": "Over training",

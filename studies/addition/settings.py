@@ -14,11 +14,14 @@ class Settings:
   key_threshold: float = 0.1  # of the largest frequency norm
   random_directions: int = 20
   snapshot_batch: int = 10  # snapshots in memory at a time
+  member_batch: int = 32  # members in memory at a time
   seed: int = 0
 
   def __post_init__(self):
     checks.literals(self)
-    checks.at_least(self, 1, "random_directions", "snapshot_batch")
+    checks.at_least(
+      self, 1, "random_directions", "snapshot_batch", "member_batch"
+    )
     if not 0 < self.key_threshold < 1:
       raise ValueError(
         f"key_threshold={self.key_threshold} is not between 0 and 1."

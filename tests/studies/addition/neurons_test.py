@@ -95,6 +95,10 @@ class ReferenceTest(absltest.TestCase):
       figure = plots_neurons.figure(dataclasses.replace(self.result, **part))
       figure.canvas.draw()
       self.assertGreater(len(figure.axes), 15)
+    panel = {ax.get_title(loc="left"): ax for ax in figure.axes}
+    bars = panel["$W_L$, logit 5"].patches
+    drawn = sum(bar.get_height() for bar in bars if hasattr(bar, "get_height"))
+    self.assertEqual(drawn, 100)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ class ReferenceTest(parameterized.TestCase):
         figure.savefig(path, dpi=40)
         self.assertGreater(path.stat().st_size, 1000)
       titles = [ax.get_title(loc="left") for ax in figure.axes]
-      self.assertLen(titles, 6)
+      self.assertLen(titles, 9)
 
 
 if __name__ == "__main__":

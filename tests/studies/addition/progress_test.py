@@ -102,6 +102,19 @@ class ChunksTest(absltest.TestCase):
     expected = np.outer([1, -1], [1, 2, 3, 5, 8])
     np.testing.assert_allclose(relative, expected, rtol=1e-5)
 
+  def test_batches_give_every_member_in_order(self):
+    run = adder.handmade(adder.experiment(((598, 999), (1, 999), (1, 1))))
+    run.experiment.analyses.member_batch = 2
+    measure = lambda model, params, member, token_Nx3: {
+      "last": member.test_N[-1],
+      "largest": jnp.abs(params["unembed"]["kernel"]).max(),
+    }
+    found = network.over_members(measure, run)
+    np.testing.assert_array_equal(found["last"], run.pairs.test_SxN[:, -1])
+    unembed_SxDxV = np.asarray(run.params_S["unembed"]["kernel"])
+    largest_S = np.abs(unembed_SxDxV).max((1, 2))
+    np.testing.assert_array_equal(found["largest"], largest_S)
+
 
 def modular_losses(model, params, member, pair, keys):
   """Restricted and excluded loss by explicit waves, in numpy float64."""
