@@ -55,7 +55,7 @@ class FitState(NamedTuple):
   params: Any
   opt_state: Any
   best_params: Any
-  best_nll: jax.Array
+  best_score: jax.Array
   best_step: jax.Array
   frozen_step: jax.Array  # -1 while alive; the step whose loss was not finite
 
@@ -65,7 +65,7 @@ class Program(NamedTuple):
 
   `init(data, key) -> params`, `draw(data, key) -> batch`,
   `loss(params, batch, key, step) -> (loss, metrics)`,
-  `evaluate(params, batch, key) -> nll` (a scalar in nats).
+  `evaluate(params, batch, key) -> score` (a scalar, in `unit`; less is better).
 
   Data and the evaluated batch are dicts of arrays. Entries named in `per_seed`
   have a leading seed axis, and each seed sees its own row; all others are
@@ -77,6 +77,7 @@ class Program(NamedTuple):
   loss: Callable
   evaluate: Callable
   per_seed: tuple[str, ...] = ()
+  unit: str = "nll_nats"
 
 
 def seed_axes(program: Program, data: dict) -> dict:
@@ -114,7 +115,7 @@ def init(program: Program, optimizer, data, keys_S) -> FitState:
       params=params,
       opt_state=optimizer.init(params),
       best_params=params,
-      best_nll=jnp.array(jnp.inf, jnp.float32),  # strong types, as after a
+      best_score=jnp.array(jnp.inf, jnp.float32),  # strong types, as after a
       best_step=jnp.array(0, jnp.int32),  # step: or the second step compiles
       frozen_step=jnp.array(-1, jnp.int32),  # the program once more
     )
@@ -149,7 +150,7 @@ def step(program: Program, optimizer, state: FitState, data, key, number):
     opt_state=_keep_where(alive, opt_state, state.opt_state),
     frozen_step=jnp.where(failed, number, state.frozen_step),
   )
-  return state, metrics | {"loss_nats": loss, "gradient_norm": norm}
+  return state, metrics | {"loss": loss, "gradient_norm": norm}
 
 
 def _by_seed(grid: jax.sharding.Mesh | None):
@@ -193,22 +194,22 @@ def advance(program: Program, optimizer, grid=None) -> Callable:
 
 
 def evaluator(program: Program, grid=None) -> Callable:
-  """Returns `run(state_S, batch, keys_S, number) -> (state_S, nll_S)`.
+  """Returns `run(state_S, batch, keys_S, number) -> (state_S, score_S)`.
 
-  A living seed with the lowest NLL so far keeps its parameters as the best.
+  A living seed with the lowest score so far keeps its parameters as the best.
   """
 
   def one(state, batch, key, number):
     key = jax.random.fold_in(jax.random.fold_in(key, 2), number)
-    nll = program.evaluate(state.params, batch, key)
-    better = (nll < state.best_nll) & (state.frozen_step < 0)
+    score = program.evaluate(state.params, batch, key)
+    better = (score < state.best_score) & (state.frozen_step < 0)
     best = _keep_where(better, state.params, state.best_params)
     state = state._replace(
       best_params=best,
-      best_nll=jnp.where(better, nll, state.best_nll),
+      best_score=jnp.where(better, score, state.best_score),
       best_step=jnp.where(better, number, state.best_step),
     )
-    return state, nll
+    return state, score
 
   @functools.partial(jax.jit, out_shardings=_by_seed(grid))
   def run(state_S, batch, keys_S, number):

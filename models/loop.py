@@ -141,8 +141,8 @@ class Fit:
       )
       step, row = stop, {_split_name(k): v for k, v in means.items()}
       if fit.due(step, self.config.evaluate_every, self.config.steps):
-        state_S, nll_S = evaluate(state_S, select, self.keys_S, step)
-        row["select/nll_nats"] = nll_S
+        state_S, score_S = evaluate(state_S, select, self.keys_S, step)
+        row[f"select/{self.program.unit}"] = score_S
       row["frozen_step"] = state_S.frozen_step
       row["seconds_per_step"] = (time.monotonic() - began) / (step - first)
       reason = self._over(step, state_S)

@@ -8,20 +8,25 @@ import dataclasses
 from typing import Any, Literal
 
 from primelens import tasks
+from primelens.models import encoder
 from primelens.models import fit as fit_lib
 from primelens.models import spacing
 from primelens.models import tokens
 from primelens.studies import registry
 from primelens.tasks import checks
 
-MODELS = {"spacing": spacing.Config, "tokens": tokens.Config}
+MODELS = {
+  "spacing": spacing.Config,
+  "tokens": tokens.Config,
+  "encoder": encoder.Config,
+}
 
 
 @dataclasses.dataclass(kw_only=True)
 class Experiment:
   """What `train.py` trains and what `analyze.py` reads afterwards."""
 
-  study: Literal["zeros", "addition"] = "zeros"
+  study: Literal["zeros", "addition", "text"] = "zeros"
   task: Any
   model: Any
   fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)

@@ -2,9 +2,11 @@
 
 from primelens.studies import addition
 from primelens.studies import study
+from primelens.studies import text
 from primelens.studies import zeros
 
 STUDIES: dict[str, study.Study] = {
   "zeros": zeros.STUDY,
   "addition": addition.STUDY,
+  "text": text.STUDY,
 }

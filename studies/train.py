@@ -31,6 +31,7 @@ refused. Ctrl-C saves. Exit codes: 0 done, 2 wrong input, 3 every seed's loss
 was not finite, 130 interrupted.
 """
 LOG_SECONDS = 5.0
+SHOWN = ("nll_nats", "mse", "accuracy")  # of the metrics, in a log line
 
 
 def _flags() -> flags.FlagValues:
@@ -107,8 +108,9 @@ class Reporter:
 def summary(row: dict) -> str:
   """Returns one line of a metrics row: the medians over seeds."""
   parts = []
-  for name in ("train/nll_nats", "select/nll_nats", "test/nll_nats"):
-    values = [v for v in row.get(name, []) if v is not None]
+  for name, found in row.items():
+    shown = name.partition("/")[2] in SHOWN
+    values = [v for v in found if v is not None] if shown else []
     if values:
       median = np.median(values)
       small = 0 < abs(median) < 1e-3
@@ -158,10 +160,10 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   finally:
     undo()
     reporter.close()
-  return _conclude(outcome, experiment, workdir)
+  return _conclude(outcome, experiment, workdir, program.unit)
 
 
-def _conclude(outcome: loop.Outcome, experiment, workdir: Path) -> int:
+def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   """Says how the fit ended, and returns the exit code."""
   first = experiment.fit.first_seed
   for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
@@ -171,9 +173,9 @@ def _conclude(outcome: loop.Outcome, experiment, workdir: Path) -> int:
         "before",
         file=sys.stderr,
       )
-  best = np.round(np.asarray(outcome.state_S.best_nll), 4)
+  best = [f"{v:.4g}" for v in np.asarray(outcome.state_S.best_score)]
   chosen = experiment.fit.evaluate_every
-  said = f"best select/nll_nats per seed {best.tolist()}; " if chosen else ""
+  said = f"best select/{unit} per seed {', '.join(best)}; " if chosen else ""
   print(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
   codes = {"frozen": cli.ALL_FROZEN, "interrupted": cli.INTERRUPTED}
   return codes.get(outcome.reason, 0)

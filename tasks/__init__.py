@@ -5,17 +5,20 @@ from typing import Any
 
 from primelens.tasks import addition
 from primelens.tasks import surrogates
+from primelens.tasks import text
 from primelens.tasks import zeros
 
 KINDS = {
   "zeros": zeros.Config,
   "surrogate": surrogates.Config,
   "addition": addition.Config,
+  "text": text.Config,
 }
 LOADERS: dict[str, Callable[[Any], Any]] = {
   "zeros": zeros.load,
   "surrogate": surrogates.load,
   "addition": addition.load,
+  "text": text.load,
 }
 
 

@@ -125,15 +125,15 @@ class PopulationTest(absltest.TestCase):
     np.testing.assert_allclose(state.params["w"][0], w - 0.1 * step, rtol=1e-5)
     np.testing.assert_allclose(means[0]["gradient_norm"], norm, rtol=1e-5)
     loss = np.mean((x @ w - y) ** 2) + noise * w.sum()
-    np.testing.assert_allclose(means[0]["loss_nats"], loss, rtol=1e-5)
+    np.testing.assert_allclose(means[0]["loss"], loss, rtol=1e-5)
 
   def test_dispatch_length_changes_nothing(self):
     program = regression()
     by_four, means = population(program)
     at_once, mean = population(program, stops=[12])
     same(by_four, at_once)
-    average = np.mean([m["loss_nats"] for m in means], axis=0)
-    np.testing.assert_allclose(average, mean[0]["loss_nats"], rtol=1e-5)
+    average = np.mean([m["loss"] for m in means], axis=0)
+    np.testing.assert_allclose(average, mean[0]["loss"], rtol=1e-5)
 
   def test_it_learns(self):
     config = dataclasses.replace(CONFIG, seeds=2, steps=300)
@@ -156,7 +156,7 @@ class FrozenTest(parameterized.TestCase):
     for i in (0, 2):  # the others never notice
       same(seed(state.params["w"], i), seed(well.params["w"], i))
     if kind == "loss":
-      finite = np.isfinite(means[1]["loss_nats"])
+      finite = np.isfinite(means[1]["loss"])
       np.testing.assert_array_equal(finite, [True, False, True])
 
   def test_it_stays_frozen_though_its_loss_recovers(self):
@@ -212,7 +212,7 @@ class EvaluatorTest(absltest.TestCase):
     expected = np.sum((state.params["w"] - TARGET) ** 2, axis=1)
     np.testing.assert_allclose(nll_S, expected, rtol=1e-5)
     np.testing.assert_array_equal(first.best_step, [4, 0, 4])
-    self.assertEqual(first.best_nll[1], np.inf)  # frozen before
+    self.assertEqual(first.best_score[1], np.inf)  # frozen before
     worse_w = state.params["w"].copy()
     worse_w[0] = TARGET + 10
     worse_w[2] = TARGET

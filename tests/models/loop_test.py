@@ -83,7 +83,7 @@ class LoopTest(absltest.TestCase):
     self.assertEqual([step for step, _ in told], [5, 10, 15, 20])
     row = told[-1][1]
     self.assertLen(row["select/nll_nats"], 2)
-    self.assertLess(row["train/loss_nats"][0], told[0][1]["train/loss_nats"][0])
+    self.assertLess(row["train/loss"][0], told[0][1]["train/loss_nats"][0])
     self.assertEqual(row["frozen_step"], [-1, -1])
     again, told = self.run_fit("whole")
     self.assertEqual((again.step, again.reason, told), (20, "finished", []))
@@ -107,7 +107,7 @@ class LoopTest(absltest.TestCase):
     self.run_fit("cut", stop_at=10)
     path = self.root / "cut" / "metrics.jsonl"
     with path.open("a") as file:
-      file.write(json.dumps({"step": 15, "train/loss_nats": [7.0]}) + "\n")
+      file.write(json.dumps({"step": 15, "train/loss": [7.0]}) + "\n")
       file.write('{"step": 20, "train/lo')
     self.run_fit("cut")
     self.run_fit("whole")
@@ -117,7 +117,7 @@ class LoopTest(absltest.TestCase):
     outcome, told = self.run_fit("nan", program(bad_from=7))
     self.assertEqual((outcome.step, outcome.reason), (10, "frozen"))
     np.testing.assert_array_equal(outcome.state_S.frozen_step, [7, 7])
-    self.assertIsNone(told[-1][1]["train/loss_nats"][0])
+    self.assertIsNone(told[-1][1]["train/loss"][0])
     for leaf in jax.tree.leaves(outcome.state_S.params):
       self.assertTrue(np.isfinite(leaf).all())
     again, told = self.run_fit("nan", program(bad_from=7))

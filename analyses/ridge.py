@@ -1,0 +1,182 @@
+"""Ridge regression in closed form, traced: vmap over positions, seeds, nulls.
+
+|y - x w - b|^2 + alpha |w|^2, the intercept b not penalised, as scikit-learn's
+`Ridge`. Source: arithmetic spec, sections 4 and 7.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from primelens.analyses import least_squares
+
+FOLDS = 5
+ALPHAS_R = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
+_exact = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+class Ridge(NamedTuple):
+  """y is about x kernel + bias."""
+
+  kernel_DxF: jax.Array
+  bias_F: jax.Array
+
+  def predict(self, x_NxD) -> jax.Array:
+    """Returns the prediction NxF."""
+    return _exact(x_NxD, self.kernel_DxF) + self.bias_F[None]
+
+
+class Scaler(NamedTuple):
+  """Mean and deviation of every feature; 1 for a constant one."""
+
+  mean_D: jax.Array
+  deviation_D: jax.Array
+
+  def __call__(self, x_NxD) -> jax.Array:
+    """Returns the features in deviations about their mean."""
+    return (x_NxD - self.mean_D[None]) / self.deviation_D[None]
+
+
+def scaler(x_NxD, weight_N=None) -> Scaler:
+  """Returns the scaler of the rows; population deviation, as scikit-learn's
+  `StandardScaler`. `weight_N` counts rows, by default each once."""
+  weight_N = _weights(x_NxD, weight_N)
+  mean_D = _mean(x_NxD, weight_N)
+  square_D = _mean((x_NxD - mean_D[None]) ** 2, weight_N)
+  deviation_D = jnp.sqrt(square_D)
+  return Scaler(mean_D, jnp.where(deviation_D > 1e-12, deviation_D, 1))
+
+
+def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None) -> Ridge:
+  """Returns the ridge regression of the rows with weight.
+
+  Normal equations about the means, solved twice: the second time for what the
+  first left, which brings float32 to the accuracy of its data. `weight_N`
+  counts rows (0 leaves one out), so that folds are a vmapped axis.
+  """
+  weight_N = _weights(x_NxD, weight_N)
+  x_D, y_F = _mean(x_NxD, weight_N), _mean(y_NxF, weight_N)
+  x_NxD, y_NxF = x_NxD - x_D[None], y_NxF - y_F[None]
+  weighted_DxN = (x_NxD * weight_N[:, None]).T
+  gram_DxD = _exact(weighted_DxN, x_NxD)
+  gram_DxD = gram_DxD + alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
+  factor = jax.scipy.linalg.cho_factor(gram_DxD)
+
+  def better(kernel_DxF):
+    left_NxF = y_NxF - _exact(x_NxD, kernel_DxF)
+    gap_DxF = _exact(weighted_DxN, left_NxF) - alpha * kernel_DxF
+    return kernel_DxF + jax.scipy.linalg.cho_solve(factor, gap_DxF)
+
+  start_DxF = jnp.zeros((x_NxD.shape[1], y_NxF.shape[1]), x_NxD.dtype)
+  kernel_DxF = better(better(start_DxF))
+  return Ridge(kernel_DxF, y_F - _exact(x_D[None], kernel_DxF)[0])
+
+
+def held_out(x_NxD, y_NxF, fitted_N, alphas_R=ALPHAS_R, *, scale=True):
+  """Returns predictions NxF of a probe that never saw the rows it is scored
+  on, and its alpha.
+
+  Features in deviations of the `fitted_N` rows (a bool), alpha by FOLDS inner
+  folds among them, then one fit of all of them. Rows not fitted are held out.
+  """
+  weight_N = jnp.asarray(fitted_N, x_NxD.dtype)
+  if scale:
+    x_NxD = scaler(x_NxD, weight_N)(x_NxD)
+  error_R = inner_errors(x_NxD, y_NxF, weight_N, alphas_R)
+  alpha = jnp.asarray(alphas_R, x_NxD.dtype)[jnp.argmin(error_R)]
+  return fit(x_NxD, y_NxF, alpha, weight_N).predict(x_NxD), alpha
+
+
+def inner_errors(x_NxD, y_NxF, weight_N, alphas_R) -> jax.Array:
+  """Returns the squared error of every alpha over FOLDS folds of the rows with
+  weight, R; targets count by their own variance."""
+  fold_N = folds(weight_N)
+  y_F = _mean(y_NxF, weight_N)
+  scale_F = _mean((y_NxF - y_F[None]) ** 2, weight_N)
+  scale_F = jnp.where(scale_F > 0, scale_F, 1)
+
+  def one(alpha, fold):
+    inside_N = weight_N * (fold_N != fold)
+    gap_NxF = y_NxF - fit(x_NxD, y_NxF, alpha, inside_N).predict(x_NxD)
+    outside_N = weight_N * (fold_N == fold)
+    return _mean(gap_NxF**2 / scale_F[None], outside_N).mean()
+
+  over_folds = jax.vmap(one, (None, 0))
+  over_R = jax.vmap(over_folds, (0, None))
+  return over_R(jnp.asarray(alphas_R), jnp.arange(FOLDS)).mean(1)
+
+
+def folds(weight_N) -> jax.Array:
+  """Returns a fold 0..FOLDS - 1 for every row: rows with weight in turn, as
+  scikit-learn's `KFold` without shuffling, N."""
+  rank_N = jnp.cumsum(weight_N > 0) - 1
+  count = jnp.sum(weight_N > 0)
+  size, longer = count // FOLDS, count % FOLDS
+  edge = longer * (size + 1)
+  return jnp.where(
+    rank_N < edge,
+    rank_N // (size + 1),
+    longer + (rank_N - edge) // jnp.maximum(size, 1),
+  )
+
+
+def cross_predicted(x_NxD, y_NxF, alpha=1.0, *, scale=True) -> jax.Array:
+  """Returns predictions NxF of all rows, each by the FOLDS - 1 other folds."""
+  weight_N = jnp.ones(len(x_NxD), x_NxD.dtype)
+  fold_N = folds(weight_N)
+
+  def one(fold):
+    inside_N = weight_N * (fold_N != fold)
+    z_NxD = scaler(x_NxD, inside_N)(x_NxD) if scale else x_NxD
+    return fit(z_NxD, y_NxF, alpha, inside_N).predict(z_NxD)
+
+  guess_FOLDSxNxF = jax.vmap(one)(jnp.arange(FOLDS))
+  return guess_FOLDSxNxF[fold_N, jnp.arange(len(x_NxD))]
+
+
+def fold_r2(y_NxF, guess_NxF) -> jax.Array:
+  """Returns R2 of each target, the mean over folds of each fold's own, F: as
+  scikit-learn's `cross_val_score`."""
+  fold_N = folds(jnp.ones(len(y_NxF)))
+  one = lambda fold: r2(y_NxF, guess_NxF, fold_N == fold)
+  return jax.vmap(one)(jnp.arange(FOLDS)).mean(0)
+
+
+def r2(y_NxF, guess_NxF, scored_N=None) -> jax.Array:
+  """Returns R2 of every target over the scored rows (a bool), F.
+
+  NaN for a target that does not vary there (its deviation is below 1e-9).
+  """
+  if scored_N is None:
+    return least_squares.r2_columns(y_NxF, guess_NxF)
+  weight_N = jnp.asarray(scored_N, y_NxF.dtype)
+  centre_F = _mean(y_NxF, weight_N)
+  total_F = _mean((y_NxF - centre_F[None]) ** 2, weight_N)
+  error_F = _mean((y_NxF - guess_NxF) ** 2, weight_N)
+  flat_F = total_F < least_squares.FLAT**2
+  return jnp.where(flat_F, jnp.nan, 1 - error_F / jnp.where(flat_F, 1, total_F))
+
+
+def degrees_of_freedom(x_NxD, alpha) -> jax.Array:
+  """Returns the sum of l / (l + alpha) over the eigenvalues of the centred
+  x^T x: how many parameters the ridge fits."""
+  x_NxD = x_NxD - x_NxD.mean(0)[None]
+  value_D = jnp.linalg.eigvalsh(_exact(x_NxD.T, x_NxD))
+  value_D = jnp.maximum(value_D, 0)
+  return jnp.sum(value_D / (value_D + alpha))
+
+
+def mean_squared_error(y_NxF, guess_NxF) -> jax.Array:
+  """Returns the mean over rows and targets of the squared error."""
+  return jnp.mean((y_NxF - guess_NxF) ** 2)
+
+
+def _weights(x_NxD, weight_N):
+  if weight_N is None:
+    return jnp.ones(len(x_NxD), x_NxD.dtype)
+  return jnp.asarray(weight_N, x_NxD.dtype)
+
+
+def _mean(x_NxF, weight_N):
+  total = jnp.maximum(weight_N.sum(), 1)
+  return _exact(weight_N[None], x_NxF)[0] / total

@@ -1,0 +1,168 @@
+"""Published PyTorch checkpoints, read from NPZ, in our layout.
+
+The names are those of the source's state dict: `tok`, `pos`, `enc.layers.i`
+(PyTorch's encoder layer), `ln`, `readout`.
+"""
+
+import os
+from typing import Any
+import zipfile
+
+import numpy as np
+from primelens.models import encoder
+
+_LAYER = "enc.layers.{}."
+_NORMS = {"norm_attention": "norm1", "norm_mlp": "norm2"}
+_MLP = {"up": "linear1", "down": "linear2"}
+
+
+def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
+  """Returns the arrays of an NPZ by name.
+
+  Raises `FileNotFoundError`, or `ValueError` naming a file that is none.
+  """
+  try:
+    with np.load(path, allow_pickle=False) as stored:
+      return {name: stored[name] for name in stored.files}
+  except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+    if isinstance(error, FileNotFoundError):
+      raise
+    raise ValueError(f"{path} is not a readable NPZ: {error}") from error
+
+
+def text_encoder(
+  state: dict[str, np.ndarray], heads: int
+) -> tuple[encoder.Config, dict[str, Any]]:
+  """Returns the config and params of a published text encoder.
+
+  The number of heads is not in a state dict. Raises `ValueError` naming an
+  array that is missing, left over or of another shape, or that is not finite.
+  """
+  config = _config(state, heads)
+  wanted = _shapes(config)
+  _compare(wanted, state)
+  layers = [_layer(state, i, config.trunk) for i in range(config.trunk.layers)]
+  params = {
+    "embedding": {"embedding": state["tok.weight"]},
+    "positions": {"embedding": state["pos.weight"]},
+    "blocks": _stack(layers),
+    "final_norm": _norm(state, "ln"),
+    "readout": _linear(state, "readout"),
+  }
+  return config, params
+
+
+def _config(state, heads: int) -> encoder.Config:
+  """Returns the config that the arrays' shapes speak of."""
+  for name in ("tok.weight", "pos.weight", "readout.weight"):
+    if name not in state or np.ndim(state[name]) != 2:
+      raise ValueError(f"The checkpoint has no matrix {name!r}.")
+  first = _LAYER.format(0) + "linear1.weight"
+  if first not in state:
+    raise ValueError(f"The checkpoint has no {first!r}.")
+  numbers = {
+    name.split(".")[2] for name in state if name.startswith("enc.layers.")
+  }
+  vocabulary, width = state["tok.weight"].shape
+  return encoder.Config(
+    vocabulary=vocabulary,
+    outputs=len(state["readout.weight"]),
+    trunk=encoder.encoder_trunk(
+      width=width,
+      layers=len(numbers),
+      heads=heads,
+      hidden=len(state[first]),
+      max_positions=len(state["pos.weight"]),
+    ),
+  )
+
+
+def _shapes(config: encoder.Config) -> dict[str, tuple[int, ...]]:
+  """Returns the shape of every array of the state dict."""
+  trunk = config.trunk
+  width, hidden = trunk.width, trunk.hidden
+  layer = {
+    "self_attn.in_proj_weight": (3 * width, width),
+    "self_attn.in_proj_bias": (3 * width,),
+    "self_attn.out_proj.weight": (width, width),
+    "self_attn.out_proj.bias": (width,),
+    "linear1.weight": (hidden, width),
+    "linear1.bias": (hidden,),
+    "linear2.weight": (width, hidden),
+    "linear2.bias": (width,),
+    **{
+      f"{norm}.{part}": (width,)
+      for norm in _NORMS.values()
+      for part in ("weight", "bias")
+    },
+  }
+  return {
+    "tok.weight": (config.vocabulary, width),
+    "pos.weight": (trunk.max_positions, width),
+    **{
+      _LAYER.format(i) + name: shape
+      for i in range(trunk.layers)
+      for name, shape in layer.items()
+    },
+    "ln.weight": (width,),
+    "ln.bias": (width,),
+    "readout.weight": (config.outputs, width),
+    "readout.bias": (config.outputs,),
+  }
+
+
+def _compare(wanted, state) -> None:
+  """Raises `ValueError` at the first array that is not as it should be."""
+  for name in (*wanted, *state):
+    if name not in wanted:
+      raise ValueError(f"The checkpoint has {name!r}, which no encoder has.")
+    if name not in state:
+      raise ValueError(f"The checkpoint has no {name!r}.")
+    shape = np.shape(state[name])
+    if shape != wanted[name]:
+      raise ValueError(
+        f"{name!r} of the checkpoint has the shape {shape}, not {wanted[name]}."
+      )
+    if not np.isfinite(state[name]).all():
+      raise ValueError(f"{name!r} of the checkpoint is not finite.")
+
+
+def _linear(state, name: str) -> dict:
+  """PyTorch's linear map is out x in; ours in x out."""
+  return {"kernel": state[f"{name}.weight"].T, "bias": state[f"{name}.bias"]}
+
+
+def _norm(state, name: str) -> dict:
+  return {"scale": state[f"{name}.weight"], "bias": state[f"{name}.bias"]}
+
+
+def _layer(state, number: int, trunk) -> dict:
+  """Returns the params of one block; its in-projection is q, k, v, packed."""
+  at = _LAYER.format(number)
+  width, heads, each = trunk.width, trunk.heads, trunk.head_width
+  attention = f"{at}self_attn."
+  kernels = np.split(state[f"{attention}in_proj_weight"], 3)
+  biases = np.split(state[f"{attention}in_proj_bias"], 3)
+  found: dict[str, dict] = {
+    role: {
+      "kernel": kernel.T.reshape(width, heads, each),
+      "bias": bias.reshape(heads, each),
+    }
+    for role, kernel, bias in zip(
+      ("query", "key", "value"), kernels, biases, strict=True
+    )
+  }
+  out = _linear(state, f"{attention}out_proj")
+  found["out"] = out | {"kernel": out["kernel"].reshape(heads, each, width)}
+  return {
+    "attention": found,
+    "mlp": {role: _linear(state, at + name) for role, name in _MLP.items()},
+    **{role: _norm(state, at + name) for role, name in _NORMS.items()},
+  }
+
+
+def _stack(layers: list[dict]) -> dict:
+  """Returns the blocks with a leading L on every leaf."""
+  if isinstance(layers[0], dict):
+    return {name: _stack([one[name] for one in layers]) for name in layers[0]}
+  return np.stack(layers)
