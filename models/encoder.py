@@ -104,7 +104,7 @@ def readout(params, state_BxD) -> jax.Array:
     params["readout"]["kernel"],
     precision=jax.lax.Precision.HIGHEST,
   )
-  return product_BxV + params["readout"]["bias"]
+  return product_BxV + params["readout"]["bias"][None]
 
 
 def states(

@@ -14,7 +14,7 @@ from primelens.studies.addition import ablated_fits
 from primelens.studies.addition import network
 from primelens.studies.addition import variants
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 # Logits and losses at the floor repeat less well than shares do.
 LOGIT, LOSS = 0.05, 0.5  # of the number

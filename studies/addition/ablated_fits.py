@@ -14,10 +14,11 @@ from primelens.analyses import features
 from primelens.analyses import least_squares
 from primelens.analyses import principal
 from primelens.analyses import regression
+from primelens.studies import reported
 from primelens.studies.addition import fits
 from primelens.studies.addition import tables
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 LINES = {"thirds": (2 / 3, 3.0), "identity": (1.0, 0.0)}  # slope, constant
 FITS = {
@@ -218,6 +219,6 @@ def records(
   for row in fits.records(run, FITS, found, null):
     key = row["fit"]
     for name in FUNCTION:
-      row |= tables.columns(name, found[key][name], null[key][name], at)
+      row |= reported.columns(name, found[key][name], null[key][name], at)
     rows.append(row)
   return tuple(rows)

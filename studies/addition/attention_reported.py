@@ -2,10 +2,11 @@
 
 import math
 
+from primelens.studies import reported
 from primelens.studies.addition import effects
 from primelens.studies.addition import tables
 from primelens.studies.addition.fits import Fit
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 EDITS = {
   "intact": "as trained",
@@ -41,7 +42,7 @@ _TARGETS = {
 _TENTH, _HUNDREDTH = 0.05, 0.01
 
 
-def _entry(quantity, source, recomputed, tolerance=tables.SMOOTH):
+def _entry(quantity, source, recomputed, tolerance=reported.SMOOTH):
   """Returns a number of A59."""
   return Reported("A59", quantity, source, recomputed, tolerance)
 

@@ -12,7 +12,7 @@ from primelens.analyses import principal
 from primelens.studies.addition import network
 from primelens.studies.addition import snapshots
 from primelens.studies.addition import tables
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 COMPONENTS = 4  # drawn; all of them have a share
 REPORTED = {

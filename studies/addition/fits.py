@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from primelens.analyses import least_squares
+from primelens.studies import reported
 from primelens.studies.addition import network
 from primelens.studies.addition import tables
 
@@ -115,5 +116,5 @@ def _columns(measure_S, untrained_S, at: int | None) -> dict:
   row: dict[str, float] = {}
   for name in MEASURES:
     if name in measure_S:
-      row |= tables.columns(name, measure_S[name], untrained_S[name], at)
+      row |= reported.columns(name, measure_S[name], untrained_S[name], at)
   return row

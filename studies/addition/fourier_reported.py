@@ -7,7 +7,7 @@ need not be ours: which ones grow depends on rounding.
 
 import math
 
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 _KEYS = "key frequencies"
 

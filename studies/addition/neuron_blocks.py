@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import duplicates
 from primelens.studies.addition import network
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 ALIKE, SIZEABLE = 0.99, 5  # cosine of copies; neurons of a sizeable block
 UNITS = 32  # merged units at most

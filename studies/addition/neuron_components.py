@@ -12,7 +12,7 @@ from primelens.analyses import principal
 from primelens.studies.addition import fits
 from primelens.studies.addition import network
 from primelens.studies.addition import neuron_fits
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 NAMED = (408, 248, 240)  # neurons that the source or its recomputation names
 _NOT_ASKED = "not asked"

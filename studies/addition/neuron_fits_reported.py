@@ -2,7 +2,7 @@
 
 import numpy as np
 from primelens.studies.addition.fits import Fit
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 LINEAR = 0.99  # R2 of z above which a neuron counts as linear (A32)
 SUM_FITS = ("pre_reduced", "post_reduced", "pre_full", "post_full")

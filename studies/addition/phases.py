@@ -4,7 +4,7 @@ The source drew them by eye at 1,500 / 13,300 / 16,600 epochs (B23).
 """
 
 import numpy as np
-from primelens.studies.addition import tables
+from primelens.studies import reported
 
 BOUNDARIES = {
   "memorised": "train accuracy first at 1",
@@ -65,7 +65,7 @@ def _record(name: str, value_S) -> dict:
     "boundary": name,
     "meaning": BOUNDARIES[name],
     "by_eye": PUBLISHED.get(name, np.nan),
-    **tables.spread(value_S),
+    **reported.spread(value_S),
     "members": len(value_S),
     "reached": int(np.isfinite(value_S).sum()),
   }

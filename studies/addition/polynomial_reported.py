@@ -5,9 +5,10 @@ Keys with a "/" name a fit and its measure, or a group and its feature.
 
 import math
 
+from primelens.studies import reported
 from primelens.studies.addition import ranks
 from primelens.studies.addition import tables
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 _NONE = "not reported"
 _COUNT = "a count is not portable between programs"
@@ -19,7 +20,7 @@ def _smooth(item, quantity, recomputed, source=_NONE, remark=""):
 
 def _rounded(item, quantity, recomputed, step, source=_NONE, remark=""):
   """A number known to a multiple of `step`, beside what drift may do."""
-  tolerance = tables.SMOOTH + step / 2
+  tolerance = reported.SMOOTH + step / 2
   return Reported(item, quantity, source, recomputed, tolerance, remark)
 
 

@@ -16,10 +16,11 @@ import numpy as np
 from primelens.analyses import features
 from primelens.analyses import least_squares
 from primelens.analyses import statistics
+from primelens.studies import reported
 from primelens.studies.addition import network
 from primelens.studies.addition import tables
 from primelens.studies.addition import untrained
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 HELD_OUT, SPLIT_SEED = 0.3, 42  # the published split
 CONTROLS = 199  # targets of each control: p is at least 1 / 200
@@ -233,6 +234,6 @@ def _records(score, null, at: int | None) -> tuple[dict, ...]:
   for name, (features_, split) in PROBES.items():
     row: dict = {"probe": name, "features": features_, "split": split}
     for key in MEASURES:
-      row |= tables.columns(key, score[name][key], null[name][key], at)
+      row |= reported.columns(key, score[name][key], null[name][key], at)
     rows.append(row)
   return tuple(rows)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import decompositions
 from primelens.analyses import principal
+from primelens.studies import reported
 from primelens.studies.addition import network
-from primelens.studies.addition import tables
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 COMPONENTS = 10  # shares kept
 SMALLEST = 1e-3  # share of a component that counts as a dimension
@@ -50,7 +50,7 @@ _DIMENSIONS = {
 _UP = {
   f"up_value/{k + 1}": Reported(
     *("A61", f"singular value {k + 1} of W_in", _NONE, value),
-    tables.SMOOTH + 0.005,  # known to two decimals
+    reported.SMOOTH + 0.005,  # known to two decimals
   )
   for k, value in enumerate((4.25, 4.17, 0.12))
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import math
 
 from primelens.studies.addition import tables
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 _EXACT = 0.5  # whole numbers
 _CURVE = 0.05  # of the largest entry

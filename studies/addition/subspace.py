@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import sweeps
+from primelens.studies import reported
 from primelens.studies.addition import ablated
 from primelens.studies.addition import ablated_fits
 from primelens.studies.addition import network
@@ -20,7 +21,7 @@ from primelens.studies.addition import tables
 from primelens.studies.addition import untrained
 from primelens.studies.addition import variants
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 BATCH = 96  # (member, intervention) pairs at a time, which bounds the memory
 REPORTED = {
@@ -196,7 +197,7 @@ def _records(run, named, name_R, kept, null) -> tuple[dict, ...]:
     }
     for measure in ("accuracy", "nll_nats"):
       draw_SxR = kept[measure][:, rows]
-      record |= tables.columns(
+      record |= reported.columns(
         measure, draw_SxR.mean(1), null[measure][:, rows].mean(1), at
       ) | {
         f"{measure}_low_draw": float(np.median(draw_SxR.min(1))),
@@ -234,7 +235,7 @@ def _logits(run, statistics) -> tuple[dict, ...]:
   records = []
   for group, columns in statistics.items():
     for column, value_SxV in columns.items():
-      median_V = [tables.median(value_S) for value_S in value_SxV.T]
+      median_V = [reported.median(value_S) for value_S in value_SxV.T]
       ours_V = [math.nan] * len(median_V) if at is None else value_SxV[at]
       records.append(
         {"group": group, "column": column}

@@ -6,33 +6,14 @@ keys with a value per member.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import statistics
+from primelens.studies import reported as reported_lib
 
 PUBLISHED, DRIFT = "published", "shaken by rounding"
 PERMUTED, UNORDERED = "permuted labels", "unordered pairs split"
 NO_DECAY = "no weight decay"
-SMOOTH = 0.005  # spec, section 5: smooth fits repeat to about this
 KEEP = 0.03  # accuracies after removing components
-
-
-class Reported(NamedTuple):
-  """One number of the source: what it is, in words and recomputed.
-
-  `source` is the notebook's prose (it stored no outputs), `recomputed` an
-  independent reimplementation of the same network (split 598, start 999).
-  `tolerance` is how far float drift may take ours; infinite for counts and
-  neuron numbers, which are not portable.
-  """
-
-  item: str
-  quantity: str
-  source: str
-  recomputed: float | None
-  tolerance: float = SMOOTH
-  remark: str = ""
 
 
 def reference(run) -> int | None:
@@ -80,7 +61,7 @@ def population(run) -> str:
 
 def rows(
   run,
-  reported: Mapping[str, Reported],
+  reported: Mapping[str, reported_lib.Reported],
   value_S: Mapping[str, np.ndarray],
   untrained_S: Mapping[str, np.ndarray],
 ) -> tuple[dict, ...]:
@@ -99,60 +80,9 @@ def rows(
   its = population(run)
   return tuple(
     {"key": key, "population": its}
-    | _row(entry, np.asarray(value_S[key], float), untrained_S.get(key), at)
+    | reported_lib.row(
+      entry, np.asarray(value_S[key], float), untrained_S.get(key), at
+    )
     for key, entry in reported.items()
     if key in value_S
   )
-
-
-def _row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
-  ours = float(value_S[at]) if at is not None else np.nan
-  known = at is not None and entry.recomputed is not None
-  gap = abs(ours - entry.recomputed) if known else np.nan
-  return {
-    "item": entry.item,
-    "quantity": entry.quantity,
-    "source": entry.source,
-    "recomputed": np.nan if entry.recomputed is None else entry.recomputed,
-    "tolerance": entry.tolerance,
-    "ours": ours,
-    "agrees": bool(gap <= entry.tolerance) if known else None,
-    **spread(value_S),
-    "untrained": np.nan if untrained_S is None else median(untrained_S),
-    "values": value_S.tolist(),
-    "remark": entry.remark,
-  }
-
-
-def median(value_S) -> float:
-  """Returns the median of the members that have a value; NaN for none."""
-  return spread(value_S)["median"]
-
-
-def spread(value_S) -> dict[str, float]:
-  """Returns median, minimum, maximum, mean and its 95 % interval, over the
-  members that have a value; all NaN where none has one."""
-  known_S = np.asarray(value_S, float)
-  known_S = known_S[np.isfinite(known_S)]
-  names = ("median", "minimum", "maximum", "mean", "mean_low", "mean_high")
-  if not known_S.size:
-    return dict.fromkeys(names, np.nan)
-  interval = statistics.seed_interval(known_S)
-  ends = (interval.estimate, interval.low, interval.high)
-  found = (np.median(known_S), known_S.min(), known_S.max(), *ends)
-  return dict(zip(names, map(float, found), strict=True))
-
-
-def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
-  """Returns the columns of one measure, as those of `fits.records`.
-
-  `at` is the reference member, None where there is none.
-  """
-  found = spread(value_S)
-  return {
-    name: found["median"],
-    f"{name}_min": found["minimum"],
-    f"{name}_max": found["maximum"],
-    f"{name}_ours": float("nan") if at is None else float(value_S[at]),
-    f"{name}_untrained": median(untrained_S),
-  }

@@ -1,6 +1,7 @@
 """Verdicts on what is learned and when, and on the probe and the embedding."""
 
 import numpy as np
+from primelens.studies import reported
 from primelens.studies.addition import evidence
 from primelens.studies.addition import tables
 from primelens.studies.trial import Verdict
@@ -48,7 +49,7 @@ def delay(results) -> Verdict:
   memorised_S = evidence.boundary(twins, "memorised")
   formed_S = evidence.boundary(twins, "formed")
   delayed_S = formed_S >= SOON * memorised_S  # NaN: never, so no delay
-  known, formed = tables.spread(memorised_S), tables.spread(formed_S)
+  known, formed = reported.spread(memorised_S), reported.spread(formed_S)
   numbers = evidence.behind(
     memorised_median=known["median"],
     generalised_earliest=formed["minimum"],

@@ -1,9 +1,9 @@
 """Verdicts on modular addition: frequencies, cubes, phases."""
 
 import numpy as np
+from primelens.studies import reported
 from primelens.studies.addition import evidence
 from primelens.studies.addition import phases
-from primelens.studies.addition import tables
 from primelens.studies.trial import Verdict
 
 SEVERAL = 3  # members of which an interval says something
@@ -75,7 +75,7 @@ def lead(results) -> Verdict:
   all pairs, as published, and over test pairs alone."""
   progress, its = evidence.largest(results, "progress")
   published, heldout = (
-    tables.spread(evidence.boundary(progress, name))
+    reported.spread(evidence.boundary(progress, name))
     for name in ("lead", "lead_heldout")
   )
   known_S = evidence.boundary(progress, "lead_heldout")

@@ -5,10 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from primelens.models import encoder
 from primelens.models import fit
 from primelens.models import imports
+from primelens.models import tokens
 from primelens.models import transformer
 from primelens.studies import study
 from primelens.studies.study import Cost
@@ -91,8 +91,8 @@ def build(experiment, data: text.Text):
     shape = (settings.batch_size,)
     at_B = jax.random.randint(key, shape, 0, len(data["train_N"]))
     row_B = data["train_N"][at_B]
-    tokens_BxT, target_N = data["token_NxT"][row_B], data["target_N"]
-    return {"token_BxT": tokens_BxT, "target_B": target_N[row_B]}
+    token_BxT, target_N = data["token_NxT"][row_B], data["target_N"]
+    return {"token_BxT": token_BxT, "target_B": target_N[row_B]}
 
   def loss(params, batch, key, step):
     output_BxV, _ = encoder.apply(
@@ -142,7 +142,7 @@ def _loss(output_BxV, target_B):
   if output_BxV.shape[-1] == 1:
     error = jnp.mean((output_BxV[:, 0] - target_B) ** 2)
     return error, {"mse": error}
-  nll_B = optax.softmax_cross_entropy_with_integer_labels(output_BxV, target_B)
+  nll_B = tokens.margin_nll(output_BxV, target_B)
   hit_B = jnp.argmax(output_BxV, axis=-1) == target_B
   return nll_B.mean(), {"nll_nats": nll_B.mean(), "accuracy": hit_B.mean()}
 

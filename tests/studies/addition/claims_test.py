@@ -3,10 +3,10 @@ import types
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+from primelens.studies import reported
 from primelens.studies import trial
 from primelens.studies.addition import claims
 from primelens.studies.addition import evidence
-from primelens.studies.addition import tables
 
 MEMBERS = 6
 
@@ -43,7 +43,7 @@ def progress(population, boundary=None, **curve):
       [np.broadcast_to(value, shape) for value in curves.values()]
     ),
     phases=tuple(
-      {"boundary": name, **tables.spread(np.broadcast_to(value, MEMBERS))}
+      {"boundary": name, **reported.spread(np.broadcast_to(value, MEMBERS))}
       for name, value in boundary.items()
     ),
     boundary_ExS=np.array(

@@ -6,9 +6,9 @@ import types
 from absl.testing import absltest
 import numpy as np
 from primelens.studies import report
+from primelens.studies import reported
 from primelens.studies import trial
 from primelens.studies.addition import claims
-from primelens.studies.addition import tables
 from primelens.studies.addition.report import REPORT
 import report_test as page_test
 
@@ -29,7 +29,7 @@ def row(key, **changes):
     "untrained": math.nan,
     "values": [0.5, 0.6],
     "remark": "",
-    **tables.spread([0.5, 0.6]),
+    **reported.spread([0.5, 0.6]),
     **changes,
   }
 
@@ -51,7 +51,7 @@ def progress(population=PUBLISHED, modular=False):
         "by_eye": math.nan,
         "members": 2,
         "reached": 2,
-        **tables.spread([200.0, 300.0]),
+        **reported.spread([200.0, 300.0]),
       }
       for name in boundaries
     ),

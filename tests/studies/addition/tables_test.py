@@ -10,7 +10,7 @@ from primelens.configs import addition_p10
 from primelens.configs import addition_p113
 from primelens.studies.addition import numbers
 from primelens.studies.addition import tables
-from primelens.studies.addition.tables import Reported
+from primelens.studies.reported import Reported
 
 REPORTED = {
   "share": Reported("A6", "share", "0.73", 0.7266),

@@ -1,0 +1,52 @@
+"""Small untrained populations of encoders as runs of the text study."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+from primelens import tasks
+from primelens.configs import text_sum
+from primelens.models import encoder
+from primelens.studies.text import program
+from primelens.studies.text import settings
+
+
+def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
+  """Returns the published experiment made small; `task` changes its task."""
+  config = text_sum.get_config(question)
+  size = dict(width=16, layers=2, heads=4, hidden=32, max_positions=32) | sizes
+  changes = {"count": 400} | dict(task)
+  return dataclasses.replace(
+    config,
+    task=dataclasses.replace(config.task, **changes),
+    model=encoder.Config(
+      outputs=2 if question == "valid" else outputs,
+      trunk=encoder.encoder_trunk(**size),
+    ),
+    fit=dataclasses.replace(config.fit, seeds=seeds),
+    analyses=settings.Settings(
+      probe_rows=400, batch=200, permutations=9, random_directions=3
+    ),
+  )
+
+
+def run(config=None, params_S=None) -> program.Run:
+  """Returns a run of a config with the given params, by default untrained."""
+  config = config or experiment()
+  data = tasks.load(config.task)
+  made, inputs, _ = program.build(config, data)
+  found = program.Run(
+    workdir=Path("tiny"),
+    experiment=config,
+    data=data,
+    params_S=params_S,
+    step=0,
+    apply=program.bind(config),
+    manifest={"seeds": list(range(config.fit.seeds))},
+    frozen_S=np.full(config.fit.seeds, -1),
+    program=made,
+    inputs=inputs,
+  )
+  if params_S is not None:
+    return found
+  return dataclasses.replace(found, params_S=found.untrained_S())
