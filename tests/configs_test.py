@@ -4,6 +4,8 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import jax
 from primelens.configs import addition_p10
+from primelens.configs import text_sum
+from primelens.models import encoder
 from primelens.models import optimizer
 from primelens.models import tokens
 from primelens.models import transformer
@@ -19,6 +21,9 @@ NAMES = (
   "zeros_postfix_e5:e5.5",
   *(f"addition_p10:{variant}" for variant in addition_p10.VARIANTS),
   "addition_p113:32",
+  *(f"text_sum:{variant}" for variant in text_sum.VARIANTS),
+  "text_imported:modk",
+  "text_learned:53,1000,20000",
 )
 # Parameters of the published networks. v0 has no slot ids (8 x 256 fewer than
 # E1), v1 four heads of 256 weights and a bias.
@@ -177,7 +182,7 @@ class ConfigsTest(parameterized.TestCase):
     self.assertRegex(
       docstring,
       rf"\n  python train.py --config=(configs/)?{name}(\.py)?(:\S+)? "
-      r"--workdir=runs/\S+\n",
+      r"--workdir=runs/\S+( \\)?\n",
     )
     self.assertRegex(docstring, "(minute|hours)")
 
@@ -257,6 +262,38 @@ class AddersTest(parameterized.TestCase):
     ("addition_p10:e9", "'e9' is not one of published, "),
     ("addition_p113:many", "'many' is not a number of members"),
     ("addition_p53:0", "'0' is not a number of members"),
+  )
+  def test_unknown_variants_are_refused(self, name, message):
+    with self.assertRaisesRegex(ValueError, message):
+      cli.load_config(name)
+
+
+class ReadersTest(parameterized.TestCase):
+  @parameterized.parameters("text_sum", "text_sum:modk", "text_imported")
+  def test_as_published(self, name):
+    config = cli.load_config(name)
+    start = lambda key: encoder.init(config.model, key)
+    shapes = jax.eval_shape(start, jax.random.key(0))
+    self.assertEqual(transformer.parameter_count(shapes), 333_569)
+    trunk = config.model.trunk
+    self.assertEqual((trunk.norm, trunk.dropout), ("post", 0.1))
+    self.assertTrue(trunk.identical_layers)
+
+  def test_fit_as_published(self):
+    # Spec, section 3: ten epochs of 141 steps, AdamW without a schedule.
+    fit = cli.load_config("text_sum").fit
+    self.assertEqual((fit.steps, fit.batch_size), (1410, 128))
+    self.assertGreaterEqual(fit.seeds, 5)
+    found = dataclasses.replace(fit.optimizer, schedule="constant")
+    self.assertEqual(found, fit.optimizer)
+    self.assertEqual((found.rate, found.weight_decay), (2e-3, 0.01))
+    self.assertEqual((found.beta1, found.beta2), (0.9, 0.999))
+    self.assertEqual(found.clip, 0.0)
+
+  @parameterized.parameters(
+    ("text_sum:e9", "'e9' is not one of sum, modk"),
+    ("text_imported:valid", "'valid' is not one of sum, modk"),
+    ("text_learned:97,x,5", "is not k,operands,steps"),
   )
   def test_unknown_variants_are_refused(self, name, message):
     with self.assertRaisesRegex(ValueError, message):
