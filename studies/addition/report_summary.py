@@ -19,8 +19,10 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
     for run, table in tables.items()
   }
   return [
-    _members(plain),
-    _delay(plain),
+    _by_run(plain, "Generalisation", _members),
+    _by_run(
+      plain, "Test loss below a guess for good, median step (range)", _delay
+    ),
     _numbers(plain),
     _mechanism(plain),
     report_ledger.line(ledger),
@@ -35,42 +37,32 @@ def _progress(plain) -> dict:
   }
 
 
-def _missing(title: str, name: str) -> str:
-  return f"{title}: not run: analyze.py --only={name}."
-
-
-def _members(plain) -> str:
+def _by_run(plain, title: str, say) -> str:
+  """Returns a line: what is said of every run with `progress`."""
   found = _progress(plain)
   if not found:
-    return _missing("Generalisation", "progress")
-  said = []
-  for run, result in found.items():
-    all_S = evidence.generalises(result)
-    median = np.median(evidence.curve(result, "test/accuracy")[:, -1])
-    said.append(
-      f"{run} ({result.population}): {int(all_S.sum())} of {len(all_S)} members"
-      f" get all test pairs right, median test accuracy {median:.3f}"
-    )
-  return f"Generalisation: {'; '.join(said)}."
+    return f"{title}: not run: analyze.py --only=progress."
+  said = [f"{run} {say(result)}" for run, result in found.items()]
+  return f"{title}: {'; '.join(said)}."
 
 
-def _delay(plain) -> str:
-  found = _progress(plain)
-  if not found:
-    return _missing("Delay", "progress")
-  said = []
-  for run, result in found.items():
-    rows = {row["boundary"]: row for row in result.phases}
-    formed = rows["formed"]
-    if formed["reached"]:
-      said.append(
-        f"{run} {report_tables.short(formed['median'])}"
-        f" ({report_tables.span(formed['minimum'], formed['maximum'])})"
-      )
-    else:
-      said.append(f"{run} never")
+def _members(result) -> str:
+  all_S = evidence.generalises(result)
+  median = np.median(evidence.curve(result, "test/accuracy")[:, -1])
   return (
-    f"Test loss below a guess for good, median step (range): {'; '.join(said)}."
+    f"({result.population}) {int(all_S.sum())} of {len(all_S)} members get all"
+    f" test pairs right, median test accuracy {median:.3f}"
+  )
+
+
+def _delay(result) -> str:
+  row = {row["boundary"]: row for row in result.phases}["formed"]
+  if not row["reached"]:
+    return "never"
+  return (
+    f"{report_tables.short(row['median'])}"
+    f" ({report_tables.span(row['minimum'], row['maximum'])};"
+    f" {row['reached']} of {row['members']} members)"
   )
 
 

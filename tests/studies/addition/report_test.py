@@ -108,7 +108,7 @@ class ReportTest(absltest.TestCase):
       lines = REPORT.summary(results, trial.Ledger(()))
       self.assertLen(lines, 5)
       self.assertIn("2 of 2 members get all test pairs right", lines[0])
-      self.assertIn("250 (200 … 300)", lines[1])
+      self.assertIn("250 (200 … 300; 2 of 2 members)", lines[1])
       self.assertIn(said, lines[3])
       rows = self.read(results).table("Phases of training")
       self.assertEqual(
