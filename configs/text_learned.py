@@ -6,7 +6,8 @@ Classes in the place of a scaled number, digits at fixed positions, all pairs
 of operands with unordered pairs divided 80/10/10, pre-norm, no dropout, warm-up
 and cosine (arithmetic spec, section 6). `:k,operands,steps` are the modulus,
 the number of operands and the steps, by default 97,100,6000: two digits, two
-seeds, ten minutes on 2 CPU cores.
+seeds, ten minutes on 2 CPU cores, every unseen pair right. `:97,1000,12000` has
+three digits and is measured at 99.5 % of unseen pairs, one seed in 20 minutes.
 """
 
 from primelens.models import encoder
