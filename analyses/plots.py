@@ -10,6 +10,7 @@ import pathlib
 
 from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_anchors
+from primelens.analyses import plots_answers
 from primelens.analyses import plots_attention
 from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
@@ -27,6 +28,7 @@ from primelens.analyses import plots_subspace
 DPI = 130
 
 anchors = plots_anchors.figure
+answers = plots_answers.figure
 embedding = plots_embedding.figure
 formula = plots_formula.figure
 heads = plots_heads.figure

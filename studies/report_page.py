@@ -52,6 +52,22 @@ def number(value: Any, *, digits: int = 4, signed: bool = False) -> str:
   return f"{value:{'+' if signed else ''}z.{digits}f}"  # z: no -0.000
 
 
+def short(value) -> str:
+  """Returns a number with four digits, or all before the point; "–" where
+  there is none."""
+  value = float(value)
+  if not math.isfinite(value):
+    return "–"
+  return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def span(low, high) -> str:
+  """Returns a range, or "–"."""
+  if not (math.isfinite(float(low)) and math.isfinite(float(high))):
+    return "–"
+  return f"{short(low)} … {short(high)}"
+
+
 def interval(
   low: Any, high: Any, *, digits: int = 4, signed: bool = True
 ) -> str:

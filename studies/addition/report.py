@@ -85,7 +85,7 @@ def joined(tables) -> page.Markup:
 
 
 def _number(row) -> tuple:
-  short = report_tables.short
+  short = page.short
   quantity = row["quantity"]
   if row["remark"]:
     quantity = page.join([quantity, page.tag("small", row["remark"])])
@@ -97,9 +97,9 @@ def _number(row) -> tuple:
     short(row["recomputed"]),
     short(row["ours"]),
     badge if row["verdict"] else "",
-    report_tables.span(row["drift_low"], row["drift_high"]),
+    page.span(row["drift_low"], row["drift_high"]),
     short(row["median"]),
-    report_tables.span(row["minimum"], row["maximum"]),
+    page.span(row["minimum"], row["maximum"]),
     short(row["untrained"]),
     *(short(row[name]) for name in numbers.CONTROLS),
   )

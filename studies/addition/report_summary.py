@@ -5,10 +5,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import report_ledger
+from primelens.studies import report_page as page
 from primelens.studies import trial
 from primelens.studies.addition import evidence
 from primelens.studies.addition import numbers
-from primelens.studies.addition import report_tables
 from primelens.studies.addition import tables as tables_lib
 
 
@@ -60,8 +60,8 @@ def _delay(result) -> str:
   if not row["reached"]:
     return "never"
   return (
-    f"{report_tables.short(row['median'])}"
-    f" ({report_tables.span(row['minimum'], row['maximum'])};"
+    f"{page.short(row['median'])}"
+    f" ({page.span(row['minimum'], row['maximum'])};"
     f" {row['reached']} of {row['members']} members)"
   )
 
@@ -103,6 +103,6 @@ def _waves(result) -> str:
   lead = {row["boundary"]: row for row in result.phases}["lead_heldout"]
   return (
     f"key frequencies {' / '.join(keys)}; the held-out restricted loss gets"
-    f" below half a guess {report_tables.short(lead['median'])} steps before"
+    f" below half a guess {page.short(lead['median'])} steps before"
     " the test loss"
   )

@@ -6,22 +6,6 @@ from primelens.studies import report_page as page
 from primelens.studies.addition import tables
 
 
-def short(value) -> str:
-  """Returns a number with four digits, or all before the point; "–" where
-  there is none."""
-  value = float(value)
-  if not math.isfinite(value):
-    return "–"
-  return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def span(low, high) -> str:
-  """Returns a range, or "–"."""
-  if not (math.isfinite(float(low)) and math.isfinite(float(high))):
-    return "–"
-  return f"{short(low)} … {short(high)}"
-
-
 def is_main(result) -> bool:
   """Returns whether a result is of the source's own setting."""
   return population(result).endswith(tables.PUBLISHED)
@@ -46,14 +30,14 @@ def of(name: str, result) -> page.Markup:
 
 def _fits(rows) -> page.Markup:
   """Returns the fits: R2 in and out of sample, and what they are worth."""
-  measure = lambda row, name: short(row.get(name, math.nan))
+  measure = lambda row, name: page.short(row.get(name, math.nan))
   body = [
     (
       row["item"],
       f"{row['target']} on {row['design']}",
       measure(row, "r2_mean_ours"),
       measure(row, "r2_mean"),
-      span(row["r2_mean_min"], row["r2_mean_max"]),
+      page.span(row["r2_mean_min"], row["r2_mean_max"]),
       measure(row, "heldout_mean"),
       measure(row, "accuracy"),
       measure(row, "nll_nats"),
@@ -83,10 +67,10 @@ def _phases(result) -> page.Markup:
     (
       row["boundary"],
       row["meaning"],
-      short(row["by_eye"]) if result.modular else "–",
-      short(row["median"]),
-      span(row["minimum"], row["maximum"]),
-      span(row["mean_low"], row["mean_high"]),
+      page.short(row["by_eye"]) if result.modular else "–",
+      page.short(row["median"]),
+      page.span(row["minimum"], row["maximum"]),
+      page.span(row["mean_low"], row["mean_high"]),
       f"{row['reached']} of {row['members']}",
     )
     for row in result.phases
@@ -110,10 +94,10 @@ def _variants(result) -> page.Markup:
     (
       row["item"],
       row["words"],
-      short(row["accuracy_ours"]),
-      short(row["accuracy"]),
-      span(row["accuracy_min"], row["accuracy_max"]),
-      short(row["nll_nats"]),
+      page.short(row["accuracy_ours"]),
+      page.short(row["accuracy"]),
+      page.span(row["accuracy_min"], row["accuracy_max"]),
+      page.short(row["nll_nats"]),
       f"{row['removed_share']:.3f}",
       row["count"],
     )

@@ -1,12 +1,20 @@
 """Study `text`: character-level sums, their probes and causal tests."""
 
 from primelens.studies.study import Analysis
-from primelens.studies.study import Report
 from primelens.studies.study import Study
+from primelens.studies.text import answers
+from primelens.studies.text import numbers
 from primelens.studies.text import program
+from primelens.studies.text import report
 from primelens.studies.text import settings
 
-ANALYSES: dict[str, Analysis] = {}
+ANALYSES: dict[str, Analysis] = {
+  "answers": Analysis(
+    answers.run,
+    answers.Result,
+    "Errors and skill beside a constant answer (1.6, 3).",
+  ),
+}
 STUDY = Study(
   settings=settings.Settings,
   analyses=ANALYSES,
@@ -15,11 +23,8 @@ STUDY = Study(
   build=program.build,
   bind=program.bind,
   cost=program.cost,
-  report=Report(
-    title="Transformers that read sums, on trial",
-    about="",
-    sections={},
-    summary=lambda tables, ledger: [],
-  ),
+  report=report.REPORT,
   run=program.Run,
+  numbers=numbers.joined,
+  number_columns=numbers.COLUMNS,
 )
