@@ -16,7 +16,12 @@ from primelens.models import optimizer
 from primelens.studies import experiment
 from primelens.tasks import text
 
-VARIANTS = ("sum", "modk", "valid", "untied")
+VARIANTS: dict[str, text.Question] = {
+  "sum": "sum",
+  "modk": "modk",
+  "valid": "valid",
+  "untied": "sum",
+}
 EPOCH = 141  # steps of 128 through 18,000 prompts
 
 
@@ -49,7 +54,7 @@ def get_config(variant: str = "sum") -> experiment.Experiment:
   return experiment.Experiment(
     study="text",
     task=text.Config(
-      question="sum" if variant == "untied" else variant,
+      question=VARIANTS[variant],
       split="disjoint" if variant == "untied" else "published",
     ),
     model=encoder.Config(

@@ -23,7 +23,7 @@ def encoder_trunk(**changes) -> transformer.Config:
   Starts as PyTorch's encoder does, but with different layers; the published
   one's are copies (`identical_layers`).
   """
-  options = dict(
+  options: dict[str, Any] = dict(
     width=128,
     layers=2,
     heads=4,

@@ -26,6 +26,8 @@ class Reported(NamedTuple):
 
 
 def row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
+  """Returns the record of one number: what was reported, ours (of member `at`,
+  if any), whether it agrees, and the members' spread."""
   ours = float(value_S[at]) if at is not None else np.nan
   known = at is not None and entry.recomputed is not None
   gap = abs(ours - entry.recomputed) if known else np.nan

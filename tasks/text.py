@@ -12,6 +12,7 @@ import numpy as np
 from primelens.tasks import characters
 from primelens.tasks import checks
 
+Question = Literal["sum", "modk", "valid"]
 PARTS = ("train", "select", "test")
 _SHARES = (0.8, 0.1, 0.1)  # of the unordered pairs, in the order of PARTS
 _WRONG = 5  # a wrong shown sum is 1..4 too large
@@ -28,7 +29,7 @@ class Config:
   """
 
   kind: Literal["text"] = "text"
-  question: Literal["sum", "modk", "valid"] = "sum"
+  question: Question = "sum"
   modulus: int = 97
   operands: int = 1000  # numbers 0..operands - 1
   pairs: Literal["drawn", "all"] = "drawn"

@@ -42,10 +42,10 @@ class HelpTest(parameterized.TestCase):
     zeros = ["anchors", "masking", "heads", "formula", "linear"]
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "progress", "numbers"]
+    readers = ["answers", "numbers"]
     both = ["claims", "report"]
-    self.assertEqual(
-      names, ["zeros:", *zeros, *both, "addition:", *adders, *both]
-    )
+    expected = ["zeros:", *zeros, *both, "addition:", *adders, *both]
+    self.assertEqual(names, [*expected, "text:", *readers, *both])
 
 
 class RunTest(absltest.TestCase):

@@ -43,14 +43,18 @@ class RoundTripTest(parameterized.TestCase):
 
 class FromDictTest(parameterized.TestCase):
   @parameterized.parameters(
-    (("study",), "text", "study='text' is not one of zeros"),
+    (("study",), "poems", "study='poems' is not one of zeros"),
     (
       ("task", "kind"),
       "primes",
       "task.kind='primes' is not one of addition, sur",
     ),
-    (("model", "kind"), "rnn", "model.kind='rnn' is not one of spacing"),
-    (("model",), {}, "model.kind=None is not one of spacing"),
+    (
+      ("model", "kind"),
+      "rnn",
+      "model.kind='rnn' is not one of enc",
+    ),
+    (("model",), {}, "model.kind=None is not one of enc"),
     (("task",), 3, "task.kind=None is not one of addition, sur"),
     (("fit", "epochs"), 3, "Unknown field fit.epochs; valid: steps, batch_s"),
     (
