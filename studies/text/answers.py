@@ -5,8 +5,9 @@ answers: skill is 1 minus their ratio. Source: arithmetic spec, sections 1.6, 3
 and 6.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -22,6 +23,7 @@ from primelens.studies.text import states
 ROWS = 2000  # of train and select, in evaluation mode; of fresh networks
 # The shorter of the published files have the first half of all rows.
 SHORT_TRAIN, SHORT_SELECT = 9000, 1000
+_STARTS: dict[str, Callable] = {}  # compiled once for all analyses
 REPORTED = answers_reported.REPORTED
 CURVES = ("train", "select")  # losses over training, V of the curves
 
@@ -71,8 +73,9 @@ def untrained_S(run):
   """
   count = max(run.settings.untrained, run.experiment.fit.seeds)
   keys_S = jax.random.split(jax.random.key(run.settings.seed), count)
-  start = lambda key: encoder.init(run.experiment.model, key)
-  return jax.jit(jax.vmap(start))(keys_S)
+  start = functools.partial(encoder.init, run.experiment.model)
+  compiled = jax.jit(jax.vmap(start))
+  return _STARTS.setdefault(repr(run.experiment.model), compiled)(keys_S)
 
 
 def run(run) -> Result:
@@ -91,7 +94,7 @@ def run(run) -> Result:
   return Result(
     table=_table(run, mine, curve_VxSxC),
     skills=tuple(
-      {"part": name} | _skill(run, mine[name], theirs[name]) for name in parts
+      {"part": name} | skill(run, mine[name], theirs[name]) for name in parts
     ),
     measures=tuple(_records(mine, theirs)),
     value_PxExS=stacked(mine),
@@ -109,18 +112,18 @@ def run(run) -> Result:
 
 def part_rows(run) -> dict[str, Part]:
   """Returns the parts: train, select, the published short select, fresh."""
-  text, probes = run.prompts, run.probes()
+  own, probes = run.prompts, run.probes()
   some = lambda prompts, row_N, train_N: Part(
-    prompts.token_NxT[row_N], prompts.answer_N[row_N], text.answer_N[train_N]
+    prompts.token_NxT[row_N], prompts.answer_N[row_N], own.answer_N[train_N]
   )
-  train_N, select_N = text.train_N, text.select_N
+  train_N, select_N = own.train_N, own.select_N
   parts = {
-    "train": some(text, train_N[:ROWS], train_N),
-    "select": some(text, select_N[:ROWS], train_N),
+    "train": some(own, train_N[:ROWS], train_N),
+    "select": some(own, select_N[:ROWS], train_N),
   }
   if run.experiment.task.split == "published":
     parts["select_1000"] = some(
-      text, select_N[:SHORT_SELECT], train_N[:SHORT_TRAIN]
+      own, select_N[:SHORT_SELECT], train_N[:SHORT_TRAIN]
     )
   return parts | {"fresh": some(probes, probes.test_N, train_N)}
 
@@ -212,8 +215,9 @@ def skill_interval(loss_SxN, constant_N, seed: int) -> statistics.Interval:
   )
 
 
-def _skill(run, mine: Mapping, theirs: Mapping) -> dict:
-  """Returns the skill with its intervals; `low` and `high` span both."""
+def skill(run, mine: Mapping, theirs: Mapping) -> dict:
+  """Returns the skill of networks scored on a part, with its intervals over
+  rows and over seeds; `low` and `high` span both. `theirs` are untrained."""
   skill_S = mine["measure"]["skill"]
   loss_SxN, constant_N = mine["loss_SxN"], mine["constant_N"]
   rows = skill_interval(loss_SxN, constant_N, run.settings.seed)
@@ -272,9 +276,9 @@ def curves(run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _table(run, mine: Mapping, curve_VxSxC) -> tuple[dict, ...]:
-  task = run.experiment.task
-  if task.operands != 1000:
+  if not answers_reported.as_published(run):
     return ()
+  task = run.experiment.task
   found = {
     f"{task.question}_{part}_{name}": value_S
     for part, one in mine.items()

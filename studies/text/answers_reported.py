@@ -1,6 +1,7 @@
 """What was reported of the networks' accuracy: arithmetic spec, 1.6 and 3."""
 
 from primelens.studies.reported import Reported
+from primelens.tasks import text
 
 EPOCH = 141  # steps of 128 through 18,000 prompts
 _NEVER = "not reported"
@@ -20,6 +21,16 @@ _HISTORY = {
     *(0.0002828, 0.000295, 0.0002428, 0.0005249, 0.0002058),
   ),
 }
+
+
+def as_published(run) -> bool:
+  """Returns whether a run has the source's prompts and one of its networks of
+  two layers, so that its numbers belong beside the reported ones."""
+  task, trunk = run.experiment.task, run.experiment.model.trunk
+  width = 256 if task.question == "valid" else 128
+  sizes = (trunk.layers, trunk.width, trunk.heads, trunk.hidden)
+  plain = text.Config(question=task.question)
+  return task == plain and sizes == (2, width, 4, 256)
 
 
 def history(question: str) -> tuple[dict, ...]:
