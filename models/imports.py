@@ -7,6 +7,7 @@ The names are those of the source's state dict: `tok`, `pos`, `enc.layers.i`
 import os
 from typing import Any
 import zipfile
+import zlib
 
 import numpy as np
 from primelens.models import encoder
@@ -21,13 +22,14 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
   Raises `FileNotFoundError`, or `ValueError` naming a file that is none.
   """
-  try:
-    with np.load(path, allow_pickle=False) as stored:
+  with open(path, "rb") as file:
+    try:
+      stored = np.load(file, allow_pickle=False)
+      if not isinstance(stored, np.lib.npyio.NpzFile):
+        raise ValueError("it is a single array")
       return {name: stored[name] for name in stored.files}
-  except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-    if isinstance(error, FileNotFoundError):
-      raise
-    raise ValueError(f"{path} is not a readable NPZ: {error}") from error
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+      raise ValueError(f"{path} is not a readable NPZ: {error}") from error
 
 
 def text_encoder(

@@ -1,0 +1,229 @@
+"""Answers beside a constant: closed forms, scikit-learn, hand-made logs."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import plots_answers
+from primelens.analyses import results
+from primelens.studies.text import answers
+from primelens.studies.text import settings
+import published_text
+from sklearn import metrics
+import tiny_text
+
+FIXTURE = Path(__file__).parents[2] / "fixtures" / "encoder_state.npz"
+
+
+def saying(run, value):
+  """Returns the run with networks that say one number, whatever is asked."""
+  kernel, bias = (run.params_S["readout"][name] for name in ("kernel", "bias"))
+  readout = {"kernel": 0 * kernel, "bias": jnp.full_like(bias, value)}
+  return dataclasses.replace(run, params_S=run.params_S | {"readout": readout})
+
+
+class MeasuresTest(absltest.TestCase):
+  def test_numbers(self):
+    guess_SxN = np.array([[1.0, 2.4, 5.0, 6.6], [2.0, 2.0, 2.0, 2.0]])
+    truth_N = np.array([1, 2, 3, 6])
+    found = answers.numbers(guess_SxN, truth_N, 4.0, 10.0)["measure"]
+    # Errors 0, .4, 2, .6 and 1, 0, -1, -4; about 4: 9, 4, 1, 4.
+    for name, expected in {
+      "mse": (1.13, 4.5),
+      "scaled_mse": (0.0113, 0.045),
+      "constant_mse": (4.5, 4.5),
+      "constant_scaled_mse": (0.045, 0.045),
+      "skill": (1 - 1.13 / 4.5, 0),
+      "rmse": (math.sqrt(1.13), math.sqrt(4.5)),
+      "mae": (0.75, 1.5),
+      "bias": (0.75, -1),
+      "exact": (0.5, 0.25),
+      "correlation": (np.corrcoef(guess_SxN[0], truth_N)[0, 1], np.nan),
+      "answer_mean": (3.75, 2),
+      "answer_deviation": (guess_SxN[0].std(), 0),
+    }.items():
+      np.testing.assert_allclose(
+        found[name], expected, atol=1e-12, err_msg=name
+      )
+
+  def test_classes_are_scikit_learns(self):
+    rng = np.random.default_rng(0)
+    score_SxNxV = 3 * rng.normal(size=(2, 60, 4))
+    score_SxNxV[1] = 700.0  # equal and large: the NLL is that of a guess
+    label_N, train_N = rng.integers(0, 4, 60), rng.integers(0, 3, 97)
+    found = answers.classes(score_SxNxV, label_N, train_N)["measure"]
+    power_NxV = np.exp(score_SxNxV[0])
+    share_NxV = power_NxV / power_NxV.sum(1, keepdims=True)
+    nll = metrics.log_loss(label_N, share_NxV, labels=range(4))
+    np.testing.assert_allclose(found["nll_nats"], [nll, math.log(4)])
+    hit = metrics.accuracy_score(label_N, share_NxV.argmax(1))
+    self.assertAlmostEqual(found["accuracy"][0], hit)
+    # A class that train never has is counted once.
+    count_V = np.bincount(train_N, minlength=4) + 1
+    self.assertEqual(count_V[3], 1)
+    constant_NxV = np.tile(count_V / count_V.sum(), (60, 1))
+    constant = metrics.log_loss(label_N, constant_NxV, labels=range(4))
+    np.testing.assert_allclose(found["constant_nll_nats"], constant)
+    np.testing.assert_allclose(found["skill"][0], 1 - nll / constant)
+    self.assertAlmostEqual(
+      found["majority_accuracy"][0], np.bincount(label_N).max() / 60
+    )
+    self.assertAlmostEqual(
+      found["constant_accuracy"][0], np.mean(label_N == count_V.argmax())
+    )
+
+  def test_interval_of_the_skill_is_the_bootstraps(self):
+    rng = np.random.default_rng(1)
+    constant_N = rng.chisquare(3, 400)
+    loss_1xN = 0.4 * constant_N[None] * rng.uniform(0.5, 1.5, (1, 400))
+    found = answers.skill_interval(loss_1xN, constant_N, seed=0)
+    row_RxN = rng.integers(0, 400, (4000, 400))
+    skill_R = 1 - loss_1xN[0][row_RxN].mean(1) / constant_N[row_RxN].mean(1)
+    low, high = np.quantile(skill_R, (0.025, 0.975))
+    skill = 1 - loss_1xN.mean() / constant_N.mean()
+    self.assertAlmostEqual(float(found.estimate), skill)
+    self.assertAlmostEqual(float(found.low), low, delta=0.1 * (high - low))
+    self.assertAlmostEqual(float(found.high), high, delta=0.1 * (high - low))
+    # Pairing: a loss that is half the constant's has no spread at all.
+    half = answers.skill_interval(constant_N[None] / 2, constant_N, seed=0)
+    np.testing.assert_allclose((half.low, half.high), 0.5, atol=1e-12)
+
+  def test_interval_over_seeds_is_wider_where_seeds_differ(self):
+    constant_N = np.random.default_rng(1).chisquare(3, 400)
+    loss_SxN = np.array([0.1, 0.9])[:, None] * constant_N
+    found = answers.skill_interval(loss_SxN, constant_N, seed=0)
+    np.testing.assert_allclose(
+      (found.low, found.estimate, found.high), (0.1, 0.5, 0.9), atol=0.02
+    )
+
+
+class RunTest(parameterized.TestCase):
+  def test_a_constant_has_no_skill(self):
+    run = tiny_text.run()
+    text = run.prompts
+    mean = text.answer_N[text.train_N].mean()
+    result = answers.run(saying(run, mean / 2000))
+    self.assertEqual(
+      [row["part"] for row in result.skills],
+      ["train", "select", "select_1000", "fresh"],
+    )
+    for row in result.skills:
+      delta = 0.15 if row["part"] == "select_1000" else 1e-4
+      self.assertAlmostEqual(row["skill"], 0, delta=delta)
+    (bias,) = (
+      row
+      for row in result.measures
+      if (row["part"], row["measure"]) == ("train", "bias")
+    )
+    self.assertAlmostEqual(bias["median"], 0, delta=1e-3)
+    self.assertEqual(result.table, ())  # too small for the source's numbers
+    np.testing.assert_allclose(result.answer_SxN, mean, rtol=1e-6)
+    np.testing.assert_array_equal(result.truth_N, text.answer_N[text.select_N])
+
+  def test_parts(self):
+    run = tiny_text.run(
+      tiny_text.experiment(task=dict(count=3000, split="disjoint"))
+    )
+    parts = answers.part_rows(run)
+    self.assertEqual(set(parts), {"train", "select", "fresh"})
+    self.assertLen(parts["train"].answer_N, answers.ROWS)
+    self.assertLen(parts["fresh"].answer_N, 200)
+    lines = lambda part: set(map(tuple, part.token_NxT.tolist()))
+    self.assertEmpty(lines(parts["fresh"]) & lines(parts["train"]))
+    self.assertEmpty(lines(parts["fresh"]) & lines(parts["select"]))
+
+  def test_untrained_networks_are_no_imported_ones(self):
+    config = tiny_text.experiment(seeds=1, hidden=24)
+    model = dataclasses.replace(config.model, checkpoint=str(FIXTURE))
+    run = tiny_text.run(dataclasses.replace(config, model=model))
+    fresh_S = answers.untrained_S(run)
+    table_SxVxD = np.asarray(fresh_S["embedding"]["embedding"])
+    self.assertLen(table_SxVxD, run.settings.untrained)
+    own_VxD = np.asarray(run.params_S["embedding"]["embedding"][0])
+    for one_VxD in table_SxVxD:
+      self.assertGreater(np.abs(one_VxD - own_VxD).max(), 0.1)
+    self.assertGreater(np.abs(table_SxVxD[0] - table_SxVxD[1]).max(), 0.1)
+    np.testing.assert_array_equal(
+      answers.untrained_S(run)["embedding"]["embedding"], table_SxVxD
+    )
+
+  def test_curves_of_a_log(self):
+    run = dataclasses.replace(tiny_text.run(), workdir=Path(tempfile.mkdtemp()))
+    step_C, curve_VxSxC = answers.curves(run)
+    self.assertEqual((len(step_C), curve_VxSxC.shape), (0, (2, 2, 0)))
+    rows = (
+      {"step": 47, "train/mse": [0.5, 0.25]},
+      {"step": 141, "train/mse": [0.1, None], "select/mse": [0.2, 0.3]},
+    )
+    log = "".join(json.dumps(row) + "\n" for row in rows)
+    (run.workdir / "metrics.jsonl").write_text(log + '{"step": 2')
+    step_C, curve_VxSxC = answers.curves(run)
+    self.assertEqual(step_C.tolist(), [47, 141])
+    nan = np.nan
+    np.testing.assert_array_equal(
+      curve_VxSxC,
+      [[[0.5, 0.1], [0.25, nan]], [[nan, 0.2], [nan, 0.3]]],
+    )
+
+  @parameterized.parameters(("sum", 1), ("modk", 97), ("valid", 2))
+  def test_stored_and_drawn(self, question, outputs):
+    run = tiny_text.run(tiny_text.experiment(question, outputs=outputs))
+    result = answers.run(run)
+    folder = tempfile.mkdtemp()
+    results.write(folder, "answers", result, provenance={})
+    again, _ = results.read(folder, "answers", answers.Result)
+    np.testing.assert_array_equal(again.value_PxExS, result.value_PxExS)
+    figure = plots_answers.figure(again)
+    figure.canvas.draw()
+    panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    self.assertLen(panels, 5 if outputs == 1 else 4)
+
+
+class PublishedTest(absltest.TestCase):
+  """The published network (arithmetic spec, section 1.6)."""
+
+  def test_numbers(self):
+    run = published_text.run()
+    few = settings.Settings(probe_rows=400, untrained=1)
+    config = dataclasses.replace(run.experiment, analyses=few)
+    result = answers.run(dataclasses.replace(run, experiment=config))
+    self.assertLen(result.table, 14)  # all but the log's
+    for row in result.table:
+      self.assertTrue(row["agrees"], row)
+    (fresh,) = (row for row in result.skills if row["part"] == "fresh")
+    self.assertBetween(fresh["skill_low"], 0.98, fresh["skill"])
+    self.assertTrue(fresh["excludes_zero"])
+
+  def test_constants_of_residues(self):
+    run = tiny_text.run(tiny_text.experiment("modk", task=dict(count=20_000)))
+    parts = answers.part_rows(run)
+    for name, raw, scaled in (
+      ("select", 764.83, 1.91207e-4),
+      ("select_1000", 748.57, 1.87143e-4),
+    ):
+      part, mean = parts[name], parts[name].train_N.mean()
+      blank_1xN = np.zeros((1, len(part.answer_N)))
+      found = answers.numbers(blank_1xN, part.answer_N, mean, 2000.0)["measure"]
+      np.testing.assert_allclose(found["constant_mse"], raw, atol=5e-3)
+      np.testing.assert_allclose(
+        found["constant_scaled_mse"], scaled, atol=5e-10
+      )
+
+  def test_majority_of_shown_sums(self):
+    run = tiny_text.run(tiny_text.experiment("valid", task=dict(count=20_000)))
+    part = answers.part_rows(run)["select"]
+    blank_1xNx2 = np.zeros((1, len(part.answer_N), 2))
+    found = answers.classes(blank_1xNx2, part.answer_N, part.train_N)["measure"]
+    self.assertAlmostEqual(found["majority_accuracy"][0], 0.5195)
+    # The majority of train is the minority here.
+    self.assertAlmostEqual(found["constant_accuracy"][0], 0.4805)
+
+
+if __name__ == "__main__":
+  absltest.main()

@@ -1,0 +1,280 @@
+"""Heads: attention in closed form, removals by weights, paths by hand."""
+
+import dataclasses
+import tempfile
+
+from absl.testing import absltest
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import ablation
+from primelens.analyses import plots_heads_text
+from primelens.analyses import results
+from primelens.models import encoder
+from primelens.models import transformer
+from primelens.studies.text import answers
+from primelens.studies.text import heads_text
+from primelens.studies.text import heads_text_parts as parts
+from primelens.studies.text import heads_text_records as records
+from primelens.studies.text import heads_text_reported
+from primelens.tasks import characters
+import published_text
+import tiny_text
+
+CLASSES, ROLES = characters.CLASSES, characters.ROLES
+
+
+def changed(run, role, change):
+  """Returns the run with the kernels and biases of an attention role changed,
+  every leaf with the axes S, L first."""
+  blocks = run.params_S["blocks"]
+  attention = blocks["attention"]
+  leaves = jax.tree.map(change, attention[role])
+  blocks = blocks | {"attention": attention | {role: leaves}}
+  return dataclasses.replace(run, params_S=run.params_S | {"blocks": blocks})
+
+
+def aligned(**sizes):
+  """A tiny run whose prompts all have the same length."""
+  task = dict(layout="aligned", split="disjoint", count=400)
+  return tiny_text.run(tiny_text.experiment(task=task, **sizes))
+
+
+class ReadingTest(absltest.TestCase):
+  def test_without_queries_attention_is_uniform(self):
+    run = changed(tiny_text.run(), "query", jnp.zeros_like)
+    token_NxT = characters.encode(["103 + 40 = ?", "5 + 7 = ?"])
+    found = heads_text.reading(run, token_NxT, run.params_S)
+    share_NxV = np.array([[3, 2, 1, 0, 6], [1, 1, 1, 0, 6]])
+    share_NxV = share_NxV / np.array([[12], [9]])
+    shape = (2, 2, 4, len(CLASSES))
+    np.testing.assert_allclose(
+      found["mass"], np.broadcast_to(share_NxV.mean(0), shape), atol=1e-6
+    )
+    entropy = (np.log(12) + np.log(9)) / 2
+    np.testing.assert_allclose(found["entropy"], entropy, rtol=1e-5)
+    uniform_V, uniform_entropy = records.uniform(token_NxT)
+    np.testing.assert_allclose(uniform_V, share_NxV.mean(0))
+    self.assertAlmostEqual(uniform_entropy, entropy)
+    # Positions that only the longer row has are of that row alone; the second
+    # row has no hundreds.
+    sweep_TxV = found["sweep_as_published"][0, 0]
+    np.testing.assert_allclose(sweep_TxV[10], share_NxV[0], atol=1e-6)
+    np.testing.assert_allclose(sweep_TxV[2], share_NxV.mean(0), atol=1e-6)
+    sweep_ExV = found["sweep"][0, 1]
+    at = ROLES.index
+    np.testing.assert_allclose(
+      sweep_ExV[at("x-hundreds")], share_NxV[0], atol=1e-6
+    )
+    np.testing.assert_allclose(sweep_ExV[at("?")], share_NxV.mean(0), atol=1e-6)
+    self.assertTrue(np.isnan(sweep_ExV[at("y-hundreds")]).all())
+    self.assertTrue(np.isnan(sweep_ExV[at("modulus")]).all())
+
+  def test_masses_are_of_the_pattern_at_the_last_character(self):
+    run = tiny_text.run(tiny_text.experiment("modk", seeds=1))
+    token_NxT = run.prompts.token_NxT[:30]
+    found = heads_text.reading(run, token_NxT, run.params_S)
+    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+    _, record = encoder.states(
+      run.experiment.model, params, token_NxT, sites=("attention/pattern",)
+    )
+    pattern_LxNxHxTxT = np.asarray(record["attention/pattern"])
+    class_NxT = characters.classes(token_NxT)
+    mass, entropy = np.zeros((2, 4, 5)), np.zeros((2, 4))
+    for n, class_T in enumerate(class_NxT):
+      last = int((class_T >= 0).sum()) - 1
+      read_LxHxT = pattern_LxNxHxTxT[:, n, :, last]
+      for v in range(5):
+        mass[..., v] += read_LxHxT[..., class_T == v].sum(-1) / 30
+      power = np.where(read_LxHxT > 0, read_LxHxT, 1)
+      entropy -= (read_LxHxT * np.log(power)).sum(-1) / 30
+    np.testing.assert_allclose(found["mass"][0], mass, atol=1e-6)
+    np.testing.assert_allclose(found["entropy"][0], entropy, atol=1e-5)
+    np.testing.assert_allclose(
+      found["sweep"][0, :, ROLES.index("?")], mass.mean(1), atol=1e-6
+    )
+    self.assertGreater(mass[..., CLASSES.index("modulus")].min(), 0.05)
+
+  def test_as_published_is_of_the_first_thousand(self):
+    run = tiny_text.run(tiny_text.experiment(seeds=1, task=dict(count=1100)))
+    token_NxT = run.prompts.token_NxT
+    found = heads_text.reading(run, token_NxT, run.params_S)
+    few = heads_text.reading(run, token_NxT[:1000], run.params_S)
+    for name in ("mass", "entropy"):
+      np.testing.assert_allclose(
+        found[f"{name}_as_published"], few[name], atol=1e-6
+      )
+      self.assertGreater(np.abs(found[name] - few[name]).max(), 1e-5)
+
+  def test_scores(self):
+    found = records.scores(
+      np.array([[0.25, 0.25, 0.25, 0, 0.25], [3, 1, 0, 0, 0]]), 0
+    )
+    np.testing.assert_allclose(found["copy"], (0.5, 4))
+    np.testing.assert_allclose(found["balance"], (0, 2))
+    expected = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
+    np.testing.assert_allclose(found["class_entropy"], (np.log(4), expected))
+
+
+class CausalTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.run_ = tiny_text.run()
+    cls.row_N = cls.run_.prompts.select_N
+    cls.found = heads_text.causal(cls.run_, cls.row_N, cls.run_.params_S)
+
+  def loss(self, params_S):
+    text = self.run_.prompts
+    output_SxNxV = jax.vmap(self.run_.apply, (0, None))(
+      params_S, text.token_NxT[self.row_N]
+    )[0]
+    error_SxN = 2000 * output_SxNxV[..., 0] - text.answer_N[self.row_N]
+    return np.mean(np.asarray(error_SxN, np.float64) ** 2, -1)
+
+  def test_intact_is_the_squared_error(self):
+    np.testing.assert_allclose(
+      self.found["intact"], self.loss(self.run_.params_S), rtol=1e-5
+    )
+
+  def test_mean_everywhere_is_a_head_without_weights_and_a_bias(self):
+    # x W_o + b with x its mean: no W_o of that head, b + mean W_o.
+    text, params_S = self.run_.prompts, self.run_.params_S
+    token_NxT = text.token_NxT[self.row_N]
+    _, record = jax.vmap(
+      lambda params: self.run_.apply(
+        params, token_NxT, sites=("attention/head",)
+      )
+    )(params_S)
+    head_SxLxNxTxHxDh = np.asarray(record["attention/head"])
+    mean_SxLxHxDh = head_SxLxNxTxHxDh[:, :, token_NxT != 0].mean(2)
+    kernel = params_S["blocks"]["attention"]["out"]["kernel"]
+    for layer, head in ((0, 1), (1, 3)):
+      keep_LxH = ablation.without(2, 4, [(layer, head)])
+      cut_S = jax.vmap(
+        lambda params, keep_LxH=keep_LxH: ablation.heads(
+          params, keep_LxH, kernels=transformer.HEAD_OUTPUTS
+        )
+      )(params_S)
+      said_SxD = np.einsum(
+        "sj,sjd->sd", mean_SxLxHxDh[:, layer, head], kernel[:, layer, head]
+      )
+      out = cut_S["blocks"]["attention"]["out"]
+      bias = out["bias"].at[:, layer].add(said_SxD)
+      blocks = cut_S["blocks"]
+      attention = blocks["attention"] | {"out": out | {"bias": bias}}
+      cut_S = cut_S | {"blocks": blocks | {"attention": attention}}
+      change_S = self.loss(cut_S) - self.loss(params_S)
+      np.testing.assert_allclose(
+        self.found["delta"][0, :, layer, head],
+        change_S,
+        atol=2e-6 * self.found["intact"].max(),
+      )
+
+  def test_of_the_last_layer_the_last_character_matters(self):
+    # The same mean, all over or at the last character alone: equally harmful.
+    bundle_S = {
+      "params": self.run_.params_S,
+      "mean_PxLxHxDh": jnp.ones((2, 2, 2, 4, 4)),
+    }
+    removal = {
+      "keep_LxH": np.stack([ablation.without(2, 4, [(1, 2)])] * 2),
+      "at": np.array([parts.EVERYWHERE, parts.LAST]),
+    }
+    score = parts.loss_without(self.run_.apply)
+    text = self.run_.prompts
+    target_N = (text.answer_N[self.row_N] / 2000).astype(np.float32)
+    found_SxR = heads_text._over(
+      score, bundle_S, removal, text.token_NxT[self.row_N], target_N
+    )
+    np.testing.assert_allclose(found_SxR[:, 0], found_SxR[:, 1], rtol=1e-5)
+    self.assertGreater(np.ptp(self.found["delta"][1]), 0)
+
+  def test_a_head_that_says_one_thing_loses_nothing(self):
+    run = changed(
+      self.run_, "value", lambda leaf: leaf.at[:, :, ..., 2, :].set(0)
+    )
+    found = heads_text.causal(run, self.row_N, run.params_S)
+    tiny = 1e-6 * found["intact"].max()
+    np.testing.assert_allclose(found["delta"][..., 2], 0, atol=tiny)
+    np.testing.assert_allclose(found["path"][..., 2], 0, atol=1e-6)
+    self.assertGreater(np.abs(found["delta"][..., 1]).min(), tiny)
+
+
+class PathTest(absltest.TestCase):
+  def test_one_head_alone_is_the_whole_way(self):
+    # One layer and one head, rows of one length: at "?" nothing else differs.
+    run = aligned(layers=1, heads=1)
+    found = heads_text.causal(run, run.prompts.select_N, run.params_S)
+    self.assertEqual(found["path"].shape, (2, 2, 1, 1))
+    np.testing.assert_allclose(found["path"], 1, atol=1e-4)
+
+  def test_direct_path_leaves_later_heads_alone(self):
+    run = aligned()
+    found = heads_text.causal(run, run.prompts.select_N, run.params_S)
+    all_SxLxH, direct_SxLxH = found["path"]
+    np.testing.assert_array_equal(all_SxLxH[:, 1], direct_SxLxH[:, 1])
+    self.assertGreater(np.abs(all_SxLxH - direct_SxLxH)[:, 0].max(), 1e-4)
+    # Without later heads there is no other path.
+    mute = changed(run, "out", lambda leaf: leaf.at[:, 1].set(0))
+    found = heads_text.causal(mute, run.prompts.select_N, mute.params_S)
+    all_SxLxH, direct_SxLxH = found["path"]
+    np.testing.assert_allclose(all_SxLxH, direct_SxLxH, atol=1e-5)
+    np.testing.assert_allclose(all_SxLxH[:, 1], 0, atol=1e-6)
+    self.assertGreater(np.abs(all_SxLxH[:, 0]).max(), 1e-3)
+
+
+class RunTest(absltest.TestCase):
+  def test_stored_and_drawn(self):
+    for question, outputs in (("modk", 97), ("sum", 1)):
+      config = tiny_text.experiment(question, outputs=outputs)
+      run = tiny_text.run(config)
+      result = heads_text.run(run)
+      folder = tempfile.mkdtemp()
+      results.write(folder, "heads_text", result, provenance={})
+      again, _ = results.read(folder, "heads_text", heads_text.Result)
+      self.assertLen(again.heads, 8)
+      row = again.heads[5]
+      self.assertEqual((row["layer"], row["head"]), (1, 1))
+      copy_S = result.mass_SxLxHxV[:, 1, 1, :2].sum(-1)
+      self.assertAlmostEqual(row["copy"], float(np.median(copy_S)))
+      self.assertAlmostEqual(row["copy_uniform"], result.uniform_V[:2].sum())
+      self.assertLen(again.untrained_mass_RxLxHxV, 5)
+      self.assertEqual(again.unit, "nll_nats" if outputs > 1 else "raw mse")
+      part = answers.part_rows(run)["select"]
+      constant = answers.scored(run, part)["constant_N"].mean()
+      self.assertAlmostEqual(again.constant / constant, 1, places=5)
+      plots_heads_text.figure(again).canvas.draw()
+
+
+class PublishedTest(absltest.TestCase):
+  """The published network on a thousand rows (spec, section 5.6)."""
+
+  def test_numbers(self):
+    run = published_text.run()
+    token_NxT = run.prompts.token_NxT[run.prompts.select_N[:1000]]
+    found = heads_text.reading(run, token_NxT, run.params_S)
+    table = records.table(run, found, token_NxT)
+    self.assertLen(table, 8 * 8 + 7 + 2)
+    for row in table:
+      self.assertTrue(row["agrees"], row)
+
+  def test_masses_reported_add_up(self):
+    value = heads_text_reported.REPORTED
+    for question, classes in (
+      ("sum", ("x", "y", "+", "others")),
+      ("modk", ("x", "y", "+", "modulus", "others")),
+    ):
+      for layer, head in np.ndindex(2, 4):
+        of = lambda name, at=f"{question}_l{layer}h{head}": (
+          value[f"{at}_{name}"].recomputed
+        )
+        self.assertAlmostEqual(sum(map(of, classes)), 1, delta=2.5e-3)
+        self.assertAlmostEqual(of("copy"), of("x") + of("y"), delta=1.5e-3)
+        self.assertAlmostEqual(
+          of("balance"), abs(of("x") - of("y")), delta=1.5e-3
+        )
+
+
+if __name__ == "__main__":
+  absltest.main()
