@@ -83,7 +83,7 @@ class LoopTest(absltest.TestCase):
     self.assertEqual([step for step, _ in told], [5, 10, 15, 20])
     row = told[-1][1]
     self.assertLen(row["select/nll_nats"], 2)
-    self.assertLess(row["train/loss"][0], told[0][1]["train/loss_nats"][0])
+    self.assertLess(row["train/loss"][0], told[0][1]["train/loss"][0])
     self.assertEqual(row["frozen_step"], [-1, -1])
     again, told = self.run_fit("whole")
     self.assertEqual((again.step, again.reason, told), (20, "finished", []))
