@@ -16,6 +16,7 @@ from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
 from primelens.analyses import plots_fourier
 from primelens.analyses import plots_heads
+from primelens.analyses import plots_heads_text
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
 from primelens.analyses import plots_neurons
@@ -23,6 +24,7 @@ from primelens.analyses import plots_polynomial
 from primelens.analyses import plots_probe
 from primelens.analyses import plots_progress
 from primelens.analyses import plots_readout
+from primelens.analyses import plots_scale
 from primelens.analyses import plots_subspace
 
 DPI = 130
@@ -32,6 +34,7 @@ answers = plots_answers.figure
 embedding = plots_embedding.figure
 formula = plots_formula.figure
 heads = plots_heads.figure
+heads_text = plots_heads_text.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
 fourier = plots_fourier.figure
@@ -42,6 +45,7 @@ probe = plots_probe.figure
 readout = plots_readout.figure
 subspace = plots_subspace.figure
 progress = plots_progress.figure
+scale = plots_scale.figure
 
 
 def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:

@@ -60,12 +60,12 @@ def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None) -> Ridge:
   weighted_DxN = (x_NxD * weight_N[:, None]).T
   gram_DxD = _exact(weighted_DxN, x_NxD)
   gram_DxD = gram_DxD + alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
-  factor = jax.scipy.linalg.cho_factor(gram_DxD)
+  factor_DxD = _factor(gram_DxD)
 
   def better(kernel_DxF):
     left_NxF = y_NxF - _exact(x_NxD, kernel_DxF)
     gap_DxF = _exact(weighted_DxN, left_NxF) - alpha * kernel_DxF
-    return kernel_DxF + jax.scipy.linalg.cho_solve(factor, gap_DxF)
+    return kernel_DxF + _solve(factor_DxD, gap_DxF)
 
   start_DxF = jnp.zeros((x_NxD.shape[1], y_NxF.shape[1]), x_NxD.dtype)
   kernel_DxF = better(better(start_DxF))
@@ -169,6 +169,29 @@ def degrees_of_freedom(x_NxD, alpha) -> jax.Array:
 def mean_squared_error(y_NxF, guess_NxF) -> jax.Array:
   """Returns the mean over rows and targets of the squared error."""
   return jnp.mean((y_NxF - guess_NxF) ** 2)
+
+
+def _factor(gram_DxD):
+  """Returns the lower Cholesky factor; on a CPU a batch is factored one matrix
+  at a time, see `decompositions.svd`."""
+  return jax.lax.platform_dependent(
+    gram_DxD, cpu=_factor_in_turn, default=jnp.linalg.cholesky
+  )
+
+
+def _solve(factor_DxD, y_DxF):
+  """Returns (L L^T)^-1 y; on a CPU a batch is solved one at a time."""
+  return jax.lax.platform_dependent(
+    *(factor_DxD, y_DxF), cpu=_solve_in_turn, default=_plain_solve
+  )
+
+
+def _plain_solve(factor_DxD, y_DxF):
+  return jax.scipy.linalg.cho_solve((factor_DxD, True), y_DxF)
+
+
+_factor_in_turn = jax.custom_batching.sequential_vmap(jnp.linalg.cholesky)
+_solve_in_turn = jax.custom_batching.sequential_vmap(_plain_solve)
 
 
 def _weights(x_NxD, weight_N):

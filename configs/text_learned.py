@@ -14,6 +14,7 @@ from primelens.models import encoder
 from primelens.models import fit
 from primelens.models import optimizer
 from primelens.studies import experiment
+from primelens.studies.text import settings
 from primelens.tasks import text
 
 
@@ -35,6 +36,7 @@ def get_config(sizes: str = "97,100,6000") -> experiment.Experiment:
   if len(parts) != 3 or not all(part.isdigit() for part in parts):
     raise ValueError(f"{sizes!r} is not k,operands,steps, as in 97,100,6000.")
   modulus, operands, steps = map(int, parts)
+  held_back = operands * (operands + 1) // 20  # of test, a tenth of all pairs
   return experiment.Experiment(
     study="text",
     task=text.Config(
@@ -46,6 +48,7 @@ def get_config(sizes: str = "97,100,6000") -> experiment.Experiment:
       layout="aligned",
     ),
     model=encoder.Config(outputs=modulus, trunk=trunk()),
+    analyses=settings.Settings(probe_rows=min(20_000, held_back)),
     fit=fit.Config(
       steps=steps,
       batch_size=256,

@@ -3,9 +3,11 @@
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 from primelens.studies.text import answers
+from primelens.studies.text import heads_text
 from primelens.studies.text import numbers
 from primelens.studies.text import program
 from primelens.studies.text import report
+from primelens.studies.text import scale
 from primelens.studies.text import settings
 
 ANALYSES: dict[str, Analysis] = {
@@ -13,6 +15,17 @@ ANALYSES: dict[str, Analysis] = {
     answers.run,
     answers.Result,
     "Errors and skill beside a constant answer (1.6, 3).",
+  ),
+  "heads_text": Analysis(
+    heads_text.run,
+    heads_text.Result,
+    "What heads attend to, and what they are worth (4.7, 5.6).",
+  ),
+  "scale": Analysis(
+    scale.run,
+    scale.Result,
+    "One cell of the grid of sizes, with its nulls (4.6, 5.5).",
+    scale.obstacle,
   ),
 }
 STUDY = Study(

@@ -42,7 +42,7 @@ class HelpTest(parameterized.TestCase):
     zeros = ["anchors", "masking", "heads", "formula", "linear"]
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "progress", "numbers"]
-    readers = ["answers", "numbers"]
+    readers = ["answers", "heads_text", "scale", "numbers"]
     both = ["claims", "report"]
     expected = ["zeros:", *zeros, *both, "addition:", *adders, *both]
     self.assertEqual(names, [*expected, "text:", *readers, *both])

@@ -174,7 +174,9 @@ class RunTest(parameterized.TestCase):
   @parameterized.parameters(("sum", 1), ("modk", 97), ("valid", 2))
   def test_stored_and_drawn(self, question, outputs):
     run = tiny_text.run(tiny_text.experiment(question, outputs=outputs))
-    result = answers.run(run)
+    few = dataclasses.replace(run.settings, untrained=2)
+    config = dataclasses.replace(run.experiment, analyses=few)
+    result = answers.run(dataclasses.replace(run, experiment=config))
     folder = tempfile.mkdtemp()
     results.write(folder, "answers", result, provenance={})
     again, _ = results.read(folder, "answers", answers.Result)

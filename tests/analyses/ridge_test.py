@@ -1,0 +1,112 @@
+"""Closed-form ridge against scikit-learn, and as a vmapped axis."""
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import ridge
+from sklearn import linear_model
+from sklearn import model_selection
+from sklearn import pipeline
+from sklearn import preprocessing
+
+
+def _data(rows=203, width=9, targets=3, seed=0):
+  rng = np.random.default_rng(seed)
+  x_NxD = rng.normal(size=(rows, width)) * np.arange(1, width + 1) + 5
+  weight_DxF = rng.normal(size=(width, targets))
+  y_NxF = x_NxD @ weight_DxF + rng.normal(size=(rows, targets)) - 3
+  return x_NxD.astype(np.float32), y_NxF.astype(np.float32)
+
+
+class RidgeTest(parameterized.TestCase):
+  @parameterized.parameters(0.01, 1.0, 300.0)
+  def test_is_scikit_learns(self, alpha):
+    x_NxD, y_NxF = _data()
+    expected = linear_model.Ridge(alpha=alpha)
+    expected.fit(np.float64(x_NxD), np.float64(y_NxF))
+    found = ridge.fit(x_NxD, y_NxF, alpha)
+    np.testing.assert_allclose(
+      found.kernel_DxF, expected.coef_.T, rtol=1e-5, atol=1e-5
+    )
+    gap_NxF = found.predict(x_NxD) - expected.predict(np.float64(x_NxD))
+    self.assertLess(np.abs(gap_NxF).max(), 1e-5 * np.abs(y_NxF).max())
+
+  def test_rows_without_weight_are_left_out(self):
+    x_NxD, y_NxF = _data()
+    weight_N = np.arange(len(x_NxD)) % 3 > 0
+    spoiled_NxF = np.where(weight_N[:, None], y_NxF, 1e3)
+    found = ridge.fit(x_NxD, spoiled_NxF, 1.0, weight_N)
+    expected = linear_model.Ridge().fit(x_NxD[weight_N], y_NxF[weight_N])
+    np.testing.assert_allclose(found.kernel_DxF, expected.coef_.T, rtol=2e-4)
+
+  @parameterized.parameters(200, 203)
+  def test_folds_are_kfolds(self, rows):
+    fold_N = ridge.folds(jnp.ones(rows))
+    splits = model_selection.KFold(ridge.FOLDS).split(np.zeros(rows))
+    for number, (_, test) in enumerate(splits):
+      np.testing.assert_array_equal(np.flatnonzero(fold_N == number), test)
+
+  @parameterized.parameters(True, False)
+  def test_cross_validation_is_scikit_learns(self, scale):
+    x_NxD, y_NxF = _data()
+    steps = [preprocessing.StandardScaler()] if scale else []
+    model = pipeline.make_pipeline(*steps, linear_model.Ridge())
+    guess_NxF = ridge.cross_predicted(x_NxD, y_NxF, scale=scale)
+    expected_NxF = model_selection.cross_val_predict(
+      model, np.float64(x_NxD), y_NxF, cv=model_selection.KFold(5)
+    )
+    np.testing.assert_allclose(guess_NxF, expected_NxF, rtol=1e-4, atol=1e-4)
+    score = model_selection.cross_val_score(
+      model, np.float64(x_NxD), y_NxF[:, 0], cv=model_selection.KFold(5)
+    )
+    found_F = ridge.fold_r2(y_NxF, guess_NxF)
+    self.assertAlmostEqual(float(found_F[0]), score.mean(), places=5)
+
+  def test_alpha_is_that_of_a_grid_search(self):
+    rng = np.random.default_rng(1)
+    x_NxD = rng.normal(size=(60, 40)).astype(np.float32)
+    y_NxF = (x_NxD[:, :1] + rng.normal(size=(60, 1)) * 3).astype(np.float32)
+    fitted_N = np.arange(60) < 50
+    guess_NxF, alpha = ridge.held_out(x_NxD, y_NxF, fitted_N, scale=False)
+    search = model_selection.GridSearchCV(
+      linear_model.Ridge(),
+      {"alpha": ridge.ALPHAS_R},
+      cv=model_selection.KFold(5),
+      scoring="neg_mean_squared_error",
+    ).fit(np.float64(x_NxD[:50]), y_NxF[:50])
+    self.assertAlmostEqual(float(alpha), search.best_params_["alpha"], places=5)
+    np.testing.assert_allclose(
+      guess_NxF[50:, 0], search.predict(np.float64(x_NxD[50:])), atol=1e-3
+    )
+
+  def test_seeds_are_an_axis(self):
+    pairs = [_data(seed=seed) for seed in range(3)]
+    x_SxNxD, y_SxNxF = (np.stack(part) for part in zip(*pairs, strict=True))
+    together = jax.jit(jax.vmap(ridge.fit))(x_SxNxD, y_SxNxF)
+    for seed, (x_NxD, y_NxF) in enumerate(pairs):
+      expected = linear_model.Ridge().fit(np.float64(x_NxD), y_NxF)
+      np.testing.assert_allclose(
+        together.kernel_DxF[seed], expected.coef_.T, rtol=1e-4, atol=1e-5
+      )
+
+  def test_degrees_of_freedom_count_the_columns(self):
+    x_NxD, _ = _data()
+    count = lambda alpha: float(ridge.degrees_of_freedom(x_NxD, alpha))
+    self.assertAlmostEqual(count(1e-6), 9, places=3)
+    x_NxD = np.float64(x_NxD) - x_NxD.mean(0)
+    hat = x_NxD @ np.linalg.solve(x_NxD.T @ x_NxD + 50 * np.eye(9), x_NxD.T)
+    self.assertAlmostEqual(count(50.0), np.trace(hat), places=3)
+
+  def test_a_constant_target_has_no_r2(self):
+    x_NxD, y_NxF = _data()
+    y_NxF[:, 1] = 1.0
+    guess_NxF = ridge.fit(x_NxD, y_NxF).predict(x_NxD)
+    self.assertTrue(np.isnan(ridge.r2(y_NxF, guess_NxF)[1]))
+    scored_N = np.arange(len(y_NxF)) < 50
+    self.assertTrue(np.isnan(ridge.r2(y_NxF, guess_NxF, scored_N)[1]))
+
+
+if __name__ == "__main__":
+  absltest.main()
