@@ -3,6 +3,7 @@
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 from primelens.studies.text import answers
+from primelens.studies.text import claims
 from primelens.studies.text import heads_text
 from primelens.studies.text import numbers
 from primelens.studies.text import program
@@ -31,7 +32,7 @@ ANALYSES: dict[str, Analysis] = {
 STUDY = Study(
   settings=settings.Settings,
   analyses=ANALYSES,
-  claims=(),
+  claims=claims.CLAIMS,
   check=program.check,
   build=program.build,
   bind=program.bind,

@@ -1,0 +1,94 @@
+from types import SimpleNamespace
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+from primelens.studies import trial
+from primelens.studies.text import claims
+
+OPEN, NOT = "needs more compute", "not reproduced"
+YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
+
+
+def answers(question="sum", skill=0.997, half=0.001, members=5):
+  row = {"part": "fresh", "skill": skill}
+  row |= {"skill_low": skill - half, "skill_high": skill + half}
+  values = {"exact": 0.02, "rmse": 21.0, "accuracy": 0.51}
+  return SimpleNamespace(
+    question=question,
+    regression=question != "valid",
+    answer_SxN=np.zeros((members, 3)),
+    skills=({"part": "train", "skill": 0.5}, row),
+    measures=tuple(
+      {"part": "fresh", "measure": name, "median": value}
+      for name, value in values.items()
+    ),
+  )
+
+
+def heads(above=1.0, harm=900.0):
+  layer = {"above_uniform": above, "copy_uniform": 0.45, "copy_median": 0.8}
+  layer |= {"untrained_copy_median": 0.44}
+  delta_PxSxLxH = np.zeros((2, 5, 2, 4))
+  delta_PxSxLxH[0, :, 1, 2] = harm
+  return SimpleNamespace(layers=({}, layer), delta_PxSxLxH=delta_PxSxLxH)
+
+
+def cell(width, r2, null, held_out=-0.1):
+  row = {"width": width, "r2_6": r2, "null_r2_6": null}
+  return SimpleNamespace(cell=(row | {"held_out_r2_6": held_out},))
+
+
+def verdict(name, results):
+  rows = trial.ledger(claims.CLAIMS, results).rows
+  return next(row for row in rows if row["id"] == name)
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("answers.sum", answers(), YES),
+    ("answers.sum", answers(skill=0.9), NOT),
+    ("answers.sum", answers(half=0.01), NOT),
+    ("answers.sum", answers(members=4), OPEN),
+    ("answers.sum", answers("modk"), OPEN),
+    ("answers.modk", answers("modk", -0.03, 0.05), NOT),
+    ("answers.modk", answers("modk", 0.04, 0.05), NOT),
+    ("answers.modk", answers("modk", 0.4, 0.05), YES),
+    ("answers.valid", answers("valid", 0.0, 0.01), NOT),
+    ("answers.valid", answers("valid", 0.2, 0.01), YES),
+  )
+  def test_answers_are_judged_on_fresh_pairs(self, name, found, expected):
+    row = verdict(name, {"run": {"answers": found}})
+    self.assertEqual(row["status"], expected, row["because"])
+
+  @parameterized.parameters(
+    (heads(), YES), (heads(above=0.5), NOT), (heads(harm=-5.0), NOT)
+  )
+  def test_heads_must_matter(self, found, expected):
+    results = {"run": {"answers": answers(), "heads_text": found}}
+    row = verdict("heads.copy", results)
+    self.assertEqual(row["status"], expected, row["because"])
+    self.assertEqual(
+      verdict("heads.copy", {"run": {"answers": answers()}})["status"], OPEN
+    )
+
+  @parameterized.parameters(
+    (cell(512, 0.15, 0.14), ARTEFACT),
+    (cell(512, 0.15, 0.07), YES),
+    (cell(512, 0.05, 0.14), NOT),
+  )
+  def test_width_is_judged_beside_permuted_labels(self, wide, expected):
+    narrow = {"scale": cell(128, 0.065, 0.064)}
+    row = verdict("scale.width", {"a": {"scale": wide}, "b": narrow})
+    self.assertEqual(row["status"], expected, row["because"])
+    self.assertEqual(verdict("scale.width", {"b": narrow})["status"], OPEN)
+
+  def test_what_is_said_has_the_numbers(self):
+    row = verdict("answers.sum", {"run": {"answers": answers()}})
+    self.assertIn("skill is 0.9970 [0.9960, 0.9980]", row["because"])
+    self.assertIn("2.0 % of the answers are right", row["because"])
+    self.assertEqual(row["numbers"]["rmse"], 21.0)
+
+
+if __name__ == "__main__":
+  absltest.main()
