@@ -12,14 +12,17 @@ from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_anchors
 from primelens.analyses import plots_answers
 from primelens.analyses import plots_attention
+from primelens.analyses import plots_causal
 from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
 from primelens.analyses import plots_fourier
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_heads_text
+from primelens.analyses import plots_invariance
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
 from primelens.analyses import plots_neurons
+from primelens.analyses import plots_patching
 from primelens.analyses import plots_polynomial
 from primelens.analyses import plots_probe
 from primelens.analyses import plots_progress
@@ -31,10 +34,12 @@ DPI = 130
 
 anchors = plots_anchors.figure
 answers = plots_answers.figure
+causal = plots_causal.figure
 embedding = plots_embedding.figure
 formula = plots_formula.figure
 heads = plots_heads.figure
 heads_text = plots_heads_text.figure
+invariance = plots_invariance.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
 fourier = plots_fourier.figure
@@ -44,6 +49,7 @@ neurons = plots_neurons.figure
 probe = plots_probe.figure
 readout = plots_readout.figure
 subspace = plots_subspace.figure
+patching = plots_patching.figure
 progress = plots_progress.figure
 scale = plots_scale.figure
 

@@ -3,9 +3,12 @@
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 from primelens.studies.text import answers
+from primelens.studies.text import causal
 from primelens.studies.text import claims
 from primelens.studies.text import heads_text
+from primelens.studies.text import invariance
 from primelens.studies.text import numbers
+from primelens.studies.text import patching
 from primelens.studies.text import program
 from primelens.studies.text import report
 from primelens.studies.text import scale
@@ -16,6 +19,21 @@ ANALYSES: dict[str, Analysis] = {
     answers.run,
     answers.Result,
     "Errors and skill beside a constant answer (1.6, 3).",
+  ),
+  "causal": Analysis(
+    causal.run,
+    causal.Result,
+    "Directions removed, by the network's own readout (4.2, 4.4, 5.2).",
+  ),
+  "patching": Analysis(
+    patching.run,
+    patching.Result,
+    "States of another prompt put in place, by level and position.",
+  ),
+  "invariance": Analysis(
+    invariance.run,
+    invariance.Result,
+    "Shifts that keep the sum beside those that do not (4.3, 5.7).",
   ),
   "heads_text": Analysis(
     heads_text.run,

@@ -15,30 +15,20 @@ from primelens.studies.text import report_summary
 FEW = 16  # rows of a table that is not folded
 CAPTIONS = {
   "answers": "losses over training, skill by part, and the errors.",
-  "probes": "what a linear probe reads at every level and position, beside"
-  " untrained networks and raw characters.",
-  "fourier_probes": "frequencies of the residue that a probe finds, beside"
-  " permuted labels.",
   "causal": "what is left of the answer without directions, by the network's"
   " own readout.",
   "patching": "states of another prompt put in place, by level and position.",
   "invariance": "the answer under changes that keep the sum, and under matched"
   " ones that do not.",
-  "nonlinear_probes": "probes with hidden layers, beside their controls.",
   "heads_text": "what every head attends to, and what it is worth.",
-  "geometry": "principal components of the states.",
   "scale": "one cell of the grid of sizes.",
 }
 TITLES = {
   "answers": "Answers",
-  "probes": "Linear probes",
-  "fourier_probes": "Fourier probes",
   "causal": "Directions removed",
   "patching": "States exchanged",
   "invariance": "Invariance",
-  "nonlinear_probes": "Nonlinear probes",
   "heads_text": "Heads",
-  "geometry": "Geometry",
   "scale": "Sizes",
 }
 

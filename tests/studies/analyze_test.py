@@ -111,7 +111,7 @@ class BadRunTest(CommandCase):
     (
       "config.json",
       lambda x: x.replace(b'"kind": "spacing"', b'"kind": "rnn"'),
-      "config.json: model.kind='rnn' is not one of spacing",
+      "config.json: model.kind='rnn' is not one of encoder",
     ),
     (
       "config.json",

@@ -126,7 +126,7 @@ class CheckTest(parameterized.TestCase):
   def test_every_member_needs_a_split(self):
     config = addition_p10.get_config()
     fewer = dataclasses.replace(config.fit, seeds=3)
-    with self.assertRaisesRegex(ValueError, "names 12 splits"):
+    with self.assertRaisesRegex(ValueError, "names 20 splits"):
       experiment_lib.check(dataclasses.replace(config, fit=fewer))
 
 

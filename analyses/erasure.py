@@ -1,0 +1,189 @@
+"""Linear erasure: subspaces removed from states, and what is left to read.
+
+An eraser is x -> x - (x - centre) read write^T: orthogonal where both are one
+orthonormal basis, oblique where they are not. LEACE is the oblique one after
+which x and z are uncorrelated and which moves x least (Belrose et al. 2023);
+iterated null-space projection removes one direction after another.
+
+`Moments` and what takes them are numpy in float64 and may have leading axes
+(seeds, folds); a linear probe or readout needs nothing else of the rows.
+`whitened`, `erase` and `removed` are traced. Source: arithmetic spec,
+sections 4.2 and 5.2.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import subspace
+
+_exact = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+_turned = lambda x: np.swapaxes(x, -1, -2)
+
+
+class Moments(NamedTuple):
+  """Rows, means, and sums over rows of products of the deviations."""
+
+  rows: int
+  mean_D: np.ndarray
+  target_F: np.ndarray
+  gram_DxD: np.ndarray
+  cross_DxF: np.ndarray
+  total_FxF: np.ndarray
+
+
+class Eraser(NamedTuple):
+  """x -> x - (x - mean) read write^T."""
+
+  mean_D: np.ndarray
+  read_DxK: np.ndarray
+  write_DxK: np.ndarray
+
+
+def moments(x_NxD, y_NxF) -> Moments:
+  """Returns the moments of states ...xNxD and targets ...xNxF."""
+  x_NxD, y_NxF = np.asarray(x_NxD, float), np.asarray(y_NxF, float)
+  x_D, y_F = x_NxD.mean(-2), y_NxF.mean(-2)
+  x_NxD, y_NxF = x_NxD - x_D[..., None, :], y_NxF - y_F[..., None, :]
+  return Moments(
+    rows=x_NxD.shape[-2],
+    mean_D=x_D,
+    target_F=y_F,
+    gram_DxD=_turned(x_NxD) @ x_NxD,
+    cross_DxF=_turned(x_NxD) @ y_NxF,
+    total_FxF=_turned(y_NxF) @ y_NxF,
+  )
+
+
+def ridge(found: Moments, alpha: float = 1.0) -> np.ndarray:
+  """Returns the ridge regression's kernel DxF, its intercept not penalised.
+
+  (X^T X + alpha I)^-1 X^T y about the means, as scikit-learn's `Ridge`.
+  """
+  penalty_DxD = alpha * np.eye(found.gram_DxD.shape[-1])
+  return np.linalg.solve(found.gram_DxD + penalty_DxD, found.cross_DxF)
+
+
+def intercept(found: Moments, kernel_DxF) -> np.ndarray:
+  """Returns the intercept F that makes errors zero on average."""
+  inside_F = (found.mean_D[..., None, :] @ kernel_DxF)[..., 0, :]
+  return found.target_F - inside_F
+
+
+def squared_error(found: Moments, kernel_DxF, bias_F) -> np.ndarray:
+  """Returns the mean squared error of x kernel + bias over the rows, F."""
+  diagonal = lambda x_FxF: np.diagonal(x_FxF, axis1=-2, axis2=-1)
+  square_F = (
+    diagonal(found.total_FxF)
+    - 2 * np.sum(kernel_DxF * found.cross_DxF, -2)
+    + np.sum(kernel_DxF * (found.gram_DxD @ kernel_DxF), -2)
+  )
+  offset_F = intercept(found, kernel_DxF) - bias_F
+  return square_F / found.rows + offset_F**2
+
+
+def r2(scored: Moments, kernel_DxF, bias_F) -> np.ndarray:
+  """Returns R2 of x kernel + bias on the scored rows, F."""
+  variance_F = np.diagonal(scored.total_FxF, axis1=-2, axis2=-1) / scored.rows
+  return 1 - squared_error(scored, kernel_DxF, bias_F) / variance_F
+
+
+def without(found: Moments, eraser: Eraser) -> Moments:
+  """Returns the moments of the erased states."""
+  kept_DxD = np.eye(found.gram_DxD.shape[-1])
+  kept_DxD = kept_DxD - eraser.read_DxK @ _turned(eraser.write_DxK)
+  gap_D = found.mean_D - eraser.mean_D
+  mean_D = eraser.mean_D + (gap_D[..., None, :] @ kept_DxD)[..., 0, :]
+  return found._replace(
+    mean_D=mean_D,
+    gram_DxD=_turned(kept_DxD) @ found.gram_DxD @ kept_DxD,
+    cross_DxF=_turned(kept_DxD) @ found.cross_DxF,
+  )
+
+
+def readout(eraser: Eraser, kernel_DxF, bias_F):
+  """Returns kernel and bias of a readout x kernel + bias of erased states, as
+  a readout of states as they were."""
+  said_KxF = _turned(eraser.write_DxK) @ kernel_DxF
+  lost_DxF = eraser.read_DxK @ said_KxF
+  mean_F = (eraser.mean_D[..., None, :] @ lost_DxF)[..., 0, :]
+  return kernel_DxF - lost_DxF, bias_F + mean_F
+
+
+def directions(mean_D, direction_DxK) -> Eraser:
+  """Returns the orthogonal eraser of some directions' span, by its QR."""
+  basis_DxK, _ = np.linalg.qr(direction_DxK)
+  return Eraser(np.asarray(mean_D), basis_DxK, basis_DxK)
+
+
+def leace(found: Moments, tolerance: float = 1e-10) -> Eraser:
+  """Returns the least-squares eraser of the targets.
+
+  Whiten, project out the covariance with the targets, unwhiten:
+  x - W^+ U U^T W (x - mean) with W = cov^(-1/2) and U a basis of W cov(x, y).
+  Directions with less than `tolerance` of the largest variance have none.
+  """
+  value_D, vector_DxD = np.linalg.eigh(found.gram_DxD / found.rows)
+  varies_D = value_D > tolerance * value_D[..., -1:]
+  root_D = np.sqrt(np.where(varies_D, value_D, 1))
+  there_D = varies_D.astype(float)
+  scaled = lambda scale_D: (
+    (vector_DxD * scale_D[..., None, :]) @ _turned(vector_DxD)
+  )
+  white_DxD, back_DxD = scaled(there_D / root_D), scaled(there_D * root_D)
+  left_DxF, size_F, _ = np.linalg.svd(
+    white_DxD @ found.cross_DxF, full_matrices=False
+  )
+  left_DxF = left_DxF * (size_F > 1e-12 * size_F[..., :1])[..., None, :]
+  return Eraser(found.mean_D, white_DxD @ left_DxF, back_DxD @ left_DxF)
+
+
+def null_space(found: Moments, count: int, alpha: float = 1.0) -> np.ndarray:
+  """Returns `count` orthonormal directions RxD by iterated removal.
+
+  Each is the ridge direction of the first target on states without the ones
+  before it (Ravfogel et al. 2020).
+  """
+  left, directions_RxD = found, []
+  for _ in range(count):
+    direction_D = ridge(left, alpha)[..., 0]
+    size = np.linalg.norm(direction_D, axis=-1, keepdims=True)
+    direction_D = direction_D / np.where(size > 0, size, 1)
+    directions_RxD.append(direction_D)
+    column_Dx1 = direction_D[..., None]
+    left = without(left, Eraser(left.mean_D, column_Dx1, column_Dx1))
+  return np.stack(directions_RxD, -2)
+
+
+def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
+  """Returns read and write DxK of LEACE, traced: read = L^-T U, write = L U.
+
+  L L^T = gram + alpha I and U a basis of L^-1 cross. A penalty makes room for
+  states that do not vary everywhere; the covariance left is zero all the same,
+  as it is with any metric. Columns beyond the rank are zero.
+  """
+  penalty_DxD = alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
+  lower_DxD = jnp.linalg.cholesky(gram_DxD + penalty_DxD)
+  solve = functools.partial(
+    jax.scipy.linalg.solve_triangular, lower_DxD, lower=True
+  )
+  inside_DxK = subspace.basis(solve(cross_DxK))
+  return solve(inside_DxK, trans=1), _exact(lower_DxD, inside_DxK)
+
+
+def erase(x_NxD, centre_NxD, read_DxK, write_DxK) -> jax.Array:
+  """Returns x - (x - centre) read write^T, traced; the centre is a mean, or
+  another row's state, whose component then takes the place of x's."""
+  inside_NxK = _exact(x_NxD - centre_NxD, read_DxK)
+  return x_NxD - _exact(inside_NxK, write_DxK.T)
+
+
+def removed(gram_DxD, read_DxK, write_DxK) -> jax.Array:
+  """Returns the mean square displacement by `erase` about the mean over the
+  variance of the states, traced: 1 where everything is removed."""
+  inside_KxK = _exact(read_DxK.T, _exact(gram_DxD, read_DxK))
+  moved = jnp.sum(inside_KxK * _exact(write_DxK.T, write_DxK))
+  total = jnp.trace(gram_DxD)
+  return moved / jnp.where(total > 0, total, 1)

@@ -1,0 +1,127 @@
+"""What is left of the answer without a subspace, or with another row's.
+
+Through the network's own readout, or through its remaining layers; traced, of
+one member and one subspace. Donors are the next rows.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import patching
+from primelens.analyses import sweeps
+from primelens.models import encoder
+from primelens.models import tokens
+from primelens.studies.text import states
+
+REMOVED, MATCHED, EXCHANGED = range(3)  # what is done with a subspace
+_exact = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
+
+
+def read(model: encoder.Config, params, token_BxT) -> dict:
+  """Returns a network's states at the last character, BxExD, and answers."""
+  state_ExBxTxD = states.all_levels(model, params, token_BxT)
+  last = jax.vmap(encoder.pooled, (0, None))(state_ExBxTxD, token_BxT)
+  return {
+    "state": jnp.moveaxis(last, 0, 1),
+    "output": encoder.readout(params, last[-1]),
+  }
+
+
+def losses(output_NxV, target_N) -> jax.Array:
+  """Returns squared errors, or NLL in nats, N."""
+  if output_NxV.shape[-1] == 1:
+    return (output_NxV[:, 0] - target_N) ** 2
+  return tokens.margin_nll(output_NxV, target_N)
+
+
+def measures(output_NxV, clean_NxV, target_N) -> dict:
+  """Returns the loss and accuracy of changed answers, the same about the next
+  row's target, and the share of the way to the next row's answer.
+
+  The accuracy of numbers is NaN.
+  """
+  about = lambda x_NxV: (
+    x_NxV - (x_NxV.mean(-1, keepdims=True) if x_NxV.shape[-1] > 1 else 0)
+  )
+  donor_N = jnp.roll(target_N, -1)
+  best_N = output_NxV.argmax(-1)
+  right = lambda label_N: (
+    jnp.mean(best_N == label_N) if output_NxV.shape[-1] > 1 else jnp.nan
+  )
+  return {
+    "loss": losses(output_NxV, target_N).mean(),
+    "accuracy": right(target_N),
+    "donor_loss": losses(output_NxV, donor_N).mean(),
+    "donor_accuracy": right(donor_N),
+    "moved": patching.slope(
+      about(output_NxV), about(clean_NxV), about(jnp.roll(clean_NxV, -1, 0))
+    ),
+  }
+
+
+def by_readout(bundle, index, target_N) -> dict:
+  """Returns the measures of one subspace of the final states, by what is done
+  (REMOVED, MATCHED, EXCHANGED).
+
+  A bundle has `state_NxD`, `output_NxV`, `mean_D`, the subspaces' `read_RxDxK`,
+  `write_RxDxK` and `strength_R`, and the readout's `head_DxV`.
+  """
+  clean_NxV, mean_D = bundle["output_NxV"], bundle["mean_D"]
+  inside_NxK = _exact(
+    bundle["state_NxD"] - mean_D[None], bundle["read_RxDxK"][index]
+  )
+  said_KxV = _exact(bundle["write_RxDxK"][index].T, bundle["head_DxV"])
+  gone_NxV = _exact(inside_NxK, said_KxV)
+  others_NxV = jnp.roll(gone_NxV, -1, axis=0)
+  changed = [
+    clean_NxV - gone_NxV,
+    clean_NxV - bundle["strength_R"][index] * gone_NxV,
+    clean_NxV - gone_NxV + others_NxV,
+  ]
+  found = [measures(output_NxV, clean_NxV, target_N) for output_NxV in changed]
+  return jax.tree.map(lambda *parts: jnp.stack(parts), *found)
+
+
+@functools.cache
+def by_network(apply, layers: int):
+  """Returns `f(bundle, cell, token_NxT, target_N) -> measures` with a subspace
+  of one level removed or exchanged at the last character, and all layers after
+  that level run.
+
+  A cell has `level`, `index` and `way` (MATCHED or EXCHANGED); the bundle is
+  that of `by_readout` with an axis E for levels, and the network's params.
+  """
+
+  def score(bundle, cell, token_NxT, target_N):
+    level, index = cell["level"], cell["index"]
+    donor_NxD = jnp.roll(bundle["state_ExNxD"][level], -1, axis=0)
+    removed = cell["way"] == MATCHED
+    centre_NxD = jnp.where(removed, bundle["mean_ExD"][level][None], donor_NxD)
+    strength = jnp.where(removed, bundle["strength_ExR"][level, index], 1)
+    length_N = jnp.sum(encoder.keep(token_NxT), axis=1)
+    change = patching.along(
+      centre_NxD,
+      bundle["read_ExRxDxK"][level, index],
+      strength * bundle["write_ExRxDxK"][level, index],
+      patching.at(length_N - 1, token_NxT.shape[1]),
+    )
+    output_NxV, _ = apply(
+      bundle["params"], token_NxT, edits=patching.edits(change, level, layers)
+    )
+    return measures(output_NxV, bundle["output_NxV"], target_N)
+
+  return score
+
+
+def over(score, bundle_S, cells_R, *data) -> dict[str, np.ndarray]:
+  """Returns the measures of all members and cells, SxR before their axes."""
+  found = sweeps.over(
+    score,
+    jax.tree.map(jnp.asarray, bundle_S),
+    jax.tree.map(jnp.asarray, cells_R),
+    data=tuple(map(jnp.asarray, data)),
+    batch_size=1,
+  )
+  return {name: np.asarray(x, float) for name, x in found.items()}
