@@ -160,17 +160,35 @@ def null_space(found: Moments, count: int, alpha: float = 1.0) -> np.ndarray:
 def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
   """Returns read and write DxK of LEACE, traced: read = L^-T U, write = L U.
 
-  L L^T = gram + alpha I and U a basis of L^-1 cross. A penalty makes room for
-  states that do not vary everywhere; the covariance left is zero all the same,
-  as it is with any metric. Columns beyond the rank are zero.
+  L L^T = gram + (alpha + rounding) I and U a basis of L^-1 cross. A penalty
+  makes room for states that do not vary everywhere; the covariance left is
+  zero all the same, as it is with any metric. Columns beyond the rank are
+  zero. On a CPU a batch goes one at a time, see `decompositions.svd`.
   """
-  penalty_DxD = alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
+  alpha = jnp.asarray(alpha, gram_DxD.dtype)
+  return jax.lax.platform_dependent(
+    *(gram_DxD, cross_DxK, alpha), cpu=_whitened_in_turn, default=_whitened
+  )
+
+
+def _whitened(gram_DxD, cross_DxK, alpha):
+  penalty = alpha + rounding(gram_DxD)
+  penalty_DxD = penalty * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
   lower_DxD = jnp.linalg.cholesky(gram_DxD + penalty_DxD)
   solve = functools.partial(
     jax.scipy.linalg.solve_triangular, lower_DxD, lower=True
   )
   inside_DxK = subspace.basis(solve(cross_DxK))
   return solve(inside_DxK, trans=1), _exact(lower_DxD, inside_DxK)
+
+
+_whitened_in_turn = jax.custom_batching.sequential_vmap(_whitened)
+
+
+def rounding(gram_DxD) -> jax.Array:
+  """Returns what an eigenvalue of a float Gram matrix may be off by: without
+  so much on its diagonal one that lacks rank has no Cholesky factor."""
+  return 4 * jnp.finfo(gram_DxD.dtype).eps * jnp.trace(gram_DxD)
 
 
 def erase(x_NxD, centre_NxD, read_DxK, write_DxK) -> jax.Array:

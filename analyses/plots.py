@@ -16,15 +16,18 @@ from primelens.analyses import plots_causal
 from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
 from primelens.analyses import plots_fourier
+from primelens.analyses import plots_geometry
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_heads_text
 from primelens.analyses import plots_invariance
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
 from primelens.analyses import plots_neurons
+from primelens.analyses import plots_nonlinear_probes
 from primelens.analyses import plots_patching
 from primelens.analyses import plots_polynomial
 from primelens.analyses import plots_probe
+from primelens.analyses import plots_probes
 from primelens.analyses import plots_progress
 from primelens.analyses import plots_readout
 from primelens.analyses import plots_scale
@@ -37,16 +40,19 @@ answers = plots_answers.figure
 causal = plots_causal.figure
 embedding = plots_embedding.figure
 formula = plots_formula.figure
+geometry = plots_geometry.figure
 heads = plots_heads.figure
 heads_text = plots_heads_text.figure
 invariance = plots_invariance.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
+nonlinear_probes = plots_nonlinear_probes.figure
 fourier = plots_fourier.figure
 attention = plots_attention.figure
 polynomial = plots_polynomial.figure
 neurons = plots_neurons.figure
 probe = plots_probe.figure
+probes = plots_probes.figure
 readout = plots_readout.figure
 subspace = plots_subspace.figure
 patching = plots_patching.figure

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import decompositions
 from primelens.analyses import least_squares
 
 FOLDS = 5
@@ -39,37 +40,54 @@ class Scaler(NamedTuple):
 
 def scaler(x_NxD, weight_N=None) -> Scaler:
   """Returns the scaler of the rows; population deviation, as scikit-learn's
-  `StandardScaler`. `weight_N` counts rows, by default each once."""
+  `StandardScaler`. `weight_N` counts rows, by default each once.
+
+  A feature whose deviation is rounding beside its mean is a constant one.
+  """
   weight_N = _weights(x_NxD, weight_N)
-  mean_D = _mean(x_NxD, weight_N)
+  # About a row: the sum of many equal numbers is rounded.
+  first_D = jnp.asarray(x_NxD)[jnp.argmax(weight_N > 0)]
+  mean_D = first_D + _mean(x_NxD - first_D[None], weight_N)
   square_D = _mean((x_NxD - mean_D[None]) ** 2, weight_N)
   deviation_D = jnp.sqrt(square_D)
-  return Scaler(mean_D, jnp.where(deviation_D > 1e-12, deviation_D, 1))
+  rounding_D = 8 * jnp.finfo(mean_D.dtype).eps * jnp.abs(mean_D)
+  varies_D = deviation_D > jnp.maximum(rounding_D, 1e-12)
+  return Scaler(mean_D, jnp.where(varies_D, deviation_D, 1))
 
 
-def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None) -> Ridge:
+def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None, *, refine=True) -> Ridge:
   """Returns the ridge regression of the rows with weight.
 
   Normal equations about the means, solved twice: the second time for what the
-  first left, which brings float32 to the accuracy of its data. `weight_N`
-  counts rows (0 leaves one out), so that folds are a vmapped axis.
+  first left, which brings float32 to the accuracy of its data; once without
+  `refine`, enough for a null. `weight_N` counts rows (0 leaves one out), so
+  that folds are a vmapped axis.
   """
   weight_N = _weights(x_NxD, weight_N)
   x_D, y_F = _mean(x_NxD, weight_N), _mean(y_NxF, weight_N)
   x_NxD, y_NxF = x_NxD - x_D[None], y_NxF - y_F[None]
   weighted_DxN = (x_NxD * weight_N[:, None]).T
   gram_DxD = _exact(weighted_DxN, x_NxD)
-  gram_DxD = gram_DxD + alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
-  factor_DxD = _factor(gram_DxD)
-
-  def better(kernel_DxF):
+  factor_DxD = _factor(gram_DxD, alpha)
+  kernel_DxF = _solve(factor_DxD, _exact(weighted_DxN, y_NxF))
+  if refine:
     left_NxF = y_NxF - _exact(x_NxD, kernel_DxF)
     gap_DxF = _exact(weighted_DxN, left_NxF) - alpha * kernel_DxF
-    return kernel_DxF + _solve(factor_DxD, gap_DxF)
-
-  start_DxF = jnp.zeros((x_NxD.shape[1], y_NxF.shape[1]), x_NxD.dtype)
-  kernel_DxF = better(better(start_DxF))
+    kernel_DxF = kernel_DxF + _solve(factor_DxD, gap_DxF)
   return Ridge(kernel_DxF, y_F - _exact(x_D[None], kernel_DxF)[0])
+
+
+def solved(gram_DxD, cross_DxF, alpha) -> jax.Array:
+  """Returns (G + alpha I)^-1 c from moments, DxF, solved twice as in `fit`."""
+  factor_DxD = _factor(gram_DxD, alpha)
+  kernel_DxF = _solve(factor_DxD, cross_DxF)
+  gap_DxF = cross_DxF - _exact(_penalised(gram_DxD, alpha), kernel_DxF)
+  return kernel_DxF + _solve(factor_DxD, gap_DxF)
+
+
+def rounding(gram_DxD) -> jax.Array:
+  """Returns what an eigenvalue of a float Gram matrix may be off by."""
+  return 4 * jnp.finfo(gram_DxD.dtype).eps * jnp.trace(gram_DxD)
 
 
 def held_out(x_NxD, y_NxF, fitted_N, alphas_R=ALPHAS_R, *, scale=True):
@@ -88,22 +106,38 @@ def held_out(x_NxD, y_NxF, fitted_N, alphas_R=ALPHAS_R, *, scale=True):
 
 
 def inner_errors(x_NxD, y_NxF, weight_N, alphas_R) -> jax.Array:
-  """Returns the squared error of every alpha over FOLDS folds of the rows with
-  weight, R; targets count by their own variance."""
-  fold_N = folds(weight_N)
+  """Returns the mean of `target_errors` over the targets, R."""
+  return target_errors(x_NxD, y_NxF, weight_N, alphas_R).mean(1)
+
+
+def target_errors(x_NxD, y_NxF, weight_N, alphas_R) -> jax.Array:
+  """Returns the squared error of every alpha and target over FOLDS folds of
+  the rows with weight, RxF, in units of the target's variance.
+
+  Folds and alphas go one at a time; a fold's products serve every alpha.
+  """
+  fold_N, alphas_R = folds(weight_N), jnp.asarray(alphas_R, x_NxD.dtype)
   y_F = _mean(y_NxF, weight_N)
   scale_F = _mean((y_NxF - y_F[None]) ** 2, weight_N)
   scale_F = jnp.where(scale_F > 0, scale_F, 1)
 
-  def one(alpha, fold):
+  def one(fold):
     inside_N = weight_N * (fold_N != fold)
-    gap_NxF = y_NxF - fit(x_NxD, y_NxF, alpha, inside_N).predict(x_NxD)
+    gap_NxD = x_NxD - _mean(x_NxD, inside_N)[None]
+    gap_NxF = y_NxF - _mean(y_NxF, inside_N)[None]
+    weighted_DxN = (gap_NxD * inside_N[:, None]).T
+    gram_DxD = _exact(weighted_DxN, gap_NxD)
+    cross_DxF = _exact(weighted_DxN, gap_NxF)
     outside_N = weight_N * (fold_N == fold)
-    return _mean(gap_NxF**2 / scale_F[None], outside_N).mean()
 
-  over_folds = jax.vmap(one, (None, 0))
-  over_R = jax.vmap(over_folds, (0, None))
-  return over_R(jnp.asarray(alphas_R), jnp.arange(FOLDS)).mean(1)
+    def error(alpha):
+      kernel_DxF = solved(gram_DxD, cross_DxF, alpha)
+      left_NxF = gap_NxF - _exact(gap_NxD, kernel_DxF)
+      return _mean(left_NxF**2, outside_N) / scale_F
+
+    return jax.lax.map(error, alphas_R)
+
+  return jax.lax.map(one, jnp.arange(FOLDS)).mean(0)
 
 
 def folds(weight_N) -> jax.Array:
@@ -157,12 +191,14 @@ def r2(y_NxF, guess_NxF, scored_N=None) -> jax.Array:
   return jnp.where(flat_F, jnp.nan, 1 - error_F / jnp.where(flat_F, 1, total_F))
 
 
-def degrees_of_freedom(x_NxD, alpha) -> jax.Array:
-  """Returns the sum of l / (l + alpha) over the eigenvalues of the centred
-  x^T x: how many parameters the ridge fits."""
-  x_NxD = x_NxD - x_NxD.mean(0)[None]
-  value_D = jnp.linalg.eigvalsh(_exact(x_NxD.T, x_NxD))
-  value_D = jnp.maximum(value_D, 0)
+def degrees_of_freedom(x_NxD, alpha, weight_N=None) -> jax.Array:
+  """Returns the sum of l / (l + alpha) over the eigenvalues l of the centred
+  x^T x of the rows with weight: how many parameters the ridge fits."""
+  weight_N = _weights(x_NxD, weight_N)
+  gap_NxD = x_NxD - _mean(x_NxD, weight_N)[None]
+  gram_DxD = _exact((gap_NxD * weight_N[:, None]).T, gap_NxD)
+  value_D = decompositions.svd(gram_DxD).value_Q
+  value_D = jnp.where(value_D > rounding(gram_DxD), value_D, 0)
   return jnp.sum(value_D / (value_D + alpha))
 
 
@@ -171,12 +207,23 @@ def mean_squared_error(y_NxF, guess_NxF) -> jax.Array:
   return jnp.mean((y_NxF - guess_NxF) ** 2)
 
 
-def _factor(gram_DxD):
-  """Returns the lower Cholesky factor; on a CPU a batch is factored one matrix
-  at a time, see `decompositions.svd`."""
-  return jax.lax.platform_dependent(
-    gram_DxD, cpu=_factor_in_turn, default=jnp.linalg.cholesky
+def _penalised(gram_DxD, alpha):
+  return gram_DxD + alpha * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
+
+
+def _factor(gram_DxD, alpha):
+  """Returns the lower Cholesky factor of G + alpha I.
+
+  A Gram matrix that lacks rank may have none, by rounding: then that with
+  `rounding` more on the diagonal. On a CPU a batch is factored one matrix at a
+  time, see `decompositions.svd`.
+  """
+  factor = lambda penalised_DxD: jax.lax.platform_dependent(
+    penalised_DxD, cpu=_factor_in_turn, default=jnp.linalg.cholesky
   )
+  plain_DxD = factor(_penalised(gram_DxD, alpha))
+  more_DxD = factor(_penalised(gram_DxD, alpha + rounding(gram_DxD)))
+  return jnp.where(jnp.isfinite(plain_DxD).all(), plain_DxD, more_DxD)
 
 
 def _solve(factor_DxD, y_DxF):
@@ -195,9 +242,10 @@ _solve_in_turn = jax.custom_batching.sequential_vmap(_plain_solve)
 
 
 def _weights(x_NxD, weight_N):
+  dtype = jnp.result_type(x_NxD)
   if weight_N is None:
-    return jnp.ones(len(x_NxD), x_NxD.dtype)
-  return jnp.asarray(weight_N, x_NxD.dtype)
+    return jnp.ones(len(x_NxD), dtype)
+  return jnp.asarray(weight_N, dtype)
 
 
 def _mean(x_NxF, weight_N):

@@ -61,7 +61,7 @@ def listing() -> str:
     lines.append(f"{name}:")
     rows = {key: analysis.about for key, analysis in its.analyses.items()}
     lines += [
-      f"  {key:<12}{about}" for key, about in (rows | comparisons(its)).items()
+      f"  {key:<18}{about}" for key, about in (rows | comparisons(its)).items()
     ]
   return "\n".join(lines)
 

@@ -30,7 +30,12 @@ EXCEPTIONS = {("studies/cli.py", "configs")}
 # Where each heavy or confined library may be imported, in any function.
 HOMES = {
   "matplotlib": ("analyses/plots*.py",),
-  "sklearn": ("analyses/anchors.py",),
+  # Where it does a job once; hundreds of probes are in analyses/ridge.py.
+  "sklearn": (
+    "analyses/anchors.py",
+    "studies/text/geometry.py",
+    "studies/text/nonlinear_probes_parts.py",
+  ),
   "pysr": ("analyses/symbolic_pysr.py",),
   "pyoperon": ("analyses/symbolic_operon.py",),
   "orbax": ("models/checkpoints.py",),

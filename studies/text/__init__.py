@@ -5,10 +5,13 @@ from primelens.studies.study import Study
 from primelens.studies.text import answers
 from primelens.studies.text import causal
 from primelens.studies.text import claims
+from primelens.studies.text import geometry
 from primelens.studies.text import heads_text
 from primelens.studies.text import invariance
+from primelens.studies.text import nonlinear_probes
 from primelens.studies.text import numbers
 from primelens.studies.text import patching
+from primelens.studies.text import probes
 from primelens.studies.text import program
 from primelens.studies.text import report
 from primelens.studies.text import scale
@@ -19,6 +22,21 @@ ANALYSES: dict[str, Analysis] = {
     answers.run,
     answers.Result,
     "Errors and skill beside a constant answer (1.6, 3).",
+  ),
+  "probes": Analysis(
+    probes.run,
+    probes.Result,
+    "Linear probes by level and role, with their controls (4.1, 5.1).",
+  ),
+  "nonlinear_probes": Analysis(
+    nonlinear_probes.run,
+    nonlinear_probes.Result,
+    "Probes with hidden layers, and sums of digits (4.5, 5.4).",
+  ),
+  "geometry": Analysis(
+    geometry.run,
+    geometry.Result,
+    "Principal components of the states, and circles in them (4.8).",
   ),
   "causal": Analysis(
     causal.run,

@@ -23,8 +23,8 @@ from primelens.studies.text import states
 from primelens.studies.text.causal_rows import Rows
 
 REPORTED = causal_reported.REPORTED
-LEVEL_ROWS = 500  # test rows that run through the remaining layers
-LEVEL_DRAWS = 4  # permutations, and random subspaces, before the last level
+LEVEL_ROWS = 300  # test rows that run through the remaining layers
+LEVEL_DRAWS = 3  # permutations, and random subspaces, before the last level
 
 
 @dataclasses.dataclass(frozen=True)

@@ -91,9 +91,12 @@ def of_states(x_NxD, y_NxF, order_RxN, *, draws: int, key) -> Subspaces:
   count = rank(y_NxF.shape[1])
   x_NxD = _varying(x_NxD - x_NxD.mean(0)[None], x_NxD)
   gram_DxD = _exact(x_NxD.T, x_NxD)
-  fit = lambda order_N: fitted(x_NxD, gram_DxD, y_NxF[order_N], count)
-  true = jax.tree.map(lambda leaf: leaf[None], fit(jnp.arange(len(x_NxD))))
-  null = jax.lax.map(fit, order_RxN, batch_size=CHUNK)
+  wrong = lambda order_N: fitted(
+    x_NxD, gram_DxD, y_NxF[order_N], count, refine=False
+  )
+  true = fitted(x_NxD, gram_DxD, y_NxF, count)
+  true = jax.tree.map(lambda leaf: leaf[None], true)
+  null = jax.lax.map(wrong, order_RxN, batch_size=CHUNK)
   normal = jax.random.normal(key, (draws, x_NxD.shape[1], count))
   random_RxDxK = jax.lax.map(subspace.basis, normal)
   parts = [
@@ -112,25 +115,30 @@ def of_states(x_NxD, y_NxF, order_RxN, *, draws: int, key) -> Subspaces:
   return Subspaces(read_RxDxK, write_RxDxK, jnp.sqrt(ratio_R), removed_R)
 
 
-def fitted(x_NxD, gram_DxD, y_NxF, count: int) -> dict:
+def fitted(x_NxD, gram_DxD, y_NxF, count: int, *, refine=True) -> dict:
   """Returns `ridge` and `leace` of centred states: read and write DxK each.
 
   Of more features than `count`, pairs of columns, those with the largest R2 on
-  these rows are taken.
+  these rows are taken. Without `refine` the regression is solved from moments
+  alone, once, enough for a null.
   """
   y_NxF = y_NxF - y_NxF.mean(0)[None]
-  model = ridge.fit(x_NxD, y_NxF, ALPHA)
-  column_K = jnp.arange(count)
+  cross_DxF, column_K = _exact(x_NxD.T, y_NxF), jnp.arange(count)
+  if refine:
+    kernel_DxF = ridge.fit(x_NxD, y_NxF, ALPHA).kernel_DxF
+  else:
+    penalty = ALPHA + erasure.rounding(gram_DxD)
+    penalised_DxD = gram_DxD + penalty * jnp.eye(len(gram_DxD))
+    factor = jax.scipy.linalg.cho_factor(penalised_DxD)
+    kernel_DxF = jax.scipy.linalg.cho_solve(factor, cross_DxF)
   if y_NxF.shape[1] > count:
-    r2_F = ridge.r2(y_NxF, model.predict(x_NxD))
+    inside_DxF = 2 * cross_DxF - _exact(gram_DxD, kernel_DxF)
+    r2_F = jnp.sum(kernel_DxF * inside_DxF, 0) / jnp.sum(y_NxF**2, 0)
     best_Q = jnp.argsort(-r2_F.reshape(-1, 2).mean(1))[: count // 2]
     column_K = (2 * best_Q[:, None] + jnp.arange(2)[None]).ravel()
-  basis_DxK = subspace.basis(model.kernel_DxF[:, column_K])
-  cross_DxK = _exact(x_NxD.T, y_NxF[:, column_K])
-  return {
-    "ridge": (basis_DxK, basis_DxK),
-    "leace": erasure.whitened(gram_DxD, cross_DxK, ALPHA),
-  }
+  basis_DxK = subspace.basis(kernel_DxF[:, column_K])
+  leace = erasure.whitened(gram_DxD, cross_DxF[:, column_K], ALPHA)
+  return {"ridge": (basis_DxK, basis_DxK), "leace": leace}
 
 
 def _varying(centred_NxD, x_NxD):

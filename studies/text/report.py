@@ -15,6 +15,12 @@ from primelens.studies.text import report_summary
 FEW = 16  # rows of a table that is not folded
 CAPTIONS = {
   "answers": "losses over training, skill by part, and the errors.",
+  "probes": "what a line reads of the sum, by level and position, from trained"
+  " and untrained networks and from the characters alone.",
+  "nonlinear_probes": "what probes with hidden layers read, from states and"
+  " from what needs no network; and sums of digits.",
+  "geometry": "the first principal components of the states, coloured by what"
+  " was asked, and how much of a circle is in them.",
   "causal": "what is left of the answer without directions, by the network's"
   " own readout.",
   "patching": "states of another prompt put in place, by level and position.",
@@ -25,6 +31,9 @@ CAPTIONS = {
 }
 TITLES = {
   "answers": "Answers",
+  "probes": "Linear probes",
+  "nonlinear_probes": "Probes with hidden layers",
+  "geometry": "Geometry",
   "causal": "Directions removed",
   "patching": "States exchanged",
   "invariance": "Invariance",

@@ -81,6 +81,66 @@ class RidgeTest(parameterized.TestCase):
       guess_NxF[50:, 0], search.predict(np.float64(x_NxD[50:])), atol=1e-3
     )
 
+  def test_errors_of_the_inner_folds_are_a_grid_searchs(self):
+    x_NxD, y_NxF = _data(rows=263)
+    weight_N = np.arange(263) % 4 > 0  # 197 rows: folds of 40, 40, 39, 39, 39
+    alphas_R = (0.1, 30.0, 1e3)
+    found_RxF = ridge.target_errors(x_NxD, y_NxF, 1.0 * weight_N, alphas_R)
+    x_NxD, y_NxF = np.float64(x_NxD)[weight_N], np.float64(y_NxF)[weight_N]
+    for r, alpha in enumerate(alphas_R):
+      for f in range(y_NxF.shape[1]):
+        score = model_selection.cross_val_score(
+          *(linear_model.Ridge(alpha=alpha), x_NxD, y_NxF[:, f]),
+          cv=model_selection.KFold(5),
+          scoring="neg_mean_squared_error",
+        )
+        expected = -score.mean() / y_NxF[:, f].var()
+        self.assertAlmostEqual(float(found_RxF[r, f]), expected, places=5)
+    spoiled_NxF = np.full((263, 3), 1e3, np.float32)
+    spoiled_NxF[weight_N] = y_NxF
+    again_R = ridge.inner_errors(
+      np.float32(_data(rows=263)[0]), spoiled_NxF, 1.0 * weight_N, alphas_R
+    )
+    np.testing.assert_allclose(again_R, found_RxF.mean(1), rtol=1e-4)
+
+  def test_scaler_is_scikit_learns(self):
+    x_NxD, _ = _data()
+    x_NxD[:, 2] = 0.3  # the float32 mean of which is not 0.3
+    weight_N = np.arange(len(x_NxD)) < 101
+    expected = preprocessing.StandardScaler().fit(np.float64(x_NxD[:101]))
+    found = ridge.scaler(x_NxD, weight_N)
+    np.testing.assert_allclose(found.mean_D, expected.mean_, rtol=1e-5)
+    np.testing.assert_allclose(found.deviation_D, expected.scale_, rtol=1e-5)
+    np.testing.assert_allclose(
+      found(x_NxD), expected.transform(np.float64(x_NxD)), atol=1e-5
+    )
+
+  def test_once_solved_is_near(self):
+    x_NxD, y_NxF = _data()
+    x_NxD = np.asarray(ridge.scaler(x_NxD)(x_NxD))
+    expected = linear_model.Ridge(alpha=3.0).fit(np.float64(x_NxD), y_NxF)
+    found = ridge.fit(x_NxD, y_NxF, 3.0, refine=False)
+    np.testing.assert_allclose(found.kernel_DxF, expected.coef_.T, rtol=1e-3)
+    gap_NxF = y_NxF - y_NxF.mean(0)
+    solved_DxF = ridge.solved(x_NxD.T @ x_NxD, x_NxD.T @ gap_NxF, 3.0)
+    np.testing.assert_allclose(solved_DxF, expected.coef_.T, rtol=1e-4)
+
+  def test_features_that_lack_rank(self):
+    # 12 one-hot digits in two places: 2 directions too many, and far more rows
+    # than a float32 sum of squares takes without rounding.
+    rng = np.random.default_rng(2)
+    digit_Nx2 = rng.integers(0, 6, (4000, 2))
+    x_NxD = (digit_Nx2[..., None] == np.arange(6)).reshape(4000, 12)
+    x_NxD = x_NxD.astype(np.float32)
+    x_NxD = np.asarray(ridge.scaler(x_NxD)(x_NxD))
+    y_NxF = (digit_Nx2 @ [[10.0], [1]] + rng.normal(size=(4000, 1))).astype("f")
+    expected = linear_model.Ridge(alpha=0.01).fit(np.float64(x_NxD), y_NxF)
+    guess_NxF = ridge.fit(x_NxD, y_NxF, 0.01).predict(x_NxD)
+    gap_NxF = guess_NxF[:, 0] - expected.predict(np.float64(x_NxD)).ravel()
+    self.assertLess(np.abs(gap_NxF).max(), 1e-4 * y_NxF.std())
+    count = float(ridge.degrees_of_freedom(x_NxD, 0.01))
+    self.assertAlmostEqual(count, 10, places=3)
+
   def test_seeds_are_an_axis(self):
     pairs = [_data(seed=seed) for seed in range(3)]
     x_SxNxD, y_SxNxF = (np.stack(part) for part in zip(*pairs, strict=True))
@@ -98,6 +158,13 @@ class RidgeTest(parameterized.TestCase):
     x_NxD = np.float64(x_NxD) - x_NxD.mean(0)
     hat = x_NxD @ np.linalg.solve(x_NxD.T @ x_NxD + 50 * np.eye(9), x_NxD.T)
     self.assertAlmostEqual(count(50.0), np.trace(hat), places=3)
+    weight_N = np.arange(len(x_NxD)) % 2
+    half_NxD = x_NxD[1::2] - x_NxD[1::2].mean(0)
+    value_D = np.linalg.eigvalsh(half_NxD.T @ half_NxD)
+    found = ridge.degrees_of_freedom(x_NxD, 50.0, weight_N)
+    self.assertAlmostEqual(
+      float(found), np.sum(value_D / (value_D + 50)), places=3
+    )
 
   def test_a_constant_target_has_no_r2(self):
     x_NxD, y_NxF = _data()
