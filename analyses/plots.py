@@ -16,6 +16,7 @@ from primelens.analyses import plots_causal
 from primelens.analyses import plots_embedding
 from primelens.analyses import plots_formula
 from primelens.analyses import plots_fourier
+from primelens.analyses import plots_fourier_probes
 from primelens.analyses import plots_geometry
 from primelens.analyses import plots_heads
 from primelens.analyses import plots_heads_text
@@ -40,6 +41,7 @@ answers = plots_answers.figure
 causal = plots_causal.figure
 embedding = plots_embedding.figure
 formula = plots_formula.figure
+fourier_probes = plots_fourier_probes.figure
 geometry = plots_geometry.figure
 heads = plots_heads.figure
 heads_text = plots_heads_text.figure

@@ -180,13 +180,16 @@ def _unordered(x_N, y_N, operands: int) -> np.ndarray:
 
 
 def _disjoint(x_N, y_N, operands: int, seed: int):
-  """Returns the rows of each part, no unordered pair in two."""
+  """Returns the rows of each part, no unordered pair in two; shuffled, so that
+  the first rows of a part are any of them."""
   code_N = _unordered(x_N, y_N, operands)
   pair_E, at_N = np.unique(code_N, return_inverse=True)
   rank_E = np.random.default_rng([seed, 1]).permutation(len(pair_E))
   ends = np.round(np.cumsum(_SHARES) * len(pair_E)).astype(int)
   part_E = np.searchsorted(ends, rank_E, side="right")
-  return tuple(np.flatnonzero(part_E[at_N] == i) for i in range(len(PARTS)))
+  order_N = np.random.default_rng([seed, 2]).permutation(len(code_N))
+  part_N = part_E[at_N[order_N]]
+  return tuple(order_N[part_N == i] for i in range(len(PARTS)))
 
 
 def _shown(sum_N, seed: int):

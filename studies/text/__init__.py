@@ -5,6 +5,7 @@ from primelens.studies.study import Study
 from primelens.studies.text import answers
 from primelens.studies.text import causal
 from primelens.studies.text import claims
+from primelens.studies.text import fourier_probes
 from primelens.studies.text import geometry
 from primelens.studies.text import heads_text
 from primelens.studies.text import invariance
@@ -32,6 +33,12 @@ ANALYSES: dict[str, Analysis] = {
     nonlinear_probes.run,
     nonlinear_probes.Result,
     "Probes with hidden layers, and sums of digits (4.5, 5.4).",
+  ),
+  "fourier_probes": Analysis(
+    fourier_probes.run,
+    fourier_probes.Result,
+    "Every frequency of residue and digits, with nulls (4.4, 5.3, 6.5).",
+    fourier_probes.obstacle,
   ),
   "geometry": Analysis(
     geometry.run,

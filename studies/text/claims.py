@@ -1,34 +1,21 @@
 """The text study's trial: what the source said of its networks, with tests.
 
-Of the statements that probes and causal tests decide, those are here whose
-analyses are. Source: arithmetic spec, sections 0 and 6.
+Here are the claims on answers, heads and width; `CLAIMS` has those of the other
+files too. Source: arithmetic spec, sections 0 and 6.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.trial import Claim
+from primelens.studies.text import claims_causal
+from primelens.studies.text import claims_fourier
+from primelens.studies.text import claims_probes
+from primelens.studies.text.claims_parts import named
+from primelens.studies.text.claims_parts import of
 from primelens.studies.trial import Verdict
 
-REPOSITORY = "liuzhimei/symmetry_circuit at 25883a5"
-SEEDS = 5  # members that decide a claim about the published setting
 GOOD = 0.99  # skill of a network that answers with the sum
-
-
-def _of(results, analysis: str, question: str):
-  """Returns an analysis of the trained population of a question.
-
-  Raises `trial.Missing` where no run of it has enough members.
-  """
-  accept = lambda table: (
-    "answers" in table
-    and table["answers"].question == question
-    and table["answers"].regression == (question != "valid")
-    and table["answers"].answer_SxN.shape[0] >= SEEDS
-  )
-  wanted = f"of {question!r} with {SEEDS} members"
-  return next(iter(trial.need(results, analysis, accept, wanted).values()))
 
 
 def fresh(found) -> Mapping:
@@ -56,7 +43,7 @@ def _numbers(row) -> dict[str, float]:
 
 def sums(results) -> Verdict:
   """Sums as numbers: a good regression, and how many are right."""
-  found = _of(results, "answers", "sum")
+  found = of(results, "answers", "sum")
   row, exact = fresh(found), measure(found, "exact")
   rmse = measure(found, "rmse")
   holds = row["skill_low"] > GOOD
@@ -74,7 +61,7 @@ def sums(results) -> Verdict:
 
 def residues(results) -> Verdict:
   """Sums modulo 97 as scaled numbers, against a constant."""
-  row = fresh(_of(results, "answers", "modk"))
+  row = fresh(of(results, "answers", "modk"))
   holds = row["skill_low"] > 0
   than = "better" if holds else "no better"
   because = (
@@ -90,7 +77,7 @@ def residues(results) -> Verdict:
 
 def validity(results) -> Verdict:
   """Right or wrong sums, against the more frequent answer."""
-  found = _of(results, "answers", "valid")
+  found = of(results, "answers", "valid")
   row, accuracy = fresh(found), measure(found, "accuracy")
   holds = row["skill_low"] > 0
   because = (
@@ -106,7 +93,7 @@ def validity(results) -> Verdict:
 
 def copying(results) -> Verdict:
   """Attention to the operands beside uniform, and what it is worth."""
-  found = _of(results, "heads_text", "sum")
+  found = of(results, "heads_text", "sum")
   last = found.layers[-1]
   share = last["above_uniform"]
   worth_SxH = np.asarray(found.delta_PxSxLxH)[0, :, -1]
@@ -161,43 +148,39 @@ def width(results) -> Verdict:
   )
 
 
-def _claim(id, item, statement, reported, test) -> Claim:
-  source = f"{REPOSITORY} ({item})"
-  return Claim(
-    id=id, source=source, statement=statement, reported=reported, test=test
-  )
-
-
 CLAIMS = (
-  _claim(
+  named(
     "answers.sum",
     "1.6, 3",
     "An encoder learns the sums of three-digit numbers.",
     "squared error of answers / 2000 of 2.2e-4 on 2,000 rows",
     sums,
   ),
-  _claim(
+  named(
     "answers.modk",
     "1.6, 3",
     "An encoder learns the sums modulo 97.",
     "squared error of answers / 2000 of 1.9e-4, no constant beside it",
     residues,
   ),
-  _claim(
+  named(
     "answers.valid",
     "3",
     "An encoder learns whether a shown sum is right.",
     "accuracy 0.529, the best of ten epochs; dropped by the source",
     validity,
   ),
-  _claim(
+  *claims_probes.CLAIMS,
+  *claims_fourier.CLAIMS,
+  *claims_causal.CLAIMS,
+  named(
     "heads.copy",
     "5.6, 6.8",
     "Heads of the last layer copy the operands to the last character.",
     "copy scores of 0.68 to 0.90",
     copying,
   ),
-  _claim(
+  named(
     "scale.width",
     "5.5, 6.6",
     "What Fourier probes read of the residue grows with the width.",

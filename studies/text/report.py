@@ -19,6 +19,8 @@ CAPTIONS = {
   " and untrained networks and from the characters alone.",
   "nonlinear_probes": "what probes with hidden layers read, from states and"
   " from what needs no network; and sums of digits.",
+  "fourier_probes": "every frequency on fresh pairs beside permuted labels,"
+  " removed subspaces, and the published probes beside their nulls.",
   "geometry": "the first principal components of the states, coloured by what"
   " was asked, and how much of a circle is in them.",
   "causal": "what is left of the answer without directions, by the network's"
@@ -33,6 +35,7 @@ TITLES = {
   "answers": "Answers",
   "probes": "Linear probes",
   "nonlinear_probes": "Probes with hidden layers",
+  "fourier_probes": "Waves of the residue",
   "geometry": "Geometry",
   "causal": "Directions removed",
   "patching": "States exchanged",

@@ -42,8 +42,16 @@ class HelpTest(parameterized.TestCase):
     zeros = ["anchors", "masking", "heads", "formula", "linear"]
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "progress", "numbers"]
-    readers = ["answers", "probes", "nonlinear_probes", "geometry", "causal"]
-    readers += ["patching", "invariance", "heads_text", "scale", "numbers"]
+    readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
+    readers += [
+      "geometry",
+      "causal",
+      "patching",
+      "invariance",
+      "heads_text",
+      "scale",
+      "numbers",
+    ]
     both = ["claims", "report"]
     expected = ["zeros:", *zeros, *both, "addition:", *adders, *both]
     self.assertEqual(names, [*expected, "text:", *readers, *both])

@@ -10,12 +10,13 @@ OPEN, NOT = "needs more compute", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 
-def answers(question="sum", skill=0.997, half=0.001, members=5):
+def answers(question="sum", skill=0.997, half=0.001, members=5, table=({},)):
   row = {"part": "fresh", "skill": skill}
   row |= {"skill_low": skill - half, "skill_high": skill + half}
   values = {"exact": 0.02, "rmse": 21.0, "accuracy": 0.51}
   return SimpleNamespace(
     question=question,
+    table=table,  # of the source's setting alone
     regression=question != "valid",
     answer_SxN=np.zeros((members, 3)),
     skills=({"part": "train", "skill": 0.5}, row),
@@ -36,6 +37,7 @@ def heads(above=1.0, harm=900.0):
 
 def cell(width, r2, null, held_out=-0.1):
   row = {"width": width, "r2_6": r2, "null_r2_6": null}
+  row |= {"cell": f"L2_D{width}", "skill": -0.1, "skill_low": -0.2}
   return SimpleNamespace(cell=(row | {"held_out_r2_6": held_out},))
 
 
@@ -51,6 +53,7 @@ class ClaimsTest(parameterized.TestCase):
     ("answers.sum", answers(half=0.01), NOT),
     ("answers.sum", answers(members=4), OPEN),
     ("answers.sum", answers("modk"), OPEN),
+    ("answers.sum", answers(table=()), OPEN),
     ("answers.modk", answers("modk", -0.03, 0.05), NOT),
     ("answers.modk", answers("modk", 0.04, 0.05), NOT),
     ("answers.modk", answers("modk", 0.4, 0.05), YES),

@@ -1,0 +1,217 @@
+"""Fourier probes as published beside scikit-learn; tiny runs to the end."""
+
+import dataclasses
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+from primelens.analyses import plots_fourier_probes
+from primelens.analyses import results
+from primelens.studies.text import fourier_probes
+from primelens.studies.text import fourier_probes_published as published
+from sklearn import linear_model
+from sklearn import metrics
+from sklearn import model_selection
+from sklearn import pipeline
+from sklearn import preprocessing
+import tiny_text
+
+ROWS, WIDTH, PAIRS = 200, 30, 3
+
+
+def probe():
+  return pipeline.make_pipeline(
+    preprocessing.StandardScaler(), linear_model.Ridge(alpha=1.0)
+  )
+
+
+def refit(state_NxD, label_N, direction_DxF=None):
+  """Spec, section 4.4: QR, projection, a new ridge, its squared error."""
+  if direction_DxF is not None:
+    basis_DxF, _ = np.linalg.qr(direction_DxF)
+    state_NxD = state_NxD - state_NxD @ basis_DxF @ basis_DxF.T
+  fit = linear_model.Ridge(alpha=1.0).fit(state_NxD, label_N)
+  return metrics.mean_squared_error(label_N, fit.predict(state_NxD))
+
+
+class PublishedTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    rng = np.random.default_rng(0)
+    size_D = np.logspace(-1, 1, WIDTH)
+    cls.state_SxNxD = 2 + size_D * rng.normal(size=(2, ROWS, WIDTH))
+    cls.label_N = rng.integers(0, 97, ROWS)
+    cls.order_RxN = np.stack([rng.permutation(ROWS) for _ in range(40)])
+    cls.wave_NxF = published.waves(cls.label_N, 97, PAIRS)
+    cls.probes = published.probes(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN)
+    cls.removals = published.removals(
+      *(cls.state_SxNxD, cls.wave_NxF, cls.label_N.astype(float)),
+      *(cls.order_RxN, 5),
+    )
+
+  def test_r2_is_scikit_learns(self):
+    for s, x in enumerate(self.state_SxNxD):
+      for n in range(1, PAIRS + 1):
+        y = self.wave_NxF[:, : 2 * n]
+        r2 = metrics.r2_score(y, probe().fit(x, y).predict(x))
+        ours = self.probes["r2_as_published_SxP"][s, n - 1]
+        self.assertAlmostEqual(ours, r2, places=10)
+        y = y[self.order_RxN[1]]
+        r2 = metrics.r2_score(y, probe().fit(x, y).predict(x))
+        ours = self.probes["null_r2_SxRxP"][s, 1, n - 1]
+        self.assertAlmostEqual(ours, r2, places=10)
+
+  def test_degrees_of_freedom_are_the_hat_matrix_trace(self):
+    z = preprocessing.StandardScaler().fit_transform(self.state_SxNxD[0])
+    hat = z @ np.linalg.inv(z.T @ z + np.eye(WIDTH)) @ z.T
+    self.assertAlmostEqual(self.probes["degrees_S"][0], np.trace(hat))
+
+  def test_folds_are_scikit_learns(self):
+    found = published.over_folds(self.state_SxNxD, self.label_N, 97, PAIRS)
+    folds = model_selection.KFold(5, shuffle=True, random_state=0)
+    score = lambda y: model_selection.cross_val_score(
+      *(probe(), self.state_SxNxD[1], y), cv=folds, scoring="r2"
+    ).mean()
+    for n in range(1, PAIRS + 1):
+      r2 = score(self.wave_NxF[:, : 2 * n])
+      self.assertAlmostEqual(found["cv_r2_SxP"][1, n - 1], r2)
+    self.assertEqual(found["cv_r2_SxQ"].shape, (2, 48))
+    r2 = score(published.waves(self.label_N, 97, 48)[:, -2:])
+    self.assertAlmostEqual(found["cv_r2_SxQ"][1, -1], r2)
+    r2 = score(published.waves(self.label_N, 5, 2))
+    self.assertAlmostEqual(found["small_cv_r2_Sx6x3"][1, 3, 1], r2)
+    r2 = score(np.cos(np.pi * self.label_N))  # k' = 2: all that varies
+    self.assertAlmostEqual(found["small_cv_r2_Sx6x3"][1, 0, 0], r2)
+
+  def test_harm_is_that_of_qr_and_refitting(self):
+    every_N = np.arange(ROWS)
+    for s, x in enumerate(self.state_SxNxD):
+      scale = preprocessing.StandardScaler().fit(x)
+      for r, order_N in ((None, every_N), (7, self.order_RxN[7])):
+        y, label_N = self.wave_NxF[order_N], self.label_N[order_N]
+        base = refit(x, label_N)
+        for n in range(1, PAIRS + 1):
+          fit = linear_model.Ridge(alpha=1.0)
+          coef = fit.fit(scale.transform(x), y[:, : 2 * n]).coef_.T
+          for name, direction_DxF in (
+            ("_as_published", coef),
+            ("", coef / scale.scale_[:, None]),
+          ):
+            harm = refit(x, label_N, direction_DxF) - base
+            whose = f"delta{name}_SxP", f"delta_permuted{name}_SxRxP"
+            mine = (
+              self.removals[whose[0]][s]
+              if r is None
+              else self.removals[whose[1]][s, r]
+            )
+            self.assertAlmostEqual(mine[n - 1], harm, places=7)
+
+  def test_random_directions_are_the_sources(self):
+    x, base = self.state_SxNxD[0], refit(self.state_SxNxD[0], self.label_N)
+    self.assertAlmostEqual(self.removals["base_error_S"][0], base)
+    self.assertAlmostEqual(
+      self.removals["base_r2_S"][0], 1 - base / self.label_N.var()
+    )
+    for n in range(1, PAIRS + 1):
+      normal = np.random.default_rng(n).standard_normal((WIDTH, 2 * n))
+      harm = refit(x, self.label_N, normal) - base
+      ours = self.removals["delta_random_as_published_SxP"][0, n - 1]
+      self.assertAlmostEqual(ours, harm)
+
+  def test_noise_is_like_its_permutations(self):
+    for ending in ("_as_published", ""):
+      name = f"delta{ending}_SxP"
+      null = self.removals[f"delta_permuted{ending}_SxRxP"]
+      z = (self.removals[name] - null.mean(1)) / null.std(1)
+      self.assertLess(np.abs(z).max(), 3)
+      # More than random directions, for these were fitted.
+      random_SxP = self.removals["delta_random_SxP"]
+      self.assertTrue(np.all(null.mean(1) > random_SxP))
+      self.assertTrue(np.all(null.mean(1)[:, 0] > 3 * random_SxP[:, 0]))
+    r2 = self.probes["r2_as_published_SxP"]
+    self.assertGreater(r2.min(), 0.08)  # about WIDTH / ROWS
+    null = self.probes["null_r2_SxRxP"]
+    self.assertLess(np.abs((r2 - null.mean(1)) / null.std(1)).max(), 3)
+
+
+class SmallTest(absltest.TestCase):
+  def test_constant_columns_count_as_one(self):
+    rng = np.random.default_rng(0)
+    state_SxNxD = rng.normal(size=(1, 300, 12))
+    label_N = rng.integers(0, 97, 300)
+    found = published.small_moduli(state_SxNxD, label_N)
+    old, new = (
+      found[name][0]
+      for name in ("small_r2_as_published_Sx6x3", "small_r2_Sx6x3")
+    )
+    x = preprocessing.StandardScaler().fit_transform(state_SxNxD[0])
+    for m, modulus in enumerate(published.SMALL):
+      theta_N = 2 * np.pi * (label_N % modulus) / modulus
+      for n in (1, 2, 3):
+        y = np.stack(
+          [f(i * theta_N) for i in range(1, n + 1) for f in (np.cos, np.sin)], 1
+        )
+        fit = linear_model.Ridge(alpha=1.0).fit(x, y)
+        r2_F = metrics.r2_score(y, fit.predict(x), multioutput="raw_values")
+        self.assertAlmostEqual(old[m, n - 1], r2_F.mean(), places=7)
+        kept = r2_F[y.var(0) > 1e-6].mean()
+        self.assertAlmostEqual(new[m, n - 1], kept, places=7)
+    # Residue mod 2: parity, its rounding twice, and a constant.
+    np.testing.assert_allclose(old[0, 1], (3 * new[0, 0] + 1) / 4)
+    np.testing.assert_allclose(old[0, 2], (5 * new[0, 0] + 1) / 6)
+    self.assertGreater(old[0, 1] - new[0, 1], 0.2)
+
+  def test_columns_of_the_spec(self):
+    wave_NxF = published.waves(np.arange(97), 2, 2)
+    variance_F = wave_NxF.var(0)
+    self.assertAlmostEqual(variance_F[0], 1, delta=1e-3)
+    self.assertEqual(variance_F[2], 0)
+    self.assertTrue(
+      np.all((variance_F[[1, 3]] > 0) & (variance_F[[1, 3]] < 1e-30))
+    )
+
+
+class RunTest(parameterized.TestCase):
+  def test_a_sum_has_no_residues(self):
+    self.assertIn("'sum'", fourier_probes.obstacle(tiny_text.experiment()))
+    self.assertEqual(fourier_probes.obstacle(tiny_text.experiment("modk")), "")
+
+  @parameterized.parameters((97, 1), (97, 97), (6, 6))
+  def test_is_stored_and_drawn(self, modulus, outputs):
+    config = tiny_text.experiment(
+      *("modk",), outputs=outputs, task={"modulus": modulus}
+    )
+    few = dataclasses.replace(config.analyses, untrained=2)
+    run = tiny_text.run(dataclasses.replace(config, analyses=few))
+    result = fourier_probes.run(run)
+    self.assertEqual(result.r2_SxExQ.shape, (2, 4, modulus // 2))
+    # 16 features and 200 rows: nothing is there to be found.
+    self.assertLess(np.max(result.r2_SxExQ), 0.1)
+    self.assertGreater(np.min(result.r2_as_published_SxP), 0.1)
+    self.assertLen(result.found, 2 * 4)
+    self.assertLen(result.digits, 4 * 4)
+    self.assertLen(result.removed, 8)
+    self.assertEmpty(result.table)
+    accuracy = result.removed[0]["accuracy"]
+    self.assertEqual(np.isfinite(accuracy), outputs > 1)
+    for row in result.removed:
+      self.assertEqual(row["rank"], 2 * min(6, modulus // 2))
+    with tempfile.TemporaryDirectory() as folder:
+      results.write(folder, "fourier_probes", result, provenance={})
+      again, _ = results.read(folder, "fourier_probes", fourier_probes.Result)
+    np.testing.assert_array_equal(again.p_SxExQ, result.p_SxExQ)
+    figure = plots_fourier_probes.figure(again)
+    figure.canvas.draw()
+    self.assertLen(figure.axes, 6)
+
+  def test_reported_excess_is_the_difference(self):
+    value = {k: row.recomputed for k, row in fourier_probes.REPORTED.items()}
+    for n in range(1, 13):
+      excess = value[f"delta_probe_{n}"] - value[f"delta_random_{n}"]
+      self.assertAlmostEqual(value[f"excess_{n}"], excess, delta=1.1e-3)
+
+
+if __name__ == "__main__":
+  absltest.main()
