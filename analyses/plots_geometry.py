@@ -91,4 +91,4 @@ def _circles(ax, result) -> None:
   ax.axhline(0, color="black", lw=0.8)
   words = [f"{row['pooling']}\n{names[row['measure']]}" for row in rows]
   ax.set_xticks(range(len(rows)), words, fontsize=7.5)
-  ax.set(title=f"{title} (grey: untrained)", ylabel="R²")
+  ax.set(title=title, ylabel="R²")

@@ -16,6 +16,7 @@ from primelens.studies.addition import program
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
 import addition
+import probes
 import side_by_side
 
 PEER = """
@@ -149,6 +150,18 @@ class AdditionTest(absltest.TestCase):
     addition.agree("same", [3.003721, 3.005199], [3.0037215, 3.005199])
     with self.assertRaisesRegex(SystemExit, "one: .* the peer's"):
       addition.agree("one", [3.003721, 3.005199], [3.003721, 3.005209])
+
+
+class ProbesTest(absltest.TestCase):
+  def test_all_sides_solve_the_same(self):
+    rng = np.random.default_rng(0)
+    state_NxD = rng.normal(size=(probes.ROWS, 3)).astype(np.float32)
+    noise_NxK = rng.normal(size=(probes.ROWS, 2))
+    label_NxK = (state_NxD @ np.ones((3, 2)) + noise_NxK).astype(np.float32)
+    ours_K = np.asarray(probes.ours(state_NxD[None], label_NxK))[0]
+    self.assertBetween(ours_K.min(), 0.6, 0.9)  # three parts of four
+    for peer in (probes.one_by_one, probes.together):
+      np.testing.assert_allclose(peer(state_NxD, label_NxK), ours_K, atol=1e-5)
 
 
 if __name__ == "__main__":

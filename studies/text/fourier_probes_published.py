@@ -24,8 +24,7 @@ _turned = lambda x: np.swapaxes(x, -1, -2)
 def measure(run) -> dict[str, np.ndarray]:
   """Returns probes, removals and small moduli of every member, S first."""
   prompts, settings = run.prompts, run.settings
-  # All pairs are in the order of x: not only the first of those.
-  row_N = prompts.select_N[:: max(1, len(prompts.select_N) // ROWS)][:ROWS]
+  row_N = prompts.select_N[:ROWS]
   label_N = prompts.answer_N[row_N]
   state_SxNxD = states.over_members(
     states.pooled, run, prompts.token_NxT[row_N]

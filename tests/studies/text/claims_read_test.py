@@ -14,7 +14,8 @@ YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 def spread(value, half=0.01, **more):
   found = {"mean": value, "mean_low": value - half, "mean_high": value + half}
-  return found | {"median": value, "maximum": value + half} | more
+  found |= {"minimum": value - half, "maximum": value + half}
+  return found | {"median": value} | more
 
 
 def answers(question):
@@ -88,7 +89,7 @@ class ProbeClaimsTest(parameterized.TestCase):
     status, because = decided("probes.residue", "modk", probes=found)
     self.assertEqual(status, expected, because)
 
-  @parameterized.parameters((0.4, YES), (0.03, NOT), (0.055, NOT))
+  @parameterized.parameters((0.4, YES), (0.05, ARTEFACT), (0.005, NOT))
   def test_nonlinear(self, mine, expected):
     values = {"states": mine, "untrained": 0.04, "shuffled": -0.01}
     about = {"probe": "256x2", "target": "residue"}
