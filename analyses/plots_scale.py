@@ -81,11 +81,11 @@ def cells(records, published=()) -> mpl_figure.Figure:
     label="ours",
   )
   for ax, names in (
-    (r2, ("r2_6", "null_r2_6", "held_out_r2_6")),
+    (r2, ("r2_6", "null_r2_6", "held_out_r2_6", "circularity")),
     (harm, ("delta_probe", "delta_permuted", "delta_random")),
   ):
     for number, name in enumerate(names):
-      colour = (style.BLUE, style.GREY, style.ORANGE)[number]
+      colour = (style.BLUE, style.GREY, style.ORANGE, style.GREEN)[number]
       label = name.removesuffix("_6").replace("_", " ")
       ax.plot(x_R, of(name), "o-", ms=4, color=colour, label=label)
   for ax, name in ((skill, "skill"), (r2, "r2_6"), (harm, "delta_probe")):

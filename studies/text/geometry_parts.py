@@ -61,6 +61,16 @@ def affine(score_SxNxF, target_Nx2, fitted_N) -> np.ndarray:
   return design @ (inverse @ (turned @ target_Nx2[fitted_N]))
 
 
+def circularity(state_SxNxD, angle_N) -> np.ndarray:
+  """Returns R2 of a circle in the plane of the first two components of
+  z-scored states, fitted and scored on all rows, S."""
+  every_N = np.ones(len(angle_N), bool)
+  z_SxNxD = standardised(np.asarray(state_SxNxD, float), every_N)
+  score_SxNx2 = plane(z_SxNxD, every_N).score_SxNxQ[..., :2]
+  guess_SxNx2 = affine(score_SxNx2, circle(angle_N), every_N)
+  return r2(circle(angle_N), guess_SxNx2)
+
+
 def r2(truth_NxF, guess_SxNxF) -> np.ndarray:
   """Returns the mean over targets of their R2, S."""
   error_SxF = np.mean((guess_SxNxF - truth_NxF) ** 2, axis=1)

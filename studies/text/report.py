@@ -5,12 +5,16 @@ import dataclasses
 import functools
 import math
 import numbers as numbers_lib
+import pathlib
+import tempfile
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
 from primelens.studies.study import Report
 from primelens.studies.text import numbers
 from primelens.studies.text import report_summary
+from primelens.studies.text import scale
+from primelens.studies.text import scale_reported
 
 FEW = 16  # rows of a table that is not folded
 CAPTIONS = {
@@ -131,6 +135,25 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   return report_ledger.each(having, name, CAPTIONS[name], records)
 
 
+def sizes(tables: Mapping) -> page.Markup:
+  """Returns all cells of the grid against their parameters, then each."""
+  from primelens.analyses import plots
+  from primelens.analyses import plots_scale
+
+  plain = {
+    run: {name: stored.result for name, stored in table.items()}
+    for run, table in tables.items()
+  }
+  records = scale.joined(plain)
+  if not records:
+    return analysis("scale", tables)
+  figure = plots_scale.cells(records, scale_reported.grid())
+  with tempfile.TemporaryDirectory() as folder:
+    path = plots.save(figure, pathlib.Path(folder) / "cells.png")
+    drawn = page.figure(path, "every size at hand beside the published grid.")
+  return page.join([drawn, analysis("scale", tables)])
+
+
 REPORT = Report(
   title="Transformers that read sums, on trial",
   about="Small encoders were trained to answer sums written out in characters,"
@@ -146,6 +169,7 @@ REPORT = Report(
       name: (title, functools.partial(analysis, name))
       for name, title in TITLES.items()
     },
+    "scale": (TITLES["scale"], sizes),
   },
   summary=report_summary.lines,
 )

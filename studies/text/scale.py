@@ -13,6 +13,7 @@ import numpy as np
 from primelens.analyses import statistics
 from primelens.models import transformer
 from primelens.studies.text import answers
+from primelens.studies.text import geometry_parts
 from primelens.studies.text import reported
 from primelens.studies.text import scale_parts as parts
 from primelens.studies.text import scale_reported
@@ -85,7 +86,8 @@ def run(run) -> Result:
       *(permuted_RxN, direction_KxDxF.astype(np.float32)),
     )
   )
-  untrained = parts.in_sample(pooled(token_NxT, fresh_S), wave_NxF)
+  untrained_VxNxD = pooled(token_NxT, fresh_S)
+  untrained = parts.in_sample(untrained_VxNxD, wave_NxF)
   result = Result(
     table=(),
     cell=(),
@@ -99,9 +101,25 @@ def run(run) -> Result:
   size = _size(run)
   return dataclasses.replace(
     result,
-    cell=(size | answers.skill(run, mine, theirs) | _probes(result),),
+    cell=(
+      size
+      | answers.skill(run, mine, theirs)
+      | _probes(result)
+      | _circles(state_SxNxD, untrained_VxNxD, residue_N, modulus),
+    ),
     table=_table(run, size, mine["measure"], result),
   )
+
+
+def _circles(state_SxNxD, untrained_VxNxD, residue_N, modulus) -> dict:
+  """Returns the columns of the residue's circle in the first plane (4.8)."""
+  angle_N = 2 * np.pi * residue_N / modulus
+  own_S, fresh_V = (
+    geometry_parts.circularity(x, angle_N)
+    for x in (state_SxNxD, untrained_VxNxD)
+  )
+  fresh = {"untrained_circularity": float(np.median(fresh_V))}
+  return _mean("circularity", own_S) | fresh
 
 
 def joined(results: Mapping[str, Mapping]) -> tuple[dict, ...]:

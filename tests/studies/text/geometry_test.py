@@ -120,6 +120,15 @@ class PartsTest(absltest.TestCase):
       r = np.corrcoef(self.state_SxNxD[s, :, q], value_N)[0, 1]
       self.assertAlmostEqual(found[s, q], r**2)
 
+  def test_circularity_of_a_circle_and_of_noise(self):
+    rng = np.random.default_rng(3)
+    angle_N = rng.uniform(0, 2 * np.pi, 400)
+    mixed = parts.circle(angle_N) @ rng.normal(size=(2, 5))
+    noise = rng.normal(size=(400, 5))
+    found_S = parts.circularity(np.stack([mixed, noise]), angle_N)
+    self.assertAlmostEqual(found_S[0], 1)
+    self.assertBetween(found_S[1], 0, 0.05)  # in sample
+
   def test_share_between_kinds(self):
     kind_N = np.array([9, 9, 4, 4])
     # Means 1 and 5 about 3, deviations 1 and 0 within; the rest is closed.

@@ -185,7 +185,9 @@ class RunTest(parameterized.TestCase):
     self.assertLen(result.probes, targets * levels * roles)
     self.assertEmpty(result.table)
     for row in result.probes:
-      self.assertLess(row["selectivity"] - row["median"], 1)
+      # Random labels are not known: of values of the target, and of pairs.
+      self.assertLess(row["median"] - row["selectivity"], 0.2)
+      self.assertLess(row["pair_labels"], 0.2)
       self.assertBetween(row["p"], 0.1, 1)  # nine permutations
     with tempfile.TemporaryDirectory() as folder:
       results.write(folder, "probes", result, provenance={})

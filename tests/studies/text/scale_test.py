@@ -2,6 +2,8 @@
 
 import dataclasses
 import tempfile
+import types
+from unittest import mock
 
 from absl.testing import absltest
 from absl.testing import parameterized
@@ -13,6 +15,7 @@ from primelens.configs import text_scale
 from primelens.models import encoder
 from primelens.models import transformer
 from primelens.studies import experiment
+from primelens.studies.text import report
 from primelens.studies.text import scale
 from primelens.studies.text import scale_parts as parts
 from primelens.studies.text import scale_reported
@@ -234,6 +237,14 @@ class RunTest(absltest.TestCase):
     figure = plots_scale.cells(records, scale_reported.grid())
     figure.canvas.draw()
     self.assertLen(figure.axes, 3)
+
+  def test_report_draws_all_cells(self):
+    stored = types.SimpleNamespace(result=self.result)
+    with mock.patch.object(report, "analysis", return_value="") as each:
+      found = report.sizes({"a": {"scale": stored}, "b": {"scale": stored}})
+      self.assertEqual(found.count("<img"), 1)
+      self.assertEqual(report.sizes({"c": {}}), "")
+    self.assertEqual(each.call_count, 2)
 
   def test_cells_are_joined_by_their_size(self):
     cells = {
