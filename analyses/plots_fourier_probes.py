@@ -147,7 +147,9 @@ def _harm(ax, result) -> None:
     xlabel="rank",
     ylabel="change of the squared error",
   )
-  ax.legend(fontsize=7.5)
+  low, high = ax.get_ylim()
+  ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
+  ax.legend(fontsize=7.5, loc="upper left")
 
 
 def _small(ax, result) -> None:
