@@ -160,6 +160,8 @@ def _value(old, text: str, name: str):
   try:
     if isinstance(old, bool):
       return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    if isinstance(old, tuple) and old and isinstance(old[0], str):
+      return tuple(filter(None, text.split(",")))  # no quotes needed
     if isinstance(old, tuple):
       return _tuple(old, ast.literal_eval(text or "()"))
     return type(old)(text)

@@ -1,5 +1,20 @@
 """Strict flags for every test: no silent broadcasting across ranks."""
 
+import gc
+
 import jax
+import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fresh_programs():
+  """Drops a file's compiled programs when its tests are done.
+
+  Each one holds memory maps, of which a process may have 65,530 on Linux; the
+  suite compiles more, and XLA then aborts.
+  """
+  yield
+  jax.clear_caches()
+  gc.collect()

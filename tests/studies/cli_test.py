@@ -9,6 +9,7 @@ from absl import flags
 from absl.testing import absltest
 from absl.testing import parameterized
 from primelens.studies import cli
+from primelens.studies.text import settings
 import tiny_study
 
 MAINS = ("primelens.studies.train", "primelens.studies.analyze")
@@ -151,6 +152,10 @@ class AssignTest(parameterized.TestCase):
       value = getattr(value, name)
     self.assertEqual(value, expected)
     self.assertIs(type(value), type(expected))
+
+  def test_words_need_no_quotes(self):
+    found = cli.assign(settings.Settings(), ["mlp_sizes=256x4,512x4"])
+    self.assertEqual(found.mlp_sizes, ("256x4", "512x4"))
 
   def test_the_original_is_left_alone(self):
     config = tiny_study.get_config()
