@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.analyses import ridge as ridge_lib
 from primelens.analyses import subspace
 
 _exact = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
@@ -172,7 +173,7 @@ def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
 
 
 def _whitened(gram_DxD, cross_DxK, alpha):
-  penalty = alpha + rounding(gram_DxD)
+  penalty = alpha + ridge_lib.rounding(gram_DxD)
   penalty_DxD = penalty * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
   lower_DxD = jnp.linalg.cholesky(gram_DxD + penalty_DxD)
   solve = functools.partial(
@@ -183,12 +184,6 @@ def _whitened(gram_DxD, cross_DxK, alpha):
 
 
 _whitened_in_turn = jax.custom_batching.sequential_vmap(_whitened)
-
-
-def rounding(gram_DxD) -> jax.Array:
-  """Returns what an eigenvalue of a float Gram matrix may be off by: without
-  so much on its diagonal one that lacks rank has no Cholesky factor."""
-  return 4 * jnp.finfo(gram_DxD.dtype).eps * jnp.trace(gram_DxD)
 
 
 def erase(x_NxD, centre_NxD, read_DxK, write_DxK) -> jax.Array:

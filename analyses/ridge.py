@@ -86,7 +86,8 @@ def solved(gram_DxD, cross_DxF, alpha) -> jax.Array:
 
 
 def rounding(gram_DxD) -> jax.Array:
-  """Returns what an eigenvalue of a float Gram matrix may be off by."""
+  """Returns what an eigenvalue of a float Gram matrix may be off by: without
+  so much on its diagonal one that lacks rank has no Cholesky factor."""
   return 4 * jnp.finfo(gram_DxD.dtype).eps * jnp.trace(gram_DxD)
 
 

@@ -107,6 +107,14 @@ def each(
   return page.join(parts or [absent(name)])
 
 
+def results(tables) -> dict[str, dict[str, Any]]:
+  """Returns `{run: {analysis: Result}}` of `{run: {analysis: Stored}}`."""
+  return {
+    run: {name: stored.result for name, stored in table.items()}
+    for run, table in tables.items()
+  }
+
+
 def line(ledger: trial.Ledger) -> str:
   """Returns the tally as a line of the summary."""
   counted = tally(ledger).items()

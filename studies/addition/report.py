@@ -48,10 +48,7 @@ TITLES = {
 
 def joined(tables) -> page.Markup:
   """Returns every number of the source beside ours, in one table."""
-  plain = {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
-  }
+  plain = report_ledger.results(tables)
   rows = numbers.joined(plain)
   if not rows:
     return report_ledger.absent("embedding")

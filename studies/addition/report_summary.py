@@ -14,10 +14,7 @@ from primelens.studies.addition import tables as tables_lib
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   """Returns the summary of `{run: {analysis: Stored}}`, always five lines."""
-  plain = {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
-  }
+  plain = report_ledger.results(tables)
   return [
     _by_run(plain, "Generalisation", _members),
     _by_run(

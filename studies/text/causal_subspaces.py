@@ -127,7 +127,7 @@ def fitted(x_NxD, gram_DxD, y_NxF, count: int, *, refine=True) -> dict:
   if refine:
     kernel_DxF = ridge.fit(x_NxD, y_NxF, ALPHA).kernel_DxF
   else:
-    penalty = ALPHA + erasure.rounding(gram_DxD)
+    penalty = ALPHA + ridge.rounding(gram_DxD)
     penalised_DxD = gram_DxD + penalty * jnp.eye(len(gram_DxD))
     factor = jax.scipy.linalg.cho_factor(penalised_DxD)
     kernel_DxF = jax.scipy.linalg.cho_solve(factor, cross_DxF)

@@ -10,6 +10,7 @@ import numpy as np
 from primelens.studies import trial
 from primelens.studies.text import claims_causal
 from primelens.studies.text import claims_fourier
+from primelens.studies.text import claims_parts as parts
 from primelens.studies.text import claims_probes
 from primelens.studies.text.claims_parts import named
 from primelens.studies.text.claims_parts import of
@@ -20,16 +21,12 @@ GOOD = 0.99  # skill of a network that answers with the sum
 
 def fresh(found) -> Mapping:
   """Returns the record of the skill on pairs that nobody has seen."""
-  return next(row for row in found.skills if row["part"] == "fresh")
+  return parts.row(found.skills, part="fresh")
 
 
 def measure(found, name: str) -> float:
   """Returns the median over members of a measure on fresh pairs."""
-  return next(
-    row["median"]
-    for row in found.measures
-    if (row["part"], row["measure"]) == ("fresh", name)
-  )
+  return parts.row(found.measures, part="fresh", measure=name)["median"]
 
 
 def _interval(row) -> str:
@@ -52,11 +49,8 @@ def sums(results) -> Verdict:
     f"{rmse:.1f}, and {100 * exact:.1f} % of the answers are right after "
     "rounding: a size is learned, not addition to the last digit."
   )
-  return Verdict(
-    status="reproduced" if holds else "not reproduced",
-    because=because,
-    numbers=_numbers(row) | {"exact": exact, "rmse": rmse},
-  )
+  numbers = _numbers(row) | {"exact": exact, "rmse": rmse}
+  return parts.verdict(holds, because, numbers)
 
 
 def residues(results) -> Verdict:
@@ -68,11 +62,7 @@ def residues(results) -> Verdict:
     f"on fresh pairs skill is {_interval(row)}: {than} than the mean of the "
     "train answers."
   )
-  return Verdict(
-    status="reproduced" if holds else "not reproduced",
-    because=because,
-    numbers=_numbers(row),
-  )
+  return parts.verdict(holds, because, _numbers(row))
 
 
 def validity(results) -> Verdict:
@@ -84,11 +74,7 @@ def validity(results) -> Verdict:
     f"on fresh pairs accuracy is {accuracy:.3f}, skill {_interval(row)} "
     "against the frequencies of the train answers."
   )
-  return Verdict(
-    status="reproduced" if holds else "not reproduced",
-    because=because,
-    numbers=_numbers(row) | {"accuracy": accuracy},
-  )
+  return parts.verdict(holds, because, _numbers(row) | {"accuracy": accuracy})
 
 
 def copying(results) -> Verdict:
@@ -106,46 +92,27 @@ def copying(results) -> Verdict:
     f"mean, costs {harm:,.0f} in raw squared error. Attention describes; the "
     "cost decides."
   )
-  return Verdict(
-    status="reproduced" if share > 0.9 and harm > 0 else "not reproduced",
-    because=because,
-    numbers={
-      "above_uniform": share,
-      "copy_median": last["copy_median"],
-      "untrained_copy_median": last["untrained_copy_median"],
-      "harm": harm,
-    },
-  )
+  names = ("above_uniform", "copy_median", "untrained_copy_median")
+  numbers = {name: last[name] for name in names} | {"harm": harm}
+  return parts.verdict(share > 0.9 and harm > 0, because, numbers)
 
 
 def width(results) -> Verdict:
   """In-sample R2 over widths, beside permuted labels and held-out rows."""
-  cells = {
-    row["width"]: row
-    for table in results.values()
-    if "scale" in table
-    for row in table["scale"].cell
-  }
+  cells = {row["width"]: row for row in parts.cells(results)}
   if len(cells) < 2:
     raise trial.Missing("scale of two widths")
   low, high = cells[min(cells)], cells[max(cells)]
   gain = high["r2_6"] - low["r2_6"]
   null = high["null_r2_6"] - low["null_r2_6"]
-  artefact = null > 0.5 * gain
   because = (
     f"from width {low['width']} to {high['width']} in-sample R2 of six "
     f"frequencies grows by {gain:.3f}, with permuted labels by {null:.3f}; "
     f"held out it is {low['held_out_r2_6']:.3f} and "
     f"{high['held_out_r2_6']:.3f}."
   )
-  grows: trial.Status = (
-    "reproduced, but an artefact" if artefact else "reproduced"
-  )
-  return Verdict(
-    status=grows if gain > 0 else "not reproduced",
-    because=because,
-    numbers={"gain": gain, "gain_permuted": null},
-  )
+  numbers = {"gain": gain, "gain_permuted": null}
+  return parts.verdict(gain > 0, because, numbers, artefact=null > 0.5 * gain)
 
 
 CLAIMS = (

@@ -2,6 +2,7 @@
 
 import numpy as np
 from primelens.studies import trial
+from primelens.studies.text.claims_parts import cells
 from primelens.studies.text.claims_parts import named
 from primelens.studies.text.claims_parts import of
 from primelens.studies.text.claims_parts import verdict
@@ -87,21 +88,16 @@ def small(results) -> Verdict:
 
 def sizes(results) -> Verdict:
   """The skill of every size of the grid that is at hand."""
-  cells = [
-    row
-    for table in results.values()
-    if "scale" in table
-    for row in table["scale"].cell
-  ]
-  if len(cells) < 2:
+  found = cells(results)
+  if len(found) < 2:
     raise trial.Missing("scale of two sizes")
-  said = ", ".join(f"{row['cell']} {row['skill']:.3f}" for row in cells)
-  better = [row["cell"] for row in cells if row["skill_low"] > 0]
+  said = ", ".join(f"{row['cell']} {row['skill']:.3f}" for row in found)
+  better = [row["cell"] for row in found if row["skill_low"] > 0]
   because = (
     f"skill by size: {said}; better than a constant: "
     f"{', '.join(better) or 'none'}."
   )
-  numbers = {row["cell"]: row["skill"] for row in cells}
+  numbers = {row["cell"]: row["skill"] for row in found}
   return verdict(bool(better), because, numbers)
 
 

@@ -36,6 +36,16 @@ def row(rows: Iterable[Mapping], /, **where) -> Mapping:
   raise trial.Missing(f"a record of {words}")
 
 
+def cells(results) -> list[Mapping]:
+  """Returns the records of all sizes that are at hand."""
+  return [
+    found
+    for table in results.values()
+    if "scale" in table
+    for found in table["scale"].cell
+  ]
+
+
 def interval(found: Mapping) -> str:
   """Returns a record's mean over members with its interval."""
   ends = (found["mean"], found["mean_low"], found["mean_high"])

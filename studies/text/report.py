@@ -51,10 +51,7 @@ TITLES = {
 
 def joined(tables) -> page.Markup:
   """Returns every number of the source beside ours, in one table."""
-  plain = {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
-  }
+  plain = report_ledger.results(tables)
   rows = numbers.joined(plain)
   if not rows:
     return report_ledger.absent("answers")
@@ -140,10 +137,7 @@ def sizes(tables: Mapping) -> page.Markup:
   from primelens.analyses import plots
   from primelens.analyses import plots_scale
 
-  plain = {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
-  }
+  plain = report_ledger.results(tables)
   records = scale.joined(plain)
   if not records:
     return analysis("scale", tables)

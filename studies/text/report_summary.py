@@ -11,10 +11,7 @@ from primelens.studies.text import numbers
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   """Returns the summary of `{run: {analysis: Stored}}`, always five lines."""
-  plain = {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
-  }
+  plain = report_ledger.results(tables)
   return [
     _by_run(plain, "Skill on fresh pairs", "answers", _skill),
     _by_run(plain, "Answers on fresh pairs", "answers", _measures),
