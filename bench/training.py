@@ -41,7 +41,7 @@ def program(config: spacing.Config, count: int) -> fit.Program:
   """Returns the training program on `count` stand-in spacings."""
   return fit.Program(
     init=lambda data, key: spacing.init(config, key),
-    draw=lambda data, key: windows.draw(
+    draw=lambda data, key, step: windows.draw(
       data["value_N"],
       key,
       SIZE["batch"],

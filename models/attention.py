@@ -256,3 +256,43 @@ def attend(
     choices = ", ".join(("auto", *_PRODUCTS))
     raise ValueError(f"implementation={name!r} is not of {choices}.")
   return _PRODUCTS[name](q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT)
+
+
+LOSS_SCALE = 65536.0  # lest half precision lose the gradients
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def mismatched(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mismatch: float):
+  """Returns the attention to a single key, v, with a backward pass like that
+  of a fused kernel whose two halves do not fit each other.
+
+  The softmax over one key is 1, so scores have no effect and no gradient.
+  Kernels that form it as dS = dP - sum(dO O), equal terms here, leave the
+  mismatch of their arithmetic: dS = (1 + mismatch) dP - sum(dO O), both terms
+  in half precision with a scaled loss. The size of the mismatch is an
+  assumption. Raises `ValueError` for more than one position. Source: primes
+  spec, section 6.2.
+  """
+  del q_BxTxHxDh, k_BxTxHxDh, mismatch
+  if v_BxTxHxDh.shape[1] != 1:
+    raise ValueError(
+      f"implementation='mismatched' is for one position, not "
+      f"{v_BxTxHxDh.shape[1]}."
+    )
+  return v_BxTxHxDh
+
+
+def _mismatched_forward(q, k, v, mismatch):
+  return mismatched(q, k, v, mismatch), (q, k, v)
+
+
+def _mismatched_backward(mismatch, saved, d_out):
+  q, k, v = saved
+  half = lambda x: x.astype(jnp.float16)
+  d_p = jnp.sum(half(d_out * LOSS_SCALE) * half(v), axis=-1, keepdims=True)
+  d_score = half((1 + mismatch) * d_p.astype(jnp.float32)) - half(d_p)
+  d_score = d_score.astype(q.dtype) / LOSS_SCALE * q.shape[-1] ** -0.5
+  return d_score * k, d_score * q, d_out
+
+
+mismatched.defvjp(_mismatched_forward, _mismatched_backward)

@@ -43,7 +43,11 @@ class Config:
   init_std: float = 0.02
   identical_layers: bool = False
   dtype: Literal["float32", "bfloat16"] = "float32"
-  implementation: Literal["auto", "blocks", "xla", "cudnn"] = "auto"
+  inner_dropout: bool = False  # inside the MLP, as torch's layer; post: always
+  implementation: Literal["auto", "blocks", "xla", "cudnn", "mismatched"] = (
+    "auto"
+  )
+  mismatch: float = 1e-3  # of the mismatched backward pass, for one key
 
   def __post_init__(self):
     checks.literals(self)
@@ -132,7 +136,9 @@ class Attention(nn.Module):
     )
     if c.positions == "rotary":
       q, k = (attention.rotary(z, start=c.rotary_start) for z in (q, k))
-    if explicit:
+    if c.implementation == "mismatched":
+      head = self.mismatched(q, k, v)
+    elif explicit:
       head = self.weighted(q, k, v, tap, mask_BxTxT)
     else:
       head = attention.attend(
@@ -146,6 +152,20 @@ class Attention(nn.Module):
     head = tap("attention/head", head)
     out = self.project("out", c.width, axis=(-2, -1), init="out")(head)
     return tap("attention/out", out)
+
+  def mismatched(self, q, k, v):
+    """Returns the heads of one key, with gradients that are not exactly 0.
+
+    Dropout of a pattern of one key drops whole heads.
+    """
+    if self.is_initializing():
+      return v
+    drop = nn.Dropout(
+      self.config.dropout,
+      broadcast_dims=(-1,),
+      deterministic=not self.train,
+    )
+    return drop(attention.mismatched(q, k, v, self.config.mismatch))
 
   def weighted(self, q, k, v, tap, mask_BxTxT):
     """Returns the heads by way of the named scores and pattern."""
@@ -199,7 +219,7 @@ class Mlp(nn.Module):
     post = tap(
       "mlp/post", nn.relu(pre) if c.activation == "relu" else gelu(pre)
     )
-    if c.norm == "post":  # torch's encoder layer drops here as well
+    if c.norm == "post" or c.inner_dropout:  # torch's layer drops here too
       post = nn.Dropout(c.dropout, deterministic=not self.train)(post)
     return tap("mlp/out", _by_token(self.project("down", c.width), post))
 

@@ -17,6 +17,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec
 import numpy as np
 import optax
+from primelens.models import gradients
 from primelens.models import optimizer as optimizer_lib
 
 
@@ -26,6 +27,7 @@ class Config:
 
   steps: int = 20000
   batch_size: int = 512
+  accumulation: int = 1  # parts that a step's batch goes through in
   seeds: int = 1
   first_seed: int = 0
   dispatch: int = 50  # steps between two looks of the host
@@ -39,8 +41,8 @@ class Config:
   )
 
   def __post_init__(self):
-    counts = ("steps", "batch_size", "seeds", "dispatch", "evaluate_windows")
-    for name in counts:
+    counts = ("steps", "batch_size", "accumulation", "seeds", "dispatch")
+    for name in (*counts, "evaluate_windows"):
       if getattr(self, name) < 1:
         raise ValueError(f"fit.{name}={getattr(self, name)} must be positive.")
     periods = ("evaluate_every", "checkpoint_every", "snapshot_every")
@@ -63,13 +65,13 @@ class FitState(NamedTuple):
 class Program(NamedTuple):
   """What a fit needs of a task and a model, as pure functions.
 
-  `init(data, key) -> params`, `draw(data, key) -> batch`,
+  `init(data, key) -> params`, `draw(data, key, step) -> batch`,
   `loss(params, batch, key, step) -> (loss, metrics)`,
   `evaluate(params, batch, key) -> score` (a scalar, in `unit`; less is better).
 
   Data and the evaluated batch are dicts of arrays. Entries named in `per_seed`
   have a leading seed axis, and each seed sees its own row; all others are
-  shared.
+  shared. A step's batch goes through in `parts`, whose losses are averaged.
   """
 
   init: Callable
@@ -78,6 +80,7 @@ class Program(NamedTuple):
   evaluate: Callable
   per_seed: tuple[str, ...] = ()
   unit: str = "nll_nats"
+  parts: int = 1
 
 
 def seed_axes(program: Program, data: dict) -> dict:
@@ -133,14 +136,19 @@ def step(program: Program, optimizer, state: FitState, data, key, number):
   A seed whose loss or gradient is not finite keeps its last good state and
   remembers the step; it stays frozen from then on.
   """
-  key_draw, key_loss = jax.random.split(
-    jax.random.fold_in(jax.random.fold_in(key, 1), number)
-  )
-  batch = program.draw(data, key_draw)
-  gradient = jax.value_and_grad(program.loss, has_aux=True)
-  (loss, metrics), grads = gradient(state.params, batch, key_loss, number)
+  key = jax.random.fold_in(jax.random.fold_in(key, 1), number)
+  key_draw, key_loss = jax.random.split(key)
+  batch = program.draw(data, key_draw, number)
+  of = gradients.in_parts(program.loss, program.parts)
+  (loss, metrics), grads = of(state.params, batch, key_loss, number)
   norm = optax.tree.norm(grads)
-  updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+  updates, opt_state = optimizer.update(
+    grads,
+    state.opt_state,
+    state.params,
+    value=loss,
+    key=jax.random.fold_in(key, 2),
+  )
   params = optax.apply_updates(state.params, updates)
   finite = jnp.isfinite(loss) & jnp.isfinite(norm)
   alive = finite & (state.frozen_step < 0)
@@ -253,8 +261,8 @@ def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:
     return draw
   place = NamedSharding(grid, PartitionSpec("data"))
 
-  def split(data, key):
-    batch = draw(data, key)
+  def split(data, key, number):
+    batch = draw(data, key, number)
     rows = jax.tree.leaves(batch)[0].shape[0]
     if rows % parts:
       raise ValueError(

@@ -100,7 +100,7 @@ class Fit:
     self.config, self.directory = config, Path(directory)
     self.mesh = fit.mesh(config.seeds)
     draw = fit.split_batch(self.mesh, program.draw)
-    self.program = program._replace(draw=draw)
+    self.program = program._replace(draw=draw, parts=config.accumulation)
     self.optimizer = optimizer_lib.build(config.optimizer, config.steps)
     self.keys_S = fit.shard(fit.seed_keys(config), self.mesh, "seed")
     self.checkpoints = checkpoints_lib.Checkpoints(

@@ -1,5 +1,6 @@
 """AdamW with the studies' schedules, clipping and a slower parameter group."""
 
+from collections.abc import Callable
 import dataclasses
 import re
 from typing import Literal
@@ -7,15 +8,23 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from primelens.models import rate_walk
 from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config:
-  """AdamW: warm-up, cosine or constant rate, decoupled decay, clipping."""
+  """AdamW: warm-up, a schedule of the rate, decoupled decay, clipping.
+
+  `random_walk` changes the rate once per epoch of `cycle` steps at random, as
+  published (`models/rate_walk.py`); `replay` takes it from `events`, pairs of
+  an epoch and the rate from its end on.
+  """
 
   rate: float = 3e-4
-  schedule: Literal["cosine", "constant"] = "cosine"
+  schedule: Literal["cosine", "constant", "random_walk", "replay"] = "cosine"
+  cycle: int = 0  # steps of an epoch, where the schedule counts epochs
+  events: tuple[tuple[float, ...], ...] = ()
   warmup: int = 0
   end_rate: float = 0.0  # the cosine ends here, for every group
   floor_rate: float = 0.0  # the rate is never below this after the warm-up
@@ -29,14 +38,27 @@ class Config:
 
   def __post_init__(self):
     checks.literals(self)
+    epochs = self.schedule in ("random_walk", "replay")
+    if epochs and self.cycle < 1:
+      raise ValueError(
+        f"optimizer.cycle={self.cycle}: schedule={self.schedule!r} counts "
+        "epochs, so it needs the steps of one."
+      )
+    if any(len(event) != 2 for event in self.events):
+      raise ValueError("optimizer.events must be pairs of an epoch and a rate.")
 
 
-def schedule(config: Config, peak: float, steps: int):
+def schedule(
+  config: Config, peak: float, steps: int
+) -> Callable[[jax.Array], jax.Array]:
   """Returns rate(step): linear warm-up to `peak`, cosine to `end_rate`.
 
   rate = end + (peak - end)(1 + cos(pi (step - warmup)/(steps - warmup)))/2,
-  never below `floor_rate` once warm.
+  never below `floor_rate` once warm. A replayed one is `peak` before the
+  first event; events are of the rate `config.rate`.
   """
+  if config.schedule == "replay":
+    return _replayed(config, peak)
 
   def rate(step):
     step = jnp.asarray(step, jnp.float32)
@@ -45,10 +67,23 @@ def schedule(config: Config, peak: float, steps: int):
     cosine = config.end_rate + (peak - config.end_rate) * 0.5 * (
       1 + jnp.cos(jnp.pi * done)
     )
-    hot = peak if config.schedule == "constant" else cosine
+    hot = cosine if config.schedule == "cosine" else peak
     warm = peak * (step + 1) / max(config.warmup, 1)
     floored = jnp.maximum(hot, config.floor_rate)
     return jnp.where(step < config.warmup, warm, floored)
+
+  return rate
+
+
+def _replayed(config: Config, peak: float):
+  """Returns rate(step) of logged events: each holds after its epoch's end."""
+  last_Q = jnp.asarray([-1.0] + [epoch for epoch, _ in config.events])
+  rate_Q = jnp.asarray([config.rate] + [rate for _, rate in config.events])
+
+  def rate(step):
+    epoch = jnp.asarray(step, jnp.int32) // config.cycle
+    now = jnp.sum(epoch > last_Q) - 1
+    return rate_Q[now] * (peak / config.rate)
 
   return rate
 
@@ -74,8 +109,12 @@ def _labels(pattern: str):
   return labels
 
 
-def build(config: Config, steps: int) -> optax.GradientTransformation:
-  """Returns clipping by global norm, then AdamW with one rate per group."""
+def build(config: Config, steps: int) -> optax.GradientTransformationExtraArgs:
+  """Returns clipping by global norm, then AdamW with one rate per group.
+
+  `update` may be given the step's loss as `value` and a random `key`, which
+  the random walk of the rate needs.
+  """
   adamw = lambda peak: optax.adamw(
     schedule(config, peak, steps),
     b1=config.beta1,
@@ -90,6 +129,10 @@ def build(config: Config, steps: int) -> optax.GradientTransformation:
   update = optax.partition(groups, _labels(config.slow_pattern))
   if not config.slow_pattern:
     update = groups["base"]
-  if not config.clip:
-    return update
-  return optax.chain(optax.clip_by_global_norm(config.clip), update)
+  parts = [optax.clip_by_global_norm(config.clip)] if config.clip else []
+  parts.append(update)
+  if config.schedule == "random_walk":
+    parts.append(rate_walk.scale_by_walk(config.rate, config.cycle))
+  if len(parts) == 1:  # as it was stored before there were others
+    return optax.with_extra_args_support(update)
+  return optax.chain(*parts)

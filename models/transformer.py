@@ -111,7 +111,9 @@ def _check_sites(names) -> None:
     raise ValueError(f"Unknown sites {unknown}; valid: {', '.join(SITES)}.")
 
 
-def _drop(rate, key, x):
+def drop(rate: float, key, x):
+  """Returns x with a share `rate` of its numbers at 0, the others scaled up;
+  x itself without a key."""
   if key is None or not rate:
     return x
   keep = jax.random.bernoulli(key, 1 - rate, x.shape)
@@ -163,7 +165,7 @@ def apply(
   x = _add_positions(config, params, x)
   if dropout_key is not None:
     dropout_key, key = jax.random.split(dropout_key)
-    x = _drop(config.embed_dropout, key, x)
+    x = drop(config.embed_dropout, key, x)
   mask = _mask(config, x.shape[1], keep_BxT)
   x, layered = _stack(
     config,

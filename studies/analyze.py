@@ -17,6 +17,7 @@ from primelens.studies import report
 from primelens.studies import runs
 from primelens.studies import study
 from primelens.studies import trial
+from primelens.studies import weights
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.
@@ -24,6 +25,7 @@ Reads trained runs and writes results, figures, the ledger and the report.
   analyze.py --workdir=runs/demo/e0 --only=anchors,masking,heads
   analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=claims,report
   analyze.py --workdir=runs/e4 --only=formula --set symbolic.backend=pysr
+  analyze.py --weights=model.safetensors --only=spectra --set pattern=q_proj
   analyze.py --list
 
 With several run directories, `claims` and `report` compare them and are
@@ -50,6 +52,9 @@ def _flags() -> flags.FlagValues:
     "Change an analysis setting, as in --set masking.windows=512.",
     flag_values=values,
   )
+  flags.DEFINE_string(
+    "weights", "", weights.ABOUT + weights.HOW, flag_values=values
+  )
   flags.DEFINE_bool("list", False, "List the analyses.", flag_values=values)
   return values
 
@@ -63,7 +68,7 @@ def listing() -> str:
     lines += [
       f"  {key:<18}{about}" for key, about in (rows | comparisons(its)).items()
     ]
-  return "\n".join(lines)
+  return "\n".join([*lines, "--weights:", f"  {'spectra':<18}{weights.ABOUT}"])
 
 
 def comparisons(its: study.Study) -> dict[str, str]:
@@ -239,17 +244,26 @@ def _main(argv: list[str]) -> int:
   values = _flags()
   if not cli.parse(values, argv, USAGE):
     return 0
+  command = [os.path.basename(argv[0]), *argv[1:]]
+  changes = values["set"].value or []
   if values.list:
     print(listing())
-    return 0
-  if not values.workdir:
+  elif values.weights:
+    given = values.weights, values.only, values.workdir, changes
+    weights.main(*given, command)
+  else:
+    _read_runs(values.workdir, values.only, changes, command)
+  return 0
+
+
+def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
+  if not paths:
     raise ValueError("--workdir is missing: name one or more run directories.")
-  workdirs = distinct([Path(path) for path in values.workdir])
+  workdirs = distinct([Path(path) for path in paths])
   its = study_of(workdirs)
-  names = chosen(values.only, its)
-  command = [os.path.basename(argv[0]), *argv[1:]]
+  names = chosen(only, its)
   overrides = lambda settings: experiment_lib.validated(
-    cli.assign(settings, values["set"].value or [])
+    cli.assign(settings, changes)
   )
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
   wanted_of = {}
@@ -262,7 +276,6 @@ def _main(argv: list[str]) -> int:
       _analyse_all(runs.load(workdir, overrides), wanted, command)
   for path in compare(its, workdirs, names, command):
     print(f"wrote {path}")
-  return 0
 
 
 def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> None:

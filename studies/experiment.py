@@ -10,6 +10,7 @@ from typing import Any, Literal
 from primelens import tasks
 from primelens.models import encoder
 from primelens.models import fit as fit_lib
+from primelens.models import indices
 from primelens.models import spacing
 from primelens.models import tokens
 from primelens.studies import registry
@@ -19,6 +20,7 @@ MODELS = {
   "spacing": spacing.Config,
   "tokens": tokens.Config,
   "encoder": encoder.Config,
+  "indices": indices.Config,
 }
 
 
@@ -26,7 +28,7 @@ MODELS = {
 class Experiment:
   """What `train.py` trains and what `analyze.py` reads afterwards."""
 
-  study: Literal["zeros", "addition", "text"] = "zeros"
+  study: Literal["zeros", "addition", "text", "primes"] = "zeros"
   task: Any
   model: Any
   fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)

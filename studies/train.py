@@ -135,7 +135,7 @@ def trace(program, data, select) -> None:
 
   def step(data, select, key):
     params = program.init(data, key)
-    program.loss(params, program.draw(data, key), key, 0)
+    program.loss(params, program.draw(data, key, 0), key, 0)
     program.evaluate(params, select, key)
 
   data, select = (fit.seed_of(program, each, 0) for each in (data, select))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from primelens.tasks import addition
+from primelens.tasks import primes
 from primelens.tasks import surrogates
 from primelens.tasks import text
 from primelens.tasks import zeros
@@ -13,12 +14,14 @@ KINDS = {
   "surrogate": surrogates.Config,
   "addition": addition.Config,
   "text": text.Config,
+  "primes": primes.Config,
 }
 LOADERS: dict[str, Callable[[Any], Any]] = {
   "zeros": zeros.load,
   "surrogate": surrogates.load,
   "addition": addition.load,
   "text": text.load,
+  "primes": primes.load,
 }
 
 

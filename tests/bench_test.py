@@ -109,7 +109,7 @@ class TrainingTest(absltest.TestCase):
   def test_calls_go_on_from_each_other(self):
     program = fit.Program(
       init=lambda data, key: {"w": jnp.zeros(())},
-      draw=lambda data, key: data,
+      draw=lambda data, key, step: data,
       loss=lambda params, batch, key, step: (
         (params["w"] - batch["target"]) ** 2,
         {"number": step.astype(jnp.float32)},
@@ -132,7 +132,7 @@ class AdditionTest(absltest.TestCase):
     built, data, _ = program.build(config, pairs, tables=tables)
     key = jax.random.key(0)
     own = fit.seed_of(built, data, 0)
-    params, batch = built.init(own, key), built.draw(own, key)
+    params, batch = built.init(own, key), built.draw(own, key, 0)
     train, metrics = jax.jit(built.loss)(params, batch, key, 0)
     return np.array([train, metrics["test/nll_nats"]])
 

@@ -33,6 +33,7 @@ HOMES = {
   # Where it does a job once; hundreds of probes are in analyses/ridge.py.
   "sklearn": (
     "analyses/anchors.py",
+    "analyses/clusters.py",
     "bench/*.py",
     "studies/text/geometry.py",
     "studies/text/nonlinear_probes_parts.py",

@@ -87,7 +87,7 @@ def build(experiment, data: text.Text):
   def init(data, key):
     return data["start"] if model.checkpoint else encoder.init(model, key)
 
-  def draw(data, key):
+  def draw(data, key, step):
     shape = (settings.batch_size,)
     at_B = jax.random.randint(key, shape, 0, len(data["train_N"]))
     row_B = data["train_N"][at_B]

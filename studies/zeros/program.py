@@ -119,7 +119,7 @@ def build(experiment, series: windows.Series):
     params = spacing.init(model, key)
     return params | {"skip": data["skip"]} if model.skip_order else params
 
-  def draw(data, key):
+  def draw(data, key, step):
     return windows.draw(
       data["value_N"],
       key,

@@ -35,7 +35,7 @@ def regression(bad_seeds=(), bad_step=7, kind="loss"):
     bad = (jax.random.key_data(key)[None] == bad_N).all(axis=1).any()
     return {"w": jax.random.normal(key, (3,)), "bad": 10.0 * bad}
 
-  def draw(data, key):
+  def draw(data, key, step):
     x_BxD = jax.random.normal(key, (CONFIG.batch_size, 3))
     return x_BxD, x_BxD @ data["target"]
 
@@ -116,7 +116,7 @@ class PopulationTest(absltest.TestCase):
     w = np.float64(program.init(data(), jax.random.fold_in(key, 0))["w"])
     folded = jax.random.fold_in(jax.random.fold_in(key, 1), 0)
     key_draw, key_loss = jax.random.split(folded)
-    x, y = map(np.float64, program.draw(data(), key_draw))
+    x, y = map(np.float64, program.draw(data(), key_draw, 0))
     noise = 0.1 * float(jax.random.normal(key_loss))
     gradient = 2 * x.T @ (x @ w - y) / len(y) + noise
     norm = np.linalg.norm(gradient)
@@ -171,7 +171,7 @@ class PerSeedTest(absltest.TestCase):
     own_S = jnp.asarray([TARGET, -TARGET, 2 * TARGET], jnp.float32)
     program = fit.Program(
       init=lambda data, key: {"w": 0.5 * data["target"]},
-      draw=lambda data, key: data["target"] * data["scale"],
+      draw=lambda data, key, step: data["target"] * data["scale"],
       loss=lambda params, batch, key, step: (
         jnp.sum((params["w"] - batch) ** 2),
         {"first": batch[0]},

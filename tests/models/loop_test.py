@@ -32,7 +32,7 @@ DATA = {"target": jnp.array([1.0, -2.0, 0.5])}
 def program(bad_from=10**6, plateau=False):
   """Returns a small regression whose loss is NaN from one step on."""
 
-  def draw(data, key):
+  def draw(data, key, step):
     x_BxD = jax.random.normal(key, (4, 3))
     return x_BxD, x_BxD @ data["target"]
 

@@ -58,7 +58,7 @@ def program(ballast=0):
     params = spacing.init(MODEL, key)
     return params | {"ballast": jnp.zeros(ballast)} if ballast else params
 
-  def draw(data, key):
+  def draw(data, key, step):
     return windows.draw(
       data["value_N"],
       key,

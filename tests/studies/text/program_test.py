@@ -64,7 +64,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_steps_draw_train_rows_alone(self):
     run = tiny_text.run()
-    batch = run.program.draw(run.inputs, jax.random.key(3))
+    batch = run.program.draw(run.inputs, jax.random.key(3), 0)
     lines = {tuple(row) for row in run.prompts.token_NxT[run.prompts.train_N]}
     for row in np.asarray(batch["token_BxT"]):
       self.assertIn(tuple(row), lines)

@@ -1,0 +1,221 @@
+"""Monte Carlo nulls of spectra: noise of the same shape and scale, seeded.
+
+Draws are an axis R of one call. They are a host loop: each is an eigenvalue
+problem of LAPACK, which a vmap would loop over too, in float32. A null depends
+on the shape alone, so it is kept: hundreds of matrices of a language model
+share a few shapes. Scale is the caller's (`spectra.bulk_std`).
+"""
+
+from collections.abc import Callable, Mapping
+import functools
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from primelens.analyses import spectra
+from primelens.analyses import statistics
+import scipy.linalg
+import threadpoolctl
+
+Metric = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
+# Of singular values ...xK and the matrix's shape, all free of its scale.
+METRICS: dict[str, Metric] = {
+  "effective_rank": lambda s_xK, shape: spectra.effective_rank(s_xK),
+  "effective_rank_squares": lambda s_xK, shape: spectra.effective_rank(s_xK, 2),
+  "stable_rank": lambda s_xK, shape: spectra.stable_rank(s_xK),
+  "max_to_mean": lambda s_xK, shape: spectra.max_to_mean(s_xK),
+  "ks_matched": spectra.ks_matched,
+  "outliers": spectra.outliers,
+}
+
+
+class AgainstNull(NamedTuple):
+  """A number, the mean and std of its null draws, and its two-sided p.
+
+  NaN where the number or a draw is: of a matrix of zeros, say.
+  """
+
+  observed: float
+  null: float
+  null_sd: float
+  p: float
+
+
+@functools.lru_cache(maxsize=64)
+def singular_null(
+  shape: tuple[int, int],
+  draws: int = 200,
+  seed: int = 0,
+  law: Literal["gaussian", "uniform"] = "gaussian",
+) -> np.ndarray:
+  """Returns the singular values of R iid unit-variance N x D matrices: RxK.
+
+  Falling, read only. "gaussian" is exact in law, from the bidiagonal form of
+  N >= D: diagonal chi_N, ..., chi_{N-D+1}, beside it chi_{D-1}, ..., chi_1
+  (Dumitriu and Edelman 2002), and as accurate as `gram`. "uniform" (Xavier's)
+  decomposes whole matrices: milliseconds a draw up to K = 256. The law hardly
+  matters: effective ranks of uniform entries lie half of their std higher.
+
+  Raises ValueError if a side or the draws are below 1, or for another law.
+  """
+  _check(draws, *shape)
+  rng = np.random.default_rng(seed)
+  if law == "uniform":
+    sample = lambda: rng.uniform(-np.sqrt(3), np.sqrt(3), shape)
+    return _frozen(_decomposed(sample, draws))
+  if law != "gaussian":
+    raise ValueError(f"law must be 'gaussian' or 'uniform', got {law!r}.")
+  short, long = sorted(shape)
+  main_RxK = rng.chisquare(long - np.arange(short), (draws, short))
+  beside_RxK = rng.chisquare(np.arange(short - 1, 0, -1), (draws, short - 1))
+  # B^T B of the bidiagonal B.
+  next_RxK = np.sqrt(main_RxK[:, :-1] * beside_RxK)
+  main_RxK[:, 1:] += beside_RxK
+  return _frozen(np.sqrt(np.maximum(_tridiagonal(main_RxK, next_RxK), 0)))
+
+
+def shuffled_null(
+  weight_NxD: Any, draws: int = 20, seed: int = 0
+) -> np.ndarray:
+  """Returns the singular values of R shuffles of the matrix's entries: RxK.
+
+  It keeps the law of the entries, whose heavy tail is an outlier by itself,
+  and costs a whole decomposition a draw.
+
+  Raises ValueError for what is no N x D matrix, or no draws.
+  """
+  weight_NxD = spectra.checked(weight_NxD)
+  if weight_NxD.ndim != 2:
+    raise ValueError(f"one N x D matrix is shuffled, got {weight_NxD.shape}.")
+  _check(draws, 1)
+  rng = np.random.default_rng(seed)
+  shape = weight_NxD.shape
+  return _decomposed(
+    lambda: rng.permutation(weight_NxD.ravel()).reshape(shape), draws
+  )
+
+
+@functools.lru_cache(maxsize=64)
+def goe_null(size: int, draws: int = 200, seed: int = 0) -> np.ndarray:
+  """Returns the rising eigenvalues of R GOE matrices: RxN, N = `size`.
+
+  Off-diagonal variance 1, on it 2: the tridiagonal form has the diagonal
+  N(0, 2), beside it chi_{N-1}, ..., chi_1 (Dumitriu and Edelman 2002). Read
+  only.
+
+  Raises ValueError if the size or the draws are below 1.
+  """
+  _check(draws, size)
+  rng = np.random.default_rng(seed)
+  main_RxN = np.sqrt(2) * rng.normal(size=(draws, size))
+  beside_RxN = np.sqrt(
+    rng.chisquare(np.arange(size - 1, 0, -1), (draws, size - 1))
+  )
+  return _frozen(_tridiagonal(main_RxN, beside_RxN)[:, ::-1])
+
+
+@functools.lru_cache(maxsize=64)
+def radius_null(size: int, draws: int = 20, seed: int = 0) -> np.ndarray:
+  """Returns `spectra.eigenvalue_radius` of R normal size x size matrices: R.
+
+  In units of their `spectra.bulk_std`. Read only.
+
+  Raises ValueError if the size or the draws are below 1.
+  """
+  _check(draws, size)
+  rng = np.random.default_rng(seed)
+
+  def radius():
+    weight_NxN = rng.normal(size=(size, size))
+    singular_N = spectra.singular_values(weight_NxN)
+    std = spectra.bulk_std(singular_N, weight_NxN.shape)
+    return float(spectra.eigenvalue_radius(weight_NxN, std))
+
+  with threadpoolctl.threadpool_limits(1, user_api="blas"):  # as `_decomposed`
+    return _frozen(np.array([radius() for _ in range(draws)]))
+
+
+def against_null(
+  singular_K: Any,
+  shape: tuple[int, int],
+  *,
+  draws: int = 200,
+  seed: int = 0,
+  metrics: Mapping[str, Metric] = METRICS,
+  null_RxK: Any = None,
+) -> dict[str, AgainstNull]:
+  """Returns every metric of one N x D matrix beside its null.
+
+  `null_RxK` are other draws, of `shuffled_null` say, in place of
+  `singular_null`'s. The p cannot fall below 2 / (R + 1): a correction by `holm`
+  over V matrices needs R > 2 V / level.
+  """
+  if null_RxK is None:
+    null_RxK = singular_null(tuple(shape), draws, seed)
+  return {
+    name: compare(
+      metric(np.asarray(singular_K), shape), metric(null_RxK, shape)
+    )
+    for name, metric in metrics.items()
+  }
+
+
+def compare(observed: Any, null_R: Any) -> AgainstNull:
+  """Returns the number beside its null draws, p by `permutation_p`.
+
+  Draws equal to the number but for rounding are ties.
+  """
+  observed, null_R = float(observed), np.asarray(null_R, np.float64)
+  tie_R = np.isclose(null_R, observed, rtol=1e-9, atol=0)
+  null_R = np.where(tie_R, observed, null_R)
+  p = np.nan
+  if np.isfinite(observed) and np.isfinite(null_R).all():
+    p = float(statistics.permutation_p(observed, null_R, tail="two-sided"))
+  spread = null_R.std(ddof=1) if len(null_R) > 1 else np.nan
+  return AgainstNull(observed, float(null_R.mean()), float(spread), p)
+
+
+def holm(p_V: Any) -> np.ndarray:
+  """Returns adjusted p-values that control the chance of any false finding.
+
+  `p_(i)' = max_{j <= i} min(1, (V - j + 1) p_(j))` over all entries of any
+  shape, whatever their dependence (Holm 1979). Matrices with nulls of their
+  own have no joint draws, which `statistics.max_t` needs.
+
+  Raises ValueError if an entry is outside 0..1.
+  """
+  p_V = np.asarray(p_V, np.float64)
+  if not np.all((p_V >= 0) & (p_V <= 1)):
+    raise ValueError("p-values lie in 0..1 and are not NaN.")
+  order_V = np.argsort(p_V, axis=None)
+  factor_V = np.arange(p_V.size, 0, -1)
+  adjusted_V = np.empty(p_V.size)
+  scaled_V = np.minimum(1, factor_V * p_V.ravel()[order_V])
+  adjusted_V[order_V] = np.maximum.accumulate(scaled_V)
+  return adjusted_V.reshape(p_V.shape)
+
+
+def _decomposed(sample, draws):
+  """Returns the singular values of R samples: RxK."""
+  # One thread: on matrices this small more of them wait for each other.
+  with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    return np.stack([spectra.singular_values(sample()) for _ in range(draws)])
+
+
+def _tridiagonal(main_RxK, beside_RxK):
+  """Returns the falling eigenvalues of R symmetric tridiagonal matrices."""
+  values = lambda main_K, beside_K: scipy.linalg.eigvalsh_tridiagonal(
+    main_K, beside_K, lapack_driver="sterf"
+  )
+  pairs = zip(main_RxK, beside_RxK, strict=True)
+  return np.stack([values(*pair) for pair in pairs])[:, ::-1]
+
+
+def _frozen(array):
+  """Returns the array, which callers share, as one that cannot be changed."""
+  array.flags.writeable = False
+  return array
+
+
+def _check(draws, *sides):
+  if min(draws, *sides) < 1:
+    raise ValueError(f"need 1 draw and sides of 1, got {draws} and {sides}.")

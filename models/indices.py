@@ -1,0 +1,217 @@
+"""One-token regressors: the index of a gap in, its z-score out.
+
+As published an index is looked up in a learned table or turned into sines and
+cosines, and one token goes through the transformer: a softmax over one key is
+1, so queries and keys have no effect and a gradient of exactly 0. With
+`context` the tokens are the gaps before the one asked for, read at the last.
+Params: the trunk's, `embedding/embedding: ExD` or, for a context,
+`embedding/{kernel: FxD, bias: D}`, and `head/<layer>/{kernel,bias}`. Source:
+primes spec, sections 2 and 7.2.
+"""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.models import blocks
+from primelens.models import flows as flows_lib
+from primelens.models import transformer
+from primelens.tasks import checks
+
+SPLIT = 1024  # an index is SPLIT times one part plus another, each exact
+Embedding = Literal[
+  "learned", "sinusoidal", "sinusoidal_float32_as_published", "context"
+]
+
+
+def one_token_trunk(**changes) -> transformer.Config:
+  """Returns the published trunk: six pre-norm layers, D = 256, eight heads."""
+  options: dict[str, Any] = dict(
+    width=256,
+    layers=6,
+    heads=8,
+    hidden=1024,
+    max_positions=1,
+    positions="none",
+    mask="full",
+    norm="pre",
+    norm_bias=True,
+    final_norm=False,
+    bias=True,
+    dropout=0.1,
+    inner_dropout=True,
+    embed_dropout=0.0,
+    init="torch",
+    identical_layers=True,
+  )
+  return transformer.Config(**options | changes)
+
+
+def flow_trunk(**changes) -> transformer.Config:
+  """Returns the published block of hyper-connections: post-norm, D = 64."""
+  options: dict[str, Any] = dict(width=64, norm="post", identical_layers=False)
+  return one_token_trunk(**options | changes)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """A one-token regressor; the defaults are Plan A's and B's.
+
+  `head` are the widths between the trunk and the answer. `flows` above 1 are
+  identity hyper-connections of that many flows, each as wide as the trunk.
+  """
+
+  kind: Literal["indices"] = "indices"
+  indices: int = 1_000_000
+  embedding: Embedding = "learned"
+  embedding_std: float = 0.02
+  features: int = 0  # of a token of context
+  flows: int = 1
+  head: tuple[int, ...] = (128, 64)
+  trunk: transformer.Config = dataclasses.field(default_factory=one_token_trunk)
+
+  def __post_init__(self):
+    checks.literals(self)
+    checks.at_least(self, 1, "indices", "flows")
+    if self.indices > SPLIT**2 and self.embedding == "sinusoidal":
+      raise ValueError(f"indices={self.indices} must be at most {SPLIT**2}.")
+    if (self.embedding == "context") != bool(self.features):
+      raise ValueError(
+        f"features={self.features} and embedding={self.embedding!r}: a "
+        "context, and nothing else, has features."
+      )
+    if self.flows > 1 and self.embedding == "context":
+      raise ValueError("flows are for one token: embedding is not context.")
+
+  @property
+  def width(self) -> int:
+    """The width of an embedding."""
+    return self.flows * self.trunk.width
+
+
+def init(config: Config, key: jax.Array) -> dict[str, Any]:
+  """Returns one member's parameters.
+
+  The table ~ N(0, embedding_std^2), linear layers as PyTorch starts them.
+  """
+  key_trunk, key_embed, key_head = jax.random.split(key, 3)
+  params: dict[str, Any] = (
+    transformer.init(config.trunk, key_trunk)
+    if config.flows == 1
+    else flows_lib.init(config.trunk, config.flows, key_trunk)
+  )
+  if config.embedding == "learned":
+    shape = (config.indices, config.width)
+    table = config.embedding_std * jax.random.normal(key_embed, shape)
+    params["embedding"] = {"embedding": table}
+  elif config.embedding == "context":
+    params["embedding"] = flows_lib.dense(
+      key_embed, config.features, config.width
+    )
+  sizes = (config.trunk.width, *config.head, 1)
+  keys = jax.random.split(key_head, len(sizes) - 1)
+  params["head"] = {
+    str(layer): flows_lib.dense(key, inputs, outputs)
+    for layer, (key, inputs, outputs) in enumerate(
+      zip(keys, sizes, sizes[1:], strict=False)
+    )
+  }
+  return params
+
+
+def rates(width: int) -> np.ndarray:
+  """Returns the angular rates 10000^(-2k / D) of the sinusoid, D / 2."""
+  return 10000.0 ** (-np.arange(0, width, 2) / width)
+
+
+def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
+  """Returns sin and cos of index times each rate in turn, BxD, float32.
+
+  The phases are exact: index = 1024 a + b, sines and cosines of both parts
+  from float64, and the sum of two angles. `as_published` multiplies in float32,
+  which is off by up to .03 radians at a million.
+  """
+  if as_published:
+    phase = index_B[:, None].astype(jnp.float32) * jnp.asarray(
+      rates(width), jnp.float32
+    )
+    sin, cos = jnp.sin(phase), jnp.cos(phase)
+  else:
+    angle = np.arange(SPLIT)[:, None] * rates(width)[None]
+    fine, coarse = (
+      jnp.asarray(np.stack([np.sin(x), np.cos(x)]), jnp.float32)
+      for x in (angle, SPLIT * angle)
+    )
+    (sin_a, cos_a), (sin_b, cos_b) = (
+      coarse[:, index_B // SPLIT],
+      fine[:, index_B % SPLIT],
+    )
+    sin = sin_a * cos_b + cos_a * sin_b
+    cos = cos_a * cos_b - sin_a * sin_b
+  return jnp.stack([sin, cos], axis=-1).reshape(len(index_B), width)
+
+
+def embedded(config: Config, params, inputs) -> jax.Array:
+  """Returns the tokens BxTxD of indices B or of a context BxTxF."""
+  if config.embedding == "context":
+    return flows_lib.affine(params["embedding"], inputs)
+  if config.embedding == "learned":
+    return params["embedding"]["embedding"][inputs][:, None]
+  published = config.embedding == "sinusoidal_float32_as_published"
+  return sinusoid(inputs, config.width, as_published=published)[:, None]
+
+
+def head(config: Config, params, state_BxD, dropout_key=None) -> jax.Array:
+  """Returns the answers B: affine maps with GELU and dropout in between."""
+  x = state_BxD.astype(jnp.float32)
+  last = len(config.head)
+  for layer in range(last + 1):
+    x = flows_lib.affine(params["head"][str(layer)], x)
+    if layer < last:
+      x = blocks.gelu(x)
+      if dropout_key is not None:
+        key = jax.random.fold_in(dropout_key, layer)
+        x = transformer.drop(config.trunk.dropout, key, x)
+  return x[:, 0]
+
+
+def apply(
+  config: Config, params, inputs, *, edits=None, sites=(), dropout_key=None
+):
+  """Returns the answers B in z-scores, and the activations at `sites`.
+
+  Raises `ValueError` for sites or edits of a model with flows.
+  """
+  key_trunk = key_head = None
+  if dropout_key is not None:
+    key_trunk, key_head = jax.random.split(dropout_key)
+  x_BxTxD = embedded(config, params, inputs)
+  record: dict[str, jax.Array] = {}
+  if config.flows > 1:
+    if edits or sites:
+      raise ValueError("A model with flows has no named sites.")
+    state_BxTxD = flows_lib.apply(
+      config.trunk, params, x_BxTxD, flows=config.flows, dropout_key=key_trunk
+    )
+  else:
+    state_BxTxD, record = transformer.apply(
+      config.trunk,
+      params,
+      x_BxTxD,
+      edits=edits,
+      sites=sites,
+      dropout_key=key_trunk,
+    )
+  return head(config, params, state_BxTxD[:, -1], key_head), record
+
+
+def bind(config: Config) -> Callable:
+  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`."""
+
+  def bound(params, inputs, **options):
+    return apply(config, params, inputs, **options)
+
+  return bound

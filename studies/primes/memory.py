@@ -1,0 +1,153 @@
+"""Analysis `memory`: what the networks answer, beside constants and neighbours.
+
+Errors of trained and of held-out gaps without dropout, in gap units and as
+mean squares of z-scores. Source: primes spec, 2, 3, 6.1 and 6.5.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+from primelens.analyses import statistics
+from primelens.models import checkpoints
+from primelens.models import loop
+from primelens.studies.primes import predictors
+from primelens.studies.primes import program
+
+SHOWN = 200  # gaps of the figure, as published
+SAMPLE = 4096  # trained rows of a curve
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """Errors of every member and predictor on every part.
+
+  `setting` says what the run is, by which claims and tables find it. `errors`
+  has a record per part (the last 1000 trained gaps, as published; all trained;
+  held out) and predictor; those of networks have the interval over members.
+  `gap_N` and `answer_SxN` are of the last trained gaps, in gap units. Curves
+  at the snapshots' `step_C`: `logged_SxC` the training loss, with dropout,
+  `trained_SxC` without, `held_SxC` of held-out gaps (NaN: none), in squared
+  """
+
+  setting: tuple[dict, ...]
+  errors: tuple[dict, ...]
+  gap_N: np.ndarray
+  answer_SxN: np.ndarray
+  step_C: np.ndarray
+  logged_SxC: np.ndarray
+  trained_SxC: np.ndarray
+  held_SxC: np.ndarray
+  epoch_steps: int
+  mean: float
+  deviation: float
+
+
+def run(run) -> Result:
+  """Returns what the networks answer, and what they are to be compared with."""
+  gaps, parts = run.gaps, rows(run.gaps)
+  fresh_S = run.untrained_S()
+  errors = []
+  for name, row_N in parts.items():
+    if not len(row_N):
+      continue
+    networks = {"network": run.params_S, "untrained": fresh_S}
+    for kind, params_S in networks.items():
+      answer_SxN = unscaled(gaps, run.predicted(params_S, row_N))
+      errors.append(_record(name, kind, gaps, row_N, answer_SxN))
+    for kind, answer_N in predictors.answers(gaps, row_N).items():
+      errors.append(_record(name, kind, gaps, row_N, answer_N[None]))
+  last_N = parts["last trained"][:SHOWN]
+  return Result(
+    setting=(setting(run),),
+    errors=tuple(errors),
+    gap_N=gaps.gap_N[last_N].astype(float),
+    answer_SxN=unscaled(gaps, run.predicted(run.params_S, last_N)),
+    epoch_steps=program.epoch_steps(run.experiment),
+    mean=gaps.mean,
+    deviation=gaps.deviation,
+    **curves(run),
+  )
+
+
+def rows(gaps) -> dict[str, np.ndarray]:
+  """Returns the parts: the last trained gaps as published, all, held out."""
+  return {
+    "last trained": gaps.train_N[-program.LAST :],
+    "trained": gaps.train_N,
+    "held out": gaps.held_N,
+  }
+
+
+def unscaled(gaps, z_SxN) -> np.ndarray:
+  """Returns z-scores as gaps."""
+  return gaps.mean + gaps.deviation * np.asarray(z_SxN, float)
+
+
+def setting(run) -> dict:
+  """Returns what tells one run from another, in one record."""
+  task, model = run.experiment.task, run.experiment.model
+  fit = run.experiment.fit
+  return {
+    "sequence": task.sequence,
+    "primes": task.primes,
+    "embedding": model.embedding.partition("_")[0],
+    "embedding_std": model.embedding_std,
+    "order": task.order,
+    "held_out": task.held_out,
+    "context": task.context,
+    "flows": model.flows,
+    "kernel": model.trunk.implementation == "mismatched",
+    "batch_size": fit.batch_size,
+    "accumulation": fit.accumulation,
+    "width": model.trunk.width,
+    "layers": model.trunk.layers,
+    "seeds": fit.seeds,
+    "steps": run.step,
+  }
+
+
+def _record(part: str, kind: str, gaps, row_N, answer_SxN) -> dict:
+  """Returns the errors of answers on the rows of a part."""
+  error_SxN = answer_SxN - gaps.gap_N[row_N][None]
+  mae_S = np.abs(error_SxN).mean(1)
+  square_S = ((error_SxN / gaps.deviation) ** 2).mean(1)
+  found = {"part": part, "predictor": kind, "rows": len(row_N)}
+  for name, value_S in (("mae", mae_S), ("z_mse", square_S)):
+    interval = statistics.seed_interval(value_S)
+    found |= {
+      name: float(interval.estimate),
+      f"{name}_low": float(interval.low),
+      f"{name}_high": float(interval.high),
+    }
+  return found
+
+
+def curves(run) -> dict[str, np.ndarray]:
+  """Returns the errors at the snapshots; none where there is none."""
+  folder = run.workdir / "snapshots"
+  step_C = np.array(checkpoints.snapshot_steps(folder), int)
+  seeds, none = run.experiment.fit.seeds, np.zeros(0, int)
+  gaps = run.gaps
+  at_B = np.linspace(0, len(gaps.train_N) - 1, SAMPLE).astype(int)
+  parts = {"trained_SxC": gaps.train_N[at_B], "held_SxC": gaps.held_N[:SAMPLE]}
+  found = {name: np.full((seeds, len(step_C)), np.nan) for name in parts}
+  for c, step in enumerate(step_C.tolist()):
+    params_S = checkpoints.read_snapshot(folder, step, run.params_S)
+    params_S = jax.tree.map(jax.numpy.asarray, params_S)
+    for name, row_N in parts.items():
+      if len(row_N):
+        error_SxN = run.predicted(params_S, row_N) - gaps.target_N[row_N][None]
+        found[name][:, c] = np.mean(np.square(error_SxN, dtype=float), axis=1)
+  logged = {
+    row["step"]: row.get("train/mse", [np.nan] * seeds)
+    for row in loop.read_metrics(run.workdir / "metrics.jsonl")
+  }
+  missing = [np.nan] * seeds
+  rows_CxS = [logged.get(step, missing) for step in step_C.tolist()]
+  logged_CxS = np.array(rows_CxS, float).reshape(len(step_C), seeds)
+  return {
+    "step_C": step_C if len(step_C) else none,
+    "logged_SxC": logged_CxS.T,
+    **found,
+  }

@@ -1,0 +1,2 @@
+COLUMNS = ()
+joined = None
