@@ -77,7 +77,9 @@ def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
 
   program = fit.Program(
     init=init,
-    draw=lambda data, key, step: {k: v for k, v in data.items() if k != "start"},
+    draw=lambda data, key, step: {
+      k: v for k, v in data.items() if k != "start"
+    },
     loss=loss,
     evaluate=lambda params, select, key: score(params, select)[1],
     per_seed=("label_N", "train_N", "test_N", "start"),
