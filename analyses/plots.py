@@ -23,6 +23,7 @@ from primelens.analyses import plots_heads_text
 from primelens.analyses import plots_invariance
 from primelens.analyses import plots_linear
 from primelens.analyses import plots_masking
+from primelens.analyses import plots_memory
 from primelens.analyses import plots_neurons
 from primelens.analyses import plots_nonlinear_probes
 from primelens.analyses import plots_patching
@@ -32,7 +33,9 @@ from primelens.analyses import plots_probes
 from primelens.analyses import plots_progress
 from primelens.analyses import plots_readout
 from primelens.analyses import plots_scale
+from primelens.analyses import plots_spectra
 from primelens.analyses import plots_subspace
+from primelens.analyses import plots_weights
 
 DPI = 130
 
@@ -48,6 +51,7 @@ heads_text = plots_heads_text.figure
 invariance = plots_invariance.figure
 linear = plots_linear.figure
 masking = plots_masking.figure
+memory = plots_memory.figure
 nonlinear_probes = plots_nonlinear_probes.figure
 fourier = plots_fourier.figure
 attention = plots_attention.figure
@@ -60,6 +64,8 @@ subspace = plots_subspace.figure
 patching = plots_patching.figure
 progress = plots_progress.figure
 scale = plots_scale.figure
+weights = plots_weights.figure
+spectra = plots_spectra.figure
 
 
 def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:

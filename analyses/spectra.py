@@ -19,7 +19,7 @@ _TRACY_WIDOM = 2.0234
 # Singular values below this part of the largest are rounding: of weights in
 # float32, and of the Gram route.
 ROUNDING = 1e-7
-_BLOCK = 1 << 21  # entries of a matrix held in float64 at once
+_BLOCK = 1 << 20  # entries of a matrix held in float64 at once
 
 
 def singular_values(

@@ -194,6 +194,30 @@ def holm(p_V: Any) -> np.ndarray:
   return adjusted_V.reshape(p_V.shape)
 
 
+def corrected(records: list[dict]) -> list[dict]:
+  """Returns the records with every p-value corrected across the matrices.
+
+  Beside `m_p`: `m_p_bh` for the false discovery rate, `m_p_holm` for the
+  chance of any false finding; NaN where a matrix has no p.
+  """
+  records = [dict(record) for record in records]
+  names = dict.fromkeys(key for r in records for key in r if key[-2:] == "_p")
+  for name in names:
+    p_E = np.array([record.get(name, np.nan) for record in records])
+    known_E = np.isfinite(p_E)
+    for way, correct in (
+      ("bh", statistics.benjamini_hochberg),
+      ("holm", holm),
+    ):
+      adjusted_E = np.full(len(p_E), np.nan)
+      if known_E.any():
+        adjusted_E[known_E] = correct(p_E[known_E])
+      for record, adjusted in zip(records, adjusted_E, strict=True):
+        if name in record:
+          record[f"{name}_{way}"] = float(adjusted)
+  return records
+
+
 def _decomposed(sample, draws):
   """Returns the singular values of R samples: RxK."""
   # One thread: on matrices this small more of them wait for each other.

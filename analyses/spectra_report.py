@@ -169,7 +169,8 @@ def _one(weight_NxD):
 def _null(weight_NxD, draws, seed, null):
   if null == "shuffled":
     return spectra_nulls.shuffled_null(weight_NxD, draws, seed)
-  return spectra_nulls.singular_null(weight_NxD.shape, draws, seed, null)
+  short, long = sorted(weight_NxD.shape)  # its transpose shares the draws
+  return spectra_nulls.singular_null((short, long), draws, seed, null)
 
 
 def _sizes(singular_K, shape):
@@ -256,7 +257,7 @@ def _levels(weight_NxD, singular_K, draws, seed):
   else:
     level_N = singular_K
   found = level_numbers(level_N, _law(level_N, shape, square))
-  null = _level_null(shape, square, draws, seed)
+  null = _level_null(tuple(sorted(shape)), square, draws, seed)
   record: Record = {"levels_of": "symmetrised" if square else "singular"}
   for name, value in found.items():
     if name in null:

@@ -7,12 +7,13 @@ step), `b` (one) and `c` (sinusoid; `c_few` has 2^13 indices, which its 0.1
 million weights can hold). Controls of `a`: another sequence (`shuffled`,
 `cramer`, `marginal`, `gaussian`, `constant`, `logistic`), another start or
 order (`wide`, `mixed`, `wide_mixed`; `chaos` is the published logistic setting
-with both and a cosine), rows left out (`held_random`, `held_tail`), `flows`
-(hyper-connections), and `context`: the eight gaps before and residues, scored
-on later primes. `kernel`, `kernel_shuffled`, `kernel_wide`, `kernel_logistic`
-and `kernel_logistic_wide` have 2^13 indices and a backward pass that does not
-fit its forward pass. A minute or two each on 2 CPU cores; `make primes` runs
-all of them. Expected: `a` remembers its gaps within 2 on average.
+with both and a cosine, `chaos_c` that with a sinusoid), rows left out
+(`held_random`, `held_tail`), `flows` (hyper-connections), and `context`: the
+eight gaps before and residues, scored on later primes. `kernel`,
+`kernel_shuffled`, `kernel_wide`, `kernel_logistic` and `kernel_logistic_wide`
+have 2^13 indices and a backward pass that does not fit its forward pass. A
+minute or two each on 2 CPU cores; `make primes` runs all of them.
+Expected: `a` remembers its gaps within 2 on average.
 """
 
 import dataclasses
@@ -51,6 +52,10 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
   "chaos": (
     {"sequence": "logistic", "order": "shuffled"},
     {"embedding_std": 1.0},
+  ),
+  "chaos_c": (
+    {"sequence": "logistic", "order": "shuffled"},
+    {"embedding": "sinusoidal"},
   ),
   "held_random": ({"held_out": "random"}, {}),
   "held_tail": ({"held_out": "tail"}, {}),
@@ -92,7 +97,7 @@ def trunk(variant: str):
 def rate_of(variant: str) -> optimizer.Config:
   """Returns the optimizer: the random walk of the rate, or the cosine of the
   published chaos; constant where a run has few epochs."""
-  if variant == "chaos":
+  if variant.startswith("chaos"):
     return primes_published.adamw(0, 4e-4, schedule="cosine", end_rate=1e-6)
   if variant == "context":
     return primes_published.adamw(0, 1e-3, schedule="cosine")

@@ -135,9 +135,8 @@ def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
   which is off by up to .03 radians at a million.
   """
   if as_published:
-    phase = index_B[:, None].astype(jnp.float32) * jnp.asarray(
-      rates(width), jnp.float32
-    )
+    rate_1xQ = jnp.asarray(rates(width), jnp.float32)[None]
+    phase = index_B[:, None].astype(jnp.float32) * rate_1xQ
     sin, cos = jnp.sin(phase), jnp.cos(phase)
   else:
     angle = np.arange(SPLIT)[:, None] * rates(width)[None]

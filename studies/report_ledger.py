@@ -32,9 +32,10 @@ def claims(ledger: trial.Ledger) -> page.Markup:
   ]
   note = page.tag(
     "p",
-    "A claim about the published networks is decided only by networks of that"
-    " size with enough seeds; until then the smaller networks' numbers stand"
-    " beside it and the status stays open.",
+    "A claim about the published networks is decided by networks of that size"
+    " with enough seeds, or by smaller ones where its verdict says why size"
+    " does not matter; until then the smaller networks' numbers stand beside it"
+    " and the status stays open.",
   )
   return page.join(
     [

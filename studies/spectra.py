@@ -16,7 +16,6 @@ from primelens.analyses import spacings
 from primelens.analyses import spectra
 from primelens.analyses import spectra_nulls
 from primelens.analyses import spectra_report
-from primelens.analyses import statistics
 from primelens.models import checkpoints
 from primelens.studies import matrices
 import threadpoolctl
@@ -42,8 +41,8 @@ class Result:
 
   `record` has, for every matrix of every member, the keys of
   `spectra_report.measure`, with `live` false where the matrix has no effect by
-  construction, and p-values over all matrices that can move, `<metric>_holm`
-  (any false finding) and `<metric>_fdr` (their rate). `published` are the
+  construction, and every p-value corrected over all of them, `<metric>_p_holm`
+  (any false finding) and `<metric>_p_bh` (their rate). `published` are the
   source's own numbers of the first layer's queries, at the end and at the
   start. `matrix` describes the rows E of the curves: `curve_VxSxCxE` of the
   metrics V of `curves`, `distance_SxCxE` from the start, `null_VxE` noise of
@@ -80,7 +79,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> Result:
   step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
   score = scores(run, step_C)
   return Result(
-    record=tuple(corrected(records)),
+    record=tuple(spectra_nulls.corrected(records)),
     published=tuple(as_published(start, "start") + as_published(end, "end")),
     matrix=tuple(
       _about(matrix) | {"live": matrix.role not in dead} for matrix in end
@@ -122,27 +121,6 @@ def _records(matrix, before, live: bool, draws: int, seed: int) -> list[dict]:
     )
     found.append(_about(matrix) | {"member": member, "live": live} | measured)
   return found
-
-
-def corrected(records: list[dict]) -> list[dict]:
-  """Returns the records with p-values corrected over all of them.
-
-  For each of `spectra_nulls.METRICS`: `<metric>_holm` and `<metric>_fdr`; NaN
-  where the matrix has no p.
-  """
-  for metric in spectra_nulls.METRICS:
-    p_E = np.array([record.get(f"{metric}_p", np.nan) for record in records])
-    known_E = np.isfinite(p_E)
-    for name, correct in (
-      ("holm", spectra_nulls.holm),
-      ("fdr", statistics.benjamini_hochberg),
-    ):
-      adjusted_E = np.full(len(p_E), np.nan)
-      if known_E.any():
-        adjusted_E[known_E] = correct(p_E[known_E])
-      for record, value in zip(records, adjusted_E, strict=True):
-        record[f"{metric}_{name}"] = float(value)
-  return records
 
 
 def as_published(found: list[matrices.Matrix], when: str) -> list[dict]:

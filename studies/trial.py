@@ -1,6 +1,6 @@
 """Claims on trial: what a study said, and what our runs say of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 from typing import Any, get_args, Literal
 
@@ -86,6 +86,31 @@ def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
   if not found:
     raise Missing(f"{analysis} of a run {of}")
   return found
+
+
+def row(rows: Iterable[Mapping], /, **where) -> Mapping:
+  """Returns the record that has these values; `Missing` for none."""
+  for found in rows:
+    if all(found[key] == value for key, value in where.items()):
+      return found
+  words = ", ".join(f"{key} {value}" for key, value in where.items())
+  raise Missing(f"a record of {words}")
+
+
+def interval(found: Mapping) -> str:
+  """Returns a record's mean over members with its interval."""
+  ends = (found["mean"], found["mean_low"], found["mean_high"])
+  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
+
+
+def verdict(
+  holds: bool, because: str, numbers: Mapping[str, Any], *, artefact=False
+) -> Verdict:
+  """Returns the verdict: an artefact where a control has it as well."""
+  status: Status = "not reproduced"
+  if holds:
+    status = "reproduced, but an artefact" if artefact else "reproduced"
+  return Verdict(status=status, because=because, numbers=numbers)
 
 
 def _decide(claim: Claim, results) -> Verdict:

@@ -41,7 +41,12 @@ HOMES = {
   "pysr": ("analyses/symbolic_pysr.py",),
   "pyoperon": ("analyses/symbolic_operon.py",),
   "orbax": ("models/checkpoints.py",),
-  "safetensors": ("models/checkpoints.py", "models/imports.py"),
+  "safetensors": (
+    "models/checkpoints.py",
+    "models/imports.py",
+    "models/weights.py",
+    "bench/spectra*.py",
+  ),
   "flax": ("models/*.py",),
   "optax": ("models/*.py",),
   "ml_collections": ("studies/cli.py",),

@@ -1,5 +1,6 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
+from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import attention
 from primelens.studies.addition import claims
 from primelens.studies.addition import embedding
@@ -13,22 +14,28 @@ from primelens.studies.addition import progress
 from primelens.studies.addition import readout
 from primelens.studies.addition import report
 from primelens.studies.addition import settings
+from primelens.studies.addition import spectra
 from primelens.studies.addition import subspace
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 
 
+def _one_layer(experiment) -> str:
+  layers = experiment.model.trunk.layers
+  return "" if layers == 1 else f"it reads one layer, and here are {layers}."
+
+
 def _plain(experiment) -> str:
   if experiment.task.modular:
     return "it is about plain addition, and task.modular is true."
-  return ""
+  return _one_layer(experiment)
 
 
 def _modular(experiment) -> str:
   task = experiment.task
   if not task.modular or task.digits % 2 == 0:
     return "it is about addition modulo an odd number of digits."
-  return ""
+  return _one_layer(experiment)
 
 
 ANALYSES = {
@@ -72,6 +79,7 @@ ANALYSES = {
     attention.run,
     attention.Result,
     "Patterns, and the network with frozen ones (A59, A60, B1-B3).",
+    _one_layer,
   ),
   "fourier": Analysis(
     fourier.run,
@@ -83,6 +91,12 @@ ANALYSES = {
     progress.run,
     progress.Result,
     "Losses and measures at every snapshot, phases (A63, B22-B30).",
+    _one_layer,
+  ),
+  "spectra": Analysis(
+    spectra.run,
+    spectra_lib.Result,
+    "Every weight matrix beside noise, over training (primes spec 7.4).",
   ),
 }
 STUDY = Study(

@@ -6,6 +6,7 @@ import math
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
+from primelens.studies import report_spectra
 from primelens.studies.addition import numbers
 from primelens.studies.addition import report_summary
 from primelens.studies.addition import report_tables
@@ -32,6 +33,8 @@ CAPTIONS = {
   "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
   " neurons are made of, singular vectors, and what the readout reads.",
+  "spectra": "every weight matrix beside noise of its shape and scale, its way"
+  " from the start, and accuracy at the same steps.",
 }
 TITLES = {
   "progress": "Over training",
@@ -43,6 +46,7 @@ TITLES = {
   "readout": "The readout",
   "attention": "Attention",
   "fourier": "Frequencies (modular addition)",
+  "spectra": "Spectra of the weights",
 }
 
 
@@ -118,6 +122,8 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   if not shown:
     return report_ledger.absent(name)
   body = functools.partial(report_tables.of, name)
+  if name == "spectra":
+    body = report_spectra.matrices
   return report_ledger.each(shown, name, CAPTIONS[name], body)
 
 

@@ -15,12 +15,14 @@ class Settings:
   random_directions: int = 20
   snapshot_batch: int = 10  # snapshots in memory at a time
   member_batch: int = 32  # members in memory at a time
+  draws: int = 400  # of every random-matrix null
   seed: int = 0
 
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(
-      self, 1, "random_directions", "snapshot_batch", "member_batch"
+      *(self, 1, "random_directions", "snapshot_batch", "member_batch"),
+      "draws",
     )
     if not 0 < self.key_threshold < 1:
       raise ValueError(

@@ -21,12 +21,12 @@ GOOD = 0.99  # skill of a network that answers with the sum
 
 def fresh(found) -> Mapping:
   """Returns the record of the skill on pairs that nobody has seen."""
-  return parts.row(found.skills, part="fresh")
+  return trial.row(found.skills, part="fresh")
 
 
 def measure(found, name: str) -> float:
   """Returns the median over members of a measure on fresh pairs."""
-  return parts.row(found.measures, part="fresh", measure=name)["median"]
+  return trial.row(found.measures, part="fresh", measure=name)["median"]
 
 
 def _interval(row) -> str:
@@ -50,7 +50,7 @@ def sums(results) -> Verdict:
     "rounding: a size is learned, not addition to the last digit."
   )
   numbers = _numbers(row) | {"exact": exact, "rmse": rmse}
-  return parts.verdict(holds, because, numbers)
+  return trial.verdict(holds, because, numbers)
 
 
 def residues(results) -> Verdict:
@@ -62,7 +62,7 @@ def residues(results) -> Verdict:
     f"on fresh pairs skill is {_interval(row)}: {than} than the mean of the "
     "train answers."
   )
-  return parts.verdict(holds, because, _numbers(row))
+  return trial.verdict(holds, because, _numbers(row))
 
 
 def validity(results) -> Verdict:
@@ -74,7 +74,7 @@ def validity(results) -> Verdict:
     f"on fresh pairs accuracy is {accuracy:.3f}, skill {_interval(row)} "
     "against the frequencies of the train answers."
   )
-  return parts.verdict(holds, because, _numbers(row) | {"accuracy": accuracy})
+  return trial.verdict(holds, because, _numbers(row) | {"accuracy": accuracy})
 
 
 def copying(results) -> Verdict:
@@ -94,7 +94,7 @@ def copying(results) -> Verdict:
   )
   names = ("above_uniform", "copy_median", "untrained_copy_median")
   numbers = {name: last[name] for name in names} | {"harm": harm}
-  return parts.verdict(share > 0.9 and harm > 0, because, numbers)
+  return trial.verdict(share > 0.9 and harm > 0, because, numbers)
 
 
 def width(results) -> Verdict:
@@ -112,7 +112,7 @@ def width(results) -> Verdict:
     f"{high['held_out_r2_6']:.3f}."
   )
   numbers = {"gain": gain, "gain_permuted": null}
-  return parts.verdict(gain > 0, because, numbers, artefact=null > 0.5 * gain)
+  return trial.verdict(gain > 0, because, numbers, artefact=null > 0.5 * gain)
 
 
 CLAIMS = (

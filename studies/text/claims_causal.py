@@ -3,9 +3,9 @@
 import numpy as np
 from primelens.studies.text.claims_parts import named
 from primelens.studies.text.claims_parts import of
-from primelens.studies.text.claims_parts import row
-from primelens.studies.text.claims_parts import verdict
+from primelens.studies.trial import row
 from primelens.studies.trial import Verdict
+from primelens.studies.trial import verdict
 
 STILL = 0.9  # R2 of a sum that is still there
 NEAR = (-2, -1, 1, 2)  # shifts of the published plot beside 0

@@ -5,8 +5,8 @@ from primelens.studies import trial
 from primelens.studies.text.claims_parts import cells
 from primelens.studies.text.claims_parts import named
 from primelens.studies.text.claims_parts import of
-from primelens.studies.text.claims_parts import verdict
 from primelens.studies.trial import Verdict
+from primelens.studies.trial import verdict
 
 PAIRS = 6  # of the probes that the source compares over sizes
 _mean = lambda value: float(np.mean(np.asarray(value, float)))

@@ -1,12 +1,12 @@
 """Claims that probes decide: what is read, and what of it is training's."""
 
 import numpy as np
-from primelens.studies.text.claims_parts import interval
 from primelens.studies.text.claims_parts import named
 from primelens.studies.text.claims_parts import of
-from primelens.studies.text.claims_parts import row
-from primelens.studies.text.claims_parts import verdict
+from primelens.studies.trial import interval
+from primelens.studies.trial import row
 from primelens.studies.trial import Verdict
+from primelens.studies.trial import verdict
 
 WELL = 0.99  # R2 of a sum that is decoded
 MUCH = 0.5  # R2 of untrained networks that makes a reading theirs

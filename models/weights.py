@@ -1,0 +1,220 @@
+"""Published weights in safetensors: which files, which tensors, their sha256.
+
+A file, a folder, an index of shards, or a Hugging Face id. Only headers are
+held in memory; `weights_matrices` reads one tensor at a time.
+"""
+
+from collections.abc import Callable, Iterator
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+
+from primelens.models import weights_hub
+from primelens.models import weights_names as names
+import safetensors
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+INDEX = ".safetensors.index.json"
+_CHUNK = 8_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+  """Where a tensor lies: `start` is its first byte in the file."""
+
+  name: str
+  dtype: str
+  shape: tuple[int, ...]
+  path: Path
+  start: int
+  bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """Files and what their headers say; tensors by name, layer 2 before 10."""
+
+  files: tuple[Path, ...]
+  tensors: tuple[Tensor, ...]
+  heads: int | None  # of config.json
+  commit: str  # of a Hugging Face model, else empty
+
+  @property
+  def bytes(self) -> int:
+    """All files together."""
+    return sum(path.stat().st_size for path in self.files)
+
+
+def find(name: str, say: Callable[[str], None] = lambda text: None) -> Source:
+  """Returns the weights at a path or of a Hugging Face id, headers read.
+
+  `say` is told what is to be fetched. Raises `ValueError` or
+  `FileNotFoundError` in one line: nothing there, a pickle, a broken file.
+  """
+  path, commit = Path(name), ""
+  if not path.exists() and weights_hub.is_id(name):
+    path = weights_hub.fetch(name, say)
+    commit = path.name
+  if not path.exists():
+    raise FileNotFoundError(
+      f"No weights at {name}; a .safetensors file, a folder of them, or a"
+      " Hugging Face id owner/name[@revision]."
+    )
+  files, placed = _files(path)
+  tensors = [tensor for file in files for tensor in _tensors(file)]
+  _check_unique(tensors)
+  _check_placed({tensor.name: tensor.path for tensor in tensors}, placed)
+  tensors.sort(key=lambda tensor: names.natural(tensor.name))
+  return Source(tuple(files), tuple(tensors), _heads(files[0]), commit)
+
+
+def _files(path: Path) -> tuple[list[Path], dict[str, Path]]:
+  """Returns the files, in order, and where an index places each tensor."""
+  if path.is_dir():
+    path = _of_folder(path)
+  if path.name.endswith(INDEX):
+    placed = _index(path)
+    return sorted(set(placed.values()), key=_natural), placed
+  if path.suffix in PICKLES:
+    raise ValueError(_pickle(path))
+  if path.suffix != ".safetensors":
+    raise ValueError(f"{path} is neither .safetensors nor an index of shards.")
+  return [path], {}
+
+
+def _natural(path: Path) -> list:
+  return names.natural(path.name)
+
+
+def _pickle(path: Path) -> str:
+  return (
+    f"{path} is a pickle, which may run any code when it is opened: only"
+    " .safetensors are read."
+  )
+
+
+def _of_folder(folder: Path) -> Path:
+  """Returns the one file, or the index, of a folder."""
+  indices = sorted(folder.glob(f"*{INDEX}"), key=_natural)
+  files = sorted(folder.glob("*.safetensors"), key=_natural)
+  for found in (indices, files):
+    usual = [file for file in found if file.name.startswith("model.")]
+    if len(found) == 1 or usual:
+      return (usual or found)[0]
+    if found:
+      said = ", ".join(file.name for file in found[:6])
+      raise ValueError(f"{folder} has several weights; name one of {said}.")
+  pickles = [f for f in sorted(folder.iterdir()) if f.suffix in PICKLES]
+  if pickles:
+    raise ValueError(_pickle(pickles[0]))
+  raise ValueError(f"{folder} has no .safetensors file.")
+
+
+def _index(path: Path) -> dict[str, Path]:
+  try:
+    of_name = json.loads(path.read_text())["weight_map"]
+    placed = {name: path.parent / file for name, file in of_name.items()}
+  except (ValueError, KeyError, TypeError, AttributeError) as error:
+    raise ValueError(f"{path} is not a readable index of shards.") from error
+  if not placed:
+    raise ValueError(f"{path} names no tensor.")
+  missing = sorted({p.name for p in placed.values() if not p.is_file()})
+  if missing:
+    raise ValueError(f"{path} names {missing[0]}, which is not there.")
+  return placed
+
+
+def _tensors(path: Path) -> Iterator[Tensor]:
+  """Yields what the header of a file says, which the library has checked."""
+  try:
+    with safetensors.safe_open(path, framework="numpy"):
+      pass  # all of the header, and that the file is as long as it says
+  except Exception as error:  # the library's own error type is not exported
+    said = str(error).splitlines()[0]
+    raise ValueError(f"{path} is damaged or no safetensors: {said}") from error
+  with open(path, "rb") as file:
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+  header.pop("__metadata__", None)
+  if not header:
+    raise ValueError(f"{path} holds no tensor.")
+  for name, entry in header.items():
+    first, last = entry["data_offsets"]
+    start = 8 + length + first
+    shape = tuple(entry["shape"])
+    yield Tensor(name, entry["dtype"], shape, path, start, last - first)
+
+
+def _check_unique(tensors: list[Tensor]) -> None:
+  seen: dict[str, Path] = {}
+  for tensor in tensors:
+    other = seen.setdefault(tensor.name, tensor.path)
+    if other != tensor.path:
+      raise ValueError(
+        f"{tensor.name!r} is in both {other.name} and {tensor.path.name}."
+      )
+
+
+def _check_placed(found: dict[str, Path], placed: dict[str, Path]) -> None:
+  for name, path in placed.items():
+    if found.get(name) != path:
+      raise ValueError(
+        f"The index places {name!r} in {path.name}, which does not have it."
+      )
+
+
+def _heads(file: Path) -> int | None:
+  """Returns the number of heads by the config.json beside a file, or None."""
+  path = file.parent / "config.json"
+  try:
+    config = json.loads(path.read_text()) if path.exists() else {}
+    heads = config.get("num_attention_heads", config.get("n_head"))
+  except (ValueError, AttributeError) as error:
+    raise ValueError(f"{path} is not readable JSON.") from error
+  return heads if isinstance(heads, int) and heads > 0 else None
+
+
+def digests(
+  source: Source, advance: Callable[[int], None] = lambda count: None
+) -> tuple[dict[str, str], dict[str, str]]:
+  """Returns the sha256 of every file and of every tensor, by name.
+
+  Each file is read once, in chunks; `advance` is told how many bytes.
+  """
+  of_file, of_tensor = {}, {}
+  for path in source.files:
+    inside = [tensor for tensor in source.tensors if tensor.path == path]
+    inside.sort(key=lambda tensor: tensor.start)
+    whole = hashlib.sha256()
+    with open(path, "rb") as file:
+      whole.update(file.read(inside[0].start))
+      advance(inside[0].start)
+      for tensor in inside:  # they cover the rest of the file, without holes
+        own = hashlib.sha256()
+        for chunk in _chunks(file, tensor.bytes):
+          whole.update(chunk)
+          own.update(chunk)
+          advance(len(chunk))
+        of_tensor[tensor.name] = own.hexdigest()
+    of_file[path.name] = whole.hexdigest()
+  return of_file, of_tensor
+
+
+def _chunks(file, left: int) -> Iterator[bytes]:
+  while left:
+    chunk = file.read(min(left, _CHUNK))
+    if not chunk:
+      raise ValueError(f"{file.name} ends before its header says.")
+    left -= len(chunk)
+    yield chunk
+
+
+def duplicates(source: Source, of_tensor: dict[str, str]) -> list[list[str]]:
+  """Returns the names of matrices whose shape, type and bytes are the same."""
+  groups: dict[tuple, list[str]] = {}
+  for tensor in source.tensors:
+    if len(tensor.shape) > 1:  # many norms are all ones
+      key = (tensor.dtype, tensor.shape, of_tensor[tensor.name])
+      groups.setdefault(key, []).append(tensor.name)
+  return [group for group in groups.values() if len(group) > 1]

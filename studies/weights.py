@@ -1,0 +1,194 @@
+"""Spectra of published weights: `analyze.py --weights=PATH_OR_ID`.
+
+Their folder is like that of a run: results/ and figures/, with weights.json,
+the sha256 of every file, in place of config.json.
+"""
+
+import dataclasses
+import importlib.metadata
+from pathlib import Path
+import re
+import sys
+import time
+
+from primelens.analyses import results as results_lib
+from primelens.models import weights
+from primelens.models import weights_matrices
+from primelens.studies import cli
+from primelens.studies import runs
+from primelens.studies import weights_spectra
+from primelens.studies import weights_summary
+from primelens.studies.primes import language_models
+
+NAME = "spectra"
+ABOUT = "Spectra of published weights beside noise of their shape and scale"
+HOW = (
+  ": a .safetensors file, a folder, an index of shards, a Hugging Face id"
+  " owner/name[@revision], or published (the models of the source); --set"
+  " pattern=REGEX, mode=corner_as_published, draws=N, ..."
+)
+PUBLISHED = "published"  # in place of a path: the source's eleven models
+MARK = "weights.json"
+LOG_SECONDS = 5.0
+LIBRARIES = ("scipy", "safetensors")
+
+
+class Progress:
+  """A bar on a terminal, a line every few seconds else."""
+
+  def __init__(self, about: str, total: int):
+    self._about, self._total, self._done = about, total, 0
+    self._bar, self._last = cli.progress(), time.monotonic()
+    if self._bar is not None:
+      self._task = self._bar.add_task(about, total=total, note="")
+
+  def __call__(self, count: int, note: str = "") -> None:
+    """Adds to what is done."""
+    self._done += count
+    now = time.monotonic()
+    if self._bar is not None:
+      self._bar.update(self._task, completed=self._done, note=note)
+    elif now - self._last >= LOG_SECONDS:
+      self._last = now
+      line = f"{self._about} {self._done:,}/{self._total:,}  {note}".rstrip()
+      print(line, file=sys.stderr, flush=True)
+
+  def __enter__(self):
+    if self._bar is not None:
+      self._bar.start()
+    return self
+
+  def __exit__(self, *error):
+    if self._bar is not None:
+      self._bar.stop()
+
+
+def settings(assignments: list[str]) -> weights_spectra.Settings:
+  """Returns the settings after "field=value" assignments, checked."""
+  found = cli.assign(weights_spectra.Settings(), assignments)
+  return dataclasses.replace(found)
+
+
+def default_workdir(name: str) -> Path:
+  """Returns `runs/weights-<name>`, by the file, the folder or the id."""
+  path, plain = Path(name), name
+  if path.exists():
+    path = path.resolve()
+    named = path if path.is_dir() else path.with_name(path.name.split(".")[0])
+    # Most files are called "model".
+    plain = named.parent.name if named.name == "model" else named.name
+  return Path("runs") / f"weights-{re.sub(r'[^A-Za-z0-9._]+', '-', plain)}"
+
+
+def claim(workdir: Path, files: dict) -> None:
+  """Makes the folder of these weights, or checks that it is theirs.
+
+  Raises `ValueError` when it holds other weights, a run, or other files.
+  """
+  mark = workdir / MARK
+  if mark.exists():
+    if runs.read_json(mark).get("files") != files:
+      raise ValueError(
+        f"{workdir} holds the spectra of other weights; choose another"
+        " --workdir."
+      )
+    return
+  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+    raise ValueError(
+      f"{workdir} is not empty and has no {MARK}; choose another --workdir."
+    )
+  workdir.mkdir(parents=True, exist_ok=True)
+  runs.write_json(mark, {"files": files})
+
+
+def analyse(
+  name: str,
+  workdir: Path | None,
+  chosen: weights_spectra.Settings,
+  command: list[str],
+) -> weights_spectra.Result:
+  """Returns the spectra of one model, its results and figure written.
+
+  Raises `ValueError` or `OSError` in one line for weights that cannot be had
+  or read, or a folder that is not theirs.
+  """
+  # These start matplotlib: not for --help.
+  from primelens.analyses import plots
+  from primelens.analyses import plots_weights
+
+  began = time.monotonic()
+  source = weights.find(name, _say)
+  plan = weights_matrices.plan(source, chosen.pattern)
+  _say(weights_summary.sizes(name, source, plan))
+  with Progress("reading", source.bytes) as advance:
+    of_file, of_tensor = weights.digests(source, advance)
+  workdir = default_workdir(name) if workdir is None else workdir
+  files = {
+    path.name: {"bytes": path.stat().st_size, "sha256": of_file[path.name]}
+    for path in source.files
+  }
+  claim(workdir, files)
+  with Progress("spectra", len(plan.parts)) as advance:
+    result = weights_spectra.run(name, source, plan, chosen, of_tensor, advance)
+  origin = {
+    "weights": name,
+    "commit": source.commit,
+    "files": files,
+    "revision": runs.revision(),
+    "versions": runs.versions() | _versions(),
+    "settings": dataclasses.asdict(chosen),
+    "command": command,
+    "seconds": round(time.monotonic() - began, 2),
+  }
+  path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
+  figure = workdir / "figures" / f"{NAME}.png"
+  plots.save(plots_weights.figure(result), figure)
+  print("\n".join(weights_summary.lines(result)))
+  print(f"wrote {path}\nwrote {figure}")
+  return result
+
+
+def main(
+  name: str,
+  only: list[str],
+  workdirs: list[str],
+  assignments: list[str],
+  command: list[str],
+) -> None:
+  """Measures the weights of `--weights=name`, and writes and prints it all.
+
+  "published" stands for the models of the source: those that cannot be had
+  are named, and the others' numbers are shown beside the published ones.
+  Raises `ValueError` for flags that do not go with it.
+  """
+  if only not in ([], [NAME]):
+    raise ValueError(f"--weights is read by --only={NAME} alone.")
+  chosen = settings(assignments)
+  if len(workdirs) > 1:
+    raise ValueError("--weights writes to one --workdir.")
+  workdir = Path(workdirs[0]) if workdirs else None
+  if name != PUBLISHED:
+    analyse(name, workdir, chosen, command)
+    return
+  rows = []
+  for its in language_models.MODELS:
+    default = default_workdir(its.model)
+    place = default if workdir is None else workdir / default.name
+    try:
+      result = analyse(its.model, place, chosen, command)
+    except (ValueError, OSError) as error:
+      _say(f"left out: {error}")
+      continue
+    rows += weights_summary.beside(its, result)
+  if not rows:
+    raise ValueError("None of the models of the source can be had.")
+  print(weights_summary.table(rows))
+
+
+def _versions() -> dict[str, str]:
+  """The libraries that make these numbers, beside those of every run."""
+  return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _say(text: str) -> None:
+  print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,186 @@
+"""Spectra of published weights: a record and the singular values of each."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+from primelens.analyses import spectra
+from primelens.analyses import spectra_nulls
+from primelens.analyses import spectra_report
+from primelens.models import weights
+from primelens.models import weights_matrices
+from primelens.models import weights_names
+from primelens.tasks import checks
+import threadpoolctl
+
+STORED = 512  # singular values kept of a matrix
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """Which matrices, and how they are measured; `--set pattern=q_proj`.
+
+  `pattern` is a regular expression found in a tensor's name. `mode`
+  "corner_as_published" measures nothing but the 256 x 256 corner of the
+  source. The p-values are not below 2 / (draws + 1). The null "shuffled" keeps
+  the law of the entries and costs a decomposition a draw.
+  """
+
+  pattern: str = ""
+  mode: Literal["whole", "corner_as_published"] = "whole"
+  draws: int = 200
+  seed: int = 0
+  levels: bool = True
+  symmetry: bool = False
+  null: Literal["gaussian", "shuffled"] = "gaussian"
+
+  def __post_init__(self):
+    checks.literals(self)
+    checks.at_least(self, 1, "draws")
+    checks.at_least(self, 0, "seed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """A record per matrix; `singular_ExK` are its singular values, falling, at
+  most 512 of them, evenly spaced by rank, and NaN behind a shorter spectrum.
+
+  `corner` names the matrix whose published corner has the three `corner_`
+  numbers: empty and NaN where the source's patterns find none. The other texts
+  say how fused matrices were split, which tensors are no matrix, and which
+  are the same twice.
+  """
+
+  weights: str
+  commit: str
+  mode: str
+  draws: int
+  tensors: int
+  bytes: int
+  rules: str
+  skipped: str
+  duplicates: str
+  corner: str
+  corner_effective_rank: float
+  corner_max_to_mean: float
+  corner_ks: float
+  matrices: tuple
+  singular_ExK: Any
+
+
+def run(
+  name: str,
+  source: weights.Source,
+  plan: weights_matrices.Plan,
+  settings: Settings,
+  digest_of: dict[str, str],
+  advance: Callable[[int, str], None] = lambda count, note: None,
+) -> Result:
+  """Returns the spectra of the planned matrices, or of the published corner.
+
+  `digest_of` has the sha256 of every tensor; `advance` is told of every matrix
+  that is done. Raises `ValueError` for entries that are not finite, or where
+  the source's patterns find no corner.
+  """
+  corner, values = weights_matrices.corner_as_published(source) or ("", None)
+  rows = []
+  # More threads wait for each other on a busy machine, and help little.
+  with threadpoolctl.threadpool_limits(1, user_api="blas"):
+    if settings.mode == "whole":
+      for part in plan.parts:
+        rows.append(_row(part, settings, digest_of))
+        advance(1, part.name)
+    elif values is None:
+      raise ValueError(_no_corner(name))
+    else:
+      rows.append(_corner_row(corner, values, settings))
+  twice = weights.duplicates(source, digest_of)
+  records = [record for record, _ in rows]
+  return Result(
+    weights=name,
+    commit=source.commit,
+    mode=settings.mode,
+    draws=settings.draws,
+    tensors=len(source.tensors),
+    bytes=source.bytes,
+    rules="; ".join(plan.rules),
+    skipped=plan.left_out,
+    duplicates="; ".join(" = ".join(group) for group in twice),
+    corner=corner,
+    **_corner_numbers(values),
+    matrices=tuple(spectra_nulls.corrected(records)),
+    singular_ExK=padded([singular_K for _, singular_K in rows]),
+  )
+
+
+def _no_corner(name: str) -> str:
+  patterns = ", ".join(weights_names.PUBLISHED_PATTERNS)
+  return (
+    f"{name} has no corner as published: no matrix of 256 x 256 or more has a"
+    f" name with the source's pattern (the first in use of {patterns})."
+  )
+
+
+def _row(part: weights_matrices.Part, settings, digest_of):
+  tensor = part.tensor
+  record = {
+    "tensor": part.name,
+    "role": part.role,
+    "layer": part.layer,
+    "stored_as": tensor.dtype,
+    "file": tensor.path.name,
+    "sha256": digest_of[tensor.name],
+  }
+  measured, singular_K = _measured(weights_matrices.read(part), settings)
+  return record | measured, singular_K
+
+
+def _corner_row(name, values, settings):
+  record = {"tensor": name, "role": "corner", "layer": None}
+  measured, singular_K = _measured(values, settings)
+  return record | measured, singular_K
+
+
+def _measured(weight_NxD, settings) -> tuple[dict, np.ndarray]:
+  """Returns the record and the singular values that are kept."""
+  singular_K = spectra_report.singular_values(weight_NxD)
+  record = spectra_report.measure(
+    weight_NxD,
+    singular_K=singular_K,
+    draws=settings.draws,
+    seed=settings.seed,
+    levels=settings.levels,
+    symmetry=settings.symmetry,
+    null=settings.null,
+  )
+  return record, spaced(singular_K)
+
+
+def _corner_numbers(values) -> dict[str, float]:
+  """Returns the source's three numbers of its corner; NaN without one."""
+  names = ("corner_effective_rank", "corner_max_to_mean", "corner_ks")
+  if values is None:
+    return dict.fromkeys(names, np.nan)
+  singular_K = spectra.singular_values(values)
+  found = (
+    spectra.effective_rank(singular_K),
+    spectra.max_to_mean(singular_K),
+    spectra.ks_unit_as_published(singular_K),
+  )
+  return {name: float(v) for name, v in zip(names, found, strict=True)}
+
+
+def spaced(singular_K: np.ndarray) -> np.ndarray:
+  """Returns at most 512 of the values, evenly spaced, both ends among them."""
+  count = min(STORED, len(singular_K))
+  at = np.round(np.linspace(0, len(singular_K) - 1, count)).astype(int)
+  return singular_K[at]
+
+
+def padded(rows: list[np.ndarray]) -> np.ndarray:
+  """Returns the rows as one array, NaN behind the shorter ones."""
+  table_ExK = np.full((len(rows), max(map(len, rows))), np.nan)
+  for place_K, row_K in zip(table_ExK, rows, strict=True):
+    place_K[: len(row_K)] = row_K
+  return table_ExK
