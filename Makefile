@@ -17,9 +17,13 @@ PEERS := .venv-peers
 SETTINGS := published drift unordered permuted no_decay
 comma := ,
 empty :=
+GAPS := a b c c_few shuffled cramer marginal gaussian constant logistic wide \
+  mixed wide_mixed chaos chaos_c held_random held_tail flows context kernel \
+  kernel_shuffled kernel_wide kernel_logistic kernel_logistic_wide
 ADDERS := $(subst $(empty) $(empty),$(comma),$(SETTINGS:%=runs/addition_p10/%))
+PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
 
-.PHONY: help demo addition test lint types bench report venv wheel
+.PHONY: help demo addition primes test lint types bench report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -37,6 +41,14 @@ addition: venv ## trains the plain adders in five settings, reads them, writes a
 	done
 	$(BIN)/python analyze.py --workdir=$(ADDERS)
 	@echo "The report: $(CURDIR)/runs/addition_p10/report.html"
+
+primes: venv ## trains networks on gaps with all controls, reads them, writes a report
+	for gaps in $(GAPS); do \
+	  $(BIN)/python train.py --config=primes_small:$$gaps \
+	    --workdir=runs/primes_small/$$gaps || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(PRIMES)
+	@echo "The report: $(CURDIR)/runs/primes_small/report.html"
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report

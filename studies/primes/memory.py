@@ -11,6 +11,7 @@ import numpy as np
 from primelens.analyses import statistics
 from primelens.models import checkpoints
 from primelens.models import loop
+from primelens.studies.primes import detector
 from primelens.studies.primes import predictors
 from primelens.studies.primes import program
 
@@ -28,6 +29,8 @@ class Result:
   `gap_N` and `answer_SxN` are of the last trained gaps, in gap units. Curves
   at the snapshots' `step_C`: `logged_SxC` the training loss, with dropout,
   `trained_SxC` without, `held_SxC` of held-out gaps (NaN: none), in squared
+  z-scores, and `..._mae_SxC` in gap units. `detected` are what the source's
+  detector of "grokking" says at the snapshots.
   """
 
   setting: tuple[dict, ...]
@@ -38,6 +41,9 @@ class Result:
   logged_SxC: np.ndarray
   trained_SxC: np.ndarray
   held_SxC: np.ndarray
+  trained_mae_SxC: np.ndarray
+  held_mae_SxC: np.ndarray
+  detected: tuple[dict, ...]
   epoch_steps: int
   mean: float
   deviation: float
@@ -66,7 +72,18 @@ def run(run) -> Result:
     epoch_steps=program.epoch_steps(run.experiment),
     mean=gaps.mean,
     deviation=gaps.deviation,
+    detected=tuple(_detected(run)),
     **curves(run),
+  )
+
+
+def _detected(run) -> list[dict]:
+  steps = checkpoints.snapshot_steps(run.workdir / "snapshots")
+  return detector.watched(
+    run,
+    steps,
+    lambda step: snapshot(run, step),
+    lambda step: logged(run, step),
   )
 
 
@@ -125,29 +142,44 @@ def _record(part: str, kind: str, gaps, row_N, answer_SxN) -> dict:
 
 def curves(run) -> dict[str, np.ndarray]:
   """Returns the errors at the snapshots; none where there is none."""
-  folder = run.workdir / "snapshots"
-  step_C = np.array(checkpoints.snapshot_steps(folder), int)
-  seeds, none = run.experiment.fit.seeds, np.zeros(0, int)
-  gaps = run.gaps
+  step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
+  seeds, gaps = run.experiment.fit.seeds, run.gaps
   at_B = np.linspace(0, len(gaps.train_N) - 1, SAMPLE).astype(int)
-  parts = {"trained_SxC": gaps.train_N[at_B], "held_SxC": gaps.held_N[:SAMPLE]}
-  found = {name: np.full((seeds, len(step_C)), np.nan) for name in parts}
+  parts = {"trained": gaps.train_N[at_B], "held": gaps.held_N[:SAMPLE]}
+  names = [f"{name}{kind}_SxC" for name in parts for kind in ("", "_mae")]
+  found = {name: np.full((seeds, len(step_C)), np.nan) for name in names}
   for c, step in enumerate(step_C.tolist()):
-    params_S = checkpoints.read_snapshot(folder, step, run.params_S)
-    params_S = jax.tree.map(jax.numpy.asarray, params_S)
+    params_S = snapshot(run, step)
     for name, row_N in parts.items():
       if len(row_N):
         error_SxN = run.predicted(params_S, row_N) - gaps.target_N[row_N][None]
-        found[name][:, c] = np.mean(np.square(error_SxN, dtype=float), axis=1)
-  logged = {
-    row["step"]: row.get("train/mse", [np.nan] * seeds)
-    for row in loop.read_metrics(run.workdir / "metrics.jsonl")
-  }
-  missing = [np.nan] * seeds
-  rows_CxS = [logged.get(step, missing) for step in step_C.tolist()]
-  logged_CxS = np.array(rows_CxS, float).reshape(len(step_C), seeds)
+        error_SxN = np.asarray(error_SxN, float)
+        found[f"{name}_SxC"][:, c] = np.mean(error_SxN**2, axis=1)
+        mae_S = gaps.deviation * np.mean(np.abs(error_SxN), axis=1)
+        found[f"{name}_mae_SxC"][:, c] = mae_S
+  last = [logged(run, step)[:, -1:] for step in step_C.tolist()]
+  empty = np.zeros((seeds, 0))
   return {
-    "step_C": step_C if len(step_C) else none,
-    "logged_SxC": logged_CxS.T,
+    "step_C": step_C,
+    "logged_SxC": np.concatenate([empty, *last], axis=1),
     **found,
   }
+
+
+def snapshot(run, step: int):
+  """Returns the population's parameters at a step."""
+  folder = run.workdir / "snapshots"
+  params_S = checkpoints.read_snapshot(folder, step, run.params_S)
+  return jax.tree.map(jax.numpy.asarray, params_S)
+
+
+def logged(run, step: int) -> np.ndarray:
+  """Returns the training losses of the epochs up to a step, SxN; one NaN where
+  none is logged."""
+  seeds = run.experiment.fit.seeds
+  rows = [
+    row["train/mse"]
+    for row in loop.read_metrics(run.workdir / "metrics.jsonl")
+    if row["step"] <= step and "train/mse" in row
+  ]
+  return np.array(rows or [[np.nan] * seeds], float).T

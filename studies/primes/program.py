@@ -26,13 +26,16 @@ class Run(study.Run):
     return self.data
 
   @functools.cached_property
-  def _answers(self) -> Callable:
-    return answers(self.experiment)  # compiled once for all snapshots
+  def _answers(self) -> dict[bool, Callable]:  # compiled once for all snapshots
+    return {
+      dropout: answers(self.experiment, dropout=dropout)
+      for dropout in (False, True)
+    }
 
-  def predicted(self, params_S, row_N) -> np.ndarray:
+  def predicted(self, params_S, row_N, *, dropout: bool = False) -> np.ndarray:
     """Returns every member's answers to the rows, SxN, in z-scores."""
-    found = self._answers(params_S, self.inputs, jnp.asarray(row_N))
-    return np.asarray(found)
+    run = self._answers[dropout]
+    return np.asarray(run(params_S, self.inputs, jnp.asarray(row_N)))
 
 
 def check(experiment) -> None:
@@ -162,14 +165,16 @@ def _evaluate(model, params, select, key):
   return jnp.mean((answer_B - select["target_B"]) ** 2)
 
 
-def answers(experiment) -> Callable:
-  """Returns `f(params_S, data, row_N) -> answer_SxN` without dropout."""
+def answers(experiment, *, dropout: bool = False) -> Callable:
+  """Returns `f(params_S, data, row_N) -> answer_SxN`, without dropout or with
+  that of the settings' seed."""
   model, task = experiment.model, experiment.task
-  batch = experiment.analyses.batch
+  batch, seed = experiment.analyses.batch, experiment.analyses.seed
 
   def one(params, data, row):
     inputs = asked(task, data, row[None])["input"]
-    return indices.apply(model, params, inputs)[0][0]
+    key = jax.random.fold_in(jax.random.key(seed), row) if dropout else None
+    return indices.apply(model, params, inputs, dropout_key=key)[0][0]
 
   def member(params, data, row_N):
     of = lambda row: one(params, data, row)

@@ -46,8 +46,9 @@ def params(embedding="learned"):
   )
 
 
-def run(config, params, inputs, sites=()):
-  return compiled(dataclasses.astuple(config))(params, inputs)
+def forward(config, **options):
+  """Returns `f(params, inputs) -> (answers, activations)`, compiled."""
+  return jax.jit(functools.partial(indices.apply, config, **options))
 
 
 def norm(x, of):
@@ -126,7 +127,7 @@ class CountTest(absltest.TestCase):
 class PlainTest(parameterized.TestCase):
   def test_learned(self):
     table_ExD = np.asarray(params()["embedding"]["embedding"], float)
-    found, _ = run(small(), params(), INDEX_B)
+    found, _ = forward(small())(params(), INDEX_B)
     expected = plain(params(), table_ExD[INDEX_B])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
     self.assertEqual(found[2], found[4])  # the same index twice
@@ -137,7 +138,7 @@ class PlainTest(parameterized.TestCase):
     config = small(embedding, indices=100_000)
     index_B = np.array([0, 7, 1023, 2049])
     self.assertNotIn("embedding", params(embedding))
-    found, _ = run(config, params(embedding), index_B)
+    found, _ = forward(config)(params(embedding), index_B)
     expected = plain(params(embedding), sinusoid(index_B, 16))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
@@ -145,7 +146,8 @@ class PlainTest(parameterized.TestCase):
     config = context()
     given = tiny_models.random_params(indices, config, mean=0.0, gain=1.0)
     input_BxTxF = np.random.default_rng(5).normal(size=(3, 4, 3))
-    found, record = run(config, given, input_BxTxF, sites=("final",))
+    run = forward(config, sites=("final",))
+    found, record = run(given, input_BxTxF)
     of_last = np.float64(record["final"][:, -1])
     head = jax.tree.map(np.float64, given["head"])
     for layer in "012":
@@ -155,7 +157,7 @@ class PlainTest(parameterized.TestCase):
     for token in range(4):
       changed = input_BxTxF.copy()
       changed[1, token] += 1.0
-      change_B = np.abs(run(config, given, changed)[0] - found)
+      change_B = np.abs(run(given, changed)[0] - found)
       self.assertGreater(change_B[1], 1e-3)
       np.testing.assert_array_equal(change_B[[0, 2]], 0)
 
@@ -185,14 +187,14 @@ class DeadTest(parameterized.TestCase):
           self.assertGreater(float(jnp.abs(of_layer).max()), 1e-4)
 
   def test_query_and_key_have_no_effect(self):
-    config, rng = small(), np.random.default_rng(2)
+    run, rng = forward(small()), np.random.default_rng(2)
     attention = dict(params()["blocks"]["attention"])
     for role in ("query", "key"):
       noise = lambda x: jnp.float32(10 * rng.normal(size=x.shape))
       attention[role] = jax.tree.map(noise, attention[role])
     blocks = params()["blocks"] | {"attention": attention}
-    before, _ = run(config, params(), INDEX_B)
-    after, _ = run(config, params() | {"blocks": blocks}, INDEX_B)
+    before, _ = run(params(), INDEX_B)
+    after, _ = run(params() | {"blocks": blocks}, INDEX_B)
     np.testing.assert_array_equal(before, after)
 
   def test_in_a_context_they_have_gradients(self):

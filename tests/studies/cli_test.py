@@ -42,7 +42,8 @@ class HelpTest(parameterized.TestCase):
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = ["anchors", "masking", "heads", "formula", "linear"]
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "fourier", "progress", "numbers"]
+    adders += ["readout", "attention", "fourier", "progress", "spectra"]
+    adders += ["numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += [
       "geometry",
@@ -53,9 +54,11 @@ class HelpTest(parameterized.TestCase):
       "scale",
       "numbers",
     ]
+    gaps = ["memory", "spectra", "numbers"]
     both = ["claims", "report"]
     expected = ["zeros:", *zeros, *both, "addition:", *adders, *both]
-    self.assertEqual(names, [*expected, "text:", *readers, *both])
+    expected += ["text:", *readers, *both, "primes:", *gaps, *both]
+    self.assertEqual(names, [*expected, "--weights:", "spectra"])
 
 
 class RunTest(absltest.TestCase):

@@ -1,0 +1,71 @@
+import types
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+from primelens.studies import trial
+from primelens.studies.addition import claims
+from primelens.studies.addition import verdicts_spectra
+
+OPEN, NOT = "needs more compute", "not reproduced"
+YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
+
+
+def spectra(rank_SxC, test_SxC):
+  """Returns spectra of two matrices: a query of these ranks, over noise of
+  100, and an MLP matrix that is not to be counted."""
+  rank_SxC, test_SxC = np.array(rank_SxC), np.array(test_SxC)
+  curve_VxSxCxE = np.ones((2, *rank_SxC.shape, 2))
+  curve_VxSxCxE[1, ..., 0] = rank_SxC
+  return types.SimpleNamespace(
+    curves=({"name": "stable_rank"}, {"name": "effective_rank"}),
+    matrix=({"role": "query"}, {"role": "up"}),
+    curve_VxSxCxE=curve_VxSxCxE,
+    null_VxE=np.full((2, 2), 100.0),
+    step_C=np.arange(rank_SxC.shape[1]),
+    test_SxC=test_SxC,
+  )
+
+
+def results(learned=30.0, other=90.0):
+  """Returns three members that generalise at the third snapshot, and three
+  that never do."""
+  falls = [[100.0, 60.0, 40.0, learned]] * 3
+  stays = [[100.0, 95.0, 92.0, other]] * 3
+  return {
+    "p97": {"spectra": spectra(falls, [[0.0, 0.1, 0.8, 1.0]] * 3)},
+    "permuted": {"spectra": spectra(stays, [[0.0, 0.0, 0.1, 0.1]] * 3)},
+    "without": {},
+  }
+
+
+def verdict(found):
+  rows = trial.ledger(claims.CLAIMS, found).rows
+  return trial.row(rows, id="spectra.compression")
+
+
+class CompressionTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (30.0, 90.0, YES), (30.0, 40.0, ARTEFACT), (70.0, 90.0, NOT)
+  )
+  def test_beside_members_that_do_not_generalise(self, learned, other, status):
+    self.assertEqual(verdict(results(learned, other))["status"], status)
+
+  def test_how_much_came_first(self):
+    found = verdict(results())
+    # From 100 to 40 of 100 to 30 before half of the test pairs are right.
+    self.assertAlmostEqual(found["numbers"]["early"], 60 / 70)
+    self.assertIn("runs p97, permuted", found["because"])
+
+  def test_one_kind_of_member_decides_nothing(self):
+    found = results()
+    del found["permuted"]
+    self.assertEqual(verdict(found)["status"], OPEN)
+
+  def test_a_rank_that_never_fell_has_no_share(self):
+    share_C, test_C = np.array([1.0, 1.1]), np.array([0.0, 1.0])
+    self.assertTrue(np.isnan(verdicts_spectra.before(share_C, test_C)))
+
+
+if __name__ == "__main__":
+  absltest.main()
