@@ -7,8 +7,8 @@ parameters), c a sinusoid (4,779,777); a and c take 16 batches of 256 to a step,
 b one. `:a_replay`, `:b_replay`, `:c_replay` take the logged learning rates in
 the place of the random walk. `:chaos_a` and `:chaos_c` have the logistic map
 and the other settings of its source, `:flows` and `:flows_chaos` identity
-hyper-connections. Hours on one GPU (5 to 12 in the source, on a P100): not run
-here. Expected training loss: .006 (a), .015 then rising (b), .33 (c).
+hyper-connections. 5 to 12 hours each in the source, on a P100; not run here.
+Expected training loss: .006 (a), .015 then rising (b), .33 (c).
 """
 
 from typing import Any

@@ -61,7 +61,8 @@ def _least_squares(gaps: primes.Gaps, row_N) -> np.ndarray:
 
   def design(rows):
     at_BxT = rows[:, None] - length + np.arange(length)[None]
-    return token_NxF[at_BxT].reshape(len(rows), -1)
+    said_BxF = token_NxF[at_BxT].reshape(len(rows), -1)
+    return np.concatenate([np.ones((len(rows), 1)), said_BxF], axis=1)
 
   design_NxF = design(gaps.train_N)
   answer_N = gaps.gap_N[gaps.train_N].astype(float)

@@ -46,8 +46,8 @@ class FromDictTest(parameterized.TestCase):
     (("study",), "poems", "study='poems' is not one of zeros"),
     (
       ("task", "kind"),
-      "primes",
-      "task.kind='primes' is not one of addition, sur",
+      "gaps",
+      "task.kind='gaps' is not one of addition, pri",
     ),
     (
       ("model", "kind"),
@@ -55,7 +55,7 @@ class FromDictTest(parameterized.TestCase):
       "model.kind='rnn' is not one of enc",
     ),
     (("model",), {}, "model.kind=None is not one of enc"),
-    (("task",), 3, "task.kind=None is not one of addition, sur"),
+    (("task",), 3, "task.kind=None is not one of addition, pri"),
     (("fit", "epochs"), 3, "Unknown field fit.epochs; valid: steps, batch_s"),
     (
       ("fit", "optimizer", "momentum"),

@@ -1,0 +1,243 @@
+"""What a step of the primes study draws, weighs and learns from."""
+
+import dataclasses
+import functools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens import tasks
+from primelens.models import gradients
+from primelens.models import indices
+from primelens.models import optimizer
+from primelens.studies import cli
+from primelens.studies import experiment as experiment_lib
+from primelens.studies.primes import program
+from primelens.tasks import primes
+import tiny_primes
+
+STEPS = 4  # of an epoch of 101 gaps in steps of 32
+KEY = jax.random.key(0)
+
+
+def batches(config, steps, key=KEY):
+  """Returns the batches of some steps."""
+  data = tasks.load(config.task)
+  made, inputs, _ = program.build(config, data)
+  draw = jax.jit(made.draw)
+  return [jax.device_get(draw(inputs, key, step)) for step in steps]
+
+
+def drawn(config, epoch, key=KEY):
+  """Returns the rows of an epoch that have a weight, in order."""
+  cycle = -(-program.trained_rows(config.task) // 32)
+  found = batches(config, range(epoch * cycle, (epoch + 1) * cycle), key)
+  return np.concatenate([b["input"][b["weight_B"] > 0] for b in found])
+
+
+class OrderTest(parameterized.TestCase):
+  def test_fixed_order_takes_consecutive_slices(self):
+    config = tiny_primes.experiment()
+    found = batches(config, range(STEPS + 1))
+    for step in range(3):
+      first = 32 * step
+      np.testing.assert_array_equal(
+        found[step]["input"], np.arange(first, first + 32)
+      )
+      np.testing.assert_array_equal(found[step]["weight_B"], 1)
+    np.testing.assert_array_equal(found[3]["input"][:5], np.arange(96, 101))
+    jax.tree.map(np.testing.assert_array_equal, found[4], found[0])
+    np.testing.assert_array_equal(drawn(config, 0), np.arange(101))
+    np.testing.assert_array_equal(drawn(config, 7), np.arange(101))
+
+  def test_shuffled_order_takes_every_gap_once_an_epoch(self):
+    config = tiny_primes.experiment(task={"order": "shuffled"})
+    first, second = drawn(config, 0), drawn(config, 1)
+    for row_N in (first, second):
+      np.testing.assert_array_equal(np.sort(row_N), np.arange(101))
+    self.assertLess(np.mean(first == second), 0.1)
+    self.assertLess(np.mean(first == np.arange(101)), 0.1)
+    # All members see one order, another seed of the task another.
+    other = drawn(config, 0, jax.random.key(1))
+    np.testing.assert_array_equal(first, other)
+    config.task.seed = 1
+    self.assertLess(np.mean(first == drawn(config, 0)), 0.1)
+
+  @parameterized.product(
+    held_out=("random", "tail"), order=("fixed", "shuffled")
+  )
+  def test_held_out_gaps_are_never_drawn(self, held_out, order):
+    task = {"held_out": held_out, "order": order}
+    config = tiny_primes.experiment(task=task)
+    data = tasks.load(config.task)
+    self.assertLen(data.held_N, 10)
+    for epoch in (0, 1):
+      np.testing.assert_array_equal(
+        np.sort(drawn(config, epoch)), np.sort(data.train_N)
+      )
+    for batch in batches(config, range(STEPS)):  # nor is what has no weight
+      self.assertEmpty(set(batch["input"].tolist()) & set(data.held_N.tolist()))
+
+  def test_targets_are_the_z_scores_of_their_rows(self):
+    config = tiny_primes.experiment(task={"order": "shuffled"})
+    target_N = tasks.load(config.task).target_N
+    for batch in batches(config, range(STEPS)):
+      np.testing.assert_array_equal(batch["target_B"], target_N[batch["input"]])
+
+  def test_a_context_is_of_the_gaps_before(self):
+    task = {"context": 3, "moduli": (3,), "held_out": "tail"}
+    config = tiny_primes.experiment(task=task)
+    gaps = tasks.load(config.task)
+    token_NxF = primes.tokens(gaps)
+    batch = batches(config, [1])[0]
+    for place in (0, 31):
+      row = 3 + 32 + place
+      np.testing.assert_array_equal(
+        batch["input"][place], token_NxF[row - 3 : row]
+      )
+      self.assertEqual(batch["target_B"][place], gaps.target_N[row])
+
+
+class ShortStepTest(absltest.TestCase):
+  """The last step has 3 of 16 parts, the last of them half a part.
+
+  As published, 3 of 16 with 63 of 256 rows in the last (primes spec, 3).
+  """
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.run_ = tiny_primes.run()
+    cls.params = tiny_primes.member(cls.run_)
+
+  def part(self, params, row_B):
+    """Returns the mean squared error of the rows of a part."""
+    config, target_N = self.run_.experiment, self.run_.data.target_N
+    answer_B, _ = indices.apply(config.model, params, np.asarray(row_B))
+    return jnp.mean((answer_B - target_N[np.asarray(row_B)]) ** 2)
+
+  def test_weights(self):
+    weight_B = batches(self.run_.experiment, [3])[0]["weight_B"]
+    expected = np.append([1, 1, 1, 1, 2], np.zeros(27))
+    np.testing.assert_array_equal(weight_B, expected)
+
+  def test_gradient_is_that_of_its_parts_over_sixteen(self):
+    made, inputs = self.run_.program, self.run_.inputs
+    rows = ([96, 97], [98, 99], [100])
+    of_parts = lambda params: sum(self.part(params, row_B) for row_B in rows)
+    value, grads = jax.jit(jax.value_and_grad(of_parts))(self.params)
+    expected = jax.tree.map(lambda x: np.asarray(x) / 16, grads)
+    batch = made.draw(inputs, KEY, 3)
+    for parts in (1, 16):
+      of = jax.jit(gradients.in_parts(made.loss, parts))
+      (loss, _), found = of(self.params, batch, KEY, 3)
+      self.assertAlmostEqual(float(loss), float(value) / 16, places=6)
+      close = functools.partial(np.testing.assert_allclose, atol=1e-7)
+      jax.tree.map(close, found, expected)
+
+  def test_logged_loss_is_the_mean_over_parts(self):
+    made, inputs = self.run_.program, self.run_.inputs
+    loss = jax.jit(made.loss)
+    logged = []
+    for step in range(STEPS):
+      batch = made.draw(inputs, KEY, step)
+      logged.append(float(loss(self.params, batch, KEY, step)[1]["mse"]))
+    answer_N = self.run_.predicted(self.run_.params_S, np.arange(101))[0]
+    square_N = (answer_N - self.run_.data.target_N) ** 2
+    starts = range(0, 101, 2)
+    mean = np.mean([square_N[start : start + 2].mean() for start in starts])
+    self.assertAlmostEqual(np.mean(logged), mean, places=5)
+
+
+class ProgramTest(parameterized.TestCase):
+  def test_evaluation_is_the_mean_over_evenly_spaced_trained_gaps(self):
+    config = tiny_primes.experiment(
+      task={"held_out": "tail"}, fit_options={"evaluate_windows": 10}
+    )
+    run = tiny_primes.run(config)
+    self.assertEqual(run.program.unit, "mse")
+    _, _, select = program.build(config, run.data)
+    np.testing.assert_array_equal(select["input"], np.arange(0, 91, 10))
+    score = run.program.evaluate(tiny_primes.member(run, 1), select, KEY)
+    answer_B = run.predicted(run.params_S, select["input"])[1]
+    error_B = answer_B - run.data.target_N[select["input"]]
+    self.assertAlmostEqual(float(score), np.mean(error_B**2), places=5)
+
+  def test_answers_do_not_depend_on_the_batch(self):
+    config = tiny_primes.experiment(task={"context": 3})
+    run = tiny_primes.run(config)
+    row_N = np.arange(3, 90)
+    found_SxN = run.predicted(run.params_S, row_N)
+    self.assertEqual(found_SxN.shape, (2, 87))
+    small = dataclasses.replace(run.settings, batch=7)
+    few = dataclasses.replace(
+      run, experiment=dataclasses.replace(config, analyses=small)
+    )
+    np.testing.assert_allclose(
+      few.predicted(run.params_S, row_N), found_SxN, atol=1e-6
+    )
+    token_NxF = primes.tokens(run.data)
+    alone, _ = run.apply(tiny_primes.member(run, 1), token_NxF[None, 47:50])
+    np.testing.assert_allclose(found_SxN[1, 50 - 3], alone[0], atol=1e-6)
+
+  @parameterized.product(
+    held_out=("none", "random", "tail"), context=(0, 7), primes_=(100, 1234)
+  )
+  def test_counts_are_those_of_the_data(self, held_out, context, primes_):
+    task = {"held_out": held_out, "context": context, "primes": primes_}
+    config = tiny_primes.experiment(task=task)
+    trained = len(tasks.load(config.task).train_N)
+    self.assertEqual(program.trained_rows(config.task), trained)
+    self.assertEqual(program.epoch_steps(config), int(np.ceil(trained / 32)))
+
+  def test_cost_counts_the_parameters(self):
+    for name, expected in (("a", 260_779_777), ("c", 4_779_777)):
+      config = cli.load_config(f"primes_published:{name}")
+      cost = program.cost(config)
+      self.assertEqual((cost.parameters, cost.targets), (expected, 4096))
+
+  def test_config_is_rebuilt_from_json(self):
+    config = tiny_primes.experiment(task={"context": 3, "moduli": (3, 5)})
+    self.assertEqual(experiment_lib.check(config), config)
+
+
+class CheckTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ({"task": {"context": 3}}, {"features": 2}, "but a token of context has 1"),
+    ({}, {"indices": 101}, "model.indices=101 is less than task.primes=102"),
+    (
+      {},
+      {"embedding": "context", "features": 1},
+      "task.context=0 and model.em",
+    ),
+  )
+  def test_models_that_do_not_fit(self, options, changes, said):
+    config = tiny_primes.experiment(**options)
+    model = dataclasses.replace(config.model, **changes)
+    with self.assertRaisesRegex(ValueError, said):
+      program.check(dataclasses.replace(config, model=model))
+
+  def test_fits_that_do_not_fit(self):
+    walk = optimizer.Config(schedule="random_walk", cycle=5)
+    for changes, said in (
+      ({"accumulation": 5}, "fit.batch_size=32 does not divide into fit.acc"),
+      ({"optimizer": walk}, "cycle=5, but an epoch has 4 steps"),
+    ):
+      config = tiny_primes.experiment()
+      fit = dataclasses.replace(config.fit, **changes)
+      with self.assertRaisesRegex(ValueError, said):
+        program.check(dataclasses.replace(config, fit=fit))
+
+  def test_parts_of_other_studies(self):
+    config = tiny_primes.experiment()
+    other = cli.load_config("addition_p10")
+    for room in ("task", "model"):
+      mixed = dataclasses.replace(config, **{room: getattr(other, room)})
+      with self.assertRaisesRegex(ValueError, f"{room}.kind=.* is not '"):
+        program.check(mixed)
+
+
+if __name__ == "__main__":
+  absltest.main()
