@@ -73,6 +73,17 @@ class Cost(NamedTuple):
   memory_bytes: float
 
 
+def check_kinds(experiment, **kinds: str) -> None:
+  """Raises `ValueError` where a room's part is not of the study's one kind."""
+  for room, kind in kinds.items():
+    its = getattr(experiment, room).kind
+    if its != kind:
+      raise ValueError(
+        f"{room}.kind={its!r} is not {kind!r}, the only one that "
+        f"study={experiment.study!r} knows."
+      )
+
+
 @dataclasses.dataclass(frozen=True)
 class Report:
   """The page of a study: `sections` maps a key to a title and a function of

@@ -16,15 +16,7 @@ from primelens.tasks import addition
 def check(experiment) -> None:
   """Raises `ValueError` where task, model and fit do not go together."""
   task, model, seeds = experiment.task, experiment.model, experiment.fit.seeds
-  for part, room, kind in (
-    (task, "task", "addition"),
-    (model, "model", "tokens"),
-  ):
-    if part.kind != kind:
-      raise ValueError(
-        f"{room}.kind={part.kind!r} is not {kind!r}, the only one that "
-        "study='addition' knows."
-      )
+  study.check_kinds(experiment, task="addition", model="tokens")
   for name, wanted in (
     ("vocabulary", task.digits + 1),
     ("classes", task.classes),

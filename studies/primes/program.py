@@ -41,15 +41,7 @@ class Run(study.Run):
 def check(experiment) -> None:
   """Raises `ValueError` where task, model and fit do not go together."""
   task, model, settings = experiment.task, experiment.model, experiment.fit
-  for part, room, kind in (
-    (task, "task", "primes"),
-    (model, "model", "indices"),
-  ):
-    if part.kind != kind:
-      raise ValueError(
-        f"{room}.kind={part.kind!r} is not {kind!r}, the only one that "
-        "study='primes' knows."
-      )
+  study.check_kinds(experiment, task="primes", model="indices")
   if bool(task.context) != (model.embedding == "context"):
     raise ValueError(
       f"task.context={task.context} and model.embedding={model.embedding!r}: "

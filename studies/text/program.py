@@ -42,12 +42,7 @@ class Run(study.Run):
 def check(experiment) -> None:
   """Raises `ValueError` where task and model do not go together."""
   task, model = experiment.task, experiment.model
-  for part, room, kind in ((task, "task", "text"), (model, "model", "encoder")):
-    if part.kind != kind:
-      raise ValueError(
-        f"{room}.kind={part.kind!r} is not {kind!r}, the only one that "
-        "study='text' knows."
-      )
+  study.check_kinds(experiment, task="text", model="encoder")
   if model.vocabulary != characters.VOCABULARY:
     raise ValueError(
       f"model.vocabulary={model.vocabulary}, but there are "

@@ -260,6 +260,12 @@ class SplitTest(parameterized.TestCase):
     load = lambda o: primes.load(primes.Config(**{"primes": 200} | o))
     hashes = {load(o).data_hash for o in options}
     self.assertLen(hashes, len(options))
+    # Targets are all 1 here: rows alone tell these apart.
+    hashes = {
+      load({"sequence": "constant", "held_out": held_out}).data_hash
+      for held_out in ("none", "random", "tail")
+    }
+    self.assertLen(hashes, 3)
     self.assertEqual(load({}).data_hash, load({}).data_hash)
 
 
