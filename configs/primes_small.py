@@ -120,13 +120,12 @@ def get_config(variant: str = "a") -> experiment.Experiment:
   if adamw.schedule == "random_walk":
     adamw = dataclasses.replace(adamw, cycle=cycle)
   width = 16 if variant == "flows" else 64
+  head = (width // 2, width // 4)
+  sizes: dict[str, Any] = {"indices": task.primes, "head": head}
   return experiment.Experiment(
     study="primes",
     task=task,
-    model=indices.Config(
-      **{"indices": task.primes, "head": (width // 2, width // 4)} | of_model,
-      trunk=trunk(variant),
-    ),
+    model=indices.Config(**sizes | of_model, trunk=trunk(variant)),
     fit=fit.Config(
       steps=EPOCHS.get(family, 64) * cycle,
       batch_size=PART * parts,

@@ -7,6 +7,8 @@ all of them. Params: `blocks/...` and `mixer/{up,down}/{kernel,bias}`, all with
 a leading L. Source: primes spec, section 7.2.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from primelens.models import blocks
@@ -78,7 +80,7 @@ def apply(config: blocks.Config, params, x_BxTxD, *, flows, dropout_key=None):
     rngs = None
     if train:
       rngs = {"dropout": jax.random.fold_in(dropout_key, layer)}
-    change = block.apply(
+    change: Any = block.apply(
       {"params": block_params},
       jnp.sum(into * x, axis=-2),
       _untapped,

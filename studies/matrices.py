@@ -31,7 +31,7 @@ def of(params_S: Any) -> list[Matrix]:
   Queries, keys and values are (heads times width) x D, the projection back is
   D x (heads times width); tables of an embedding are E x D.
   """
-  found = []
+  found: list[Matrix] = []
   leaves = zip(trees.names(params_S), jax.tree.leaves(params_S), strict=True)
   for path, leaf in leaves:
     found += _leaf(path, np.asarray(leaf))

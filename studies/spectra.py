@@ -47,7 +47,7 @@ class Result:
   start. `matrix` describes the rows E of the curves: `curve_VxSxCxE` of the
   metrics V of `curves`, `distance_SxCxE` from the start, `null_VxE` noise of
   the same shape. `singular_SxExK` and `start_singular_SxExK` are falling, NaN
-  beyond the last.
+  beyond the last. `population` says what the members have in common.
   """
 
   record: tuple[dict, ...]
@@ -63,13 +63,16 @@ class Result:
   score: str
   singular_SxExK: np.ndarray
   start_singular_SxExK: np.ndarray
+  population: str
 
 
-def read(run, *, dead: tuple[str, ...], scores: Callable) -> Result:
+def read(
+  run, *, dead: tuple[str, ...], scores: Callable, population: str
+) -> Result:
   """Returns the spectra of a run.
 
   `dead` are the roles without effect; `scores(run, step_C)` gives the `Scores`
-  at the snapshots.
+  at the snapshots; `population` is that of the result.
   """
   draws, seed = run.settings.draws, run.settings.seed
   start, end = matrices.of(run.untrained_S()), matrices.of(run.params_S)
@@ -92,6 +95,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> Result:
     score=score.unit,
     singular_SxExK=_stored(end),
     start_singular_SxExK=_stored(start),
+    population=population,
     **_over_snapshots(run, start, step_C.tolist()),
   )
 

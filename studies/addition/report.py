@@ -116,7 +116,8 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   main = {
     run: table
     for run, table in having.items()
-    if name == "progress" or report_tables.is_main(table[name].result)
+    if name in ("progress", "spectra")
+    or report_tables.is_main(table[name].result)
   }
   shown = main or having
   if not shown:

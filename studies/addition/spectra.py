@@ -10,13 +10,16 @@ import numpy as np
 from primelens.models import tokens
 from primelens.studies import spectra
 from primelens.studies.addition import snapshots
+from primelens.studies.addition import tables
 
 ROWS = 1024  # pairs in one forward pass
 
 
 def run(run) -> spectra.Result:
   """Returns the spectra of a run over its snapshots, if there are any."""
-  return spectra.read(run, dead=(), scores=_scores)
+  return spectra.read(
+    run, dead=(), scores=_scores, population=tables.population(run)
+  )
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:

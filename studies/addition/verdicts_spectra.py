@@ -1,8 +1,10 @@
 """Verdict on spectra over training (primes spec 7.4): rank and grokking."""
 
 import numpy as np
+from primelens.studies import reported
 from primelens.studies import trial
 from primelens.studies.addition import evidence
+from primelens.studies.addition import tables
 from primelens.studies.trial import Verdict
 
 ATTENTION = ("query", "key", "value", "out")
@@ -28,34 +30,53 @@ def before(share_C: np.ndarray, test_C: np.ndarray) -> float:
   return float((1 - share_C[first]) / fall) if fall > 0 else np.nan
 
 
-def compression(results) -> Verdict:
-  """The fall of the rank in members that generalise and in those that never
-  do, and how much of it came first."""
-  learned, others, early, names = [], [], [], []
-  for run, table in results.items():
-    found = table.get("spectra")
-    if found is None or not len(found.step_C):
+def members(results) -> dict[str, list]:
+  """Returns the records of all members, by what they did: those that
+  generalise, those that never do, and those without weight decay."""
+  found: dict[str, list] = {"learned": [], "never": [], "no decay": []}
+  for table in results.values():
+    its = table.get("spectra")
+    if its is None or not len(its.step_C):
       continue
-    names.append(run)
-    test_SxC = np.asarray(found.test_SxC)
-    for share_C, test_C in zip(ranks(found), test_SxC, strict=True):
-      if test_C[-1] > LEARNED:
-        learned.append(share_C[-1])
-        early.append(before(share_C, test_C))
-      else:
-        others.append(share_C[-1])
-  if min(len(learned), len(others)) < SEVERAL:
+    test_SxC = np.asarray(its.test_SxC)
+    for share_C, test_C in zip(ranks(its), test_SxC, strict=True):
+      record = {"share": share_C[-1], "test": test_C[-1]}
+      if its.population.endswith(tables.NO_DECAY):
+        found["no decay"].append(record)
+      elif test_C[-1] > LEARNED:
+        found["learned"].append(record | {"early": before(share_C, test_C)})
+      elif test_C.max() < HALF:
+        found["never"].append(record)
+  return found
+
+
+def compression(results) -> Verdict:
+  """The fall of the rank in members that generalise, in those that never do
+  and in those without weight decay, and how much of it came first."""
+  found = members(results)
+  if min(len(found["learned"]), len(found["never"])) < SEVERAL:
     raise trial.Missing(
       f"spectra over snapshots of {SEVERAL} members that generalise and of "
-      f"{SEVERAL} that do not"
+      f"{SEVERAL} that never do"
     )
-  own, null, first = (float(np.nanmedian(v)) for v in (learned, others, early))
+  median = lambda kind, name: reported.median(
+    [row[name] for row in found[kind]]
+  )
+  own, null = median("learned", "share"), median("never", "share")
+  early, bare = median("learned", "early"), median("no decay", "share")
+  said = (
+    f"; without weight decay it ends at {100 * bare:.0f} % "
+    f"({len(found['no decay'])})"
+    if found["no decay"]
+    else ""
+  )
   because = (
     f"the rank of the attention matrices ends at {100 * own:.0f} % of that of "
-    f"noise in {len(learned)} members that generalise, and at {100 * null:.0f} "
-    f"% in {len(others)} that do not; {100 * first:.0f} % of the fall comes "
-    f"before half of the test pairs are right (runs {', '.join(names)})"
+    f"noise in {len(found['learned'])} members that generalise and at "
+    f"{100 * null:.0f} % in {len(found['never'])} that never do{said}; "
+    f"{100 * early:.0f} % of the fall comes before half of the test pairs are "
+    "right: weight decay takes away what the fit does not need"
   )
-  numbers = evidence.behind(learned=own, others=null, early=first)
+  numbers = evidence.behind(learned=own, never=null, no_decay=bare, early=early)
   status = evidence.held(own < FELL, artefact=null < (1 + own) / 2)
   return evidence.verdict(status, because, numbers)

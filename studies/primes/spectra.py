@@ -10,7 +10,13 @@ DEAD = ("query", "key")  # without effect where there is one key
 def run(run) -> spectra.Result:
   """Returns the spectra of a run beside its errors, trained and held out."""
   one_token = not run.experiment.task.context
-  return spectra.read(run, dead=DEAD if one_token else (), scores=_scores)
+  task = run.experiment.task
+  return spectra.read(
+    run,
+    dead=DEAD if one_token else (),
+    scores=_scores,
+    population=f"{task.sequence}, {task.primes:,} primes",
+  )
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import indices
 from primelens.models import transformer
+import tiny_models
 
 
 def start(config):
@@ -42,10 +43,15 @@ class StartTest(parameterized.TestCase):
     self.assertAlmostEqual(table_ExD.mean(), 0, delta=1e-4)
     self.assertGreater(np.abs(table_ExD).max(), 4 * 0.02)  # not uniform
 
-  def test_the_table_is_as_wide_as_asked(self):
-    trunk = indices.one_token_trunk(width=64, heads=2, hidden=8, layers=1)
+  def test_another_table_and_layers_that_are_no_copies(self):
+    trunk = indices.one_token_trunk(
+      width=64, heads=2, hidden=8, layers=2, identical_layers=False
+    )
     config = indices.Config(indices=2000, embedding_std=1.0, trunk=trunk)
-    table_ExD = start(config)["embedding"]
+    params = start(config)
+    first, second = params["blocks"]["mlp"]["up"]["kernel"]
+    self.assertGreater(np.abs(first - second).max(), 0.1)
+    table_ExD = params["embedding"]
     self.assertAlmostEqual(float(table_ExD["embedding"].std()), 1, delta=0.01)
 
   def test_attention(self):
@@ -81,15 +87,6 @@ class StartTest(parameterized.TestCase):
     for leaf in jax.tree.leaves(self.params["blocks"]):
       self.assertLen(leaf, 6)
       np.testing.assert_array_equal(leaf, np.repeat(leaf[:1], 6, axis=0))
-
-  def test_layers_are_drawn_where_asked(self):
-    trunk = indices.one_token_trunk(
-      width=8, heads=2, hidden=8, layers=2, identical_layers=False
-    )
-    config = indices.Config(indices=10, head=(4,), trunk=trunk)
-    params = start(config)
-    first, second = params["blocks"]["mlp"]["up"]["kernel"]
-    self.assertGreater(float(jnp.abs(first - second).max()), 0.1)
 
 
 class DropoutTest(parameterized.TestCase):
@@ -177,10 +174,10 @@ class DropoutTest(parameterized.TestCase):
       [kept_B.mean(), kept_B.var()], expected, rtol=0.1
     )
 
-  def test_steps_differ_and_a_pass_without_a_key_has_none(self):
+  def test_keys_differ_and_a_pass_without_one_has_none(self):
     trunk = indices.one_token_trunk(width=8, layers=1, heads=2, hidden=8)
     config = indices.Config(indices=9, head=(4,), trunk=trunk)
-    params = start(config)
+    params = tiny_models.random_params(indices, config)
     run = jax.jit(functools.partial(indices.apply, config))
     index_B = np.arange(9)
     one, two, again = (

@@ -20,6 +20,7 @@ import tiny_primes
 
 STEPS = 4  # of an epoch of 101 gaps in steps of 32
 KEY = jax.random.key(0)
+ALL_N = np.arange(101)
 
 
 def batches(config, steps, key=KEY):
@@ -100,6 +101,11 @@ class OrderTest(parameterized.TestCase):
       self.assertEqual(batch["target_B"][place], gaps.target_N[row])
 
 
+@functools.cache
+def untrained():
+  return tiny_primes.run()
+
+
 class ShortStepTest(absltest.TestCase):
   """The last step has 3 of 16 parts, the last of them half a part.
 
@@ -109,14 +115,14 @@ class ShortStepTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.run_ = tiny_primes.run()
+    cls.run_ = untrained()
     cls.params = tiny_primes.member(cls.run_)
 
   def part(self, params, row_B):
     """Returns the mean squared error of the rows of a part."""
     config, target_N = self.run_.experiment, self.run_.data.target_N
-    answer_B, _ = indices.apply(config.model, params, np.asarray(row_B))
-    return jnp.mean((answer_B - target_N[np.asarray(row_B)]) ** 2)
+    answer_B, _ = indices.apply(config.model, params, row_B)
+    return jnp.mean((answer_B - jnp.asarray(target_N)[row_B]) ** 2)
 
   def test_weights(self):
     weight_B = batches(self.run_.experiment, [3])[0]["weight_B"]
@@ -125,17 +131,19 @@ class ShortStepTest(absltest.TestCase):
 
   def test_gradient_is_that_of_its_parts_over_sixteen(self):
     made, inputs = self.run_.program, self.run_.inputs
-    rows = ([96, 97], [98, 99], [100])
-    of_parts = lambda params: sum(self.part(params, row_B) for row_B in rows)
-    value, grads = jax.jit(jax.value_and_grad(of_parts))(self.params)
-    expected = jax.tree.map(lambda x: np.asarray(x) / 16, grads)
+    rows = ([96, 97], [98, 99], [100, 100])  # the mean of one row, twice
+    of_part = jax.jit(jax.value_and_grad(self.part))
+    values, grads = zip(
+      *(of_part(self.params, np.array(row_B)) for row_B in rows), strict=True
+    )
+    value = float(sum(values))
+    expected = jax.tree.map(lambda *parts: np.sum(parts, axis=0) / 16, *grads)
     batch = made.draw(inputs, KEY, 3)
-    for parts in (1, 16):
-      of = jax.jit(gradients.in_parts(made.loss, parts))
-      (loss, _), found = of(self.params, batch, KEY, 3)
-      self.assertAlmostEqual(float(loss), float(value) / 16, places=6)
-      close = functools.partial(np.testing.assert_allclose, atol=1e-7)
-      jax.tree.map(close, found, expected)
+    of = jax.jit(gradients.in_parts(made.loss, 16))
+    (loss, _), found = of(self.params, batch, KEY, 3)
+    self.assertAlmostEqual(float(loss), value / 16, places=6)
+    close = functools.partial(np.testing.assert_allclose, atol=1e-7)
+    jax.tree.map(close, found, expected)
 
   def test_logged_loss_is_the_mean_over_parts(self):
     made, inputs = self.run_.program, self.run_.inputs
@@ -144,7 +152,7 @@ class ShortStepTest(absltest.TestCase):
     for step in range(STEPS):
       batch = made.draw(inputs, KEY, step)
       logged.append(float(loss(self.params, batch, KEY, step)[1]["mse"]))
-    answer_N = self.run_.predicted(self.run_.params_S, np.arange(101))[0]
+    answer_N = self.run_.predicted(self.run_.params_S, ALL_N)[0]
     square_N = (answer_N - self.run_.data.target_N) ** 2
     starts = range(0, 101, 2)
     mean = np.mean([square_N[start : start + 2].mean() for start in starts])
@@ -153,34 +161,40 @@ class ShortStepTest(absltest.TestCase):
 
 class ProgramTest(parameterized.TestCase):
   def test_evaluation_is_the_mean_over_evenly_spaced_trained_gaps(self):
-    config = tiny_primes.experiment(
-      task={"held_out": "tail"}, fit_options={"evaluate_windows": 10}
-    )
-    run = tiny_primes.run(config)
+    run = untrained()
     self.assertEqual(run.program.unit, "mse")
+    config = tiny_primes.experiment(fit_options={"evaluate_windows": 11})
     _, _, select = program.build(config, run.data)
-    np.testing.assert_array_equal(select["input"], np.arange(0, 91, 10))
-    score = run.program.evaluate(tiny_primes.member(run, 1), select, KEY)
-    answer_B = run.predicted(run.params_S, select["input"])[1]
-    error_B = answer_B - run.data.target_N[select["input"]]
+    row_N = np.arange(0, 101, 10)
+    np.testing.assert_array_equal(select["input"], row_N)
+    evaluate = jax.jit(run.program.evaluate)
+    score = evaluate(tiny_primes.member(run, 1), select, KEY)
+    answer_N = run.predicted(run.params_S, ALL_N)[1]
+    error_B = (answer_N - run.data.target_N)[row_N]
     self.assertAlmostEqual(float(score), np.mean(error_B**2), places=5)
 
-  def test_answers_do_not_depend_on_the_batch(self):
+  def test_selected_gaps_are_trained_on(self):
+    config = tiny_primes.experiment(
+      task={"held_out": "random"}, fit_options={"evaluate_windows": 1000}
+    )
+    data = tasks.load(config.task)
+    _, _, select = program.build(config, data)
+    np.testing.assert_array_equal(select["input"], data.train_N)
+    np.testing.assert_array_equal(
+      select["target_B"], data.target_N[data.train_N]
+    )
+
+  def test_answers_come_in_order_whatever_the_batch(self):
     config = tiny_primes.experiment(task={"context": 3})
+    config.analyses.batch = 7
     run = tiny_primes.run(config)
     row_N = np.arange(3, 90)
     found_SxN = run.predicted(run.params_S, row_N)
     self.assertEqual(found_SxN.shape, (2, 87))
-    small = dataclasses.replace(run.settings, batch=7)
-    few = dataclasses.replace(
-      run, experiment=dataclasses.replace(config, analyses=small)
-    )
-    np.testing.assert_allclose(
-      few.predicted(run.params_S, row_N), found_SxN, atol=1e-6
-    )
-    token_NxF = primes.tokens(run.data)
-    alone, _ = run.apply(tiny_primes.member(run, 1), token_NxF[None, 47:50])
-    np.testing.assert_allclose(found_SxN[1, 50 - 3], alone[0], atol=1e-6)
+    at_NxT = row_N[:, None] + np.arange(-3, 0)
+    token_NxTxF = primes.tokens(run.data)[at_NxT]
+    alone_N, _ = jax.jit(run.apply)(tiny_primes.member(run, 1), token_NxTxF)
+    np.testing.assert_allclose(found_SxN[1], alone_N, atol=1e-6)
 
   @parameterized.product(
     held_out=("none", "random", "tail"), context=(0, 7), primes_=(100, 1234)
