@@ -269,9 +269,9 @@ def mismatched(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mismatch: float):
   The softmax over one key is 1, so scores have no effect and no gradient.
   Kernels that form it as dS = dP - sum(dO O), equal terms here, leave the
   mismatch of their arithmetic: dS = (1 + mismatch) dP - sum(dO O), both terms
-  in half precision with a scaled loss. The size of the mismatch is an
-  assumption. Raises `ValueError` for more than one position. Source: primes
-  spec, section 6.2.
+  in half precision with a scaled loss; beyond its range the step is not finite
+  and ends the seed. The size of the mismatch is an assumption. Raises
+  `ValueError` for more than one position. Source: primes spec, section 6.2.
   """
   del q_BxTxHxDh, k_BxTxHxDh, mismatch
   if v_BxTxHxDh.shape[1] != 1:

@@ -193,6 +193,11 @@ def load(config: Config) -> Gaps:
   config = dataclasses.replace(config)  # fields may have been set since
   gap_N, before_N = _gaps(config)
   train_N, held_N = _split(config, len(gap_N))
+  if len(train_N) < 2:
+    raise ValueError(
+      f"held_fraction={config.held_fraction} leaves {len(train_N)} gaps to "
+      "train on."
+    )
   mean, deviation = gap_N[train_N].mean(), gap_N[train_N].std()
   if config.sequence == "constant":  # by the primes' own, or all would be 0
     real_N = np.diff(first(config.primes))

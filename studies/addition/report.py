@@ -122,9 +122,9 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   shown = main or having
   if not shown:
     return report_ledger.absent(name)
-  body = functools.partial(report_tables.of, name)
-  if name == "spectra":
-    body = report_spectra.matrices
+  body = {"spectra": report_spectra.matrices}.get(
+    name, functools.partial(report_tables.of, name)
+  )
   return report_ledger.each(shown, name, CAPTIONS[name], body)
 
 

@@ -144,8 +144,7 @@ def curves(run) -> dict[str, np.ndarray]:
   """Returns the errors at the snapshots; none where there is none."""
   step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
   seeds, gaps = run.experiment.fit.seeds, run.gaps
-  at_B = np.linspace(0, len(gaps.train_N) - 1, SAMPLE).astype(int)
-  parts = {"trained": gaps.train_N[at_B], "held": gaps.held_N[:SAMPLE]}
+  parts = {"trained": _some(gaps.train_N), "held": _some(gaps.held_N)}
   names = [f"{name}{kind}_SxC" for name in parts for kind in ("", "_mae")]
   found = {name: np.full((seeds, len(step_C)), np.nan) for name in names}
   for c, step in enumerate(step_C.tolist()):
@@ -164,6 +163,12 @@ def curves(run) -> dict[str, np.ndarray]:
     "logged_SxC": np.concatenate([empty, *last], axis=1),
     **found,
   }
+
+
+def _some(row_N: np.ndarray) -> np.ndarray:
+  """Returns up to SAMPLE rows, evenly spaced."""
+  count = min(SAMPLE, len(row_N))
+  return row_N[np.linspace(0, len(row_N) - 1, count).astype(int)]
 
 
 def snapshot(run, step: int):
