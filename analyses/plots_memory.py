@@ -87,3 +87,36 @@ def _errors(axes, result) -> None:
   axes.set_xticks(range(len(parts)), parts)
   axes.set(title="Mean absolute error", ylabel="gap units", ylim=(0, None))
   axes.legend(ncols=2)
+
+
+@style.styled
+def overview(records):
+  """Returns every run in a row: its errors, and its first query matrix.
+
+  `records` have `run`, `error` (of trained gaps over a constant's), `held`
+  (squared error of gaps left out, NaN for none), and `query` and `live` (the
+  effective ranks over that of noise; the lowest of the matrices that matter).
+  """
+  drawn = style.new(1.6 + 0.24 * len(records))
+  panels = drawn.subplots(1, 3, sharey=True)
+  at_N = np.arange(len(records))
+  views = (
+    ("Error of trained gaps over a constant's", ("error",), (style.BLUE,)),
+    ("Squared error of gaps left out", ("held",), (style.ORANGE,)),
+    (
+      "Effective rank over noise",
+      ("query", "live"),
+      (style.GREY, style.GREEN),
+    ),
+  )
+  for axes, (title, names, colours) in zip(panels, views, strict=True):
+    for name, colour in zip(names, colours, strict=True):
+      value_N = np.array([record[name] for record in records], float)
+      axes.plot(value_N, at_N, "o", color=colour, label=name)
+    axes.axvline(1, color=style.GREY, lw=0.8, ls="--")
+    axes.set_title(title, fontsize=9)
+  panels[0].set_xscale("log")
+  panels[0].set_yticks(at_N, [record["run"] for record in records])
+  panels[0].invert_yaxis()
+  panels[2].legend(loc="lower left")
+  return drawn

@@ -33,9 +33,20 @@ class Run(study.Run):
     }
 
   def predicted(self, params_S, row_N, *, dropout: bool = False) -> np.ndarray:
-    """Returns every member's answers to the rows, SxN, in z-scores."""
+    """Returns every member's answers to the rows, SxN, in z-scores.
+
+    In blocks of `batch` rows, the last one filled up, so that any number of
+    rows is one program; dropout is that of the settings' seed.
+    """
+    size, row_N = self.settings.batch, np.asarray(row_N)
+    filled_N = np.pad(row_N, (0, -len(row_N) % size), mode="edge")
+    keys = jax.random.split(
+      jax.random.key(self.settings.seed), len(filled_N) // size
+    )
     run = self._answers[dropout]
-    return np.asarray(run(params_S, self.inputs, jnp.asarray(row_N)))
+    blocks = zip(filled_N.reshape(-1, size), keys, strict=True)
+    parts = [run(params_S, self.inputs, row_B, key) for row_B, key in blocks]
+    return np.concatenate(parts, axis=1)[:, : len(row_N)]
 
 
 def check(experiment) -> None:
@@ -158,21 +169,16 @@ def _evaluate(model, params, select, key):
 
 
 def answers(experiment, *, dropout: bool = False) -> Callable:
-  """Returns `f(params_S, data, row_N) -> answer_SxN`, without dropout or with
-  that of the settings' seed."""
+  """Returns `f(params_S, data, row_B, key) -> answer_SxB`."""
   model, task = experiment.model, experiment.task
-  batch, seed = experiment.analyses.batch, experiment.analyses.seed
 
-  def one(params, data, row):
-    inputs = asked(task, data, row[None])["input"]
-    key = jax.random.fold_in(jax.random.key(seed), row) if dropout else None
-    return indices.apply(model, params, inputs, dropout_key=key)[0][0]
+  def member(params, data, row_B, key):
+    inputs = asked(task, data, row_B)["input"]
+    return indices.apply(
+      model, params, inputs, dropout_key=key if dropout else None
+    )[0]
 
-  def member(params, data, row_N):
-    of = lambda row: one(params, data, row)
-    return jax.lax.map(of, row_N, batch_size=batch)
-
-  return jax.jit(jax.vmap(member, in_axes=(0, None, None)))
+  return jax.jit(jax.vmap(member, in_axes=(0, None, None, None)))
 
 
 def bind(experiment):

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 import functools
+import math
+import pathlib
+import statistics
+import tempfile
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
 from primelens.studies import report_spectra
+from primelens.studies.primes import evidence
 from primelens.studies.primes import numbers
 from primelens.studies.primes import report_summary
 from primelens.studies.study import Report
@@ -64,7 +69,54 @@ def settings(tables: Mapping) -> page.Markup:
   if not body:
     return report_ledger.absent("memory")
   head = ("run", *(key.replace("_", " ") for key in SETTING))
-  return page.table(head, body, caption="The runs.", text=(0, 1, 3, 5, 6))
+  table = page.table(head, body, caption="The runs.", text=(0, 1, 3, 5, 6))
+  return page.join([_overview(tables), table])
+
+
+def _overview(tables: Mapping) -> page.Markup:
+  """Returns the figure of all runs in rows."""
+  from primelens.analyses import plots
+  from primelens.analyses import plots_memory
+
+  records = overview(report_ledger.results(tables))
+  with tempfile.TemporaryDirectory() as folder:
+    drawn = plots_memory.overview(records)
+    path = plots.save(drawn, pathlib.Path(folder) / "runs.png")
+    return page.figure(path, "every run: what it remembers, and its spectra.")
+
+
+def overview(results) -> list[dict]:
+  """Returns a record per run of `{run: {analysis: Result}}`; NaN: unknown."""
+  records = []
+  for run, table in results.items():
+    if "memory" not in table:
+      continue
+    memory = table["memory"]
+    own = evidence.error(memory, "last trained", "network")
+    held = [
+      row["z_mse"]
+      for row in memory.errors
+      if (row["part"], row["predictor"]) == ("held out", "network")
+    ]
+    record = {"run": run, "query": math.nan, "live": math.nan}
+    record["error"] = own / evidence.constant(memory, "last trained")
+    record["held"] = held[0] if held else math.nan
+    if "spectra" in table:
+      record |= _ranks(table["spectra"])
+    records.append(record)
+  return records
+
+
+def _ranks(spectra) -> dict[str, float]:
+  """Returns the first query matrix's rank over noise, and the least one of
+  the matrices in the blocks that matter."""
+  share = lambda row: row["effective_rank"] / row["effective_rank_null"]
+  first = evidence.records(spectra, matrix="query/0")
+  live = [r for r in evidence.records(spectra, live=True) if r["layer"] >= 0]
+  return {
+    "query": statistics.median(map(share, first)),
+    "live": min(map(share, live)),
+  }
 
 
 def _memory(result) -> page.Markup:

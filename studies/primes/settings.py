@@ -11,7 +11,7 @@ class Settings:
   """What the analyses of a primes run may vary."""
 
   parameters: Literal["last", "best"] = "last"
-  batch: int = 8192  # rows in one forward pass
+  batch: int = 4096  # rows in one forward pass
   draws: int = 400  # of every random-matrix null
   seed: int = 0
 

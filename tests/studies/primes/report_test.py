@@ -7,7 +7,7 @@ from primelens.studies import trial
 from primelens.studies.primes import claims
 from primelens.studies.primes import evidence
 from primelens.studies.primes import numbers
-from primelens.studies.primes.report import REPORT
+from primelens.studies.primes import report as report_lib
 import primes_results as made
 
 
@@ -72,7 +72,7 @@ class ReportTest(absltest.TestCase):
     self.ledger = trial.ledger(claims.CLAIMS, results())
 
   def test_five_lines(self):
-    lines = REPORT.summary(tables(), self.ledger)
+    lines = report_lib.REPORT.summary(tables(), self.ledger)
     self.assertLen(lines, 5)
     self.assertIn("a 0.8 of 8", lines[0])
     self.assertIn("held 1.07", lines[1])
@@ -80,7 +80,7 @@ class ReportTest(absltest.TestCase):
     self.assertIn("kernel 9.2 (noise 2.3)", lines[2])
 
   def test_page(self):
-    html = report.html(REPORT, tables(), self.ledger)
+    html = report.html(report_lib.REPORT, tables(), self.ledger)
     for words in (
       "The published table",
       "Every matrix (2)",
@@ -89,8 +89,16 @@ class ReportTest(absltest.TestCase):
     ):
       self.assertIn(words, html)
 
+  def test_every_run_in_a_row(self):
+    found = {row["run"]: row for row in report_lib.overview(results())}
+    self.assertAlmostEqual(found["a"]["error"], 0.1)
+    self.assertAlmostEqual(found["kernel"]["query"], 0.5)
+    self.assertAlmostEqual(found["a"]["live"], 50.0 / made.RANK)
+    self.assertAlmostEqual(found["held"]["held"], 1.07)
+    self.assertTrue(math.isnan(found["held"]["query"]))
+
   def test_page_of_nothing(self):
-    html = report.html(REPORT, {}, trial.ledger(claims.CLAIMS, {}))
+    html = report.html(report_lib.REPORT, {}, trial.ledger(claims.CLAIMS, {}))
     self.assertIn("analyze.py --only=memory", html)
 
 
