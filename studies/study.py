@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +43,10 @@ class Run:
     """
     if self.program is None:
       raise ValueError(f"{self.workdir} came without its training program.")
+    return self._fresh_S
+
+  @functools.cached_property
+  def _fresh_S(self):  # several analyses ask for it, and it compiles slowly
     keys_S = fit.seed_keys(self.experiment.fit)
     return fit.fresh(self.program, self.inputs, keys_S)
 

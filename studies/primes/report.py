@@ -38,7 +38,8 @@ def joined(tables: Mapping) -> page.Markup:
     " cluster over that of noise of its shape, an error over the better"
     " constant's. Exact gradients of queries and keys are 0 with one token;"
     " mismatched are those of a backward pass that does not fit its forward"
-    " pass, from 2^13 gaps.",
+    " pass, from 2^13 gaps. The last rows are those of the spec's own networks"
+    " with such a kernel (6.2), as they are.",
   )
   head = (
     *("model", "quantity", "published", "as a share"),

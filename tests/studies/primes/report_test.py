@@ -53,6 +53,17 @@ class NumbersTest(absltest.TestCase):
     found = row("chaos, sinusoid", "mae")
     self.assertAlmostEqual(found["published_share"], 1.0, places=3)
 
+  def test_the_spec_with_a_mismatched_kernel(self):
+    found = numbers.joined(results())
+    name = "mismatched kernel, primes"
+    first = trial.row(found, model=name, quantity="s1")
+    # A bulk of ones and a value that is 4 times as much over the mean.
+    ratio = 4 * made.RATIO
+    self.assertAlmostEqual(first["median"], ratio * 63 / (64 - ratio))
+    self.assertEqual(first["published"], 21.3)
+    second = trial.row(found, model=name, quantity="s2")
+    self.assertEqual((second["median"], second["runs"]), (1.0, "kernel"))
+
   def test_absent_runs_are_nan(self):
     found = row("plan B", "max_to_mean")
     self.assertTrue(math.isnan(found["share"]))
@@ -60,7 +71,7 @@ class NumbersTest(absltest.TestCase):
 
   def test_every_number_of_the_source(self):
     found = numbers.joined({})
-    self.assertLen(found, 5 * 7)
+    self.assertLen(found, 5 * 7 + 5 * 5)
     for record in found:
       self.assertLessEqual(set(numbers.COLUMNS), set(record))
     self.assertAlmostEqual(found[0]["published"], 0.3926)
