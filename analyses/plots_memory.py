@@ -101,8 +101,8 @@ def overview(records):
   panels = drawn.subplots(1, 3, sharey=True)
   at_N = np.arange(len(records))
   views = (
-    ("Error of trained gaps over a constant's", ("error",), (style.BLUE,)),
-    ("Squared error of gaps left out", ("held",), (style.ORANGE,)),
+    ("Error over a constant's, trained", ("error",), (style.BLUE,)),
+    ("Squared error, left out", ("held",), (style.ORANGE,)),
     (
       "Effective rank over noise",
       ("query", "live"),

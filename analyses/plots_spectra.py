@@ -23,6 +23,11 @@ def _colour(role: str) -> str:
   return style.colour(ROLES.index(role)) if role in ROLES else style.GREY
 
 
+def _repeats(role: str) -> bool:
+  """Returns whether a role's colour is another one's too."""
+  return role in ROLES and ROLES.index(role) >= len(style.COLOURS)
+
+
 def _spectra(part, result) -> None:
   """Draws the singular values of the first layer, at the end and at first."""
   panels = part.subplots(1, len(DRAWN), sharey=True)
@@ -64,7 +69,8 @@ def _matrices(part, result) -> None:
     for record in result.record:
       face = _colour(record["role"]) if record["live"] else "none"
       axes.plot(
-        *(value(record), names.index(record["matrix"]), "o"),
+        *(value(record), names.index(record["matrix"])),
+        marker="s" if _repeats(record["role"]) else "o",
         ms=4.5,
         mfc=face,
         mec=_colour(record["role"]),
@@ -113,7 +119,10 @@ def _curves(axes, result, step_C, name: str, *, over_noise: bool) -> None:
   for role in dict.fromkeys(roles):
     here = [e for e, other in enumerate(roles) if other == role]
     median_C = np.median(value_SxCxE[..., here].mean(-1), axis=0)
-    axes.plot(step_C, median_C, color=_colour(role), lw=1.1, label=role)
+    dashes = style.DASHES[_repeats(role)]
+    axes.plot(
+      *(step_C, median_C), color=_colour(role), ls=dashes, lw=1.1, label=role
+    )
   here = [e for e, role in enumerate(roles) if role in ATTENTION]
   mean_SxC = value_SxCxE[..., here].mean(-1)
   axes.plot(step_C, mean_SxC.T, color="black", lw=1.6)
@@ -126,7 +135,7 @@ def _worth(axes, result, step_C) -> None:
     value_SxC = np.asarray(getattr(result, f"{name}_SxC"), float)
     if np.isfinite(value_SxC).any():
       style.curves(axes, step_C, value_SxC, colour=colour, label=name)
-  axes.set(title=f"At the same steps: {result.score}", xlabel="step")
+  axes.set(title="At the same steps", xlabel="step", ylabel=result.score)
   if "error" in result.score:
     axes.set_yscale("log")
   axes.legend()

@@ -100,7 +100,8 @@ def overview(results) -> list[dict]:
       if (row["part"], row["predictor"]) == ("held out", "network")
     ]
     record = {"run": run, "query": math.nan, "live": math.nan}
-    record["error"] = own / evidence.constant(memory, "last trained")
+    null = evidence.constant(memory, "last trained")
+    record["error"] = own / null if null else math.nan  # a constant sequence
     record["held"] = held[0] if held else math.nan
     if "spectra" in table:
       record |= _ranks(table["spectra"])

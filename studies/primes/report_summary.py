@@ -7,6 +7,8 @@ from primelens.studies import report_page as page
 from primelens.studies import trial
 from primelens.studies.primes import evidence
 
+NEAR = 0.1  # of the ratio of noise
+
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   """Returns the summary of `{run: {analysis: Stored}}`, always five lines."""
@@ -14,7 +16,7 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   return [
     _by_run(plain, "Error of the last trained gaps", "memory", _trained),
     _by_run(plain, "Squared error of gaps left out", "memory", _held),
-    _by_run(plain, "Largest singular value over mean", "spectra", _ratio),
+    _by_run(plain, "Largest over mean, where not as noise", "spectra", _ratio),
     f"Runs at hand: {', '.join(plain) or 'none'}.",
     report_ledger.line(ledger),
   ]
@@ -48,4 +50,6 @@ def _held(found) -> str:
 def _ratio(found) -> str:
   own = evidence.published(found, "max_to_mean")
   null = evidence.noise(found, "max_to_mean")
+  if abs(own / null - 1) < NEAR:
+    return ""
   return f"{page.short(own)} (noise {page.short(null)})"

@@ -107,6 +107,9 @@ class ReportTest(absltest.TestCase):
     self.assertAlmostEqual(found["a"]["live"], 50.0 / made.RANK)
     self.assertAlmostEqual(found["held"]["held"], 1.07)
     self.assertTrue(math.isnan(found["held"]["query"]))
+    still = {"still": {"memory": made.memory(0.1, constant=0.0)}}
+    (row,) = report_lib.overview(still)
+    self.assertTrue(math.isnan(row["error"]))
 
   def test_page_of_nothing(self):
     html = report.html(report_lib.REPORT, {}, trial.ledger(claims.CLAIMS, {}))
