@@ -41,12 +41,12 @@ class Run:
 
     Raises `ValueError` for a run made without its training program.
     """
-    if self.program is None:
-      raise ValueError(f"{self.workdir} came without its training program.")
     return self._fresh_S
 
   @functools.cached_property
   def _fresh_S(self):  # several analyses ask for it, and it compiles slowly
+    if self.program is None:
+      raise ValueError(f"{self.workdir} came without its training program.")
     keys_S = fit.seed_keys(self.experiment.fit)
     return fit.fresh(self.program, self.inputs, keys_S)
 

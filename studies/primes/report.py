@@ -70,8 +70,8 @@ def settings(tables: Mapping) -> page.Markup:
   if not body:
     return report_ledger.absent("memory")
   head = ("run", *(key.replace("_", " ") for key in SETTING))
-  table = page.table(head, body, caption="The runs.", text=(0, 1, 3, 5, 6))
-  return page.join([_overview(tables), table])
+  listed = page.table(head, body, caption="The runs.", text=(0, 1, 3, 5, 6))
+  return page.join([_overview(tables), listed])
 
 
 def _overview(tables: Mapping) -> page.Markup:
