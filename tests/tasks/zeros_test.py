@@ -191,8 +191,8 @@ class LoadTest(absltest.TestCase):
           tasks.load(changed)
 
   def test_unknown_kind_is_refused(self):
-    with self.assertRaisesRegex(ValueError, "'primes' .*'zeros', 'surrogate'"):
-      tasks.load(mock.Mock(kind="primes"))
+    with self.assertRaisesRegex(ValueError, "'gaps' .*'zeros', 'surrogate'"):
+      tasks.load(mock.Mock(kind="gaps"))
 
   def test_absent_wheel_says_what_to_do(self):
     with mock.patch.object(zeros_sources, "WHEEL", "no-such-distribution"):
