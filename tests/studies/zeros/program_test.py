@@ -89,7 +89,7 @@ class DrawTest(parameterized.TestCase):
   def test_windows_come_from_the_drawn_range(self, options, expected):
     series = _series(np.arange(1700), **options)  # a value names its index
     built, data, _ = program.build(_experiment(batch_size=4000), series)
-    batch_BxT1 = np.asarray(jax.jit(built.draw)(data, jax.random.key(1)))
+    batch_BxT1 = np.asarray(jax.jit(built.draw)(data, jax.random.key(1), 0))
     start_B = batch_BxT1[:, 0].astype(int)
     np.testing.assert_array_equal(
       batch_BxT1, start_B[:, None] + np.arange(T + 1)[None]
@@ -104,7 +104,7 @@ class DrawTest(parameterized.TestCase):
     series = _series(np.arange(1700))
     experiment = _experiment(drift_weight=0.1, drift_batch=5)
     built, data, _ = program.build(experiment, series)
-    batch = jax.eval_shape(built.draw, data, jax.random.key(0))
+    batch = jax.eval_shape(built.draw, data, jax.random.key(0), 0)
     self.assertEqual(batch.shape, (13, T + 1))
 
   @parameterized.parameters(("none", T), ("postfix", 1))
