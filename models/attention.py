@@ -35,6 +35,11 @@ def table(kind: str, length: int, slots: int = 0) -> np.ndarray:
   return causal
 
 
+def rates(width: int, theta: float = 10000.0) -> np.ndarray:
+  """Returns the angular rates theta^(-2i / width) of pairs of numbers."""
+  return theta ** (-np.arange(0, width, 2) / width)
+
+
 def sinusoids(length: int, width: int) -> np.ndarray:
   """Returns the sinusoidal position table TxD, float32.
 
@@ -43,8 +48,7 @@ def sinusoids(length: int, width: int) -> np.ndarray:
   """
   if width % 2:
     raise ValueError(f"width={width} must be even for sinusoidal positions.")
-  rate = 10000.0 ** (-np.arange(0, width, 2) / width)
-  angle = np.arange(length)[:, None] * rate[None]
+  angle = np.arange(length)[:, None] * rates(width)[None]
   waves = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
   return waves.reshape(length, width).astype(np.float32)
 
@@ -66,8 +70,9 @@ def rotary(x_BxTxHxDh, *, start=0, stop=None, width=None, theta=10000.0):
   position_T = np.arange(length) - start
   inside_T = (position_T >= 0) & (np.arange(length) < (stop or length))
   position_T = np.where(inside_T, position_T, 0)
-  rate = theta ** (-np.arange(0, width, 2) / width)
-  angle = (position_T[:, None] * rate[None]).astype(np.float32)[None, :, None]
+  angle = (position_T[:, None] * rates(width, theta)[None]).astype(np.float32)[
+    None, :, None
+  ]
   cos, sin = jnp.cos(angle), jnp.sin(angle)
   turned = x_BxTxHxDh[..., :width].astype(jnp.float32)
   even, odd = turned[..., 0::2], turned[..., 1::2]
@@ -282,10 +287,6 @@ def mismatched(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mismatch: float):
   return v_BxTxHxDh
 
 
-def _mismatched_forward(q, k, v, mismatch):
-  return mismatched(q, k, v, mismatch), (q, k, v)
-
-
 def _mismatched_backward(mismatch, saved, d_out):
   q, k, v = saved
   half = lambda x: x.astype(jnp.float16)
@@ -295,4 +296,7 @@ def _mismatched_backward(mismatch, saved, d_out):
   return d_score * k, d_score * q, d_out
 
 
-mismatched.defvjp(_mismatched_forward, _mismatched_backward)
+mismatched.defvjp(
+  lambda q, k, v, mismatch: (mismatched(q, k, v, mismatch), (q, k, v)),
+  _mismatched_backward,
+)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.models import attention
 from primelens.models import blocks
 from primelens.models import flows as flows_lib
 from primelens.models import transformer
@@ -122,11 +123,6 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   return params
 
 
-def rates(width: int) -> np.ndarray:
-  """Returns the angular rates 10000^(-2k / D) of the sinusoid, D / 2."""
-  return 10000.0 ** (-np.arange(0, width, 2) / width)
-
-
 def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
   """Returns sin and cos of index times each rate in turn, BxD, float32.
 
@@ -135,11 +131,11 @@ def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
   which is off by up to .03 radians at a million.
   """
   if as_published:
-    rate_1xQ = jnp.asarray(rates(width), jnp.float32)[None]
+    rate_1xQ = jnp.asarray(attention.rates(width), jnp.float32)[None]
     phase = index_B[:, None].astype(jnp.float32) * rate_1xQ
     sin, cos = jnp.sin(phase), jnp.cos(phase)
   else:
-    angle = np.arange(SPLIT)[:, None] * rates(width)[None]
+    angle = np.arange(SPLIT)[:, None] * attention.rates(width)[None]
     fine, coarse = (
       jnp.asarray(np.stack([np.sin(x), np.cos(x)]), jnp.float32)
       for x in (angle, SPLIT * angle)

@@ -76,9 +76,11 @@ def read(
   """
   draws, seed = run.settings.draws, run.settings.seed
   start, end = matrices.of(run.untrained_S()), matrices.of(run.params_S)
+  singular = [_singular(matrix) for matrix in end]
   records = []
-  for matrix, before in zip(end, start, strict=True):
-    records += _records(matrix, before, matrix.role not in dead, draws, seed)
+  for matrix, before, known in zip(end, start, singular, strict=True):
+    live = matrix.role not in dead
+    records += _records(matrix, before, known, live, draws, seed)
   step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
   score = scores(run, step_C)
   return Result(
@@ -93,8 +95,8 @@ def read(
     train_SxC=score.train_SxC,
     test_SxC=score.test_SxC,
     score=score.unit,
-    singular_SxExK=_stored(end),
-    start_singular_SxExK=_stored(start),
+    singular_SxExK=_stored(singular),
+    start_singular_SxExK=_stored([_singular(matrix) for matrix in start]),
     population=population,
     **_over_snapshots(run, start, step_C.tolist()),
   )
@@ -111,7 +113,9 @@ def _about(matrix: matrices.Matrix) -> dict:
   }
 
 
-def _records(matrix, before, live: bool, draws: int, seed: int) -> list[dict]:
+def _records(
+  matrix, before, singular_SxK, live: bool, draws: int, seed: int
+) -> list[dict]:
   """Returns the record of one matrix of every member."""
   found = []
   pairs = zip(matrix.weight_SxNxD, before.weight_SxNxD, strict=True)
@@ -119,6 +123,7 @@ def _records(matrix, before, live: bool, draws: int, seed: int) -> list[dict]:
     measured = spectra_report.measure(
       weight_NxD,
       start=start_NxD,
+      singular_K=singular_SxK[member],
       draws=draws,
       seed=seed,
       symmetry=matrix.role == SYMMETRY,
@@ -183,9 +188,8 @@ def _singular(matrix: matrices.Matrix) -> np.ndarray:
   return np.stack(each)
 
 
-def _stored(found: list[matrices.Matrix]) -> np.ndarray:
+def _stored(each: list[np.ndarray]) -> np.ndarray:
   """Returns up to KEPT singular values of every matrix, SxExK."""
-  each = [_singular(matrix) for matrix in found]
   length = min(KEPT, max(s.shape[1] for s in each))
   stored = np.full((len(each[0]), len(each), length), np.nan)
   for e, singular_SxK in enumerate(each):

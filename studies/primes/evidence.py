@@ -1,6 +1,7 @@
 """Which run a claim of the primes study is about, and what is read of it."""
 
 from collections.abc import Callable, Mapping
+import math
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,14 @@ def of(results, analysis: str, **where):
 def error(memory, part: str, predictor: str, name: str = "mae") -> float:
   """Returns an error of a predictor on a part, the mean over members."""
   return trial.row(memory.errors, part=part, predictor=predictor)[name]
+
+
+def held_out(memory) -> float:
+  """Returns the squared error of gaps left out, in variances; NaN for none."""
+  try:
+    return error(memory, "held out", "network", "z_mse")
+  except trial.Missing:
+    return math.nan
 
 
 def constant(memory, part: str) -> float:

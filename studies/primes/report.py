@@ -94,15 +94,10 @@ def overview(results) -> list[dict]:
       continue
     memory = table["memory"]
     own = evidence.error(memory, "last trained", "network")
-    held = [
-      row["z_mse"]
-      for row in memory.errors
-      if (row["part"], row["predictor"]) == ("held out", "network")
-    ]
     record = {"run": run, "query": math.nan, "live": math.nan}
     null = evidence.constant(memory, "last trained")
     record["error"] = own / null if null else math.nan  # a constant sequence
-    record["held"] = held[0] if held else math.nan
+    record["held"] = evidence.held_out(memory)
     if "spectra" in table:
       record |= _ranks(table["spectra"])
     records.append(record)

@@ -1,6 +1,7 @@
 """The five lines: what is remembered, what is not, what moved."""
 
 from collections.abc import Mapping
+import math
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
@@ -39,12 +40,8 @@ def _trained(found) -> str:
 
 
 def _held(found) -> str:
-  rows = [
-    row
-    for row in found.errors
-    if (row["part"], row["predictor"]) == ("held out", "network")
-  ]
-  return page.short(rows[0]["z_mse"]) if rows else ""
+  own = evidence.held_out(found)
+  return page.short(own) if math.isfinite(own) else ""
 
 
 def _ratio(found) -> str:
