@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 BLOCK = 64  # queries that meet their keys at once on a CPU
+LOSS_SCALE = 65536.0  # lest half precision lose the gradients
 _MASKS = ("causal", "full", "leaky_as_published", "memory_blind")
 
 
@@ -261,9 +262,6 @@ def attend(
     choices = ", ".join(("auto", *_PRODUCTS))
     raise ValueError(f"implementation={name!r} is not of {choices}.")
   return _PRODUCTS[name](q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT)
-
-
-LOSS_SCALE = 65536.0  # lest half precision lose the gradients
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
