@@ -11,6 +11,7 @@ import json
 from typing import Literal
 
 import numpy as np
+from primelens.tasks import primes
 from primelens.tasks import windows
 from primelens.tasks import zeros
 import scipy.linalg
@@ -24,7 +25,9 @@ class Config:
   """Which ensemble, how long, and how it is split and cut."""
 
   kind: Literal["surrogate"] = "surrogate"
-  ensemble: Literal["cue", "gue", "poisson", "shuffled", "renewal"] = "cue"
+  ensemble: Literal[
+    "cue", "gue", "poisson", "shuffled", "renewal", "prime_gaps"
+  ] = "cue"
   seed: int = 0
   count: int = 200_000  # spacings; 0 = as many as `base` has
   size: int = 128  # of the random matrices (cue, gue)
@@ -184,6 +187,15 @@ def renewal(seed: int, value_N: np.ndarray, *, count: int) -> np.ndarray:
   return np.random.default_rng(seed).choice(value_N, count)
 
 
+def prime_gaps(*, count: int) -> np.ndarray:
+  """Returns spacings_N of the first primes, (q - p) / ln p with q next to p.
+
+  Primes have the density 1 / ln p, so the mean tends to 1. No seed has a say.
+  """
+  prime_N = primes.first(count + 1).astype(np.float64)
+  return np.diff(prime_N) / np.log(prime_N[:-1])
+
+
 MATRICES = {
   "cue": (cue_spacings, lambda size: size),
   "gue": (gue_spacings, lambda size: size // 2),
@@ -215,10 +227,15 @@ def _renewal_sequence(config: Config) -> np.ndarray:
   return renewal(config.seed, value_N, count=count)
 
 
+def _prime_sequence(config: Config) -> np.ndarray:
+  return prime_gaps(count=config.count)
+
+
 ENSEMBLES = {
   "cue": _matrix_sequence,
   "gue": _matrix_sequence,
   "poisson": _poisson_sequence,
   "shuffled": _shuffled_sequence,
   "renewal": _renewal_sequence,
+  "prime_gaps": _prime_sequence,
 }
