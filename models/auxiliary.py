@@ -94,6 +94,14 @@ def orthogonality(content_MxD):
   return jnp.sum((gram_MxM - jnp.eye(gram_MxM.shape[0])) ** 2)
 
 
+def diversity(content_MxD):
+  """Returns the mean over all M^2 entries of (G - I)_ij^2, G as above.
+
+  Source: the published memory bank (zeta spec, section 2.5).
+  """
+  return orthogonality(content_MxD) / content_MxD.shape[0] ** 2
+
+
 def drift(apply_fn, params, window_BxT1, *, context, horizon):
   """Returns mean w_j |sum of predicted - sum of true spacings| over a rollout.
 
@@ -132,8 +140,8 @@ def loss(config: "spacing.Config", params, window_BxT1, key, step):
   """Returns the training loss and its parts, in nats.
 
   NLL - entropy weight * H(mixture weights) + auxiliary + orthogonality +
-  drift, each with its published schedule. The last `config.extra_rows` rows
-  of the batch feed the drift loss only.
+  diversity + drift, each with its published schedule. The last
+  `config.extra_rows` rows of the batch feed the drift loss only.
   """
   key_drop, key_order = jax.random.split(key)
   main = window_BxT1[: window_BxT1.shape[0] - config.extra_rows]
@@ -163,6 +171,10 @@ def loss(config: "spacing.Config", params, window_BxT1, key, step):
     extra = orthogonality(params["memory"]["content"])
     metrics["orthogonality"] = extra
     total += ramp(config.orthogonality_ramp, step) * extra
+  if config.memory == "bank":
+    extra = diversity(params["memory"]["content"])
+    metrics["diversity"] = extra
+    total += config.diversity * extra
   if config.drift_weight:
     total += _drift_term(config, apply_fn, params, window_BxT1, step)
   return total, metrics

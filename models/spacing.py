@@ -1,8 +1,10 @@
-"""Spacing predictors: plain, prefix memory and postfix memory transformers.
+"""Spacing predictors: transformers without memory, or with memory slots.
 
 Each reads spacings s_1..s_T and gives a Gaussian mixture for the next one:
-`none` and `prefix` at every position (BxTxK), `postfix` once per window
-(Bx1xK, read from the M slots behind the data).
+`none`, `prefix` and `bank` at every position (BxTxK), `postfix` once per
+window (Bx1xK, read from the M slots behind the data). Of a bank `trunk.mask`
+says what its slots may read: in `leaky_as_published` the whole window, so
+that only the last position, whose target is not in the window, is free of it.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import mixture as mixture_lib
 from primelens.models import skip as skip_lib
+from primelens.models import slots as slots_lib
 from primelens.models import transformer
 from primelens.tasks import checks
 
@@ -32,16 +35,21 @@ class Config:
 
   kind: Literal["spacing"] = "spacing"
   window: int = 256
-  memory: Literal["none", "prefix", "postfix"] = "none"
+  memory: Literal["none", "prefix", "postfix", "bank"] = "none"
   slots: int = 8
   slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
   eval_slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
   slot_content: Literal["normal", "zeroed"] = "normal"
   permutation_warmup: int = 0  # steps with fixed ids before they permute
+  slot_keep: float = 0.9  # of a bank's slots, by sample, in training
+  diversity: float = 0.01  # weight of a bank's mean squared (Gram - I)
+  residual: bool = False  # the network reads and speaks of s - 1
   components: int = 8
   weight_floor: float = 1e-10  # of the mixture weights in the training loss
   floor: Literal["add", "clamp"] = "add"
   head_scale: float = 0.0  # 0: the trunk's init_std
+  mean: Literal["positive", "raw"] = "positive"
+  scale_max: float = 0.0  # of a component; 0: softplus, without a limit
   skip_order: int = 0  # Q taps of the linear autoregressive skip; 0: none
   skip_filters: int = 1  # J linear filters, mixed by the transformer
   skip_stretch: int = 0  # spacings of train behind each filter; 0: all
@@ -64,6 +72,7 @@ class Config:
     checks.at_least(self, 1, "window", "components")
     checks.at_least(self, int(self.memory != "none"), "slots")
     checks.at_least(self, 0, "skip_order", "skip_stretch", "skip_lead")
+    checks.at_least(self, 0, "scale_max", "slot_keep")
     checks.at_least(self, int(self.skip_order > 0), "skip_filters")
     if self.auxiliary in ("mean", "diagonal") and self.memory != "postfix":
       raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")
@@ -71,6 +80,12 @@ class Config:
       raise ValueError("auxiliary='window_statistics' needs memory='prefix'.")
     if self.drift_weight and self.memory == "postfix":
       raise ValueError("drift needs a model that predicts every position.")
+    if self.memory == "bank":
+      slots_lib.check_bank(self)
+    if self.residual and self.mean != "raw":
+      raise ValueError("residual=True needs mean='raw': s - 1 has both signs.")
+    if self.skip_order and (self.mean == "raw" or self.scale_max):
+      raise ValueError("skip_order needs mean='positive' and scale_max=0.")
     if self.skip_order > self.window:
       raise ValueError(
         f"skip_order={self.skip_order} exceeds window={self.window}."
@@ -91,18 +106,6 @@ class Config:
 def _affine(key, std, rows, columns):
   kernel = std * jax.random.normal(key, (rows, columns))
   return {"kernel": kernel, "bias": jnp.zeros(columns)}
-
-
-def _memory(config: Config, key) -> dict[str, Any]:
-  """Returns slot contents, ids and readout logits, as the memory has them."""
-  std, shape = config.trunk.init_std, (config.slots, config.trunk.width)
-  key_content, key_id = jax.random.split(key)
-  memory = {"content": std * jax.random.normal(key_content, shape)}
-  if config.has_slot_ids:
-    memory["slot_id"] = std * jax.random.normal(key_id, shape)
-  if config.memory == "postfix":
-    memory["readout"] = jnp.zeros(config.slots)
-  return memory
 
 
 def _auxiliary(config: Config, key) -> dict[str, Any]:
@@ -133,7 +136,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   kernel_Dx3K = params["head"]["kernel"]  # gates start closed
   params["head"]["kernel"] = kernel_Dx3K.at[:, :filters].set(0.0)
   if config.memory != "none":
-    params["memory"] = _memory(config, keys["memory"])
+    params["memory"] = slots_lib.init(config, keys["memory"])
   if config.auxiliary != "none":
     params["auxiliary"] = _auxiliary(config, keys["auxiliary"])
   if config.skip_order:
@@ -148,10 +151,11 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
 def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   """Returns the mixture read from the last U states of the window.
 
-  Without the skip the means are softplus(raw) and the scales softplus(raw) +
-  1e-4 (published). With it the states weigh the J filters and speak in units
-  of their residual: mean_k = 1 + sum_j g_j filter_j + e^l m_k, scale_k = e^l
-  sigma_k, with g the last filter alone at raw = 0.
+  Without the skip the means and scales are those of `mixture.from_raw`; with
+  `residual` the means are for s - 1, and 1 is added. With the skip the states
+  weigh the J filters and speak in units of their residual: mean_k = 1 +
+  sum_j g_j filter_j + e^l m_k, scale_k = e^l sigma_k, with g the last filter
+  alone at raw = 0.
   """
   raw = jnp.matmul(
     state_BxUxD.astype(jnp.float32),
@@ -160,7 +164,9 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   )
   raw = raw + params["head"]["bias"][None, None]
   if guess_BxTxJ is None:
-    return mixture_lib.from_raw(raw)
+    scale_max = config.scale_max or None
+    found = mixture_lib.from_raw(raw, mean=config.mean, scale_max=scale_max)
+    return found._replace(mean=found.mean + float(config.residual))
   length, read = guess_BxTxJ.shape[1], state_BxUxD.shape[1]
   gate_BxUxJ, raw = jnp.split(raw, [config.skip_filters], axis=-1)
   last_J = jnp.arange(config.skip_filters) == config.skip_filters - 1
@@ -177,51 +183,16 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   )
 
 
-def _slots(config: Config, memory, order_M, keep_M):
-  """Returns the slot tokens MxD: content plus the ids in the given order."""
-  content_MxD = memory["content"]
-  if config.slot_content == "zeroed":
-    content_MxD = jnp.zeros_like(content_MxD)
-  if config.has_slot_ids and order_M is not None:
-    content_MxD = content_MxD + memory["slot_id"][order_M]
-  if keep_M is not None:
-    content_MxD = content_MxD * keep_M[:, None]
-  return content_MxD
-
-
-def _order(config: Config, slot_order_M, train: bool):
-  """Returns the slot-id order of this pass; None means no ids."""
-  if slot_order_M is not None:
-    return slot_order_M
-  mode = config.slot_ids if train else config.eval_slot_ids
-  if mode == "permute_per_batch":
-    raise ValueError("permute_per_batch needs slot_order_M in every pass.")
-  return None if mode == "off" else jnp.arange(config.slots)
-
-
-def _embed(config: Config, params, input_BxTxJ, order_M, keep_M):
+def _embed(config: Config, params, input_BxTxJ, options):
   """Returns the trunk's input: data tokens, slots before or behind them."""
   x_BxTxD = input_BxTxJ @ params["input"]["kernel"]
   x_BxTxD = x_BxTxD + params["input"]["bias"][None, None]
   if config.memory == "none":
     return x_BxTxD
-  slots_MxD = _slots(config, params["memory"], order_M, keep_M)
-  shape = (x_BxTxD.shape[0], *slots_MxD.shape)
-  parts = (x_BxTxD, jnp.broadcast_to(slots_MxD[None], shape))
-  if config.memory == "prefix":
-    parts = parts[::-1]
-  return jnp.concatenate(parts, axis=1)
-
-
-def _read(config: Config, params, state_BxLxD):
-  """Returns the states the head reads: data positions, or the pooled slots."""
-  if config.memory == "none":
-    return state_BxLxD
-  if config.memory == "prefix":
-    return state_BxLxD[:, config.slots :]
-  weight_M = jax.nn.softmax(params["memory"]["readout"])
-  slots_BxMxD = state_BxLxD[:, -config.slots :].astype(jnp.float32)
-  return jnp.einsum("bmd,m->bd", slots_BxMxD, weight_M)[:, None]
+  slots_BxMxD = slots_lib.tokens(
+    config, params["memory"], len(x_BxTxD), **options
+  )
+  return slots_lib.joined(config, x_BxTxD, slots_BxMxD)
 
 
 def apply(
@@ -241,23 +212,23 @@ def apply(
   is kept and 0 where content and id are zeroed. Sites as in `transformer`.
   Raises `ValueError` where ids permute and no order is given.
   """
-  train = dropout_key is not None
-  order_M = None
-  if config.memory != "none" and config.has_slot_ids:
-    order_M = _order(config, slot_order_M, train)
+  slot_key = dropout_key
+  if config.memory == "bank" and dropout_key is not None:
+    slot_key, dropout_key = jax.random.split(dropout_key)
+  options = dict(order_M=slot_order_M, keep_M=slot_keep_M, dropout_key=slot_key)
   guess_BxTxJ = None
   if config.skip_order:
     guess_BxTxJ = skip_lib.predictions(params["skip"]["kernel"], x_BxT)
-  inputs = skip_lib.inputs(x_BxT, guess_BxTxJ)
+  inputs = skip_lib.inputs(x_BxT - float(config.residual), guess_BxTxJ)
   state_BxLxD, activations = transformer.apply(
     config.trunk,
     params,
-    _embed(config, params, inputs, order_M, slot_keep_M),
+    _embed(config, params, inputs, options),
     edits=edits,
     sites=sites,
     dropout_key=dropout_key,
   )
-  read_BxUxD = _read(config, params, state_BxLxD)
+  read_BxUxD = slots_lib.read(config, params, state_BxLxD)
   return _head(config, params, read_BxUxD, guess_BxTxJ), activations
 
 
