@@ -1,0 +1,41 @@
+"""The figures of the form factor and of the operators."""
+
+import dataclasses
+import pathlib
+import tempfile
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import levels_results
+from matplotlib.backends import backend_agg
+from primelens.analyses import plots
+
+
+class FigureTest(parameterized.TestCase):
+  @parameterized.parameters("form_factor", "operators")
+  def test_drawn_without_warnings_and_nothing_leaves_it(self, name):
+    figure = getattr(plots, name)(levels_results.table()[name])
+    with tempfile.TemporaryDirectory() as folder:
+      path = plots.save(figure, pathlib.Path(folder) / "x.png")
+      self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = figure.get_tightbbox(canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    for low, high, most in (
+      (drawn.x0, drawn.x1, width),
+      (drawn.y0, drawn.y1, height),
+    ):
+      self.assertGreater(low, -0.02)
+      self.assertLess(high, most + 0.02)
+    for axes in figure.findobj(match=lambda part: hasattr(part, "get_xlabel")):
+      self.assertNotEmpty(axes.get_xlabel())
+
+  def test_a_short_sequence(self):
+    result = levels_results.form_factor()
+    short = dataclasses.replace(result, scaling=())
+    self.assertNotEmpty(plots.form_factor(short).axes)
+
+
+if __name__ == "__main__":
+  absltest.main()
