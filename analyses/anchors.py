@@ -14,13 +14,17 @@ import threadpoolctl
 
 @dataclasses.dataclass(frozen=True)
 class Anchor:
-  """One-step predictions of spacings (mean 1) and their NLL in nats."""
+  """One-step predictions of spacings (mean 1) and their NLL in nats.
+
+  `scale_N` are the standard deviations of Gaussian anchors, None of others.
+  """
 
   name: str
   parameters: int
   index_N: np.ndarray
   nll_N: np.ndarray
   prediction_N: np.ndarray
+  scale_N: np.ndarray | None = None
 
   @property
   def nll(self) -> float:
@@ -41,7 +45,8 @@ def constant(value_N, train: tuple[int, int], index_N) -> Anchor:
   mean, variance = value_N[slice(*train)].mean(), value_N[slice(*train)].var()
   nll_N = autoregression.gaussian_nll(value_N[index_N] - mean, variance)
   guess_N = np.full(len(index_N), mean)
-  return Anchor("constant Gaussian", 2, index_N, nll_N, guess_N)
+  scale_N = np.full(len(index_N), np.sqrt(variance))
+  return Anchor("constant Gaussian", 2, index_N, nll_N, guess_N, scale_N)
 
 
 def marginal(value_N, train: tuple[int, int], index_N) -> Anchor:
@@ -151,7 +156,7 @@ def adaptive(
   error_N = residual_N[index_N] - guess_N
   nll_N = autoregression.gaussian_nll(error_N, sigma_N**2)
   name = f"adaptive AR({order}), {method.replace('_', ' ')}, W={window:,}"
-  return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N)
+  return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N, sigma_N)
 
 
 def _least_squares(residual_N, start: int, window: int, order: int):
@@ -182,7 +187,9 @@ def _filtered(value_N, index_N, filters, order: int) -> Anchor:
   guess_N = autoregression.predict(value_N - 1, phi_Q, index_N)
   error_N = value_N[index_N] - 1 - guess_N
   nll_N = autoregression.gaussian_nll(error_N, variance)
-  return Anchor(f"AR({order})", order + 1, index_N, nll_N, 1 + guess_N)
+  scale_N = np.full(len(index_N), np.sqrt(variance))
+  name = f"AR({order})"
+  return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N, scale_N)
 
 
 def _checked(value_N, train: tuple[int, int], index_N):

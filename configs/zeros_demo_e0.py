@@ -14,6 +14,7 @@ from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
+from primelens.studies.zeros.settings_forecasts import Rollout
 from primelens.tasks import zeros
 
 
@@ -57,9 +58,12 @@ def get_config() -> experiment.Experiment:
     analyses=settings.Settings(
       masking=settings.Masking(windows=64),
       heads=settings.Heads(windows=64),
+      pruned=settings.Pruned(batch_size=8, windows=64),
+      curriculum=settings.Curriculum(batch_size=8, windows=64),
       evaluation=settings.Evaluation(select_windows=64),
       symbolic=settings.Symbolic(samples=2000),
       formula=settings.Formula(cue_matrices=100, cue_size=128),
       linear=settings.Linear(jacobian_windows=64),
+      rollout=Rollout(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),
     ),
   )

@@ -13,6 +13,7 @@ from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
+from primelens.studies.zeros import settings_forecasts
 from primelens.tasks import zeros
 
 
@@ -75,7 +76,13 @@ def _analyses() -> settings.Settings:
     ),
     masking=settings.Masking(windows=256),
     heads=settings.Heads(windows=256),
+    pruned=settings.Pruned(steps=50, batch_size=32),
+    curriculum=settings.Curriculum(steps=50, batch_size=32),
     formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
     linear=settings.Linear(samples=4000, jacobian_windows=64),
+    rollout=settings_forecasts.Rollout(
+      starts=24, horizon=100, draws=4, rows=32
+    ),
+    calibration=settings_forecasts.Calibration(samples=2000, golden=320),
     symbolic=settings.Symbolic(samples=2000),
   )
