@@ -1,0 +1,153 @@
+"""Prime lines: waves at the logarithms of primes in a sequence along heights.
+
+By the explicit formula the residual r_n of the spacing that starts at the zero
+g_n holds a wave cos(g_n ln p + phase) for every prime p. The functions take
+any numbers r_n at any heights g_n: spacings, or a network's predictions of
+them. On the host, in float64. Source: zeta spec, section 7.1.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from primelens.analyses import statistics
+
+_CHUNK = 4_000_000  # waves' values held at once
+
+
+class Lines(NamedTuple):
+  """Amplitudes with p-values against a null of the same frequencies.
+
+  `max_t_Q` controls the chance of any false finding among them, `bh_Q` the
+  share of false ones.
+  """
+
+  amplitude_Q: np.ndarray
+  p_Q: np.ndarray
+  max_t_Q: np.ndarray
+  bh_Q: np.ndarray
+
+
+def amplitudes(residual: Any, height_N: Any, frequency_Q: Any) -> np.ndarray:
+  """Returns |(2 / n) sum_n r_n exp(i g_n w)| of every frequency: ...xQ.
+
+  Of one sequence N or of several at the same heights, RxN. The mean of each is
+  taken off first, lest its own leakage be read as a wave. A wave A cos(w g) is
+  found with amplitude A where w spans many periods.
+
+  Raises ValueError if residuals and heights differ in number.
+  """
+  residual = np.asarray(residual, np.float64)
+  height_N = np.asarray(height_N, np.float64)
+  frequency_Q = np.asarray(frequency_Q, np.float64)
+  if residual.shape[-1:] != height_N.shape:
+    raise ValueError(
+      f"need a residual per height, got {residual.shape} and {height_N.shape}."
+    )
+  residual = residual - residual.mean(-1, keepdims=True)
+  total = np.zeros((2, *residual.shape[:-1], len(frequency_Q)))
+  step = max(1, _CHUNK // max(1, len(frequency_Q)))
+  for first in range(0, len(height_N), step):
+    part = slice(first, first + step)
+    phase_NxQ = height_N[part, None] * frequency_Q
+    total[0] += residual[..., part] @ np.cos(phase_NxQ)
+    total[1] += residual[..., part] @ np.sin(phase_NxQ)
+  return 2 / len(height_N) * np.hypot(*total)
+
+
+def law(prime_Q: Any, height: float, *, power: int = 1) -> np.ndarray:
+  """Returns the amplitude that S(t) gives residuals at the frequency m ln p.
+
+  2 |sin(d m ln p / 2)| / (pi m p^(m/2)), d = 2 pi / ln(g / 2 pi) the mean gap:
+  r_n = -[S(g_n+1) - S(g_n)] with the gap replaced by its mean, so that large
+  primes come out above what is measured (by a fifth below 3,000).
+  """
+  prime_Q = np.asarray(prime_Q, np.float64)
+  gap = 2 * np.pi / np.log(height / (2 * np.pi))
+  turn_Q = np.sin(gap * power * np.log(prime_Q) / 2)
+  return 2 * np.abs(turn_Q) / (np.pi * power * prime_Q ** (power / 2))
+
+
+def powers(prime_Q: Any, limit: int) -> np.ndarray:
+  """Returns the powers p^m, m >= 2, up to a limit, rising."""
+  found = []
+  for prime in np.asarray(prime_Q).tolist():
+    power = prime**2
+    while power <= limit:
+      found.append(power)
+      power *= prime
+  return np.array(sorted(found), np.int64)
+
+
+def composites(prime_Q: Any, limit: int) -> np.ndarray:
+  """Returns the numbers 2..limit that are no prime and no power of one.
+
+  `prime_Q` has all primes up to the limit. The explicit formula has no wave at
+  their logarithms: a null with the same frequencies' density.
+  """
+  lone = np.ones(limit + 1, bool)
+  lone[:2] = False
+  lone[np.asarray(prime_Q)] = False
+  lone[powers(prime_Q, limit)] = False
+  return np.flatnonzero(lone)
+
+
+def jittered(frequency_Q: Any, height_N: Any, *, seed: int) -> np.ndarray:
+  """Returns the frequencies moved aside by 3 to 10 of their resolution.
+
+  Which is 2 pi / (g_last - g_first): near the line, and beyond its main lobe.
+  """
+  rng = np.random.default_rng(seed)
+  frequency_Q = np.asarray(frequency_Q, np.float64)
+  width = 2 * np.pi / np.ptp(height_N)
+  side_Q = rng.choice([-1, 1], len(frequency_Q))
+  return frequency_Q + width * side_Q * rng.uniform(3, 10, len(frequency_Q))
+
+
+def elsewhere(
+  avoid_Q: Any, height_N: Any, count: int, *, seed: int
+) -> np.ndarray:
+  """Returns random frequencies within the range of those to avoid, rising.
+
+  Uniform, 3 resolutions (see `jittered`) or more from each of them. Raises
+  ValueError where they leave less than a tenth of the range.
+  """
+  rng = np.random.default_rng(seed)
+  avoid_Q = np.sort(np.asarray(avoid_Q, np.float64))
+  width = 2 * np.pi / np.ptp(height_N)
+  drawn = rng.uniform(avoid_Q[0], avoid_Q[-1], 10 * count)
+  right = np.searchsorted(avoid_Q, drawn)
+  near = np.minimum(drawn - avoid_Q[right - 1], avoid_Q[right] - drawn)
+  kept = drawn[near > 3 * width][:count]
+  if len(kept) < count:
+    raise ValueError(
+      f"{len(avoid_Q)} frequencies leave no room: use more data."
+    )
+  return np.sort(kept)
+
+
+def shuffled(
+  residual_N: Any, height_N: Any, frequency_Q: Any, *, draws: int, seed: int
+) -> np.ndarray:
+  """Returns the amplitudes of shuffled residuals at the same heights: RxQ."""
+  rng = np.random.default_rng(seed)
+  residual_N = np.asarray(residual_N, np.float64)
+  null_RxN = np.stack([rng.permutation(residual_N) for _ in range(draws)])
+  return amplitudes(null_RxN, height_N, frequency_Q)
+
+
+def lines(amplitude_Q: Any, null_RxQ: Any) -> Lines:
+  """Returns amplitudes with p-values corrected for all their frequencies.
+
+  Without an order a sequence has the same law of amplitudes at every
+  frequency, so p pools the null over them: the smallest is 1 / (R Q + 1).
+  """
+  amplitude_Q, null_RxQ = np.asarray(amplitude_Q), np.asarray(null_RxQ)
+  pooled = np.sort(null_RxQ.ravel())
+  below_Q = np.searchsorted(pooled, amplitude_Q, side="left")
+  p_Q = (1 + len(pooled) - below_Q) / (len(pooled) + 1)
+  return Lines(
+    amplitude_Q=amplitude_Q,
+    p_Q=p_Q,
+    max_t_Q=statistics.max_t(amplitude_Q, null_RxQ),
+    bh_Q=statistics.benjamini_hochberg(p_Q),
+  )

@@ -1,0 +1,144 @@
+from absl.testing import absltest
+from absl.testing import parameterized
+import numpy as np
+from primelens.analyses import prime_lines
+from primelens.tasks import primes
+from primelens.tasks import zeros
+
+
+def _heights(count, seed=0):
+  rng = np.random.default_rng(seed)
+  return 1e4 + np.cumsum(rng.uniform(0.2, 0.8, count))
+
+
+class AmplitudesTest(parameterized.TestCase):
+  def test_planted_waves_are_found_with_their_amplitudes(self):
+    height_N = _heights(20_000)
+    wave = lambda w, phase: np.cos(w * height_N + phase)
+    residual_N = 0.3 * wave(0.7, 1.0) - 0.1 * wave(2.3, 0.4) + 5
+    found = prime_lines.amplitudes(residual_N, height_N, [0.7, 2.3, 1.5])
+    np.testing.assert_allclose(found, [0.3, 0.1, 0.0], atol=0.005)
+
+  def test_equals_the_sum_written_out(self):
+    height_N = _heights(50)
+    residual_N = np.random.default_rng(1).normal(size=50)
+    centred_N = residual_N - residual_N.mean()
+    expected = abs(2 / 50 * np.sum(centred_N * np.exp(1.3j * height_N)))
+    (found,) = prime_lines.amplitudes(residual_N, height_N, [1.3])
+    self.assertAlmostEqual(found, expected)
+
+  def test_rows_are_their_own(self):
+    height_N = _heights(60)
+    both = np.random.default_rng(1).normal(size=(2, 60))
+    found = prime_lines.amplitudes(both, height_N, [0.5, 1.5, 2.5])
+    for row, each in zip(both, found, strict=True):
+      alone = prime_lines.amplitudes(row, height_N, [0.5, 1.5, 2.5])
+      np.testing.assert_allclose(each, alone)
+
+  def test_noise_has_the_rayleigh_law(self):
+    # A^2 n / (4 sigma^2) is exponential: median sigma sqrt(4 ln 2 / n).
+    height_N = _heights(4_000)
+    noise_N = np.random.default_rng(2).normal(0, 0.4, 4_000)
+    frequency_Q = np.linspace(1, 6, 800)
+    found = prime_lines.amplitudes(noise_N, height_N, frequency_Q)
+    expected = 0.4 * np.sqrt(4 * np.log(2) / 4_000)
+    self.assertAlmostEqual(np.median(found) / expected, 1, delta=0.12)
+
+  def test_bad_shapes_are_refused(self):
+    with self.assertRaisesRegex(ValueError, "a residual per height"):
+      prime_lines.amplitudes(np.ones(3), np.ones(4), [1.0])
+
+
+class NumbersTest(parameterized.TestCase):
+  def test_powers_and_composites_partition_the_numbers(self):
+    prime_Q = primes.below(31)
+    power_E = prime_lines.powers(prime_Q, 30)
+    np.testing.assert_array_equal(power_E, [4, 8, 9, 16, 25, 27])
+    composite_E = prime_lines.composites(prime_Q, 30)
+    np.testing.assert_array_equal(
+      composite_E, [6, 10, 12, 14, 15, 18, 20, 21, 22, 24, 26, 28, 30]
+    )
+
+  def test_jittered_leave_the_main_lobe_and_stay_near(self):
+    height_N = _heights(1_000)
+    frequency_Q = np.linspace(1, 2, 500)
+    width = 2 * np.pi / (height_N[-1] - height_N[0])
+    moved = prime_lines.jittered(frequency_Q, height_N, seed=0) - frequency_Q
+    self.assertBetween(np.abs(moved).min() / width, 3, 3.2)
+    self.assertBetween(np.abs(moved).max() / width, 9.8, 10)
+    self.assertBetween(np.mean(moved > 0), 0.4, 0.6)
+
+  def test_elsewhere_is_far_from_every_line(self):
+    height_N = _heights(1_000)
+    avoid_Q = np.log(primes.below(100))
+    found = prime_lines.elsewhere(avoid_Q, height_N, 200, seed=0)
+    width = 2 * np.pi / (height_N[-1] - height_N[0])
+    distance = np.abs(found[:, None] - avoid_Q).min()
+    self.assertGreater(distance, 3 * width)
+    self.assertLen(found, 200)
+    with self.assertRaisesRegex(ValueError, "leave no room"):
+      prime_lines.elsewhere(np.log(primes.below(100)), _heights(9), 9, seed=0)
+
+
+class LinesTest(absltest.TestCase):
+  def test_a_wave_is_found_and_noise_is_not(self):
+    height_N = _heights(3_000)
+    rng = np.random.default_rng(3)
+    frequency_Q = np.linspace(1, 6, 60)
+    residual_N = rng.normal(size=3_000) + 0.3 * np.cos(
+      frequency_Q[7] * height_N
+    )
+    null_RxQ = prime_lines.shuffled(
+      residual_N, height_N, frequency_Q, draws=100, seed=0
+    )
+    amplitude_Q = prime_lines.amplitudes(residual_N, height_N, frequency_Q)
+    found = prime_lines.lines(amplitude_Q, null_RxQ)
+    self.assertEqual(list(np.flatnonzero(found.max_t_Q < 0.05)), [7])
+    self.assertIn(7, np.flatnonzero(found.bh_Q < 0.05))
+    self.assertAlmostEqual(found.p_Q[7], 1 / (100 * 60 + 1))
+    self.assertAlmostEqual(found.max_t_Q[7], 1 / 101)
+    rest = np.delete(found.p_Q, 7)
+    self.assertBetween(np.mean(rest), 0.35, 0.65)
+
+
+class OdlyzkoTest(absltest.TestCase):
+  """The yardstick of the zeta spec, section 7.1: 20,000 zeros."""
+
+  def test_lines_of_primes_in_the_zeros(self):
+    series = zeros.load(zeros.Config())
+    part = slice(1_900_000, 1_920_000)  # from zero number 1,900,001
+    residual_N = series.value_N[part].astype(np.float64) - 1
+    height_N = series.ordinate_N[part]
+    prime_Q = primes.below(3_000)
+    found = prime_lines.amplitudes(residual_N, height_N, np.log(prime_Q))
+    law_Q = prime_lines.law(prime_Q, height_N.mean())
+    self.assertLen(prime_Q, 430)
+    some = np.searchsorted(prime_Q, [2, 3, 5, 7, 11, 101, 499, 997, 2003])
+    amplitude = [
+      *(0.0804, 0.1021, 0.1125, 0.1120, 0.1051),
+      *(0.0465, 0.0189, 0.0100, 0.0074),
+    ]
+    law = [
+      *(0.0808, 0.1038, 0.1159, 0.1168, 0.1123),
+      *(0.0591, 0.0285, 0.0196, 0.0130),
+    ]
+    np.testing.assert_allclose(found[some], amplitude, atol=6e-5)
+    np.testing.assert_allclose(law_Q[some], law, atol=6e-5)
+    correlation = np.corrcoef(found, law_Q)[0, 1]
+    self.assertAlmostEqual(correlation, 0.988, delta=6e-4)
+    slope = found @ law_Q / (law_Q @ law_Q)
+    self.assertAlmostEqual(slope, 0.78, delta=0.005)
+    composite_E = prime_lines.composites(prime_Q, 2_999)
+    null = prime_lines.amplitudes(residual_N, height_N, np.log(composite_E))
+    self.assertAlmostEqual(np.median(null), 0.0045, delta=3e-4)
+    self.assertAlmostEqual(null.max(), 0.016, delta=5e-4)
+    self.assertEqual(np.sum(found > null.max()), 122)
+    # Powers carry sin(m t ln p) / (m p^(m/2)) of S.
+    for power, exponent in ((4, 2), (8, 3), (16, 4)):
+      (line,) = prime_lines.amplitudes(residual_N, height_N, [np.log(power)])
+      (expected,) = prime_lines.law([2], height_N.mean(), power=exponent)
+      self.assertAlmostEqual(line / expected, 1, delta=0.15)
+
+
+if __name__ == "__main__":
+  absltest.main()
