@@ -133,7 +133,7 @@ def _sweep(run, bundle_S, rows, windows):
   return np.asarray(nll, np.float64)
 
 
-def _bundle(run, params_S, select, rows):
+def bundle(run, params_S, select, rows):
   """Returns params, mean head outputs (over select) and ranks, by seed."""
   trunk = run.experiment.model.trunk
   grid = (trunk.layers, trunk.heads)
@@ -164,8 +164,8 @@ def run(run) -> Result:
   test, start_N = run.batches("test", settings.windows)
   select, _ = run.batches("select", settings.windows)
   rows = removals(trunk.layers, trunk.heads)
-  bundle_S = _bundle(run, run.params_S, select, rows)
-  fresh_S = _bundle(run, run.untrained_S(), select, rows)
+  bundle_S = bundle(run, run.params_S, select, rows)
+  fresh_S = bundle(run, run.untrained_S(), select, rows)
   singles = 1 + 3 * trunk.layers * trunk.heads
   alone = {name: row[:singles] for name, row in rows.items()}
   trained = _sweep(run, bundle_S, rows, test)
