@@ -16,6 +16,7 @@ from primelens.studies.zeros import pairs as pairs_lib
 from primelens.tasks import surrogates
 
 LAGS = 8
+STRETCHES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,11 +26,14 @@ class Result:
   `front` has the Pareto fronts of symbolic regression per target (held-out
   MSE against our own complexity count), `null` marking permuted targets.
   `published` has the published formulas with their numbers refitted.
+  `heights` has c of c / (s1 + s2 + s3), of the truth alone, on stretches of
+  equal length from the lowest spacing to the highest.
   """
 
   closed: tuple[dict, ...]
   front: tuple[dict, ...]
   published: tuple[dict, ...]
+  heights: tuple[dict, ...]
   train_samples: int
   test_samples: int
 
@@ -159,6 +163,35 @@ def _published(run, target: Target) -> list[dict]:
   ]
 
 
+def _heights(run) -> list[dict]:
+  """Returns c of three lags on every stretch, with its interval."""
+  bootstrap, series = run.settings.bootstrap, run.series
+  value_N = series.value_N.astype(np.float64)
+  records = []
+  for index_N in np.array_split(np.arange(3, len(value_N)), STRETCHES):
+    lag_NxQ = regression.lag_matrix(value_N, index_N, 3)
+    target_N = value_N[index_N]
+    draw_RxQ = closed_forms.reciprocal_draws(
+      lag_NxQ,
+      target_N,
+      block=bootstrap.block,
+      draws=bootstrap.samples // 4,
+      seed=bootstrap.seed,
+    )
+    low_Q, high_Q = regression.interval(draw_RxQ)
+    records.append(
+      {
+        "first": int(index_N[0]),
+        "last": int(index_N[-1]),
+        "c": float(closed_forms.reciprocal(lag_NxQ, target_N)[2]),
+        "low": float(low_Q[2]),
+        "high": float(high_Q[2]),
+        "mean_target": float(target_N.mean()),
+      }
+    )
+  return records
+
+
 def run(run) -> Result:
   """Returns the closed forms and fronts of a run and of its surrogates."""
   own, surrogate = _of_run(run), _surrogates(run)
@@ -178,6 +211,7 @@ def run(run) -> Result:
       for name in ("model", "truth")
       for row in _published(run, by_name[name])
     ),
+    heights=tuple(_heights(run)),
     train_samples=len(own[0].train_N),
     test_samples=len(own[0].test_N),
   )

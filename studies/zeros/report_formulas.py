@@ -32,7 +32,26 @@ def formula(result) -> page.Markup:
     f"All closed forms ({len(result.closed)})", _closed(result.closed)
   )
   tables = [_constants(result), *_fronts(result), *_published(result)]
-  return page.join([*tables, every])
+  return page.join([*tables, _heights(result.heights), every])
+
+
+def _heights(records) -> page.Markup:
+  """Returns c of three lags by stretch of the sequence."""
+  rows = [
+    (f"{r['first']:,} to {r['last']:,}", _constant(r), _mean(r))
+    for r in records
+  ]
+  table = page.table(
+    ("spacings", "c of 3 lags", "mean spacing"),
+    rows,
+    caption="The constant on the true spacings by height, with its interval;"
+    " no network takes part.",
+  )
+  return page.details(f"The constant by height ({len(rows)} stretches)", table)
+
+
+def _mean(record) -> str:
+  return page.number(record["mean_target"], digits=3)
 
 
 def _constants(result) -> page.Markup:

@@ -26,13 +26,16 @@ def pi(results) -> Verdict:
     f"{row['mean_target']:.3f}"
     for target, row in rows.items()
   )
+  by_height = [row["c"] for row in _first(results, "formula").heights]
   holds = rows["truth"]["low"] <= math.pi <= rows["truth"]["high"]
   return Verdict(
     status="reproduced" if holds else "not reproduced",
     because=f"Least-squares c: {text}. Three spacings sum to 3 on average, "
     "and the more that sum varies the further c falls below 3: least for the "
     "truth and CUE, most for shuffled spacings. A model whose mean is too "
-    "large by a factor gives a c too large by that factor.",
+    "large by a factor gives a c too large by that factor. On "
+    f"{len(by_height)} stretches by height the truth's c is "
+    f"{min(by_height):.3f} to {max(by_height):.3f}.",
     numbers=numbers,
   )
 

@@ -109,7 +109,15 @@ def formula_result():
   ]
   refitted = {"target": "truth", "published": "3.01/(s1 + 1.89)"}
   refitted |= {"published_mse": 0.135, "expression": "2.5/(s1 + 1.5)"} | scores
-  return formula.Result(tuple(closed), tuple(front), (refitted,), 100, 100)
+  height = dict(first=3, last=99, c=2.9, low=2.8, high=3.0, mean_target=1.0)
+  return formula.Result(
+    closed=tuple(closed),
+    front=tuple(front),
+    published=(refitted,),
+    heights=(height,),
+    train_samples=100,
+    test_samples=100,
+  )
 
 
 def linear_result():

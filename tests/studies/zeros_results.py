@@ -91,7 +91,8 @@ def formula(
           "test_correlation": 0.385,
         }
       )
-  return SimpleNamespace(closed=tuple(rows))
+  heights = ({"c": truth}, {"c": truth + 0.01})
+  return SimpleNamespace(closed=tuple(rows), heights=heights)
 
 
 def linear(lags=(-0.4467, -0.2819, -0.1586), r2=0.178):

@@ -1,4 +1,5 @@
 import functools
+import itertools
 import math
 import tempfile
 from unittest import mock
@@ -87,6 +88,17 @@ class FormulaTest(absltest.TestCase):
         self.assertLess(row["high"] - row["low"], 0.08 * k)
       row = self._closed("c / sum of 3 lags")[target]
       self.assertLess(row["high"], math.pi)
+
+  def test_the_constant_by_height(self):
+    rows = self.result.heights
+    self.assertLen(rows, formula.STRETCHES)
+    self.assertEqual((rows[0]["first"], rows[-1]["last"]), (3, 99_999))
+    for before, after in itertools.pairwise(rows):
+      self.assertEqual(before["last"] + 1, after["first"])
+    for row in rows:  # a tenth of the rows each
+      self.assertAlmostEqual(row["c"], 2.75, delta=0.05)
+      self.assertLess(row["low"], row["c"])
+      self.assertGreater(row["high"], row["c"])
 
   def test_a_mean_too_large_gives_a_constant_too_large(self):
     # y = bias (1 - slope + slope s1) and E[s1 / S] = 1 / k by symmetry.
