@@ -21,9 +21,13 @@ GAPS := a b c c_few shuffled cramer marginal gaussian constant logistic wide \
   mixed wide_mixed chaos chaos_c held_random held_tail flows context kernel \
   kernel_shuffled kernel_wide kernel_logistic kernel_logistic_wide
 ADDERS := $(subst $(empty) $(empty),$(comma),$(SETTINGS:%=runs/addition_p10/%))
+LEAKS := $(foreach mode,leaky_as_published memory_blind none,\
+  $(foreach reads,spacings residuals,$(mode)-$(reads)-learned \
+  $(mode)-$(reads)-rotary))
+BANKS := $(subst $(empty) $(empty),$(comma),$(LEAKS:%=runs/zeros_leak/%))
 PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
 
-.PHONY: help demo addition primes test lint types bench report venv wheel
+.PHONY: help demo addition primes leak test lint types bench report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -50,11 +54,21 @@ primes: venv ## trains networks on gaps with all controls, reads them, writes a 
 	$(BIN)/python analyze.py --workdir=$(PRIMES)
 	@echo "The report: $(CURDIR)/runs/primes_small/report.html"
 
+leak: venv ## trains banks of slots under three masks, reads what they are told
+	for run in $(LEAKS); do \
+	  $(BIN)/python train.py --config=zeros_leak:$$(echo $$run | tr - ,) \
+	    --workdir=runs/zeros_leak/$$run || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(BANKS) \
+	  --only=anchors,leak,claims,report
+	@echo "The report: $(CURDIR)/runs/zeros_leak/report.html"
+
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report
 
+# Compilation takes one core per process: as many processes as cores.
 test: venv ## runs the tests; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: venv ## checks format, style and types
 	$(BIN)/ruff format --check .
