@@ -8,6 +8,7 @@ import dataclasses
 from typing import Any, Literal
 
 from primelens import tasks
+from primelens.models import binned
 from primelens.models import encoder
 from primelens.models import fit as fit_lib
 from primelens.models import indices
@@ -18,6 +19,7 @@ from primelens.tasks import checks
 
 MODELS = {
   "spacing": spacing.Config,
+  "binned": binned.Config,
   "tokens": tokens.Config,
   "encoder": encoder.Config,
   "indices": indices.Config,

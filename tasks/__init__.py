@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from primelens.tasks import addition
+from primelens.tasks import binned
 from primelens.tasks import primes
 from primelens.tasks import surrogates
 from primelens.tasks import text
@@ -12,6 +13,7 @@ from primelens.tasks import zeros
 KINDS = {
   "zeros": zeros.Config,
   "surrogate": surrogates.Config,
+  "binned": binned.Config,
   "addition": addition.Config,
   "text": text.Config,
   "primes": primes.Config,
@@ -19,6 +21,7 @@ KINDS = {
 LOADERS: dict[str, Callable[[Any], Any]] = {
   "zeros": zeros.load,
   "surrogate": surrogates.load,
+  "binned": binned.load,
   "addition": addition.load,
   "text": text.load,
   "primes": primes.load,

@@ -5,6 +5,9 @@ from absl.testing import parameterized
 import jax
 from primelens.configs import addition_p10
 from primelens.configs import text_sum
+from primelens.configs import zeros_bank
+from primelens.configs import zeros_binned
+from primelens.configs import zeros_leak
 from primelens.models import optimizer
 from primelens.studies import cli
 from primelens.studies import experiment
@@ -16,6 +19,11 @@ NAMES = (
   *CONFIGS,
   *(f"zeros_prefix:{variant}" for variant in ("v0", "v1", "e1", "e2")),
   "zeros_postfix_e5:e5.5",
+  *(f"zeros_bank:{mode}" for mode in zeros_bank.MODES),
+  *(f"zeros_flash:{mode}" for mode in zeros_bank.MODES),
+  *(f"zeros_leak:{variant}" for variant in zeros_leak.VARIANTS),
+  *(f"zeros_binned:{name}" for name in zeros_binned.MODELS),
+  *(f"zeros_binned:{name}" for name in zeros_binned.CONTROLS),
   *(f"addition_p10:{variant}" for variant in addition_p10.VARIANTS),
   "addition_p113:32",
   *(f"text_sum:{variant}" for variant in text_sum.VARIANTS),
@@ -35,6 +43,13 @@ PARAMETERS = {
   "zeros_postfix_e4": 4_804_392,
   "zeros_postfix_e5": 4_804_392,
   "zeros_postfix_e5:e5.5": 4_804_392,
+  "zeros_baseline": 4_797_464,
+  "zeros_bank": 4_801_560,
+  "zeros_bank:leaky_as_published": 4_801_560,
+  "zeros_bank:none": 4_797_464,
+  "zeros_flash": 4_733_976,
+  "zeros_flash:leaky_as_published": 4_733_976,
+  "zeros_flash:none": 4_733_976 - 8 * 256,
 }
 # The published hyper-parameters, by family of training scripts.
 CAUSAL = {
@@ -194,7 +209,9 @@ class ConfigsTest(parameterized.TestCase):
     self.assertEqual(config.model.components, 8)
     self.assertEqual(config.model.skip_order, 0)  # no head start
 
-  @parameterized.parameters("zeros_prefix", "zeros_postfix_e5")
+  @parameterized.parameters(
+    "zeros_prefix", "zeros_postfix_e5", "zeros_bank", "zeros_flash"
+  )
   def test_unknown_variants_are_refused(self, name):
     with self.assertRaisesRegex(ValueError, "'e9' is not one of .*e"):
       cli.load_config(f"{name}:e9")

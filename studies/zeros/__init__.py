@@ -3,15 +3,32 @@
 from primelens.studies.study import Analysis
 from primelens.studies.study import Study
 from primelens.studies.zeros import anchors
+from primelens.studies.zeros import binned
+from primelens.studies.zeros import calibration
 from primelens.studies.zeros import claims
 from primelens.studies.zeros import cost
+from primelens.studies.zeros import curriculum
+from primelens.studies.zeros import form_factor
 from primelens.studies.zeros import formula
+from primelens.studies.zeros import gue
 from primelens.studies.zeros import heads
+from primelens.studies.zeros import hermiticity
+from primelens.studies.zeros import kernels
+from primelens.studies.zeros import leak
 from primelens.studies.zeros import linear
 from primelens.studies.zeros import masking
+from primelens.studies.zeros import memory_effect
+from primelens.studies.zeros import memory_effect_arms
+from primelens.studies.zeros import operators
+from primelens.studies.zeros import perplexity
+from primelens.studies.zeros import predictors
+from primelens.studies.zeros import prime_lines
 from primelens.studies.zeros import program
+from primelens.studies.zeros import pruned
 from primelens.studies.zeros import report
+from primelens.studies.zeros import rollout
 from primelens.studies.zeros import settings
+from primelens.studies.zeros import slots
 
 ANALYSES = {
   "anchors": Analysis(
@@ -23,21 +40,112 @@ ANALYSES = {
     masking.run,
     masking.Result,
     "Magnitude masks beside random masks, noise and recalibration.",
+    binned.obstacle,
   ),
   "heads": Analysis(
     heads.run,
     heads.Result,
     "Every head removed: zero, mean, and the published residual slice.",
+    binned.obstacle,
   ),
   "formula": Analysis(
     formula.run,
     formula.Result,
     "Closed forms and symbolic regression of the model, the truth, CUE.",
+    binned.obstacle,
   ),
   "linear": Analysis(
     linear.run,
     linear.Result,
     "The linear operator of the model beside OLS on the truth.",
+    binned.obstacle,
+  ),
+  "leak": Analysis(
+    leak.run,
+    leak.Result,
+    "What a window tells a network of its own targets, equal context.",
+    obstacle=leak.obstacle,
+  ),
+  "rollout": Analysis(
+    rollout.run,
+    rollout.Result,
+    "Predictions fed back, beside constant, AR(p) and adaptive filters.",
+    binned.obstacle,
+  ),
+  "calibration": Analysis(
+    calibration.run,
+    calibration.Result,
+    "PIT, intervals, CRPS, conformal prediction; the golden batch.",
+    binned.obstacle,
+  ),
+  "gue": Analysis(
+    gue.run,
+    gue.Result,
+    "Correlations of the zeros by height beside exact references.",
+    gue.obstacle,
+  ),
+  "prime_lines": Analysis(
+    prime_lines.run,
+    prime_lines.Result,
+    "Waves at the logarithms of primes, beside frequencies of none.",
+    prime_lines.obstacle,
+  ),
+  "predictors": Analysis(
+    predictors.run,
+    predictors.Result,
+    "The sine kernel's exact predictor beside filters and the model.",
+    predictors.obstacle,
+  ),
+  "form_factor": Analysis(
+    form_factor.run,
+    form_factor.Result,
+    "Form factor, number variance and the peak at tau = 1, beside twins.",
+  ),
+  "operators": Analysis(
+    operators.run,
+    operators.Result,
+    "Matrices made of a kernel, with and without disorder; drawn levels.",
+  ),
+  "perplexity": Analysis(
+    perplexity.run,
+    perplexity.Result,
+    "Binned networks beside marginal and filters, and what they leak.",
+    binned.others,
+  ),
+  "memory_effect": Analysis(
+    memory_effect.run,
+    memory_effect.Result,
+    "Trajectories drawn with memories, placebos and neither.",
+    memory_effect_arms.obstacle,
+  ),
+  "kernels": Analysis(
+    kernels.run,
+    kernels.Result,
+    "Attention by distance: every head, by many families, and as published.",
+    kernels.obstacle,
+  ),
+  "hermiticity": Analysis(
+    hermiticity.run,
+    hermiticity.Result,
+    "Queries against keys, memory vectors against ln p, with their nulls.",
+  ),
+  "slots": Analysis(
+    slots.run,
+    slots.Result,
+    "Memory slots removed, alike, read and permuted, beside untrained ones.",
+    slots.obstacle,
+  ),
+  "pruned": Analysis(
+    pruned.run,
+    pruned.Result,
+    "Heads, layers and weights removed, counted, and trained again.",
+    binned.obstacle,
+  ),
+  "curriculum": Analysis(
+    curriculum.run,
+    curriculum.Result,
+    "Students of a masked teacher, beside no teacher and other teachers.",
+    binned.obstacle,
   ),
 }
 CLAIMS = claims.CLAIMS

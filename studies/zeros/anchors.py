@@ -10,7 +10,6 @@ from primelens.analyses import anchors
 from primelens.analyses import statistics
 from primelens.analyses import sweeps
 from primelens.analyses import trees
-from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies.zeros import program
@@ -115,7 +114,7 @@ def run(run) -> Result:
     ),
     height_P=np.array(first if heights is None else heights[first], float),
     **_permuted(run),
-    memory=run.experiment.model.memory,
+    memory=program.memory_name(run.experiment.model),
     parameters=rows[0]["parameters"],
     scored=int(index_NxU.size),
     min_context=int(window_NxT1.shape[1] - index_NxU.shape[1]),
@@ -125,7 +124,7 @@ def run(run) -> Result:
 
 
 @functools.cache
-def _order_score(apply_fn, batch: int):
+def order_score(apply_fn, batch: int):
   """Returns `f(params, slot order, windows) -> nll_N` of the last target."""
 
   def score(params, order_M, window_NxT1):
@@ -153,7 +152,7 @@ def _permuted(run) -> dict:
   count = min(there, evaluation.permutation_windows)
   window_NxT1, _ = run.batches("test", count)
   nll_SxRxN = sweeps.over(
-    _order_score(run.apply, evaluation.batch),
+    order_score(run.apply, evaluation.batch),
     run.params_S,
     jnp.asarray(spacing.slot_orders(model.slots, evaluation.permutations)),
     data=(jnp.asarray(window_NxT1),),
@@ -187,10 +186,9 @@ def _row(name, parameters, interval, r2, **more) -> dict:
 
 def _model(run, name: str, window_NxT1, start_N, params_S=None):
   """Returns a network's NLL by window, SxN, and its row of the table."""
-  mixture = scoring.mixtures(run, window_NxT1, params_S)
-  nll_SxN = scoring.nll(mixture, window_NxT1).mean(-1)
-  mean_SxNxU = np.asarray(mixture_lib.mean(mixture))
-  truth_NxU = scoring.truth(mixture, window_NxT1)
+  nll_SxNxU, mean_SxNxU = scoring.predictions(run, window_NxT1, params_S)
+  nll_SxN = nll_SxNxU.mean(-1)
+  truth_NxU = window_NxT1[:, -mean_SxNxU.shape[-1] :]
   error = np.mean((mean_SxNxU - truth_NxU[None]) ** 2)
   count = transformer.parameter_count(run.params_S) // len(nll_SxN)
   interval = scoring.interval(run, nll_SxN, start_N)

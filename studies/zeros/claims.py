@@ -1,6 +1,16 @@
 """The zeros study's trial: published claims on order, masks, heads and pi."""
 
 from primelens.studies.trial import Claim
+from primelens.studies.zeros import claims_binned
+from primelens.studies.zeros import claims_forecasts
+from primelens.studies.zeros import claims_form_factor
+from primelens.studies.zeros import claims_gue
+from primelens.studies.zeros import claims_hermiticity
+from primelens.studies.zeros import claims_kernels
+from primelens.studies.zeros import claims_leak
+from primelens.studies.zeros import claims_operators
+from primelens.studies.zeros import claims_pruned
+from primelens.studies.zeros import claims_slots
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_formulas as formulas
 from primelens.studies.zeros import verdicts_networks as networks
@@ -95,4 +105,14 @@ CLAIMS = (
     reported="-0.4467, -0.2819, -0.1586, sum -0.887",
     test=formulas.operator,
   ),
+  *claims_slots.CLAIMS,
+  *claims_pruned.CLAIMS,
+  *claims_forecasts.CLAIMS,
+  *claims_form_factor.CLAIMS,
+  *claims_operators.CLAIMS,
+  *claims_leak.CLAIMS,
+  *claims_kernels.CLAIMS,
+  *claims_hermiticity.CLAIMS,
+  *claims_gue.CLAIMS,
+  *claims_binned.CLAIMS,
 )

@@ -4,10 +4,13 @@ import jax
 from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies.study import Cost
+from primelens.studies.zeros import binned
 
 
 def step(experiment) -> Cost:
   """Returns the cost of one step of one seed, as an estimate."""
+  if experiment.model.kind == "binned":
+    return binned.cost(experiment)
   model, batch_size = experiment.model, experiment.fit.batch_size
   return Cost(
     parameters=parameters(model),

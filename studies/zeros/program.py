@@ -11,6 +11,7 @@ from primelens.models import auxiliary
 from primelens.models import fit
 from primelens.models import spacing
 from primelens.studies import study
+from primelens.studies.zeros import binned
 from primelens.tasks import windows
 
 
@@ -47,8 +48,8 @@ def check(experiment) -> None:
   """Raises `ValueError` where task and model disagree on the window."""
   task, model = experiment.task, experiment.model
   for part, room, kinds in (
-    (task, "task", ("zeros", "surrogate")),
-    (model, "model", ("spacing",)),
+    (task, "task", ("zeros", "surrogate", "binned")),
+    (model, "model", ("spacing", "binned")),
   ):
     if part.kind not in kinds:
       raise ValueError(
@@ -66,6 +67,8 @@ def bind(experiment):
 
   They fix the slot ids, or name an order, wherever ids may permute.
   """
+  if experiment.model.kind == "binned":
+    return binned.bind(experiment.model)
   mode = experiment.model.eval_slot_ids
   fixed = "fixed" if mode == "permute_per_batch" else mode
   return spacing.bind(
@@ -109,6 +112,8 @@ def skip_start(
 def build(experiment, series: windows.Series):
   """Returns the fit's program, its data and its select batch."""
   model, settings = experiment.model, experiment.fit
+  if model.kind == "binned":
+    return binned.build(experiment, series)
   first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
   data: dict[str, Any] = {"value_N": series.value_N}
@@ -153,6 +158,12 @@ def data_name(task, series: windows.Series) -> str:
   """
   source = task.kind if task.kind == "zeros" else task.ensemble
   return f"{len(series.value_N):,} spacings of {source}, {task.split}"
+
+
+def memory_name(model) -> str:
+  """Returns the kind of memory, of a bank of slots with its mask."""
+  bank = model.kind == "spacing" and model.memory == "bank"
+  return f"bank_{model.trunk.mask}" if bank else model.memory
 
 
 def scored_context(model: spacing.Config, min_context: int) -> int:

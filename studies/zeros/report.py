@@ -2,8 +2,17 @@
 
 from primelens.studies.study import Report
 from primelens.studies.zeros import published
+from primelens.studies.zeros import report_binned
+from primelens.studies.zeros import report_forecasts
+from primelens.studies.zeros import report_gue
+from primelens.studies.zeros import report_hermiticity
+from primelens.studies.zeros import report_kernels
+from primelens.studies.zeros import report_leak
+from primelens.studies.zeros import report_levels
 from primelens.studies.zeros import report_losses
+from primelens.studies.zeros import report_pruned
 from primelens.studies.zeros import report_readings
+from primelens.studies.zeros import report_slots
 from primelens.studies.zeros import report_summary
 
 REPORT = Report(
@@ -21,8 +30,23 @@ REPORT = Report(
     "comparison": ("All models in one table", report_losses.comparison),
     "masking": ("Removing weights", report_readings.masking),
     "heads": ("Removing attention heads", report_readings.heads),
+    "pruned": ("Pruned and trained again", report_pruned.pruned),
+    "curriculum": ("A masked teacher's students", report_pruned.curriculum),
     "formula": ("Short formulas", report_readings.formula),
     "linear": ("The linear operator", report_readings.linear),
+    "rollout": ("Predictions fed back", report_forecasts.rollout),
+    "calibration": ("Are the densities right?", report_forecasts.calibration),
+    "leak": ("What the window tells", report_leak.leak),
+    "form_factor": ("Form factors", report_levels.form_factor),
+    "operators": ("Operators made of kernels", report_levels.operators),
+    "kernels": ("Attention by distance", report_kernels.kernels),
+    "hermiticity": ("Symmetric forms", report_hermiticity.hermiticity),
+    "slots": ("Memory slots", report_slots.slots),
+    "gue": ("The zeros beside random matrices", report_gue.gue),
+    "prime_lines": ("Waves of the primes", report_gue.prime_lines),
+    "predictors": ("What the sine kernel predicts", report_gue.predictors),
+    "perplexity": ("Binned networks", report_binned.perplexity),
+    "memory_effect": ("Memory and placebo", report_binned.memory_effect),
   },
   summary=report_summary.lines,
 )

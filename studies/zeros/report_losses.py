@@ -32,6 +32,13 @@ def runs(tables) -> page.Markup:
   return page.join([note, *(parts or [report_ledger.absent("anchors")])])
 
 
+def told(result) -> str:
+  """Returns the caution on a network that is told its targets, or ""."""
+  leaky = result.memory.endswith("leaky_as_published")
+  inside = "; its mask lets the future in: only the last position of a window"
+  return f"{inside} is free of it" if leaky else ""
+
+
 def _run(run, stored) -> page.Markup:
   result = stored.result
   rows = sorted(result.table, key=lambda row: row["nll_nats"])
@@ -45,7 +52,7 @@ def _run(run, stored) -> page.Markup:
     [_row(row) for row in rows],
     caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
     f" {result.split}, each with at least {result.min_context} spacings behind"
-    f" it. Model by seed: {seeds}.",
+    f" it. Model by seed: {seeds}{told(result)}.",
     text=(0, 6),
     marked=[i for i, row in enumerate(rows) if row is mine],
   )
@@ -107,7 +114,7 @@ def _ours(tables) -> list[dict]:
     | {
       "remark": f"{stored.result.split}, {stored.result.scored:,} spacings with"
       f" at least {stored.result.min_context} behind them,"
-      f" {len(stored.result.nll_S)} seeds"
+      f" {len(stored.result.nll_S)} seeds{told(stored.result)}"
     }
     for table in tables.values()
     if (stored := table.get("anchors"))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import statistics
+from primelens.models import binned
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 from primelens.studies.zeros import program
@@ -65,6 +66,40 @@ def nll(mixture: mixture_lib.Mixture, window_NxT1) -> np.ndarray:
   truth_SxNxU = jnp.broadcast_to(truth_NxU[None], mixture.mean.shape[:-1])
   nll_SxNxU = -mixture_lib.log_density(mixture, truth_SxNxU)
   return np.asarray(nll_SxNxU, np.float64)
+
+
+@functools.cache
+def _by_bins(apply_fn, min_context: int, batch: int):
+  """Returns `f(params, windows) -> (NLL, mean)` of a binned model, NxU."""
+
+  def each(params, window_NxT1):
+    def one(row):
+      log_p_BxUxV = binned.log_probabilities(
+        apply_fn, params, row[None], min_context=min_context
+      )
+      truth_BxU = row[None, -log_p_BxUxV.shape[1] :]
+      nll_BxU = binned.nll(log_p_BxUxV, truth_BxU)
+      return nll_BxU[0], binned.mean(log_p_BxUxV)[0]
+
+    return jax.lax.map(one, window_NxT1, batch_size=batch)
+
+  return each
+
+
+def predictions(run, window_NxT1, params_S=None):
+  """Returns the NLL in nats and the mean of every scored spacing, SxNxU.
+
+  Of the run's own parameters, or of others of the same model, float64.
+  """
+  if run.experiment.model.kind != "binned":
+    mixture = mixtures(run, window_NxT1, params_S)
+    found = nll(mixture, window_NxT1), mixture_lib.mean(mixture)
+  else:
+    evaluation = run.settings.evaluation
+    each = _by_bins(run.apply, evaluation.min_context, evaluation.batch)
+    params_S = run.params_S if params_S is None else params_S
+    found = _over_seeds(each)(params_S, jnp.asarray(window_NxT1))
+  return tuple(np.asarray(part, np.float64) for part in found)
 
 
 def block_windows(run, start_N) -> int:

@@ -3,6 +3,16 @@
 import dataclasses
 from typing import Literal
 
+from primelens.studies.zeros import settings_forecasts
+from primelens.studies.zeros import settings_levels
+from primelens.studies.zeros import settings_reference
+from primelens.studies.zeros.settings_attention import Hermiticity
+from primelens.studies.zeros.settings_attention import Kernels
+from primelens.studies.zeros.settings_binned import MemoryEffect
+from primelens.studies.zeros.settings_binned import Perplexity
+from primelens.studies.zeros.settings_retraining import Curriculum
+from primelens.studies.zeros.settings_retraining import Pruned
+from primelens.studies.zeros.settings_slots import Slots
 from primelens.tasks import checks
 
 
@@ -88,6 +98,14 @@ class Linear:
 
 
 @dataclasses.dataclass(kw_only=True)
+class Leak:
+  """What a window tells a network of its own targets."""
+
+  windows: int = 512
+  pattern_windows: int = 64  # whose attention to the slots is averaged
+
+
+@dataclasses.dataclass(kw_only=True)
 class Bootstrap:
   """Intervals."""
 
@@ -102,6 +120,8 @@ _RANGES = {
   "evaluation.batch": (1, None),
   "evaluation.permutations": (1, None),
   "evaluation.permutation_windows": (1, None),
+  "leak.windows": (1, None),
+  "leak.pattern_windows": (1, None),
   "bootstrap.block": (1, None),
   "bootstrap.samples": (20, None),
   "heads.sweep_batch": (1, None),
@@ -124,9 +144,38 @@ class Settings:
   bootstrap: Bootstrap = dataclasses.field(default_factory=Bootstrap)
   masking: Masking = dataclasses.field(default_factory=Masking)
   heads: Heads = dataclasses.field(default_factory=Heads)
+  pruned: Pruned = dataclasses.field(default_factory=Pruned)
+  curriculum: Curriculum = dataclasses.field(default_factory=Curriculum)
   formula: Formula = dataclasses.field(default_factory=Formula)
   symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
   linear: Linear = dataclasses.field(default_factory=Linear)
+  form_factor: settings_levels.FormFactor = dataclasses.field(
+    default_factory=settings_levels.FormFactor
+  )
+  operators: settings_levels.Operators = dataclasses.field(
+    default_factory=settings_levels.Operators
+  )
+  leak: Leak = dataclasses.field(default_factory=Leak)
+  kernels: Kernels = dataclasses.field(default_factory=Kernels)
+  hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
+  slots: Slots = dataclasses.field(default_factory=Slots)
+  rollout: settings_forecasts.Rollout = dataclasses.field(
+    default_factory=settings_forecasts.Rollout
+  )
+  calibration: settings_forecasts.Calibration = dataclasses.field(
+    default_factory=settings_forecasts.Calibration
+  )
+  gue: settings_reference.Gue = dataclasses.field(
+    default_factory=settings_reference.Gue
+  )
+  prime_lines: settings_reference.PrimeLines = dataclasses.field(
+    default_factory=settings_reference.PrimeLines
+  )
+  predictors: settings_reference.Predictors = dataclasses.field(
+    default_factory=settings_reference.Predictors
+  )
+  perplexity: Perplexity = dataclasses.field(default_factory=Perplexity)
+  memory_effect: MemoryEffect = dataclasses.field(default_factory=MemoryEffect)
 
   def __post_init__(self):
     checks.literals(self)

@@ -13,7 +13,11 @@ from primelens.studies import zeros
 from primelens.studies.zeros import linear
 import tiny_study
 
-NAMES = "anchors, masking, heads, formula, linear, claims, report"
+NAMES = (
+  "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
+  "prime_lines, predictors, form_factor, operators, perplexity, memory_effect, "
+  "kernels, hermiticity, slots, pruned, curriculum, claims, report"
+)
 
 
 def a_result() -> linear.Result:
@@ -61,7 +65,7 @@ class BadFlagsTest(CommandCase):
     ("--only=spectra", f"No analysis 'spectra'; valid: {NAMES}"),
     ("--only=masking,head", f"No analysis 'head'; valid: {NAMES}"),
     ("--set=masking.window=3", "No field 'window' in 'masking.window'; valid"),
-    ("--set=fft.size=3", "No field 'fft' .* masking, heads, formula"),
+    ("--set=fft.size=3", "No field 'fft' .* masking, heads, "),
     ("--set=masking.windows=all", "masking.windows='all' is not a int"),
     ("--set=masking.windows", "is not of the form a.b=value"),
     ("--set=symbolic.backend=gplearn", "'gplearn' is not one of pyoperon, py"),
@@ -111,7 +115,7 @@ class BadRunTest(CommandCase):
     (
       "config.json",
       lambda x: x.replace(b'"kind": "spacing"', b'"kind": "rnn"'),
-      "config.json: model.kind='rnn' is not one of encoder",
+      "config.json: model.kind='rnn' is not one of binned, encoder",
     ),
     (
       "config.json",

@@ -40,7 +40,12 @@ class HelpTest(parameterized.TestCase):
     done = _child("primelens.studies.analyze", "--list")
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    zeros = ["anchors", "masking", "heads", "formula", "linear"]
+    zeros = ["anchors", "masking", "heads", "formula", "linear", "leak"]
+    zeros += ["rollout", "calibration", "gue"]
+    zeros += ["prime_lines", "predictors", "form_factor"]
+    zeros += ["operators", "perplexity", "memory_effect"]
+    zeros += ["kernels", "hermiticity", "slots"]
+    zeros += ["pruned", "curriculum"]
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "progress", "spectra"]
     adders += ["numbers"]

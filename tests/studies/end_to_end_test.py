@@ -25,6 +25,8 @@ import tiny_study
 
 PNG = b"\x89PNG\r\n\x1a\n"
 COUNT = 6000
+# The others are stored and drawn by tests of their own.
+READ = ("anchors", "masking", "heads", "formula", "linear")
 
 
 def ordinates() -> np.ndarray:
@@ -70,7 +72,8 @@ class EndToEndTest(absltest.TestCase):
     }
     cls.config = config
     cls.workdirs = f"{cls.run_('plain')},{cls.run_('postfix')}"
-    flags = (f"--workdir={cls.workdirs}", "--set=masking.windows=12")
+    only = f"--only={','.join((*READ, 'claims', 'report'))}"
+    flags = (f"--workdir={cls.workdirs}", only, "--set=masking.windows=12")
     with quick_search(), tiny_study.quick_compile():
       cls.analysed = tiny_study.call(analyze.main, *flags)
 
@@ -131,7 +134,8 @@ class EndToEndTest(absltest.TestCase):
 
   def test_every_result_and_figure_can_be_read(self):
     for _, workdir in self.each():
-      for name, analysis in zeros.ANALYSES.items():
+      for name in READ:
+        analysis = zeros.ANALYSES[name]
         result, origin = results.read(
           workdir / "results", name, analysis.result
         )

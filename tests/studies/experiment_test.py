@@ -47,15 +47,15 @@ class FromDictTest(parameterized.TestCase):
     (
       ("task", "kind"),
       "gaps",
-      "task.kind='gaps' is not one of addition, pri",
+      "task.kind='gaps' is not one of addition, binned, ",
     ),
     (
       ("model", "kind"),
       "rnn",
-      "model.kind='rnn' is not one of enc",
+      "model.kind='rnn' is not one of binned, enc",
     ),
-    (("model",), {}, "model.kind=None is not one of enc"),
-    (("task",), 3, "task.kind=None is not one of addition, pri"),
+    (("model",), {}, "model.kind=None is not one of binned, enc"),
+    (("task",), 3, "task.kind=None is not one of addition, binned, "),
     (("fit", "epochs"), 3, "Unknown field fit.epochs; valid: steps, batch_s"),
     (
       ("fit", "optimizer", "momentum"),

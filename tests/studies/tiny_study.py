@@ -25,6 +25,10 @@ from primelens.studies import experiment
 from primelens.studies import train as train_lib
 from primelens.studies.zeros import program
 from primelens.studies.zeros import settings
+from primelens.studies.zeros import settings_binned
+from primelens.studies.zeros import settings_forecasts
+from primelens.studies.zeros import settings_levels
+from primelens.studies.zeros import settings_reference
 from primelens.tasks import surrogates
 from primelens.tasks import windows
 import scipy.signal
@@ -88,9 +92,80 @@ def tiny_settings() -> settings.Settings:
     bootstrap=settings.Bootstrap(block=20, samples=40),
     masking=settings.Masking(ratios=(0.0, 0.5, 0.9), windows=16),
     heads=settings.Heads(windows=16, sweep_batch=2),
+    pruned=settings.Pruned(
+      kept=(0.25,), draws=1, steps=3, batch_size=4, windows=16
+    ),
+    curriculum=settings.Curriculum(
+      taps=4, hidden=4, nodes=16, steps=3, batch_size=4, windows=16
+    ),
     formula=settings.Formula(samples=216, cue_matrices=8, cue_size=24),
     symbolic=settings.Symbolic(samples=100),
     linear=settings.Linear(long_order=4, jacobian_windows=8, samples=216),
+    **_networks(),
+    **_forecasts(),
+    **_levels(),
+  )
+
+
+def _networks() -> dict[str, Any]:
+  """Returns those of the analyses that read heads, slots and bins."""
+  return dict(
+    kernels=settings.Kernels(
+      windows=8, published_windows=16, restarts=4, unfolded_bins=16
+    ),
+    hermiticity=settings.Hermiticity(draws=40, slot_draws=100),
+    perplexity=settings_binned.Perplexity(windows=16, positions=2),
+    memory_effect=settings_binned.MemoryEffect(
+      warm_up=2, context=4, tokens=64, trajectories=4, repeats=2
+    ),
+    slots=settings.Slots(
+      windows=16,
+      draws=2,
+      random_windows=8,
+      remeasurements=20,
+      blocks=2,
+      block_windows=8,
+      quarter_windows=2,
+      gradient_batches=2,
+      gradient_batch=4,
+      attention_windows=4,
+      rollouts=2,
+      horizons=(1, 4),
+    ),
+    leak=settings.Leak(windows=16, pattern_windows=8),
+  )
+
+
+def _forecasts() -> dict[str, Any]:
+  """Returns those of the analyses of forecasts and of reference laws."""
+  return dict(
+    rollout=settings_forecasts.Rollout(
+      starts=4, horizon=20, draws=2, rows=3, growing=(4,)
+    ),
+    calibration=settings_forecasts.Calibration(
+      samples=144, crps_draws=8, quantile_draws=20, golden=8
+    ),
+    gue=settings_reference.Gue(
+      blocks=4, least=50, matrices=4, size=50, stretch=100, shuffles=4
+    ),
+    prime_lines=settings_reference.PrimeLines(
+      stretches=2, spacings=500, limit=50, draws=20, cue_draws=1, cue_size=50
+    ),
+    predictors=settings_reference.Predictors(
+      samples=72, lags=(1, 2), orders=(3,), cue_matrices=2, cue_size=20
+    ),
+  )
+
+
+def _levels() -> dict[str, Any]:
+  """Returns those of the analyses that read no network."""
+  return dict(
+    form_factor=settings_levels.FormFactor(
+      block=16, tau_step=1 / 16, lengths=(0.5, 2.0), draws=2, offsets=2
+    ),
+    operators=settings_levels.Operators(
+      size=60, draws=2, samples=4, sites=256, density=1 / 8
+    ),
   )
 
 

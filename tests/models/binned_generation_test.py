@@ -1,0 +1,158 @@
+import functools
+
+from absl.testing import absltest
+from absl.testing import parameterized
+import jax
+import jax.numpy as jnp
+import numpy as np
+from primelens.analyses import form_factors
+from primelens.analyses import memory_effect
+from primelens.models import binned
+from primelens.models import binned_generation as generation
+from primelens.tasks import binned as task
+import tiny_binned
+
+T, D = tiny_binned.T, tiny_binned.D
+V = task.BINS
+
+
+def plan(**changes):
+  base = dict(moves=0, drawn=0, redrawn=0, key=jax.random.key(5))
+  base |= dict(memory_D=jnp.zeros(D), bias_V=jnp.zeros(V))
+  return base | changes
+
+
+def sharp(variant: str):
+  """A network that is sure of its next token: draws are the most likely."""
+  config = tiny_binned.config(variant)
+  params = tiny_binned.parameters(config)
+  params["embedding"] = {"embedding": 60 * params["embedding"]["embedding"]}
+  return config, params
+
+
+@functools.cache
+def program(variant: str, length: int):
+  config = tiny_binned.config(variant)
+  return jax.jit(lambda *args: generation.generate(config, *args, length))
+
+
+def draw(variant, params, context_BxK, length, **changes):
+  drawn_BxG = program(variant, length)(params, plan(**changes), context_BxK)
+  return np.asarray(drawn_BxG)
+
+
+class GreedyTest(parameterized.TestCase):
+  """Against a plain loop over growing sequences."""
+
+  def expected(self, config, params, context_K, length, memory_D, moves):
+    rmt = config.variant == "rmt"
+    window = config.segment if rmt else config.window
+    table_VxD = np.asarray(params["embedding"]["embedding"])
+    # Compiled once: what is behind a causal network's position is unseen.
+    states = jax.jit(
+      lambda token_BxT, memory_BxD: binned.states(
+        config, params, token_BxT, memory_BxD, sites=("residual/post",)
+      )
+    )
+
+    def read(sequence):
+      seen = sequence[-window:]
+      row = np.zeros((1, window), int)
+      row[0, : len(seen)] = seen
+      state, record = states(row, memory_D[None])
+      last = len(seen) - 1
+      post = np.asarray(record["residual/post"])[-1, 0, last + int(rmt)]
+      return np.asarray(state)[0, last], post
+
+    sequence, rounds = list(context_K), -(-length // window)
+    for _ in range(rounds):
+      for _ in range(-(-length // rounds)):
+        state_D, _ = read(sequence)
+        logit_V = table_VxD @ state_D
+        if not rmt:
+          logit_V = logit_V + 0.1 * table_VxD @ memory_D
+        sequence.append(int(np.argmax(logit_V)))
+      state_D, post_D = read(sequence)
+      if moves and rmt:
+        kernel_DxD = np.asarray(params["memory"]["update"]["kernel"])
+        memory_D = 0.5 * memory_D + 0.5 * state_D @ kernel_DxD
+      elif moves:
+        memory_D = 0.5 * memory_D + 0.5 * post_D
+    return sequence[len(context_K) : len(context_K) + length]
+
+  @parameterized.parameters(("gpt", 0), ("gpt", 1), ("rmt", 1))
+  def test_window_and_memory(self, variant, moves):
+    config, params = sharp(variant)
+    context_BxK = np.array([[3, 60, 120], [9, 200, 11]])
+    memory_D = np.random.default_rng(0).normal(0, 3, D).astype(np.float32)
+    found_BxG = draw(
+      *(variant, params, context_BxK, 20), memory_D=memory_D, moves=moves
+    )
+    self.assertEqual(found_BxG.shape, (2, 20))
+    for b in range(2):
+      expected = self.expected(
+        config, params, context_BxK[b], 20, memory_D, moves
+      )
+      np.testing.assert_array_equal(found_BxG[b], expected)
+
+
+class MemoryTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.config = tiny_binned.config("gpt")
+    cls.params = tiny_binned.parameters(cls.config)
+    cls.context_BxK = np.full((2, 3), 60)
+
+  def draw(self, **changes):
+    return draw("gpt", self.params, self.context_BxK, 20, **changes)
+
+  def test_no_memory_is_the_amnesiac(self):
+    plain = self.draw()
+    # However it is drawn or redrawn, a memory of norm 0 says nothing.
+    np.testing.assert_array_equal(plain, self.draw(drawn=1, redrawn=1))
+    large_D = jnp.full(D, 5.0)
+    self.assertFalse(np.array_equal(plain, self.draw(memory_D=large_D)))
+
+  def test_random_directions_keep_the_norm(self):
+    memory_BxD = jnp.asarray([[3.0, 4.0] + [0.0] * (D - 2), [1.0] * D])
+    found_BxD = generation._redrawn(memory_BxD, jax.random.key(1))
+    norm_B = np.linalg.norm(found_BxD, axis=1)
+    np.testing.assert_allclose(norm_B, [5.0, D**0.5], rtol=1e-5)
+    cosine_B = np.sum(found_BxD * memory_BxD, axis=1) / norm_B**2
+    self.assertLess(np.abs(cosine_B).max(), 0.99)
+
+  def test_warm_up_is_a_running_mean(self):
+    token_WxT = np.random.default_rng(2).integers(0, V, (3, T))
+    found_D = generation.warmed(self.config, self.params, token_WxT)
+    _, record = binned.states(
+      self.config, self.params, token_WxT, sites=("residual/post",)
+    )
+    last_WxD = np.asarray(record["residual/post"])[-1, :, -1]
+    # m <- m / 2 + h / 2 from 0, the newest window counts most.
+    expected_D = np.array([1 / 8, 1 / 4, 1 / 2]) @ last_WxD
+    np.testing.assert_allclose(found_D, expected_D, rtol=1e-4, atol=1e-6)
+
+
+class RenewalTest(absltest.TestCase):
+  def test_without_correlations_the_form_factor_is_that_of_a_renewal(self):
+    params = tiny_binned.parameters(tiny_binned.config("gpt"))
+    params["embedding"] = {"embedding": jnp.zeros((V, D))}
+    centre_V = task.decode(np.arange(V))
+    # The surmise of the GUE as a bias: independent spacings of that law.
+    p_V = centre_V**2 * np.exp(-4 * centre_V**2 / np.pi)
+    p_V /= p_V.sum()
+    bias_V = jnp.asarray(np.log(np.maximum(p_V, 1e-30)), jnp.float32)
+    token_NxG = draw("gpt", params, np.zeros((48, 4), int), 256, bias_V=bias_V)
+    tau_Q = np.arange(0.1, 2.01, 0.05)
+    found = memory_effect.statistics(task.decode(token_NxG), tau_Q, (4.0,))
+    phi_Q = np.exp(2j * np.pi * tau_Q[:, None] * centre_V) @ p_V
+    expected_Q = form_factors.renewal(phi_Q)
+    error_Q = found.k_NxQ.std(0, ddof=1) / len(token_NxG) ** 0.5
+    score_Q = (found.k_NxQ.mean(0) - expected_Q) / error_Q
+    self.assertLess(np.abs(score_Q).max(), 4.5)
+    self.assertBetween(np.mean(score_Q**2), 0.3, 2.0)
+
+
+if __name__ == "__main__":
+  absltest.main()
