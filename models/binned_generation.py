@@ -78,46 +78,74 @@ def generate(
 ):
   """Returns tokens drawn at temperature 1 behind contexts, BxG.
 
-  The network sees the last T tokens. `plan`: `memory_D` at the start, `bias_V`
+  The network sees the last T tokens; `rmt` the segment it is in, which begins
+  where the context's last one ends. `plan`: `memory_D` at the start, `bias_V`
   on the logits throughout, a `key`, and three numbers of 0 or 1: `moves`, the
-  memory is updated after every window (of T tokens, or as many as divide
-  `length` evenly); `drawn`, its direction is random, one for all trajectories;
-  `redrawn`, and another after every window, for each trajectory.
+  memory is updated after every segment, or after every window (of T tokens, or
+  as many as divide `length` evenly); `drawn`, its direction is random, one for
+  all trajectories; `redrawn`, and another after each, for each trajectory.
+
+  Raises ValueError where `rmt` has less than a segment of context.
   """
-  window = min(config.segment, config.window)
-  if config.variant != "rmt":
-    window = config.window
+  recurrent = config.variant == "rmt"
+  window = window_of(config)
   batch, seen = context_BxK.shape
-  token_BxT = jnp.zeros((batch, window), jnp.int32)
-  token_BxT = token_BxT.at[:, :seen].set(context_BxK[:, -window:])
+  if recurrent and seen < window:
+    raise ValueError(f"{seen} tokens of context are no segment of {window}.")
   rounds = -(-length // window)
+  steps = window if recurrent else -(-length // rounds)
   key_start, key_draw, key_noise = jax.random.split(plan["key"], 3)
-  memory_D = plan["memory_D"]
-  random_D = _redrawn(memory_D[None], key_start)[0]
-  memory_D = jnp.where(plan["drawn"] > 0, random_D, memory_D)
-  memory_BxD = jnp.broadcast_to(memory_D[None], (batch, *memory_D.shape))
 
   def one(carry, key):
     token_BxT, last, memory_BxD = carry
     logit_BxV = _logits(config, params, token_BxT, memory_BxD, last)
     new_B = jax.random.categorical(key, logit_BxV + plan["bias_V"][None])
-    token_BxT, last = _appended(token_BxT, new_B, last)
-    return (token_BxT, last, memory_BxD), new_B
+    return (*_appended(token_BxT, new_B, last), memory_BxD), new_B
 
-  def turn(carry, number):
-    keys = jax.random.split(
-      jax.random.fold_in(key_draw, number), -(-length // rounds)
-    )
-    (token_BxT, last, memory_BxD), new_GxB = jax.lax.scan(one, carry, keys)
+  def after(token_BxT, last, memory_BxD, number):
     moved = update(config, params, memory_BxD, token_BxT, last)
     noise = _redrawn(memory_BxD, jax.random.fold_in(key_noise, number))
     memory_BxD = jnp.where(plan["moves"] > 0, moved, memory_BxD)
-    memory_BxD = jnp.where(plan["redrawn"] > 0, noise, memory_BxD)
+    return jnp.where(plan["redrawn"] > 0, noise, memory_BxD)
+
+  def turn(carry, number):
+    keys = jax.random.split(jax.random.fold_in(key_draw, number), steps)
+    (token_BxT, last, memory_BxD), new_GxB = jax.lax.scan(one, carry, keys)
+    memory_BxD = after(token_BxT, last, memory_BxD, number)
     return (token_BxT, last, memory_BxD), new_GxB
 
-  carry = (token_BxT, jnp.asarray(min(seen, window) - 1), memory_BxD)
-  _, new_RxGxB = jax.lax.scan(turn, carry, jnp.arange(rounds))
+  def segment(carry, number):
+    keys = jax.random.split(jax.random.fold_in(key_draw, number), steps)
+    _, first_B = one(carry, keys[0])  # by the segment before, at its end
+    memory_BxD = after(*carry, number)
+    token_BxT = jnp.zeros_like(carry[0]).at[:, 0].set(first_B)
+    carry = (token_BxT, jnp.zeros_like(carry[1]), memory_BxD)
+    carry, new_GxB = jax.lax.scan(one, carry, keys[1:])
+    return carry, jnp.concatenate([first_B[None], new_GxB])
+
+  token_BxT = jnp.zeros((batch, window), jnp.int32)
+  token_BxT = token_BxT.at[:, :seen].set(context_BxK[:, -window:])
+  carry = (
+    token_BxT,
+    jnp.asarray(min(seen, window) - 1),
+    _first(plan, key_start, batch),
+  )
+  each = segment if recurrent else turn
+  _, new_RxGxB = jax.lax.scan(each, carry, jnp.arange(rounds))
   return new_RxGxB.reshape(-1, batch)[:length].T
+
+
+def window_of(config: binned.Config) -> int:
+  """Returns how many tokens the trunk sees at once."""
+  return config.segment if config.variant == "rmt" else config.window
+
+
+def _first(plan, key, batch: int):
+  """Returns the memory of every trajectory at the start, BxD."""
+  memory_D = plan["memory_D"]
+  random_D = _redrawn(memory_D[None], key)[0]
+  memory_D = jnp.where(plan["drawn"] > 0, random_D, memory_D)
+  return jnp.broadcast_to(memory_D[None], (batch, *memory_D.shape))
 
 
 def _appended(token_BxT, new_B, last):

@@ -77,11 +77,11 @@ def memory(results) -> Verdict:
     + "."
   )
   kind = lambda name: _memory(results, name)
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   bank = [name for name in big if kind(name) == "bank"]
   plain = [name for name in big if kind(name) == "none"]
   if not bank or not plain:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   best = min(rows[name]["error_high"] for name in plain)
   worse = [rows[name]["error_low"] > best for name in bank]
   return verdict(any(worse) and not all(worse), because, numbers)
@@ -138,7 +138,7 @@ def conformal(results) -> Verdict:
 
 def short_window(results) -> Verdict:
   """Raw coverage with the published short window and with the whole one."""
-  found = networks._runs(results, "calibration", "postfix")
+  found = networks.of_memory(results, "calibration", "postfix")
   way = "halves of rows, as published"
   numbers: dict[str, float] = {}
   parts, caused = [], {}
@@ -162,9 +162,9 @@ def short_window(results) -> Verdict:
     + ". The source fed 128 spacings to a network of 256, whose slots then"
     " stand where training never put them."
   )
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   low = all(
     numbers[f"{name}: short window"] < 0.2 for name in big
   )  # 0.084 reported, of a nominal 0.8
@@ -175,7 +175,7 @@ def short_window(results) -> Verdict:
 
 def densities(results) -> Verdict:
   """The PIT of networks without memory, beside a filter's."""
-  found = networks._runs(results, "calibration", "none")
+  found = networks.of_memory(results, "calibration", "none")
   _, mean, spread = reported.DENSITIES["E0"]
   rows = {name: result.table[0] for name, result in found.items()}
   filters = next(iter(found.values())).table
@@ -196,9 +196,9 @@ def densities(results) -> Verdict:
     f" {_said(adaptive, 'pit_std')} and a CRPS of {_said(adaptive, 'crps', 4)};"
     " E0 was reported at 0.0835."
   )
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   near = [
     abs(rows[name]["pit_mean"] - 0.5) <= abs(mean - 0.5)
     and abs(rows[name]["pit_std"] - 0.2887) <= abs(spread - 0.2887)
@@ -211,7 +211,7 @@ def lowest(results) -> Verdict:
   """What the lowest of 20 evaluations with random slot ids owes to luck."""
   found = {
     name: rows
-    for name, result in networks._runs(results, "calibration").items()
+    for name, result in networks.of_memory(results, "calibration").items()
     if (rows := golden.records(result))
   }
   if not found:
@@ -233,9 +233,9 @@ def lowest(results) -> Verdict:
     " they are reported on as well; fixed ids later gave 0.188 on all of it,"
     " and 0.172 and 0.203 on 500 windows."
   )
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   lucky = min(numbers[f"{name}: luck"] for name in big) < -0.005
   return verdict(True, because, numbers, artefact=lucky)
 

@@ -185,7 +185,7 @@ def floor(results) -> Verdict:
 def sine_kernel(results) -> Verdict:
   """Is the learned predictor the sine kernel's?"""
   found = published.results(results, "predictors")
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   numbers: dict[str, float] = {}
   said, like = [], []
   for name, result in found.items():
@@ -209,7 +209,7 @@ def sine_kernel(results) -> Verdict:
       like.append(best["explains"] > 0.9 and best["explains_low"] > 0.8)
   because = "; ".join(said) + "."
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   return verdict(all(like), because, numbers)
 
 

@@ -136,9 +136,9 @@ def physics_head(results) -> Verdict:
     + "; ".join(parts)
     + "."
   )
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   heads = [best[name][0] for name in big]
   others = [max(row["monotone_r2"], row["r2_stretched"]) for row in heads]
   return verdict(
@@ -184,9 +184,9 @@ def flash(results) -> Verdict:
     + "; ".join(parts)
     + "."
   )
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   least = min(numbers[f"{name}: R2"] for name in big)
   return verdict(least >= RIPPLE, because, numbers, artefact=True)
 

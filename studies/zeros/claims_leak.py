@@ -48,13 +48,13 @@ def headline(results) -> Verdict:
   )
   told = all(better) and all(leaks)
   if not told and not _big(results, found):
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   return verdict(all(better), because, numbers, artefact=all(leaks))
 
 
 def _big(results, found) -> bool:
   names = [name for trio in found for name in trio.names]
-  return set(networks._published_size(results, names)) == set(names)
+  return set(networks.published_size(results, names)) == set(names)
 
 
 def memory(results) -> Verdict:
@@ -80,7 +80,7 @@ def memory(results) -> Verdict:
   )
   artefact = all(leaky) and not all(blind)
   if not artefact and not _big(results, found):
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   return verdict(all(leaky), because, numbers, artefact=artefact)
 
 
@@ -125,8 +125,8 @@ def first_layer(results) -> Verdict:
     + "; ".join(parts)
     + "."
   )
-  if not networks._published_size(results, found):
-    return networks._open(because, numbers)
+  if not networks.published_size(results, found):
+    return networks.undecided(because, numbers)
   return verdict(all(reads), because, numbers, artefact=all(costs))
 
 
@@ -148,9 +148,9 @@ def factors(results) -> Verdict:
     " once."
   )
   flat = {key: row["nats"] for key, row in numbers.items()}
-  big = set(networks._published_size(results, sorted(runs))) == runs
+  big = set(networks.published_size(results, sorted(runs))) == runs
   if not big:
-    return networks._open(because, flat)
+    return networks.undecided(because, flat)
   better = lambda *keys: any(numbers[key]["high"] < 0 for key in keys)
   leaky = better(*(f"{f}, {LEAKY}, all" for f in ("residual", "positions")))
   free = better(

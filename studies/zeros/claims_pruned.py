@@ -79,9 +79,9 @@ def _decide(results, found, contrasts, said) -> Verdict:
     )
   because = ". ".join(parts) + "."
   postfix = [n for n in found if results[n]["anchors"].memory == "postfix"]
-  big = networks._published_size(results, postfix)
+  big = networks.published_size(results, postfix)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   return verdict(
     all(pairs[name][0]["high"] < SMALL for name in big),
     because,
@@ -162,9 +162,9 @@ def distils(results) -> Verdict:
       + " nats"
     )
   because = ". ".join(parts) + "."
-  big = networks._published_size(results, found)
+  big = networks.published_size(results, found)
   if not big:
-    return networks._open(because, numbers)
+    return networks.undecided(because, numbers)
   below = lambda other: all(rows[name][other]["high"] < 0 for name in big)
   controls = all(below(other) for other in others[1:])
   return verdict(below("no teacher"), because, numbers, artefact=not controls)

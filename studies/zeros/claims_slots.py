@@ -132,8 +132,8 @@ def permuted(results) -> Verdict:
   if all(row["met"] == row["seeds"] for row in rows.values()):
     status: trial.Status = "reproduced, but an artefact"
     return Verdict(status=status, because=because, numbers=numbers)
-  if not networks._published_size(results, found):
-    return networks._open(because, numbers)
+  if not networks.published_size(results, found):
+    return networks.undecided(because, numbers)
   return Verdict(status="not reproduced", because=because, numbers=numbers)
 
 

@@ -56,19 +56,15 @@ def obstacle(experiment) -> str:
 
 def _rows(run, start: int, count: int) -> np.ndarray:
   """Returns neighbouring windows of tokens from an index on, NxT."""
-  length = _window(run.experiment.model)
+  length = binned_generation.window_of(run.experiment.model)
   value_N = run.series.value_N[start : start + count * length]
   return np.asarray(task.encode(value_N)).reshape(-1, length)
-
-
-def _window(model) -> int:
-  return model.segment if model.variant == "rmt" else model.window
 
 
 def _sources(run, params_S):
   """Returns the memories of every seed, SxVxD, by their origin V."""
   settings, model = run.settings.memory_effect, run.experiment.model
-  length = settings.warm_up * _window(model)
+  length = settings.warm_up * binned_generation.window_of(model)
   test, low = run.series.bounds("test")[0], run.series.bounds("train")[0]
   # The last of select: near the test split, and none of it.
   select = max(low, run.series.bounds("select")[1] - length)
@@ -128,7 +124,9 @@ def trajectories(run, params_S) -> tuple[np.ndarray, np.ndarray]:
   seeds, repeats = trees.length(params_S), settings.repeats
   start = run.series.bounds("test")[0]
   rows_NxT = _rows(run, start, settings.trajectories)
-  context_NxK = jnp.asarray(rows_NxT[:, : settings.context])
+  # A recurrent network is given a whole segment.
+  context = None if model.variant == "rmt" else settings.context
+  context_NxK = jnp.asarray(rows_NxT[:, :context])
   memory_SxVxD = _sources(run, params_S)
   bundle_S = {
     "params": params_S,

@@ -16,14 +16,14 @@ PUBLISHED_SIZE = 4_700_000
 SEEDS = 5
 
 
-def _runs(results, analysis: str, memory: str = ""):
+def of_memory(results, analysis: str, memory: str = ""):
   """Returns `published.results` over the runs of one kind of memory; ""
   means any."""
   kind = lambda table: memory in ("", table["anchors"].memory)
   return published.results(results, analysis, kind)
 
 
-def _published_size(results, names) -> list[str]:
+def published_size(results, names) -> list[str]:
   """Returns the runs of published size with enough seeds to decide."""
   big = lambda table: (
     table.parameters >= PUBLISHED_SIZE and len(table.nll_S) >= SEEDS
@@ -31,7 +31,7 @@ def _published_size(results, names) -> list[str]:
   return [name for name in names if big(results[name]["anchors"])]
 
 
-def _open(because: str, numbers: Mapping) -> Verdict:
+def undecided(because: str, numbers: Mapping) -> Verdict:
   """Returns the verdict where only smaller networks are at hand."""
   return Verdict(
     status="needs more compute",
@@ -52,8 +52,8 @@ def _interval(row, name: str) -> str:
 
 def masking(results) -> Verdict:
   """Masking must beat the recalibration of the intact model, on test."""
-  found = _runs(results, "masking", "postfix")
-  name = next(iter(_published_size(results, found)), next(iter(found)))
+  found = of_memory(results, "masking", "postfix")
+  name = next(iter(published_size(results, found)), next(iter(found)))
   row = found[name].summary[0]
   numbers = {
     "run": name,
@@ -68,8 +68,8 @@ def masking(results) -> Verdict:
     f"{_interval(row, 'recalibration_gain')}, masking minus recalibration "
     f"{_interval(row, 'masking_minus_recalibration')}."
   )
-  if not _published_size(results, found):
-    return _open(because, numbers)
+  if not published_size(results, found):
+    return undecided(because, numbers)
   if row["masking_gain_high"] >= 0:
     return Verdict(status="not reproduced", because=because, numbers=numbers)
   beats = row["masking_minus_recalibration_high"] < 0
@@ -81,7 +81,7 @@ def masking(results) -> Verdict:
 
 def every_model(results) -> Verdict:
   """Masking improves every POSTFIX model or not; E0 is shown beside them."""
-  found = _runs(results, "masking")
+  found = of_memory(results, "masking")
   rows = {name: result.summary[0] for name, result in found.items()}
   numbers = {name: row["masking_gain_nats"] for name, row in rows.items()}
   because = "; ".join(
@@ -92,9 +92,9 @@ def every_model(results) -> Verdict:
   postfix = [
     name for name in found if results[name]["anchors"].memory == "postfix"
   ]
-  big = _published_size(results, postfix)
+  big = published_size(results, postfix)
   if not big:
-    return _open(because + ".", numbers)
+    return undecided(because + ".", numbers)
   all_gain = all(rows[name]["masking_gain_high"] < 0 for name in big)
   status: trial.Status = "reproduced" if all_gain else "not reproduced"
   return Verdict(status=status, because=because + ".", numbers=numbers)
@@ -102,7 +102,7 @@ def every_model(results) -> Verdict:
 
 def slices(results) -> Verdict:
   """The published hook against the removal of the head itself."""
-  found = _runs(results, "heads")
+  found = of_memory(results, "heads")
   numbers: dict[str, float] = {}
   parts, apart = [], []
   for name, heads in found.items():
@@ -138,7 +138,7 @@ def _correlation(a, b) -> float:
 
 def core(results) -> Verdict:
   """A core of heads: the rest, removed together, must cost little."""
-  found = _runs(results, "heads", "postfix")
+  found = of_memory(results, "heads", "postfix")
   numbers: dict[str, float] = {}
   parts, high = [], {}
   for name, heads in found.items():
@@ -162,9 +162,9 @@ def core(results) -> Verdict:
       f"[{heads.joint_low_PxR[0][at]:+.4f}, {heads.joint_high_PxR[0][at]:+.4f}]"
     )
   because = "; ".join(parts) + ". Head indices do not carry over seeds."
-  big = _published_size(results, found)
+  big = published_size(results, found)
   if not big:
-    return _open(because, numbers)
+    return undecided(because, numbers)
   cheap = all(high[name] < 0.01 for name in big)
   status: trial.Status = "reproduced" if cheap else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
@@ -174,7 +174,7 @@ def noise_layers(results) -> Verdict:
   """Removing heads of layers 1 and 2 improves the model, or it does not."""
   found = {
     name: heads
-    for name, heads in _runs(results, "heads", "postfix").items()
+    for name, heads in of_memory(results, "heads", "postfix").items()
     if heads.rank_SxLxH.shape[1] > 1
   }
   if not found:
@@ -186,9 +186,9 @@ def noise_layers(results) -> Verdict:
       change = heads.delta_VxSxLxH[mode][:, middle].mean()
       numbers[f"{name}: mean change, {label}"] = float(change)
   because = "; ".join(f"{k} {v:+.4f} nats" for k, v in numbers.items()) + "."
-  big = _published_size(results, found)
+  big = published_size(results, found)
   if not big:
-    return _open(because, numbers)
+    return undecided(because, numbers)
   change = [numbers[f"{name}: mean change, head removed"] for name in big]
   status: trial.Status = "reproduced" if max(change) < 0 else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
@@ -196,8 +196,8 @@ def noise_layers(results) -> Verdict:
 
 def order_of_models(results) -> Verdict:
   """POSTFIX against the memory-less baseline, both behind their anchors."""
-  postfix = _runs(results, "anchors", "postfix")
-  plain = _runs(results, "anchors", "none")
+  postfix = of_memory(results, "anchors", "postfix")
+  plain = of_memory(results, "anchors", "none")
   numbers = {
     f"{name}: NLL": float(result.nll_S.mean())
     for name, result in (postfix | plain).items()
@@ -208,9 +208,9 @@ def order_of_models(results) -> Verdict:
     + "; ".join(f"{k} {v:+.3f} nats" for k, v in numbers.items())
     + "."
   )
-  big = _published_size(results, postfix), _published_size(results, plain)
+  big = published_size(results, postfix), published_size(results, plain)
   if not all(big):
-    return _open(because, numbers)
+    return undecided(because, numbers)
   best = lambda names: min(numbers[f"{name}: NLL"] for name in names)
   better = best(big[0]) < best(big[1])
   status: trial.Status = "reproduced" if better else "not reproduced"
@@ -219,7 +219,7 @@ def order_of_models(results) -> Verdict:
 
 def anchored(results) -> Verdict:
   """Is the published E4 beyond a linear filter with few coefficients?"""
-  found = _runs(results, "anchors")
+  found = of_memory(results, "anchors")
   rows = {r["name"]: r for r in next(iter(found.values())).table}
   short, long = rows["AR(24)"], rows["AR(64)"]
   reported = published.E4["nll_nats"]

@@ -64,26 +64,33 @@ class GreedyTest(parameterized.TestCase):
       post = np.asarray(record["residual/post"])[-1, 0, last + int(rmt)]
       return np.asarray(state)[0, last], post
 
+    if rmt:
+      kernel_DxD = np.asarray(params["memory"]["update"]["kernel"])
+      segment, drawn = list(context_K[-window:]), []
+      for _ in range(length):
+        state_D, _ = read(segment)
+        drawn.append(int(np.argmax(table_VxD @ state_D)))
+        if len(segment) < window:
+          segment.append(drawn[-1])
+          continue
+        if moves:  # the segment is full: the next begins with what it foretold
+          memory_D = 0.5 * memory_D + 0.5 * state_D @ kernel_DxD
+        segment = [drawn[-1]]
+      return drawn
     sequence, rounds = list(context_K), -(-length // window)
     for _ in range(rounds):
       for _ in range(-(-length // rounds)):
         state_D, _ = read(sequence)
-        logit_V = table_VxD @ state_D
-        if not rmt:
-          logit_V = logit_V + 0.1 * table_VxD @ memory_D
-        sequence.append(int(np.argmax(logit_V)))
-      state_D, post_D = read(sequence)
-      if moves and rmt:
-        kernel_DxD = np.asarray(params["memory"]["update"]["kernel"])
-        memory_D = 0.5 * memory_D + 0.5 * state_D @ kernel_DxD
-      elif moves:
-        memory_D = 0.5 * memory_D + 0.5 * post_D
+        bias_V = 0.1 * table_VxD @ memory_D
+        sequence.append(int(np.argmax(table_VxD @ state_D + bias_V)))
+      if moves:
+        memory_D = 0.5 * memory_D + 0.5 * read(sequence)[1]
     return sequence[len(context_K) : len(context_K) + length]
 
-  @parameterized.parameters(("gpt", 0), ("gpt", 1), ("rmt", 1))
+  @parameterized.parameters(("gpt", 0), ("gpt", 1), ("rmt", 0), ("rmt", 1))
   def test_window_and_memory(self, variant, moves):
     config, params = sharp(variant)
-    context_BxK = np.array([[3, 60, 120], [9, 200, 11]])
+    context_BxK = np.array([[3, 60, 120, 7, 80, 64], [9, 200, 11, 70, 5, 33]])
     memory_D = np.random.default_rng(0).normal(0, 3, D).astype(np.float32)
     found_BxG = draw(
       *(variant, params, context_BxK, 20), memory_D=memory_D, moves=moves
@@ -94,6 +101,10 @@ class GreedyTest(parameterized.TestCase):
         config, params, context_BxK[b], 20, memory_D, moves
       )
       np.testing.assert_array_equal(found_BxG[b], expected)
+
+  def test_recurrent_networks_need_a_segment(self):
+    with self.assertRaisesRegex(ValueError, "3 tokens .* no segment of 6"):
+      draw("rmt", sharp("rmt")[1], np.zeros((2, 3), int), 8)
 
 
 class MemoryTest(absltest.TestCase):

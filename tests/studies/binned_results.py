@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from primelens.studies.zeros import memory_effect_arms
+from zeros_results import anchors
 
 NAMES = memory_effect_arms.NAMES
 
@@ -80,3 +81,16 @@ def memory_effect(variant="gpt", change=None, width=0.02, spread=0.26):
     trajectories=50,
     tokens=512,
   )
+
+
+def runs(data: str) -> dict:
+  """Returns runs of published size of every variant the claims ask for."""
+  tables = {}
+  for variant in ("gpt", "rmt", "bank_leaky_as_published"):
+    leak = 0.5 if variant.startswith("bank") else 0.0
+    tables[f"binned {variant}"] = {
+      "anchors": anchors(f"binned {variant}", 853_120, seeds=5, data=data),
+      "perplexity": perplexity(variant, model=82.0, leak=leak, seeds=5),
+      "memory_effect": memory_effect(variant),
+    }
+  return tables

@@ -1,5 +1,6 @@
 from absl.testing import absltest
 from absl.testing import parameterized
+import binned_results
 import forecast_results
 import kernels_results
 import leak_results
@@ -52,7 +53,7 @@ def _everything(data):
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
-  one |= forecast_results.runs(data)
+  one |= forecast_results.runs(data) | binned_results.runs(data)
   return one | leak_results.runs(data=data)
 
 
