@@ -88,8 +88,7 @@ def generate(
   Raises ValueError where `rmt` has less than a segment of context.
   """
   recurrent = config.variant == "rmt"
-  window = window_of(config)
-  batch, seen = context_BxK.shape
+  window, seen = window_of(config), context_BxK.shape[1]
   if recurrent and seen < window:
     raise ValueError(f"{seen} tokens of context are no segment of {window}.")
   rounds = -(-length // window)
@@ -102,37 +101,26 @@ def generate(
     new_B = jax.random.categorical(key, logit_BxV + plan["bias_V"][None])
     return (*_appended(token_BxT, new_B, last), memory_BxD), new_B
 
-  def after(token_BxT, last, memory_BxD, number):
-    moved = update(config, params, memory_BxD, token_BxT, last)
-    noise = _redrawn(memory_BxD, jax.random.fold_in(key_noise, number))
-    memory_BxD = jnp.where(plan["moves"] > 0, moved, memory_BxD)
-    return jnp.where(plan["redrawn"] > 0, noise, memory_BxD)
+  def after(carry, number):
+    return _after(config, params, plan, key_noise, carry, number)
 
   def turn(carry, number):
     keys = jax.random.split(jax.random.fold_in(key_draw, number), steps)
-    (token_BxT, last, memory_BxD), new_GxB = jax.lax.scan(one, carry, keys)
-    memory_BxD = after(token_BxT, last, memory_BxD, number)
-    return (token_BxT, last, memory_BxD), new_GxB
+    carry, new_GxB = jax.lax.scan(one, carry, keys)
+    return (*carry[:2], after(carry, number)), new_GxB
 
   def segment(carry, number):
     keys = jax.random.split(jax.random.fold_in(key_draw, number), steps)
     _, first_B = one(carry, keys[0])  # by the segment before, at its end
-    memory_BxD = after(*carry, number)
     token_BxT = jnp.zeros_like(carry[0]).at[:, 0].set(first_B)
-    carry = (token_BxT, jnp.zeros_like(carry[1]), memory_BxD)
+    carry = (token_BxT, jnp.zeros_like(carry[1]), after(carry, number))
     carry, new_GxB = jax.lax.scan(one, carry, keys[1:])
     return carry, jnp.concatenate([first_B[None], new_GxB])
 
-  token_BxT = jnp.zeros((batch, window), jnp.int32)
-  token_BxT = token_BxT.at[:, :seen].set(context_BxK[:, -window:])
-  carry = (
-    token_BxT,
-    jnp.asarray(min(seen, window) - 1),
-    _first(plan, key_start, batch),
-  )
+  carry = _start(plan, key_start, context_BxK[:, -window:], window)
   each = segment if recurrent else turn
   _, new_RxGxB = jax.lax.scan(each, carry, jnp.arange(rounds))
-  return new_RxGxB.reshape(-1, batch)[:length].T
+  return new_RxGxB.reshape(-1, len(context_BxK))[:length].T
 
 
 def window_of(config: binned.Config) -> int:
@@ -140,12 +128,25 @@ def window_of(config: binned.Config) -> int:
   return config.segment if config.variant == "rmt" else config.window
 
 
-def _first(plan, key, batch: int):
-  """Returns the memory of every trajectory at the start, BxD."""
+def _start(plan, key, context_BxK, window: int):
+  """Returns the first window, where its last token is, and the memories."""
+  batch, seen = context_BxK.shape
+  token_BxT = jnp.zeros((batch, window), jnp.int32)
+  token_BxT = token_BxT.at[:, :seen].set(context_BxK)
   memory_D = plan["memory_D"]
   random_D = _redrawn(memory_D[None], key)[0]
   memory_D = jnp.where(plan["drawn"] > 0, random_D, memory_D)
-  return jnp.broadcast_to(memory_D[None], (batch, *memory_D.shape))
+  memory_BxD = jnp.broadcast_to(memory_D[None], (batch, *memory_D.shape))
+  return token_BxT, jnp.asarray(seen - 1), memory_BxD
+
+
+def _after(config, params, plan, key, carry, number):
+  """Returns the memories after a window: as they were, moved or redrawn."""
+  token_BxT, last, memory_BxD = carry
+  moved_BxD = update(config, params, memory_BxD, token_BxT, last)
+  noise_BxD = _redrawn(memory_BxD, jax.random.fold_in(key, number))
+  memory_BxD = jnp.where(plan["moves"] > 0, moved_BxD, memory_BxD)
+  return jnp.where(plan["redrawn"] > 0, noise_BxD, memory_BxD)
 
 
 def _appended(token_BxT, new_B, last):

@@ -4,6 +4,8 @@ Whether a plateau can carry a claim is a matter of its own scatter, which needs
 no network; what a memory does to large networks needs large ones.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from primelens.studies import trial
 from primelens.studies.trial import Claim
@@ -52,7 +54,7 @@ def _scatter(result, gap: float) -> tuple[float, float]:
   return spread, abs(gap) / (2**0.5 * spread)
 
 
-def _arms(result) -> dict[str, dict]:
+def _arms(result) -> dict[str, Mapping]:
   """Returns the records that the claim is about, by what they are."""
   row = lambda arm: trial.row(result.arms, arm=arm)
   large = row("placebo_as_published")

@@ -44,10 +44,10 @@ def draw(variant, params, context_BxK, length, **changes):
 class GreedyTest(parameterized.TestCase):
   """Against a plain loop over growing sequences."""
 
-  def expected(self, config, params, context_K, length, memory_D, moves):
-    rmt = config.variant == "rmt"
+  def reader(self, config, params):
+    """`f(tokens, memory) -> (final state, last block's)` at the last token."""
+    rmt = int(config.variant == "rmt")
     window = config.segment if rmt else config.window
-    table_VxD = np.asarray(params["embedding"]["embedding"])
     # Compiled once: what is behind a causal network's position is unseen.
     states = jax.jit(
       lambda token_BxT, memory_BxD: binned.states(
@@ -55,36 +55,44 @@ class GreedyTest(parameterized.TestCase):
       )
     )
 
-    def read(sequence):
+    def read(sequence, memory_D):
       seen = sequence[-window:]
       row = np.zeros((1, window), int)
       row[0, : len(seen)] = seen
       state, record = states(row, memory_D[None])
       last = len(seen) - 1
-      post = np.asarray(record["residual/post"])[-1, 0, last + int(rmt)]
+      post = np.asarray(record["residual/post"])[-1, 0, last + rmt]
       return np.asarray(state)[0, last], post
 
-    if rmt:
-      kernel_DxD = np.asarray(params["memory"]["update"]["kernel"])
-      segment, drawn = list(context_K[-window:]), []
-      for _ in range(length):
-        state_D, _ = read(segment)
-        drawn.append(int(np.argmax(table_VxD @ state_D)))
-        if len(segment) < window:
-          segment.append(drawn[-1])
-          continue
-        if moves:  # the segment is full: the next begins with what it foretold
-          memory_D = 0.5 * memory_D + 0.5 * state_D @ kernel_DxD
-        segment = [drawn[-1]]
-      return drawn
+    return read, window
+
+  def expected_rmt(self, config, params, context_K, length, memory_D, moves):
+    read, window = self.reader(config, params)
+    table_VxD = np.asarray(params["embedding"]["embedding"])
+    kernel_DxD = np.asarray(params["memory"]["update"]["kernel"])
+    segment, drawn = list(context_K[-window:]), []
+    for _ in range(length):
+      state_D, _ = read(segment, memory_D)
+      drawn.append(int(np.argmax(table_VxD @ state_D)))
+      if len(segment) < window:
+        segment.append(drawn[-1])
+        continue
+      if moves:  # the segment is full: the next begins with what it foretold
+        memory_D = 0.5 * memory_D + 0.5 * state_D @ kernel_DxD
+      segment = [drawn[-1]]
+    return drawn
+
+  def expected_gpt(self, config, params, context_K, length, memory_D, moves):
+    read, window = self.reader(config, params)
+    table_VxD = np.asarray(params["embedding"]["embedding"])
     sequence, rounds = list(context_K), -(-length // window)
     for _ in range(rounds):
       for _ in range(-(-length // rounds)):
-        state_D, _ = read(sequence)
+        state_D, _ = read(sequence, memory_D)
         bias_V = 0.1 * table_VxD @ memory_D
         sequence.append(int(np.argmax(table_VxD @ state_D + bias_V)))
       if moves:
-        memory_D = 0.5 * memory_D + 0.5 * read(sequence)[1]
+        memory_D = 0.5 * memory_D + 0.5 * read(sequence, memory_D)[1]
     return sequence[len(context_K) : len(context_K) + length]
 
   @parameterized.parameters(("gpt", 0), ("gpt", 1), ("rmt", 0), ("rmt", 1))
@@ -97,9 +105,8 @@ class GreedyTest(parameterized.TestCase):
     )
     self.assertEqual(found_BxG.shape, (2, 20))
     for b in range(2):
-      expected = self.expected(
-        config, params, context_BxK[b], 20, memory_D, moves
-      )
+      by = self.expected_rmt if variant == "rmt" else self.expected_gpt
+      expected = by(config, params, context_BxK[b], 20, memory_D, moves)
       np.testing.assert_array_equal(found_BxG[b], expected)
 
   def test_recurrent_networks_need_a_segment(self):

@@ -114,7 +114,7 @@ def _networks() -> dict[str, Any]:
       windows=8, published_windows=16, restarts=4, unfolded_bins=16
     ),
     hermiticity=settings.Hermiticity(draws=40, slot_draws=100),
-    perplexity=settings_binned.Perplexity(windows=16, positions=2),
+    perplexity=settings_binned.Perplexity(windows=16, positions=1),
     memory_effect=settings_binned.MemoryEffect(
       warm_up=2, context=4, tokens=64, trajectories=4, repeats=2
     ),

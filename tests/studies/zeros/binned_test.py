@@ -164,13 +164,13 @@ class PerplexityTest(absltest.TestCase):
     for variant in ("bank_leaky_as_published", "bank"):
       run = handmade(model(variant, init_std=3.0), blank=False, seeds=1)
       end_P, nll_SxPxNx2, _ = perplexity._leaks(run)
-      self.assertEqual(list(end_P + 1), [8, 15, 16])
+      self.assertEqual(list(end_P + 1), [15, 16])
       told[variant] = np.abs(np.diff(nll_SxPxNx2)).max((0, 2, 3))
     # At the end of the window nothing is left to read ahead of.
     np.testing.assert_allclose(told["bank"], 0, atol=1e-5)
     leaky_P = told["bank_leaky_as_published"]
-    self.assertLess(leaky_P[2], 1e-5)
-    self.assertGreater(leaky_P[:2].min(), 1e-4)
+    self.assertLess(leaky_P[1], 1e-5)
+    self.assertGreater(leaky_P[0], 1e-4)
 
 
 class MemoryEffectTest(absltest.TestCase):
