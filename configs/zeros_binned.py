@@ -77,7 +77,7 @@ def get_config(variant: str = "small") -> experiment.Experiment:
     split="published_tail", window=model.window, stride=1 if cpu else 256
   )
   task = (
-    binned_task.Config(ensemble=variant, **cut)  # type: ignore[arg-type]
+    binned_task.Config(**cut | {"ensemble": variant})
     if control
     else zeros.Config(**cut)
   )

@@ -121,3 +121,9 @@ def _decide(claim: Claim, results) -> Verdict:
       status="needs more compute",
       because=f"The result it needs is not at hand: {missing}.",
     )
+
+
+def bounded(row: Mapping[str, Any], key: str) -> str:
+  """Returns a number of a record with its interval, "0.700 [0.691, 0.708]"."""
+  ends = (row[key], row[f"{key}_low"], row[f"{key}_high"])
+  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)

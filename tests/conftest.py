@@ -1,10 +1,13 @@
 """Strict flags for every test: no silent broadcasting across ranks."""
 
 import gc
+from pathlib import Path
+import sys
 
 import jax
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # what all folders share
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

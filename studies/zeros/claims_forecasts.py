@@ -15,11 +15,6 @@ FIRST = "cumulative_first_rows_as_published"
 ADAPTIVE = "adaptive AR(256)"
 
 
-def _first(results, analysis: str):
-  """Returns the first run's: its anchors are those of every run."""
-  return next(iter(published.results(results, analysis).values()))
-
-
 def _said(row, key: str, digits: int = 3) -> str:
   ends = (row[key], row[f"{key}_low"], row[f"{key}_high"])
   return "{0:.{d}f} [{1:.{d}f}, {2:.{d}f}]".format(*ends, d=digits)
@@ -27,7 +22,7 @@ def _said(row, key: str, digits: int = 3) -> str:
 
 def linear(results) -> Verdict:
   """Flash's reported error against linear filters rolled on our rows."""
-  rows = _first(results, "rollout").protocols
+  rows = published.first(results, "rollout").protocols
   find = lambda who: trial.row(rows, protocol=DRAWN, predictor=who)
   constant, three, adaptive = (
     find(who)
@@ -93,7 +88,7 @@ def _memory(results, name: str) -> str:
 
 def growth(results) -> Verdict:
   """The published limit on the growth of the error, met by a constant."""
-  result = _first(results, "rollout")
+  result = published.first(results, "rollout")
   names = [row["name"] for row in result.table]
   constant = names.index("constant 1")
   level = float(result.step_ExQ[constant].mean())
@@ -114,7 +109,7 @@ def growth(results) -> Verdict:
 
 def conformal(results) -> Verdict:
   """Conformal coverage of a constant density: promised to whoever predicts."""
-  result = _first(results, "calibration")
+  result = published.first(results, "calibration")
   find = lambda who: trial.row(
     result.conformal, predictor=who, way="halves of test"
   )

@@ -1,28 +1,16 @@
 """Claims on the form factor of the zeros: rigidity, and the peak at 2 pi."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from primelens.studies import trial
+from primelens.studies.trial import bounded
 from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
 from primelens.studies.trial import verdict
 from primelens.studies.zeros import published
 
 
-def _first(results):
-  """Returns the form factors of a run on the published data: any will do."""
-  return next(iter(published.results(results, "form_factor").values()))
-
-
-def _bounded(row: Mapping[str, Any], key: str) -> str:
-  ends = (row[key], row[f"{key}_low"], row[f"{key}_high"])
-  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
-
-
 def suppression(results) -> Verdict:
   """A low form factor in the window; the marginal alone must not give it."""
-  found = _first(results)
+  found = published.first(results, "form_factor")
   own, null = (
     trial.row(found.sequences, sequence=name) for name in ("test", "shuffled")
   )
@@ -34,14 +22,14 @@ def suppression(results) -> Verdict:
   }
   length = found.length_E[far]
   because = (
-    f"between tau 0.48 and 0.88 the zeros have {_bounded(own, 'window')} over "
+    f"between tau 0.48 and 0.88 the zeros have {bounded(own, 'window')} over "
     f"{own['blocks']} blocks, the same spacings shuffled "
-    f"{_bounded(null, 'window')}: the low value comes with the distribution of "
+    f"{bounded(null, 'window')}: the low value comes with the distribution of "
     "single spacings. One unaveraged value, as published, is "
     f"{single['value']:.2f} here and scatters by {single['spread']:.2f}. "
     "Rigidity is seen elsewhere: the ramp starts at "
-    f"{_bounded(own, 'ramp_intercept')}, shuffled at "
-    f"{_bounded(null, 'ramp_intercept')}, and the variance of the count in "
+    f"{bounded(own, 'ramp_intercept')}, shuffled at "
+    f"{bounded(null, 'ramp_intercept')}, and the variance of the count in "
     f"windows of {length:g} is {counts['test']:.2f} against "
     f"{counts['shuffled']:.2f}."
   )
@@ -65,7 +53,7 @@ def suppression(results) -> Verdict:
 
 def spike(results) -> Verdict:
   """The peak must stand far above that of shuffled spacings."""
-  found = _first(results)
+  found = published.first(results, "form_factor")
   names = [row["sequence"] for row in found.sequences]
   own, null = (
     float(found.resonance_VxT[names.index(name)].max())
@@ -84,7 +72,7 @@ def spike(results) -> Verdict:
 
 def retention(results) -> Verdict:
   """Jitter of the spacings must not raise what it puts out of step."""
-  rows = _first(results).jitter
+  rows = published.first(results, "form_factor").jitter
   none, full = (trial.row(rows, part_of_bin=part) for part in (0.0, 1.0))
   because = (
     "with the spacings jittered by a whole bin the peak keeps "
@@ -108,7 +96,7 @@ def retention(results) -> Verdict:
 
 def scaling(results) -> Verdict:
   """Growth with N must be that of a plateau, not of one resonant point."""
-  rows = _first(results).scaling
+  rows = published.first(results, "form_factor").scaling
   last, rest = rows[-1], [row["without_resonance"] for row in rows]
   binned = [row["binned_without_resonance"] for row in rows]
   repeated = [row["binned_as_published"] for row in rows]

@@ -12,18 +12,13 @@ LEAST_EXCESS = 0.20  # published: 20 to 50 %
 LEVEL = 0.05
 
 
-def _first(results, analysis: str):
-  """Returns the first run's: any decides a claim on the data themselves."""
-  return next(iter(published.results(results, analysis).values()))
-
-
 def _sequence(result, name: str):
   return trial.row(result.references, sequence=name)
 
 
 def stronger(results) -> Verdict:
   """The zeros' correlations over exact ones, and over the published -0.27."""
-  found = _first(results, "gue")
+  found = published.first(results, "gue")
   zeros, wrong = (
     _sequence(found, name) for name in ("zeros", "GUE, unfolded as_published")
   )
@@ -55,7 +50,7 @@ def stronger(results) -> Verdict:
 
 def variance(results) -> Verdict:
   """The zeros' variance against the exact one."""
-  found = _first(results, "gue")
+  found = published.first(results, "gue")
   zeros, tail = (
     _sequence(found, name) for name in ("zeros", "zeros, last tenth")
   )
@@ -73,7 +68,7 @@ def variance(results) -> Verdict:
 
 def intrinsic(results) -> Verdict:
   """No dependence on height: decided by all heights there are."""
-  found = _first(results, "gue")
+  found = published.first(results, "gue")
   fit = trial.row(found.fits, statistic="lag 1", form="a + b/ln^2")
   other = trial.row(found.fits, statistic="lag 1", form="a + b/ln")
   score = fit["second"] / fit["second_error"]
@@ -99,7 +94,7 @@ def intrinsic(results) -> Verdict:
 
 def berry(results) -> Verdict:
   """The published regression on the last tenth, and on all zeros."""
-  found = _first(results, "gue")
+  found = published.first(results, "gue")
   tail = trial.row(found.berry, sequence="zeros, last tenth")
   every = trial.row(found.berry, sequence="zeros")
   because = (
@@ -117,7 +112,7 @@ def berry(results) -> Verdict:
 
 def shuffled(results) -> Verdict:
   """What a z against shuffles says: CUE has it too."""
-  found = _first(results, "gue")
+  found = published.first(results, "gue")
   zeros, cue = (
     trial.row(found.shuffles, sequence=name) for name in ("zeros", "CUE")
   )
@@ -132,7 +127,7 @@ def shuffled(results) -> Verdict:
 
 def spikes(results) -> Verdict:
   """Lines of primes, corrected, in every stretch."""
-  found = _first(results, "prime_lines")
+  found = published.first(results, "prime_lines")
   rows = found.summary
   least = min(row["max_t"] for row in rows)
   share = [row["share_above_composites"] for row in rows]
@@ -160,7 +155,7 @@ def spikes(results) -> Verdict:
 
 def floor(results) -> Verdict:
   """The entropy of the marginal bounds nothing that sees the past."""
-  found = _first(results, "predictors")
+  found = published.first(results, "predictors")
   marginal = trial.row(found.table, name="marginal (KDE)")
   model = found.table[0]
   sine = [r for r in found.table if r["name"].startswith("sine process")][-1]

@@ -1,16 +1,12 @@
 """The claim on Toeplitz operators: which levels a kernel gives, and why."""
 
 from primelens.studies import trial
+from primelens.studies.trial import bounded
 from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
 from primelens.studies.trial import verdict
 from primelens.studies.zeros import operators
 from primelens.studies.zeros import published
-
-
-def _bounded(row, key: str) -> str:
-  ends = (row[key], row[f"{key}_low"], row[f"{key}_high"])
-  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
 
 
 def toeplitz(results) -> Verdict:
@@ -30,12 +26,12 @@ def toeplitz(results) -> Verdict:
     f"at most {result.largest_off_diagonal:.1e}), so that its matrix is the "
     "disorder alone, and the kernel with and without cos(pi d) has the same "
     f"levels. With the published disorder the r-ratio is "
-    f"{_bounded(strong, 'r_ratio')}, without any kernel "
-    f"{_bounded(noise, 'r_ratio')}; with a disorder of {least:g} the same "
-    f"kernel has {_bounded(weak, 'r_ratio')}. Levels drawn from the sine "
+    f"{bounded(strong, 'r_ratio')}, without any kernel "
+    f"{bounded(noise, 'r_ratio')}; with a disorder of {least:g} the same "
+    f"kernel has {bounded(weak, 'r_ratio')}. Levels drawn from the sine "
     f"kernel have the spacings of the GUE: variance "
-    f"{_bounded(process, 'variance')}, r-ratio "
-    f"{_bounded(process, 'r_ratio')}. The test says nothing of the kernel."
+    f"{bounded(process, 'variance')}, r-ratio "
+    f"{bounded(process, 'r_ratio')}. The test says nothing of the kernel."
   )
   numbers = {
     "largest off-diagonal of the sine kernel": result.largest_off_diagonal,

@@ -13,7 +13,6 @@ from primelens.analyses import autoregression
 from primelens.analyses import determinantal
 from primelens.analyses import regression
 from primelens.analyses import sine_predictor
-from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import binned
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
@@ -105,9 +104,7 @@ def run(run) -> Result:
 
 def _network(run, window_NxT1, params_S=None):
   """Returns a network's means and NLL of every scored spacing, SxN each."""
-  mixture = scoring.mixtures(run, window_NxT1, params_S)
-  nll_SxNxU = scoring.nll(mixture, window_NxT1)
-  mean_SxNxU = np.asarray(mixture_lib.mean(mixture), np.float64)
+  nll_SxNxU, mean_SxNxU = scoring.predictions(run, window_NxT1, params_S)
   flat = lambda x: x.reshape(len(x), -1)
   return flat(mean_SxNxU), flat(nll_SxNxU)
 

@@ -175,3 +175,11 @@ def results(tables, analysis: str, accept=lambda table: True):
     lambda table: on_data(table) and accept(table),
     f"on {DATA}",
   )
+
+
+def first(tables, analysis: str):
+  """Returns the first of `results`: any decides a claim on the data alone.
+
+  Raises `trial.Missing` when there is none.
+  """
+  return next(iter(results(tables, analysis).values()))

@@ -6,14 +6,9 @@ from primelens.studies.trial import Verdict
 from primelens.studies.zeros import published
 
 
-def _first(results, analysis: str):
-  """Returns the first run's: any decides a claim on the data themselves."""
-  return next(iter(published.results(results, analysis).values()))
-
-
 def _closed(results, family: str) -> dict:
   """Returns the rows of one closed form by target."""
-  rows = _first(results, "formula").closed
+  rows = published.first(results, "formula").closed
   return {row["target"]: row for row in rows if row["family"] == family}
 
 
@@ -26,7 +21,7 @@ def pi(results) -> Verdict:
     f"{row['mean_target']:.3f}"
     for target, row in rows.items()
   )
-  by_height = [row["c"] for row in _first(results, "formula").heights]
+  by_height = [row["c"] for row in published.first(results, "formula").heights]
   holds = rows["truth"]["low"] <= math.pi <= rows["truth"]["high"]
   return Verdict(
     status="reproduced" if holds else "not reproduced",
@@ -55,7 +50,9 @@ def four(results) -> Verdict:
 def better_than_linear(results) -> Verdict:
   """The product form against AR(3), both fitted on select, scored on test."""
   product = _closed(results, "c / sum of 3 lags")["truth"]
-  scores = {r["predictor"]: r for r in _first(results, "linear").scores}
+  scores = {
+    r["predictor"]: r for r in published.first(results, "linear").scores
+  }
   linear = scores["OLS of the truth, 3 lags"]
   wins = product["test_r2"] > linear["r2"]
   return Verdict(
@@ -73,7 +70,7 @@ def better_than_linear(results) -> Verdict:
 
 def operator(results) -> Verdict:
   """AR(3) of the truth alone has the published coefficients."""
-  by_order = {r["order"]: r for r in _first(results, "linear").sums}
+  by_order = {r["order"]: r for r in published.first(results, "linear").sums}
   three, longest = by_order[3], by_order[max(by_order)]
   ours = [three[f"truth_lag{k}"] for k in (1, 2, 3)]
   gaps = [abs(a - b) for a, b in zip(ours, published.OPERATOR, strict=True)]

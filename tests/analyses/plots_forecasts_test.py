@@ -2,8 +2,8 @@ import types
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import drawn
 import matplotlib
-from matplotlib.backends import backend_agg
 import numpy as np
 from primelens.analyses import plots
 
@@ -61,14 +61,7 @@ class PlotsTest(parameterized.TestCase):
   @parameterized.product(name=tuple(FULL), results=(FULL, LEAST))
   def test_drawn_inside_the_figure_and_labelled(self, name, results):
     figure = getattr(plots, name)(results[name]())
-    canvas = backend_agg.FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = figure.get_tightbbox(canvas.get_renderer())
-    width, height = figure.get_size_inches()
-    self.assertBetween(drawn.x0, -0.02, width)
-    self.assertBetween(drawn.x1, 0, width + 0.02)
-    self.assertBetween(drawn.y0, -0.02, height)
-    self.assertBetween(drawn.y1, 0, height + 0.02)
+    drawn.assert_inside(self, figure)
     for axes in figure.findobj(matplotlib.axes.Axes):
       self.assertNotEmpty(axes.get_xlabel())
 

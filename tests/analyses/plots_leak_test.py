@@ -6,7 +6,7 @@ import types
 
 from absl.testing import absltest
 from absl.testing import parameterized
-from matplotlib.backends import backend_agg
+import drawn
 import numpy as np
 from primelens.analyses import plots
 from primelens.analyses import plots_leak
@@ -53,16 +53,7 @@ class FigureTest(parameterized.TestCase):
     with tempfile.TemporaryDirectory() as folder:
       path = plots.save(figure, pathlib.Path(folder) / "leak.png")
       self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
-    canvas = backend_agg.FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = figure.get_tightbbox(canvas.get_renderer())
-    width, height = figure.get_size_inches()
-    for low, high, most in (
-      (drawn.x0, drawn.x1, width),
-      (drawn.y0, drawn.y1, height),
-    ):
-      self.assertGreater(low, -0.02)
-      self.assertLess(high, most + 0.02)
+    drawn.assert_inside(self, figure)
 
   @parameterized.named_parameters(*CASES.items())
   def test_losses_are_in_nats_and_every_position_is_there(self, make):

@@ -4,8 +4,8 @@ import types
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import drawn
 import matplotlib
-from matplotlib.backends import backend_agg
 import numpy as np
 from primelens.analyses import plots
 
@@ -50,13 +50,7 @@ class PlotsTest(parameterized.TestCase):
     figure = plots.slots(_slots(**options))
     header = plots.save(figure, pathlib.Path(folder, "x.png")).read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
-    canvas = backend_agg.FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = figure.get_tightbbox(canvas.get_renderer())
-    width, height = figure.get_size_inches()
-    self.assertBetween(drawn.x0, -0.02, width)
-    self.assertBetween(drawn.x1, 0, width + 0.02)
-    self.assertBetween(drawn.y1, 0, height + 0.02)
+    drawn.assert_inside(self, figure)
 
   def test_losses_name_their_unit(self):
     panels = _panels(plots.slots(_slots()))

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 from absl.testing import absltest
 from absl.testing import parameterized
 import binned_results
+import drawn
 import matplotlib
-from matplotlib.backends import backend_agg
 from primelens.analyses import plots
 from primelens.studies import trial
 from primelens.studies.zeros import claims_binned
@@ -144,13 +144,7 @@ class PlotsTest(parameterized.TestCase):
     figure = getattr(plots, name)(getattr(binned_results, name)(**options))
     header = plots.save(figure, pathlib.Path(folder, "x.png")).read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
-    canvas = backend_agg.FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = figure.get_tightbbox(canvas.get_renderer())
-    width, height = figure.get_size_inches()
-    self.assertBetween(drawn.x0, -0.02, width)
-    self.assertBetween(drawn.x1, 0, width + 0.02)
-    self.assertBetween(drawn.y1, 0, height + 0.02)
+    drawn.assert_inside(self, figure)
     for axes in figure.findobj(matplotlib.axes.Axes):
       self.assertNotEmpty(axes.get_xlabel())
       if "NLL" in axes.get_ylabel() + axes.get_xlabel():

@@ -6,8 +6,8 @@ import tempfile
 
 from absl.testing import absltest
 from absl.testing import parameterized
+import drawn
 import levels_results
-from matplotlib.backends import backend_agg
 from primelens.analyses import plots
 
 
@@ -18,16 +18,7 @@ class FigureTest(parameterized.TestCase):
     with tempfile.TemporaryDirectory() as folder:
       path = plots.save(figure, pathlib.Path(folder) / "x.png")
       self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
-    canvas = backend_agg.FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = figure.get_tightbbox(canvas.get_renderer())
-    width, height = figure.get_size_inches()
-    for low, high, most in (
-      (drawn.x0, drawn.x1, width),
-      (drawn.y0, drawn.y1, height),
-    ):
-      self.assertGreater(low, -0.02)
-      self.assertLess(high, most + 0.02)
+    drawn.assert_inside(self, figure)
     for axes in figure.findobj(match=lambda part: hasattr(part, "get_xlabel")):
       self.assertNotEmpty(axes.get_xlabel())
 

@@ -1,0 +1,20 @@
+"""What every figure owes: nothing that is drawn leaves it."""
+
+from matplotlib.backends import backend_agg
+
+
+def assert_inside(test, figure):
+  """Returns the box of all that is drawn; fails the test where it leaves."""
+  canvas = backend_agg.FigureCanvasAgg(figure)
+  canvas.draw()
+  drawn = figure.get_tightbbox(canvas.get_renderer())
+  width, height = figure.get_size_inches()
+  for low, high, most in (
+    (drawn.x0, drawn.x1, width),
+    (drawn.y0, drawn.y1, height),
+  ):
+    test.assertGreater(low, -0.02)
+    test.assertLess(low, most)
+    test.assertGreater(high, 0)
+    test.assertLess(high, most + 0.02)
+  return drawn
