@@ -104,7 +104,7 @@ venv: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --editable '.[zeros,test]'
+	$(BIN)/python -m pip install --editable '.[zeros,certify,test]'
 	touch $@
 
 $(PEERS)/installed: bench/peers.txt

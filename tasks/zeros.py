@@ -11,11 +11,14 @@ from typing import Literal
 from absl import logging
 import numpy as np
 from primelens.tasks import windows
+from primelens.tasks import zeros_computed
 from primelens.tasks import zeros_sources
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
 _READ_VERSION = "1"  # change it when a reader changes what it returns
+_COMPUTE_VERSION = "1"  # the same of the zeros computed here
+SOURCES = (*zeros_sources.READERS, "computed")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -24,11 +27,13 @@ class Config:
 
   kind: Literal["zeros"] = "zeros"
   # odlyzko: the wheel of the extra `zeros`, or a copy of its zeros.sobj at
-  # `path`; text: one ordinate per line; platt: a .dat file or folder of them.
-  source: Literal["odlyzko", "text", "platt"] = "odlyzko"
+  # `path`; text: one ordinate per line; platt: a .dat file or folder of them;
+  # computed: zeros number `first`, first + 1, ..., `limit` of them, made here.
+  source: Literal["odlyzko", "text", "platt", "computed"] = "odlyzko"
   path: str = ""
   cache: str = ""  # default: $PRIMELENS_CACHE or ~/.cache/primelens
-  limit: int = 0  # the first `limit` zeros; 0 = all
+  first: int = 1  # the first zero taken of the source, from 1
+  limit: int = 0  # how many zeros from there; 0 = all
   split: Literal["contiguous", "published_tail"] = "contiguous"
   gap: int = 1000  # unused spacings between splits, at least a window
   window: int = 256
@@ -36,17 +41,19 @@ class Config:
   recent: int = 0  # train on windows of the last `recent` spacings; 0: of all
 
   def __post_init__(self):
-    if self.source not in zeros_sources.READERS:
-      raise ValueError(
-        f"source {self.source!r} is not one of {list(zeros_sources.READERS)}."
-      )
+    if self.source not in SOURCES:
+      raise ValueError(f"source {self.source!r} is not one of {list(SOURCES)}.")
     if self.split not in windows.SPLITS:
       raise ValueError(
         f"split {self.split!r} is not one of {list(windows.SPLITS)}."
       )
-    for name in ("limit", "gap", "recent"):
-      if getattr(self, name) < 0:
-        raise ValueError(f"{name} {getattr(self, name)} must be >= 0.")
+    for name, least in (("first", 1), ("limit", 0), ("gap", 0), ("recent", 0)):
+      if getattr(self, name) < least:
+        raise ValueError(f"{name} {getattr(self, name)} must be >= {least}.")
+    if self.source == "computed" and not self.limit:
+      raise ValueError(
+        "source 'computed' needs a number of zeros: --config.task.limit=N."
+      )
 
 
 def load(config: Config) -> windows.Series:
@@ -57,8 +64,13 @@ def load(config: Config) -> windows.Series:
   """
   config = dataclasses.replace(config)  # fields may have been set since
   ordinate_N = ordinates(config)
+  if config.source != "computed":
+    ordinate_N = ordinate_N[config.first - 1 :]
   if config.limit > len(ordinate_N):
-    raise ValueError(f"limit {config.limit} exceeds {len(ordinate_N)} zeros.")
+    raise ValueError(
+      f"limit {config.limit} exceeds {len(ordinate_N)} zeros from zero "
+      f"{config.first} on."
+    )
   ordinate_N = ordinate_N[: config.limit or None]
   value_N = spacings(ordinate_N)
   split = windows.SPLITS[config.split]
@@ -88,6 +100,16 @@ def unfold(ordinate_N: np.ndarray) -> np.ndarray:
 def spacings(ordinate_N: np.ndarray) -> np.ndarray:
   """Returns s_n = u(g_{n+1}) - u(g_n), taken in float64, stored as float32."""
   return np.diff(unfold(ordinate_N)).astype(np.float32)
+
+
+def number(ordinate_N: np.ndarray) -> int:
+  """Returns which zero of all the first of consecutive ordinates is, from 1.
+
+  Zero k has k - 1/2 = u + 7/8 + S, and S averages to almost nothing (Turing):
+  certain for some hundred zeros, likely for ten.
+  """
+  height_N = unfold(ordinate_N)
+  return int(np.rint(np.mean(height_N - np.arange(len(height_N))) + 1.375))
 
 
 def check(ordinate_N: np.ndarray, place: Callable[[int], str]) -> None:
@@ -142,18 +164,31 @@ def _check_count(height_N: np.ndarray, place: Callable[[int], str]) -> None:
 def ordinates(config: Config) -> np.ndarray:
   """Returns all checked ordinate_N of the source, memory-mapped, float64.
 
-  The cache file is named by a hash of the source's bytes; a damaged one is
-  rebuilt. Raises as the readers and `check` do.
+  The cache file is named by a hash of the source's bytes, or of what is to be
+  computed; a damaged one is rebuilt. Raises as the readers, `check` and
+  `zeros_computed.compute` do.
   """
-  files = zeros_sources.FILES[config.source](config.path)
-  digest = _digest(config.source, files)
+  digest, read = _source(config)
   target = _cache(config) / f"{config.source}-{digest[:32]}.npy"
   cached_N = _cached(target)
   if cached_N is not None:
     return cached_N
-  ordinate_N, place = zeros_sources.READERS[config.source](files)
+  ordinate_N, place = read()
   check(ordinate_N, place)
   return _stored(target, ordinate_N)
+
+
+def _source(config: Config) -> tuple[str, Callable[[], zeros_sources.Reading]]:
+  """Returns the hash of a source, and what reads or computes it."""
+  if config.source == "computed":
+    first, count = config.first, config.limit
+    name = f"computed {_COMPUTE_VERSION} {first} {count}"
+    compute = lambda: zeros_computed.compute(first, count)
+    place = lambda i: f"computed zero {first + i}"
+    return hashlib.sha256(name.encode()).hexdigest(), lambda: (compute(), place)
+  files = zeros_sources.FILES[config.source](config.path)
+  read = zeros_sources.READERS[config.source]
+  return _digest(config.source, files), lambda: read(files)
 
 
 def _cache(config: Config) -> pathlib.Path:

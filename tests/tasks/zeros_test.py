@@ -181,7 +181,8 @@ class LoadTest(absltest.TestCase):
     config.limit = 100
     with self.assertRaisesRegex(ValueError, "99 spacings are too few"):
       tasks.load(config)
-    for name, bad in {"source": "csv", "split": "random", "limit": -1}.items():
+    bad_fields = {"source": "csv", "split": "random", "limit": -1, "first": 0}
+    for name, bad in bad_fields.items():
       with self.subTest(name):
         with self.assertRaisesRegex(ValueError, f"{name} '?{bad}"):
           zeros.Config(**{name: bad})
@@ -189,6 +190,16 @@ class LoadTest(absltest.TestCase):
         setattr(changed, name, bad)  # as a command-line flag does
         with self.assertRaisesRegex(ValueError, f"{name} '?{bad}"):
           tasks.load(changed)
+
+  def test_first_skips_zeros(self):
+    whole, later = (tasks.load(self._config(first=first)) for first in (1, 101))
+    np.testing.assert_array_equal(later.ordinate_N, whole.ordinate_N[100:])
+    with self.assertRaisesRegex(ValueError, "limit 20 exceeds 2 zeros from"):
+      tasks.load(self._config(first=5_000, limit=20))
+
+  def test_number_of_the_first_zero(self):
+    for first in (1, 777, 10**8):
+      self.assertEqual(zeros.number(_regular(300, first=first)), first)
 
   def test_unknown_kind_is_refused(self):
     with self.assertRaisesRegex(ValueError, "'gaps' .*'zeros', 'surrogate'"):
@@ -234,6 +245,12 @@ class OdlyzkoTest(absltest.TestCase):
 
   def test_published_split(self):
     self.assertEqual(self.series.splits["test"], (1_800_960, 2_000_896))
+
+  def test_numbers_of_its_zeros(self):
+    ordinate_N = self.series.ordinate_N
+    for first in (1, 50, 1_234, 1_900_001):
+      part_N = ordinate_N[first - 1 : first + 299]
+      self.assertEqual(zeros.number(part_N), first)
 
   def test_one_zero_taken_out_of_the_table_is_found(self):
     ordinate_N = np.delete(self.series.ordinate_N[:100_000], 54_321)
