@@ -106,7 +106,7 @@ def removals(layers: int, heads: int) -> dict[str, np.ndarray]:
 
 
 @functools.cache
-def _mean_heads(apply_fn, batch: int):
+def mean_heads(apply_fn, batch: int):
   def mean(params, window_NxT1):
     def one(row):
       _, activations = apply_fn(params, row[None, :-1], sites=_HEAD)
@@ -138,7 +138,7 @@ def bundle(run, params_S, select, rows):
   trunk = run.experiment.model.trunk
   grid = (trunk.layers, trunk.heads)
   singles = trunk.layers * trunk.heads
-  mean = _mean_heads(run.apply, run.settings.evaluation.batch)
+  mean = mean_heads(run.apply, run.settings.evaluation.batch)
   seeds = jax.tree.leaves(params_S)[0].shape[0]
   bundle_S = {
     "params": params_S,

@@ -38,22 +38,27 @@ class Result:
   samples: int
 
 
-def jacobian(run, split: str, windows: int, lags: int) -> np.ndarray:
-  """Returns the mean of d mean / d s over windows, last lags first: SxQ."""
-  window_NxT1, _ = run.batches(split, windows)
+def jacobians(run, window_NxT1, params_S=None) -> np.ndarray:
+  """Returns d mean / d s of every window's last prediction, SxNxT."""
 
   def last_mean(x_T, params):
     mixture, _ = run.apply(params, x_T[None])
     return mixture_lib.mean(mixture)[0, -1]
 
   def one(params, x_NxT):
-    slope = jax.lax.map(
+    return jax.lax.map(
       lambda x_T: jax.grad(last_mean)(x_T, params), x_NxT, batch_size=32
     )
-    return slope.mean(0)[::-1][:lags]
 
+  params_S = run.params_S if params_S is None else params_S
   program = jax.jit(jax.vmap(one, (0, None)))
-  return np.asarray(program(run.params_S, jnp.asarray(window_NxT1[:, :-1])))
+  return np.asarray(program(params_S, jnp.asarray(window_NxT1[:, :-1])))
+
+
+def jacobian(run, split: str, windows: int, lags: int) -> np.ndarray:
+  """Returns the mean of d mean / d s over windows, last lags first: SxQ."""
+  window_NxT1, _ = run.batches(split, windows)
+  return jacobians(run, window_NxT1).mean(1)[:, ::-1][:, :lags]
 
 
 def run(run) -> Result:

@@ -1,0 +1,185 @@
+"""Analysis `prime_waves`: which primes has a network found?
+
+What can be predicted of zeros is a sum of waves at ln p. Here a network's
+predicted means, those of filters and those of the explicit formula are
+projected on these waves along the heights: amplitudes beside the law, beside
+frequencies that are no prime's, and beside the waves of the truth itself, as a
+filter that knows no primes passes on part of those it reads. Source: zeta spec,
+section 7.1.
+"""
+
+import dataclasses
+
+import numpy as np
+from primelens.analyses import prime_lines
+from primelens.studies.zeros import binned
+from primelens.studies.zeros import prime_waves_law as law_lib
+from primelens.studies.zeros import prime_waves_parts as parts
+from primelens.studies.zeros import prime_waves_predictors as predictors
+from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.studies.zeros import prime_waves_response as response
+from primelens.tasks import primes
+
+CONTROLS = ("cue", "shuffled", "prime_gaps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+  """Waves at ln p of E sequences of predictions, at the same spacings.
+
+  `table` names them: the truth, the network of every seed, fresh networks,
+  filters, the explicit formula, controls. `amplitude_ExQ` are moduli of the
+  waves in where the next zeros are put, for which `law_Q` is exact; `gain_ExQ`
+  is the share of the truth's wave predicted in phase (1: all) and `left_ExQ`
+  the modulus of what is left, in those of the truth. `line_ExQ` are amplitudes
+  of the predicted spacings themselves, as spec 7.1 reads them, with max-T
+  p-values `max_t_ExQ` against frequencies beside the primes.
+
+  `frequency_F` and `spectrum_ExF` are what networks and filters take for the
+  spectrum of zeros, from their response to waves, in nats; `peaks` says which
+  primes they resolve in it.
+
+  Parts of the network: `context_T` spacings behind a prediction (of random
+  windows) with the primes known `context_known_SxT` and `context_r2_SxT`,
+  beside filters of that order (`filter_known_T`); `step_C` snapshots with
+  `known_SxC`, `r2_SxC` and `first_SxQ`, the step from which on a prime stays
+  known (NaN: never); `head_SxLxHxQ` the gain that goes with a head;
+  `state_SxLxQ` the share of the variance of a layer's states at ln p,
+  `untrained_LxQ` of fresh networks. `formulas` are short ones for amplitudes.
+  """
+
+  prime_Q: np.ndarray
+  law_Q: np.ndarray
+  amplitude_ExQ: np.ndarray
+  gain_ExQ: np.ndarray
+  left_ExQ: np.ndarray
+  line_ExQ: np.ndarray
+  max_t_ExQ: np.ndarray
+  table: tuple[dict, ...]
+  frequency_F: np.ndarray
+  spectrum_ExF: np.ndarray
+  peaks: tuple[dict, ...]
+  context_T: np.ndarray
+  context_known_SxT: np.ndarray
+  context_r2_SxT: np.ndarray
+  filter_known_T: np.ndarray
+  step_C: np.ndarray
+  known_SxC: np.ndarray
+  r2_SxC: np.ndarray
+  first_SxQ: np.ndarray
+  head_SxLxHxQ: np.ndarray
+  state_SxLxQ: np.ndarray
+  untrained_LxQ: np.ndarray
+  formulas: tuple[dict, ...]
+  trained_on: str
+  height: float
+  spacings: int
+  part_spacings: int
+  context_windows: int
+
+
+def obstacle(experiment) -> str:
+  """Returns why a run has no predicted means on zeros, or ""."""
+  task = experiment.task
+  if binned.obstacle(experiment):
+    return binned.obstacle(experiment)
+  if task.kind == "zeros" or task.ensemble in CONTROLS:
+    return ""
+  return f"{task.ensemble} spacings are neither zeros nor a control of them"
+
+
+def trained_on(experiment) -> str:
+  """Returns what a run's networks have learned from."""
+  task = experiment.task
+  return task.kind if task.kind == "zeros" else task.ensemble
+
+
+def run(run) -> Result:
+  """Returns the waves in a run's predictions, beside those of others."""
+  settings = run.settings.prime_waves
+  prime_Q = primes.below(settings.limit)
+  stretch = predictors.stretch(run, settings.spacings)
+  guesses = predictors.guesses(run, stretch)
+  read = reading.read(
+    np.stack([guess.mean_N for guess in guesses]),
+    stretch.truth_N,
+    stretch.height_N,
+    prime_Q,
+    draws=settings.draws,
+    seed=settings.seed,
+  )
+  height = float(stretch.height_N.mean())
+  law_Q = prime_lines.law(prime_Q, height)
+  table = [
+    guess.record
+    | reading.record(read, e, guess.mean_N, stretch.truth_N, prime_Q, law_Q)
+    for e, guess in enumerate(guesses)
+  ]
+  table += _planted(stretch, settings)
+  return Result(
+    prime_Q=prime_Q,
+    law_Q=law_Q,
+    amplitude_ExQ=read.amplitude_ExQ,
+    gain_ExQ=read.gain_ExQ,
+    left_ExQ=read.left_ExQ,
+    line_ExQ=read.line_ExQ,
+    max_t_ExQ=read.max_t_ExQ,
+    table=_filled(table),
+    **response.spectra(run, stretch),
+    **parts.contexts(run, stretch, prime_Q),
+    **parts.snapshots(run, stretch, prime_Q),
+    **parts.heads(run, stretch, prime_Q),
+    **parts.states(run, stretch, prime_Q),
+    formulas=law_lib.formulas(read, table, prime_Q, height, settings),
+    trained_on=trained_on(run.experiment),
+    height=height,
+    spacings=len(stretch.truth_N),
+    part_spacings=min(settings.part_spacings, len(stretch.truth_N)),
+    context_windows=settings.context_windows,
+  )
+
+
+def _filled(table) -> tuple[dict, ...]:
+  """Returns records with the same keys, NaN where one has none."""
+  keys = dict.fromkeys(key for row in table for key in row)
+  return tuple({key: row.get(key, np.nan) for key in keys} for row in table)
+
+
+def _planted(stretch, settings) -> list[dict]:
+  """Returns the positive control: waves planted at composites' logarithms.
+
+  Spacings in random order, at the same heights, with waves of the size that
+  the law gives primes there; read as everything else is, at the frequencies of
+  all composites that are no power.
+  """
+  if not settings.planted:
+    return []
+  prime_Q = primes.below(settings.limit)
+  every_E = prime_lines.composites(prime_Q, settings.limit - 1)
+  chosen_Q = every_E[: settings.planted]
+  rng = np.random.default_rng(settings.seed)
+  mean_N = prime_lines.planted(
+    rng.permutation(stretch.truth_N),
+    stretch.height_N,
+    np.log(chosen_Q),
+    prime_lines.law(chosen_Q, float(stretch.height_N.mean())),
+    seed=settings.seed,
+  )
+  read = reading.read(
+    mean_N[None],
+    mean_N,
+    stretch.height_N,
+    every_E,
+    draws=settings.draws,
+    seed=settings.seed,
+  )
+  found_E = read.max_t_ExQ[0] < reading.LEVEL
+  return [
+    {
+      "name": f"{len(chosen_Q)} waves planted at composites",
+      "kind": "planted",
+      "primes": len(chosen_Q),
+      "found": int(found_E[: len(chosen_Q)].sum()),
+      "elsewhere": int(found_E[len(chosen_Q) :].sum()),
+    }
+  ]

@@ -1,0 +1,166 @@
+"""The stretch of zeros that is read, and all who predict its spacings."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from primelens.analyses import anchors
+from primelens.analyses import autoregression
+from primelens.analyses import determinantal
+from primelens.analyses import prime_waves
+from primelens.studies.zeros import program
+from primelens.studies.zeros import scoring
+from primelens.tasks import primes
+from primelens.tasks import riemann_siegel
+from primelens.tasks import windows
+from primelens.tasks import zeros
+
+# Where a network that was trained on something else is read: the last tenth of
+# Odlyzko's table, and as much before it as an adaptive filter needs.
+FIRST, BEFORE = 1_900_001, 21_000
+KERNEL = 20  # lags of the filter that knows the sine kernel alone
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+  """Consecutive scored spacings, and the sequence that they are from.
+
+  `window_NxT1` score the targets `index_NxU` of `value_N`; filters are fitted
+  on the spacings `train`. Flat, in the order of heights: `truth_N` at
+  `height_N`. `number` is that of the sequence's first zero.
+  """
+
+  value_N: np.ndarray
+  ordinate_N: np.ndarray
+  train: tuple[int, int]
+  window_NxT1: np.ndarray
+  start_N: np.ndarray
+  index_NxU: np.ndarray
+
+  @property
+  def truth_N(self) -> np.ndarray:
+    return self.value_N[self.index_NxU.ravel()].astype(np.float64)
+
+  @property
+  def height_N(self) -> np.ndarray:
+    return self.ordinate_N[self.index_NxU.ravel()]
+
+  def part(self, spacings: int) -> "Stretch":
+    """Returns the first windows, with `spacings` targets or a few more."""
+    keep = -(-spacings // self.index_NxU.shape[1])
+    return dataclasses.replace(
+      self,
+      window_NxT1=self.window_NxT1[:keep],
+      start_N=self.start_N[:keep],
+      index_NxU=self.index_NxU[:keep],
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Guess:
+  """Predicted means of a stretch, and what they are."""
+
+  mean_N: np.ndarray
+  record: dict[str, Any]
+
+
+def stretch(run, spacings: int) -> Stretch:
+  """Returns the zeros that a run is read on: its test split's first.
+
+  A control, trained on other spacings, is read on zeros that are computed.
+  """
+  model, evaluation = run.experiment.model, run.settings.evaluation
+  context = program.scored_context(model, evaluation.min_context)
+  if run.experiment.task.kind == "zeros":
+    series, (first, last) = run.series, run.series.bounds("test")
+    value_N, ordinate_N = series.value_N, series.ordinate_N
+    train = series.splits["train"]
+  else:
+    count = BEFORE + spacings + 2 * model.window + 1
+    ordinate_N = zeros.ordinates(
+      zeros.Config(source="computed", first=FIRST - BEFORE, limit=count)
+    )
+    value_N, ordinate_N = zeros.spacings(ordinate_N), ordinate_N[:-1]
+    first, last, train = BEFORE, len(value_N), (0, BEFORE)
+  each = model.window - context + 1
+  start_N = np.arange(first, last - model.window, each)
+  start_N = start_N[: -(-spacings // each)]
+  return Stretch(
+    value_N=value_N,
+    ordinate_N=ordinate_N,
+    train=train,
+    window_NxT1=windows.take(value_N, start_N, model.window),
+    start_N=start_N,
+    index_NxU=windows.targets(start_N, model.window, min_context=context),
+  )
+
+
+def guesses(run, stretch: Stretch) -> list[Guess]:
+  """Returns the truth, networks, filters and the explicit formula."""
+  settings, index_N = run.settings.prime_waves, stretch.index_NxU.ravel()
+  found = [Guess(stretch.truth_N, _named("the spacings themselves", "truth"))]
+  for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
+    nll_SxNxU, mean_SxNxU = scoring.predictions(
+      run, stretch.window_NxT1, params_S
+    )
+    for s, mean_NxU in enumerate(mean_SxNxU):
+      record = _named(f"{kind} ({run.name}), seed {s}", kind, nll_SxNxU[s])
+      found.append(Guess(mean_NxU.ravel(), record | {"seed": s}))
+  found.append(_kernel(stretch, index_N))
+  fits = [
+    *anchors.autoregressive(
+      stretch.value_N, stretch.train, index_N, settings.orders
+    )
+  ]
+  if index_N.min() >= 20_000:
+    fits.append(anchors.adaptive(stretch.value_N, index_N))
+  found += [
+    Guess(fit.prediction_N, _named(fit.name, "filter", fit.nll_N))
+    for fit in fits
+  ]
+  for limit in settings.explicit:
+    mean_N = explicit(stretch.ordinate_N, index_N, limit)
+    error_N = stretch.truth_N - mean_N
+    nll_N = autoregression.gaussian_nll(error_N, error_N.var())
+    name = f"explicit formula, primes to {limit:,}"
+    found.append(Guess(mean_N, _named(name, "formula", nll_N)))
+  return found
+
+
+def explicit(ordinate_N, index_N, limit: int) -> np.ndarray:
+  """Returns the explicit formula's spacings after the zeros at `index_N`."""
+  first, last = int(index_N.min()), int(index_N.max()) + 1
+  # The mean of many zeros tells the number of the first.
+  near = slice(max(0, first - 500), last + 500)
+  number = zeros.number(ordinate_N[near]) + (first - near.start)
+  start_N = ordinate_N[index_N]
+  next_N = prime_waves.following(
+    start_N,
+    number + index_N - first,
+    prime_waves.waves(primes.below(limit + 1), limit),
+    smooth,
+  )
+  return zeros.unfold(next_N) - zeros.unfold(start_N)
+
+
+def smooth(t_N) -> np.ndarray:
+  """Returns theta(t) / pi + 1, the smooth part of the number of zeros."""
+  return riemann_siegel.theta(t_N) / np.pi + 1
+
+
+def _kernel(stretch: Stretch, index_N) -> Guess:
+  """Returns the best linear predictor of the sine process: no primes in it."""
+  moments = determinantal.spacing_moments(KERNEL)
+  filters = autoregression.yule_walker(moments.autocovariance_Q)
+  phi_Q, variance = filters.order(KERNEL)
+  residual_N = stretch.value_N.astype(np.float64) - 1
+  guess_N = autoregression.predict(residual_N, phi_Q, index_N)
+  error_N = stretch.truth_N - 1 - guess_N
+  nll_N = autoregression.gaussian_nll(error_N, variance)
+  name = f"{KERNEL} lags of the sine kernel"
+  return Guess(1 + guess_N, _named(name, "kernel", nll_N))
+
+
+def _named(name: str, kind: str, nll_N=None) -> dict:
+  nll = np.nan if nll_N is None else float(np.mean(nll_N))
+  return {"name": name, "kind": kind, "nll_nats": nll}

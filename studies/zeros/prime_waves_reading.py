@@ -1,0 +1,102 @@
+"""Predictions projected on the primes' waves, beside the truth and a null."""
+
+from typing import NamedTuple
+
+import numpy as np
+from primelens.analyses import prime_lines
+from primelens.analyses import prime_waves
+from primelens.analyses import statistics
+
+LEVEL = 0.05
+# Of a wave's modulus, in the errors. Who knows the number of a zero knows how
+# far that zero is displaced, and has half of every wave without any prime.
+KNOWN = 1 / 3
+
+
+class Reading(NamedTuple):
+  """Amplitudes of E sequences at Q primes; see `prime_waves.Result`."""
+
+  amplitude_ExQ: np.ndarray
+  gain_ExQ: np.ndarray
+  left_ExQ: np.ndarray
+  line_ExQ: np.ndarray
+  max_t_ExQ: np.ndarray
+  null_E: np.ndarray  # the median amplitude beside the primes
+
+  @property
+  def found_ExQ(self) -> np.ndarray:
+    """Where a wave stands out after max-T correction over all primes."""
+    return self.max_t_ExQ < LEVEL
+
+
+def waves(mean_ExN, truth_N, height_N, prime_Q) -> tuple[np.ndarray, ...]:
+  """Returns amplitudes, gains and what is left of the truth's waves, ExQ.
+
+  By where the next zeros are put (`prime_lines.displacements`).
+  """
+  gap_N = prime_waves.mean_spacing(height_N)
+  wave = prime_lines.displacements(
+    np.concatenate([mean_ExN, np.asarray(truth_N)[None]]),
+    height_N,
+    gap_N,
+    np.log(np.asarray(prime_Q, np.float64)),
+  )
+  own_ExQ, true_Q = wave[:-1], wave[-1]
+  size_Q = np.abs(true_Q)
+  gain_ExQ = (own_ExQ * true_Q.conj()).real / size_Q**2
+  return np.abs(own_ExQ), gain_ExQ, np.abs(true_Q - own_ExQ) / size_Q
+
+
+def read(
+  mean_ExN, truth_N, height_N, prime_Q, *, draws: int, seed: int
+) -> Reading:
+  """Returns the waves of predicted spacings at ln p, and p-values of each.
+
+  The null has `draws` frequencies beside every prime (no prime's), of the same
+  predictions: its largest over all primes corrects for their number.
+  """
+  log_Q = np.log(np.asarray(prime_Q, np.float64))
+  beside_RxQ = prime_lines.beside(log_Q, height_N, draws=draws, seed=seed)
+  frequency = np.concatenate([log_Q, beside_RxQ.ravel()])
+  line = np.abs(prime_lines.coefficients(mean_ExN, height_N, frequency))
+  line_ExQ = line[:, : len(log_Q)]
+  null_ExRxQ = line[:, len(log_Q) :].reshape(len(line), *beside_RxQ.shape)
+  max_t_ExQ = [
+    statistics.max_t(line_Q, null_RxQ)
+    for line_Q, null_RxQ in zip(line_ExQ, null_ExRxQ, strict=True)
+  ]
+  return Reading(
+    *waves(mean_ExN, truth_N, height_N, prime_Q),
+    line_ExQ,
+    np.array(max_t_ExQ).reshape(line_ExQ.shape),
+    np.median(null_ExRxQ, (1, 2)),
+  )
+
+
+def record(read: Reading, e: int, mean_N, truth_N, prime_Q, law_Q) -> dict:
+  """Returns what one sequence's waves come to, as a row of the table.
+
+  `reach` is the first prime that is not found, `known` counts primes of whose
+  wave less than a third is left in the errors.
+  """
+  found_Q = read.found_ExQ[e]
+  amplitude_Q = read.amplitude_ExQ[e]
+  missed_Q = prime_Q[~found_Q]
+  error_N = truth_N - mean_N
+  constant = np.ptp(mean_N) == 0
+  return {
+    "r2": float(1 - np.mean(error_N**2) / np.var(truth_N)),
+    "primes": len(law_Q),
+    "found": 0 if constant else int(found_Q.sum()),
+    "known": int(np.sum(read.left_ExQ[e] < KNOWN)),
+    "reach": int(missed_Q[0]) if len(missed_Q) else int(prime_Q[-1]),
+    "correlation": _correlation(amplitude_Q, law_Q),
+    "slope": float(amplitude_Q @ law_Q / (law_Q @ law_Q)),
+    "null": float(read.null_E[e]),
+  }
+
+
+def _correlation(x_Q, y_Q) -> float:
+  if np.ptp(x_Q) == 0:
+    return np.nan
+  return float(np.corrcoef(x_Q, y_Q)[0, 1])

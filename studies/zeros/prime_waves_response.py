@@ -1,0 +1,115 @@
+"""What networks and filters take for the spectrum of the zeros."""
+
+import numpy as np
+from primelens.analyses import autoregression
+from primelens.analyses import determinantal
+from primelens.analyses import prime_lines
+from primelens.analyses import wave_response
+from primelens.studies.zeros import linear
+from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.tasks import primes
+from primelens.tasks import windows
+
+LOWEST = 0.35  # frequency; ln 2 is 0.69
+ADAPTIVE, WINDOW = 256, 20_000  # the adaptive filter of the anchors
+
+
+def spectra(run, stretch) -> dict:
+  """Returns the implied spectra of networks and filters, and their peaks.
+
+  A network is read by the derivatives of its last predictions over windows
+  from all of the stretch, a filter by its coefficients at the same targets.
+  """
+  settings, length = run.settings.prime_waves, run.experiment.model.window
+  last = int(stretch.index_NxU[-1, -1]) - length
+  first = int(stretch.start_N[0])
+  count = min(settings.response_windows, last - first + 1)
+  start_N = np.linspace(first, last, count).astype(int)
+  limit = settings.response_limit
+  prime_Q = primes.below(limit)
+  power_E = np.concatenate([prime_Q, prime_lines.powers(prime_Q, limit)])
+  narrow = (
+    2
+    * np.pi
+    / np.ptp(
+      stretch.ordinate_N[start_N[0] : start_N[0] + max(length, ADAPTIVE)]
+    )
+  )
+  frequency_F = wave_response.grid(LOWEST, np.log(limit) + narrow, narrow)
+  spectrum_E, peaks = [], []
+  for record, jacobian_MxT in _jacobians(run, stretch, start_N):
+    lags = jacobian_MxT.shape[1]
+    target_N = start_N + length
+    height_MxT = stretch.ordinate_N[target_N[:, None] - np.arange(lags, 0, -1)]
+    response_F = wave_response.response(
+      jacobian_MxT, height_MxT, stretch.ordinate_N[target_N], frequency_F
+    )
+    spectrum_E.append(wave_response.spectrum(response_F))
+    width = wave_response.resolution(height_MxT) if lags > 1 else np.inf
+    found = _peaks(
+      spectrum_E[-1], frequency_F, prime_Q, power_E, width, settings
+    )
+    peaks.append(record | {"inputs": lags} | found)
+  return {
+    "frequency_F": frequency_F,
+    "spectrum_ExF": np.array(spectrum_E),
+    "peaks": tuple(peaks),
+  }
+
+
+def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width, settings) -> dict:
+  """Returns how many primes stand apart, and which of them have a peak."""
+  none = {"width": float(width), "apart": 0, "resolved": 0, "which": ""}
+  if not np.isfinite(width):
+    return none
+  found = wave_response.peaks(
+    spectrum_F,
+    frequency_F,
+    np.log(prime_Q),
+    np.log(power_E),
+    width=width,
+    draws=settings.peak_draws,
+    seed=settings.seed,
+  )
+  resolved_Q = found.max_t_Q < reading.LEVEL
+  return none | {
+    "apart": int(found.apart_Q.sum()),
+    "resolved": int(resolved_Q.sum()),
+    "which": " ".join(str(p) for p in prime_Q[resolved_Q]),
+  }
+
+
+def _jacobians(run, stretch, start_N):
+  """Yields a record and the derivatives MxT of every network and filter."""
+  window_NxT1 = windows.take(
+    stretch.value_N, start_N, run.experiment.model.window
+  )
+  for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
+    for s, one in enumerate(linear.jacobians(run, window_NxT1, params_S)):
+      name = f"{kind} ({run.name}), seed {s}"
+      yield {"name": name, "kind": kind, "seed": s}, one
+  for name, kind, phi_Q in _filters(run, stretch, start_N):
+    jacobian_MxT = np.tile(phi_Q[::-1], (len(start_N), 1))
+    yield {"name": name, "kind": kind, "seed": -1}, jacobian_MxT
+
+
+def _filters(run, stretch, start_N):
+  """Yields name, kind and coefficients of filters, most recent lag first."""
+  orders = run.settings.prime_waves.orders
+  residual_N = stretch.value_N.astype(np.float64) - 1
+  moments = determinantal.spacing_moments(max(orders))
+  kernel = autoregression.yule_walker(moments.autocovariance_Q)
+  train = residual_N[slice(*stretch.train)]
+  fitted = autoregression.yule_walker(
+    autoregression.autocovariance(train, max(orders))
+  )
+  for order in orders:
+    yield f"{order} lags of the sine kernel", "kernel", kernel.order(order)[0]
+  for order in orders:
+    yield f"AR({order})", "filter", fitted.order(order)[0]
+  first = int(start_N[0])
+  if first >= WINDOW:
+    phi_Q, _ = autoregression.least_squares(
+      residual_N, first - WINDOW + ADAPTIVE, first, ADAPTIVE
+    )
+    yield f"adaptive AR({ADAPTIVE})", "filter", phi_Q
