@@ -18,6 +18,7 @@ from primelens.studies.zeros import prime_waves_parts as parts
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import prime_waves_response as response
+from primelens.studies.zeros import program
 from primelens.tasks import primes
 
 CONTROLS = ("cue", "shuffled", "prime_gaps")
@@ -35,7 +36,7 @@ class Result:
   of the predicted spacings themselves, as spec 7.1 reads them, with max-T
   p-values `max_t_ExQ` against frequencies beside the primes.
 
-  `frequency_F` and `spectrum_ExF` are what networks and filters take for the
+  `frequency_F` and `spectrum_PxF` are what networks and filters take for the
   spectrum of zeros, from their response to waves, in nats; `peaks` says which
   primes they resolve in it.
 
@@ -57,7 +58,7 @@ class Result:
   max_t_ExQ: np.ndarray
   table: tuple[dict, ...]
   frequency_F: np.ndarray
-  spectrum_ExF: np.ndarray
+  spectrum_PxF: np.ndarray
   peaks: tuple[dict, ...]
   context_T: np.ndarray
   context_known_SxT: np.ndarray
@@ -72,6 +73,7 @@ class Result:
   untrained_LxQ: np.ndarray
   formulas: tuple[dict, ...]
   trained_on: str
+  memory: str
   height: float
   spacings: int
   part_spacings: int
@@ -132,6 +134,7 @@ def run(run) -> Result:
     **parts.states(run, stretch, prime_Q),
     formulas=law_lib.formulas(read, table, prime_Q, height, settings),
     trained_on=trained_on(run.experiment),
+    memory=program.memory_name(run.experiment.model),
     height=height,
     spacings=len(stretch.truth_N),
     part_spacings=min(settings.part_spacings, len(stretch.truth_N)),

@@ -52,7 +52,7 @@ def spectra(run, stretch) -> dict:
     peaks.append(record | {"inputs": lags} | found)
   return {
     "frequency_F": frequency_F,
-    "spectrum_ExF": np.array(spectrum_E),
+    "spectrum_PxF": np.array(spectrum_E),
     "peaks": tuple(peaks),
   }
 

@@ -2,8 +2,10 @@ from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
 from primelens.analyses import prime_lines
+from primelens.analyses import prime_waves
 from primelens.tasks import primes
 from primelens.tasks import zeros
+from primelens.tasks import zeros_computed
 
 
 def _heights(count, seed=0):
@@ -138,6 +140,72 @@ class OdlyzkoTest(absltest.TestCase):
       (line,) = prime_lines.amplitudes(residual_N, height_N, [np.log(power)])
       (expected,) = prime_lines.law([2], height_N.mean(), power=exponent)
       self.assertAlmostEqual(line / expected, 1, delta=0.15)
+
+
+class DisplacementsTest(absltest.TestCase):
+  """Landau's sums on zeros 100,000 to 106,000."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    ordinate_N = zeros_computed.compute(100_000, 6_001)
+    cls.height_N = ordinate_N[:-1]
+    cls.gap_N = prime_waves.mean_spacing(cls.height_N)
+    cls.spacing_N = np.diff(ordinate_N) / cls.gap_N
+    cls.prime_Q = primes.below(1_000)
+    cls.law_Q = prime_lines.law(cls.prime_Q, cls.height_N.mean())
+
+  def _slope(self, found_Q, part=slice(None)) -> float:
+    law_Q = self.law_Q[part]
+    return float(np.abs(found_Q)[part] @ law_Q / (law_Q @ law_Q))
+
+  def test_the_true_spacings_follow_the_law_at_small_and_large_primes(self):
+    found_Q = prime_lines.displacements(
+      self.spacing_N, self.height_N, self.gap_N, np.log(self.prime_Q)
+    )
+    np.testing.assert_allclose(np.abs(found_Q)[:4], self.law_Q[:4], rtol=0.02)
+    for part in (slice(0, 25), slice(25, None)):
+      self.assertAlmostEqual(self._slope(found_Q, part), 1, delta=0.03)
+
+  def test_to_first_order_the_large_ones_fall_behind(self):
+    found_Q = prime_lines.coefficients(
+      self.spacing_N, self.height_N, np.log(self.prime_Q)
+    )
+    self.assertLess(self._slope(found_Q, slice(25, None)), 0.9)
+
+  def test_small_spacings_have_the_same_waves_both_ways(self):
+    small_N = 1 + 1e-4 * (self.spacing_N - 1)
+    log_Q = np.log(self.prime_Q[:20])
+    exact_Q = prime_lines.displacements(
+      small_N, self.height_N, self.gap_N, log_Q
+    )
+    first_Q = prime_lines.amplitudes(small_N, self.height_N, log_Q)
+    np.testing.assert_allclose(np.abs(exact_Q), first_Q, atol=1e-6)
+
+  def test_a_constant_has_none(self):
+    found_RxQ = prime_lines.displacements(
+      np.ones((2, 6_000)), self.height_N, self.gap_N, [0.7, 1.1]
+    )
+    self.assertEqual(found_RxQ.shape, (2, 2))
+    np.testing.assert_allclose(found_RxQ, 0, atol=1e-12)
+
+
+class PlantedTest(absltest.TestCase):
+  def test_planted_waves_have_their_amplitudes(self):
+    height_N = _heights(4_000)
+    planted_N = prime_lines.planted(
+      np.zeros(4_000), height_N, [1.1, 2.3], [0.3, 0.1], seed=0
+    )
+    found_Q = prime_lines.amplitudes(planted_N, height_N, [1.1, 2.3, 1.7])
+    np.testing.assert_allclose(found_Q, [0.3, 0.1, 0], atol=0.01)
+
+  def test_frequencies_beside_are_off_the_lines(self):
+    height_N = _heights(4_000)
+    width = 2 * np.pi / np.ptp(height_N)
+    near_RxQ = prime_lines.beside([1.1, 2.3], height_N, draws=5, seed=1)
+    self.assertEqual(near_RxQ.shape, (5, 2))
+    far = np.abs(near_RxQ - [1.1, 2.3]) / width
+    self.assertTrue(((far >= 3) & (far <= 10)).all())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,218 @@
+"""The figure of `prime_waves`: the spectrum a network implies, and the law."""
+
+import numpy as np
+from primelens.analyses import plots_style as style
+
+KINDS = {
+  "network": (style.BLUE, "networks"),
+  "untrained": (style.GREY, "untrained"),
+  "kernel": (style.PURPLE, "sine kernel"),
+  "filter": (style.ORANGE, "filters"),
+  "formula": (style.GREEN, "explicit formula"),
+}
+_SHOWN = 40  # primes of the map of heads
+
+
+@style.styled
+def figure(result):
+  """Returns the figure: spectra, amplitudes, what is known, heads, training."""
+  figure = style.new(13)
+  top, middle, low = style.parts(figure, (1.15, 1, 1.9))
+  _spectra(top.subplots(1, 1), result)
+  amplitudes, left = middle.subplots(1, 2)
+  _amplitudes(amplitudes, result)
+  _left(left, result)
+  (scores, context), (training, heads) = low.subplots(2, 2)
+  _scores(scores, result)
+  _context(context, result)
+  _training(training, result)
+  _heads(heads, result)
+  return figure
+
+
+def _spectra(axes, result):
+  """Draws the implied spectra of networks and of the longest filters."""
+  rows = list(result.peaks)
+  of = lambda kind: [e for e, row in enumerate(rows) if row["kind"] == kind]
+  chosen = [("network", e) for e in of("network")]
+  chosen += [("kernel", e) for e in of("kernel")[-1:]]
+  chosen += [("filter", e) for e in of("filter")[-1:]]
+  for place, (kind, e) in enumerate(chosen):
+    colour, _ = KINDS[kind]
+    first = place == 0 or kind != "network"
+    axes.plot(
+      result.frequency_F,
+      result.spectrum_PxF[e] / np.log(10),
+      color=colour,
+      lw=1.1,
+      alpha=0.9 if first else 0.5,
+      label=rows[e]["name"] if first else None,
+    )
+  for prime in result.prime_Q[np.log(result.prime_Q) < result.frequency_F[-1]]:
+    axes.axvline(np.log(prime), color=style.AMBER, lw=0.6, zorder=0)
+  low, high = axes.get_ylim()
+  for prime in (2, 3, 5, 7, 11, 13, 17, 23, 31, 43, 61, 83):
+    if np.log(prime) < result.frequency_F[-1]:
+      axes.annotate(
+        str(prime), (np.log(prime), high), ha="center", va="bottom", size=8
+      )
+  axes.set_ylim(low, high)
+  axes.set_xlim(result.frequency_F[0], result.frequency_F[-1])
+  axes.set_xlabel("frequency (lines: ln p)")
+  axes.set_ylabel("log₁₀ of 1/|1 − H|²")
+  axes.set_title(
+    "The spectrum of zeros that a predictor implies by its response\n",
+  )
+  axes.legend(loc="lower right")
+
+
+def _amplitudes(axes, result):
+  shown = [("truth", style.GREY), ("network", style.BLUE)]
+  for kind, colour in shown:
+    for e in _rows(result, kind)[:1]:
+      axes.plot(
+        result.prime_Q,
+        result.amplitude_ExQ[e],
+        ".",
+        color=colour,
+        ms=3.5,
+        label=result.table[e]["name"],
+      )
+  axes.plot(
+    result.prime_Q,
+    result.law_Q,
+    color=style.ORANGE,
+    lw=1.3,
+    label="2 |sin(δ ln p / 2)| / (π √p)",
+  )
+  axes.set_xscale("log")
+  axes.set_yscale("log")
+  axes.set_xlabel("prime p")
+  axes.set_ylabel("amplitude (spacings)")
+  axes.set_title("Waves in where the next zeros are put")
+  axes.legend(loc="lower left")
+
+
+def _left(axes, result):
+  """Draws what is left of the truth's waves, smoothed over primes."""
+  for kind, (colour, label) in KINDS.items():
+    rows = _rows(result, kind)
+    rows = rows[-1:] if kind in ("filter", "kernel") else rows
+    for k, e in enumerate(rows):
+      name = label if kind in ("network", "untrained") else None
+      axes.plot(
+        result.prime_Q,
+        _smooth(result.left_ExQ[e]),
+        color=colour,
+        lw=1.2,
+        ls=style.DASHES[k % 4] if kind == "formula" else "-",
+        label=(name or result.table[e]["name"]) if k == 0 or not name else None,
+      )
+  axes.axhline(1 / 3, color="black", lw=0.7, ls=":")
+  axes.set_xscale("log")
+  axes.set_ylim(0, 1.6)
+  axes.set_xlabel("prime p")
+  axes.set_ylabel("share of the wave left in the errors")
+  axes.set_title("What is not predicted (dotted: known below)")
+  axes.legend(loc="upper right", fontsize=7.5)
+
+
+def _smooth(value_Q, width: int = 9) -> np.ndarray:
+  """Returns running medians, of fewer neighbours at the ends."""
+  half = width // 2
+  return np.array(
+    [
+      np.median(value_Q[max(0, i - min(half, i)) : i + min(half, i) + 1])
+      for i in range(len(value_Q))
+    ]
+  )
+
+
+def _rows(result, kind: str) -> list[int]:
+  count = len(result.amplitude_ExQ)
+  return [
+    e for e, row in enumerate(result.table[:count]) if row["kind"] == kind
+  ]
+
+
+def _scores(axes, result):
+  for kind, (colour, label) in KINDS.items():
+    rows = [result.table[e] for e in _rows(result, kind)]
+    if rows:
+      axes.plot(
+        [row["nll_nats"] for row in rows],
+        [row["known"] for row in rows],
+        "o",
+        color=colour,
+        ms=5,
+        label=label,
+      )
+  axes.set_xlabel(f"NLL ({style.NATS})")
+  axes.set_ylabel(f"primes known, of {len(result.prime_Q)}")
+  axes.set_title("Primes known against the loss")
+  axes.legend(loc="best")
+
+
+def _context(axes, result):
+  if not len(result.context_T):
+    style.note(axes, "one prediction per window")
+    return
+  style.curves(
+    axes,
+    result.context_T,
+    result.context_known_SxT,
+    colour=style.BLUE,
+    label="network",
+  )
+  axes.plot(
+    result.context_T,
+    result.filter_known_T,
+    "o-",
+    color=style.ORANGE,
+    ms=3.5,
+    label="AR of that order",
+  )
+  axes.set_xscale("log", base=2)
+  axes.xaxis.set_major_formatter("{x:g}")
+  axes.set_xlabel("spacings in sight")
+  axes.set_ylabel("primes known")
+  axes.set_title("By context")
+  axes.legend(loc="best")
+
+
+def _training(axes, result):
+  """Draws when each prime came to stay, and the number known."""
+  if not len(result.step_C):
+    style.note(axes, "no snapshots")
+    return
+  for s, first_Q in enumerate(result.first_SxQ):
+    axes.plot(
+      result.prime_Q,
+      first_Q,
+      ".",
+      color=style.colour(s),
+      ms=3,
+      alpha=0.7,
+      label=f"seed {s}",
+    )
+  axes.set_xscale("log")
+  axes.set_xlabel("prime p")
+  axes.set_ylabel("known from step")
+  axes.set_title("In which order primes are learned")
+  axes.legend(loc="best")
+
+
+def _heads(axes, result):
+  lost_SxLxHxQ = result.head_SxLxHxQ[..., :_SHOWN].mean(0)
+  layers, heads, primes = lost_SxLxHxQ.shape
+  image = style.diverging_map(
+    axes, lost_SxLxHxQ.reshape(-1, primes), aspect="auto", origin="upper"
+  )
+  names = [f"L{i}.H{j}" for i in range(layers) for j in range(heads)]
+  step = -(-len(names) // 12)
+  axes.set_yticks(range(0, len(names), step), names[::step])
+  ticks = [q for q in (0, 4, 9, 14, 19, 24, 29, 34, 39) if q < primes]
+  axes.set_xticks(ticks, [str(result.prime_Q[q]) for q in ticks])
+  axes.set_xlabel("prime p")
+  axes.set_title("Gain lost without a head (mean of seeds)")
+  axes.figure.colorbar(image, ax=axes)

@@ -1,0 +1,214 @@
+"""Claims on primes in networks, decided by the waves in their predictions."""
+
+import numpy as np
+from primelens.studies import trial
+from primelens.studies.trial import Claim
+from primelens.studies.trial import Verdict
+from primelens.studies.trial import verdict
+from primelens.studies.zeros import published
+
+SEVERAL = 3  # primes with a peak of their own
+
+
+def _on(results, kind: str):
+  """Returns the waves of networks trained on zeros, or on a control."""
+  found = [
+    (name, its["prime_waves"])
+    for name, its in results.items()
+    if "prime_waves" in its and its["prime_waves"].trained_on == kind
+  ]
+  if not found:
+    raise trial.Missing(f"`prime_waves` of a network trained on {kind}")
+  return found
+
+
+def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
+  return [
+    float(row[key]) for row in getattr(result, table) if row["kind"] == kind
+  ]
+
+
+def learned(results) -> Verdict:
+  """The network learned the primes: peaks of its own, beside a control's."""
+  name, zeros = max(
+    _on(results, "zeros"),
+    key=lambda item: np.mean(_counts(item[1], "network", "known")),
+  )
+  known = _counts(zeros, "network", "known")
+  echo = _counts(zeros, "kernel", "known")
+  lines = _counts(zeros, "kernel", "found")
+  peaks = _counts(zeros, "network", "resolved", "peaks")
+  fresh = _counts(zeros, "untrained", "known")
+  filters = {
+    row["name"]: row["known"] for row in zeros.table if row["kind"] == "filter"
+  }
+  best = max(filters, key=lambda key: filters[key])
+  which = next(
+    (row["which"] for row in zeros.peaks if row["kind"] == "network"), ""
+  )
+  because = (
+    f"less than a third of the wave is left in the errors of {name} at "
+    f"{np.mean(known):.0f} of {len(zeros.prime_Q)} primes (fresh "
+    f"{np.mean(fresh):.0f}, {best} {filters[best]:.0f}, the sine kernel "
+    f"{np.mean(echo):.0f}). As peaks of its own response it has "
+    f"{np.mean(peaks):.1f} ({which or 'none'}); the others are a band that it "
+    f"does not tell apart. Lines in predictions are no evidence: a filter that "
+    f"knows no primes has {np.mean(lines):.0f}, passed on from its inputs."
+  )
+  numbers = {
+    "known": float(np.mean(known)),
+    "resolved": float(np.mean(peaks)),
+    "known to the sine kernel": float(np.mean(echo)),
+    "lines of the sine kernel": float(np.mean(lines)),
+  }
+  return verdict(
+    min(peaks) >= SEVERAL and min(known) > 2 * max(echo) + 5, because, numbers
+  )
+
+
+def controls(results) -> Verdict:
+  """Networks trained on CUE or shuffled spacings know no primes."""
+  parts, numbers, most = [], {}, 0.0
+  for kind in ("cue", "shuffled"):
+    for name, result in _on(results, kind):
+      known = np.mean(_counts(result, "network", "known"))
+      peaks = np.mean(_counts(result, "network", "resolved", "peaks"))
+      lines = np.mean(_counts(result, "network", "found"))
+      parts.append(
+        f"{name} knows {known:.0f} and resolves {peaks:.1f}, with "
+        f"{lines:.0f} lines in its predictions"
+      )
+      numbers[f"known, {name}"] = float(known)
+      most = max(most, float(known), float(peaks))
+  zeros = [
+    np.mean(_counts(result, "network", "known"))
+    for _, result in _on(results, "zeros")
+  ]
+  numbers["known, trained on zeros"] = float(max(zeros))
+  because = (
+    f"read on the same zeros, {'; '.join(parts)}; trained on zeros "
+    f"{max(zeros):.0f} are known."
+  )
+  return verdict(most < 5 and max(zeros) > 10, because, numbers)
+
+
+def law(results) -> Verdict:
+  """A search that is given p alone finds 1 / sqrt(p)."""
+  _, zeros = _on(results, "zeros")[0]
+  truth = [row for row in zeros.formulas if row["kind"] == "truth"]
+  if not truth:
+    raise trial.Missing("`prime_waves` with more primes found")
+  best = max(truth, key=lambda row: row["test_r2"])
+  row = truth[0]
+  nets = [r for r in zeros.formulas if r["kind"] == "network"]
+  said = (
+    f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}."
+    if nets
+    else ""
+  )
+  because = (
+    f"the waves of {zeros.spacings:,} true spacings at {row['found']} primes "
+    f"follow {row['factor']:.3f} p^({row['power']:.3f} ± "
+    f"{row['power_error']:.3f}), the law being 0.318 p^(-0.5); the search's "
+    f"best formula is {best['expression']} (R2 {best['test_r2']:.3f} on primes "
+    f"held out).{said}"
+  )
+  numbers = {"power": row["power"], "factor": row["factor"]}
+  near = abs(row["power"] + 0.5) < max(0.02, 3 * row["power_error"])
+  return verdict(near and best["test_r2"] > 0.9, because, numbers)
+
+
+def operator(results) -> Verdict:
+  """One operator behind the spacings, as compared with the explicit formula."""
+  _, zeros = _on(results, "zeros")[0]
+  formulas = [row for row in zeros.table if row["kind"] == "formula"]
+  network = np.mean(_counts(zeros, "network", "r2"))
+  text = ", ".join(
+    f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})" for row in formulas
+  )
+  best = max(row["r2"] for row in formulas)
+  because = (
+    f"the explicit formula, which has no parameter, explains R2 {text} of the "
+    f"next spacing with primes up to the number in brackets, this network "
+    f"{network:.3f}: what can be known of the next zero is waves of primes, not"
+    " a short list of coefficients."
+  )
+  numbers = {"formula": best, "network": float(network)}
+  return verdict(network > best, because, numbers)
+
+
+def memory(results) -> Verdict:
+  """Memory holds ln p: primes known and resolved with slots and without."""
+  runs = _on(results, "zeros")
+  rows = {
+    held: [
+      (
+        name,
+        np.mean(_counts(result, "network", "known")),
+        np.mean(_counts(result, "network", "resolved", "peaks")),
+      )
+      for name, result in runs
+      if (result.memory != "none") == held
+    ]
+    for held in (True, False)
+  }
+  if not rows[True] or not rows[False]:
+    raise trial.Missing("`prime_waves` of a run with memory and of one without")
+  said = "; ".join(
+    f"{name} knows {known:.0f} and resolves {peaks:.1f}"
+    for held in (True, False)
+    for name, known, peaks in rows[held]
+  )
+  best = lambda held, k: max(row[k] for row in rows[held])
+  because = (
+    f"{said}: of the runs with memory slots the best knows {best(True, 1):.0f}"
+    f" primes, of those without {best(False, 1):.0f}."
+  )
+  numbers = {"with memory": best(True, 1), "without": best(False, 1)}
+  return verdict(
+    best(True, 1) > best(False, 1) and best(True, 2) > best(False, 2),
+    because,
+    {key: float(value) for key, value in numbers.items()},
+  )
+
+
+_OURS = "primelens, zeta spec 7.1"
+CLAIMS = (
+  Claim(
+    id="waves.primes",
+    statement="The network has learned the primes.",
+    source=f"{published.REPOSITORY}, project notes",
+    reported="Fourier peaks of memory vectors at multiples of ln p",
+    test=learned,
+  ),
+  Claim(
+    id="waves.memory",
+    statement="Memory is where the primes' frequencies are kept.",
+    source=f"{published.REPOSITORY}, memory to ln p",
+    reported="later tested against noise: p 0.60",
+    test=memory,
+  ),
+  Claim(
+    id="waves.operator",
+    statement="The operator behind the zeros can be read off the network.",
+    source=f"{published.REPOSITORY}, operator-extraction results",
+    reported="linear (-0.45, -0.28, -0.16); pi over three spacings",
+    test=operator,
+  ),
+  Claim(
+    id="waves.controls",
+    statement="Networks trained on CUE or shuffled spacings know no primes (a"
+    " control of ours).",
+    source=_OURS,
+    reported="not reported",
+    test=controls,
+  ),
+  Claim(
+    id="waves.law",
+    statement="Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a"
+    " control of ours).",
+    source=_OURS,
+    reported="not reported",
+    test=law,
+  ),
+)

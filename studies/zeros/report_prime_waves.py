@@ -1,0 +1,130 @@
+"""The section of the report on the primes' waves in networks."""
+
+from primelens.studies import report_ledger
+from primelens.studies import report_page as page
+
+_ABOUT = page.tag(
+  "p",
+  "What can be predicted of a sequence of zeros is a sum of waves at the"
+  " logarithms of primes, with amplitudes 2 |sin(δ ln p / 2)| / (π √p). They"
+  " are read out of predictions in two ways. First, by the waves in where the"
+  " next zero is put: Landau's theorem makes the law exact for the truth at"
+  " every prime, large ones too, and what is left of a wave in the errors says"
+  " what was predicted of it. A line in the predictions alone proves nothing: a"
+  " filter that knows the sine kernel and no primes passes on the waves of its"
+  " inputs, with max-T p-values as small as anyone's. A prime counts as known"
+  " where less than a third of its wave is left: knowing only the number of the"
+  " last zero, and so its displacement, leaves half. Second, by the response to"
+  " waves in the input: 1/|1 − H|² is the spectrum of zeros that a predictor of"
+  " white errors believes in, and a prime is resolved where it has a peak.",
+)
+
+
+def prime_waves(tables) -> page.Markup:
+  """Returns the waves of every run."""
+  caption = "implied spectra, amplitudes with the law, and what is known."
+  each = report_ledger.each(tables, "prime_waves", caption, _waves)
+  return page.join([_ABOUT, each])
+
+
+def _waves(result) -> page.Markup:
+  parts = [_table(result), _peaks(result)]
+  if result.formulas:
+    parts.append(page.details("Short formulas for amplitudes", _law(result)))
+  return page.join(parts)
+
+
+def _table(result) -> page.Markup:
+  count = lambda row, key: "–" if row[key] != row[key] else f"{row[key]:.0f}"
+  rows = [row for row in result.table if row["kind"] != "planted"]
+  table = page.table(
+    (
+      *("predictions", "NLL, nats", "R²", "primes known", "lines found"),
+      *("correlation with the law", "slope"),
+    ),
+    [
+      (
+        row["name"],
+        "–"
+        if row["nll_nats"] != row["nll_nats"]
+        else page.number(row["nll_nats"]),
+        page.number(row["r2"], digits=3),
+        count(row, "known"),
+        count(row, "found"),
+        page.number(row["correlation"], digits=3),
+        page.number(row["slope"], digits=3),
+      )
+      for row in rows
+    ],
+    caption=f"{result.spacings:,} spacings from height {result.height:,.0f} on,"
+    f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}.",
+    marked=[i for i, row in enumerate(rows) if row["kind"] == "network"],
+  )
+  planted = [row for row in result.table if row["kind"] == "planted"]
+  notes = [
+    page.tag(
+      "p",
+      f"Control: of {row['primes']} waves planted at composites"
+      f" {row['found']:.0f} are found, and {row['elsewhere']:.0f} where none"
+      " is.",
+    )
+    for row in planted
+  ]
+  return page.join([table, *notes])
+
+
+def _peaks(result) -> page.Markup:
+  return page.table(
+    (
+      "response of",
+      "inputs",
+      "resolution",
+      "primes apart",
+      "resolved",
+      "which",
+    ),
+    [
+      (
+        row["name"],
+        str(row["inputs"]),
+        page.number(row["width"], digits=3),
+        str(row["apart"]),
+        str(row["resolved"]),
+        row["which"] or "–",
+      )
+      for row in result.peaks
+    ],
+    caption="Primes with a peak in the implied spectrum (max-T below 0.05), of"
+    " those that the span of heights in sight can tell from their neighbours.",
+    text=(0, 5),
+    marked=[
+      i for i, row in enumerate(result.peaks) if row["kind"] == "network"
+    ],
+  )
+
+
+def _law(result) -> page.Markup:
+  return page.table(
+    (
+      "amplitudes of",
+      "lines",
+      "power of p",
+      "factor",
+      "formula",
+      "R² held out",
+    ),
+    [
+      (
+        row["name"],
+        str(row["found"]),
+        f"{row['power']:.3f} ± {row['power_error']:.3f}",
+        page.number(row["factor"], digits=3),
+        row["expression"],
+        page.number(row["test_r2"], digits=3),
+      )
+      for row in result.formulas
+    ],
+    caption="Amplitude over 2 |sin(δ ln p / 2)| as a function of p alone; the"
+    " law is p^(-1/2) / π = 0.318 p^(-0.5).",
+    text=(0, 4),
+  )

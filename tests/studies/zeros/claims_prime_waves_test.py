@@ -1,0 +1,56 @@
+from absl.testing import absltest
+from primelens.studies import trial
+from primelens.studies.zeros import claims_prime_waves as claims
+import wave_results
+
+REPRODUCED, NOT = "reproduced", "not reproduced"
+OPEN = "needs more compute"
+
+
+def _statuses(results) -> dict[str, str]:
+  ledger = trial.ledger(claims.CLAIMS, results)
+  return {row["id"]: row["status"] for row in ledger.rows}
+
+
+class ClaimsTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.runs = wave_results.runs()
+
+  def test_a_network_that_tells_primes_apart(self):
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], REPRODUCED)
+    self.assertEqual(found["waves.controls"], REPRODUCED)
+    self.assertEqual(found["waves.law"], REPRODUCED)
+    self.assertEqual(found["waves.memory"], NOT)
+    self.assertEqual(found["waves.operator"], NOT)
+
+  def test_a_band_without_peaks_is_not_the_primes(self):
+    one = wave_results.prime_waves(resolved=1)
+    self.runs["waves"]["prime_waves"] = one
+    del self.runs["waves_memory"]
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], NOT)
+    self.assertEqual(found["waves.memory"], OPEN)
+
+  def test_a_control_that_knows_primes_condemns_the_reading(self):
+    echo = wave_results.prime_waves("cue", known=40, resolved=0)
+    self.runs["waves_cue"]["prime_waves"] = echo
+    self.assertEqual(_statuses(self.runs)["waves.controls"], NOT)
+
+  def test_another_power_is_not_the_law(self):
+    steep = wave_results.prime_waves(power=-0.8)
+    self.runs["waves"]["prime_waves"] = steep
+    self.assertEqual(_statuses(self.runs)["waves.law"], NOT)
+
+  def test_a_network_beyond_the_formula_holds_the_operator(self):
+    best = wave_results.prime_waves(r2=0.97)
+    self.runs["waves"]["prime_waves"] = best
+    self.assertEqual(_statuses(self.runs)["waves.operator"], REPRODUCED)
+
+  def test_nothing_run_decides_nothing(self):
+    self.assertEqual(set(_statuses({}).values()), {OPEN})
+
+
+if __name__ == "__main__":
+  absltest.main()
