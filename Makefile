@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 RUNS ?= runs/demo/e0,runs/demo/postfix
-ONLY ?= anchors,masking,heads,formula,linear,claims,report
+ONLY ?= anchors,masking,heads,formula,linear,prime_waves,claims,report
 
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VERSION := $(call version,$(PYTHON))
@@ -25,9 +25,11 @@ LEAKS := $(foreach mode,leaky_as_published memory_blind none,\
   $(foreach reads,spacings residuals,$(mode)-$(reads)-learned \
   $(mode)-$(reads)-rotary))
 BANKS := $(subst $(empty) $(empty),$(comma),$(LEAKS:%=runs/zeros_leak/%))
+SMALL := zeros shuffled cue primes
+SMALLS := $(subst $(empty) $(empty),$(comma),$(SMALL:%=runs/zeros_small/%))
 PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
 
-.PHONY: help demo addition primes leak test lint types bench report venv wheel
+.PHONY: help demo addition primes leak controls test lint types bench report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -62,6 +64,15 @@ leak: venv ## trains banks of slots under three masks, reads what they are told
 	$(BIN)/python analyze.py --workdir=$(BANKS) \
 	  --only=anchors,leak,claims,report
 	@echo "The report: $(CURDIR)/runs/zeros_leak/report.html"
+
+controls: venv ## trains one network on zeros and on what zeros are set beside
+	for spacings in $(SMALL); do \
+	  $(BIN)/python train.py --config=zeros_small:$$spacings \
+	    --workdir=runs/zeros_small/$$spacings || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(SMALLS) \
+	  --only=anchors,prime_waves,kernels,claims,report
+	@echo "The report: $(CURDIR)/runs/zeros_small/report.html"
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report

@@ -39,6 +39,7 @@ from primelens.analyses import plots_perplexity
 from primelens.analyses import plots_polynomial
 from primelens.analyses import plots_predictors
 from primelens.analyses import plots_prime_lines
+from primelens.analyses import plots_prime_waves
 from primelens.analyses import plots_probe
 from primelens.analyses import plots_probes
 from primelens.analyses import plots_progress
@@ -50,6 +51,7 @@ from primelens.analyses import plots_slots
 from primelens.analyses import plots_spectra
 from primelens.analyses import plots_subspace
 from primelens.analyses import plots_weights
+from primelens.analyses import plots_yardstick
 
 DPI = 130
 
@@ -82,6 +84,7 @@ polynomial = plots_polynomial.figure
 neurons = plots_neurons.figure
 predictors = plots_predictors.figure
 prime_lines = plots_prime_lines.figure
+prime_waves = plots_prime_waves.figure
 probe = plots_probe.figure
 probes = plots_probes.figure
 pruned = plots_pruned.figure
@@ -94,6 +97,7 @@ progress = plots_progress.figure
 rollout = plots_rollout.figure
 scale = plots_scale.figure
 weights = plots_weights.figure
+yardstick = plots_yardstick.figure
 spectra = plots_spectra.figure
 
 

@@ -15,6 +15,7 @@ from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros.settings_forecasts import Rollout
+from primelens.studies.zeros.settings_waves import Yardstick
 from primelens.tasks import zeros
 
 
@@ -55,15 +56,27 @@ def get_config() -> experiment.Experiment:
         rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99
       ),
     ),
-    analyses=settings.Settings(
-      masking=settings.Masking(windows=64),
-      heads=settings.Heads(windows=64),
-      pruned=settings.Pruned(batch_size=8, windows=64),
-      curriculum=settings.Curriculum(batch_size=8, windows=64),
-      evaluation=settings.Evaluation(select_windows=64),
-      symbolic=settings.Symbolic(samples=2000),
-      formula=settings.Formula(cue_matrices=100, cue_size=128),
-      linear=settings.Linear(jacobian_windows=64),
-      rollout=Rollout(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),
+    analyses=_analyses(),
+  )
+
+
+def _analyses() -> settings.Settings:
+  return settings.Settings(
+    masking=settings.Masking(windows=64),
+    heads=settings.Heads(windows=64),
+    pruned=settings.Pruned(batch_size=8, windows=64),
+    curriculum=settings.Curriculum(batch_size=8, windows=64),
+    evaluation=settings.Evaluation(select_windows=64),
+    symbolic=settings.Symbolic(samples=2000),
+    formula=settings.Formula(cue_matrices=100, cue_size=128),
+    prime_waves=settings.PrimeWaves(
+      spacings=8_000,
+      part_spacings=2_000,
+      context_windows=1_000,
+      response_windows=48,
+      draws=20,
     ),
+    linear=settings.Linear(jacobian_windows=64),
+    rollout=Rollout(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),
+    yardstick=Yardstick(computed=(), explicit=(100, 1_000, 10_000)),
   )

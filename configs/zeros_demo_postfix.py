@@ -14,6 +14,7 @@ from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros import settings_forecasts
+from primelens.studies.zeros import settings_waves
 from primelens.tasks import zeros
 
 
@@ -84,5 +85,15 @@ def _analyses() -> settings.Settings:
       starts=24, horizon=100, draws=4, rows=32
     ),
     calibration=settings_forecasts.Calibration(samples=2000, golden=320),
+    prime_waves=settings.PrimeWaves(
+      spacings=2_000,
+      part_spacings=500,
+      context_windows=0,
+      response_windows=48,
+      draws=20,
+    ),
     symbolic=settings.Symbolic(samples=2000),
+    yardstick=settings_waves.Yardstick(
+      spacings=2_000, computed=(), explicit=(100, 1_000, 10_000)
+    ),
   )

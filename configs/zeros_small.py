@@ -78,6 +78,13 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
       heads=settings.Heads(windows=64),
       symbolic=settings.Symbolic(samples=2000),
       formula=settings.Formula(cue_matrices=100, cue_size=128),
+      prime_waves=settings.PrimeWaves(
+        spacings=8_000,
+        part_spacings=2_000,
+        context_windows=1_000,
+        response_windows=128,
+        draws=20,
+      ),
       linear=settings.Linear(jacobian_windows=64),
     ),
   )

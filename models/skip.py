@@ -6,6 +6,7 @@ recent lag first. The transformer sees how each has erred and weighs them.
 
 import jax
 import jax.numpy as jnp
+from primelens.models import mixture as mixture_lib
 
 
 def matrix(kernel_QxQ, window: int):
@@ -46,3 +47,22 @@ def inputs(x_BxT, guess_BxTxJ):
   before_BxTxJ = jnp.pad(guess_BxTxJ[:, :-1], ((0, 0), (1, 0), (0, 0)))
   error_BxTxJ = x_BxT[..., None] - 1.0 - before_BxTxJ
   return jnp.concatenate([x_BxT[..., None], error_BxTxJ], axis=-1)
+
+
+def gated(raw_BxUxE, guess_BxUxJ, scale_BxUx1) -> mixture_lib.Mixture:
+  """Returns mixtures around guesses of the next s - 1, weighed by a network.
+
+  Raw numbers are J gates and 3 K of a mixture: mean_k = 1 + sum_j g_j guess_j +
+  scale m_k, scale_k = scale sigma_k, with g the last guess alone at raw = 0.
+  """
+  guesses = guess_BxUxJ.shape[-1]
+  gate_BxUxJ, raw = jnp.split(raw_BxUxE, [guesses], axis=-1)
+  last_J = jnp.arange(guesses) == guesses - 1
+  gate_BxUxJ = gate_BxUxJ + last_J[None, None]
+  centre_BxUx1 = 1.0 + jnp.sum(gate_BxUxJ * guess_BxUxJ, -1, keepdims=True)
+  unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
+  return mixture_lib.Mixture(
+    unit.log_weight,
+    centre_BxUx1 + scale_BxUx1 * unit.mean,
+    scale_BxUx1 * unit.scale,
+  )

@@ -168,19 +168,10 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
     found = mixture_lib.from_raw(raw, mean=config.mean, scale_max=scale_max)
     return found._replace(mean=found.mean + float(config.residual))
   length, read = guess_BxTxJ.shape[1], state_BxUxD.shape[1]
-  gate_BxUxJ, raw = jnp.split(raw, [config.skip_filters], axis=-1)
-  last_J = jnp.arange(config.skip_filters) == config.skip_filters - 1
-  gate_BxUxJ = gate_BxUxJ + last_J[None, None]
   guess_BxUxJ = guess_BxTxJ[:, length - read :]
-  centre_BxUx1 = 1.0 + jnp.sum(gate_BxUxJ * guess_BxUxJ, -1, keepdims=True)
   order_T = jnp.minimum(jnp.arange(length), config.skip_order - 1)
   scale_U = jnp.exp(params["skip"]["log_scale"][order_T])[length - read :]
-  unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
-  return mixture_lib.Mixture(
-    unit.log_weight,
-    centre_BxUx1 + scale_U[None, :, None] * unit.mean,
-    scale_U[None, :, None] * unit.scale,
-  )
+  return skip_lib.gated(raw, guess_BxUxJ, scale_U[None, :, None])
 
 
 def _embed(config: Config, params, input_BxTxJ, options):

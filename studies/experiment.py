@@ -11,6 +11,7 @@ from primelens import tasks
 from primelens.models import binned
 from primelens.models import encoder
 from primelens.models import fit as fit_lib
+from primelens.models import guided
 from primelens.models import indices
 from primelens.models import spacing
 from primelens.models import tokens
@@ -20,6 +21,7 @@ from primelens.tasks import checks
 MODELS = {
   "spacing": spacing.Config,
   "binned": binned.Config,
+  "guided": guided.Config,
   "tokens": tokens.Config,
   "encoder": encoder.Config,
   "indices": indices.Config,

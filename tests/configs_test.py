@@ -7,6 +7,7 @@ from primelens.configs import addition_p10
 from primelens.configs import text_sum
 from primelens.configs import zeros_bank
 from primelens.configs import zeros_binned
+from primelens.configs import zeros_guided
 from primelens.configs import zeros_leak
 from primelens.models import optimizer
 from primelens.studies import cli
@@ -24,6 +25,7 @@ NAMES = (
   *(f"zeros_leak:{variant}" for variant in zeros_leak.VARIANTS),
   *(f"zeros_binned:{name}" for name in zeros_binned.MODELS),
   *(f"zeros_binned:{name}" for name in zeros_binned.CONTROLS),
+  *(f"zeros_guided:{variant}" for variant in zeros_guided.VARIANTS),
   *(f"addition_p10:{variant}" for variant in addition_p10.VARIANTS),
   "addition_p113:32",
   *(f"text_sum:{variant}" for variant in text_sum.VARIANTS),

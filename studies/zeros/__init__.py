@@ -23,12 +23,14 @@ from primelens.studies.zeros import operators
 from primelens.studies.zeros import perplexity
 from primelens.studies.zeros import predictors
 from primelens.studies.zeros import prime_lines
+from primelens.studies.zeros import prime_waves
 from primelens.studies.zeros import program
 from primelens.studies.zeros import pruned
 from primelens.studies.zeros import report
 from primelens.studies.zeros import rollout
 from primelens.studies.zeros import settings
 from primelens.studies.zeros import slots
+from primelens.studies.zeros import yardstick
 
 ANALYSES = {
   "anchors": Analysis(
@@ -89,6 +91,18 @@ ANALYSES = {
     prime_lines.Result,
     "Waves at the logarithms of primes, beside frequencies of none.",
     prime_lines.obstacle,
+  ),
+  "prime_waves": Analysis(
+    prime_waves.run,
+    prime_waves.Result,
+    "The primes whose waves a network has found, by head, layer and step.",
+    prime_waves.obstacle,
+  ),
+  "yardstick": Analysis(
+    yardstick.run,
+    yardstick.Result,
+    "How predictable the next zero is, by height: network, filters, primes.",
+    yardstick.obstacle,
   ),
   "predictors": Analysis(
     predictors.run,

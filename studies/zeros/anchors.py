@@ -12,6 +12,7 @@ from primelens.analyses import sweeps
 from primelens.analyses import trees
 from primelens.models import spacing
 from primelens.models import transformer
+from primelens.studies.zeros import guides_linear
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 import scipy.special
@@ -75,7 +76,7 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
       break
   if index_N.min() >= 20_000:
     fitted.append(anchors.adaptive(value_N, index_N))
-  return fitted
+  return fitted + guides_linear.fitted(run, index_N, max(_inside(run)))
 
 
 def _inside(run) -> tuple[int, ...]:
@@ -188,7 +189,7 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
   """Returns a network's NLL by window, SxN, and its row of the table."""
   nll_SxNxU, mean_SxNxU = scoring.predictions(run, window_NxT1, params_S)
   nll_SxN = nll_SxNxU.mean(-1)
-  truth_NxU = window_NxT1[:, -mean_SxNxU.shape[-1] :]
+  truth_NxU = scoring.spacings(window_NxT1)[:, -mean_SxNxU.shape[-1] :]
   error = np.mean((mean_SxNxU - truth_NxU[None]) ** 2)
   count = transformer.parameter_count(run.params_S) // len(nll_SxN)
   interval = scoring.interval(run, nll_SxN, start_N)

@@ -8,13 +8,16 @@ from primelens.models import transformer
 from primelens.studies.study import Cost
 from primelens.tasks import windows
 
+_OBSTACLES = {
+  "binned": "its model gives 256 bins and no mixtures (model.kind='binned').",
+  "guided": "its model reads guides beside spacings (model.kind='guided').",
+}
+
 
 def obstacle(experiment) -> str:
-  """Returns why a run of a binned model is not read by an analysis of
-  mixtures, or ""."""
-  if experiment.model.kind != "binned":
-    return ""
-  return "its model gives 256 bins and no mixtures (model.kind='binned')."
+  """Returns why a run of a binned or guided model is not read by an analysis of
+  mixtures that spacings alone lead to, or ""."""
+  return _OBSTACLES.get(experiment.model.kind, "")
 
 
 def others(experiment) -> str:

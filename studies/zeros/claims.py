@@ -9,6 +9,7 @@ from primelens.studies.zeros import claims_hermiticity
 from primelens.studies.zeros import claims_kernels
 from primelens.studies.zeros import claims_leak
 from primelens.studies.zeros import claims_operators
+from primelens.studies.zeros import claims_prime_waves
 from primelens.studies.zeros import claims_pruned
 from primelens.studies.zeros import claims_slots
 from primelens.studies.zeros import published
@@ -114,5 +115,6 @@ CLAIMS = (
   *claims_kernels.CLAIMS,
   *claims_hermiticity.CLAIMS,
   *claims_gue.CLAIMS,
+  *claims_prime_waves.CLAIMS,
   *claims_binned.CLAIMS,
 )

@@ -1,6 +1,9 @@
 """What a training step of a spacing model takes, for the dry run."""
 
+from typing import Any
+
 import jax
+from primelens.models import guided
 from primelens.models import spacing
 from primelens.models import transformer
 from primelens.studies.study import Cost
@@ -20,9 +23,10 @@ def step(experiment) -> Cost:
   )
 
 
-def parameters(model: spacing.Config) -> int:
+def parameters(model: spacing.Config | guided.Config) -> int:
   """Returns the number of parameters of one seed, without allocating them."""
-  start = lambda key: spacing.init(model, key)
+  its: Any = guided if model.kind == "guided" else spacing
+  start = lambda key: its.init(model, key)
   shapes = jax.eval_shape(start, jax.random.key(0))
   return transformer.parameter_count(shapes)
 

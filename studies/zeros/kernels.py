@@ -16,6 +16,7 @@ import numpy as np
 from primelens.analyses import kernels
 from primelens.analyses import statistics
 from primelens.analyses import sweeps
+from primelens.studies.zeros import binned
 from primelens.studies.zeros import kernels_records as records
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
@@ -72,6 +73,8 @@ def obstacle(experiment) -> str:
   model = experiment.model
   if getattr(model, "variant", "") == "rmt":
     return "its model reads windows in segments (model.variant='rmt')."
+  if model.kind == "guided":
+    return binned.obstacle(experiment)
   if model.window <= kernels.PUBLISHED_FIRST + 2:
     return f"windows of {model.window} spacings are too short for a kernel."
   return ""

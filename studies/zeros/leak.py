@@ -114,7 +114,7 @@ def obstacle(experiment) -> str:
   """Returns why a run cannot be read so, or ""."""
   if experiment.model.kind == "spacing":
     return ""
-  return f"model.kind={experiment.model.kind!r} predicts no mixtures"
+  return f"model.kind={experiment.model.kind!r} is not 'spacing', read here"
 
 
 def positions(model: spacing.Config) -> np.ndarray:

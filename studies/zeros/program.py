@@ -12,6 +12,7 @@ from primelens.models import fit
 from primelens.models import spacing
 from primelens.studies import study
 from primelens.studies.zeros import binned
+from primelens.studies.zeros import guided
 from primelens.tasks import windows
 
 
@@ -23,11 +24,21 @@ class Run(study.Run):
     """The sequence, its splits and how windows are cut."""
     return self.data
 
+  @property
+  def columns(self):
+    """The spacings N, or Nx(1 + J) beside the guides of a guided model."""
+    if self.experiment.model.kind != "guided":
+      return self.series.value_N
+    if self.inputs is None:
+      raise ValueError(f"{self.workdir} came without its training program.")
+    return self.inputs[guided.COLUMNS]
+
   def batches(
     self, split: str, count: int = 0, seed=None, *, min_context: int = 0
   ):
     """Returns windows NxT+1 of a split and their start indices, by height.
 
+    Those of a guided model are NxT+1x(1 + J), the spacings in front.
     Windows score disjoint targets: those with `min_context` spacings behind
     them (0: the evaluation setting). `count` 0 takes all; a seed draws them
     at random without replacement.
@@ -40,7 +51,7 @@ class Run(study.Run):
       min_context=scored_context(self.experiment.model, context),
       seed=seed,
     )
-    window_NxT1 = windows.take(self.series.value_N, start_N, self.series.window)
+    window_NxT1 = windows.take(self.columns, start_N, self.series.window)
     return window_NxT1, start_N
 
 
@@ -49,7 +60,7 @@ def check(experiment) -> None:
   task, model = experiment.task, experiment.model
   for part, room, kinds in (
     (task, "task", ("zeros", "surrogate", "binned")),
-    (model, "model", ("spacing", "binned")),
+    (model, "model", ("spacing", "binned", "guided")),
   ):
     if part.kind not in kinds:
       raise ValueError(
@@ -60,6 +71,7 @@ def check(experiment) -> None:
     raise ValueError(
       f"task.window={task.window} and model.window={model.window} must agree."
     )
+  guided.check(experiment)
 
 
 def bind(experiment):
@@ -69,6 +81,8 @@ def bind(experiment):
   """
   if experiment.model.kind == "binned":
     return binned.bind(experiment.model)
+  if experiment.model.kind == "guided":
+    return guided.bind(experiment.model)
   mode = experiment.model.eval_slot_ids
   fixed = "fixed" if mode == "permute_per_batch" else mode
   return spacing.bind(
@@ -114,6 +128,8 @@ def build(experiment, series: windows.Series):
   model, settings = experiment.model, experiment.fit
   if model.kind == "binned":
     return binned.build(experiment, series)
+  if model.kind == "guided":
+    return guided.build(experiment, series)
   first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
   data: dict[str, Any] = {"value_N": series.value_N}

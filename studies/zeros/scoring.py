@@ -55,9 +55,14 @@ def _over_seeds(each):
   return jax.jit(jax.vmap(each, (0, None)))
 
 
+def spacings(window):
+  """Returns the spacings NxT1 of windows, those of guided models NxT1xJ1."""
+  return window if window.ndim == 2 else window[..., 0]
+
+
 def truth(mixture: mixture_lib.Mixture, window_NxT1):
   """Returns the scored spacings, NxU, behind mixtures ...xNxUxK."""
-  return window_NxT1[:, -mixture.mean.shape[-2] :]
+  return spacings(window_NxT1)[:, -mixture.mean.shape[-2] :]
 
 
 def nll(mixture: mixture_lib.Mixture, window_NxT1) -> np.ndarray:

@@ -13,6 +13,8 @@ from primelens.studies.zeros.settings_binned import Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum
 from primelens.studies.zeros.settings_retraining import Pruned
 from primelens.studies.zeros.settings_slots import Slots
+from primelens.studies.zeros.settings_waves import PrimeWaves
+from primelens.studies.zeros.settings_waves import Yardstick
 from primelens.tasks import checks
 
 
@@ -174,6 +176,8 @@ class Settings:
   predictors: settings_reference.Predictors = dataclasses.field(
     default_factory=settings_reference.Predictors
   )
+  prime_waves: PrimeWaves = dataclasses.field(default_factory=PrimeWaves)
+  yardstick: Yardstick = dataclasses.field(default_factory=Yardstick)
   perplexity: Perplexity = dataclasses.field(default_factory=Perplexity)
   memory_effect: MemoryEffect = dataclasses.field(default_factory=MemoryEffect)
 

@@ -15,8 +15,9 @@ import tiny_study
 
 NAMES = (
   "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
-  "prime_lines, predictors, form_factor, operators, perplexity, memory_effect, "
-  "kernels, hermiticity, slots, pruned, curriculum, claims, report"
+  "prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
+  "perplexity, memory_effect, kernels, hermiticity, slots, pruned, curriculum, "
+  "claims, report"
 )
 
 

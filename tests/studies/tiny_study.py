@@ -29,6 +29,7 @@ from primelens.studies.zeros import settings_binned
 from primelens.studies.zeros import settings_forecasts
 from primelens.studies.zeros import settings_levels
 from primelens.studies.zeros import settings_reference
+from primelens.studies.zeros import settings_waves
 from primelens.tasks import surrogates
 from primelens.tasks import windows
 import scipy.signal
@@ -150,6 +151,23 @@ def _forecasts() -> dict[str, Any]:
     ),
     prime_lines=settings_reference.PrimeLines(
       stretches=2, spacings=500, limit=50, draws=20, cue_draws=1, cue_size=50
+    ),
+    yardstick=settings_waves.Yardstick(
+      spacings=90, computed=(), past=600, errors=50, explicit=(10,)
+    ),
+    prime_waves=settings_waves.PrimeWaves(
+      spacings=144,
+      limit=50,
+      draws=20,
+      part_spacings=72,
+      contexts=(2, 8),
+      context_windows=40,
+      orders=(3,),
+      explicit=(10,),
+      response_windows=8,
+      response_limit=10,
+      peak_draws=99,
+      planted=3,
     ),
     predictors=settings_reference.Predictors(
       samples=72, lags=(1, 2), orders=(3,), cue_matrices=2, cue_size=20

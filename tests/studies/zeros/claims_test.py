@@ -12,6 +12,7 @@ from primelens.studies.zeros import published
 import pruned_examples
 import reference_results
 import slots_results
+import wave_results
 from zeros_results import anchors
 from zeros_results import formula
 from zeros_results import H
@@ -54,6 +55,7 @@ def _everything(data):
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data) | binned_results.runs(data)
+  one |= wave_results.runs()
   return one | leak_results.runs(data=data)
 
 
