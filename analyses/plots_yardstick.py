@@ -130,13 +130,14 @@ def _say(axes, text: str, x: float, y: float, *, below: bool):
 def _key(lines):
   """Returns handles and names of the legend, the network's first."""
   handles = [
-    mpl_lines.Line2D([], [], **{k: look[k] for k in ("color", "lw", "ls")})
+    mpl_lines.Line2D([], [], color=look["color"], lw=look["lw"], ls=look["ls"])
     for _, look in lines.values()
   ]
   names = list(lines)
-  mark = {"color": style.GREY, "ls": "none"}
-  hollow = mpl_lines.Line2D([], [], marker="o", mfc="white", **mark)
-  arrow = mpl_lines.Line2D([], [], marker="^", **mark)
+  hollow, arrow = (
+    mpl_lines.Line2D([], [], color=style.GREY, ls="none", marker=mark, mfc=fill)
+    for mark, fill in (("o", "white"), ("^", style.GREY))
+  )
   return (
     [*handles[::-1], hollow, arrow],
     [

@@ -70,21 +70,25 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
         rate=5e-3, warmup=100, end_rate=1e-5, beta2=0.99, weight_decay=0.01
       ),
     ),
-    analyses=settings.Settings(
-      evaluation=settings.Evaluation(
-        windows=1024, select_windows=128, min_context=64
-      ),
-      masking=settings.Masking(windows=64),
-      heads=settings.Heads(windows=64),
-      symbolic=settings.Symbolic(samples=2000),
-      formula=settings.Formula(cue_matrices=100, cue_size=128),
-      prime_waves=settings.PrimeWaves(
-        spacings=8_000,
-        part_spacings=2_000,
-        context_windows=1_000,
-        response_windows=128,
-        draws=20,
-      ),
-      linear=settings.Linear(jacobian_windows=64),
+    analyses=_analyses(),
+  )
+
+
+def _analyses() -> settings.Settings:
+  return settings.Settings(
+    evaluation=settings.Evaluation(
+      windows=1024, select_windows=128, min_context=64
     ),
+    masking=settings.Masking(windows=64),
+    heads=settings.Heads(windows=64),
+    symbolic=settings.Symbolic(samples=2000),
+    formula=settings.Formula(cue_matrices=100, cue_size=128),
+    prime_waves=settings.PrimeWaves(
+      spacings=8_000,
+      part_spacings=2_000,
+      context_windows=1_000,
+      response_windows=128,
+      draws=20,
+    ),
+    linear=settings.Linear(jacobian_windows=64),
   )

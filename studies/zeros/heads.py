@@ -107,6 +107,8 @@ def removals(layers: int, heads: int) -> dict[str, np.ndarray]:
 
 @functools.cache
 def mean_heads(apply_fn, batch: int):
+  """Returns `f(params_S, windows)`: heads' mean outputs, SxLxHxDh."""
+
   def mean(params, window_NxT1):
     def one(row):
       _, activations = apply_fn(params, row[None, :-1], sites=_HEAD)

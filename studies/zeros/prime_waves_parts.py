@@ -47,12 +47,7 @@ def contexts(run, stretch, prime_Q) -> dict[str, np.ndarray]:
   }
   if not len(context_T):
     return found
-  first, last = int(stretch.start_N[0]), len(stretch.value_N) - model.window
-  if "test" in run.series.splits and run.experiment.task.kind == "zeros":
-    last = run.series.bounds("test")[1] - model.window
-  rng = np.random.default_rng(settings.seed)
-  count = min(settings.context_windows, last - first)
-  start_N = np.sort(rng.choice(np.arange(first, last), count, replace=False))
+  start_N = _random(run, stretch, settings)
   window_NxT1 = windows.take(stretch.value_N, start_N, model.window)
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
@@ -78,6 +73,18 @@ def contexts(run, stretch, prime_Q) -> dict[str, np.ndarray]:
     found["filter_known_T"][place] = count_E[-1]
     found["context_r2_SxT"][:, place] = _r2(mean_SxN, truth_N)
   return found
+
+
+def _random(run, stretch, settings) -> np.ndarray:
+  """Returns starts of random windows where the stretch is, and above it."""
+  length = run.experiment.model.window
+  first, last = int(stretch.start_N[0]), len(stretch.value_N)
+  if run.experiment.task.kind == "zeros":
+    last = run.series.bounds("test")[1]
+  every_N = np.arange(first, last - length)
+  count = min(settings.context_windows, len(every_N))
+  rng = np.random.default_rng(settings.seed)
+  return np.sort(rng.choice(every_N, count, replace=False))
 
 
 def everywhere(run, window_NxT1) -> np.ndarray:

@@ -147,7 +147,7 @@ def _met(series: windows.Series, low: float, high: float) -> dict[str, bool]:
     "drawn": series.drawn,
     "chosen": series.bounds("select"),
   }
-  height_N = series.ordinate_N
+  height_N = np.asarray(series.ordinate_N)
   return {
     name: bool(height_N[first] <= high and low <= height_N[stop - 1])
     for name, (first, stop) in parts.items()
