@@ -180,7 +180,7 @@ def _remainder(x, count, tail_5xP):
   """Returns (-1)^(m-1) x^(-1/4) sum_k C_k(p) x^(-k/2)."""
   root = jnp.sqrt(x)
   y = root - count - 0.5
-  total = 0.0
+  total = jnp.zeros_like(x)
   for row_P in tail_5xP[::-1]:
     total = total / root + jnp.polyval(row_P[::-1], y)
   sign = jnp.where(count % 2 == 0, -1.0, 1.0)

@@ -6,6 +6,7 @@ from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
 from primelens.studies.trial import verdict
 from primelens.studies.zeros import published
+from primelens.studies.zeros import verdicts_networks as networks
 
 SEVERAL = 3  # primes with a peak of their own
 
@@ -26,6 +27,15 @@ def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
   return [
     float(row[key]) for row in getattr(result, table) if row["kind"] == kind
   ]
+
+
+def _of_networks(results, holds: bool, because: str, numbers) -> Verdict:
+  """Returns the verdict of a claim about networks of the published size."""
+  names = [name for name, _ in _on(results, "zeros")]
+  scored = [name for name in names if "anchors" in results[name]]
+  if not networks.published_size(results, scored):
+    return networks.undecided(because, numbers)
+  return verdict(holds, because, numbers)
 
 
 def learned(results) -> Verdict:
@@ -61,9 +71,8 @@ def learned(results) -> Verdict:
     "known to the sine kernel": float(np.mean(echo)),
     "lines of the sine kernel": float(np.mean(lines)),
   }
-  return verdict(
-    min(peaks) >= SEVERAL and min(known) > 2 * max(echo) + 5, because, numbers
-  )
+  holds = min(peaks) >= SEVERAL and min(known) > 2 * max(echo) + 5
+  return _of_networks(results, holds, because, numbers)
 
 
 def controls(results) -> Verdict:
@@ -81,10 +90,10 @@ def controls(results) -> Verdict:
       numbers[f"known, {name}"] = float(known)
       most = max(most, float(known), float(peaks))
   zeros = [
-    np.mean(_counts(result, "network", "known"))
+    float(np.mean(_counts(result, "network", "known")))
     for _, result in _on(results, "zeros")
   ]
-  numbers["known, trained on zeros"] = float(max(zeros))
+  numbers["known, trained on zeros"] = max(zeros)
   because = (
     f"read on the same zeros, {'; '.join(parts)}; trained on zeros "
     f"{max(zeros):.0f} are known."
@@ -122,7 +131,7 @@ def operator(results) -> Verdict:
   """One operator behind the spacings, as compared with the explicit formula."""
   _, zeros = _on(results, "zeros")[0]
   formulas = [row for row in zeros.table if row["kind"] == "formula"]
-  network = np.mean(_counts(zeros, "network", "r2"))
+  network = float(np.mean(_counts(zeros, "network", "r2")))
   text = ", ".join(
     f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})" for row in formulas
   )
@@ -133,8 +142,8 @@ def operator(results) -> Verdict:
     f"{network:.3f}: what can be known of the next zero is waves of primes, not"
     " a short list of coefficients."
   )
-  numbers = {"formula": best, "network": float(network)}
-  return verdict(network > best, because, numbers)
+  numbers = {"formula": best, "network": network}
+  return _of_networks(results, network > best, because, numbers)
 
 
 def memory(results) -> Verdict:
@@ -165,11 +174,9 @@ def memory(results) -> Verdict:
     f" primes, of those without {best(False, 1):.0f}."
   )
   numbers = {"with memory": best(True, 1), "without": best(False, 1)}
-  return verdict(
-    best(True, 1) > best(False, 1) and best(True, 2) > best(False, 2),
-    because,
-    {key: float(value) for key, value in numbers.items()},
-  )
+  holds = best(True, 1) > best(False, 1) and best(True, 2) > best(False, 2)
+  numbers = {key: float(value) for key, value in numbers.items()}
+  return _of_networks(results, bool(holds), because, numbers)
 
 
 _OURS = "primelens, zeta spec 7.1"

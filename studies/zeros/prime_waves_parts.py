@@ -1,6 +1,7 @@
 """Where a network's waves come from: context, training, heads, layers."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ def _r2(mean_ExN, truth_N) -> np.ndarray:
   return 1 - np.mean((mean_ExN - truth_N) ** 2, -1) / np.var(truth_N)
 
 
-def contexts(run, stretch, prime_Q) -> dict[str, np.ndarray]:
+def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns how many primes are known with so many spacings in sight.
 
   One prediction of every random window per context: at regular places the
@@ -96,7 +97,7 @@ def everywhere(run, window_NxT1) -> np.ndarray:
   return np.asarray(over(run.params_S, jnp.asarray(window_NxT1)), np.float64)
 
 
-def snapshots(run, stretch, prime_Q) -> dict[str, np.ndarray]:
+def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns the primes known at every snapshot, and when each came to stay."""
   folder = run.workdir / "snapshots"
   step_C = np.array(checkpoints.snapshot_steps(folder), np.int64)
@@ -154,7 +155,7 @@ def _without(apply_fn, min_context: int, batch: int):
   return mean
 
 
-def heads(run, stretch, prime_Q) -> dict[str, np.ndarray]:
+def heads(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns the gain of each prime's wave that goes with a head.
 
   A head is replaced by its mean output, as in the analysis `heads`.
@@ -206,7 +207,7 @@ def _states(apply_fn, read: int, batch: int):
   return jax.jit(states)
 
 
-def states(run, stretch, prime_Q) -> dict[str, np.ndarray]:
+def states(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns the share of the states' variance that is a wave at ln p.
 
   sum_d |a_d|^2 / 2 over sum_d var_d, of the positions whose predictions are

@@ -65,11 +65,16 @@ def read(
     statistics.max_t(line_Q, null_RxQ)
     for line_Q, null_RxQ in zip(line_ExQ, null_ExRxQ, strict=True)
   ]
+  amplitude_ExQ, gain_ExQ, left_ExQ = waves(
+    mean_ExN, truth_N, height_N, prime_Q
+  )
   return Reading(
-    *waves(mean_ExN, truth_N, height_N, prime_Q),
-    line_ExQ,
-    np.array(max_t_ExQ).reshape(line_ExQ.shape),
-    np.median(null_ExRxQ, (1, 2)),
+    amplitude_ExQ=amplitude_ExQ,
+    gain_ExQ=gain_ExQ,
+    left_ExQ=left_ExQ,
+    line_ExQ=line_ExQ,
+    max_t_ExQ=np.array(max_t_ExQ).reshape(line_ExQ.shape),
+    null_E=np.median(null_ExRxQ, (1, 2)),
   )
 
 

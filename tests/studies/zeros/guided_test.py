@@ -93,6 +93,23 @@ class ProgramTest(parameterized.TestCase):
     self.assertEqual(select["window_NxT1xJ1"].shape, (16, T + 1, 2))
     self.assertTrue(np.isfinite(select["window_NxT1xJ1"][:, :-1]).all())
 
+  def test_later_spacings_change_no_prediction(self):
+    # From the sequence on: guides, rows, network. Spacing `now` is a target.
+    now, value_N = 3_600, tiny_study.ar([0.7], 4000)
+    other_N = value_N.copy()
+    other_N[now:] = np.random.default_rng(1).uniform(0, 3, 4000 - now)
+    config, means = an_experiment(("ar:3",)), []
+    config.model.head_scale = config.model.trunk.init_std = 0.5
+    params = guided.init(config.model, jax.random.key(0))
+    apply_fn = jax.jit(guided.bind(config.model))
+    for each_N in (value_N, other_N):
+      _, data, _ = program.build(config, series(each_N))
+      rows = data["column_NxJ1"][now - 8 : now - 8 + T]
+      means.append(np.asarray(apply_fn(params, rows[None])[0].mean[0]))
+    # Row t is spacing now - 8 + t and predicts the next.
+    np.testing.assert_array_equal(means[0][:8], means[1][:8])
+    self.assertGreater(np.abs(means[0] - means[1])[8:].min(), 1e-5)
+
   def test_training_goes_beyond_the_guide(self):
     # Fitted on noise first, the guide knows little of what is drawn later,
     # s_n - 1 = 0.8 (s_{n-1} - 1) + 0.1 e_n.

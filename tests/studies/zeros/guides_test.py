@@ -67,7 +67,7 @@ class GuideTest(absltest.TestCase):
     found_N = guides.guide(its, "adaptive", np.arange(22_500, 22_800))
     r_N = value_N.astype(float) - 1
     past = np.lib.stride_tricks.sliding_window_view(r_N[2_500:22_499], 256)
-    phi_Q = np.linalg.lstsq(past, r_N[2_756:22_500], rcond=None)[0]
+    phi_Q = np.linalg.solve(past.T @ past, past.T @ r_N[2_756:22_500])
     expected_N = [r_N[n - 256 : n] @ phi_Q for n in range(22_500, 22_800)]
     np.testing.assert_allclose(found_N, expected_N, rtol=1e-6, atol=1e-8)
 
