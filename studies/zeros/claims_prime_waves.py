@@ -11,16 +11,16 @@ from primelens.studies.zeros import verdicts_networks as networks
 SEVERAL = 3  # primes with a peak of their own
 
 
-def _on(results, kind: str):
-  """Returns the waves of networks trained on zeros, or on a control."""
-  found = [
-    (name, its["prime_waves"])
-    for name, its in results.items()
-    if "prime_waves" in its and its["prime_waves"].trained_on == kind
-  ]
-  if not found:
-    raise trial.Missing(f"`prime_waves` of a network trained on {kind}")
-  return found
+def _zeros(results) -> list:
+  """Returns names and waves of networks trained on the published data."""
+  return list(published.results(results, "prime_waves").items())
+
+
+def _control(results, kind: str) -> list:
+  """Returns names and waves of networks trained on a control."""
+  trained = lambda table: table["prime_waves"].trained_on == kind
+  found = trial.need(results, "prime_waves", trained, f"trained on {kind}")
+  return list(found.items())
 
 
 def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
@@ -31,9 +31,8 @@ def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
 
 def _of_networks(results, holds: bool, because: str, numbers) -> Verdict:
   """Returns the verdict of a claim about networks of the published size."""
-  names = [name for name, _ in _on(results, "zeros")]
-  scored = [name for name in names if "anchors" in results[name]]
-  if not networks.published_size(results, scored):
+  names = [name for name, _ in _zeros(results)]
+  if not networks.published_size(results, names):
     return networks.undecided(because, numbers)
   return verdict(holds, because, numbers)
 
@@ -41,7 +40,7 @@ def _of_networks(results, holds: bool, because: str, numbers) -> Verdict:
 def learned(results) -> Verdict:
   """The network learned the primes: peaks of its own, beside a control's."""
   name, zeros = max(
-    _on(results, "zeros"),
+    _zeros(results),
     key=lambda item: np.mean(_counts(item[1], "network", "known")),
   )
   known = _counts(zeros, "network", "known")
@@ -77,9 +76,10 @@ def learned(results) -> Verdict:
 
 def controls(results) -> Verdict:
   """Networks trained on CUE or shuffled spacings know no primes."""
+  trained = _zeros(results)
   parts, numbers, most = [], {}, 0.0
   for kind in ("cue", "shuffled"):
-    for name, result in _on(results, kind):
+    for name, result in _control(results, kind):
       known = np.mean(_counts(result, "network", "known"))
       peaks = np.mean(_counts(result, "network", "resolved", "peaks"))
       lines = np.mean(_counts(result, "network", "found"))
@@ -90,8 +90,7 @@ def controls(results) -> Verdict:
       numbers[f"known, {name}"] = float(known)
       most = max(most, float(known), float(peaks))
   zeros = [
-    float(np.mean(_counts(result, "network", "known")))
-    for _, result in _on(results, "zeros")
+    float(np.mean(_counts(result, "network", "known"))) for _, result in trained
   ]
   numbers["known, trained on zeros"] = max(zeros)
   because = (
@@ -103,7 +102,7 @@ def controls(results) -> Verdict:
 
 def law(results) -> Verdict:
   """A search that is given p alone finds 1 / sqrt(p)."""
-  _, zeros = _on(results, "zeros")[0]
+  _, zeros = _zeros(results)[0]
   truth = [row for row in zeros.formulas if row["kind"] == "truth"]
   if not truth:
     raise trial.Missing("`prime_waves` with more primes found")
@@ -129,7 +128,7 @@ def law(results) -> Verdict:
 
 def operator(results) -> Verdict:
   """One operator behind the spacings, as compared with the explicit formula."""
-  _, zeros = _on(results, "zeros")[0]
+  _, zeros = _zeros(results)[0]
   formulas = [row for row in zeros.table if row["kind"] == "formula"]
   network = float(np.mean(_counts(zeros, "network", "r2")))
   text = ", ".join(
@@ -148,7 +147,7 @@ def operator(results) -> Verdict:
 
 def memory(results) -> Verdict:
   """Memory holds ln p: primes known and resolved with slots and without."""
-  runs = _on(results, "zeros")
+  runs = _zeros(results)
   rows = {
     held: [
       (

@@ -12,6 +12,7 @@ import scipy.special
 import scipy.stats
 
 T, K, D = 9, 2, 8
+KEY = jax.random.key(0)
 NAMES = ("ar:3", "height", "adaptive")  # two guesses around the height
 LOG_SCALE = np.array([-0.7, -1.2], np.float32)
 
@@ -43,8 +44,12 @@ def config(guides=NAMES, **options):
   )
 
 
+_INIT: dict = {}  # compiled once for equal configs
+
+
 def parameters(its, log_scale=LOG_SCALE):
-  fresh = guided.init(its, jax.random.key(0))
+  start = jax.jit(lambda key: guided.init(its, key))
+  fresh = _INIT.setdefault(repr(its), start)(KEY)
   return fresh | {"guides": {"log_scale": jnp.asarray(log_scale)}}
 
 
@@ -56,8 +61,11 @@ def rows(columns=4, seed=1, length=T):
   return row_BxTxJ1.astype(np.float32)
 
 
+_APPLY = jax.jit(lambda apply_fn, *args: apply_fn(*args), static_argnums=0)
+
+
 def mixtures(its, params, x_BxTxJ1):
-  found, _ = guided.bind(its)(params, jnp.asarray(x_BxTxJ1))
+  found, _ = _APPLY(guided.bind(its), params, jnp.asarray(x_BxTxJ1))
   return mixture.Mixture(*(np.asarray(leaf) for leaf in found))
 
 
@@ -129,8 +137,12 @@ class InputTest(absltest.TestCase):
   def test_every_guide_and_error_has_a_row_of_the_input(self):
     for guides in (NAMES, (), ("height",), ("ar:3",)):
       its = config(guides)
-      params = guided.init(its, jax.random.key(0))
-      told = guided.told(its, params, jnp.asarray(rows(1 + len(guides))))
+      params = jax.eval_shape(lambda key, its=its: guided.init(its, key), KEY)
+      told = jax.eval_shape(
+        lambda params, x, its=its: guided.told(its, params, x),
+        params,
+        rows(1 + len(guides)),
+      )
       self.assertEqual(told.shape[-1], len(params["input"]["kernel"]))
 
 

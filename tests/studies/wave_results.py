@@ -3,6 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
+from primelens.studies.zeros import published
+from zeros_results import anchors
+from zeros_results import BIG
 
 
 def _row(name, kind, **numbers):
@@ -49,13 +52,17 @@ def prime_waves(
   )
 
 
-def runs() -> dict:
+def runs(data=published.DATA, parameters=BIG) -> dict:
   """Returns a network on zeros, one with memory, and both controls."""
+  on = lambda data: anchors("none", parameters=parameters, data=data)
+  control = lambda kind: {
+    "anchors": on(f"500,000 spacings of {kind}, contiguous"),
+    "prime_waves": prime_waves(kind, known=0, resolved=0),
+  }
+  memory = prime_waves(memory="postfix", known=10)
   return {
-    "waves": {"prime_waves": prime_waves()},
-    "waves_memory": {"prime_waves": prime_waves(memory="postfix", known=10)},
-    "waves_cue": {"prime_waves": prime_waves("cue", known=0, resolved=0)},
-    "waves_shuffled": {
-      "prime_waves": prime_waves("shuffled", known=0, resolved=0)
-    },
+    "waves": {"anchors": on(data), "prime_waves": prime_waves()},
+    "waves_memory": {"anchors": on(data), "prime_waves": memory},
+    "waves_cue": control("cue"),
+    "waves_shuffled": control("shuffled"),
   }

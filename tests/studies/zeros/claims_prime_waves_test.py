@@ -2,7 +2,7 @@ from absl.testing import absltest
 from primelens.studies import trial
 from primelens.studies.zeros import claims_prime_waves as claims
 import wave_results
-from zeros_results import anchors
+from zeros_results import SMALL
 
 REPRODUCED, NOT = "reproduced", "not reproduced"
 OPEN = "needs more compute"
@@ -17,7 +17,6 @@ class ClaimsTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
     self.runs = wave_results.runs()
-    self.runs["waves"]["anchors"] = anchors()
 
   def test_a_network_that_tells_primes_apart(self):
     found = _statuses(self.runs)
@@ -51,8 +50,7 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual(_statuses(self.runs)["waves.operator"], REPRODUCED)
 
   def test_small_networks_decide_nothing_about_published_ones(self):
-    del self.runs["waves"]["anchors"]
-    found = _statuses(self.runs)
+    found = _statuses(wave_results.runs(parameters=SMALL))
     for claim in ("waves.primes", "waves.memory", "waves.operator"):
       self.assertEqual(found[claim], OPEN)
     self.assertEqual(found["waves.controls"], REPRODUCED)

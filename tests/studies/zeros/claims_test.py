@@ -55,7 +55,7 @@ def _everything(data):
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data) | binned_results.runs(data)
-  one |= wave_results.runs()
+  one |= wave_results.runs(data)
   return one | leak_results.runs(data=data)
 
 

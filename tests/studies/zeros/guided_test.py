@@ -100,7 +100,8 @@ class ProgramTest(parameterized.TestCase):
     other_N[now:] = np.random.default_rng(1).uniform(0, 3, 4000 - now)
     config, means = an_experiment(("ar:3",)), []
     config.model.head_scale = config.model.trunk.init_std = 0.5
-    params = guided.init(config.model, jax.random.key(0))
+    start = jax.jit(lambda key: guided.init(config.model, key))
+    params = start(jax.random.key(0))
     apply_fn = jax.jit(guided.bind(config.model))
     for each_N in (value_N, other_N):
       _, data, _ = program.build(config, series(each_N))
