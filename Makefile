@@ -25,11 +25,14 @@ LEAKS := $(foreach mode,leaky_as_published memory_blind none,\
   $(foreach reads,spacings residuals,$(mode)-$(reads)-learned \
   $(mode)-$(reads)-rotary))
 BANKS := $(subst $(empty) $(empty),$(comma),$(LEAKS:%=runs/zeros_leak/%))
+GUIDES := none height ar adaptive waves100 waves1000 waves10000 waves all
+GUIDED := $(subst $(empty) $(empty),$(comma),$(GUIDES:%=runs/zeros_guided/%))
 SMALL := zeros shuffled cue primes
 SMALLS := $(subst $(empty) $(empty),$(comma),$(SMALL:%=runs/zeros_small/%))
 PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
 
-.PHONY: help demo addition primes leak controls test lint types bench report venv wheel
+.PHONY: help demo addition primes leak controls guided test lint types bench \
+  report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -73,6 +76,15 @@ controls: venv ## trains one network on zeros and on what zeros are set beside
 	$(BIN)/python analyze.py --workdir=$(SMALLS) \
 	  --only=anchors,prime_waves,kernels,claims,report
 	@echo "The report: $(CURDIR)/runs/zeros_small/report.html"
+
+guided: venv ## trains networks beside guides, shows what each guide contributes
+	for guide in $(GUIDES); do \
+	  $(BIN)/python train.py --config=zeros_guided:$$guide \
+	    --workdir=runs/zeros_guided/$$guide || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(GUIDED) \
+	  --only=anchors,claims,report
+	@echo "The report: $(CURDIR)/runs/zeros_guided/report.html"
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report

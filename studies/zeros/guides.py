@@ -16,10 +16,8 @@ select and test. Source: zeta spec, sections 7 and 7.1.
 
 import numpy as np
 from primelens.analyses import anchors
-from primelens.analyses import prime_waves
 from primelens.models import guided
-from primelens.tasks import primes
-from primelens.tasks import riemann_siegel
+from primelens.studies.zeros import explicit
 from primelens.tasks import windows
 from primelens.tasks import zeros
 
@@ -109,14 +107,9 @@ def _ar(series, index_N, order) -> np.ndarray:
 def _waves(series, index_N, limit) -> np.ndarray:
   # Counted at the sequence's beginning: no guess depends on a later zero.
   number = zeros.number(series.ordinate_N[:COUNTED])
-  start_N = series.ordinate_N[index_N]
-  next_N = prime_waves.following(
-    start_N,
-    number + index_N,
-    prime_waves.waves(primes.below(limit + 1), limit),
-    lambda t_N: riemann_siegel.theta(t_N) / np.pi + 1,
+  return (
+    explicit.spacings(series.ordinate_N[index_N], number + index_N, limit) - 1
   )
-  return zeros.unfold(next_N) - zeros.unfold(start_N) - 1
 
 
 def _height(series, index_N, number) -> np.ndarray:

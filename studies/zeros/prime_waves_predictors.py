@@ -7,17 +7,16 @@ import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import autoregression
 from primelens.analyses import determinantal
-from primelens.analyses import prime_waves
+from primelens.studies.zeros import explicit
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
-from primelens.tasks import primes
-from primelens.tasks import riemann_siegel
 from primelens.tasks import windows
 from primelens.tasks import zeros
 
 # Where a network that was trained on something else is read: the last tenth of
 # Odlyzko's table, and as much before it as an adaptive filter needs.
 FIRST, BEFORE = 1_900_001, 21_000
+COUNTED = 1_000  # zeros whose mean tells the number of the first
 KERNEL = 20  # lags of the filter that knows the sine kernel alone
 
 
@@ -119,7 +118,7 @@ def guesses(run, stretch: Stretch) -> list[Guess]:
     for fit in fits
   ]
   for limit in settings.explicit:
-    mean_N = explicit(stretch.ordinate_N, index_N, limit)
+    mean_N = by_formula(stretch.ordinate_N, index_N, limit)
     error_N = stretch.truth_N - mean_N
     nll_N = autoregression.gaussian_nll(error_N, error_N.var())
     name = f"explicit formula, primes to {limit:,}"
@@ -127,25 +126,14 @@ def guesses(run, stretch: Stretch) -> list[Guess]:
   return found
 
 
-def explicit(ordinate_N, index_N, limit: int) -> np.ndarray:
+def by_formula(ordinate_N, index_N, limit: int) -> np.ndarray:
   """Returns the explicit formula's spacings after the zeros at `index_N`."""
-  first, last = int(index_N.min()), int(index_N.max()) + 1
-  # The mean of many zeros tells the number of the first.
-  near = slice(max(0, first - 500), last + 500)
-  number = zeros.number(ordinate_N[near]) + (first - near.start)
-  start_N = ordinate_N[index_N]
-  next_N = prime_waves.following(
-    start_N,
-    number + index_N - first,
-    prime_waves.waves(primes.below(limit + 1), limit),
-    smooth,
-  )
-  return zeros.unfold(next_N) - zeros.unfold(start_N)
-
-
-def smooth(t_N) -> np.ndarray:
-  """Returns theta(t) / pi + 1, the smooth part of the number of zeros."""
-  return riemann_siegel.theta(t_N) / np.pi + 1
+  first = int(index_N.min())
+  # The mean of many zeros tells the number of the first: of earlier ones, lest
+  # a guess depend on later zeros, where there are enough.
+  near = slice(max(0, first - COUNTED), max(first, COUNTED))
+  number = zeros.number(ordinate_N[near]) - near.start
+  return explicit.spacings(ordinate_N[index_N], number + index_N, limit)
 
 
 def _kernel(stretch: Stretch, index_N) -> Guess:

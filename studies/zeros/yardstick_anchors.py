@@ -6,16 +6,13 @@ import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import autoregression
 from primelens.analyses import determinantal
-from primelens.analyses import prime_waves
 from primelens.analyses import regression
 from primelens.analyses import sine_predictor
-from primelens.studies.zeros import prime_waves_predictors
+from primelens.studies.zeros import explicit
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 from primelens.studies.zeros import yardstick_guides
 from primelens.studies.zeros.yardstick_stretches import Stretch
-from primelens.tasks import primes
-from primelens.tasks import zeros
 
 # Kinds that were fitted on the train split, as the fresh network's filter is.
 FITTED = ("constant", "filter", "untrained")
@@ -137,14 +134,8 @@ def _waves(stretch: Stretch, limit: int, errors: int) -> Guess:
   the spacings just before the stretch, so that it does not know the scored.
   """
   index_N = np.arange(stretch.first - errors, len(stretch.value_N))
-  start_N = stretch.ordinate_N[index_N]
-  next_N = prime_waves.following(
-    start_N,
-    stretch.number + index_N - stretch.first,
-    prime_waves.waves(primes.below(limit + 1), limit),
-    prime_waves_predictors.smooth,
-  )
-  mean_N = zeros.unfold(next_N) - zeros.unfold(start_N)
+  number_N = stretch.number + index_N - stretch.first
+  mean_N = explicit.spacings(stretch.ordinate_N[index_N], number_N, limit)
   error_N = stretch.value_N[index_N].astype(np.float64) - mean_N
   variance = np.mean(error_N[:errors] ** 2)
   name = f"explicit formula, primes to {limit:,}"

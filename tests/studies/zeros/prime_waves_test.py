@@ -102,7 +102,7 @@ class PredictorsTest(absltest.TestCase):
   def test_the_explicit_formula_knows_where_it_is(self):
     ordinate_N = zeros_computed.compute(FIRST, 2_001)
     index_N = np.arange(700, 1_700)
-    mean_N = predictors.explicit(ordinate_N, index_N, 1_000)
+    mean_N = predictors.by_formula(ordinate_N, index_N, 1_000)
     truth_N = np.diff(zeros.unfold(ordinate_N))[index_N]
     # Zeta spec 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
     r2 = 1 - np.mean((mean_N - truth_N) ** 2) / truth_N.var()
