@@ -12,7 +12,6 @@ so have peaks at m ln p. On the host, float64.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import statistics
 
 _CHUNK = 4_000_000  # waves' values held at once
 _POINTS = 16  # of the grid in a resolution
@@ -22,14 +21,16 @@ _REACH = 2.0  # resolutions to either side that a peak is compared with
 class Peaks(NamedTuple):
   """Peaks of a spectrum at Q frequencies, in nats above their surroundings.
 
-  `max_t_Q` corrects for all of them, beside frequencies that are no line's;
-  NaN where a line is not `apart_Q`: nearer to its neighbour than the
-  resolution.
+  `above_Q`: higher than all between the lines. `apart_Q`: farther from its
+  neighbours than the resolution; the others cannot be told apart and are never
+  above. `chance` is how many at most if peaks fell anywhere: Q' / (n + 1), of
+  Q' lines apart and n resolutions between lines.
   """
 
   height_Q: np.ndarray
-  max_t_Q: np.ndarray
+  above_Q: np.ndarray
   apart_Q: np.ndarray
+  chance: float
 
 
 def response(
@@ -80,23 +81,13 @@ def grid(low: float, high: float, width: float) -> np.ndarray:
   return np.linspace(low, high, int((high - low) / width * _POINTS) + 2)
 
 
-def peaks(
-  spectrum_F,
-  frequency_F,
-  line_Q,
-  avoid_E,
-  *,
-  width: float,
-  draws: int,
-  seed: int,
-) -> Peaks:
-  """Returns how far a spectrum stands out at lines, and p-values.
+def peaks(spectrum_F, frequency_F, line_Q, avoid_E, *, width: float) -> Peaks:
+  """Returns how far a spectrum stands out at lines, and between them.
 
   The highest value within a quarter of a resolution `width`, above the median
-  within two. Null: frequencies drawn over the same range, half a resolution or
-  more from all of `avoid_E` (the lines and whatever else has one). Lines closer
-  than `width` to another of `avoid_E` cannot be told from it and are left out.
-  Raises ValueError where nothing is left to draw the null from.
+  within two. Between lines: frequencies of the same range that are half a
+  resolution or more from all of `avoid_E` (the lines and whatever else has
+  one). Raises ValueError where nothing is left between them.
   """
   spectrum_F, frequency_F = np.asarray(spectrum_F), np.asarray(frequency_F)
   line_Q, avoid_E = np.asarray(line_Q), np.sort(np.asarray(avoid_E))
@@ -104,20 +95,22 @@ def peaks(
   distance_QxE[distance_QxE < 1e-9] = np.inf
   apart_Q = distance_QxE.min(1) > width
   height_Q = _prominence(spectrum_F, frequency_F, line_Q, width)
-  max_t_Q = np.full(len(line_Q), np.nan)
   if not apart_Q.any():
-    return Peaks(height_Q, max_t_Q, apart_Q)
+    return Peaks(height_Q, np.zeros(len(line_Q), bool), apart_Q, 0.0)
   top = line_Q[apart_Q].max() + width
   within_F = (frequency_F >= line_Q.min() - width) & (frequency_F <= top)
   nearest_F = np.abs(frequency_F[:, None] - avoid_E).min(1)
-  free_N = frequency_F[within_F & (nearest_F >= width / 2)]
-  if not len(free_N):
+  free_F = within_F & (nearest_F >= width / 2)
+  if not free_F.any():
     raise ValueError("no frequency is left beside the lines: read more inputs.")
-  free_height_N = _prominence(spectrum_F, frequency_F, free_N, width)
-  rng = np.random.default_rng(seed)
-  null_RxQ = rng.choice(free_height_N, (draws, int(apart_Q.sum())))
-  max_t_Q[apart_Q] = statistics.max_t(height_Q[apart_Q], null_RxQ)
-  return Peaks(height_Q, max_t_Q, apart_Q)
+  between = _prominence(spectrum_F, frequency_F, frequency_F[free_F], width)
+  cells = free_F.sum() * np.diff(frequency_F).mean() / width
+  return Peaks(
+    height_Q,
+    apart_Q & (height_Q > between.max()),
+    apart_Q,
+    float(apart_Q.sum() / (cells + 1)),
+  )
 
 
 def _prominence(spectrum_F, frequency_F, at_Q, width: float) -> np.ndarray:

@@ -77,7 +77,7 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
 def _analyses() -> settings.Settings:
   return settings.Settings(
     evaluation=settings.Evaluation(
-      windows=1024, select_windows=128, min_context=64
+      windows=512, select_windows=128, min_context=64
     ),
     masking=settings.Masking(windows=64),
     heads=settings.Heads(windows=64),

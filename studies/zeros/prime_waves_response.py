@@ -6,12 +6,11 @@ from primelens.analyses import determinantal
 from primelens.analyses import prime_lines
 from primelens.analyses import wave_response
 from primelens.studies.zeros import linear
-from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.tasks import primes
 from primelens.tasks import windows
 
 LOWEST = 0.35  # frequency; ln 2 is 0.69
-ADAPTIVE, WINDOW = 256, 20_000  # the adaptive filter of the anchors
+ADAPTIVE, WINDOW = 256, 20_000  # as the anchors' adaptive filter
 
 
 def spectra(run, stretch) -> dict:
@@ -46,9 +45,7 @@ def spectra(run, stretch) -> dict:
     )
     spectrum_E.append(wave_response.spectrum(response_F))
     width = wave_response.resolution(height_MxT) if lags > 1 else np.inf
-    found = _peaks(
-      spectrum_E[-1], frequency_F, prime_Q, power_E, width, settings
-    )
+    found = _peaks(spectrum_E[-1], frequency_F, prime_Q, power_E, width)
     peaks.append(record | {"inputs": lags} | found)
   return {
     "frequency_F": frequency_F,
@@ -57,25 +54,20 @@ def spectra(run, stretch) -> dict:
   }
 
 
-def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width, settings) -> dict:
+def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width) -> dict:
   """Returns how many primes stand apart, and which of them have a peak."""
-  none = {"width": float(width), "apart": 0, "resolved": 0, "which": ""}
   if not np.isfinite(width):
-    return none
+    none = {"apart": 0, "resolved": 0, "chance": 0.0, "which": ""}
+    return {"width": float(width)} | none
   found = wave_response.peaks(
-    spectrum_F,
-    frequency_F,
-    np.log(prime_Q),
-    np.log(power_E),
-    width=width,
-    draws=settings.peak_draws,
-    seed=settings.seed,
+    spectrum_F, frequency_F, np.log(prime_Q), np.log(power_E), width=width
   )
-  resolved_Q = found.max_t_Q < reading.LEVEL
-  return none | {
+  return {
+    "width": float(width),
     "apart": int(found.apart_Q.sum()),
-    "resolved": int(resolved_Q.sum()),
-    "which": " ".join(str(p) for p in prime_Q[resolved_Q]),
+    "resolved": int(found.above_Q.sum()),
+    "chance": found.chance,
+    "which": " ".join(str(p) for p in prime_Q[found.above_Q]),
   }
 
 
@@ -109,7 +101,12 @@ def _filters(run, stretch, start_N):
     yield f"AR({order})", "filter", fitted.order(order)[0]
   first = int(start_N[0])
   if first >= WINDOW:
-    phi_Q, _ = autoregression.least_squares(
-      residual_N, first - WINDOW + ADAPTIVE, first, ADAPTIVE
+    # Least squares, as the anchor has it, balances coefficients in thousands
+    # against each other, and a response to one wave alone says nothing.
+    near = autoregression.yule_walker(
+      autoregression.autocovariance(
+        residual_N[first - WINDOW : first], ADAPTIVE
+      )
     )
-    yield f"adaptive AR({ADAPTIVE})", "filter", phi_Q
+    name = f"AR({ADAPTIVE}) on the {WINDOW:,} before, Yule-Walker"
+    yield name, "filter", near.order(ADAPTIVE)[0]

@@ -16,7 +16,8 @@ _ABOUT = page.tag(
   " where less than a third of its wave is left: knowing only the number of the"
   " last zero, and so its displacement, leaves half. Second, by the response to"
   " waves in the input: 1/|1 − H|² is the spectrum of zeros that a predictor of"
-  " white errors believes in, and a prime is resolved where it has a peak.",
+  " white errors believes in, and a prime is resolved where its peak is higher"
+  " than all between the primes.",
 )
 
 
@@ -90,13 +91,15 @@ def _peaks(result) -> page.Markup:
         page.number(row["width"], digits=3),
         str(row["apart"]),
         str(row["resolved"]),
+        page.number(row["chance"], digits=1),
         row["which"] or "–",
       )
       for row in result.peaks
     ],
-    caption="Primes with a peak in the implied spectrum (max-T below 0.05), of"
-    " those that the span of heights in sight can tell from their neighbours.",
-    text=(0, 5),
+    caption="Primes whose peak in the implied spectrum is higher than all"
+    " between primes, of those that the span of heights in sight can tell from their"
+    " neighbours; and how many would be if peaks fell anywhere.",
+    text=(0, 6),
     marked=[
       i for i, row in enumerate(result.peaks) if row["kind"] == "network"
     ],

@@ -19,7 +19,6 @@ class PrimeWaves:
   explicit: tuple[int, ...] = (100, 1_000, 10_000)  # X of the formula
   response_windows: int = 256  # whose derivatives make the response
   response_limit: int = 100  # prime powers up to
-  peak_draws: int = 999
   planted: int = 20  # composites with a wave, the positive control
   symbolic: bool = True  # search for the law of the amplitudes
   seed: int = 0
@@ -27,7 +26,6 @@ class PrimeWaves:
   def __post_init__(self):
     checks.at_least(self, 10, "spacings", "part_spacings", "limit")
     checks.at_least(self, 20, "draws")  # fewer have no p below 0.05
-    checks.at_least(self, 20, "peak_draws")
     checks.at_least(self, 1, "response_windows")
     checks.at_least(self, 4, "response_limit")
     checks.at_least(self, 0, "context_windows", "planted")

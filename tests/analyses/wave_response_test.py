@@ -57,12 +57,11 @@ class PeaksTest(absltest.TestCase):
       planted + empty,
       planted + empty,
       width=0.1,
-      draws=999,
-      seed=0,
     )
     self.assertTrue(found.apart_Q.all())
-    self.assertTrue((found.max_t_Q[:3] < 0.05).all())
-    self.assertTrue((found.max_t_Q[3:] > 0.05).all())
+    self.assertEqual(found.above_Q.tolist(), [True] * 3 + [False] * 3)
+    # 6 lines in a range of 2.4: about 18 resolutions are between them.
+    self.assertAlmostEqual(found.chance, 6 / 19, delta=0.04)
 
   def test_lines_within_the_resolution_are_left_out(self):
     frequency_F, spectrum_F = self._spectrum([1.0], 4.0)
@@ -72,11 +71,22 @@ class PeaksTest(absltest.TestCase):
       [1.0, 2.0, 2.05],
       [1.0, 2.0, 2.05],
       width=0.1,
-      draws=99,
-      seed=0,
     )
     self.assertEqual(found.apart_Q.tolist(), [True, False, False])
-    self.assertEqual(np.isnan(found.max_t_Q).tolist(), [False, True, True])
+    self.assertEqual(found.above_Q.tolist(), [True, False, False])
+
+  def test_noise_is_above_no_more_often_than_chance_has_it(self):
+    rng = np.random.default_rng(1)
+    frequency_F = wave_response.grid(0.5, 4.0, 0.1)
+    cell_F = ((frequency_F - 0.5) / 0.1).astype(int)
+    line_Q = np.array([0.95, 1.55, 2.25, 3.05])
+    counts = []
+    for _ in range(300):
+      found = wave_response.peaks(
+        rng.normal(size=40)[cell_F], frequency_F, line_Q, line_Q, width=0.1
+      )
+      counts.append(found.above_Q.sum())
+    self.assertLess(np.mean(counts), found.chance)
 
   def test_resolution(self):
     height_MxT, _ = _regular(3, 11, 0.5)

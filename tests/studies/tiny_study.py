@@ -166,7 +166,6 @@ def _forecasts() -> dict[str, Any]:
       explicit=(10,),
       response_windows=8,
       response_limit=10,
-      peak_draws=99,
       planted=3,
     ),
     predictors=settings_reference.Predictors(

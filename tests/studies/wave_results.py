@@ -23,6 +23,7 @@ def prime_waves(
   """Returns the waves of one network beside filters that know little."""
   which = "2 3 5 7" if resolved else ""
   peak = {"kind": "network", "resolved": resolved, "which": which}
+  peak |= {"chance": 0.5}
   return SimpleNamespace(
     trained_on=trained_on,
     memory=memory,
