@@ -97,8 +97,8 @@ def _peaks(result) -> page.Markup:
       for row in result.peaks
     ],
     caption="Primes whose peak in the implied spectrum is higher than all"
-    " between primes, of those that the span of heights in sight can tell from their"
-    " neighbours; and how many would be if peaks fell anywhere.",
+    " between primes, of those that the span of heights in sight can tell from"
+    " their neighbours; and how many would be if peaks fell anywhere.",
     text=(0, 6),
     marked=[
       i for i, row in enumerate(result.peaks) if row["kind"] == "network"
