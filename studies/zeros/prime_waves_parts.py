@@ -16,6 +16,7 @@ from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 from primelens.studies.zeros import heads as heads_lib
 from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 from primelens.tasks import windows
 
@@ -31,14 +32,17 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
 
   One prediction of every random window per context: at regular places the
   lines would have copies. A filter of the same order stands beside. Nothing
-  for a network that answers once per window.
+  for a network that answers once per window, or whose memory reads all of it.
   """
   settings, model = run.settings.prime_waves, run.experiment.model
   seeds = trees.length(run.params_S)
   context_T = np.array(
     [t for t in settings.contexts if t <= model.window], np.int64
   )
-  if model.memory == "postfix" or not settings.context_windows:
+  kind = program.memory_name(model)
+  # Slots that read the window have told earlier positions their targets.
+  told = kind.endswith("leaky_as_published") or kind == "postfix"
+  if told or not settings.context_windows:
     context_T = context_T[:0]
   found = {
     "context_T": context_T,
