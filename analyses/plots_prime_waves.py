@@ -16,16 +16,18 @@ _SHOWN = 40  # primes of the map of heads
 @style.styled
 def figure(result):
   """Returns the figure: spectra, amplitudes, what is known, heads, training."""
-  figure = style.new(13)
-  top, middle, low = style.parts(figure, (1.15, 1, 1.9))
+  figure = style.new(16)
+  top, middle, low = style.parts(figure, (1.15, 1, 2.9))
   _spectra(top.subplots(1, 1), result)
   amplitudes, left = middle.subplots(1, 2)
   _amplitudes(amplitudes, result)
   _left(left, result)
-  (scores, context), (training, heads) = low.subplots(2, 2)
-  _scores(scores, result)
+  (scores, lines), (context, training), (states, heads) = low.subplots(3, 2)
+  _scores(scores, result, "known", "Primes known against the loss")
+  _scores(lines, result, "found", "Lines found: an echo of the inputs too")
   _context(context, result)
   _training(training, result)
+  _states(states, result)
   _heads(heads, result)
   return figure
 
@@ -135,21 +137,21 @@ def _rows(result, kind: str) -> list[int]:
   ]
 
 
-def _scores(axes, result):
+def _scores(axes, result, key: str, title: str):
   for kind, (colour, label) in KINDS.items():
     rows = [result.table[e] for e in _rows(result, kind)]
     if rows:
       axes.plot(
         [row["nll_nats"] for row in rows],
-        [row["known"] for row in rows],
+        [row[key] for row in rows],
         "o",
         color=colour,
         ms=5,
         label=label,
       )
   axes.set_xlabel(f"NLL ({style.NATS})")
-  axes.set_ylabel(f"primes known, of {len(result.prime_Q)}")
-  axes.set_title("Primes known against the loss")
+  axes.set_ylabel(f"primes {key}, of {len(result.prime_Q)}")
+  axes.set_title(title)
   axes.legend(loc="best")
 
 
@@ -199,6 +201,25 @@ def _training(axes, result):
   axes.set_xlabel("prime p")
   axes.set_ylabel("known from step")
   axes.set_title("In which order primes are learned")
+  axes.legend(loc="best")
+
+
+def _states(axes, result):
+  """Draws the share of each layer's variance at ln p, fresh ones dashed."""
+  for layer, share_Q in enumerate(result.state_SxLxQ.mean(0)):
+    colour = style.colour(layer)
+    for value_Q, dash, name in (
+      (share_Q, "-", f"after layer {layer}"),
+      (result.untrained_LxQ[layer], "--", "untrained" if not layer else None),
+    ):
+      axes.plot(
+        result.prime_Q, _smooth(value_Q), dash, color=colour, lw=1.2, label=name
+      )
+  axes.set_xscale("log")
+  axes.set_yscale("log")
+  axes.set_xlabel("prime p")
+  axes.set_ylabel("share of the variance")
+  axes.set_title("Waves in the states of a layer")
   axes.legend(loc="best")
 
 
