@@ -11,6 +11,7 @@ from primelens.tasks import windows
 
 LOWEST = 0.35  # frequency; ln 2 is 0.69
 ADAPTIVE, WINDOW = 256, 20_000  # as the anchors' adaptive filter
+FILTERED = 512  # places at which a filter is read, which costs no derivatives
 
 
 def spectra(run, stretch) -> dict:
@@ -22,8 +23,10 @@ def spectra(run, stretch) -> dict:
   settings, length = run.settings.prime_waves, run.experiment.model.window
   last = int(stretch.index_NxU[-1, -1]) - length
   first = int(stretch.start_N[0])
-  count = min(settings.response_windows, last - first + 1)
-  start_N = np.linspace(first, last, count).astype(int)
+  spread = lambda count: np.linspace(
+    first, last, min(count, last - first + 1)
+  ).astype(int)
+  start_N = spread(settings.response_windows)
   limit = settings.response_limit
   prime_Q = primes.below(limit)
   power_E = np.concatenate([prime_Q, prime_lines.powers(prime_Q, limit)])
@@ -36,9 +39,13 @@ def spectra(run, stretch) -> dict:
   )
   frequency_F = wave_response.grid(LOWEST, np.log(limit) + narrow, narrow)
   spectrum_E, peaks = [], []
-  for record, jacobian_MxT in _jacobians(run, stretch, start_N):
+  readings = [
+    *_networks(run, stretch, start_N),
+    *_filters(run, stretch, spread(max(FILTERED, len(start_N)))),
+  ]
+  for record, jacobian_MxT, first_N in readings:
     lags = jacobian_MxT.shape[1]
-    target_N = start_N + length
+    target_N = first_N + length
     height_MxT = stretch.ordinate_N[target_N[:, None] - np.arange(lags, 0, -1)]
     response_F = wave_response.response(
       jacobian_MxT, height_MxT, stretch.ordinate_N[target_N], frequency_F
@@ -71,21 +78,25 @@ def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width) -> dict:
   }
 
 
-def _jacobians(run, stretch, start_N):
-  """Yields a record and the derivatives MxT of every network and filter."""
+def _networks(run, stretch, start_N):
+  """Yields a record, derivatives MxT and starts of every network."""
   window_NxT1 = windows.take(
     stretch.value_N, start_N, run.experiment.model.window
   )
   for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
     for s, one in enumerate(linear.jacobians(run, window_NxT1, params_S)):
       name = f"{kind} ({run.name}), seed {s}"
-      yield {"name": name, "kind": kind, "seed": s}, one
-  for name, kind, phi_Q in _filters(run, stretch, start_N):
-    jacobian_MxT = np.tile(phi_Q[::-1], (len(start_N), 1))
-    yield {"name": name, "kind": kind, "seed": -1}, jacobian_MxT
+      yield {"name": name, "kind": kind, "seed": s}, one, start_N
 
 
 def _filters(run, stretch, start_N):
+  """Yields the same of every filter, whose derivatives are its coefficients."""
+  for name, kind, phi_Q in _coefficients(run, stretch, int(start_N[0])):
+    jacobian_MxT = np.tile(phi_Q[::-1], (len(start_N), 1))
+    yield {"name": name, "kind": kind, "seed": -1}, jacobian_MxT, start_N
+
+
+def _coefficients(run, stretch, first: int):
   """Yields name, kind and coefficients of filters, most recent lag first."""
   orders = run.settings.prime_waves.orders
   residual_N = stretch.value_N.astype(np.float64) - 1
@@ -99,7 +110,6 @@ def _filters(run, stretch, start_N):
     yield f"{order} lags of the sine kernel", "kernel", kernel.order(order)[0]
   for order in orders:
     yield f"AR({order})", "filter", fitted.order(order)[0]
-  first = int(start_N[0])
   if first >= WINDOW:
     # Least squares, as the anchor has it, balances coefficients in thousands
     # against each other, and a response to one wave alone says nothing.
