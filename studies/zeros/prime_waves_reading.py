@@ -32,11 +32,15 @@ class Reading(NamedTuple):
 def waves(mean_ExN, truth_N, height_N, prime_Q) -> tuple[np.ndarray, ...]:
   """Returns amplitudes, gains and what is left of the truth's waves, ExQ.
 
-  By where the next zeros are put (`prime_lines.displacements`).
+  By where the next zeros are put (`prime_lines.displacements`), after every
+  predictor is given the truth's mean: who says 0 puts each zero on the one
+  before, which has all of the waves.
   """
   gap_N = prime_waves.mean_spacing(height_N)
+  mean_ExN = np.asarray(mean_ExN, np.float64)
+  offset_E = mean_ExN.mean(-1) - np.mean(truth_N)
   wave = prime_lines.displacements(
-    np.concatenate([mean_ExN, np.asarray(truth_N)[None]]),
+    np.concatenate([mean_ExN - offset_E[:, None], np.asarray(truth_N)[None]]),
     height_N,
     gap_N,
     np.log(np.asarray(prime_Q, np.float64)),

@@ -98,6 +98,37 @@ class ReadingTest(absltest.TestCase):
     self.assertAlmostEqual(row["r2"], share, delta=0.02)
 
 
+class PrimeFreeTest(absltest.TestCase):
+  """Predictors that read nothing have half or more of every wave left."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    ordinate_N = zeros_computed.compute(FIRST, 4_001)
+    cls.height_N = ordinate_N[:-1]
+    cls.truth_N = np.diff(zeros.unfold(ordinate_N))
+    cls.prime_Q = primes.below(100)
+
+  def _left(self, mean_N):
+    _, _, left_ExQ = reading.waves(
+      mean_N[None], self.truth_N, self.height_N, self.prime_Q
+    )
+    return left_ExQ[0]
+
+  def test_constants_leave_all_whatever_they_say(self):
+    for value in (0.0, 0.4, 1.0):
+      left_Q = self._left(np.full(4_000, value))
+      np.testing.assert_allclose(left_Q, 1, atol=0.02)
+
+  def test_noise_leaves_more_than_half(self):
+    for spread in (0.2, 0.8):
+      noise_N = np.random.default_rng(0).normal(1, spread, 4_000)
+      self.assertGreater(self._left(noise_N).min(), 0.5)
+
+  def test_the_truth_leaves_nothing(self):
+    np.testing.assert_allclose(self._left(self.truth_N), 0, atol=1e-6)
+
+
 class PredictorsTest(absltest.TestCase):
   def test_the_explicit_formula_knows_where_it_is(self):
     ordinate_N = zeros_computed.compute(FIRST, 2_001)
