@@ -13,6 +13,10 @@ import numpy as np
 from primelens.tasks import riemann_siegel
 
 
+class Unproven(ValueError):
+  """Zeros are missing, or the blocks that would prove otherwise."""
+
+
 class Proof(NamedTuple):
   """N(g_first) = first + 1 and N(g_last) = last + 1; between, what was found.
 
@@ -37,7 +41,7 @@ def prove(ordinate_N, first: int, last: int, *, sign: int) -> Proof:
 
   `sign` is that of Z at g_first; the others follow, as Z changes its sign at
   every zero. g_-1 = 9.67 needs no blocks below it: there N = 0.
-  Raises ValueError if blocks that prove it are not there, or zeros are missing.
+  Raises Unproven if blocks that prove it are not there, or zeros are missing.
   """
   index_P = np.arange(first, last + 1)
   below_P = np.searchsorted(ordinate_N, riemann_siegel.gram(index_P))
@@ -49,11 +53,11 @@ def prove(ordinate_N, first: int, last: int, *, sign: int) -> Proof:
   start = 0 if first == -1 else _run(kept_K, least)
   stop = len(kept_K) - _run(kept_K[::-1], least)
   if start >= stop:
-    raise ValueError(f"Gram points {first}..{last} are too few for a proof.")
+    raise Unproven(f"Gram points {first}..{last} are too few for a proof.")
   low, high = place_K[start], place_K[stop]
   found = int(below_P[high] - below_P[low])
   if found < high - low:
-    raise ValueError(
+    raise Unproven(
       f"{high - low - found} zeros are missing between Gram points "
       f"{index_P[low]} and {index_P[high]}."
     )
@@ -73,4 +77,4 @@ def _run(kept_K, least: int) -> int:
     length = length + 1 if kept else 0
     if length == least:
       return k + 1
-  raise ValueError(f"fewer than {least} Gram blocks in a row keep the rule.")
+  raise Unproven(f"fewer than {least} Gram blocks in a row keep the rule.")

@@ -21,6 +21,8 @@ from primelens.tasks import turing
 HIGHEST = 1e10  # a float64 is 2e-6 there, a mean spacing 0.3
 _INTERVALS = 128  # of Gram, in a stretch
 _STRETCHES = 128  # in one call
+_CELLS = (4, 16, 64)  # of a Gram interval, between whose ends roots are sought
+_BLOCK = 100_000  # zeros proven together
 _GUARD = 64  # Gram intervals beside what is asked for, for the proof
 
 
@@ -47,24 +49,40 @@ def compute(first: int, count: int) -> np.ndarray:
   """
   if first < 1 or count < 1:
     raise ValueError(f"first={first} and count={count} must be at least 1.")
-  start, stop = max(-1, first - 2 - _GUARD), first + count + _GUARD
-  if riemann_siegel.gram(stop) > HIGHEST:
+  if riemann_siegel.gram(first + count + _GUARD) > HIGHEST:
     raise ValueError(f"zero {first + count - 1} lies above {HIGHEST:g}.")
-  parts, sign, done = [], 0, 0
-  for part in stretches(start, stop):
-    sign = sign or (1 if _start(part) > 0 else -1)
-    parts.append(zeros_of(part))
-    done += len(parts[-1])
+  parts = []
+  for begin in range(0, count, _BLOCK):
+    parts.append(_block(first + begin, min(_BLOCK, count - begin)))
+    done = begin + len(parts[-1])
     logging.log_every_n_seconds(
-      logging.INFO, "zeros: %d of %d", 10, done, stop - start
+      logging.INFO, "zeros: %d of %d", 10, done, count
     )
-  ordinate_N = np.concatenate(parts)
-  proof = turing.prove(ordinate_N, start, stop, sign=sign)
+  return np.concatenate(parts)
+
+
+def _block(first: int, count: int) -> np.ndarray:
+  """Returns so many zeros, each grid finer than the last until none is missing.
+
+  One pair in some hundred thousand shares a cell with another extremum.
+  """
+  start, stop = max(-1, first - 2 - _GUARD), first + count + _GUARD
+  for cells in _CELLS:
+    sign, parts = 0, []
+    for part in stretches(start, stop):
+      sign = sign or (1 if _start(part) > 0 else -1)
+      parts.append(zeros_of(part, cells))
+    ordinate_N = np.concatenate(parts)
+    try:
+      proof = turing.prove(ordinate_N, start, stop, sign=sign)
+      break
+    except turing.Unproven:
+      if cells == _CELLS[-1]:
+        raise
   begin = proof.start + first - proof.number
-  end = begin + count
-  if begin < 0 or end > proof.start + proof.last - proof.first:
+  if begin < 0 or begin + count > proof.start + proof.last - proof.first:
     raise ValueError(f"no Gram blocks prove zeros {first} + {count}.")
-  return ordinate_N[begin:end]
+  return ordinate_N[begin : begin + count]
 
 
 def _start(part: Stretches) -> float:
@@ -115,9 +133,9 @@ def _stretches(low_B, high_B) -> Stretches:
   return Stretches(kept_BxU, centre_B, low_B, high_B, half)
 
 
-def zeros_of(part: Stretches) -> np.ndarray:
+def zeros_of(part: Stretches, cells: int = _CELLS[0]) -> np.ndarray:
   """Returns the zeros that stretches answer for, rising."""
-  x_BxW = chebyshev.roots(part.coefficient_BxU, cells=4 * _INTERVALS)
+  x_BxW = chebyshev.roots(part.coefficient_BxU, cells=cells * _INTERVALS)
   t_BxW = part.centre_B[:, None] + part.half * x_BxW  # NaN where there is none
   own_BxW = (t_BxW >= part.low_B[:, None]) & (t_BxW < part.high_B[:, None])
   return t_BxW[own_BxW]

@@ -78,6 +78,21 @@ class ComputeTest(parameterized.TestCase):
     self.assertEqual(zeros.number(ordinate_N[-1000:]), first + 99_000)
     self.assertAlmostEqual(zeros.spacings(ordinate_N).mean(), 1, places=4)
 
+  def test_a_grid_too_coarse_is_noticed_and_refined(self):
+    whole_N = zeros_computed.compute(300_000, 500)
+    with mock.patch.object(zeros_computed, "_CELLS", (1,)):
+      with self.assertRaisesRegex(ValueError, "zeros are missing|Gram blocks"):
+        zeros_computed.compute(300_000, 500)
+    with mock.patch.object(zeros_computed, "_CELLS", (1, 16)):
+      again_N = zeros_computed.compute(300_000, 500)
+    np.testing.assert_allclose(again_N, whole_N, rtol=0, atol=1e-9)
+
+  def test_blocks_join(self):
+    whole_N = zeros_computed.compute(300_000, 500)
+    with mock.patch.object(zeros_computed, "_BLOCK", 200):
+      parts_N = zeros_computed.compute(300_000, 500)
+    np.testing.assert_allclose(parts_N, whole_N, rtol=0, atol=1e-9)
+
   def test_two_formulas_agree_where_they_meet(self):
     first = int(riemann_siegel.theta(riemann_siegel.LEAST) / np.pi) - 20
     ordinate_N = zeros_computed.compute(first, 60)
