@@ -78,7 +78,9 @@ def learned(results) -> Verdict:
 def controls(results) -> Verdict:
   """Networks trained on CUE or shuffled spacings know no primes."""
   trained = _zeros(results)
-  said, numbers, known, peaks = [], {}, [], []
+  said: list[str] = []
+  numbers: dict[str, float] = {}
+  known, peaks = [], []
   runs = [(name, result, False) for name, result in trained]
   for kind in ("cue", "shuffled"):
     runs += [(name, its, True) for name, its in _control(results, kind)]

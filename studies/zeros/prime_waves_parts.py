@@ -56,10 +56,9 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   window_NxT1 = windows.take(stretch.value_N, start_N, model.window)
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
+  train_N = residual_N[slice(*stretch.train)]
   filters = autoregression.yule_walker(
-    autoregression.autocovariance(
-      residual_N[slice(*stretch.train)], int(context_T[-1])
-    )
+    autoregression.autocovariance(train_N, int(context_T[-1]))
   )
   for place, context in enumerate(context_T):
     index_N = start_N + context
