@@ -3,7 +3,7 @@
     python bench/zeros.py [--quick]
 
 Consecutive zeros from three heights up. Ours are proven complete by Turing's
-method, with float64 ordinates; Arb's are certified balls of 53 bits, mpmath's
+method, with float64 ordinates; Arb's are certified balls of 80 bits, mpmath's
 have 15 digits. One process; a peer that is not installed is left out. Zeros
 that differ by more than 1e-7 stop the bench.
 """

@@ -1,4 +1,6 @@
-"""Turing's method: a proof that no zero of zeta is missing from a list.
+"""Turing's method: no zero of zeta is missing from a list.
+
+A proof as far as the signs of Z are right, which are computed in float64.
 
 Where K consecutive Gram blocks [g_n, g_p) hold at least as many zeros as
 intervals (Rosser's rule) and K >= 0.0061 ln(g_p)^2 + 0.08 ln(g_p), it follows
@@ -56,9 +58,10 @@ def prove(ordinate_N, first: int, last: int, *, sign: int) -> Proof:
     raise Unproven(f"Gram points {first}..{last} are too few for a proof.")
   low, high = place_K[start], place_K[stop]
   found = int(below_P[high] - below_P[low])
-  if found < high - low:
+  if found != high - low:
+    word = "missing" if found < high - low else "surplus"
     raise Unproven(
-      f"{high - low - found} zeros are missing between Gram points "
+      f"{abs(high - low - found)} zeros are {word} between Gram points "
       f"{index_P[low]} and {index_P[high]}."
     )
   return Proof(

@@ -80,7 +80,10 @@ def _block(first: int, count: int) -> np.ndarray:
       if cells == _CELLS[-1]:
         raise
   begin = proof.start + first - proof.number
-  if begin < 0 or begin + count > proof.start + proof.last - proof.first:
+  if (
+    begin < proof.start
+    or begin + count > proof.start + proof.last - proof.first
+  ):
     raise ValueError(f"no Gram blocks prove zeros {first} + {count}.")
   return ordinate_N[begin : begin + count]
 

@@ -114,7 +114,8 @@ def obstacle(experiment) -> str:
   """Returns why a run cannot be read so, or ""."""
   if experiment.model.kind == "spacing":
     return ""
-  return f"model.kind={experiment.model.kind!r} is not 'spacing', read here"
+  kind = experiment.model.kind
+  return f"model.kind={kind!r} is not 'spacing', the only one read here"
 
 
 def positions(model: spacing.Config) -> np.ndarray:

@@ -9,7 +9,8 @@ from primelens.analyses import statistics
 
 LEVEL = 0.05
 # Of a wave's modulus, in the errors. Who knows the number of a zero knows how
-# far that zero is displaced, and has half of every wave without any prime.
+# far that zero is displaced: a gain of a half without any prime, which leaves
+# half of a wave or more.
 KNOWN = 1 / 3
 
 

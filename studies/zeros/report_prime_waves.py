@@ -14,8 +14,9 @@ _ABOUT = page.tag(
   " filter that knows the sine kernel and no primes passes on the waves of its"
   " inputs, with max-T p-values as small as anyone's. A prime counts as known"
   " where less than a third of its wave is left: knowing only the number of the"
-  " last zero, and so its displacement, leaves half. Second, by the response to"
-  " waves in the input: 1/|1 − H|² is the spectrum of zeros that a predictor of"
+  " last zero, and so its displacement, leaves half or more. Second, by the"
+  " response to waves in the input: 1/|1 − H|² is the spectrum of zeros that a"
+  " predictor of"
   " white errors believes in, and a prime is resolved where its peak is higher"
   " than all between the primes.",
 )
@@ -82,6 +83,7 @@ def _peaks(result) -> page.Markup:
       "resolution",
       "primes apart",
       "resolved",
+      "by chance",
       "which",
     ),
     [

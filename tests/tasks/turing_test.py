@@ -43,6 +43,13 @@ class ProveTest(absltest.TestCase):
           np.delete(whole_N, [at, at + 1]), first, last, sign=_sign(first)
         )
 
+  def test_a_surplus_pair_is_found(self):
+    first, last = 10_000, 10_300
+    whole_N = _between(first, last)
+    more_N = np.sort(np.append(whole_N, whole_N[150] + [1e-3, 2e-3]))
+    with self.assertRaisesRegex(ValueError, "2 zeros are surplus"):
+      turing.prove(more_N, first, last, sign=_sign(first))
+
   def test_a_wrong_sign_has_no_proof(self):
     with self.assertRaisesRegex(ValueError, "fewer than 2 Gram blocks"):
       turing.prove(_between(10_000, 10_300), 10_000, 10_300, sign=-1)

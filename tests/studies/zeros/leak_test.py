@@ -252,8 +252,9 @@ class NetworkTest(parameterized.TestCase):
   def test_other_models_are_left_out(self):
     experiment = tiny_study.get_config()
     self.assertEqual(leak.obstacle(experiment), "")
-    experiment.model.kind = "binned"
-    self.assertIn("'binned' predicts no", leak.obstacle(experiment))
+    for kind in ("binned", "guided"):  # guides are no inputs to be hidden
+      experiment.model.kind = kind
+      self.assertIn(f"{kind!r} is not 'spacing'", leak.obstacle(experiment))
 
 
 if __name__ == "__main__":
