@@ -81,10 +81,19 @@ def load(config: Config) -> windows.Series:
     window=config.window,
     stride=config.stride,
     recent=config.recent,
-    # Of what was read, not of the spacings: log differs between processors
-    # in its last bit, and the same zeros must have the same hash everywhere.
-    data_hash=hashlib.sha256(ordinate_N.astype("<f8").data).hexdigest(),
+    data_hash=_hash(config, ordinate_N),
   )
+
+
+def _hash(config: Config, ordinate_N: np.ndarray) -> str:
+  """Returns a hash that the same zeros have everywhere.
+
+  Of what was read, not of the spacings, and of the recipe of what is computed:
+  results differ between processors in their last bit.
+  """
+  if config.source == "computed":
+    return _source(config)[0]
+  return hashlib.sha256(ordinate_N.astype("<f8").data).hexdigest()
 
 
 def unfold(ordinate_N: np.ndarray) -> np.ndarray:

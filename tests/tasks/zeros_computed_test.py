@@ -131,6 +131,17 @@ class SourceTest(absltest.TestCase):
     [file] = pathlib.Path(self.config.cache).iterdir()
     self.assertStartsWith(file.name, "computed-")
 
+  def test_hash_is_of_the_recipe(self):
+    # Last bits differ between processors; the same request is the same data.
+    whole_N = zeros_computed.compute(300_000, 1_500)
+    moved = lambda first, count: np.nextafter(whole_N, np.inf)
+    first = tasks.load(self.config).data_hash
+    self.config.cache = self.enterContext(tempfile.TemporaryDirectory())
+    with mock.patch.object(zeros_computed, "compute", moved):
+      self.assertEqual(tasks.load(self.config).data_hash, first)
+    self.config.first = 300_001
+    self.assertNotEqual(tasks.load(self.config).data_hash, first)
+
   def test_a_number_of_zeros_is_needed(self):
     self.config.limit = 0
     with self.assertRaisesRegex(ValueError, "computed' needs a number of"):
