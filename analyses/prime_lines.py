@@ -9,6 +9,7 @@ them. On the host. Source: zeta spec, section 7.1.
 from typing import Any, NamedTuple
 
 import numpy as np
+from primelens.analyses import prime_waves
 from primelens.analyses import statistics
 
 _CHUNK = 4_000_000  # waves' values held at once
@@ -120,7 +121,7 @@ def law(prime_Q: Any, height: float, *, power: int = 1) -> np.ndarray:
   are themselves displaced by more than a wave is long; `displacements` do not.
   """
   prime_Q = np.asarray(prime_Q, np.float64)
-  gap = 2 * np.pi / np.log(height / (2 * np.pi))
+  gap = prime_waves.mean_spacing(height)
   turn_Q = np.sin(gap * power * np.log(prime_Q) / 2)
   return 2 * np.abs(turn_Q) / (np.pi * power * prime_Q ** (power / 2))
 

@@ -124,28 +124,18 @@ def _cells(coefficient_BxU, cells: int) -> Cells:
   slope_BxG = coefficient_BxU @ slope_UxG
   sign_BxG = np.where(value_BxG >= 0, 1.0, -1.0)
   same_BxG = sign_BxG[:, :-1] == sign_BxG[:, 1:]
-  row_Q, cell_Q = np.nonzero(~same_BxG)
-  ends = lambda array: np.stack(
-    [array[row_Q, cell_Q], array[row_Q, cell_Q + 1]]
-  )
-  plain = Cells(
-    row_Q,
-    np.stack([x_G[cell_Q], x_G[cell_Q + 1]]),
-    ends(value_BxG),
-    ends(slope_BxG),
-  )
+
+  def taken(where_BxG) -> Cells:
+    row_Q, cell_Q = np.nonzero(where_BxG)
+    ends = lambda array: np.stack(
+      [array[row_Q, cell_Q], array[row_Q, cell_Q + 1]]
+    )
+    end_2xQ = np.stack([x_G[cell_Q], x_G[cell_Q + 1]])
+    return Cells(row_Q, end_2xQ, ends(value_BxG), ends(slope_BxG))
+
   toward_BxG = sign_BxG * slope_BxG
   dip_BxG = same_BxG & (toward_BxG[:, :-1] < 0) & (toward_BxG[:, 1:] > 0)
-  row_Q, cell_Q = np.nonzero(dip_BxG)
-  hidden = _pairs(
-    coefficient_BxU,
-    Cells(
-      row_Q,
-      np.stack([x_G[cell_Q], x_G[cell_Q + 1]]),
-      ends(value_BxG),
-      ends(slope_BxG),
-    ),
-  )
+  plain, hidden = taken(~same_BxG), _pairs(coefficient_BxU, taken(dip_BxG))
   both = [np.concatenate(pair, -1) for pair in zip(plain, hidden, strict=True)]
   order_Q = np.lexsort((both[1][0], both[0]))
   return Cells(*(part[..., order_Q] for part in both))

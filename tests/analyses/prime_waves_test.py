@@ -1,21 +1,11 @@
-import importlib.metadata
-
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens.analyses import prime_waves
 from primelens.tasks import primes
 from primelens.tasks import riemann_siegel
 from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 def _smooth(t_N):
@@ -72,7 +62,7 @@ class FollowingTest(parameterized.TestCase):
     (10_000, 0.9438, 0.0001, 0.0967, -0.917),
     (100_000, 0.9717, 0.0002, 0.0686, -1.261),
   )
-  @absltest.skipUnless(_has_wheel(), "Odlyzko's table is not installed")
+  @absltest.skipUnless(odlyzko.installed(), "Odlyzko's table is not installed")
   def test_the_table_of_the_spec(self, limit, r2, bias, rmse, nll):
     ordinate_N = zeros.ordinates(zeros.Config())[1_900_000:1_904_001]
     number_N = np.arange(1_900_001, 1_904_001)

@@ -1,29 +1,19 @@
-import importlib.metadata
-
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens.analyses import form_factors
 from primelens.analyses import resonance
 from primelens.tasks import binned
 from primelens.tasks import surrogates
 from primelens.tasks import windows
 from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 
 
 def _lattice(count, width, seed=0):
   """Spacings of n + d_n, d_n uniform on +- width / 2."""
   rng = np.random.default_rng(seed)
   return 1 + np.diff(rng.uniform(-width / 2, width / 2, count + 1))
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 class PeakTest(parameterized.TestCase):
@@ -124,7 +114,9 @@ class AsPublishedTest(absltest.TestCase):
     moved = resonance.peak_as_published(gap_N, 0.25)
     self.assertAlmostEqual(moved, k_Q[inside_Q].max())
 
-  @absltest.skipUnless(_has_wheel(), "The extra 'zeros' is not installed.")
+  @absltest.skipUnless(
+    odlyzko.installed(), "The extra 'zeros' is not installed."
+  )
   def test_published_numbers(self):
     value_N = zeros.load(zeros.Config(split="published_tail")).value_N
     first, last = windows.published_tail(len(value_N), window=256)["test"]

@@ -1,15 +1,14 @@
-import importlib.metadata
 import tempfile
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens.analyses import ensembles
 from primelens.analyses import spacings
 from primelens.analyses import spectra_nulls
 from primelens.tasks import surrogates
 from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import scipy.stats
 import threadpoolctl
 
@@ -18,14 +17,6 @@ def setUpModule():
   # The matrices here are small: more threads would wait for each other.
   limit = threadpoolctl.threadpool_limits(1, user_api="blas")
   absltest.unittest.addModuleCleanup(limit.restore_original_limits)
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 def _poisson(count, seed=0):
@@ -259,7 +250,7 @@ def _published(weight):
   return spacings.distances_as_published(spacing_N)
 
 
-@absltest.skipUnless(_has_wheel(), "The extra 'zeros' is not installed.")
+@absltest.skipUnless(odlyzko.installed(), "The extra 'zeros' is not installed.")
 class ZetaTest(absltest.TestCase):
   def test_zeros_are_levels_of_the_gue(self):
     with tempfile.TemporaryDirectory() as cache:

@@ -1,4 +1,3 @@
-import importlib.metadata
 import pathlib
 import tempfile
 from unittest import mock
@@ -6,24 +5,16 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens import tasks
 from primelens.tasks import riemann_siegel
 from primelens.tasks import zeros
 from primelens.tasks import zeros_computed
-from primelens.tasks import zeros_sources
 
 try:
   import flint
 except ImportError:
   flint = None
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 class ComputeTest(parameterized.TestCase):
@@ -61,7 +52,7 @@ class ComputeTest(parameterized.TestCase):
         error = float(certain - flint.arb(float(ordinate_N[k])))
         self.assertLess(abs(error), 1e-7)
 
-  @absltest.skipUnless(_has_wheel(), "Odlyzko's table is not installed")
+  @absltest.skipUnless(odlyzko.installed(), "Odlyzko's table is not installed")
   def test_the_table(self):
     table_N = zeros.ordinates(zeros.Config())
     for first, count in ((1, 2_000), (150_000, 20_000), (1_990_000, 11_053)):

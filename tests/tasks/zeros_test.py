@@ -1,4 +1,3 @@
-import importlib.metadata
 import os
 import pathlib
 import subprocess
@@ -9,6 +8,7 @@ from unittest import mock
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens import tasks
 from primelens.tasks import zeros
 from primelens.tasks import zeros_sources
@@ -22,14 +22,6 @@ def _regular(count: int, first: int = 1) -> np.ndarray:
   """
   height_N = np.arange(first, first + count) - 1.375
   return 2 * np.pi * np.exp(1 + scipy.special.lambertw(height_N / np.e).real)
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 class UnfoldTest(absltest.TestCase):
@@ -213,7 +205,7 @@ class LoadTest(absltest.TestCase):
         tasks.load(zeros.Config())
 
 
-@absltest.skipUnless(_has_wheel(), "The extra 'zeros' is not installed.")
+@absltest.skipUnless(odlyzko.installed(), "The extra 'zeros' is not installed.")
 class OdlyzkoTest(absltest.TestCase):
   """The published study's sanity numbers, on the real table."""
 

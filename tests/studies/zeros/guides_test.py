@@ -1,28 +1,19 @@
 """Guides: what each says of the next spacing; none knows later ones."""
 
 import dataclasses
-import importlib.metadata
 
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+import odlyzko
 from primelens.studies.zeros import guides
 from primelens.tasks import riemann_siegel
 from primelens.tasks import windows
 from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import tiny_study
 
 SPLITS = {"train": (0, 22_000), "select": (22_100, 22_400)}
 SPLITS |= {"test": (22_500, 23_000)}
-
-
-def _has_wheel() -> bool:
-  try:
-    importlib.metadata.distribution(zeros_sources.WHEEL)
-  except importlib.metadata.PackageNotFoundError:
-    return False
-  return True
 
 
 def series(value_N, ordinate_N=None, **options):
@@ -71,7 +62,7 @@ class GuideTest(absltest.TestCase):
     expected_N = [r_N[n - 256 : n] @ phi_Q for n in range(22_500, 22_800)]
     np.testing.assert_allclose(found_N, expected_N, rtol=1e-6, atol=1e-8)
 
-  @absltest.skipUnless(_has_wheel(), "Odlyzko's table is not installed")
+  @absltest.skipUnless(odlyzko.installed(), "Odlyzko's table is not installed")
   def test_waves_as_in_the_table_of_the_spec(self):
     # Zeta spec 7.1: 4,000 zeros from #1,900,001, R2 and RMSE.
     its = zeros.load(zeros.Config(split="published_tail"))
