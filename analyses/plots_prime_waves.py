@@ -7,10 +7,12 @@ KINDS = {
   "network": (style.BLUE, "networks"),
   "untrained": (style.GREY, "untrained"),
   "kernel": (style.PURPLE, "sine kernel"),
-  "filter": (style.ORANGE, "filters"),
+  "filter": (style.ORANGE, "filters fitted on train"),
+  "adaptive": (style.AMBER, "adaptive filter"),
   "formula": (style.GREEN, "explicit formula"),
 }
 _SHOWN = 40  # primes of the map of heads
+_LEVEL = 0.05
 
 
 @style.styled
@@ -38,7 +40,8 @@ def _spectra(axes, result):
   of = lambda kind: [e for e, row in enumerate(rows) if row["kind"] == kind]
   chosen = [("network", e) for e in of("network")]
   chosen += [("kernel", e) for e in of("kernel")[-1:]]
-  chosen += [("filter", e) for e in of("filter")[-1:]]
+  longest = of("adaptive") or of("filter")
+  chosen += [(rows[e]["kind"], e) for e in longest[-1:]]
   for place, (kind, e) in enumerate(chosen):
     colour, _ = KINDS[kind]
     first = place == 0 or kind != "network"
@@ -51,7 +54,7 @@ def _spectra(axes, result):
       label=rows[e]["name"] if first else None,
     )
   for prime in result.prime_Q[np.log(result.prime_Q) < result.frequency_F[-1]]:
-    axes.axvline(np.log(prime), color=style.AMBER, lw=0.6, zorder=0)
+    axes.axvline(np.log(prime), color=style.SKY, lw=0.6, zorder=0)
   low, high = axes.get_ylim()
   for prime in (2, 3, 5, 7, 11, 13, 17, 23, 31, 43, 61, 83):
     if np.log(prime) < result.frequency_F[-1]:
@@ -99,7 +102,7 @@ def _left(axes, result):
   """Draws what is left of the truth's waves, smoothed over primes."""
   for kind, (colour, label) in KINDS.items():
     rows = _rows(result, kind)
-    rows = rows[-1:] if kind in ("filter", "kernel") else rows
+    rows = rows[-1:] if kind in ("filter", "adaptive", "kernel") else rows
     for k, e in enumerate(rows):
       name = label if kind in ("network", "untrained") else None
       axes.plot(
@@ -205,7 +208,10 @@ def _training(axes, result):
 
 
 def _states(axes, result):
-  """Draws the share of each layer's variance at ln p, fresh ones dashed."""
+  """Draws the share of each layer's variance at ln p, fresh ones dashed.
+
+  Dots: lines above all of those beside the primes, in every seed.
+  """
   for layer, share_Q in enumerate(result.state_SxLxQ.mean(0)):
     colour = style.colour(layer)
     for value_Q, dash, name in (
@@ -215,6 +221,10 @@ def _states(axes, result):
       axes.plot(
         result.prime_Q, _smooth(value_Q), dash, color=colour, lw=1.2, label=name
       )
+    found_Q = (result.state_max_t_SxLxQ[:, layer] < _LEVEL).all(0)
+    axes.plot(
+      result.prime_Q[found_Q], share_Q[found_Q], "o", color=colour, ms=3
+    )
   axes.set_xscale("log")
   axes.set_yscale("log")
   axes.set_xlabel("prime p")
@@ -229,11 +239,19 @@ def _heads(axes, result):
   image = style.diverging_map(
     axes, lost_SxLxHxQ.reshape(-1, primes), aspect="auto", origin="upper"
   )
+  # A dot: the head's change has a line there, in every seed.
+  found_HxQ = (
+    (result.head_max_t_SxLxHxQ[..., :_SHOWN] < _LEVEL)
+    .all(0)
+    .reshape(-1, primes)
+  )
+  y, x = np.nonzero(found_HxQ)
+  axes.plot(x, y, ".", color="black", ms=2.5)
   names = [f"L{i}.H{j}" for i in range(layers) for j in range(heads)]
   step = -(-len(names) // 12)
   axes.set_yticks(range(0, len(names), step), names[::step])
   ticks = [q for q in (0, 4, 9, 14, 19, 24, 29, 34, 39) if q < primes]
   axes.set_xticks(ticks, [str(result.prime_Q[q]) for q in ticks])
   axes.set_xlabel("prime p")
-  axes.set_title("Gain lost without a head (mean of seeds)")
+  axes.set_title("Gain lost without a head (dots: a line in all seeds)")
   axes.figure.colorbar(image, ax=axes)

@@ -6,26 +6,12 @@ any numbers r_n at any heights g_n: spacings, or a network's predictions of
 them. On the host. Source: zeta spec, section 7.1.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from primelens.analyses import prime_waves
-from primelens.analyses import statistics
 
 _CHUNK = 4_000_000  # waves' values held at once
-
-
-class Lines(NamedTuple):
-  """Amplitudes with p-values against a null of the same frequencies.
-
-  `max_t_Q` controls the chance of any false finding among them, `bh_Q` the
-  share of false ones.
-  """
-
-  amplitude_Q: np.ndarray
-  p_Q: np.ndarray
-  max_t_Q: np.ndarray
-  bh_Q: np.ndarray
 
 
 def coefficients(residual: Any, height_N: Any, frequency_Q: Any) -> np.ndarray:
@@ -150,28 +136,13 @@ def composites(prime_Q: Any, limit: int) -> np.ndarray:
   return np.flatnonzero(lone)
 
 
-def jittered(frequency_Q: Any, height_N: Any, *, seed: int) -> np.ndarray:
-  """Returns the frequencies moved aside by 3 to 10 of their resolution.
+def every_line(prime_Q: Any, limit: int) -> np.ndarray:
+  """Returns m ln p of all prime powers p^m up to a limit, rising.
 
-  Which is 2 pi / (g_last - g_first): near the line, and beyond its main lobe.
+  `prime_Q` has all primes up to the limit.
   """
-  rng = np.random.default_rng(seed)
-  frequency_Q = np.asarray(frequency_Q, np.float64)
-  width = 2 * np.pi / np.ptp(height_N)
-  side_Q = rng.choice([-1, 1], len(frequency_Q))
-  return frequency_Q + width * side_Q * rng.uniform(3, 10, len(frequency_Q))
-
-
-def beside(
-  frequency_Q: Any, height_N: Any, *, draws: int, seed: int
-) -> np.ndarray:
-  """Returns `draws` sets of frequencies near the lines and off them, RxQ.
-
-  The null of a sequence with an order of its own, whose amplitudes differ by
-  frequency: each line beside its own neighbourhood (`jittered`).
-  """
-  rows = [jittered(frequency_Q, height_N, seed=seed + r) for r in range(draws)]
-  return np.array(rows).reshape(draws, -1)
+  prime_Q = np.asarray(prime_Q)
+  return np.sort(np.log(np.concatenate([prime_Q, powers(prime_Q, limit)])))
 
 
 def planted(
@@ -193,53 +164,3 @@ def planted(
     wave_N = np.cos(np.asarray(height_N, np.float64) * frequency + phase)
     planted_N += amplitude * wave_N
   return planted_N
-
-
-def elsewhere(
-  avoid_Q: Any, height_N: Any, count: int, *, seed: int
-) -> np.ndarray:
-  """Returns random frequencies within the range of those to avoid, rising.
-
-  Uniform, 3 resolutions (see `jittered`) or more from each of them. Raises
-  ValueError where they leave less than a tenth of the range.
-  """
-  rng = np.random.default_rng(seed)
-  avoid_Q = np.sort(np.asarray(avoid_Q, np.float64))
-  width = 2 * np.pi / np.ptp(height_N)
-  drawn = rng.uniform(avoid_Q[0], avoid_Q[-1], 10 * count)
-  right = np.searchsorted(avoid_Q, drawn)
-  near = np.minimum(drawn - avoid_Q[right - 1], avoid_Q[right] - drawn)
-  kept = drawn[near > 3 * width][:count]
-  if len(kept) < count:
-    raise ValueError(
-      f"{len(avoid_Q)} frequencies leave no room: use more data."
-    )
-  return np.sort(kept)
-
-
-def shuffled(
-  residual_N: Any, height_N: Any, frequency_Q: Any, *, draws: int, seed: int
-) -> np.ndarray:
-  """Returns the amplitudes of shuffled residuals at the same heights: RxQ."""
-  rng = np.random.default_rng(seed)
-  residual_N = np.asarray(residual_N, np.float64)
-  null_RxN = np.stack([rng.permutation(residual_N) for _ in range(draws)])
-  return amplitudes(null_RxN, height_N, frequency_Q)
-
-
-def lines(amplitude_Q: Any, null_RxQ: Any) -> Lines:
-  """Returns amplitudes with p-values corrected for all their frequencies.
-
-  Without an order a sequence has the same law of amplitudes at every
-  frequency, so p pools the null over them: the smallest is 1 / (R Q + 1).
-  """
-  amplitude_Q, null_RxQ = np.asarray(amplitude_Q), np.asarray(null_RxQ)
-  pooled = np.sort(null_RxQ.ravel())
-  below_Q = np.searchsorted(pooled, amplitude_Q, side="left")
-  p_Q = (1 + len(pooled) - below_Q) / (len(pooled) + 1)
-  return Lines(
-    amplitude_Q=amplitude_Q,
-    p_Q=p_Q,
-    max_t_Q=statistics.max_t(amplitude_Q, null_RxQ),
-    bh_Q=statistics.benjamini_hochberg(p_Q),
-  )

@@ -1,6 +1,7 @@
 """Claims on primes in networks, decided by the waves in their predictions."""
 
 import numpy as np
+from primelens.analyses import statistics
 from primelens.studies import trial
 from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
@@ -44,34 +45,31 @@ def learned(results) -> Verdict:
     key=lambda item: np.mean(_counts(item[1], "network", "known")),
   )
   known = _counts(zeros, "network", "known")
-  echo = _counts(zeros, "kernel", "known")
-  lines = _counts(zeros, "kernel", "found")
   peaks = _counts(zeros, "network", "resolved", "peaks")
-  fresh = _counts(zeros, "untrained", "known")
-  filters = {
-    row["name"]: row["known"] for row in zeros.table if row["kind"] == "filter"
+  chance = np.mean(_counts(zeros, "network", "chance", "peaks"))
+  others = {
+    "fresh networks": _counts(zeros, "untrained", "known"),
+    "filters fitted on train": _counts(zeros, "filter", "known"),
+    "the sine kernel": _counts(zeros, "kernel", "known"),
   }
-  best = max(filters, key=lambda key: filters[key])
+  lines = _counts(zeros, "kernel", "found")
   which = next(
     (row["which"] for row in zeros.peaks if row["kind"] == "network"), ""
   )
+  at_most = ", ".join(f"{name} {max(n):.0f}" for name, n in others.items())
   because = (
     f"less than a third of the wave is left in the errors of {name} at "
-    f"{np.mean(known):.0f} of {len(zeros.prime_Q)} primes (fresh "
-    f"{np.mean(fresh):.0f}, {best} {filters[best]:.0f}, the sine kernel "
-    f"{np.mean(echo):.0f}). As peaks of its own response it has "
-    f"{np.mean(peaks):.1f} ({which or 'none'}); the others are a band that it "
-    f"does not tell apart. Lines in predictions are no evidence: a filter that "
-    f"knows no primes has {np.mean(lines):.0f}, passed on from its inputs."
+    f"{np.mean(known):.0f} of {len(zeros.prime_Q)} primes (at most: {at_most})."
+    f" As peaks of its own response it has {np.mean(peaks):.1f} "
+    f"({which or 'none'}; by chance {chance:.1f}); the others are a band that "
+    f"it does not tell apart. Lines in predictions are no evidence: a filter "
+    f"that knows no primes has {np.mean(lines):.0f}, passed on from its inputs."
   )
-  numbers = {
-    "known": float(np.mean(known)),
-    "resolved": float(np.mean(peaks)),
-    "known to the sine kernel": float(np.mean(echo)),
-    "lines of the sine kernel": float(np.mean(lines)),
-  }
-  chance = np.mean(_counts(zeros, "network", "chance", "peaks"))
-  holds = min(peaks) >= SEVERAL + chance and min(known) > 2 * max(echo) + 5
+  numbers = {"known": float(np.mean(known)), "resolved": float(np.mean(peaks))}
+  numbers |= {f"known to {key}": max(value) for key, value in others.items()}
+  numbers["lines of the sine kernel"] = float(np.mean(lines))
+  ahead = min(known) > max(max(value) for value in others.values())
+  holds = ahead and min(peaks) >= SEVERAL + chance
   return _of_networks(results, bool(holds), because, numbers)
 
 
@@ -130,60 +128,92 @@ def law(results) -> Verdict:
     f"held out).{said}"
   )
   numbers = {"power": row["power"], "factor": row["factor"]}
-  near = abs(row["power"] + 0.5) < max(0.02, 3 * row["power_error"])
-  return verdict(near and best["test_r2"] > 0.9, because, numbers)
+  return verdict(_near(row) and best["test_r2"] > 0.9, because, numbers)
 
 
 def operator(results) -> Verdict:
-  """One operator behind the spacings, as compared with the explicit formula."""
-  _, zeros = _zeros(results)[0]
-  formulas = [row for row in zeros.table if row["kind"] == "formula"]
-  network = float(np.mean(_counts(zeros, "network", "r2")))
-  text = ", ".join(
-    f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})" for row in formulas
+  """An operator read off the network has the zeros' own spectrum.
+
+  Which are lines at ln p with powers p^(-1/2): its response must resolve at
+  least half of those that its window can tell apart, and its waves must follow
+  the power.
+  """
+  name, zeros = max(
+    _zeros(results),
+    key=lambda item: np.mean(_counts(item[1], "network", "resolved", "peaks")),
   )
-  best = max(row["r2"] for row in formulas)
+  mean = lambda key: float(np.mean(_counts(zeros, "network", key, "peaks")))
+  resolved, chance, apart = mean("resolved"), mean("chance"), mean("apart")
+  fits = [row for row in zeros.formulas if row["kind"] == "network"]
+  follows = bool(fits) and all(_near(row) for row in fits)
+  r2 = float(np.mean(_counts(zeros, "network", "r2")))
+  formulas = ", ".join(
+    f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})"
+    for row in zeros.table
+    if row["kind"] == "formula"
+  )
   because = (
-    f"the explicit formula, which has no parameter, explains R2 {text} of the "
-    f"next spacing with primes up to the number in brackets, this network "
-    f"{network:.3f}: what can be known of the next zero is waves of primes, not"
-    " a short list of coefficients."
+    f"the response of {name} resolves {resolved:.1f} (by chance {chance:.1f}) "
+    f"of the {apart:.0f} primes that its inputs can tell apart, "
+    f"{''.join(map(_power, fits[:1]))}and it explains R2 {r2:.3f} of the next "
+    f"spacing. The explicit formula, which has no parameter, explains {formulas}"
+    " with primes up to the number in brackets: what can be known of the next zero "
+    "is waves of primes, not a short list of coefficients."
   )
-  numbers = {"formula": best, "network": network}
-  return _of_networks(results, network > best, because, numbers)
+  numbers = {"resolved": resolved, "apart": apart, "by chance": chance}
+  numbers["R2"] = r2
+  holds = follows and resolved - chance >= apart / 2 > 0
+  return _of_networks(results, bool(holds), because, numbers)
+
+
+def _power(row) -> str:
+  return (
+    f"its waves follow p^({row['power']:.2f} ± {row['power_error']:.2f}) (the "
+    "law: -0.5), "
+  )
+
+
+def _near(row) -> bool:
+  """Returns whether a fitted power of p is the law's."""
+  return abs(row["power"] + 0.5) < max(0.02, 3 * row["power_error"])
 
 
 def memory(results) -> Verdict:
-  """Memory holds ln p: primes known and resolved with slots and without."""
-  runs = _zeros(results)
-  rows = {
-    held: [
-      (
-        name,
-        np.mean(_counts(result, "network", "known")),
-        np.mean(_counts(result, "network", "resolved", "peaks")),
-      )
-      for name, result in runs
-      if (result.memory != "none") == held
-    ]
-    for held in (True, False)
+  """Memory holds ln p: primes known with slots and without, all else equal.
+
+  Of the plans that were run both ways, the one whose networks know most. Holds
+  where the seeds' intervals are disjoint in its favour; where they overlap
+  nothing is decided.
+  """
+  plans: dict[str, dict[bool, tuple]] = {}
+  for name, result in _zeros(results):
+    known = _counts(result, "network", "known")
+    plans.setdefault(result.plan, {})[result.memory != "none"] = name, known
+  pairs = [pair for pair in plans.values() if len(pair) == 2]
+  if not pairs:
+    raise trial.Missing(
+      "`prime_waves` of a run with memory and of the same one without"
+    )
+  pair = max(pairs, key=lambda pair: max(np.mean(n) for _, n in pair.values()))
+  spread = {
+    held: statistics.seed_interval(known) for held, (_, known) in pair.items()
   }
-  if not rows[True] or not rows[False]:
-    raise trial.Missing("`prime_waves` of a run with memory and of one without")
   said = "; ".join(
-    f"{name} knows {known:.0f} and resolves {peaks:.1f}"
+    f"{pair[held][0]} ({'with' if held else 'without'} slots) knows "
+    f"{spread[held].estimate:.0f} "
+    f"[{spread[held].low:.0f}, {spread[held].high:.0f}]"
     for held in (True, False)
-    for name, known, peaks in rows[held]
   )
-  best = lambda held, k: max(row[k] for row in rows[held])
-  because = (
-    f"{said}: of the runs with memory slots the best knows {best(True, 1):.0f}"
-    f" primes, of those without {best(False, 1):.0f}."
-  )
-  numbers = {"with memory": best(True, 1), "without": best(False, 1)}
-  holds = best(True, 1) > best(False, 1) and best(True, 2) > best(False, 2)
-  numbers = {key: float(value) for key, value in numbers.items()}
-  return _of_networks(results, bool(holds), because, numbers)
+  because = f"of two runs that differ in the memory alone, {said} primes."
+  numbers = {
+    "with memory": float(spread[True].estimate),
+    "without": float(spread[False].estimate),
+  }
+  more = spread[True].low > spread[False].high
+  less = spread[True].high < spread[False].low
+  if not more and not less:
+    return networks.undecided(f"{because} The intervals overlap.", numbers)
+  return _of_networks(results, bool(more), because, numbers)
 
 
 _OURS = "primelens, zeta spec 7.1"

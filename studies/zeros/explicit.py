@@ -1,6 +1,7 @@
 """Spacings of zeros by the explicit formula (zeta spec, section 7.1)."""
 
 import numpy as np
+from primelens.analyses import prime_lines
 from primelens.analyses import prime_waves
 from primelens.tasks import primes
 from primelens.tasks import riemann_siegel
@@ -21,6 +22,27 @@ def spacings(ordinate_N, number_N, limit: int) -> np.ndarray:
   return zeros.unfold(next_N) - zeros.unfold(ordinate_N)
 
 
+def predictions(
+  value_N, ordinate_N, number_N, limit: int, *, errors: int
+) -> tuple[np.ndarray, float]:
+  """Returns the formula's means after the first `errors`, and their variance.
+
+  Nothing in a mean is fitted; the variance is the mean square of the first
+  errors, those before what is scored, so that it does not know that.
+  """
+  mean_N = spacings(ordinate_N, number_N, limit)
+  error_N = np.asarray(value_N, np.float64)[:errors] - mean_N[:errors]
+  return mean_N[errors:], float(np.mean(error_N**2))
+
+
 def smooth(t_N) -> np.ndarray:
   """Returns theta(t) / pi + 1, the smooth part of the number of zeros."""
   return riemann_siegel.theta(t_N) / np.pi + 1
+
+
+def lines(limit: int) -> np.ndarray:
+  """Returns m ln p of every prime power up to twice a limit, rising.
+
+  A null below the limit has to keep off those just above it as well.
+  """
+  return prime_lines.every_line(primes.below(2 * limit), 2 * limit - 1)

@@ -10,8 +10,10 @@ network: what is not in the spacings cannot be in their predictions.
 import dataclasses
 
 import numpy as np
+from primelens.analyses import line_nulls
 from primelens.analyses import prime_lines
 from primelens.analyses import statistics
+from primelens.studies.zeros import explicit
 from primelens.studies.zeros import gue
 from primelens.tasks import primes
 from primelens.tasks import surrogates
@@ -92,22 +94,17 @@ def _stretch(residual_N, height_N, numbers, settings) -> dict:
   log_Q = np.log(prime_Q)
   of = lambda frequency: prime_lines.amplitudes(residual_N, height_N, frequency)
   options = dict(draws=settings.draws, seed=settings.seed)
-  shuffled_RxQ = prime_lines.shuffled(residual_N, height_N, log_Q, **options)
-  found = prime_lines.lines(of(log_Q), shuffled_RxQ)
+  shuffled_RxQ = line_nulls.shuffled(residual_N, height_N, log_Q, **options)
+  found = line_nulls.lines(of(log_Q), shuffled_RxQ)
   height = float(height_N.mean())
   law_Q = prime_lines.law(prime_Q, height)
   power_E = prime_lines.powers(prime_Q, settings.limit - 1)
-  every_E = np.log(np.concatenate([prime_Q, power_E]))
-  aside = dict(seed=settings.seed)
   composite = of(np.log(composite_E))
   nulls = {
     "composites": composite,
-    "random frequencies": of(
-      prime_lines.elsewhere(every_E, height_N, len(log_Q), **aside)
-    ),
-    "beside the primes": of(prime_lines.jittered(log_Q, height_N, **aside)),
     "shuffled spacings": shuffled_RxQ,
     "CUE at these heights": _cue(height_N, log_Q, settings),
+    **_off_the_lines(height_N, log_Q, of, settings),
   }
   return {
     "height": height,
@@ -122,6 +119,21 @@ def _stretch(residual_N, height_N, numbers, settings) -> dict:
     "powers": _powers(height, prime_Q, power_E, of, shuffled_RxQ),
     "summary": _summary(height, found, law_Q, composite),
   }
+
+
+def _off_the_lines(height_N, log_Q, of, settings) -> dict[str, np.ndarray]:
+  """Returns amplitudes at random frequencies, and beside the primes."""
+  line_A = explicit.lines(settings.limit)
+  below_A = line_A[line_A < np.log(settings.limit)]
+  random_Q = line_nulls.elsewhere(
+    below_A, height_N, len(log_Q), seed=settings.seed
+  )
+  beside_RxQ = line_nulls.beside(
+    log_Q, line_A, height_N, draws=1, seed=settings.seed
+  )
+  beside_Q = beside_RxQ[~np.isnan(beside_RxQ)]
+  found = {"random frequencies": of(random_Q)}
+  return found | ({"beside the primes": of(beside_Q)} if len(beside_Q) else {})
 
 
 def _cue(height_N, log_Q, settings) -> np.ndarray:

@@ -13,7 +13,9 @@ import dataclasses
 import numpy as np
 from primelens.analyses import prime_lines
 from primelens.studies.zeros import binned
+from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves_law as law_lib
+from primelens.studies.zeros import prime_waves_layers as layers
 from primelens.studies.zeros import prime_waves_parts as parts
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
@@ -34,7 +36,8 @@ class Result:
   is the share of the truth's wave predicted in phase (1: all) and `left_ExQ`
   the modulus of what is left, in those of the truth. `line_ExQ` are amplitudes
   of the predicted spacings themselves, as spec 7.1 reads them, with max-T
-  p-values `max_t_ExQ` against frequencies beside the primes.
+  p-values `max_t_ExQ` against frequencies beside the primes and off all lines
+  (NaN where the primes leave no room for one).
 
   `frequency_F` and `spectrum_PxF` are what networks and filters take for the
   spectrum of zeros, from their response to waves, in nats; `peaks` says which
@@ -46,7 +49,10 @@ class Result:
   `known_SxC`, `r2_SxC` and `first_SxQ`, the step from which on a prime stays
   known (NaN: never); `head_SxLxHxQ` the gain that goes with a head;
   `state_SxLxQ` the share of the variance of a layer's states at ln p,
-  `untrained_LxQ` of fresh networks. `formulas` are short ones for amplitudes.
+  `untrained_LxQ` of fresh networks; with max-T p-values of the change that a
+  head makes to the predictions' lines (`head_max_t_SxLxHxQ`) and of the states
+  (`state_max_t_SxLxQ`) against the same null. `formulas` are short ones for
+  amplitudes. `plan` is the same for runs that differ in their memory alone.
   """
 
   prime_Q: np.ndarray
@@ -69,11 +75,14 @@ class Result:
   r2_SxC: np.ndarray
   first_SxQ: np.ndarray
   head_SxLxHxQ: np.ndarray
+  head_max_t_SxLxHxQ: np.ndarray
   state_SxLxQ: np.ndarray
+  state_max_t_SxLxQ: np.ndarray
   untrained_LxQ: np.ndarray
   formulas: tuple[dict, ...]
   trained_on: str
   memory: str
+  plan: str
   height: float
   spacings: int
   part_spacings: int
@@ -96,6 +105,17 @@ def trained_on(experiment) -> str:
   return task.kind if task.kind == "zeros" else task.ensemble
 
 
+def plan(experiment) -> str:
+  """Returns what two runs have in common that differ in their memory alone."""
+  model, trunk, fit = experiment.model, experiment.model.trunk, experiment.fit
+  inputs = "residuals" if getattr(model, "residual", False) else "spacings"
+  return (
+    f"{model.kind} network, {model.window} {inputs}, {trunk.positions} "
+    f"positions, {trunk.layers} layers of {trunk.width} with {trunk.heads} "
+    f"heads, {fit.steps:,} steps of {fit.batch_size} windows"
+  )
+
+
 def run(run) -> Result:
   """Returns the waves in a run's predictions, beside those of others."""
   settings = run.settings.prime_waves
@@ -107,6 +127,7 @@ def run(run) -> Result:
     stretch.truth_N,
     stretch.height_N,
     prime_Q,
+    line_A=explicit.lines(settings.limit),
     draws=settings.draws,
     seed=settings.seed,
   )
@@ -130,11 +151,12 @@ def run(run) -> Result:
     **response.spectra(run, stretch),
     **parts.contexts(run, stretch, prime_Q),
     **parts.snapshots(run, stretch, prime_Q),
-    **parts.heads(run, stretch, prime_Q),
-    **parts.states(run, stretch, prime_Q),
+    **layers.heads(run, stretch, prime_Q),
+    **layers.states(run, stretch, prime_Q),
     formulas=law_lib.formulas(read, table, prime_Q, height, settings),
     trained_on=trained_on(run.experiment),
     memory=program.memory_name(run.experiment.model),
+    plan=plan(run.experiment),
     height=height,
     spacings=len(stretch.truth_N),
     part_spacings=min(settings.part_spacings, len(stretch.truth_N)),
@@ -173,6 +195,7 @@ def _planted(stretch, settings) -> list[dict]:
     mean_N,
     stretch.height_N,
     every_E,
+    line_A=np.log(chosen_Q),
     draws=settings.draws,
     seed=settings.seed,
   )

@@ -30,7 +30,7 @@ def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   rows = []
   for e, row in enumerate(table[: len(read.amplitude_ExQ)]):
     found_Q = read.max_t_ExQ[e] < reading.LEVEL
-    wanted = row["kind"] in ("truth", "network", "filter")
+    wanted = row["kind"] in ("truth", "network", "filter", "adaptive")
     if not wanted or found_Q.sum() < LEAST:
       continue
     p_Q, size_Q = prime_Q[found_Q], (read.amplitude_ExQ[e] / turn_Q)[found_Q]

@@ -1,26 +1,18 @@
-"""Where a network's waves come from: context, training, heads, layers."""
+"""Which waves a network knows by context and by its training."""
 
-import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
 from primelens.analyses import autoregression
-from primelens.analyses import prime_lines
-from primelens.analyses import sweeps
 from primelens.analyses import trees
 from primelens.models import checkpoints
 from primelens.models import mixture as mixture_lib
-from primelens.models import spacing
-from primelens.studies.zeros import heads as heads_lib
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 from primelens.tasks import windows
-
-_RESIDUAL = ("residual/post",)
 
 
 def _r2(mean_ExN, truth_N) -> np.ndarray:
@@ -129,115 +121,4 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
     "known_SxC": known_SxCxQ.sum(-1),
     "r2_SxC": r2_SxC,
     "first_SxQ": first_SxQ,
-  }
-
-
-@functools.cache
-def _without(apply_fn, min_context: int, batch: int):
-  """Returns `f(bundle, removal, windows) -> mean NxU` without some heads."""
-
-  def mean(bundle, removal, window_NxT1):
-    edits = {
-      "attention/head": ablation.mean_heads(
-        removal["keep_LxH"], bundle["mean_LxHxDh"]
-      )
-    }
-
-    def one(row):
-      mixture = spacing.predict(
-        apply_fn,
-        bundle["params"],
-        row[None],
-        min_context=min_context,
-        edits=edits,
-      )
-      return mixture_lib.mean(mixture)[0]
-
-    return jax.lax.map(one, window_NxT1, batch_size=batch)
-
-  return mean
-
-
-def heads(run, stretch, prime_Q) -> dict[str, Any]:
-  """Returns the gain of each prime's wave that goes with a head.
-
-  A head is replaced by its mean output, as in the analysis `heads`.
-  """
-  settings, trunk = run.settings, run.experiment.model.trunk
-  part = stretch.part(settings.prime_waves.part_spacings)
-  evaluation = settings.evaluation
-  window_NxT1 = jnp.asarray(part.window_NxT1)
-  average = heads_lib.mean_heads(run.apply, evaluation.batch)
-  bundle_S = {
-    "params": run.params_S,
-    "mean_LxHxDh": average(run.params_S, window_NxT1),
-  }
-  keep_RxLxH = np.concatenate(
-    [
-      np.ones((1, trunk.layers, trunk.heads)),
-      ablation.each_head(trunk.layers, trunk.heads),
-    ]
-  ).astype(np.float32)
-  mean_SxRxNxU = sweeps.over(
-    _without(run.apply, evaluation.min_context, evaluation.batch),
-    bundle_S,
-    {"keep_LxH": jnp.asarray(keep_RxLxH)},
-    data=(window_NxT1,),
-    batch_size=settings.heads.sweep_batch,
-  )
-  mean_SxRxNxU = np.asarray(mean_SxRxNxU, np.float64)
-  seeds, removals = mean_SxRxNxU.shape[:2]
-  mean_ExN = mean_SxRxNxU.reshape(seeds * removals, -1)
-  _, gain_ExQ, _ = reading.waves(mean_ExN, part.truth_N, part.height_N, prime_Q)
-  gain_SxRxQ = gain_ExQ.reshape(seeds, removals, -1)
-  lost_SxRxQ = gain_SxRxQ[:, :1] - gain_SxRxQ[:, 1:]
-  shape = (seeds, trunk.layers, trunk.heads, len(prime_Q))
-  return {"head_SxLxHxQ": lost_SxRxQ.reshape(shape)}
-
-
-@functools.cache
-def _states(apply_fn, read: int, batch: int):
-  """Returns `f(params, windows)`: states after every block, LxNxUxD."""
-
-  def states(params, window_NxT1):
-    def one(row):
-      _, activations = apply_fn(params, row[None, :-1], sites=_RESIDUAL)
-      return activations["residual/post"][:, 0, -read:]
-
-    found = jax.lax.map(one, window_NxT1, batch_size=batch)
-    return jnp.moveaxis(found, 0, 1)
-
-  return jax.jit(states)
-
-
-def states(run, stretch, prime_Q) -> dict[str, Any]:
-  """Returns the share of the states' variance that is a wave at ln p.
-
-  sum_d |a_d|^2 / 2 over sum_d var_d, of the positions whose predictions are
-  read. Fresh networks pass on the waves of their inputs: they are the null.
-  """
-  part = stretch.part(run.settings.prime_waves.part_spacings)
-  read = part.index_NxU.shape[1]
-  each = _states(run.apply, read, run.settings.evaluation.batch)
-  window_NxT1, log_Q = jnp.asarray(part.window_NxT1), np.log(prime_Q)
-
-  def share_LxQ(params) -> np.ndarray:
-    state_LxNxUxD = np.asarray(each(params, window_NxT1), np.float64)
-    rows = []
-    for state_NxUxD in state_LxNxUxD:
-      state_DxN = state_NxUxD.reshape(-1, state_NxUxD.shape[-1]).T
-      wave_DxQ = prime_lines.coefficients(state_DxN, part.height_N, log_Q)
-      power_Q = np.sum(np.abs(wave_DxQ) ** 2, 0) / 2
-      rows.append(power_Q / state_DxN.var(1).sum())
-    return np.array(rows)
-
-  over = lambda params_S: np.array(
-    [
-      share_LxQ(jax.tree.map(lambda leaf, s=s: leaf[s], params_S))
-      for s in range(trees.length(params_S))
-    ]
-  )
-  return {
-    "state_SxLxQ": over(run.params_S),
-    "untrained_LxQ": over(run.untrained_S()).mean(0),
   }

@@ -17,6 +17,7 @@ from primelens.tasks import zeros
 # Odlyzko's table, and as much before it as an adaptive filter needs.
 FIRST, BEFORE = 1_900_001, 21_000
 COUNTED = 1_000  # zeros whose mean tells the number of the first
+ERRORS = 5_000  # of the formula, just before the stretch: their sigma
 KERNEL = 20  # lags of the filter that knows the sine kernel alone
 
 
@@ -107,33 +108,44 @@ def guesses(run, stretch: Stretch) -> list[Guess]:
       found.append(Guess(mean_NxU.ravel(), record | {"seed": s}))
   found.append(_kernel(stretch, index_N))
   fits = [
-    *anchors.autoregressive(
+    ("filter", fit)
+    for fit in anchors.autoregressive(
       stretch.value_N, stretch.train, index_N, settings.orders
     )
   ]
   if index_N.min() >= 20_000:
-    fits.append(anchors.adaptive(stretch.value_N, index_N))
+    fits.append(("adaptive", anchors.adaptive(stretch.value_N, index_N)))
   found += [
-    Guess(fit.prediction_N, _named(fit.name, "filter", fit.nll_N))
-    for fit in fits
+    Guess(fit.prediction_N, _named(fit.name, kind, fit.nll_N))
+    for kind, fit in fits
   ]
   for limit in settings.explicit:
-    mean_N = by_formula(stretch.ordinate_N, index_N, limit)
-    error_N = stretch.truth_N - mean_N
-    nll_N = autoregression.gaussian_nll(error_N, error_N.var())
+    mean_N, variance = by_formula(
+      stretch.value_N, stretch.ordinate_N, index_N, limit
+    )
+    nll_N = autoregression.gaussian_nll(stretch.truth_N - mean_N, variance)
     name = f"explicit formula, primes to {limit:,}"
     found.append(Guess(mean_N, _named(name, "formula", nll_N)))
   return found
 
 
-def by_formula(ordinate_N, index_N, limit: int) -> np.ndarray:
-  """Returns the explicit formula's spacings after the zeros at `index_N`."""
-  first = int(index_N.min())
+def by_formula(
+  value_N, ordinate_N, index_N, limit: int
+) -> tuple[np.ndarray, float]:
+  """Returns the explicit formula's means at consecutive spacings `index_N`.
+
+  And the variance of its errors at the spacings just before them.
+  """
+  first = int(index_N[0])
+  errors = min(ERRORS, first)
+  from_N = np.arange(first - errors, int(index_N[-1]) + 1)
   # The mean of many zeros tells the number of the first: of earlier ones, lest
   # a guess depend on later zeros, where there are enough.
   near = slice(max(0, first - COUNTED), max(first, COUNTED))
   number = zeros.number(ordinate_N[near]) - near.start
-  return explicit.spacings(ordinate_N[index_N], number + index_N, limit)
+  return explicit.predictions(
+    value_N[from_N], ordinate_N[from_N], number + from_N, limit, errors=errors
+  )
 
 
 def _kernel(stretch: Stretch, index_N) -> Guess:

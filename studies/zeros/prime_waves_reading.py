@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
+from primelens.analyses import line_nulls
 from primelens.analyses import prime_lines
 from primelens.analyses import prime_waves
-from primelens.analyses import statistics
 
 LEVEL = 0.05
 # Of a wave's modulus, in the errors. Who knows the number of a zero knows how
@@ -26,7 +26,10 @@ class Reading(NamedTuple):
 
   @property
   def found_ExQ(self) -> np.ndarray:
-    """Where a wave stands out after max-T correction over all primes."""
+    """Where a wave stands out after max-T correction over all primes.
+
+    Not at a prime that has no frequency free of lines near it.
+    """
     return self.max_t_ExQ < LEVEL
 
 
@@ -53,50 +56,53 @@ def waves(mean_ExN, truth_N, height_N, prime_Q) -> tuple[np.ndarray, ...]:
 
 
 def read(
-  mean_ExN, truth_N, height_N, prime_Q, *, draws: int, seed: int
+  mean_ExN, truth_N, height_N, prime_Q, *, line_A, draws: int, seed: int
 ) -> Reading:
   """Returns the waves of predicted spacings at ln p, and p-values of each.
 
-  The null has `draws` frequencies beside every prime (no prime's), of the same
-  predictions: its largest over all primes corrects for their number.
+  The null has `draws` frequencies beside every prime and off all lines
+  `line_A` (`line_nulls.beside`), of the same predictions: its largest over all
+  primes corrects for their number.
   """
   log_Q = np.log(np.asarray(prime_Q, np.float64))
-  beside_RxQ = prime_lines.beside(log_Q, height_N, draws=draws, seed=seed)
-  frequency = np.concatenate([log_Q, beside_RxQ.ravel()])
-  line = np.abs(prime_lines.coefficients(mean_ExN, height_N, frequency))
-  line_ExQ = line[:, : len(log_Q)]
-  null_ExRxQ = line[:, len(log_Q) :].reshape(len(line), *beside_RxQ.shape)
-  max_t_ExQ = [
-    statistics.max_t(line_Q, null_RxQ)
-    for line_Q, null_RxQ in zip(line_ExQ, null_ExRxQ, strict=True)
-  ]
+  line = line_nulls.test(
+    lambda w_F: prime_lines.amplitudes(mean_ExN, height_N, w_F),
+    log_Q,
+    line_nulls.beside(log_Q, line_A, height_N, draws=draws, seed=seed),
+  )
   amplitude_ExQ, gain_ExQ, left_ExQ = waves(
     mean_ExN, truth_N, height_N, prime_Q
   )
+  null_E = np.full(len(line.null), np.nan)
+  if line.null.size:
+    null_E = np.median(line.null, (1, 2))
   return Reading(
     amplitude_ExQ=amplitude_ExQ,
     gain_ExQ=gain_ExQ,
     left_ExQ=left_ExQ,
-    line_ExQ=line_ExQ,
-    max_t_ExQ=np.array(max_t_ExQ).reshape(line_ExQ.shape),
-    null_E=np.median(null_ExRxQ, (1, 2)),
+    line_ExQ=line.amplitude,
+    max_t_ExQ=line.p,
+    null_E=null_E,
   )
 
 
 def record(read: Reading, e: int, mean_N, truth_N, prime_Q, law_Q) -> dict:
   """Returns what one sequence's waves come to, as a row of the table.
 
-  `reach` is the first prime that is not found, `known` counts primes of whose
-  wave less than a third is left in the errors.
+  `judged` counts the primes that have a null, `reach` is the first of them that
+  is not found, `known` counts primes of whose wave less than a third is left in
+  the errors.
   """
   found_Q = read.found_ExQ[e]
   amplitude_Q = read.amplitude_ExQ[e]
-  missed_Q = prime_Q[~found_Q]
+  judged_Q = ~np.isnan(read.max_t_ExQ[e])
+  missed_Q = prime_Q[judged_Q & ~found_Q]
   error_N = truth_N - mean_N
   constant = np.ptp(mean_N) == 0
   return {
     "r2": float(1 - np.mean(error_N**2) / np.var(truth_N)),
     "primes": len(law_Q),
+    "judged": int(judged_Q.sum()),
     "found": 0 if constant else int(found_Q.sum()),
     "known": int(np.sum(read.left_ExQ[e] < KNOWN)),
     "reach": int(missed_Q[0]) if len(missed_Q) else int(prime_Q[-1]),

@@ -119,4 +119,4 @@ def _coefficients(run, stretch, first: int):
       )
     )
     name = f"AR({ADAPTIVE}) on the {WINDOW:,} before, Yule-Walker"
-    yield name, "filter", near.order(ADAPTIVE)[0]
+    yield name, "adaptive", near.order(ADAPTIVE)[0]

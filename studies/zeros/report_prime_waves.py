@@ -1,7 +1,9 @@
 """The section of the report on the primes' waves in networks."""
 
+import numpy as np
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
+from primelens.studies.zeros import prime_waves_reading as reading
 
 _ABOUT = page.tag(
   "p",
@@ -31,6 +33,7 @@ def prime_waves(tables) -> page.Markup:
 
 def _waves(result) -> page.Markup:
   parts = [_table(result), _peaks(result)]
+  parts.append(page.details("Layers and heads", _where(result)))
   if result.formulas:
     parts.append(page.details("Short formulas for amplitudes", _law(result)))
   return page.join(parts)
@@ -59,7 +62,9 @@ def _table(result) -> page.Markup:
       for row in rows
     ],
     caption=f"{result.spacings:,} spacings from height {result.height:,.0f} on,"
-    f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}.",
+    f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}."
+    f" Lines are counted among the {rows[0]['judged']:.0f} primes with room"
+    " beside them for a null off all lines.",
     marked=[i for i, row in enumerate(rows) if row["kind"] == "network"],
   )
   planted = [row for row in result.table if row["kind"] == "planted"]
@@ -105,6 +110,37 @@ def _peaks(result) -> page.Markup:
     marked=[
       i for i, row in enumerate(result.peaks) if row["kind"] == "network"
     ],
+  )
+
+
+def _where(result) -> page.Markup:
+  """Returns the primes with a line of their own, by layer and by head."""
+  found = lambda p_SxQ: (p_SxQ < reading.LEVEL).sum(-1)
+  counts = lambda n_S: ", ".join(str(n) for n in n_S)
+  rows = [
+    (f"states after layer {layer}", counts(found(p_SxQ)), "–")
+    for layer, p_SxQ in enumerate(np.moveaxis(result.state_max_t_SxLxQ, 1, 0))
+  ]
+  layers, heads = result.head_max_t_SxLxHxQ.shape[1:3]
+  for layer, head in np.ndindex(layers, heads):
+    lost = result.head_SxLxHxQ[:, layer, head].mean()
+    p_SxQ = result.head_max_t_SxLxHxQ[:, layer, head]
+    rows.append(
+      (
+        f"change made by head {layer}.{head}",
+        counts(found(p_SxQ)),
+        page.number(lost, digits=3),
+      )
+    )
+  judged = int((~np.isnan(result.state_max_t_SxLxQ[0, 0])).sum())
+  return page.table(
+    ("what", "primes with a line, by seed", "gain that goes with it"),
+    rows,
+    caption=f"Lines above all of the frequencies beside the primes (max-T over"
+    f" the {judged} primes with room for such), of {result.part_spacings:,}"
+    " spacings; the gain is a mean over primes and seeds. A state or a head"
+    " passes on waves of its inputs: a line is no knowledge. States are those"
+    " that the head would read, of slots their weighted mean.",
   )
 
 

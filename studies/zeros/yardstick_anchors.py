@@ -128,17 +128,15 @@ def _exact(stretch: Stretch, lags: int) -> list[Guess]:
 
 
 def _waves(stretch: Stretch, limit: int, errors: int) -> Guess:
-  """Returns the explicit formula with primes to `limit`.
-
-  Nothing in its mean is fitted; sigma is the root mean square of its errors at
-  the spacings just before the stretch, so that it does not know the scored.
-  """
+  """Returns the explicit formula, whose sigma is that of its last errors."""
   index_N = np.arange(stretch.first - errors, len(stretch.value_N))
   number_N = stretch.number + index_N - stretch.first
-  mean_N = explicit.spacings(stretch.ordinate_N[index_N], number_N, limit)
-  error_N = stretch.value_N[index_N].astype(np.float64) - mean_N
-  variance = np.mean(error_N[:errors] ** 2)
-  name = f"explicit formula, primes to {limit:,}"
-  return _gaussian(
-    name, "formula", stretch.truth_N, mean_N[errors:], float(variance)
+  mean_N, variance = explicit.predictions(
+    stretch.value_N[index_N],
+    stretch.ordinate_N[index_N],
+    number_N,
+    limit,
+    errors=errors,
   )
+  name = f"explicit formula, primes to {limit:,}"
+  return _gaussian(name, "formula", stretch.truth_N, mean_N, variance)

@@ -61,47 +61,6 @@ class NumbersTest(parameterized.TestCase):
       composite_E, [6, 10, 12, 14, 15, 18, 20, 21, 22, 24, 26, 28, 30]
     )
 
-  def test_jittered_leave_the_main_lobe_and_stay_near(self):
-    height_N = _heights(1_000)
-    frequency_Q = np.linspace(1, 2, 500)
-    width = 2 * np.pi / (height_N[-1] - height_N[0])
-    moved = prime_lines.jittered(frequency_Q, height_N, seed=0) - frequency_Q
-    self.assertBetween(np.abs(moved).min() / width, 3, 3.2)
-    self.assertBetween(np.abs(moved).max() / width, 9.8, 10)
-    self.assertBetween(np.mean(moved > 0), 0.4, 0.6)
-
-  def test_elsewhere_is_far_from_every_line(self):
-    height_N = _heights(1_000)
-    avoid_Q = np.log(primes.below(100))
-    found = prime_lines.elsewhere(avoid_Q, height_N, 200, seed=0)
-    width = 2 * np.pi / (height_N[-1] - height_N[0])
-    distance = np.abs(found[:, None] - avoid_Q).min()
-    self.assertGreater(distance, 3 * width)
-    self.assertLen(found, 200)
-    with self.assertRaisesRegex(ValueError, "leave no room"):
-      prime_lines.elsewhere(np.log(primes.below(100)), _heights(9), 9, seed=0)
-
-
-class LinesTest(absltest.TestCase):
-  def test_a_wave_is_found_and_noise_is_not(self):
-    height_N = _heights(3_000)
-    rng = np.random.default_rng(3)
-    frequency_Q = np.linspace(1, 6, 60)
-    residual_N = rng.normal(size=3_000) + 0.3 * np.cos(
-      frequency_Q[7] * height_N
-    )
-    null_RxQ = prime_lines.shuffled(
-      residual_N, height_N, frequency_Q, draws=100, seed=0
-    )
-    amplitude_Q = prime_lines.amplitudes(residual_N, height_N, frequency_Q)
-    found = prime_lines.lines(amplitude_Q, null_RxQ)
-    self.assertEqual(list(np.flatnonzero(found.max_t_Q < 0.05)), [7])
-    self.assertIn(7, np.flatnonzero(found.bh_Q < 0.05))
-    self.assertAlmostEqual(found.p_Q[7], 1 / (100 * 60 + 1))
-    self.assertAlmostEqual(found.max_t_Q[7], 1 / 101)
-    rest = np.delete(found.p_Q, 7)
-    self.assertBetween(np.mean(rest), 0.35, 0.65)
-
 
 class OdlyzkoTest(absltest.TestCase):
   """The yardstick of the zeta spec, section 7.1: 20,000 zeros."""
@@ -198,14 +157,6 @@ class PlantedTest(absltest.TestCase):
     )
     found_Q = prime_lines.amplitudes(planted_N, height_N, [1.1, 2.3, 1.7])
     np.testing.assert_allclose(found_Q, [0.3, 0.1, 0], atol=0.01)
-
-  def test_frequencies_beside_are_off_the_lines(self):
-    height_N = _heights(4_000)
-    width = 2 * np.pi / np.ptp(height_N)
-    near_RxQ = prime_lines.beside([1.1, 2.3], height_N, draws=5, seed=1)
-    self.assertEqual(near_RxQ.shape, (5, 2))
-    far = np.abs(near_RxQ - [1.1, 2.3]) / width
-    self.assertTrue(((far >= 3) & (far <= 10)).all())
 
 
 if __name__ == "__main__":

@@ -18,38 +18,34 @@ def prime_waves(
   known=300,
   resolved=4,
   power=-0.5,
-  r2=0.9,
+  fresh=100,
+  plan="5,000 steps",
 ):
   """Returns the waves of one network beside filters that know little."""
   which = "2 3 5 7" if resolved else ""
   peak = {"kind": "network", "resolved": resolved, "which": which}
-  peak |= {"chance": 0.5}
+  peak |= {"chance": 0.5, "apart": 9}
+  law = {"power": power, "power_error": 0.01, "factor": 0.31, "found": 26}
+  law |= {"expression": "0.31/sqrt(p)", "test_r2": 0.99}
   return SimpleNamespace(
     trained_on=trained_on,
     memory=memory,
+    plan=plan,
     prime_Q=np.array([2, 3, 5, 7]),
     spacings=20_000,
     table=(
-      _row("network", "network", known=known, found=29, r2=r2),
-      _row("untrained", "untrained", known=100, found=28),
+      *(
+        _row("network", "network", known=known + s, found=29) for s in range(3)
+      ),
+      _row("untrained", "untrained", known=fresh, found=28),
       _row("3 lags of the sine kernel", "kernel", known=0, found=29),
       _row("AR(64)", "filter", known=13, found=27),
+      _row("adaptive AR(256)", "adaptive", known=420, found=27),
       _row("explicit formula, primes to 1,000", "formula", r2=0.88, known=119),
       _row("explicit formula, primes to 10,000", "formula", r2=0.94, known=400),
     ),
     peaks=(peak,),
-    formulas=(
-      {
-        "name": "the spacings themselves",
-        "kind": "truth",
-        "found": 26,
-        "power": power,
-        "power_error": 0.01,
-        "factor": 0.31,
-        "expression": "0.31/sqrt(p)",
-        "test_r2": 0.99,
-      },
-    ),
+    formulas=tuple({"kind": kind} | law for kind in ("truth", "network")),
   )
 
 

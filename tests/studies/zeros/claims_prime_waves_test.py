@@ -44,10 +44,41 @@ class ClaimsTest(absltest.TestCase):
     self.runs["waves"]["prime_waves"] = steep
     self.assertEqual(_statuses(self.runs)["waves.law"], NOT)
 
-  def test_a_network_beyond_the_formula_holds_the_operator(self):
-    best = wave_results.prime_waves(r2=0.97)
-    self.runs["waves"]["prime_waves"] = best
-    self.assertEqual(_statuses(self.runs)["waves.operator"], REPRODUCED)
+  def test_a_network_like_its_fresh_self_has_learned_nothing(self):
+    for known in (300, 299, 99):
+      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(
+        known=known, fresh=301
+      )
+      del self.runs["waves_memory"]
+      self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
+      self.runs = wave_results.runs()
+
+  def test_a_network_behind_a_filter_of_its_own_data_neither(self):
+    few = wave_results.prime_waves(known=11, fresh=0)
+    self.runs["waves"]["prime_waves"] = few
+    del self.runs["waves_memory"]
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
+
+  def test_an_operator_has_half_of_the_lines_and_their_power(self):
+    for resolved, power, status in (
+      (5, -0.5, REPRODUCED),
+      (4, -0.5, NOT),
+      (5, -0.8, NOT),
+    ):
+      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(
+        resolved=resolved, power=power
+      )
+      self.assertEqual(_statuses(self.runs)["waves.operator"], status)
+
+  def test_memory_is_compared_with_the_same_run_without(self):
+    memory = lambda known, **of: wave_results.prime_waves(
+      memory="postfix", known=known, **of
+    )
+    for known, status in ((310, REPRODUCED), (301, OPEN), (290, NOT)):
+      self.runs["waves_memory"]["prime_waves"] = memory(known)
+      self.assertEqual(_statuses(self.runs)["waves.memory"], status)
+    self.runs["waves_memory"]["prime_waves"] = memory(310, plan="10 steps")
+    self.assertEqual(_statuses(self.runs)["waves.memory"], OPEN)
 
   def test_small_networks_decide_nothing_about_published_ones(self):
     found = _statuses(wave_results.runs(parameters=SMALL))

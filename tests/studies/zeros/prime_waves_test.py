@@ -11,8 +11,9 @@ from primelens.analyses import plots
 from primelens.analyses import results
 from primelens.models import fit
 from primelens.models import spacing
+from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves
-from primelens.studies.zeros import prime_waves_parts
+from primelens.studies.zeros import prime_waves_layers
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import report_prime_waves
@@ -64,6 +65,7 @@ class ReadingTest(absltest.TestCase):
       truth_N,
       self.height_N,
       self.prime_Q,
+      line_A=explicit.lines(30),
       draws=20,
       seed=0,
     )
@@ -133,11 +135,20 @@ class PredictorsTest(absltest.TestCase):
   def test_the_explicit_formula_knows_where_it_is(self):
     ordinate_N = zeros_computed.compute(FIRST, 2_001)
     index_N = np.arange(700, 1_700)
-    mean_N = predictors.by_formula(ordinate_N, index_N, 1_000)
-    truth_N = np.diff(zeros.unfold(ordinate_N))[index_N]
+    value_N = np.diff(zeros.unfold(ordinate_N))
+    mean_N, variance = predictors.by_formula(
+      value_N, ordinate_N[:-1], index_N, 1_000
+    )
+    truth_N = value_N[index_N]
     # Zeta spec 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
     r2 = 1 - np.mean((mean_N - truth_N) ** 2) / truth_N.var()
     self.assertAlmostEqual(r2, 0.882, delta=0.02)
+    # Of the errors before it: nothing that is scored changes the variance.
+    value_N[700:] = 9
+    _, again = predictors.by_formula(value_N, ordinate_N[:-1], index_N, 1_000)
+    self.assertEqual(variance, again)
+    left = variance / np.mean((mean_N - truth_N) ** 2)
+    self.assertAlmostEqual(left, 1, delta=0.15)
 
   def test_a_control_is_read_on_zeros(self):
     cache = self.enterContext(tempfile.TemporaryDirectory())
@@ -197,6 +208,8 @@ class PrimeWavesTest(absltest.TestCase):
     np.testing.assert_allclose(
       self.result.state_SxLxQ.mean(0), self.result.untrained_LxQ
     )
+    self.assertEqual(self.result.state_max_t_SxLxQ.shape, (2, 2, 15))
+    self.assertEqual(self.result.head_max_t_SxLxHxQ.shape, (2, 2, 2, 15))
 
   def test_shapes(self):
     self.assertEqual(self.result.head_SxLxHxQ.shape, (2, 2, 2, 15))
@@ -216,7 +229,7 @@ class PrimeWavesTest(absltest.TestCase):
     out["kernel"] = 0 * out["kernel"]
     silent = dataclasses.replace(self.run_, params_S=params_S)
     stretch = predictors.stretch(silent, 144)
-    found = prime_waves_parts.heads(silent, stretch, primes.below(20))
+    found = prime_waves_layers.heads(silent, stretch, primes.below(20))
     np.testing.assert_allclose(found["head_SxLxHxQ"], 0, atol=1e-6)
 
   def test_stored_drawn_and_shown(self):
