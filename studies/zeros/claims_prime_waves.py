@@ -156,8 +156,8 @@ def operator(results) -> Verdict:
     f"the response of {name} resolves {resolved:.1f} (by chance {chance:.1f}) "
     f"of the {apart:.0f} primes that its inputs can tell apart, "
     f"{''.join(map(_power, fits[:1]))}and it explains R2 {r2:.3f} of the next "
-    f"spacing. The explicit formula, which has no parameter, explains {formulas}"
-    " with primes up to the number in brackets: what can be known of the next zero "
+    f"spacing; the explicit formula, which has no parameter, {formulas} with "
+    "primes up to the number in brackets: what can be known of the next zero "
     "is waves of primes, not a short list of coefficients."
   )
   numbers = {"resolved": resolved, "apart": apart, "by chance": chance}

@@ -1,6 +1,7 @@
 from absl.testing import absltest
 from absl.testing import parameterized
 import numpy as np
+from primelens.analyses import anchors
 from primelens.analyses import prime_lines
 from primelens.analyses import prime_waves
 from primelens.tasks import primes
@@ -99,6 +100,31 @@ class OdlyzkoTest(absltest.TestCase):
       (line,) = prime_lines.amplitudes(residual_N, height_N, [np.log(power)])
       (expected,) = prime_lines.law([2], height_N.mean(), power=exponent)
       self.assertAlmostEqual(line / expected, 1, delta=0.15)
+
+  def test_lines_of_primes_in_what_a_filter_predicts(self):
+    series = zeros.load(zeros.Config())
+    index_N = np.arange(1_900_000, 1_920_000)
+    # The spec's row was fitted once, on the 20,000 spacings before.
+    fit = anchors.adaptive(series.value_N, index_N, block=20_000)
+    error_N = fit.prediction_N - series.value_N[index_N]
+    r2 = 1 - np.mean(error_N**2) / series.value_N[index_N].var()
+    self.assertAlmostEqual(r2, 0.933, delta=6e-4)
+    height_N = series.ordinate_N[index_N]
+    prime_Q = primes.below(3_000)
+    found = prime_lines.amplitudes(fit.prediction_N, height_N, np.log(prime_Q))
+    some = np.searchsorted(prime_Q, [2, 3, 5, 7, 11, 101, 499, 997, 2003])
+    expected = [
+      *(0.0874, 0.1149, 0.1226, 0.1286, 0.1164),
+      *(0.0458, 0.0158, 0.0089, 0.0049),
+    ]
+    np.testing.assert_allclose(found[some], expected, atol=6e-5)
+    law_Q = prime_lines.law(prime_Q, height_N.mean())
+    self.assertAlmostEqual(np.corrcoef(found, law_Q)[0, 1], 0.975, delta=6e-4)
+    composite_E = prime_lines.composites(prime_Q, 2_999)
+    null = prime_lines.amplitudes(
+      fit.prediction_N, height_N, np.log(composite_E)
+    )
+    self.assertEqual(np.sum(found > null.max()), 54)
 
 
 class DisplacementsTest(absltest.TestCase):
