@@ -1,7 +1,7 @@
 """Anchors of a guided network: linear predictors of the guides it is told.
 
 What a network makes of its guides is worth what it adds to least squares of the
-same numbers: the guides of a spacing, or these and how they erred before it.
+same numbers: the guides of a spacing, how they erred before it, the spacings.
 """
 
 import numpy as np
@@ -10,31 +10,36 @@ from primelens.analyses import autoregression
 from primelens.studies.zeros import guides
 
 NAME = "least squares of the guides"
-ERRORS = 63  # of each guess: the last ones that a window of 64 shows
 _ROWS = 8192  # in one piece
 
 
-def fitted(run, index_N, context: int) -> list[anchors.Anchor]:
+def fitted(run, index_N) -> list[anchors.Anchor]:
   """Returns Gaussian anchors at the spacings `index_N`, none without guesses.
 
-  s_n - 1 is a linear function of the guides of s_n, and with errors of the last
-  ones of each guess too, as many as `context` spacings of a window show, by
-  least squares where training windows are drawn; sigma is its error there.
+  s_n - 1 is a linear function of the guides of s_n; with the last errors of
+  each guess too; and with the last spacings as well. As many as the longest
+  past that the network has in a window, which is longer than it has on the
+  mean. By least squares where training windows are drawn; sigma is the error
+  there.
   """
   model = run.experiment.model
   if model.kind != "guided" or not model.guesses:
     return []
-  both = (NAME, 0), (f"{NAME} and their errors", min(ERRORS, context - 1))
-  return [_fitted(run, index_N, *each) for each in both]
+  last = model.window - 1
+  return [
+    _fitted(run, index_N, NAME, 0, 0),
+    _fitted(run, index_N, f"{NAME} and their errors", last, 0),
+    _fitted(run, index_N, f"{NAME}, their errors and spacings", last, last),
+  ]
 
 
-def _fitted(run, index_N, name: str, lags: int) -> anchors.Anchor:
+def _fitted(run, index_N, name: str, errors: int, spacings: int):
   model, column_NxJ1 = run.experiment.model, np.asarray(run.columns, np.float64)
   guess_J = np.array([each in model.guesses for each in model.guides])
-  design = lambda at_N: _design(column_NxJ1, guess_J, at_N, lags)
+  design = lambda at_N: _design(column_NxJ1, guess_J, at_N, errors, spacings)
   first, last = guides.drawn(run.series, model.guides)
-  own_N = np.arange(first + 1 + lags, last)
-  count = 1 + len(guess_J) + lags * guess_J.sum()
+  own_N = np.arange(first + 1 + max(errors, spacings), last)
+  count = 1 + len(guess_J) + errors * guess_J.sum() + spacings
   gram_ExE, moment_E, power = np.zeros((count, count)), np.zeros(count), 0.0
   for part_N in _pieces(own_N):
     told_NxE, truth_N = design(part_N), column_NxJ1[part_N, 0] - 1
@@ -58,10 +63,16 @@ def _pieces(index_N) -> list[np.ndarray]:
   return np.array_split(index_N, -(-len(index_N) // _ROWS))
 
 
-def _design(column_NxJ1, guess_J, index_N, lags: int) -> np.ndarray:
-  """Returns what is known of each spacing: 1, its guides, the last errors."""
+def _design(column_NxJ1, guess_J, index_N, errors: int, spacings: int):
+  """Returns what is known of each spacing: 1, its guides, errors, spacings."""
   told_NxJ = column_NxJ1[index_N - 1, 1:]
-  back_NxQ = index_N[:, None] - 1 - np.arange(lags)[None]
-  error_NxQxJ = column_NxJ1[back_NxQ, :1] - 1 - column_NxJ1[back_NxQ - 1, 1:]
-  error_NxE = error_NxQxJ[..., guess_J].reshape(len(index_N), -1)
-  return np.concatenate([np.ones((len(index_N), 1)), told_NxJ, error_NxE], 1)
+  back = lambda lags: index_N[:, None] - 1 - np.arange(lags)[None]
+  at_NxQ = back(errors)
+  error_NxQxJ = column_NxJ1[at_NxQ, :1] - 1 - column_NxJ1[at_NxQ - 1, 1:]
+  # A range starts without guesses before it: no error is known, none is said.
+  error_NxQxJ = np.nan_to_num(error_NxQxJ[..., guess_J])
+  error_NxE = error_NxQxJ.reshape(len(index_N), -1)
+  past_NxQ = column_NxJ1[back(spacings), 0] - 1
+  return np.concatenate(
+    [np.ones((len(index_N), 1)), told_NxJ, error_NxE, past_NxQ], 1
+  )

@@ -14,9 +14,9 @@ NOTE = (
   " erred in the window, weighs and corrects them. The networks differ in"
   " their guides alone, so that a row minus the network without guides is what"
   " its guides contribute, and a row minus the untrained network, which is its"
-  " last guess, is what the training adds. Least squares of the same guides and"
-  " their last errors says how much of that is linear. To beat: the adaptive"
-  " anchor on the same spacings."
+  " last guess, is what the training adds. Least squares of the same guides,"
+  " their last errors and the last spacings says how much of that is linear."
+  " To beat: the adaptive anchor on the same spacings."
 )
 
 
