@@ -29,9 +29,11 @@ GUIDES := none height ar adaptive waves100 waves1000 waves10000 waves all
 GUIDED := $(subst $(empty) $(empty),$(comma),$(GUIDES:%=runs/zeros_guided/%))
 SMALL := zeros shuffled cue primes
 SMALLS := $(subst $(empty) $(empty),$(comma),$(SMALL:%=runs/zeros_small/%))
+LONG := none memory_blind
+LONGS := $(subst $(empty) $(empty),$(comma),$(LONG:%=runs/zeros_long/%))
 PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
 
-.PHONY: help demo addition primes leak controls guided test lint types bench \
+.PHONY: help demo addition primes leak controls waves guided test lint types bench \
   report venv wheel
 
 help: ## these lines
@@ -76,6 +78,15 @@ controls: venv ## trains one network on zeros and on what zeros are set beside
 	$(BIN)/python analyze.py --workdir=$(SMALLS) \
 	  --only=anchors,prime_waves,kernels,claims,report
 	@echo "The report: $(CURDIR)/runs/zeros_small/report.html"
+
+waves: venv ## trains networks until they know primes, reads their waves
+	for memory in $(LONG); do \
+	  $(BIN)/python train.py --config=zeros_long:$$memory \
+	    --workdir=runs/zeros_long/$$memory || exit 1; \
+	done
+	$(BIN)/python analyze.py --workdir=$(LONGS) \
+	  --only=anchors,prime_waves,claims,report
+	@echo "The report: $(CURDIR)/runs/zeros_long/report.html"
 
 guided: venv ## trains networks beside guides, shows what each guide contributes
 	for guide in $(GUIDES); do \

@@ -22,6 +22,7 @@ NAMES = (
   "zeros_postfix_e5:e5.5",
   *(f"zeros_bank:{mode}" for mode in zeros_bank.MODES),
   *(f"zeros_flash:{mode}" for mode in zeros_bank.MODES),
+  *(f"zeros_long:{mode}" for mode in zeros_bank.MODES),
   *(f"zeros_leak:{variant}" for variant in zeros_leak.VARIANTS),
   *(f"zeros_binned:{name}" for name in zeros_binned.MODELS),
   *(f"zeros_binned:{name}" for name in zeros_binned.CONTROLS),

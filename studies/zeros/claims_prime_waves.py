@@ -109,11 +109,15 @@ def controls(results) -> Verdict:
 def law(results) -> Verdict:
   """A search that is given p alone finds 1 / sqrt(p)."""
   _, zeros = _zeros(results)[0]
-  truth = [row for row in zeros.formulas if row["kind"] == "truth"]
-  if not truth:
+  given = lambda names: [
+    row
+    for row in zeros.formulas
+    if row["kind"] == "truth" and row["given"] == names
+  ]
+  alone, whole = given("p"), given("p, x")
+  if not alone or not whole:
     raise trial.Missing("`prime_waves` with more primes found")
-  best = max(truth, key=lambda row: row["test_r2"])
-  row = truth[0]
+  row, best, all_of_it = alone[0], _best(alone), _best(whole)
   nets = [r for r in zeros.formulas if r["kind"] == "network"]
   said = (
     f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}."
@@ -123,12 +127,19 @@ def law(results) -> Verdict:
   because = (
     f"the waves of {zeros.spacings:,} true spacings at {row['found']} primes "
     f"follow {row['factor']:.3f} p^({row['power']:.3f} ± "
-    f"{row['power_error']:.3f}), the law being 0.318 p^(-0.5); the search's "
-    f"best formula is {best['expression']} (R2 {best['test_r2']:.3f} on primes "
-    f"held out).{said}"
+    f"{row['power_error']:.3f}) 2 sin(x / 2), x = δ ln p, the law being "
+    f"0.318 p^(-0.5); with the sine divided out and p alone given the search "
+    f"answers {best['expression']} (R2 {best['test_r2']:.3f} on primes held "
+    f"out), for the amplitudes themselves, given p and x, "
+    f"{all_of_it['expression']} ({all_of_it['test_r2']:.4f}).{said}"
   )
   numbers = {"power": row["power"], "factor": row["factor"]}
-  return verdict(_near(row) and best["test_r2"] > 0.9, because, numbers)
+  good = min(best["test_r2"], all_of_it["test_r2"]) > 0.9
+  return verdict(_near(row) and good, because, numbers)
+
+
+def _best(rows) -> dict:
+  return max(rows, key=lambda row: row["test_r2"])
 
 
 def operator(results) -> Verdict:

@@ -1,8 +1,9 @@
 """Short formulas for the amplitudes of waves against their primes.
 
-The law is (2 / pi) |sin(d ln p / 2)| / sqrt p, d the mean gap. The sine comes
-from taking differences over a gap; what is left is the wave of S(t) itself, and
-a search that is given p alone must find 1 / (pi sqrt p) by itself.
+The law is (2 / pi) sin(x / 2) / sqrt p, x = d ln p and d the mean gap. It is
+searched for twice: amplitudes of the truth given p and x, where a search must
+find all of it; and amplitudes over 2 |sin(x / 2)|, which comes from taking
+differences over a gap, given p alone, where it must find 1 / (pi sqrt p).
 """
 
 import numpy as np
@@ -10,50 +11,73 @@ from primelens.analyses import prime_waves
 from primelens.analyses import symbolic
 from primelens.studies.zeros import prime_waves_reading as reading
 
-NAMES = ("p",)
 LEAST = 12  # primes found, for a search
-SHORT = 10  # the longest formula kept
+SHORT = 10  # the longest formula kept, given p alone
+WHOLE, SEEDS = 16, 4  # the same given p and x, and its searches
 
 
 def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   """Returns a record of every short formula, and of the fitted power.
 
-  For the truth, networks and filters with enough primes found: amplitudes of
-  those over 2 |sin|, every other one held out. `power` and `factor` are of the
-  fit factor p^power (the law: -1/2 and 1/pi), with the power's standard error.
+  For the truth, networks and filters with enough primes found, every other one
+  held out. `given` has the features' names. `power` and `factor` are of the fit
+  factor p^power (the law: -1/2 and 1/pi) to the amplitudes over 2 |sin|, with
+  the power's standard error.
   """
   if not settings.symbolic:
     return ()
   prime_Q = np.asarray(prime_Q, np.float64)
-  gap = prime_waves.mean_spacing(height)
-  turn_Q = 2 * np.abs(np.sin(gap * np.log(prime_Q) / 2))
+  turn_Q = prime_waves.mean_spacing(height) * np.log(prime_Q)
   rows = []
   for e, row in enumerate(table[: len(read.amplitude_ExQ)]):
     found_Q = read.max_t_ExQ[e] < reading.LEVEL
     wanted = row["kind"] in ("truth", "network", "filter", "adaptive")
     if not wanted or found_Q.sum() < LEAST:
       continue
-    p_Q, size_Q = prime_Q[found_Q], (read.amplitude_ExQ[e] / turn_Q)[found_Q]
-    (power, level), covariance = np.polyfit(
-      np.log(p_Q), np.log(size_Q), 1, cov=True
-    )
-    origin = {
-      "name": row["name"],
-      "kind": row["kind"],
-      "found": int(found_Q.sum()),
-      "power": float(power),
-      "power_error": float(np.sqrt(covariance[0, 0])),
-      "factor": float(np.exp(level)),
-    }
-    front = symbolic.search(
-      p_Q[::2, None],
-      size_Q[::2],
-      names=NAMES,
-      test_feature_NxQ=p_Q[1::2, None],
-      test_target_N=size_Q[1::2],
-      seed=settings.seed,
-    )
+    p_Q, x_Q = prime_Q[found_Q], turn_Q[found_Q]
+    size_Q = read.amplitude_ExQ[e][found_Q]
+    bare_Q = size_Q / (2 * np.abs(np.sin(x_Q / 2)))
+    origin = {"name": row["name"], "kind": row["kind"]}
+    origin |= {"found": int(found_Q.sum())} | _power(p_Q, bare_Q)
+    fronts = {"p": _search({"p": p_Q}, bare_Q, SHORT, [settings.seed])}
+    if row["kind"] == "truth":
+      seeds = range(settings.seed, settings.seed + SEEDS)
+      fronts["p, x"] = _search({"p": p_Q, "x": x_Q}, size_Q, WHOLE, seeds)
     rows += [
-      origin | record for record in front if record["complexity"] <= SHORT
+      origin | {"given": given} | record
+      for given, front in fronts.items()
+      for record in front
     ]
   return tuple(rows)
+
+
+def _power(p_Q, size_Q) -> dict[str, float]:
+  (power, level), covariance = np.polyfit(
+    np.log(p_Q), np.log(size_Q), 1, cov=True
+  )
+  error = np.sqrt(covariance[0, 0])
+  factor = np.exp(level)
+  return {
+    "power": float(power),
+    "power_error": float(error),
+    "factor": float(factor),
+  }
+
+
+def _search(features, size_Q, longest: int, seeds) -> list[dict]:
+  """Returns the front of the searches with some seeds, every other row out."""
+  feature_QxF = np.stack(list(features.values()), 1)
+  records = [
+    record
+    for seed in seeds
+    for record in symbolic.search(
+      feature_QxF[::2],
+      size_Q[::2],
+      names=tuple(features),
+      test_feature_NxQ=feature_QxF[1::2],
+      test_target_N=size_Q[1::2],
+      seed=seed,
+    )
+  ]
+  front = symbolic.front(records, variance=float(np.var(size_Q[::2])))
+  return [record for record in front if record["complexity"] <= longest]

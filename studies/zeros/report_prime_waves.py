@@ -151,6 +151,7 @@ def _law(result) -> page.Markup:
       "lines",
       "power of p",
       "factor",
+      "given",
       "formula",
       "R² held out",
     ),
@@ -160,12 +161,15 @@ def _law(result) -> page.Markup:
         str(row["found"]),
         f"{row['power']:.3f} ± {row['power_error']:.3f}",
         page.number(row["factor"], digits=3),
+        row["given"],
         row["expression"],
         page.number(row["test_r2"], digits=3),
       )
       for row in result.formulas
     ],
-    caption="Amplitude over 2 |sin(δ ln p / 2)| as a function of p alone; the"
-    " law is p^(-1/2) / π = 0.318 p^(-0.5).",
-    text=(0, 4),
+    caption="Given p: of the amplitude over 2 |sin(δ ln p / 2)|, whose law is"
+    " p^(-1/2) / π = 0.318 p^(-0.5). Given p and x = δ ln p: of the amplitude"
+    " itself, whose law is 0.637 sin(x / 2) / sqrt(p). Every other prime is"
+    " held out.",
+    text=(0, 4, 5),
   )

@@ -45,7 +45,10 @@ def prime_waves(
       _row("explicit formula, primes to 10,000", "formula", r2=0.94, known=400),
     ),
     peaks=(peak,),
-    formulas=tuple({"kind": kind} | law for kind in ("truth", "network")),
+    formulas=tuple(
+      {"kind": kind, "given": given} | law
+      for kind, given in (("truth", "p"), ("truth", "p, x"), ("network", "p"))
+    ),
   )
 
 
