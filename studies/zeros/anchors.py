@@ -76,7 +76,7 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
       break
   if index_N.min() >= 20_000:
     fitted.append(anchors.adaptive(value_N, index_N))
-  return fitted + guides_linear.fitted(run, index_N)
+  return fitted + guides_linear.fitted(run, index_N, select_N)
 
 
 def _inside(run) -> tuple[int, ...]:

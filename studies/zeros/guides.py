@@ -105,7 +105,9 @@ def _ar(series, index_N, order) -> np.ndarray:
 
 
 def _waves(series, index_N, limit) -> np.ndarray:
-  # Counted at the sequence's beginning: no guess depends on a later zero.
+  # Counted once, at the sequence's beginning, where many zeros give the number
+  # of the first: no guess depends on a later zero, but for those of the first
+  # thousand, by that one number.
   number = zeros.number(series.ordinate_N[:COUNTED])
   return (
     explicit.spacings(series.ordinate_N[index_N], number + index_N, limit) - 1

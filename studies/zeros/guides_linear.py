@@ -1,8 +1,10 @@
-"""Anchors of a guided network: linear predictors of the guides it is told.
+"""Anchors of a guided network: linear predictors of what it is told.
 
 What a network makes of its guides is worth what it adds to least squares of the
 same numbers: the guides of a spacing, how they erred before it, the spacings.
 """
+
+from typing import Any
 
 import numpy as np
 from primelens.analyses import anchors
@@ -10,69 +12,120 @@ from primelens.analyses import autoregression
 from primelens.studies.zeros import guides
 
 NAME = "least squares of the guides"
+LAGS = (7, 15, 31, 63, 127)  # of errors and spacings, to choose from
 _ROWS = 8192  # in one piece
 
 
-def fitted(run, index_N) -> list[anchors.Anchor]:
+def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   """Returns Gaussian anchors at the spacings `index_N`, none without guesses.
 
-  s_n - 1 is a linear function of the guides of s_n; with the last errors of
-  each guess too; and with the last spacings as well. As many as the longest
-  past that the network has in a window, which is longer than it has on the
-  mean. By least squares where training windows are drawn; sigma is the error
-  there.
+  s_n - 1 is a linear function of the guides of s_n; and of these with the last
+  errors of each guess, or with errors and spacings, as many as is best at
+  `select_N` and at most the longest past in a window of the network. By least
+  squares where training windows are drawn; sigma is the error there.
   """
   model = run.experiment.model
   if model.kind != "guided" or not model.guesses:
     return []
+  design = Design(run)
+  moments = design.moments()
   last = model.window - 1
+  lags = sorted({min(lag, last) for lag in LAGS})
+  pasts = [(errors, 0) for errors in lags] + [(lag, lag) for lag in lags]
+  found = [
+    _anchor(design, moments, select_N, past) for past in [(0, 0), *pasts]
+  ]
+  errors, spacings = pasts[int(np.argmin([one.nll for one in found[1:]]))]
+  said = f"{NAME}, {errors} errors" + f" and {spacings} spacings" * (
+    spacings > 0
+  )
   return [
-    _fitted(run, index_N, NAME, 0, 0),
-    _fitted(run, index_N, f"{NAME} and their errors", last, 0),
-    _fitted(run, index_N, f"{NAME}, their errors and spacings", last, last),
+    _anchor(design, moments, index_N, (0, 0), NAME),
+    _anchor(design, moments, index_N, (errors, spacings), said),
   ]
 
 
-def _fitted(run, index_N, name: str, errors: int, spacings: int):
-  model, column_NxJ1 = run.experiment.model, np.asarray(run.columns, np.float64)
-  guess_J = np.array([each in model.guesses for each in model.guides])
-  design = lambda at_N: _design(column_NxJ1, guess_J, at_N, errors, spacings)
-  first, last = guides.drawn(run.series, model.guides)
-  own_N = np.arange(first + 1 + max(errors, spacings), last)
-  count = 1 + len(guess_J) + errors * guess_J.sum() + spacings
-  gram_ExE, moment_E, power = np.zeros((count, count)), np.zeros(count), 0.0
-  for part_N in _pieces(own_N):
-    told_NxE, truth_N = design(part_N), column_NxJ1[part_N, 0] - 1
-    gram_ExE += told_NxE.T @ told_NxE
-    moment_E += told_NxE.T @ truth_N
-    power += float(truth_N @ truth_N)
-  weight_E = np.linalg.lstsq(gram_ExE, moment_E, rcond=None)[0]
-  variance = (power - weight_E @ moment_E) / len(own_N)
-  guess_N = np.concatenate(
-    [design(part) @ weight_E for part in _pieces(index_N)]
-  )
-  error_N = column_NxJ1[index_N, 0] - 1 - guess_N
-  nll_N = autoregression.gaussian_nll(error_N, variance)
-  scale_N = np.full(len(index_N), np.sqrt(variance))
+def _anchor(design, moments, index_N, past, name: str = "") -> anchors.Anchor:
+  """Returns the anchor that sees so many last errors and spacings."""
+  gram_ExE, moment_E, power, rows = moments
+  chosen_E = design.columns(*past)
+  weight_E = np.zeros(len(moment_E))
+  weight_E[chosen_E] = np.linalg.lstsq(
+    gram_ExE[np.ix_(chosen_E, chosen_E)], moment_E[chosen_E], rcond=None
+  )[0]
+  variance = (power - weight_E @ moment_E) / rows
+  guess_N = design.predict(index_N, weight_E)
+  error_N = design.truth(index_N) - guess_N
   return anchors.Anchor(
-    name, int(count) + 1, index_N, nll_N, 1 + guess_N, scale_N
+    name,
+    len(chosen_E) + 1,
+    index_N,
+    autoregression.gaussian_nll(error_N, variance),
+    1 + guess_N,
+    np.full(len(index_N), np.sqrt(variance)),
   )
+
+
+class Design:
+  """What is known of each spacing: 1, its guides, last errors and spacings."""
+
+  def __init__(self, run):
+    model = run.experiment.model
+    self.column_NxJ1 = np.asarray(run.columns, np.float64)
+    self.guess_J = np.array([each in model.guesses for each in model.guides])
+    self.lags = model.window - 1
+    self.drawn = guides.drawn(run.series, model.guides)
+
+  def truth(self, index_N) -> np.ndarray:
+    return self.column_NxJ1[index_N, 0] - 1
+
+  def rows(self, index_N) -> np.ndarray:
+    """Returns NxE; no error is known, and none said, before a range starts."""
+    column_NxJ1 = self.column_NxJ1
+    told_NxJ = column_NxJ1[index_N - 1, 1:]
+    at_NxQ = index_N[:, None] - 1 - np.arange(self.lags)[None]
+    error_NxQxJ = column_NxJ1[at_NxQ, :1] - 1 - column_NxJ1[at_NxQ - 1, 1:]
+    error_NxQxJ = np.nan_to_num(error_NxQxJ[..., self.guess_J])
+    return np.concatenate(
+      [
+        np.ones((len(index_N), 1)),
+        told_NxJ,
+        error_NxQxJ.reshape(len(index_N), -1),
+        column_NxJ1[at_NxQ, 0] - 1,
+      ],
+      1,
+    )
+
+  def columns(self, errors: int, spacings: int) -> np.ndarray:
+    """Returns the places of the columns with so many errors and spacings."""
+    guides_, guesses = len(self.guess_J), int(self.guess_J.sum())
+    first = 1 + guides_
+    behind = first + self.lags * guesses
+    return np.concatenate(
+      [
+        np.arange(first),
+        np.arange(first, first + errors * guesses),
+        np.arange(behind, behind + spacings),
+      ]
+    )
+
+  def moments(self) -> tuple[Any, ...]:
+    """Returns Gram matrix, moments, power of the target, and rows of train."""
+    first, last = self.drawn
+    own_N = np.arange(first + 1 + self.lags, last)
+    gram, moment, power = 0.0, 0.0, 0.0
+    for part_N in _pieces(own_N):
+      told_NxE, truth_N = self.rows(part_N), self.truth(part_N)
+      gram = gram + told_NxE.T @ told_NxE
+      moment = moment + told_NxE.T @ truth_N
+      power += float(truth_N @ truth_N)
+    return gram, moment, power, len(own_N)
+
+  def predict(self, index_N, weight_E) -> np.ndarray:
+    return np.concatenate(
+      [self.rows(part_N) @ weight_E for part_N in _pieces(index_N)]
+    )
 
 
 def _pieces(index_N) -> list[np.ndarray]:
   return np.array_split(index_N, -(-len(index_N) // _ROWS))
-
-
-def _design(column_NxJ1, guess_J, index_N, errors: int, spacings: int):
-  """Returns what is known of each spacing: 1, its guides, errors, spacings."""
-  told_NxJ = column_NxJ1[index_N - 1, 1:]
-  back = lambda lags: index_N[:, None] - 1 - np.arange(lags)[None]
-  at_NxQ = back(errors)
-  error_NxQxJ = column_NxJ1[at_NxQ, :1] - 1 - column_NxJ1[at_NxQ - 1, 1:]
-  # A range starts without guesses before it: no error is known, none is said.
-  error_NxQxJ = np.nan_to_num(error_NxQxJ[..., guess_J])
-  error_NxE = error_NxQxJ.reshape(len(index_N), -1)
-  past_NxQ = column_NxJ1[back(spacings), 0] - 1
-  return np.concatenate(
-    [np.ones((len(index_N), 1)), told_NxJ, error_NxE, past_NxQ], 1
-  )
