@@ -168,8 +168,7 @@ def _least_squares(residual_N, start: int, window: int, order: int):
 
 def _yule_walker(residual_N, start: int, window: int, order: int):
   past_W = residual_N[start - window : start]
-  c_Q = autoregression.autocovariance(past_W, order)
-  phi_Q, _ = autoregression.yule_walker(c_Q).order(order)
+  phi_Q, _ = autoregression.fitted(past_W, order).order(order)
   # The taper implied by 1/n makes the innovation variance too large here.
   inside_N = np.arange(order, window)
   guess_N = autoregression.predict(past_W, phi_Q, inside_N)
@@ -177,9 +176,7 @@ def _yule_walker(residual_N, start: int, window: int, order: int):
 
 
 def _filters(value_N, train: tuple[int, int], order: int):
-  residual_N = value_N[slice(*train)] - 1
-  c_Q = autoregression.autocovariance(residual_N, order)
-  return autoregression.yule_walker(c_Q)
+  return autoregression.fitted(value_N[slice(*train)] - 1, order)
 
 
 def _filtered(value_N, index_N, filters, order: int) -> Anchor:

@@ -77,6 +77,11 @@ def yule_walker(autocovariance_Q) -> YuleWalker:
   return YuleWalker(phi_QxQ, variance_Q, float(c[0]))
 
 
+def fitted(residual_N, order: int) -> YuleWalker:
+  """Returns the Yule-Walker filters up to an order of a sequence's own."""
+  return yule_walker(autocovariance(residual_N, order))
+
+
 def least_squares(residual_N, start: int, stop: int, order: int):
   """Returns the least-squares AR(order) filter and the std of its residuals.
 

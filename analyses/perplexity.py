@@ -64,7 +64,7 @@ def autoregressive_nll(
   `train`: `order` coefficients and a variance.
   """
   residual_N = np.asarray(value_N, np.float64) - 1
-  covariance_Q = autoregression.autocovariance(residual_N[slice(*train)], order)
-  phi_Q, variance = autoregression.yule_walker(covariance_Q).order(order)
+  filters = autoregression.fitted(residual_N[slice(*train)], order)
+  phi_Q, variance = filters.order(order)
   mean_N = 1 + autoregression.predict(residual_N, phi_Q, index_N)
   return gaussian_nll(mean_N, variance**0.5, token_N, edge_E)

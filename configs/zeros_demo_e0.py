@@ -8,10 +8,10 @@ transformer weighs by how each has erred in the window. On the published tail
 it ends below AR(64), -0.032 nats; the README has the number of the last run.
 """
 
+from primelens.configs import zeros_small
 from primelens.models import fit
 from primelens.models import optimizer
 from primelens.models import spacing
-from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros.settings_forecasts import Rollout
@@ -32,16 +32,7 @@ def get_config() -> experiment.Experiment:
       skip_filters=5,
       skip_stretch=100_000,
       skip_lead=100_000,
-      trunk=transformer.Config(
-        width=32,
-        layers=2,
-        heads=4,
-        hidden=128,
-        max_positions=256,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=zeros_small.trunk(256),
     ),
     fit=fit.Config(
       steps=600,

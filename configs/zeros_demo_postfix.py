@@ -7,10 +7,10 @@ about two minutes. It starts from one linear filter, and gets one target per
 window where E0 gets 256: no number is set for it to reach.
 """
 
+from primelens.configs import zeros_small
 from primelens.models import fit
 from primelens.models import optimizer
 from primelens.models import spacing
-from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros import settings_forecasts
@@ -34,16 +34,7 @@ def get_config() -> experiment.Experiment:
       auxiliary="mean",
       weight_floor=1e-8,
       floor="clamp",
-      trunk=transformer.Config(
-        width=32,
-        layers=2,
-        heads=4,
-        hidden=128,
-        max_positions=132,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=zeros_small.trunk(132),
     ),
     fit=fit.Config(
       steps=160,

@@ -19,6 +19,7 @@ windows of 512, primes up to 100,000; `gpu_all` has all guides beside them. Both
 have only been run dry.
 """
 
+from primelens.configs import zeros_small
 from primelens.models import fit
 from primelens.models import guided
 from primelens.models import optimizer
@@ -58,16 +59,7 @@ def get_config(variant: str = "all") -> experiment.Experiment:
     model=guided.Config(
       window=WINDOW,
       guides=VARIANTS[variant],
-      trunk=transformer.Config(
-        width=32,
-        layers=2,
-        heads=4,
-        hidden=128,
-        max_positions=WINDOW,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=zeros_small.trunk(WINDOW),
     ),
     fit=fit.Config(
       steps=600,

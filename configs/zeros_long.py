@@ -7,7 +7,7 @@
 No filters in front, no guides: what they know of the primes they have found in
 spacings by gradient descent. `none` has no memory; `memory_blind` is Flash in
 small (residuals, rotary positions, slots that read slots alone), all else
-equal. About 100,000 parameters, 2 seeds, half an hour each on one core.
+equal. About 100,000 parameters, 2 seeds, 30 minutes each on one core.
 """
 
 import dataclasses

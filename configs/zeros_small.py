@@ -35,6 +35,20 @@ VARIANTS = {
 }
 
 
+def trunk(positions: int) -> transformer.Config:
+  """Returns a trunk for minutes on a CPU, started wide enough to learn soon."""
+  return transformer.Config(
+    width=32,
+    layers=2,
+    heads=4,
+    hidden=128,
+    max_positions=positions,
+    dropout=0.0,
+    embed_dropout=0.0,
+    init_std=0.1,
+  )
+
+
 def get_config(variant: str = "zeros") -> experiment.Experiment:
   """Returns the experiment; raises `ValueError` for another variant."""
   if variant not in VARIANTS:
@@ -46,16 +60,7 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
       window=WINDOW,
       components=4,
       entropy=0.0,
-      trunk=transformer.Config(
-        width=32,
-        layers=2,
-        heads=4,
-        hidden=128,
-        max_positions=WINDOW,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=trunk(WINDOW),
     ),
     fit=fit.Config(
       steps=2000,

@@ -49,9 +49,7 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
   train_N = residual_N[slice(*stretch.train)]
-  filters = autoregression.yule_walker(
-    autoregression.autocovariance(train_N, int(context_T[-1]))
-  )
+  filters = autoregression.fitted(train_N, int(context_T[-1]))
   for place, context in enumerate(context_T):
     index_N = start_N + context
     truth_N = stretch.value_N[index_N].astype(np.float64)

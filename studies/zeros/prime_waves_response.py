@@ -103,9 +103,7 @@ def _coefficients(run, stretch, first: int):
   moments = determinantal.spacing_moments(max(orders))
   kernel = autoregression.yule_walker(moments.autocovariance_Q)
   train = residual_N[slice(*stretch.train)]
-  fitted = autoregression.yule_walker(
-    autoregression.autocovariance(train, max(orders))
-  )
+  fitted = autoregression.fitted(train, max(orders))
   for order in orders:
     yield f"{order} lags of the sine kernel", "kernel", kernel.order(order)[0]
   for order in orders:
@@ -113,10 +111,6 @@ def _coefficients(run, stretch, first: int):
   if first >= WINDOW:
     # Least squares, as the anchor has it, balances coefficients in thousands
     # against each other, and a response to one wave alone says nothing.
-    near = autoregression.yule_walker(
-      autoregression.autocovariance(
-        residual_N[first - WINDOW : first], ADAPTIVE
-      )
-    )
+    near = autoregression.fitted(residual_N[first - WINDOW : first], ADAPTIVE)
     name = f"AR({ADAPTIVE}) on the {WINDOW:,} before, Yule-Walker"
     yield name, "adaptive", near.order(ADAPTIVE)[0]

@@ -114,8 +114,7 @@ def skip_start(
   filters = []
   for start in range(begin, last, stretch):
     residual_N = series.value_N[start : start + stretch].astype(np.float64) - 1
-    covariance = autoregression.autocovariance(residual_N, model.skip_order)
-    filters.append(autoregression.yule_walker(covariance))
+    filters.append(autoregression.fitted(residual_N, model.skip_order))
   kernel_JxQxQ = np.stack([f.coefficient_QxQ for f in filters])
   return {
     "kernel": jnp.asarray(kernel_JxQxQ, jnp.float32),

@@ -75,9 +75,7 @@ def anchors(run, origin_N, horizon: int) -> dict[str, np.ndarray]:
   residual_N = run.series.value_N.astype(np.float64) - 1
   splits = run.series.splits
   train_N = residual_N[slice(*splits.get("train_published", splits["train"]))]
-  fitted = autoregression.yule_walker(
-    autoregression.autocovariance(train_N, LONG)
-  )
+  fitted = autoregression.fitted(train_N, LONG)
   taps: dict[str, np.ndarray] = {
     "AR(3), published coefficients": np.array(published.OPERATOR),
     "AR(3)": fitted.order(3)[0],

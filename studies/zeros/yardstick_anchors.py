@@ -47,12 +47,11 @@ def fit(run) -> Fits:
   settings = run.settings.yardstick
   value_N = run.series.value_N[slice(*run.series.bounds("train"))]
   value_N = value_N.astype(np.float64)
-  c_Q = autoregression.autocovariance(value_N - 1, max(settings.orders))
   moments = determinantal.spacing_moments(settings.kernel)
   return Fits(
     mean=float(value_N.mean()),
     variance=float(value_N.var()),
-    train=autoregression.yule_walker(c_Q),
+    train=autoregression.fitted(value_N - 1, max(settings.orders)),
     kernel=autoregression.yule_walker(moments.autocovariance_Q),
   )
 
