@@ -139,7 +139,10 @@ def law(results) -> Verdict:
 
 
 def _best(rows) -> dict:
-  return max(rows, key=lambda row: row["test_r2"])
+  """Returns the shortest formula that is within 0.001 of the best R2."""
+  best = max(row["test_r2"] for row in rows)
+  good = [row for row in rows if row["test_r2"] >= best - 1e-3]
+  return min(good, key=lambda row: row["complexity"])
 
 
 def operator(results) -> Verdict:

@@ -15,10 +15,6 @@ from primelens.studies.zeros import scoring
 from primelens.tasks import windows
 
 
-def _r2(mean_ExN, truth_N) -> np.ndarray:
-  return 1 - np.mean((mean_ExN - truth_N) ** 2, -1) / np.var(truth_N)
-
-
 def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns how many primes are known with so many spacings in sight.
 
@@ -56,16 +52,14 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
     phi_Q, _ = filters.order(int(context))
     filter_N = 1 + autoregression.predict(residual_N, phi_Q, index_N)
     mean_SxN = mean_SxNxT[:, :, context - 1]
+    mean_ExN = np.concatenate([mean_SxN, filter_N[None]])
     _, _, left_ExQ = reading.waves(
-      np.concatenate([mean_SxN, filter_N[None]]),
-      truth_N,
-      stretch.ordinate_N[index_N],
-      prime_Q,
+      mean_ExN, truth_N, stretch.ordinate_N[index_N], prime_Q
     )
-    count_E = (left_ExQ < reading.KNOWN).sum(1)
+    count_E = reading.known(left_ExQ, mean_ExN, truth_N).sum(1)
     found["context_known_SxT"][:, place] = count_E[:-1]
     found["filter_known_T"][place] = count_E[-1]
-    found["context_r2_SxT"][:, place] = _r2(mean_SxN, truth_N)
+    found["context_r2_SxT"][:, place] = reading.r2(mean_SxN, truth_N)
   return found
 
 
@@ -106,8 +100,8 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
     _, _, left_SxQ = reading.waves(
       mean_SxN, part.truth_N, part.height_N, prime_Q
     )
-    known_SxCxQ[:, c] = left_SxQ < reading.KNOWN
-    r2_SxC[:, c] = _r2(mean_SxN, part.truth_N)
+    known_SxCxQ[:, c] = reading.known(left_SxQ, mean_SxN, part.truth_N)
+    r2_SxC[:, c] = reading.r2(mean_SxN, part.truth_N)
   # Known at this snapshot and at all after it.
   stays_SxCxQ = np.logical_and.accumulate(known_SxCxQ[:, ::-1], 1)[:, ::-1]
   first_SxQ = np.full((seeds, len(prime_Q)), np.nan)

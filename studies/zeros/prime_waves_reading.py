@@ -6,12 +6,30 @@ import numpy as np
 from primelens.analyses import line_nulls
 from primelens.analyses import prime_lines
 from primelens.analyses import prime_waves
+from primelens.analyses import regression
 
 LEVEL = 0.05
 # Of a wave's modulus, in the errors. Who knows the number of a zero knows how
 # far that zero is displaced: a gain of a half without any prime, which leaves
 # half of a wave or more.
 KNOWN = 1 / 3
+
+
+def known(left_ExQ, mean_ExN, truth_N) -> np.ndarray:
+  """Returns where less than a third of a wave is left, ExQ, of predictions
+  that are better than the mean.
+
+  |1 - H| is small in one band at the price of others: a fresh network whose
+  prediction swings against the last spacing leaves little near the Nyquist
+  frequency, and errors twice as large as the spacings' own spread.
+  """
+  better_E = r2(mean_ExN, truth_N) > 0
+  return (left_ExQ < KNOWN) & better_E[:, None]
+
+
+def r2(mean_ExN, truth_N) -> np.ndarray:
+  """Returns R2 of every sequence of predictions: E."""
+  return regression.r2(np.asarray(truth_N)[None], np.asarray(mean_ExN), axis=-1)
 
 
 class Reading(NamedTuple):
@@ -90,21 +108,19 @@ def record(read: Reading, e: int, mean_N, truth_N, prime_Q, law_Q) -> dict:
   """Returns what one sequence's waves come to, as a row of the table.
 
   `judged` counts the primes that have a null, `reach` is the first of them that
-  is not found, `known` counts primes of whose wave less than a third is left in
-  the errors.
+  is not found, `known` counts primes as the function of that name.
   """
   found_Q = read.found_ExQ[e]
   amplitude_Q = read.amplitude_ExQ[e]
   judged_Q = ~np.isnan(read.max_t_ExQ[e])
   missed_Q = prime_Q[judged_Q & ~found_Q]
-  error_N = truth_N - mean_N
   constant = np.ptp(mean_N) == 0
   return {
-    "r2": float(1 - np.mean(error_N**2) / np.var(truth_N)),
+    "r2": float(r2(mean_N[None], truth_N)[0]),
     "primes": len(law_Q),
     "judged": int(judged_Q.sum()),
     "found": 0 if constant else int(found_Q.sum()),
-    "known": int(np.sum(read.left_ExQ[e] < KNOWN)),
+    "known": int(known(read.left_ExQ[[e]], mean_N[None], truth_N).sum()),
     "reach": int(missed_Q[0]) if len(missed_Q) else int(prime_Q[-1]),
     "correlation": _correlation(amplitude_Q, law_Q),
     "slope": float(amplitude_Q @ law_Q / (law_Q @ law_Q)),

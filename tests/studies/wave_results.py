@@ -26,7 +26,7 @@ def prime_waves(
   peak = {"kind": "network", "resolved": resolved, "which": which}
   peak |= {"chance": 0.5, "apart": 9}
   law = {"power": power, "power_error": 0.01, "factor": 0.31, "found": 26}
-  law |= {"expression": "0.31/sqrt(p)", "test_r2": 0.99}
+  law |= {"expression": "0.31/sqrt(p)", "test_r2": 0.99, "complexity": 5}
   return SimpleNamespace(
     trained_on=trained_on,
     memory=memory,

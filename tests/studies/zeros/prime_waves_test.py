@@ -127,6 +127,24 @@ class PrimeFreeTest(absltest.TestCase):
       noise_N = np.random.default_rng(0).normal(1, spread, 4_000)
       self.assertGreater(self._left(noise_N).min(), 0.5)
 
+  def test_swinging_against_the_last_spacing_is_no_knowledge(self):
+    # H = 1 at the Nyquist frequency, ln p = pi / d, at any other's cost.
+    residual_N = self.truth_N - 1
+    against_N = 1 - np.append(0, residual_N[:-1])
+    prime_Q = primes.below(700)
+    _, _, left_1xQ = reading.waves(
+      against_N[None], self.truth_N, self.height_N, prime_Q
+    )
+    self.assertLess(left_1xQ[0, -40:].mean(), 0.5)
+    self.assertLess(reading.r2(against_N[None], self.truth_N)[0], 0)
+    self.assertEqual(
+      reading.known(left_1xQ, against_N[None], self.truth_N).sum(), 0
+    )
+    self.assertEqual(
+      reading.known(0 * left_1xQ, self.truth_N[None], self.truth_N).sum(),
+      len(prime_Q),
+    )
+
   def test_the_truth_leaves_nothing(self):
     np.testing.assert_allclose(self._left(self.truth_N), 0, atol=1e-6)
 
