@@ -129,9 +129,9 @@ def law(results) -> Verdict:
     f"follow {row['factor']:.3f} p^({row['power']:.3f} ± "
     f"{row['power_error']:.3f}) 2 sin(x / 2), x = δ ln p, the law being "
     f"0.318 p^(-0.5); with the sine divided out and p alone given the search "
-    f"answers {best['expression']} (R2 {best['test_r2']:.3f} on primes held "
-    f"out), for the amplitudes themselves, given p and x, "
-    f"{all_of_it['expression']} ({all_of_it['test_r2']:.4f}).{said}"
+    f"answers {best['expression']} (R2 {best['test_r2']:.3f} on all primes "
+    f"that it was not shown), for the amplitudes themselves, given p and x, "
+    f"{all_of_it['expression']} ({all_of_it['test_r2']:.3f}).{said}"
   )
   numbers = {"power": row["power"], "factor": row["factor"]}
   good = min(best["test_r2"], all_of_it["test_r2"]) > 0.9

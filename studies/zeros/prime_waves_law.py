@@ -19,30 +19,34 @@ WHOLE, SEEDS = 16, 4  # the same given p and x, and its searches
 def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   """Returns a record of every short formula, and of the fitted power.
 
-  For the truth, networks and filters with enough primes found, every other one
-  held out. `given` has the features' names. `power` and `factor` are of the fit
-  factor p^power (the law: -1/2 and 1/pi) to the amplitudes over 2 |sin|, with
-  the power's standard error.
+  For the truth, networks and filters with enough primes found: of every other
+  one of these, tested on all other primes, most of them larger. `given` has the
+  features' names. `power` and `factor` are of the fit factor p^power (the law:
+  -1/2 and 1/pi) to the amplitudes over 2 |sin| at the primes found, with the
+  power's standard error.
   """
   if not settings.symbolic:
     return ()
-  prime_Q = np.asarray(prime_Q, np.float64)
-  turn_Q = prime_waves.mean_spacing(height) * np.log(prime_Q)
+  p_Q = np.asarray(prime_Q, np.float64)
+  x_Q = prime_waves.mean_spacing(height) * np.log(p_Q)
   rows = []
   for e, row in enumerate(table[: len(read.amplitude_ExQ)]):
     found_Q = read.max_t_ExQ[e] < reading.LEVEL
     wanted = row["kind"] in ("truth", "network", "filter", "adaptive")
     if not wanted or found_Q.sum() < LEAST:
       continue
-    p_Q, x_Q = prime_Q[found_Q], turn_Q[found_Q]
-    size_Q = read.amplitude_ExQ[e][found_Q]
+    size_Q = read.amplitude_ExQ[e]
     bare_Q = size_Q / (2 * np.abs(np.sin(x_Q / 2)))
     origin = {"name": row["name"], "kind": row["kind"]}
-    origin |= {"found": int(found_Q.sum())} | _power(p_Q, bare_Q)
-    fronts = {"p": _search({"p": p_Q}, bare_Q, SHORT, [settings.seed])}
+    origin |= {"found": int(found_Q.sum())}
+    origin |= _power(p_Q[found_Q], bare_Q[found_Q])
+    shown_Q = np.zeros(len(p_Q), bool)
+    shown_Q[np.flatnonzero(found_Q)[::2]] = True
+    seeds = range(settings.seed, settings.seed + SEEDS)
+    fronts = {"p": _search({"p": p_Q}, bare_Q, shown_Q, SHORT, seeds[:1])}
     if row["kind"] == "truth":
-      seeds = range(settings.seed, settings.seed + SEEDS)
-      fronts["p, x"] = _search({"p": p_Q, "x": x_Q}, size_Q, WHOLE, seeds)
+      both = {"p": p_Q, "x": x_Q}
+      fronts["p, x"] = _search(both, size_Q, shown_Q, WHOLE, seeds)
     rows += [
       origin | {"given": given} | record
       for given, front in fronts.items()
@@ -64,20 +68,20 @@ def _power(p_Q, size_Q) -> dict[str, float]:
   }
 
 
-def _search(features, size_Q, longest: int, seeds) -> list[dict]:
-  """Returns the front of the searches with some seeds, every other row out."""
+def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
+  """Returns the front of the searches with some seeds, on the primes shown."""
   feature_QxF = np.stack(list(features.values()), 1)
   records = [
     record
     for seed in seeds
     for record in symbolic.search(
-      feature_QxF[::2],
-      size_Q[::2],
+      feature_QxF[shown_Q],
+      size_Q[shown_Q],
       names=tuple(features),
-      test_feature_NxQ=feature_QxF[1::2],
-      test_target_N=size_Q[1::2],
+      test_feature_NxQ=feature_QxF[~shown_Q],
+      test_target_N=size_Q[~shown_Q],
       seed=seed,
     )
   ]
-  front = symbolic.front(records, variance=float(np.var(size_Q[::2])))
+  front = symbolic.front(records, variance=float(np.var(size_Q[shown_Q])))
   return [record for record in front if record["complexity"] <= longest]

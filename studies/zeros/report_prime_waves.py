@@ -154,7 +154,7 @@ def _law(result) -> page.Markup:
       "factor",
       "given",
       "formula",
-      "R² held out",
+      "R² elsewhere",
     ),
     [
       (
@@ -170,7 +170,7 @@ def _law(result) -> page.Markup:
     ],
     caption="Given p: of the amplitude over 2 |sin(δ ln p / 2)|, whose law is"
     " p^(-1/2) / π = 0.318 p^(-0.5). Given p and x = δ ln p: of the amplitude"
-    " itself, whose law is 0.637 sin(x / 2) / sqrt(p). Every other prime is"
-    " held out.",
+    " itself, whose law is 0.637 sin(x / 2) / sqrt(p). A search is shown every"
+    " other line; R² is of all other primes, most of them larger.",
     text=(0, 4, 5),
   )
