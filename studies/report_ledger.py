@@ -23,7 +23,10 @@ def tally(ledger: trial.Ledger) -> dict[str, int]:
 
 
 def claims(ledger: trial.Ledger) -> page.Markup:
-  """Returns the ledger: a card per claim, its numbers folded in."""
+  """Returns the ledger: a card per claim, its numbers folded in.
+
+  Claims whose analysis was not run are folded together behind the others.
+  """
   if not ledger.rows:
     return absent("claims")
   counted = [
@@ -37,13 +40,17 @@ def claims(ledger: trial.Ledger) -> page.Markup:
     " does not matter; until then the smaller networks' numbers stand beside it"
     " and the status stays open.",
   )
-  return page.join(
-    [
-      page.tag("div", *counted, class_="tally"),
-      note,
-      *(_claim(row) for row in ledger.rows),
-    ]
-  )
+  waiting = [r for r in ledger.rows if r["because"].startswith(trial.ABSENT)]
+  judged = [row for row in ledger.rows if row not in waiting]
+  parts = [
+    page.tag("div", *counted, class_="tally"),
+    note,
+    *(_claim(row) for row in judged),
+  ]
+  if waiting:
+    title = f"Claims whose analysis was not run ({len(waiting)})"
+    parts.append(page.details(title, page.join([_claim(r) for r in waiting])))
+  return page.join(parts)
 
 
 def _claim(row) -> page.Markup:

@@ -12,6 +12,9 @@ Status = Literal[
 ]
 
 
+ABSENT = "The result it needs is not at hand"
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
   """A status, the sentence that justifies it, and the numbers behind it."""
@@ -119,7 +122,7 @@ def _decide(claim: Claim, results) -> Verdict:
   except Missing as missing:
     return Verdict(
       status="needs more compute",
-      because=f"The result it needs is not at hand: {missing}.",
+      because=f"{ABSENT}: {missing}.",
     )
 
 
