@@ -115,11 +115,11 @@ def _left(axes, result):
       )
   axes.axhline(1 / 3, color="black", lw=0.7, ls=":")
   axes.set_xscale("log")
-  axes.set_ylim(0, 1.6)
+  axes.set_ylim(0, 2.2)  # with room for the legend
   axes.set_xlabel("prime p")
   axes.set_ylabel("share of the wave left in the errors")
   axes.set_title("What is not predicted (dotted: known below)")
-  axes.legend(loc="upper right", fontsize=7.5)
+  axes.legend(loc="upper right", fontsize=6.5)
 
 
 def _smooth(value_Q, width: int = 9) -> np.ndarray:
