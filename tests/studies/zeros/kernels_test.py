@@ -38,7 +38,8 @@ def _planted(params, x_BxT, *, edits=None, sites=()):
   )
   # Weights that look at nothing, whatever the scores.
   weight_TxT = jnp.tril(jnp.ones((T, T))) / jnp.arange(1, T + 1)[:, None]
-  zero = jnp.zeros((1, 1, T, 3, 4))
+  # No constant, as no network's queries are: XLA would fold its softmax.
+  zero = params["scale"] * jnp.zeros((1, 1, T, 3, 4))
   batch = lambda x: jnp.broadcast_to(x[None, None], (1, len(x_BxT), *x.shape))
   return None, {
     "attention/scores": batch(score_HxTxT) * params["scale"],
