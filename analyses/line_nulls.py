@@ -95,10 +95,10 @@ def test(
   """
   beside_RxQ = np.asarray(beside_RxQ, np.float64)
   room_Q = ~np.isnan(beside_RxQ).any(0)
-  null_R = beside_RxQ[:, room_Q]
-  every = size(np.concatenate([np.asarray(frequency_Q), null_R.ravel()]))
+  null_RxW = beside_RxQ[:, room_Q]
+  every = size(np.concatenate([np.asarray(frequency_Q), null_RxW.ravel()]))
   amplitude = every[..., : len(room_Q)]
-  null = every[..., len(room_Q) :].reshape(*every.shape[:-1], *null_R.shape)
+  null = every[..., len(room_Q) :].reshape(*every.shape[:-1], *null_RxW.shape)
   p = np.full(amplitude.shape, np.nan)
   for row in np.ndindex(amplitude.shape[:-1] if room_Q.any() else (0,)):
     p[(*row, room_Q)] = statistics.max_t(amplitude[row][room_Q], null[row])
