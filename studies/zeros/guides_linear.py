@@ -31,11 +31,10 @@ def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   moments = design.moments()
   last = model.window - 1
   lags = sorted({min(lag, last) for lag in LAGS})
-  pasts = [(errors, 0) for errors in lags] + [(lag, lag) for lag in lags]
-  found = [
-    _anchor(design, moments, select_N, past) for past in [(0, 0), *pasts]
-  ]
-  errors, spacings = pasts[int(np.argmin([one.nll for one in found[1:]]))]
+  pasts = [(errors, 0) for errors in (0, *lags)]
+  pasts += [(lag, lag) for lag in lags]
+  found = [_anchor(design, moments, select_N, past) for past in pasts]
+  errors, spacings = pasts[int(np.argmin([one.nll for one in found]))]
   said = f"{NAME}, {errors} errors" + f" and {spacings} spacings" * (
     spacings > 0
   )

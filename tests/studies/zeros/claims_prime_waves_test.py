@@ -70,6 +70,31 @@ class ClaimsTest(absltest.TestCase):
       )
       self.assertEqual(_statuses(self.runs)["waves.operator"], status)
 
+  def test_what_was_told_is_not_known(self):
+    leaky = wave_results.prime_waves(memory="bank_leaky_as_published")
+    self.runs["waves"]["prime_waves"] = leaky
+    self.runs["waves_memory"]["prime_waves"] = leaky
+    self.assertEqual(_statuses(self.runs)["waves.primes"], OPEN)
+
+  def test_a_big_run_licenses_no_verdict_on_small_ones(self):
+    small = wave_results.runs(parameters=SMALL)["waves_memory"]
+    self.runs["waves_memory"] = small | {
+      "prime_waves": wave_results.prime_waves(memory="postfix", known=400)
+    }
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], REPRODUCED)  # of the big one
+    self.assertEqual(found["waves.memory"], OPEN)
+
+  def test_a_power_that_is_hardly_known_is_none(self):
+    row = {"power": -0.8, "power_error": 0.11}
+    self.assertFalse(claims._near(row))
+
+  def test_controls_without_a_network_that_resolves_primes_are_open(self):
+    for name in ("waves", "waves_memory"):
+      blind = wave_results.prime_waves(known=0, resolved=0)
+      self.runs[name]["prime_waves"] = blind
+    self.assertEqual(_statuses(self.runs)["waves.controls"], OPEN)
+
   def test_memory_is_compared_with_the_same_run_without(self):
     memory = lambda known, **of: wave_results.prime_waves(
       memory="postfix", known=known, **of
