@@ -180,9 +180,7 @@ def operator(results) -> Verdict:
   resolved, chance, apart = mean("resolved"), mean("chance"), mean("apart")
   fits = [row for row in zeros.formulas if row["kind"] == "network"]
   if not fits or not apart:
-    raise trial.Missing(
-      f"a power of p from lines of {name}, and primes that its inputs tell apart"
-    )
+    raise trial.Missing(f"lines of {name}, and primes that it can tell apart")
   follows = all(_near(row) for row in fits)
   r2 = float(np.mean(_counts(zeros, "network", "r2")))
   formulas = ", ".join(
@@ -213,10 +211,8 @@ def _power(row) -> str:
 
 def _near(row) -> bool:
   """Returns whether a power of p that is well known is the law's."""
-  return bool(
-    abs(row["power"] + 0.5) < max(0.02, 3 * row["power_error"])
-    and row["power_error"] < 0.03
-  )
+  error = row["power_error"]
+  return bool(abs(row["power"] + 0.5) < max(0.02, 3 * error) and error < 0.03)
 
 
 def memory(results) -> Verdict:
