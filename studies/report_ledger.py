@@ -25,7 +25,7 @@ def tally(ledger: trial.Ledger) -> dict[str, int]:
 def claims(ledger: trial.Ledger) -> page.Markup:
   """Returns the ledger: a card per claim, its numbers folded in.
 
-  Claims whose analysis was not run are folded together behind the others.
+  Claims whose results are not at hand are folded together behind the others.
   """
   if not ledger.rows:
     return absent("claims")
@@ -40,16 +40,13 @@ def claims(ledger: trial.Ledger) -> page.Markup:
     " does not matter; until then the smaller networks' numbers stand beside it"
     " and the status stays open.",
   )
-  waiting = [r for r in ledger.rows if r["because"].startswith(trial.ABSENT)]
-  judged = [row for row in ledger.rows if row not in waiting]
-  parts = [
-    page.tag("div", *counted, class_="tally"),
-    note,
-    *(_claim(row) for row in judged),
-  ]
-  if waiting:
-    title = f"Claims whose analysis was not run ({len(waiting)})"
-    parts.append(page.details(title, page.join([_claim(r) for r in waiting])))
+  cards: dict[bool, list[page.Markup]] = {True: [], False: []}
+  for row in ledger.rows:
+    cards[trial.absent(row)].append(_claim(row))
+  parts = [page.tag("div", *counted, class_="tally"), note, *cards[False]]
+  if cards[True]:
+    title = f"Claims whose results are not at hand ({len(cards[True])})"
+    parts.append(page.details(title, page.join(cards[True])))
   return page.join(parts)
 
 

@@ -12,7 +12,7 @@ Status = Literal[
 ]
 
 
-ABSENT = "The result it needs is not at hand"
+_ABSENT = "The result it needs is not at hand"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,11 @@ def ledger(claims: tuple[Claim, ...], results) -> Ledger:
   return Ledger(rows=tuple(rows))
 
 
+def absent(row: Mapping[str, Any]) -> bool:
+  """Returns whether a record of a ledger was undecided for want of a result."""
+  return row["because"].startswith(_ABSENT)
+
+
 class Missing(LookupError):
   """A run or an analysis that a claim's test needs is not there."""
 
@@ -122,7 +127,7 @@ def _decide(claim: Claim, results) -> Verdict:
   except Missing as missing:
     return Verdict(
       status="needs more compute",
-      because=f"{ABSENT}: {missing}.",
+      because=f"{_ABSENT}: {missing}.",
     )
 
 

@@ -28,8 +28,7 @@ def _most(results, key: str, table: str = "table") -> tuple:
   """Returns the run with the largest mean, of published size if any is."""
   runs = dict(_zeros(results))
   big = networks.published_size(results, list(runs))
-  mean = lambda name: np.mean(_counts(runs[name], "network", key, table))
-  name = max(big or runs, key=mean)
+  name = max(big or runs, key=lambda name: _mean(runs[name], key, table))
   return name, runs[name]
 
 
@@ -46,6 +45,11 @@ def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
   ]
 
 
+def _mean(result, key: str, table: str = "table") -> float:
+  """Returns the mean over a run's networks."""
+  return float(np.mean(_counts(result, "network", key, table)))
+
+
 def _of_networks(results, names, holds: bool, because: str, numbers):
   """Returns a verdict that rests on these runs: open unless all are of the
   published size."""
@@ -59,7 +63,7 @@ def learned(results) -> Verdict:
   name, zeros = _most(results, "known")
   known = _counts(zeros, "network", "known")
   peaks = _counts(zeros, "network", "resolved", "peaks")
-  chance = np.mean(_counts(zeros, "network", "chance", "peaks"))
+  chance = _mean(zeros, "chance", "peaks")
   others = {
     "fresh networks": _counts(zeros, "untrained", "known"),
     "filters fitted on train": _counts(zeros, "filter", "known"),
@@ -88,36 +92,32 @@ def learned(results) -> Verdict:
 
 def controls(results) -> Verdict:
   """Networks trained on CUE or shuffled spacings know no primes."""
-  trained = _zeros(results)
   said: list[str] = []
   numbers: dict[str, float] = {}
-  known, peaks = [], []
-  runs = [(name, result, False) for name, result in trained]
+  # Of networks on zeros, and of controls.
+  known: dict[bool, list] = {False: [], True: []}
+  peaks: dict[bool, list] = {False: [], True: []}
+  runs = [(*item, False) for item in _zeros(results)]
   for kind in ("cue", "shuffled"):
-    runs += [(name, its, True) for name, its in _control(results, kind)]
+    runs += [(*item, True) for item in _control(results, kind)]
   for name, result, control in runs:
-    mean = lambda key, table="table", result=result: float(
-      np.mean(_counts(result, "network", key, table))
+    knows, lines = _mean(result, "known"), _mean(result, "found")
+    resolved, chance = (
+      _mean(result, key, "peaks") for key in ("resolved", "chance")
     )
-    resolved, chance = mean("resolved", "peaks"), mean("chance", "peaks")
     said.append(
-      f"{name} knows {mean('known'):.0f} and resolves {resolved:.1f} (by chance"
-      f" {chance:.1f}), with {mean('found'):.0f} lines in its predictions"
+      f"{name} knows {knows:.0f} and resolves {resolved:.1f} (by chance"
+      f" {chance:.1f}), with {lines:.0f} lines in its predictions"
     )
-    numbers |= {f"known, {name}": mean("known"), f"resolved, {name}": resolved}
-    if control:
-      known.append(mean("known"))
-      peaks.append(resolved - chance)
-  best = max(
-    np.mean(_counts(result, "network", "resolved", "peaks"))
-    - np.mean(_counts(result, "network", "chance", "peaks"))
-    for _, result in trained
-  )
+    numbers |= {f"known, {name}": knows, f"resolved, {name}": resolved}
+    known[control].append(knows)
+    peaks[control].append(resolved - chance)
   because = f"read on the same zeros, {'; '.join(said)}."
-  if max(known) < 5 and max(peaks) < 1 > best:
+  clean = max(known[True]) < 5 and max(peaks[True]) < 1
+  if clean and max(peaks[False]) < 1:
     text = f"{because} Nor does any network on zeros: nothing is shown."
     return Verdict(status="needs more compute", because=text, numbers=numbers)
-  return verdict(max(known) < 5 and max(peaks) < 1, because, numbers)
+  return verdict(clean, because, numbers)
 
 
 def law(results) -> Verdict:
@@ -176,13 +176,14 @@ def operator(results) -> Verdict:
   of every seed must follow the power.
   """
   name, zeros = _most(results, "resolved", "peaks")
-  mean = lambda key: float(np.mean(_counts(zeros, "network", key, "peaks")))
-  resolved, chance, apart = mean("resolved"), mean("chance"), mean("apart")
+  resolved, chance, apart = (
+    _mean(zeros, key, "peaks") for key in ("resolved", "chance", "apart")
+  )
   fits = [row for row in zeros.formulas if row["kind"] == "network"]
   if not fits or not apart:
     raise trial.Missing(f"lines of {name}, and primes that it can tell apart")
   follows = all(_near(row) for row in fits)
-  r2 = float(np.mean(_counts(zeros, "network", "r2")))
+  r2 = _mean(zeros, "r2")
   formulas = ", ".join(
     f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})"
     for row in zeros.table
@@ -197,8 +198,8 @@ def operator(results) -> Verdict:
     "is waves of primes, not a short list of coefficients."
   )
   numbers = {"resolved": resolved, "apart": apart, "by chance": chance}
-  numbers["R2"] = r2
   holds = follows and resolved - chance >= apart / 2
+  numbers["R2"] = r2
   return _of_networks(results, [name], bool(holds), because, numbers)
 
 

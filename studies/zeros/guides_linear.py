@@ -4,7 +4,7 @@ What a network makes of its guides is worth what it adds to least squares of the
 same numbers: the guides of a spacing, how they erred before it, the spacings.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from primelens.analyses import anchors
@@ -33,36 +33,50 @@ def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   lags = sorted({min(lag, last) for lag in LAGS})
   pasts = [(errors, 0) for errors in (0, *lags)]
   pasts += [(lag, lag) for lag in lags]
-  found = [_anchor(design, moments, select_N, past) for past in pasts]
-  errors, spacings = pasts[int(np.argmin([one.nll for one in found]))]
-  said = f"{NAME}, {errors} errors" + f" and {spacings} spacings" * (
-    spacings > 0
-  )
-  return [
-    _anchor(design, moments, index_N, (0, 0), NAME),
-    _anchor(design, moments, index_N, (errors, spacings), said),
-  ]
+  fits = [_fit(design, moments, past) for past in pasts]
+  best = int(np.argmin([one.nll for one in _scored(design, fits, select_N)]))
+  return _scored(design, [fits[0]._replace(name=NAME), fits[best]], index_N)
 
 
-def _anchor(design, moments, index_N, past, name: str = "") -> anchors.Anchor:
-  """Returns the anchor that sees so many last errors and spacings."""
+class _Fit(NamedTuple):
+  name: str
+  parameters: int
+  weight_E: np.ndarray
+  variance: float
+
+
+def _fit(design, moments, past) -> _Fit:
+  """Returns least squares of so many last errors and spacings."""
   gram_ExE, moment_E, power, rows = moments
   chosen_E = design.columns(*past)
   weight_E = np.zeros(len(moment_E))
   weight_E[chosen_E] = np.linalg.lstsq(
     gram_ExE[np.ix_(chosen_E, chosen_E)], moment_E[chosen_E], rcond=None
   )[0]
+  errors, spacings = past
+  name = f"{NAME}, {errors} errors"
+  if spacings:
+    name += f" and {spacings} spacings"
   variance = (power - weight_E @ moment_E) / rows
-  guess_N = design.predict(index_N, weight_E)
-  error_N = design.truth(index_N) - guess_N
-  return anchors.Anchor(
-    name,
-    len(chosen_E) + 1,
-    index_N,
-    autoregression.gaussian_nll(error_N, variance),
-    1 + guess_N,
-    np.full(len(index_N), np.sqrt(variance)),
-  )
+  return _Fit(name, len(chosen_E) + 1, weight_E, variance)
+
+
+def _scored(design, fits: list[_Fit], index_N) -> list[anchors.Anchor]:
+  """Returns the fits as anchors, from one pass over the spacings."""
+  weight_ExP = np.stack([fit.weight_E for fit in fits], 1)
+  guess_PxN = design.predict(index_N, weight_ExP).T
+  truth_N = design.truth(index_N)
+  return [
+    anchors.Anchor(
+      fit.name,
+      fit.parameters,
+      index_N,
+      autoregression.gaussian_nll(truth_N - guess_N, fit.variance),
+      1 + guess_N,
+      np.full(len(index_N), np.sqrt(fit.variance)),
+    )
+    for fit, guess_N in zip(fits, guess_PxN, strict=True)
+  ]
 
 
 class Design:
@@ -120,9 +134,9 @@ class Design:
       power += float(truth_N @ truth_N)
     return gram, moment, power, len(own_N)
 
-  def predict(self, index_N, weight_E) -> np.ndarray:
+  def predict(self, index_N, weight_ExP) -> np.ndarray:
     return np.concatenate(
-      [self.rows(part_N) @ weight_E for part_N in _pieces(index_N)]
+      [self.rows(part_N) @ weight_ExP for part_N in _pieces(index_N)]
     )
 
 

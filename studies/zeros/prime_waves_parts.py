@@ -56,10 +56,11 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
     _, _, left_ExQ = reading.waves(
       mean_ExN, truth_N, stretch.ordinate_N[index_N], prime_Q
     )
-    count_E = reading.known(left_ExQ, mean_ExN, truth_N).sum(1)
+    r2_E = reading.r2(mean_ExN, truth_N)
+    count_E = reading.known(left_ExQ, r2_E).sum(1)
     found["context_known_SxT"][:, place] = count_E[:-1]
     found["filter_known_T"][place] = count_E[-1]
-    found["context_r2_SxT"][:, place] = reading.r2(mean_SxN, truth_N)
+    found["context_r2_SxT"][:, place] = r2_E[:-1]
   return found
 
 
@@ -100,8 +101,8 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
     _, _, left_SxQ = reading.waves(
       mean_SxN, part.truth_N, part.height_N, prime_Q
     )
-    known_SxCxQ[:, c] = reading.known(left_SxQ, mean_SxN, part.truth_N)
     r2_SxC[:, c] = reading.r2(mean_SxN, part.truth_N)
+    known_SxCxQ[:, c] = reading.known(left_SxQ, r2_SxC[:, c])
   # Known at this snapshot and at all after it.
   stays_SxCxQ = np.logical_and.accumulate(known_SxCxQ[:, ::-1], 1)[:, ::-1]
   first_SxQ = np.full((seeds, len(prime_Q)), np.nan)

@@ -15,7 +15,7 @@ LEVEL = 0.05
 KNOWN = 1 / 3
 
 
-def known(left_ExQ, mean_ExN, truth_N) -> np.ndarray:
+def known(left_ExQ, r2_E) -> np.ndarray:
   """Returns where less than a third of a wave is left, ExQ, of predictions
   that are better than the mean.
 
@@ -23,8 +23,7 @@ def known(left_ExQ, mean_ExN, truth_N) -> np.ndarray:
   prediction swings against the last spacing leaves little near the Nyquist
   frequency, and errors twice as large as the spacings' own spread.
   """
-  better_E = r2(mean_ExN, truth_N) > 0
-  return (left_ExQ < KNOWN) & better_E[:, None]
+  return (left_ExQ < KNOWN) & (r2_E[:, None] > 0)
 
 
 def r2(mean_ExN, truth_N) -> np.ndarray:
@@ -114,13 +113,13 @@ def record(read: Reading, e: int, mean_N, truth_N, prime_Q, law_Q) -> dict:
   amplitude_Q = read.amplitude_ExQ[e]
   judged_Q = ~np.isnan(read.max_t_ExQ[e])
   missed_Q = prime_Q[judged_Q & ~found_Q]
-  constant = np.ptp(mean_N) == 0
+  constant, r2_1 = np.ptp(mean_N) == 0, r2(mean_N[None], truth_N)
   return {
-    "r2": float(r2(mean_N[None], truth_N)[0]),
+    "r2": float(r2_1[0]),
     "primes": len(law_Q),
     "judged": int(judged_Q.sum()),
     "found": 0 if constant else int(found_Q.sum()),
-    "known": int(known(read.left_ExQ[[e]], mean_N[None], truth_N).sum()),
+    "known": int(known(read.left_ExQ[[e]], r2_1).sum()),
     "reach": int(missed_Q[0]) if len(missed_Q) else int(prime_Q[-1]),
     "correlation": _correlation(amplitude_Q, law_Q),
     "slope": float(amplitude_Q @ law_Q / (law_Q @ law_Q)),

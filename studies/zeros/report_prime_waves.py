@@ -17,11 +17,10 @@ _ABOUT = page.tag(
   " inputs, with max-T p-values as small as anyone's. A prime counts as known"
   " where less than a third of its wave is left by predictions better than the"
   " mean: knowing only the number of the last zero, and so its displacement,"
-  " leaves half or more. Second, by the"
-  " response to waves in the input: 1/|1 − H|² is the spectrum of zeros that a"
-  " predictor of"
-  " white errors believes in, and a prime is resolved where its peak is higher"
-  " than all between the primes.",
+  " leaves half or more. Second, by the response to waves in the input:"
+  " 1/|1 − H|² is the spectrum of zeros that a predictor of white errors"
+  " believes in, and a prime is resolved where its peak is higher than all"
+  " between the primes.",
 )
 
 
