@@ -11,8 +11,9 @@ import numpy as np
 from primelens.analyses import prime_lines
 from primelens.analyses import statistics
 
-# In resolutions: from any line, the zero of its main lobe being at 1; from the
-# own line, beyond its first side lobes; the own neighbourhood; and the step.
+# In resolutions: from any line, the zero of its main lobe being at 1 (on the
+# first side lobe of that line, which makes a null large rather than small);
+# from the own line, beyond its side lobes; the own neighbourhood; the step.
 CLEAR, ASIDE, REACH, _STEP = 1.5, 3.0, 20.0, 0.25
 _ROOM = 12  # places, at least, for a null: three resolutions
 
@@ -63,16 +64,16 @@ def beside(
   """Returns `draws` sets of frequencies near the given ones and off all lines.
 
   RxQ: 1.5 resolutions or more from every line in `line_A`, 3 to 20 from the
-  frequency itself, and NaN for all of a frequency that has no such room. The
-  null of a sequence with an order of its own, whose amplitudes differ by
-  frequency: each line beside its own neighbourhood.
+  frequency itself, and NaN for all of a frequency that has no such room. No
+  frequency is nearer to 0, the mean's, than to a line. The null of a sequence
+  with an order of its own, whose amplitudes differ by frequency: each line
+  beside its own neighbourhood.
   """
   rng = np.random.default_rng(seed)
   frequency_Q = np.asarray(frequency_Q, np.float64)
   width = resolution(height_N)
-  grid_F = np.arange(
-    frequency_Q.min() - REACH * width, frequency_Q.max(), _STEP * width
-  )
+  lowest = max(CLEAR * width, frequency_Q.min() - REACH * width)
+  grid_F = np.arange(lowest, frequency_Q.max(), _STEP * width)
   free_F = grid_F[distance(grid_F, line_A) >= CLEAR * width]
   beside_RxQ = np.full((draws, len(frequency_Q)), np.nan)
   for q, frequency in enumerate(frequency_Q):
@@ -83,6 +84,24 @@ def beside(
   return beside_RxQ
 
 
+def split(
+  of: Callable[[np.ndarray], np.ndarray],
+  frequency_Q: Any,
+  beside_RxQ: Any,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Returns what `of` gives at the frequencies ...xQ, and beside them ...xRxW.
+
+  And which of the Q frequencies are the W that `beside` found room for, Q.
+  `of` maps frequencies F to ...xF.
+  """
+  beside_RxQ = np.asarray(beside_RxQ, np.float64)
+  room_Q = ~np.isnan(beside_RxQ).any(0)
+  null_RxW = beside_RxQ[:, room_Q]
+  every = of(np.concatenate([np.asarray(frequency_Q), null_RxW.ravel()]))
+  own, null = every[..., : len(room_Q)], every[..., len(room_Q) :]
+  return own, null.reshape(*every.shape[:-1], *null_RxW.shape), room_Q
+
+
 def test(
   size: Callable[[np.ndarray], np.ndarray],
   frequency_Q: Any,
@@ -91,17 +110,14 @@ def test(
   """Returns the amplitudes ...xQ that `size` gives, with p-values of each.
 
   `size` maps frequencies F to ...xF, and `beside` made the null. The p-values
-  are corrected over the Q frequencies of a row (`statistics.max_t`).
+  are corrected over the Q frequencies of a row (`statistics.max_t`), and NaN in
+  a row of amplitudes that are no numbers.
   """
-  beside_RxQ = np.asarray(beside_RxQ, np.float64)
-  room_Q = ~np.isnan(beside_RxQ).any(0)
-  null_RxW = beside_RxQ[:, room_Q]
-  every = size(np.concatenate([np.asarray(frequency_Q), null_RxW.ravel()]))
-  amplitude = every[..., : len(room_Q)]
-  null = every[..., len(room_Q) :].reshape(*every.shape[:-1], *null_RxW.shape)
+  amplitude, null, room_Q = split(size, frequency_Q, beside_RxQ)
   p = np.full(amplitude.shape, np.nan)
   for row in np.ndindex(amplitude.shape[:-1] if room_Q.any() else (0,)):
-    p[(*row, room_Q)] = statistics.max_t(amplitude[row][room_Q], null[row])
+    if np.isfinite(amplitude[row]).all() and np.isfinite(null[row]).all():
+      p[(*row, room_Q)] = statistics.max_t(amplitude[row][room_Q], null[row])
   return Tested(amplitude, p, null)
 
 

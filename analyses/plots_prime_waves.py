@@ -18,19 +18,30 @@ _LEVEL = 0.05
 @style.styled
 def figure(result):
   """Returns the figure: spectra, amplitudes, what is known, heads, training."""
-  figure = style.new(16)
-  top, middle, low = style.parts(figure, (1.15, 1, 2.9))
+  figure = style.new(20)
+  top, middle, low = style.parts(figure, (1.15, 1, 3.9))
   _spectra(top.subplots(1, 1), result)
   amplitudes, left = middle.subplots(1, 2)
   _amplitudes(amplitudes, result)
   _left(left, result)
-  (scores, lines), (context, training), (states, heads) = low.subplots(3, 2)
-  _scores(scores, result, "known", "Primes known against the loss")
-  _scores(lines, result, "found", "Lines found: an echo of the inputs too")
-  _context(context, result)
-  _training(training, result)
-  _states(states, result)
-  _heads(heads, result)
+  axes = low.subplot_mosaic(
+    [
+      ["known", "lines"],
+      ["context", "steps"],
+      ["order", "states"],
+      ["heads", "heads"],
+    ]
+  )
+  stands, judged = int(result.stands_Q.sum()), result.table[0]["judged"]
+  title = "Primes known against the loss (crosses: beside)"
+  _scores(axes["known"], result, ("known", "beside"), stands, title)
+  title = "Lines found: an echo of the inputs too"
+  _scores(axes["lines"], result, ("found",), judged, title)
+  _context(axes["context"], result)
+  _steps(axes["steps"], result)
+  _training(axes["order"], result)
+  _states(axes["states"], result)
+  _heads(axes["heads"], result)
   return figure
 
 
@@ -140,20 +151,21 @@ def _rows(result, kind: str) -> list[int]:
   ]
 
 
-def _scores(axes, result, key: str, title: str):
+def _scores(axes, result, keys: tuple[str, ...], of: int, title: str):
+  """Draws counts against the loss, the second key's as crosses."""
   for kind, (colour, label) in KINDS.items():
     rows = [result.table[e] for e in _rows(result, kind)]
-    if rows:
+    for key, mark in zip(keys, "ox", strict=False):
       axes.plot(
         [row["nll_nats"] for row in rows],
         [row[key] for row in rows],
-        "o",
+        mark,
         color=colour,
         ms=5,
-        label=label,
+        label=label if rows and mark == "o" else None,
       )
   axes.set_xlabel(f"NLL ({style.NATS})")
-  axes.set_ylabel(f"primes {key}, of {len(result.prime_Q)}")
+  axes.set_ylabel(f"primes {keys[0]}, of {of}")
   axes.set_title(title)
   axes.legend(loc="best")
 
@@ -162,13 +174,9 @@ def _context(axes, result):
   if not len(result.context_T):
     style.note(axes, "one prediction per window")
     return
-  style.curves(
-    axes,
-    result.context_T,
-    result.context_known_SxT,
-    colour=style.BLUE,
-    label="network",
-  )
+  network = {"colour": style.BLUE, "label": "network"}
+  style.curves(axes, result.context_T, result.context_known_SxT, **network)
+  _beside(axes, result.context_T, result.context_beside_SxT, style.BLUE)
   axes.plot(
     result.context_T,
     result.filter_known_T,
@@ -177,16 +185,34 @@ def _context(axes, result):
     ms=3.5,
     label="AR of that order",
   )
+  _beside(axes, result.context_T, result.filter_beside_T[None], style.ORANGE)
   axes.set_xscale("log", base=2)
   axes.xaxis.set_major_formatter("{x:g}")
   axes.set_xlabel("spacings in sight")
-  axes.set_ylabel("primes known")
-  axes.set_title("By context")
+  axes.set_ylabel(f"primes known, of {result.context_stands_T.max()}")
+  axes.set_title("By context (dashed: frequencies beside them)")
   axes.legend(loc="best")
 
 
+def _steps(axes, result):
+  if not len(result.step_C):
+    style.note(axes, "no snapshots")
+    return
+  network = {"colour": style.BLUE, "label": "network"}
+  style.curves(axes, result.step_C, result.known_SxC, **network)
+  _beside(axes, result.step_C, result.beside_SxC, style.BLUE)
+  axes.set_xlabel("step")
+  axes.set_ylabel(f"primes known, of {int(result.stands_Q.sum())}")
+  axes.set_title("By training (dashed: frequencies beside them)")
+  axes.legend(loc="best")
+
+
+def _beside(axes, x_T, count_SxT, colour):
+  axes.plot(x_T, np.mean(count_SxT, 0), "--", color=colour, lw=1.1)
+
+
 def _training(axes, result):
-  """Draws when each prime came to stay, and the number known."""
+  """Draws when each prime came to stay."""
   if not len(result.step_C):
     style.note(axes, "no snapshots")
     return

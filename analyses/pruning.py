@@ -53,11 +53,12 @@ def _step(tree, column_N, target_N, damping: float):
     value_N, slope_QxN = expressions.gradients(tree, column_N)
     gram_QxQ = slope_QxN @ slope_QxN.T
     moment_Q = slope_QxN @ (target_N - value_N)
-  if not (np.isfinite(gram_QxQ).all() and np.isfinite(moment_Q).all()):
+    scale_Q = np.diag(gram_QxQ) + 1e-12 * np.trace(gram_QxQ) + 1e-300
+    damped_QxQ = gram_QxQ + damping * np.diag(scale_Q)
+  if not (np.isfinite(damped_QxQ).all() and np.isfinite(moment_Q).all()):
     return None
-  scale_Q = np.diag(gram_QxQ) + 1e-12 * np.trace(gram_QxQ) + 1e-300
   try:
-    return np.linalg.solve(gram_QxQ + damping * np.diag(scale_Q), moment_Q)
+    return np.linalg.solve(damped_QxQ, moment_Q)
   except np.linalg.LinAlgError:
     return None
 

@@ -63,7 +63,7 @@ def _analyses() -> settings.Settings:
     prime_waves=settings.PrimeWaves(
       spacings=8_000,
       part_spacings=2_000,
-      context_windows=1_000,
+      context_windows=3_000,
       response_windows=48,
       draws=20,
     ),

@@ -6,9 +6,9 @@ from primelens.studies import trial
 from primelens.studies.trial import Claim
 from primelens.studies.trial import Verdict
 from primelens.studies.trial import verdict
+from primelens.studies.zeros import prime_waves_law as law_lib
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
-import sympy
 
 SEVERAL = 3  # primes with a peak of their own
 
@@ -59,15 +59,20 @@ def _of_networks(results, names, holds: bool, because: str, numbers):
 
 
 def learned(results) -> Verdict:
-  """The network learned the primes: peaks of its own, beside a control's."""
-  name, zeros = _most(results, "known")
-  known = _counts(zeros, "network", "known")
+  """The network learned the primes: more of them than of the frequencies beside
+  them, than others know, and peaks of its own.
+
+  A predictor whose errors are small everywhere counts for little, beside the
+  primes as well: the count is a lower bound.
+  """
+  name, zeros = _most(results, "beyond")
+  beyond = _counts(zeros, "network", "beyond")
   peaks = _counts(zeros, "network", "resolved", "peaks")
   chance = _mean(zeros, "chance", "peaks")
   others = {
-    "fresh networks": _counts(zeros, "untrained", "known"),
-    "filters fitted on train": _counts(zeros, "filter", "known"),
-    "the sine kernel": _counts(zeros, "kernel", "known"),
+    "fresh networks": _counts(zeros, "untrained", "beyond"),
+    "filters fitted on train": _counts(zeros, "filter", "beyond"),
+    "the sine kernel": _counts(zeros, "kernel", "beyond"),
   }
   lines = _counts(zeros, "kernel", "found")
   which = next(
@@ -76,16 +81,20 @@ def learned(results) -> Verdict:
   at_most = ", ".join(f"{name} {max(n):.0f}" for name, n in others.items())
   because = (
     f"less than a third of the wave is left in the errors of {name} at "
-    f"{np.mean(known):.0f} of {len(zeros.prime_Q)} primes (at most: {at_most})."
-    f" As peaks of its own response it has {np.mean(peaks):.1f} "
-    f"({which or 'none'}; by chance {chance:.1f}); the others are a band that "
+    f"{_mean(zeros, 'known'):.0f} of {_mean(zeros, 'stands'):.0f} primes whose "
+    f"wave stands out and at {_mean(zeros, 'beside'):.0f} of as many "
+    f"frequencies beside them, a difference of {np.mean(beyond):.0f} (of"
+    f" others at most: {at_most}). As peaks of its own response it has "
+    f"{np.mean(peaks):.1f} ({which or 'none'}; by chance {chance:.1f}); the "
+    f"others are a band that "
     f"it does not tell apart. Lines in predictions are no evidence: a filter "
     f"that knows no primes has {np.mean(lines):.0f}, passed on from its inputs."
   )
-  numbers = {"known": float(np.mean(known)), "resolved": float(np.mean(peaks))}
-  numbers |= {f"known to {key}": max(value) for key, value in others.items()}
+  numbers = {"known": _mean(zeros, "known"), "resolved": float(np.mean(peaks))}
+  numbers |= {"beyond those beside": float(np.mean(beyond))}
+  numbers |= {f"beyond, {key}": max(value) for key, value in others.items()}
   numbers["lines of the sine kernel"] = float(np.mean(lines))
-  ahead = min(known) > max(max(value) for value in others.values())
+  ahead = min(beyond) > max(max(value) for value in others.values())
   holds = ahead and min(peaks) >= SEVERAL + chance
   return _of_networks(results, [name], bool(holds), because, numbers)
 
@@ -101,15 +110,16 @@ def controls(results) -> Verdict:
   for kind in ("cue", "shuffled"):
     runs += [(*item, True) for item in _control(results, kind)]
   for name, result, control in runs:
-    knows, lines = _mean(result, "known"), _mean(result, "found")
+    knows, lines = _mean(result, "beyond"), _mean(result, "found")
     resolved, chance = (
       _mean(result, key, "peaks") for key in ("resolved", "chance")
     )
     said.append(
-      f"{name} knows {knows:.0f} and resolves {resolved:.1f} (by chance"
+      f"{name} knows {knows:.0f} more primes than frequencies beside them and"
+      f" resolves {resolved:.1f} (by chance"
       f" {chance:.1f}), with {lines:.0f} lines in its predictions"
     )
-    numbers |= {f"known, {name}": knows, f"resolved, {name}": resolved}
+    numbers |= {f"beyond, {name}": knows, f"resolved, {name}": resolved}
     known[control].append(knows)
     peaks[control].append(resolved - chance)
   because = f"read on the same zeros, {'; '.join(said)}."
@@ -131,7 +141,7 @@ def law(results) -> Verdict:
   alone, whole = given("p"), given("p, x")
   if not alone or not whole:
     raise trial.Missing("`prime_waves` with more primes found")
-  row, best, all_of_it = alone[0], _best(alone), _best(whole)
+  row, best, all_of_it = alone[0], law_lib.best(alone), law_lib.best(whole)
   nets = [r for r in zeros.formulas if r["kind"] == "network"]
   said = (
     f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}."
@@ -149,23 +159,9 @@ def law(results) -> Verdict:
   )
   numbers = {"power": row["power"], "factor": row["factor"]}
   good = min(best["test_r2"], all_of_it["test_r2"]) > 0.9
-  return verdict(_near(row) and _falls(best) and good, because, numbers)
-
-
-def _best(rows) -> dict:
-  """Returns the formula with the least BIC on the primes it was shown."""
-  shown = rows[0]["found"] / 2
-  bic = lambda row: (
-    shown * np.log(row["train_mse"]) + row["complexity"] * np.log(shown)
+  return verdict(
+    law_lib.near(row) and law_lib.falls(best) and good, because, numbers
   )
-  return min(rows, key=bic)
-
-
-def _falls(row) -> bool:
-  """Returns whether a formula of p goes on as 1 / sqrt(p), from 1,000 to 4,000
-  within a tenth."""
-  at = lambda p: float(sympy.sympify(row["sympy"]).subs({"p": p}))
-  return bool(abs(2 * at(4_000) / at(1_000) - 1) < 0.1)
 
 
 def operator(results) -> Verdict:
@@ -182,7 +178,7 @@ def operator(results) -> Verdict:
   fits = [row for row in zeros.formulas if row["kind"] == "network"]
   if not fits or not apart:
     raise trial.Missing(f"lines of {name}, and primes that it can tell apart")
-  follows = all(_near(row) for row in fits)
+  follows = all(law_lib.near(row) for row in fits)
   r2 = _mean(zeros, "r2")
   formulas = ", ".join(
     f"{row['r2']:.3f} ({row['name'].rpartition(' ')[2]})"
@@ -210,22 +206,16 @@ def _power(row) -> str:
   )
 
 
-def _near(row) -> bool:
-  """Returns whether a power of p that is well known is the law's."""
-  error = row["power_error"]
-  return bool(abs(row["power"] + 0.5) < max(0.02, 3 * error) and error < 0.03)
-
-
 def memory(results) -> Verdict:
   """Memory holds ln p: primes known with slots and without, all else equal.
 
-  Of the plans that were run both ways, the one whose networks know most. Holds
-  where the seeds' intervals are disjoint in its favour; where they overlap
-  nothing is decided.
+  More than frequencies beside them. Of the plans that were run both ways, the
+  one whose networks know most. Holds where the seeds' intervals are disjoint in
+  its favour; where they overlap nothing is decided.
   """
   plans: dict[str, dict[bool, tuple]] = {}
   for name, result in _zeros(results):
-    known = _counts(result, "network", "known")
+    known = _counts(result, "network", "beyond")
     pair, held = plans.setdefault(result.plan, {}), result.memory != "none"
     if held not in pair or np.mean(known) > np.mean(pair[held][1]):
       pair[held] = name, known
@@ -239,12 +229,15 @@ def memory(results) -> Verdict:
     held: statistics.seed_interval(known) for held, (_, known) in pair.items()
   }
   said = "; ".join(
-    f"{pair[held][0]} ({'with' if held else 'without'} slots) knows "
-    f"{spread[held].estimate:.0f} "
+    f"{pair[held][0]} ({'with' if held else 'without'} slots) knows"
+    f" {spread[held].estimate:.0f} "
     f"[{spread[held].low:.0f}, {spread[held].high:.0f}]"
     for held in (True, False)
   )
-  because = f"of two runs that differ in the memory alone, {said} primes."
+  because = (
+    f"of two runs that differ in the memory alone, {said} more primes than "
+    "frequencies beside them."
+  )
   numbers = {
     "with memory": float(spread[True].estimate),
     "without": float(spread[False].estimate),

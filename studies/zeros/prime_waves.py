@@ -9,6 +9,8 @@ section 7.1.
 """
 
 import dataclasses
+import hashlib
+import json
 
 import numpy as np
 from primelens.analyses import prime_lines
@@ -24,6 +26,21 @@ from primelens.studies.zeros import program
 from primelens.tasks import primes
 
 CONTROLS = ("cue", "shuffled", "prime_gaps")
+# What a memory brings with it: its own fields, its mask and places, the losses
+# and the rate of its own.
+_MEMORY = (
+  *("memory", "slots", "slot_ids", "eval_slot_ids", "slot_content"),
+  *("permutation_warmup", "slot_keep", "diversity", "auxiliary"),
+  *("auxiliary_ramp", "orthogonality_ramp", "mask", "mask_slots"),
+  *("rotary_start", "max_positions", "slow_pattern", "slow_factor"),
+)
+_BOOKS = (
+  "seeds",
+  "first_seed",
+  "dispatch",
+  "checkpoint_every",
+  "snapshot_every",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +51,9 @@ class Result:
   filters, the explicit formula, controls. `amplitude_ExQ` are moduli of the
   waves in where the next zeros are put, for which `law_Q` is exact; `gain_ExQ`
   is the share of the truth's wave predicted in phase (1: all) and `left_ExQ`
-  the modulus of what is left, in those of the truth. `line_ExQ` are amplitudes
+  the modulus of what is left, in those of the truth, which stand out from those
+  beside them at `stands_Q`, the primes that are known or not. `line_ExQ` are
+  amplitudes
   of the predicted spacings themselves, as spec 7.1 reads them, with max-T
   p-values `max_t_ExQ` against frequencies beside the primes and off all lines
   (NaN where the primes leave no room for one).
@@ -43,16 +62,18 @@ class Result:
   spectrum of zeros, from their response to waves, in nats; `peaks` says which
   primes they resolve in it.
 
-  Parts of the network: `context_T` spacings behind a prediction (of random
-  windows) with the primes known `context_known_SxT` and `context_r2_SxT`,
-  beside filters of that order (`filter_known_T`); `step_C` snapshots with
-  `known_SxC`, `r2_SxC` and `first_SxQ`, the step from which on a prime stays
-  known (NaN: never); `head_SxLxHxQ` the gain that goes with a head;
-  `state_SxLxQ` the share of the variance of a layer's states at ln p,
-  `untrained_LxQ` of fresh networks; with max-T p-values of the change that a
-  head makes to the predictions' lines (`head_max_t_SxLxHxQ`) and of the states
-  (`state_max_t_SxLxQ`) against the same null. `formulas` are short ones for
-  amplitudes. `plan` is the same for runs that differ in their memory alone.
+  Parts of the network: `context_T` spacings behind a prediction with the primes
+  known `context_known_SxT` of those that stand out, `context_stands_T`, and
+  `context_r2_SxT`, and those of filters of that order (`filter_known_T`);
+  `step_C` snapshots with `known_SxC`, `r2_SxC` and `first_SxQ`, the step from
+  which on a prime stays known (NaN: never); `..._beside_...` count frequencies
+  beside the primes that would pass for known. `head_SxLxHxQ` is the gain that
+  goes with a head, `state_SxLxQ` the share of the variance of a layer's states
+  at ln p, `untrained_LxQ` of fresh networks; with max-T p-values of the change
+  that a head makes to the predictions' lines (`head_max_t_SxLxHxQ`) and of the
+  states (`state_max_t_SxLxQ`, `untrained_max_t_SxLxQ`) against the same null.
+  `formulas` are short ones for amplitudes. `plan` is the same for runs that
+  differ in their memory alone.
   """
 
   prime_Q: np.ndarray
@@ -60,6 +81,7 @@ class Result:
   amplitude_ExQ: np.ndarray
   gain_ExQ: np.ndarray
   left_ExQ: np.ndarray
+  stands_Q: np.ndarray
   line_ExQ: np.ndarray
   max_t_ExQ: np.ndarray
   table: tuple[dict, ...]
@@ -68,10 +90,14 @@ class Result:
   peaks: tuple[dict, ...]
   context_T: np.ndarray
   context_known_SxT: np.ndarray
+  context_beside_SxT: np.ndarray
   context_r2_SxT: np.ndarray
+  context_stands_T: np.ndarray
   filter_known_T: np.ndarray
+  filter_beside_T: np.ndarray
   step_C: np.ndarray
   known_SxC: np.ndarray
+  beside_SxC: np.ndarray
   r2_SxC: np.ndarray
   first_SxQ: np.ndarray
   head_SxLxHxQ: np.ndarray
@@ -79,6 +105,7 @@ class Result:
   state_SxLxQ: np.ndarray
   state_max_t_SxLxQ: np.ndarray
   untrained_LxQ: np.ndarray
+  untrained_max_t_SxLxQ: np.ndarray
   formulas: tuple[dict, ...]
   trained_on: str
   memory: str
@@ -105,15 +132,36 @@ def trained_on(experiment) -> str:
   return task.kind if task.kind == "zeros" else task.ensemble
 
 
-def plan(experiment) -> str:
-  """Returns what two runs have in common that differ in their memory alone."""
-  model, trunk, fit = experiment.model, experiment.model.trunk, experiment.fit
-  inputs = "residuals" if getattr(model, "residual", False) else "spacings"
+def plan(run) -> str:
+  """Returns what two runs have in common that differ in their memory alone.
+
+  In words, and as a digest of all of the config and of these settings but the
+  fields of memory, and those of the fit that change no network.
+  """
+  dump = dataclasses.asdict(run.experiment)
+  parts = {key: dump[key] for key in ("task", "model", "fit")}
+  parts["read"] = dataclasses.asdict(run.settings.prime_waves)
+  without = json.dumps(_without(parts, _MEMORY + _BOOKS), sort_keys=True)
+  digest = hashlib.sha256(without.encode()).hexdigest()[:12]
+  model, trunk, fit = parts["model"], parts["model"]["trunk"], parts["fit"]
+  inputs = "residuals" if model.get("residual") else "spacings"
   return (
-    f"{model.kind} network, {model.window} {inputs}, {trunk.positions} "
-    f"positions, {trunk.layers} layers of {trunk.width} with {trunk.heads} "
-    f"heads, {fit.steps:,} steps of {fit.batch_size} windows"
+    f"{model['kind']} network, {model['window']} {inputs}, "
+    f"{trunk['positions']} positions, {trunk['layers']} layers of "
+    f"{trunk['width']} with {trunk['heads']} heads, {fit['steps']:,} steps of "
+    f"{fit['batch_size']} windows ({digest})"
   )
+
+
+def _without(value, names):
+  """Returns nested dicts without the fields of these names."""
+  if not isinstance(value, dict):
+    return value
+  return {
+    key: _without(each, names)
+    for key, each in value.items()
+    if key not in names
+  }
 
 
 def run(run) -> Result:
@@ -128,14 +176,14 @@ def run(run) -> Result:
     stretch.height_N,
     prime_Q,
     line_A=explicit.lines(settings.limit),
+    floor=stretch.floor,
     draws=settings.draws,
     seed=settings.seed,
   )
   height = float(stretch.height_N.mean())
   law_Q = prime_lines.law(prime_Q, height)
   table = [
-    guess.record
-    | reading.record(read, e, guess.mean_N, stretch.truth_N, prime_Q, law_Q)
+    guess.record | reading.record(read, e, guess.mean_N, law_Q, prime_Q)
     for e, guess in enumerate(guesses)
   ]
   table += _planted(stretch, settings)
@@ -143,8 +191,9 @@ def run(run) -> Result:
     prime_Q=prime_Q,
     law_Q=law_Q,
     amplitude_ExQ=read.amplitude_ExQ,
-    gain_ExQ=read.gain_ExQ,
-    left_ExQ=read.left_ExQ,
+    gain_ExQ=read.knowledge.gain_ExQ,
+    left_ExQ=read.knowledge.left_ExQ,
+    stands_Q=read.knowledge.stands_Q,
     line_ExQ=read.line_ExQ,
     max_t_ExQ=read.max_t_ExQ,
     table=_filled(table),
@@ -156,7 +205,7 @@ def run(run) -> Result:
     formulas=law_lib.formulas(read, table, prime_Q, height, settings),
     trained_on=trained_on(run.experiment),
     memory=program.memory_name(run.experiment.model),
-    plan=plan(run.experiment),
+    plan=plan(run),
     height=height,
     spacings=len(stretch.truth_N),
     part_spacings=min(settings.part_spacings, len(stretch.truth_N)),
@@ -196,6 +245,7 @@ def _planted(stretch, settings) -> list[dict]:
     stretch.height_N,
     every_E,
     line_A=np.log(chosen_Q),
+    floor=stretch.floor,
     draws=settings.draws,
     seed=settings.seed,
   )

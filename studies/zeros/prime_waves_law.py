@@ -10,6 +10,7 @@ import numpy as np
 from primelens.analyses import prime_waves
 from primelens.analyses import symbolic
 from primelens.studies.zeros import prime_waves_reading as reading
+import sympy
 
 LEAST = 12  # primes found, for a search
 SHORT = 10  # the longest formula kept, given p alone
@@ -30,7 +31,7 @@ def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   p_Q = np.asarray(prime_Q, np.float64)
   x_Q = prime_waves.mean_spacing(height) * np.log(p_Q)
   rows = []
-  for e, row in enumerate(table[: len(read.amplitude_ExQ)]):
+  for e, row in enumerate(table[: len(read.max_t_ExQ)]):
     found_Q = read.max_t_ExQ[e] < reading.LEVEL
     wanted = row["kind"] in ("truth", "network", "filter", "adaptive")
     if not wanted or found_Q.sum() < LEAST:
@@ -85,3 +86,25 @@ def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
   ]
   front = symbolic.front(records, variance=float(np.var(size_Q[shown_Q])))
   return [record for record in front if record["complexity"] <= longest]
+
+
+def best(rows) -> dict:
+  """Returns the formula with the least BIC on the primes it was shown."""
+  shown = rows[0]["found"] / 2
+  bic = lambda row: (
+    shown * np.log(row["train_mse"]) + row["complexity"] * np.log(shown)
+  )
+  return min(rows, key=bic)
+
+
+def falls(row) -> bool:
+  """Returns whether a formula of p goes on as 1 / sqrt(p), from 1,000 to 4,000
+  within a tenth."""
+  at = lambda p: float(sympy.sympify(row["sympy"]).subs({"p": p}))
+  return bool(abs(2 * at(4_000) / at(1_000) - 1) < 0.1)
+
+
+def near(row) -> bool:
+  """Returns whether a power of p that is well known is the law's."""
+  error = row["power_error"]
+  return bool(abs(row["power"] + 0.5) < max(0.02, 3 * error) and error < 0.03)

@@ -16,7 +16,7 @@ from primelens.models import slots
 from primelens.models import spacing
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import heads as heads_lib
-from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.studies.zeros import prime_waves_known as known_lib
 
 _RESIDUAL = ("residual/post",)
 
@@ -78,8 +78,8 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
   mean_SxRxNxU = np.asarray(mean_SxRxNxU, np.float64)
   seeds, removals = mean_SxRxNxU.shape[:2]
   mean_ExN = mean_SxRxNxU.reshape(seeds * removals, -1)
-  _, gain_ExQ, _ = reading.waves(mean_ExN, part.truth_N, part.height_N, prime_Q)
-  gain_SxRxQ = gain_ExQ.reshape(seeds, removals, -1)
+  each = known_lib.waves(mean_ExN, part.truth_N, part.height_N, np.log(prime_Q))
+  gain_SxRxQ = each.gain_ExF.reshape(seeds, removals, -1)
   lost_SxRxQ = gain_SxRxQ[:, :1] - gain_SxRxQ[:, 1:]
   flat_SxRxN = mean_SxRxNxU.reshape(seeds, removals, -1)
   change_SxRxN = flat_SxRxN[:, :1] - flat_SxRxN[:, 1:]
@@ -163,10 +163,12 @@ def states(run, stretch, prime_Q) -> dict[str, Any]:
     return of("amplitude"), of("p")
 
   share_SxLxQ, p_SxLxQ = over(run.params_S)
+  fresh_SxLxQ, fresh_p_SxLxQ = over(run.untrained_S())
   return {
     "state_SxLxQ": share_SxLxQ,
     "state_max_t_SxLxQ": p_SxLxQ,
-    "untrained_LxQ": over(run.untrained_S())[0].mean(0),
+    "untrained_LxQ": fresh_SxLxQ.mean(0),
+    "untrained_max_t_SxLxQ": fresh_p_SxLxQ,
   }
 
 

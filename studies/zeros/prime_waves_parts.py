@@ -9,7 +9,8 @@ from primelens.analyses import autoregression
 from primelens.analyses import trees
 from primelens.models import checkpoints
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.studies.zeros import explicit
+from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 from primelens.tasks import windows
@@ -18,9 +19,10 @@ from primelens.tasks import windows
 def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   """Returns how many primes are known with so many spacings in sight.
 
-  One prediction of every random window per context: at regular places the
-  lines would have copies. A filter of the same order stands beside. Nothing
-  for a network that answers once per window, or whose memory reads all of it.
+  One prediction per context of every window, the windows one spacing apart:
+  further apart the lines would have copies. A filter of the same order stands
+  beside. Nothing for a network that answers once per window, or whose memory
+  reads all of it.
   """
   settings, model = run.settings.prime_waves, run.experiment.model
   seeds = trees.length(run.params_S)
@@ -32,48 +34,73 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   told = kind.endswith("leaky_as_published") or kind == "postfix"
   if told or not settings.context_windows:
     context_T = context_T[:0]
+  shape = seeds, len(context_T)
   found = {
     "context_T": context_T,
-    "context_known_SxT": np.zeros((seeds, len(context_T)), np.int64),
-    "context_r2_SxT": np.zeros((seeds, len(context_T))),
+    "context_known_SxT": np.zeros(shape, np.int64),
+    "context_beside_SxT": np.zeros(shape),
+    "context_r2_SxT": np.zeros(shape),
+    "context_stands_T": np.zeros(len(context_T), np.int64),
     "filter_known_T": np.zeros(len(context_T), np.int64),
+    "filter_beside_T": np.zeros(len(context_T)),
   }
+  for place, known in enumerate(_contexts(run, stretch, context_T, prime_Q)):
+    found["context_known_SxT"][:, place] = known.count_E[:-1]
+    found["context_beside_SxT"][:, place] = known.beside_E[:-1]
+    found["context_r2_SxT"][:, place] = known.r2_E[:-1]
+    found["context_stands_T"][place] = known.stands_Q.sum()
+    found["filter_known_T"][place] = known.count_E[-1]
+    found["filter_beside_T"][place] = known.beside_E[-1]
+  return found
+
+
+def _contexts(run, stretch, context_T, prime_Q):
+  """Yields what networks and a filter know with each context, S + 1 rows."""
   if not len(context_T):
-    return found
-  start_N = _random(run, stretch, settings)
-  window_NxT1 = windows.take(stretch.value_N, start_N, model.window)
+    return
+  start_N = _starts(run, stretch)
+  window_NxT1 = windows.take(
+    stretch.value_N, start_N, run.experiment.model.window
+  )
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
   train_N = residual_N[slice(*stretch.train)]
   filters = autoregression.fitted(train_N, int(context_T[-1]))
-  for place, context in enumerate(context_T):
+  for context in context_T:
     index_N = start_N + context
-    truth_N = stretch.value_N[index_N].astype(np.float64)
     phi_Q, _ = filters.order(int(context))
     filter_N = 1 + autoregression.predict(residual_N, phi_Q, index_N)
-    mean_SxN = mean_SxNxT[:, :, context - 1]
-    mean_ExN = np.concatenate([mean_SxN, filter_N[None]])
-    _, _, left_ExQ = reading.waves(
-      mean_ExN, truth_N, stretch.ordinate_N[index_N], prime_Q
+    yield _knowledge(
+      run,
+      stretch.floor,
+      np.concatenate([mean_SxNxT[:, :, context - 1], filter_N[None]]),
+      stretch.value_N[index_N].astype(np.float64),
+      stretch.ordinate_N[index_N],
+      prime_Q,
     )
-    r2_E = reading.r2(mean_ExN, truth_N)
-    count_E = reading.known(left_ExQ, r2_E).sum(1)
-    found["context_known_SxT"][:, place] = count_E[:-1]
-    found["filter_known_T"][place] = count_E[-1]
-    found["context_r2_SxT"][:, place] = r2_E[:-1]
-  return found
 
 
-def _random(run, stretch, settings) -> np.ndarray:
-  """Returns starts of random windows where the stretch is, and above it."""
-  length = run.experiment.model.window
+def _knowledge(run, floor: float, mean_ExN, truth_N, height_N, prime_Q):
+  settings = run.settings.prime_waves
+  return known_lib.knowledge(
+    mean_ExN,
+    truth_N,
+    height_N,
+    prime_Q,
+    line_A=explicit.lines(settings.limit),
+    floor=floor,
+    seed=settings.seed,
+  )
+
+
+def _starts(run, stretch) -> np.ndarray:
+  """Returns starts of windows, one after another from where the stretch is."""
   first, last = int(stretch.start_N[0]), len(stretch.value_N)
   if run.experiment.task.kind == "zeros":
     last = run.series.bounds("test")[1]
-  every_N = np.arange(first, last - length)
-  count = min(settings.context_windows, len(every_N))
-  rng = np.random.default_rng(settings.seed)
-  return np.sort(rng.choice(every_N, count, replace=False))
+  last -= run.experiment.model.window
+  count = run.settings.prime_waves.context_windows
+  return np.arange(first, min(first + count, last))
 
 
 def everywhere(run, window_NxT1) -> np.ndarray:
@@ -86,23 +113,29 @@ def everywhere(run, window_NxT1) -> np.ndarray:
 
 
 def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
-  """Returns the primes known at every snapshot, and when each came to stay."""
+  """Returns the primes known at every snapshot, and when each came to stay.
+
+  On all of the stretch: on a short one small errors pass for knowledge.
+  """
   folder = run.workdir / "snapshots"
   step_C = np.array(checkpoints.snapshot_steps(folder), np.int64)
-  part = stretch.part(run.settings.prime_waves.part_spacings)
   seeds = trees.length(run.params_S)
   shape = (seeds, len(step_C))
   known_SxCxQ = np.zeros((*shape, len(prime_Q)), bool)
-  r2_SxC = np.zeros(shape)
+  beside_SxC, r2_SxC = np.zeros(shape), np.zeros(shape)
   for c, step in enumerate(step_C):
     params_S = checkpoints.read_snapshot(folder, int(step), run.params_S)
-    _, mean_SxNxU = scoring.predictions(run, part.window_NxT1, params_S)
-    mean_SxN = mean_SxNxU.reshape(seeds, -1)
-    _, _, left_SxQ = reading.waves(
-      mean_SxN, part.truth_N, part.height_N, prime_Q
+    _, mean_SxNxU = scoring.predictions(run, stretch.window_NxT1, params_S)
+    known = _knowledge(
+      run,
+      stretch.floor,
+      mean_SxNxU.reshape(seeds, -1),
+      stretch.truth_N,
+      stretch.height_N,
+      prime_Q,
     )
-    r2_SxC[:, c] = reading.r2(mean_SxN, part.truth_N)
-    known_SxCxQ[:, c] = reading.known(left_SxQ, r2_SxC[:, c])
+    known_SxCxQ[:, c] = known.known_ExQ
+    beside_SxC[:, c], r2_SxC[:, c] = known.beside_E, known.r2_E
   # Known at this snapshot and at all after it.
   stays_SxCxQ = np.logical_and.accumulate(known_SxCxQ[:, ::-1], 1)[:, ::-1]
   first_SxQ = np.full((seeds, len(prime_Q)), np.nan)
@@ -112,6 +145,7 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
   return {
     "step_C": step_C,
     "known_SxC": known_SxCxQ.sum(-1),
+    "beside_SxC": beside_SxC,
     "r2_SxC": r2_SxC,
     "first_SxQ": first_SxQ,
   }

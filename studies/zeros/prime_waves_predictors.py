@@ -1,6 +1,7 @@
 """The stretch of zeros that is read, and all who predict its spacings."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from primelens.analyses import anchors
 from primelens.analyses import autoregression
 from primelens.analyses import determinantal
 from primelens.studies.zeros import explicit
+from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import program
 from primelens.studies.zeros import scoring
 from primelens.tasks import windows
@@ -27,7 +29,7 @@ class Stretch:
 
   `window_NxT1` score the targets `index_NxU` of `value_N`; filters are fitted
   on the spacings `train`. Flat, in the order of heights: `truth_N` at
-  `height_N`. `number` is that of the sequence's first zero.
+  `height_N`.
   """
 
   value_N: np.ndarray
@@ -44,6 +46,12 @@ class Stretch:
   @property
   def height_N(self) -> np.ndarray:
     return self.ordinate_N[self.index_NxU.ravel()]
+
+  @functools.cached_property
+  def floor(self) -> float:
+    """R2 of who knows the sine kernel and no primes."""
+    mean_N = _kernel(self, self.index_NxU.ravel()).mean_N
+    return float(known_lib.r2(mean_N[None], self.truth_N)[0])
 
   def part(self, spacings: int) -> "Stretch":
     """Returns the first windows, with `spacings` targets or a few more."""

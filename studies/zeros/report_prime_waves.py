@@ -3,6 +3,7 @@
 import numpy as np
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
+from primelens.studies.zeros import prime_waves_known as known
 from primelens.studies.zeros import prime_waves_reading as reading
 
 _ABOUT = page.tag(
@@ -14,10 +15,12 @@ _ABOUT = page.tag(
   " every prime, large ones too, and what is left of a wave in the errors says"
   " what was predicted of it. A line in the predictions alone proves nothing: a"
   " filter that knows the sine kernel and no primes passes on the waves of its"
-  " inputs, with max-T p-values as small as anyone's. A prime counts as known"
-  " where less than a third of its wave is left by predictions better than the"
-  " mean: knowing only the number of the last zero, and so its displacement,"
-  " leaves half or more. Second, by the response to waves in the input:"
+  " inputs, with max-T p-values as small as anyone's. A prime whose wave stands"
+  " out in the truth counts as known where less than a third of it is left by"
+  " predictions that explain more than the sine kernel's filter does. As errors"
+  " that are small everywhere leave little of any wave, the same is counted at"
+  " frequencies beside the primes and off all lines: only the difference speaks"
+  " of primes. Second, by the response to waves in the input:"
   " 1/|1 − H|² is the spectrum of zeros that a predictor of white errors"
   " believes in, and a prime is resolved where its peak is higher than all"
   " between the primes.",
@@ -44,7 +47,8 @@ def _table(result) -> page.Markup:
   rows = [row for row in result.table if row["kind"] != "planted"]
   table = page.table(
     (
-      *("predictions", "NLL, nats", "R²", "primes known", "lines found"),
+      *("predictions", "NLL, nats", "R²", "primes known", "beside them"),
+      "lines found",
       *("correlation with the law", "slope"),
     ),
     [
@@ -55,6 +59,7 @@ def _table(result) -> page.Markup:
         else page.number(row["nll_nats"]),
         page.number(row["r2"], digits=3),
         count(row, "known"),
+        count(row, "beside"),
         count(row, "found"),
         page.number(row["correlation"], digits=3),
         page.number(row["slope"], digits=3),
@@ -63,6 +68,9 @@ def _table(result) -> page.Markup:
     ],
     caption=f"{result.spacings:,} spacings from height {result.height:,.0f} on,"
     f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}."
+    f" Known are some of the {rows[0]['stands']:.0f} whose wave is at least"
+    f" {known.STANDS:.0f} times those beside it; beside them, how many of as"
+    " many frequencies off all lines would pass for known."
     f" Lines are counted among the {rows[0]['judged']:.0f} primes with room"
     " beside them for a null off all lines.",
     marked=[i for i, row in enumerate(rows) if row["kind"] == "network"],
@@ -118,8 +126,12 @@ def _where(result) -> page.Markup:
   found = lambda p_SxQ: (p_SxQ < reading.LEVEL).sum(-1)
   counts = lambda n_S: ", ".join(str(n) for n in n_S)
   rows = [
-    (f"states after layer {layer}", counts(found(p_SxQ)), "–")
-    for layer, p_SxQ in enumerate(np.moveaxis(result.state_max_t_SxLxQ, 1, 0))
+    (name.format(layer), counts(found(p_SxLxQ[:, layer])), "–")
+    for layer in range(result.state_max_t_SxLxQ.shape[1])
+    for name, p_SxLxQ in (
+      ("states after layer {}", result.state_max_t_SxLxQ),
+      ("the same, untrained", result.untrained_max_t_SxLxQ),
+    )
   ]
   layers, heads = result.head_max_t_SxLxHxQ.shape[1:3]
   for layer, head in np.ndindex(layers, heads):

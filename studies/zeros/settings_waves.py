@@ -12,9 +12,9 @@ class PrimeWaves:
   spacings: int = 20_000  # scored, one after another, from the start of test
   limit: int = 3_000  # primes below
   draws: int = 40  # sets of frequencies beside the primes
-  part_spacings: int = 4_000  # read without each head, in layers, at snapshots
+  part_spacings: int = 4_000  # read without each head and in layers
   contexts: tuple[int, ...] = (2, 4, 8, 16, 32, 64, 128, 256, 512)
-  context_windows: int = 4_000  # at random; as many spacings per context
+  context_windows: int = 8_000  # a spacing apart; as many per context
   orders: tuple[int, ...] = (3, 24, 64)  # of filters fitted on train
   explicit: tuple[int, ...] = (100, 1_000, 10_000)  # X of the formula
   response_windows: int = 256  # whose derivatives make the response

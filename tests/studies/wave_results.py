@@ -8,8 +8,10 @@ from zeros_results import anchors
 from zeros_results import BIG
 
 
-def _row(name, kind, **numbers):
-  return {"name": name, "kind": kind, "nll_nats": 0.0, "r2": 0.5} | numbers
+def _row(name, kind, known=0, beside=0, **numbers):
+  row = {"name": name, "kind": kind, "nll_nats": 0.0, "r2": 0.5}
+  row |= {"known": known, "beside": beside, "beyond": known - beside}
+  return row | {"stands": 420} | numbers
 
 
 def prime_waves(
@@ -19,6 +21,7 @@ def prime_waves(
   resolved=4,
   power=-0.5,
   fresh=100,
+  beside=0,
   plan="5,000 steps",
 ):
   """Returns the waves of one network beside filters that know little."""
@@ -36,7 +39,8 @@ def prime_waves(
     spacings=20_000,
     table=(
       *(
-        _row("network", "network", known=known + s, found=29) for s in range(3)
+        _row("network", "network", known=known + s, beside=beside, found=29)
+        for s in range(3)
       ),
       _row("untrained", "untrained", known=fresh, found=28),
       _row("3 lags of the sine kernel", "kernel", known=0, found=29),

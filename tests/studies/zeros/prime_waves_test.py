@@ -1,6 +1,7 @@
 import dataclasses
 import os
 import tempfile
+from types import SimpleNamespace
 from unittest import mock
 
 from absl.testing import absltest
@@ -9,7 +10,9 @@ import jax
 import numpy as np
 from primelens.analyses import plots
 from primelens.analyses import results
+from primelens.configs import zeros_long
 from primelens.models import fit
+from primelens.models import optimizer
 from primelens.models import spacing
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves
@@ -66,6 +69,7 @@ class ReadingTest(absltest.TestCase):
       self.height_N,
       self.prime_Q,
       line_A=explicit.lines(30),
+      floor=0.0,
       draws=20,
       seed=0,
     )
@@ -78,72 +82,58 @@ class ReadingTest(absltest.TestCase):
         for weight_Q in (np.ones(10), np.full(10, 0.5), np.arange(10) < 5)
       )
     )
-    np.testing.assert_allclose(found.gain_ExQ[0], 1, atol=1e-6)
-    np.testing.assert_allclose(found.gain_ExQ[1], 0.5, atol=1e-3)
-    np.testing.assert_allclose(found.left_ExQ[1], 0.5, atol=1e-3)
-    np.testing.assert_allclose(found.gain_ExQ[2, :5], 1, atol=0.15)
-    np.testing.assert_allclose(found.left_ExQ[2, 5:], 1, atol=0.3)
+    known = found.knowledge
+    np.testing.assert_allclose(known.gain_ExQ[0], 1, atol=1e-6)
+    np.testing.assert_allclose(known.gain_ExQ[1], 0.5, atol=1e-3)
+    np.testing.assert_allclose(known.left_ExQ[1], 0.5, atol=1e-3)
+    np.testing.assert_allclose(known.gain_ExQ[2, :5], 1, atol=0.15)
+    np.testing.assert_allclose(known.left_ExQ[2, 5:], 1, atol=0.3)
     self.assertTrue((found.max_t_ExQ[2, :5] < 0.05).all())
     self.assertTrue((found.max_t_ExQ[2, 5:] > 0.05).all())
     np.testing.assert_allclose(found.line_ExQ[0], 1e-3 / self.prime_Q, rtol=0.2)
 
   def test_record_of_a_prediction(self):
-    found = self._read(1 + 1e-3 * self.wave_NxQ[:, :4].sum(1))
     mean_N = 1 + 1e-3 * self.wave_NxQ[:, :4].sum(1)
-    truth_N = 1 + 1e-3 * self.wave_NxQ.sum(1)
+    found = self._read(mean_N)
     law_Q = 1e-3 / self.prime_Q
-    row = reading.record(found, 0, mean_N, truth_N, self.prime_Q, law_Q)
-    self.assertEqual((row["found"], row["known"]), (4, 4))
+    row = reading.record(found, 0, mean_N, law_Q, self.prime_Q)
+    self.assertEqual((row["found"], row["known"], row["stands"]), (4, 4, 10))
+    self.assertEqual(row["beyond"], 4 - row["beside"])
     self.assertEqual(row["reach"], 11)
     whole = np.sum(1 / self.prime_Q**2.0)
     share = np.sum(1 / self.prime_Q[:4] ** 2.0) / whole
     self.assertAlmostEqual(row["r2"], share, delta=0.02)
 
+  def test_nothing_is_reached_where_nothing_is_judged(self):
+    mean_N = 1 + 1e-3 * self.wave_NxQ.sum(1)
+    found = self._read(mean_N)
+    blind = found._replace(max_t_ExQ=np.full_like(found.max_t_ExQ, np.nan))
+    law_Q = 1e-3 / self.prime_Q
+    row = reading.record(blind, 0, mean_N, law_Q, self.prime_Q)
+    self.assertEqual((row["judged"], row["found"], row["reach"]), (0, 0, 0))
 
-class PrimeFreeTest(absltest.TestCase):
-  """Predictors that read nothing have half or more of every wave left."""
 
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    ordinate_N = zeros_computed.compute(FIRST, 4_001)
-    cls.height_N = ordinate_N[:-1]
-    cls.truth_N = np.diff(zeros.unfold(ordinate_N))
-    cls.prime_Q = primes.below(100)
+class PlanTest(absltest.TestCase):
+  def _plan(self, mode, **fit_changes):
+    experiment = zeros_long.get_config(mode)
+    for name, value in fit_changes.items():
+      setattr(experiment.fit, name, value)
+    run = SimpleNamespace(experiment=experiment, settings=experiment.analyses)
+    return prime_waves.plan(run)
 
-  def _left(self, mean_N):
-    _, _, left_ExQ = reading.waves(
-      mean_N[None], self.truth_N, self.height_N, self.prime_Q
-    )
-    return left_ExQ[0]
+  def test_is_one_with_memory_and_without(self):
+    self.assertEqual(self._plan("none"), self._plan("memory_blind"))
+    self.assertEqual(self._plan("none", seeds=7), self._plan("none"))
 
-  def test_constants_leave_all_whatever_they_say(self):
-    for value in (0.0, 0.4, 1.0):
-      left_Q = self._left(np.full(4_000, value))
-      np.testing.assert_allclose(left_Q, 1, atol=0.02)
-
-  def test_noise_leaves_more_than_half(self):
-    for spread in (0.2, 0.8):
-      noise_N = np.random.default_rng(0).normal(1, spread, 4_000)
-      self.assertGreater(self._left(noise_N).min(), 0.5)
-
-  def test_swinging_against_the_last_spacing_is_no_knowledge(self):
-    # H = 1 at the Nyquist frequency, ln p = pi / d, at any other's cost.
-    residual_N = self.truth_N - 1
-    against_N = 1 - np.append(0, residual_N[:-1])
-    prime_Q = primes.below(700)
-    _, _, left_1xQ = reading.waves(
-      against_N[None], self.truth_N, self.height_N, prime_Q
-    )
-    self.assertLess(left_1xQ[0, -40:].mean(), 0.5)
-    r2_1 = reading.r2(against_N[None], self.truth_N)
-    self.assertLess(r2_1[0], 0)
-    self.assertEqual(reading.known(left_1xQ, r2_1).sum(), 0)
-    best_1 = reading.r2(self.truth_N[None], self.truth_N)
-    self.assertEqual(reading.known(0 * left_1xQ, best_1).sum(), len(prime_Q))
-
-  def test_the_truth_leaves_nothing(self):
-    np.testing.assert_allclose(self._left(self.truth_N), 0, atol=1e-6)
+  def test_is_another_with_another_optimizer_or_other_data(self):
+    plan = self._plan("none")
+    self.assertNotEqual(self._plan("none", steps=11), plan)
+    slow = optimizer.Config(rate=1e-4)
+    self.assertNotEqual(self._plan("none", optimizer=slow), plan)
+    run = SimpleNamespace(experiment=zeros_long.get_config("none"))
+    run.settings = run.experiment.analyses
+    run.experiment.task.recent = 1_000
+    self.assertNotEqual(prime_waves.plan(run), plan)
 
 
 class PredictorsTest(absltest.TestCase):
@@ -210,7 +200,8 @@ class PrimeWavesTest(absltest.TestCase):
   def test_the_truth_has_all_of_its_waves(self):
     np.testing.assert_allclose(self.result.gain_ExQ[0], 1, atol=1e-6)
     np.testing.assert_allclose(self.result.left_ExQ[0], 0, atol=1e-6)
-    self.assertEqual(self.result.table[0]["known"], 15)
+    self.assertEqual(self.result.table[0]["known"], self.result.stands_Q.sum())
+    self.assertGreaterEqual(self.result.stands_Q.sum(), 12)
 
   def test_planted_waves_are_found(self):
     self.assertEqual(self.result.table[-1]["found"], 3)
@@ -224,6 +215,9 @@ class PrimeWavesTest(absltest.TestCase):
       self.result.state_SxLxQ.mean(0), self.result.untrained_LxQ
     )
     self.assertEqual(self.result.state_max_t_SxLxQ.shape, (2, 2, 15))
+    np.testing.assert_array_equal(
+      self.result.state_max_t_SxLxQ, self.result.untrained_max_t_SxLxQ
+    )
     self.assertEqual(self.result.head_max_t_SxLxHxQ.shape, (2, 2, 2, 15))
 
   def test_shapes(self):

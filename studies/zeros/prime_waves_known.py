@@ -1,0 +1,118 @@
+"""Which primes a predictor knows: what is left of their waves in its errors."""
+
+from typing import NamedTuple
+
+import numpy as np
+from primelens.analyses import line_nulls
+from primelens.analyses import prime_lines
+from primelens.analyses import prime_waves
+from primelens.analyses import regression
+
+KNOWN = 1 / 3  # of a wave's modulus, in the errors
+STANDS = 3.0  # times the waves beside it: a wave that can be known or not
+_BESIDE = 4  # frequencies beside every prime, for the count there
+
+
+def r2(mean_ExN, truth_N) -> np.ndarray:
+  """Returns R2 of every sequence of predictions: E."""
+  return regression.r2(np.asarray(truth_N)[None], np.asarray(mean_ExN), axis=-1)
+
+
+class Waves(NamedTuple):
+  """Waves of E predictions and of the truth, complex, at F frequencies."""
+
+  own_ExF: np.ndarray
+  true_F: np.ndarray
+
+  @property
+  def amplitude_ExF(self) -> np.ndarray:
+    return np.abs(self.own_ExF)
+
+  @property
+  def gain_ExF(self) -> np.ndarray:
+    """The share of the truth's wave that is predicted in phase."""
+    in_phase_ExF = (self.own_ExF * self.true_F.conj()).real
+    return in_phase_ExF / np.abs(self.true_F) ** 2
+
+  @property
+  def left_ExF(self) -> np.ndarray:
+    """What is left of the truth's wave, as a share of its modulus."""
+    return np.abs(self.true_F - self.own_ExF) / np.abs(self.true_F)
+
+
+def waves(mean_ExN, truth_N, height_N, frequency_F) -> Waves:
+  """Returns the waves in where the next zeros are put.
+
+  `prime_lines.displacements`, after every predictor is given the truth's mean:
+  who says 0 puts each zero on the one before, which has all of the waves.
+  """
+  gap_N = prime_waves.mean_spacing(height_N)
+  mean_ExN = np.asarray(mean_ExN, np.float64)
+  offset_E = mean_ExN.mean(-1) - np.mean(truth_N)
+  wave = prime_lines.displacements(
+    np.concatenate([mean_ExN - offset_E[:, None], np.asarray(truth_N)[None]]),
+    height_N,
+    gap_N,
+    frequency_F,
+  )
+  return Waves(wave[:-1], wave[-1])
+
+
+class Knowledge(NamedTuple):
+  """Which of Q primes E predictors know, and how many by chance.
+
+  Judged are the primes whose wave in the truth stands out, `stands_Q`: three
+  times the waves beside it. `beside_E` counts, on average, how many of as many
+  frequencies beside these primes and off all lines would pass for known.
+  """
+
+  left_ExQ: np.ndarray
+  gain_ExQ: np.ndarray
+  amplitude_ExQ: np.ndarray
+  known_ExQ: np.ndarray
+  stands_Q: np.ndarray
+  beside_E: np.ndarray
+  r2_E: np.ndarray
+
+  @property
+  def count_E(self) -> np.ndarray:
+    return self.known_ExQ.sum(-1)
+
+
+def knowledge(
+  mean_ExN, truth_N, height_N, prime_Q, *, line_A, floor: float, seed: int
+) -> Knowledge:
+  """Returns where less than a third of a prime's wave is left in the errors.
+
+  Small errors leave little of any wave, and |1 - H| is small in one band at the
+  price of others (a prediction that swings against the last spacing has H = 1
+  at the Nyquist frequency). So the same is counted beside the primes; and who
+  explains no more than a predictor without primes knows none: R2 must exceed
+  the `floor`, that of the sine kernel's filter at the same spacings.
+  """
+  log_Q = np.log(np.asarray(prime_Q, np.float64))
+  beside_RxQ = line_nulls.beside(
+    log_Q, line_A, height_N, draws=_BESIDE, seed=seed
+  )
+
+  def own_and_true(frequency_F):
+    each = waves(mean_ExN, truth_N, height_N, frequency_F)
+    return np.concatenate([each.own_ExF, each.true_F[None]])
+
+  at, beside, room_Q = line_nulls.split(own_and_true, log_Q, beside_RxQ)
+  own, off = Waves(at[:-1], at[-1]), Waves(beside[:-1], beside[-1])
+  stands_Q = room_Q.copy()
+  around_W = np.sqrt(np.mean(np.abs(off.true_F) ** 2, 0))
+  stands_Q[room_Q] = np.abs(own.true_F[room_Q]) > STANDS * around_W
+  r2_E = r2(mean_ExN, truth_N)
+  able_E = r2_E > floor
+  passes = off.left_ExF[..., stands_Q[room_Q]] < KNOWN
+  return Knowledge(
+    left_ExQ=own.left_ExF,
+    gain_ExQ=own.gain_ExF,
+    amplitude_ExQ=own.amplitude_ExF,
+    known_ExQ=(own.left_ExF < KNOWN) & stands_Q & able_E[:, None],
+    stands_Q=stands_Q,
+    beside_E=able_E * passes.sum((1, 2)) / _BESIDE,
+    r2_E=r2_E,
+  )

@@ -1,0 +1,93 @@
+from absl.testing import absltest
+import numpy as np
+from primelens.analyses import autoregression
+from primelens.analyses import determinantal
+from primelens.studies.zeros import explicit
+from primelens.studies.zeros import prime_waves_known as known_lib
+from primelens.tasks import primes
+from primelens.tasks import zeros
+from primelens.tasks import zeros_computed
+
+FIRST, COUNT, BEFORE = 1_900_001, 4_000, 64
+
+
+class KnownTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    ordinate_N = zeros_computed.compute(FIRST, COUNT + BEFORE + 1)
+    cls.value_N = np.diff(zeros.unfold(ordinate_N))
+    cls.ordinate_N = ordinate_N[:-1]
+    cls.index_N = np.arange(BEFORE, len(cls.value_N))
+    cls.truth_N = cls.value_N[BEFORE:]
+    cls.height_N = cls.ordinate_N[BEFORE:]
+    moments = determinantal.spacing_moments(20)
+    kernel = autoregression.yule_walker(moments.autocovariance_Q)
+    cls.kernel_N = cls._filtered(kernel.order(20)[0])
+
+  @classmethod
+  def _filtered(cls, phi_Q):
+    guess_N = autoregression.predict(cls.value_N - 1, phi_Q, cls.index_N)
+    return 1 + guess_N
+
+  def _known(self, *means, limit=700):
+    return known_lib.knowledge(
+      np.array(means),
+      self.truth_N,
+      self.height_N,
+      primes.below(limit),
+      line_A=explicit.lines(limit),
+      floor=known_lib.r2(self.kernel_N[None], self.truth_N)[0],
+      seed=0,
+    )
+
+  def test_constants_leave_all_whatever_they_say(self):
+    constants = [np.full(COUNT, value) for value in (0.0, 0.4, 1.0)]
+    found = self._known(*constants, limit=100)
+    np.testing.assert_allclose(found.left_ExQ, 1, atol=0.02)
+    self.assertEqual(found.count_E.tolist(), [0, 0, 0])
+
+  def test_noise_leaves_more_than_half(self):
+    rng = np.random.default_rng(0)
+    noise = [rng.normal(1, spread, COUNT) for spread in (0.2, 0.8)]
+    self.assertGreater(self._known(*noise, limit=100).left_ExQ.min(), 0.5)
+
+  def test_a_filter_on_the_last_spacing_knows_nothing(self):
+    # H = 1 at the Nyquist frequency, ln p = pi / d, at any other's cost; R2
+    # of -0.68 is above 0.
+    swings = [self._filtered([phi]) for phi in (-0.68, -1.0)]
+    found = self._known(*swings, self.kernel_N)
+    left_ExQ = found.left_ExQ[:2, found.stands_Q]
+    self.assertGreater((left_ExQ < known_lib.KNOWN).sum(1).min(), 10)
+    self.assertEqual(found.count_E.tolist(), [0, 0, 0])
+    self.assertEqual(found.beside_E.tolist(), [0, 0, 0])
+
+  def test_small_errors_count_beside_the_primes_as_well(self):
+    # Of errors that are white, and of what the primes to 1,000 leave.
+    rng = np.random.default_rng(0)
+    white_N = self.truth_N + rng.normal(0, 0.01, COUNT)
+    number_N = FIRST + self.index_N
+    formula_N = explicit.spacings(self.height_N, number_N, 1_000)
+    found = self._known(white_N, formula_N)
+    stands = found.stands_Q.sum()
+    self.assertEqual(found.count_E[0], stands)
+    self.assertGreater(found.beside_E[0], 0.8 * stands)
+    self.assertBetween(found.count_E[1], 0.3 * stands, 0.9 * stands)
+    self.assertLess(found.beside_E[1], 0.7 * found.count_E[1])
+
+  def test_the_truth_leaves_nothing(self):
+    found = self._known(self.truth_N, limit=100)
+    np.testing.assert_allclose(found.left_ExQ, 0, atol=1e-6)
+    self.assertEqual(found.count_E[0], found.stands_Q.sum())
+    self.assertEqual(found.beside_E[0], found.stands_Q.sum())
+
+  def test_waves_stand_out_where_there_is_a_line(self):
+    # Shuffled, the spacings keep no line for anybody to know.
+    self.assertGreater(self._known(self.truth_N).stands_Q.mean(), 0.9)
+    self.truth_N = np.random.default_rng(0).permutation(self.truth_N)
+    self.height_N = self.ordinate_N[0] + np.cumsum(self.truth_N) / 2
+    self.assertLess(self._known(self.truth_N).stands_Q.mean(), 0.2)
+
+
+if __name__ == "__main__":
+  absltest.main()
