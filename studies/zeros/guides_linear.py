@@ -22,7 +22,9 @@ def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   s_n - 1 is a linear function of the guides of s_n; and of these with the last
   errors of each guess, or with errors and spacings, as many as is best at
   `select_N` and at most the longest past in a window of the network. By least
-  squares where training windows are drawn; sigma is the error there.
+  squares where training windows are drawn. Sigma is the error at `select_N`:
+  on the heights of train it is too small for those above them, and a network
+  that knows its sigma would seem to know more spacings.
   """
   model = run.experiment.model
   if model.kind != "guided" or not model.guesses:
@@ -34,20 +36,21 @@ def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   pasts = [(errors, 0) for errors in (0, *lags)]
   pasts += [(lag, lag) for lag in lags]
   fits = [_fit(design, moments, past) for past in pasts]
-  best = int(np.argmin([one.nll for one in _scored(design, fits, select_N)]))
-  return _scored(design, [fits[0]._replace(name=NAME), fits[best]], index_N)
+  variance_P = np.mean(_errors(design, fits, select_N)[0] ** 2, 1)
+  best = int(np.argmin(variance_P))
+  fits[0] = fits[0]._replace(name=NAME)
+  return _anchors(design, [fits[0], fits[best]], variance_P[[0, best]], index_N)
 
 
 class _Fit(NamedTuple):
   name: str
   parameters: int
   weight_E: np.ndarray
-  variance: float
 
 
 def _fit(design, moments, past) -> _Fit:
   """Returns least squares of so many last errors and spacings."""
-  gram_ExE, moment_E, power, rows = moments
+  gram_ExE, moment_E = moments
   chosen_E = design.columns(*past)
   weight_E = np.zeros(len(moment_E))
   weight_E[chosen_E] = np.linalg.lstsq(
@@ -57,25 +60,30 @@ def _fit(design, moments, past) -> _Fit:
   name = f"{NAME}, {errors} errors"
   if spacings:
     name += f" and {spacings} spacings"
-  variance = (power - weight_E @ moment_E) / rows
-  return _Fit(name, len(chosen_E) + 1, weight_E, variance)
+  return _Fit(name, len(chosen_E) + 1, weight_E)
 
 
-def _scored(design, fits: list[_Fit], index_N) -> list[anchors.Anchor]:
-  """Returns the fits as anchors, from one pass over the spacings."""
+def _errors(design, fits: list[_Fit], index_N) -> tuple[np.ndarray, np.ndarray]:
+  """Returns errors and guesses of the fits, PxN, from one pass."""
   weight_ExP = np.stack([fit.weight_E for fit in fits], 1)
   guess_PxN = design.predict(index_N, weight_ExP).T
-  truth_N = design.truth(index_N)
+  return design.truth(index_N) - guess_PxN, guess_PxN
+
+
+def _anchors(design, fits, variance_P, index_N) -> list[anchors.Anchor]:
+  error_PxN, guess_PxN = _errors(design, fits, index_N)
   return [
     anchors.Anchor(
       fit.name,
       fit.parameters,
       index_N,
-      autoregression.gaussian_nll(truth_N - guess_N, fit.variance),
+      autoregression.gaussian_nll(error_N, variance),
       1 + guess_N,
-      np.full(len(index_N), np.sqrt(fit.variance)),
+      np.full(len(index_N), np.sqrt(variance)),
     )
-    for fit, guess_N in zip(fits, guess_PxN, strict=True)
+    for fit, variance, error_N, guess_N in zip(
+      fits, variance_P, error_PxN, guess_PxN, strict=True
+    )
   ]
 
 
@@ -122,17 +130,16 @@ class Design:
       ]
     )
 
-  def moments(self) -> tuple[Any, ...]:
-    """Returns Gram matrix, moments, power of the target, and rows of train."""
+  def moments(self) -> tuple[Any, Any]:
+    """Returns the Gram matrix and the moments of the target on train."""
     first, last = self.drawn
     own_N = np.arange(first + 1 + self.lags, last)
-    gram, moment, power = 0.0, 0.0, 0.0
+    gram, moment = 0.0, 0.0
     for part_N in _pieces(own_N):
       told_NxE, truth_N = self.rows(part_N), self.truth(part_N)
       gram = gram + told_NxE.T @ told_NxE
       moment = moment + told_NxE.T @ truth_N
-      power += float(truth_N @ truth_N)
-    return gram, moment, power, len(own_N)
+    return gram, moment
 
   def predict(self, index_N, weight_ExP) -> np.ndarray:
     return np.concatenate(

@@ -34,13 +34,13 @@ def contributions(tables) -> page.Markup:
   table = page.table(
     (
       *("run", "guides", "parameters", "NLL", "R²", "minus untrained"),
-      *("minus no guides", "minus least squares", "minus adaptive anchor"),
-      "it is",
+      *("minus no guides", "least squares, R²", "minus least squares"),
+      *("minus adaptive anchor", "it is"),
     ),
     [_row(run, found[run], found) for run in ranked],
     caption="NLL and its changes in nats per spacing on test; 95 % intervals"
     " over seeds and blocks, of 'minus no guides' over blocks of heights.",
-    text=(0, 1, 9),
+    text=(0, 1, 10),
   )
   return page.join([page.tag("p", NOTE), table])
 
@@ -58,6 +58,7 @@ def _row(run, result, found):
     page.number(model["r2"], digits=3),
     _minus(untrained),
     _beside(result, found),
+    page.number(linear["r2"], digits=3) if linear else "–",
     _minus(linear) if linear else "–",
     _minus(anchor) if anchor else "–",
     page.badge(standing, report_losses.STANDING[standing]) if anchor else "–",

@@ -182,6 +182,13 @@ class PruningTest(absltest.TestCase):
     self.assertEqual(pruning.refit(tree, COLUMN_N, zero_N), tree)
     self.assertEqual(pruning.mse(tree, COLUMN_N, zero_N), np.inf)
 
+  def test_a_slope_too_steep_to_be_damped_has_no_step(self):
+    # Squares of slopes just below the largest number, and ten times that.
+    tree = expressions.parse("1 + 1*a")
+    column_N = {"a": 4e153 * COLUMN_N["a"]}
+    self.assertIsNotNone(pruning._step(tree, column_N, np.zeros(8), 0.0))
+    self.assertIsNone(pruning._step(tree, column_N, np.zeros(8), 10.0))
+
   def test_spare_nodes_go(self):
     column_N = {
       name: np.random.default_rng(seed).uniform(0.5, 1.5, 200)
