@@ -42,7 +42,7 @@ def claims(ledger: trial.Ledger) -> page.Markup:
   )
   cards: dict[bool, list[page.Markup]] = {True: [], False: []}
   for row in ledger.rows:
-    cards[trial.absent(row)].append(_claim(row))
+    cards[row.get("absent", False)].append(_claim(row))
   parts = [page.tag("div", *counted, class_="tally"), note, *cards[False]]
   if cards[True]:
     title = f"Claims whose results are not at hand ({len(cards[True])})"

@@ -12,16 +12,17 @@ Status = Literal[
 ]
 
 
-_ABSENT = "The result it needs is not at hand"
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict:
-  """A status, the sentence that justifies it, and the numbers behind it."""
+  """A status, the sentence that justifies it, and the numbers behind it.
+
+  `absent` says that nothing was decided for want of a result.
+  """
 
   status: Status
   because: str
   numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  absent: bool = False
 
   def __post_init__(self):
     if self.status not in get_args(Status):
@@ -66,14 +67,10 @@ def ledger(claims: tuple[Claim, ...], results) -> Ledger:
         "status": verdict.status,
         "because": verdict.because,
         "numbers": dict(verdict.numbers),
+        "absent": verdict.absent,
       }
     )
   return Ledger(rows=tuple(rows))
-
-
-def absent(row: Mapping[str, Any]) -> bool:
-  """Returns whether a record of a ledger was undecided for want of a result."""
-  return row["because"].startswith(_ABSENT)
 
 
 class Missing(LookupError):
@@ -127,7 +124,8 @@ def _decide(claim: Claim, results) -> Verdict:
   except Missing as missing:
     return Verdict(
       status="needs more compute",
-      because=f"{_ABSENT}: {missing}.",
+      because=f"The result it needs is not at hand: {missing}.",
+      absent=True,
     )
 
 

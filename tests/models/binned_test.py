@@ -123,7 +123,8 @@ class RecurrentTest(absltest.TestCase):
     params, x_BxT = parameters(config), inputs()
     whole = outputs(config, params, x_BxT)
     part = outputs(config, params, x_BxT[:, :8])
-    np.testing.assert_allclose(part, whole[:, :8], rtol=1e-5, atol=1e-6)
+    # Two shapes are two programs: float32 sums in another order.
+    np.testing.assert_allclose(part, whole[:, :8], rtol=1e-5, atol=4e-6)
 
   def test_sites_are_refused(self):
     config = tiny("rmt")
