@@ -38,18 +38,20 @@ def _planted(params, x_BxT, *, edits=None, sites=()):
   )
   # Weights that look at nothing, whatever the scores.
   weight_TxT = jnp.tril(jnp.ones((T, T))) / jnp.arange(1, T + 1)[:, None]
-  # Zero by way of the window, as a network's queries are. Of zeros that do not
-  # depend on it one call in some returns NaN (a loop whose turns are all alike,
-  # compiled by jax 0.12.0.1 for CPUs); numbers other than zero are as expected.
-  zero = params["scale"] * 0 * x_BxT[0, 0] * jnp.ones((1, 1, T, 3, 4))
+  # Queries and keys at right angles, whose products are zero. (Of tensors that
+  # are zero everywhere one call in some returns NaN, compiled by jax 0.12.0.1
+  # for CPUs; no network has such.)
+  each_TxHxDh = params["scale"] * x_BxT[0, :, None, None] * jnp.ones((T, 3, 4))
+  axis_2x1x1xDh = jnp.asarray([[[[1.0, 1.0, 0, 0]]], [[[0, 0, 1.0, 1.0]]]])
+  query, key = each_TxHxDh[None, None, None] * axis_2x1x1xDh[:, None, None]
   batch = lambda x: jnp.broadcast_to(x[None, None], (1, len(x_BxT), *x.shape))
   return None, {
     "attention/scores": batch(score_HxTxT) * params["scale"],
     "attention/pattern": batch(
       jnp.broadcast_to(weight_TxT[None], (3, T, T)) * params["share"]
     ),
-    "attention/query": zero,
-    "attention/key": zero,
+    "attention/query": query,
+    "attention/key": key,
   }
 
 
