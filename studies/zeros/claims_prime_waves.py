@@ -115,9 +115,9 @@ def controls(results) -> Verdict:
       _mean(result, key, "peaks") for key in ("resolved", "chance")
     )
     said.append(
-      f"{name} knows {knows:.0f} more primes than frequencies beside them and"
-      f" resolves {resolved:.1f} (by chance"
-      f" {chance:.1f}), with {lines:.0f} lines in its predictions"
+      f"{name} knows {_mean(result, 'known'):.0f} primes (of frequencies beside"
+      f" them {_mean(result, 'beside'):.0f}) and resolves {resolved:.1f} (by"
+      f" chance {chance:.1f}), with {lines:.0f} lines in its predictions"
     )
     numbers |= {f"beyond, {name}": knows, f"resolved, {name}": resolved}
     known[control].append(knows)
