@@ -20,8 +20,8 @@ WHOLE, SEEDS = 16, 4  # the same given p and x, and its searches
 def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   """Returns a record of every short formula, and of the fitted power.
 
-  For the truth, networks and filters with enough primes found: of every other
-  one of these, tested on all other primes, most of them larger. `given` has the
+  For the truth, networks and the adaptive filter with enough primes found (lines
+  of fixed filters are an echo): of every other one of these, tested on all other primes, most of them larger. `given` has the
   features' names. `power` and `factor` are of the fit factor p^power (the law:
   -1/2 and 1/pi) to the amplitudes over 2 |sin| at the primes found, with the
   power's standard error.
@@ -33,7 +33,7 @@ def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   rows = []
   for e, row in enumerate(table[: len(read.max_t_ExQ)]):
     found_Q = read.max_t_ExQ[e] < reading.LEVEL
-    wanted = row["kind"] in ("truth", "network", "filter", "adaptive")
+    wanted = row["kind"] in ("truth", "network", "adaptive")
     if not wanted or found_Q.sum() < LEAST:
       continue
     size_Q = read.amplitude_ExQ[e]

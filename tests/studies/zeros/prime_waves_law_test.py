@@ -25,7 +25,7 @@ class FormulasTest(absltest.TestCase):
       amplitude_ExQ=noisy_ExQ,
       max_t_ExQ=np.where(np.arange(len(law_Q)) < found_E[:, None], 0.02, 0.5),
     )
-    table = [{"name": k, "kind": k} for k in ("truth", "network", "filter")]
+    table = [{"name": k, "kind": k} for k in ("truth", "network", "adaptive")]
     settings = SimpleNamespace(symbolic=True, seed=0)
     cls.rows = prime_waves_law.formulas(
       read, table, cls.prime_Q, HEIGHT, settings
