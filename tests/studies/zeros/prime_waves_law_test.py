@@ -43,7 +43,7 @@ class FormulasTest(absltest.TestCase):
       self.assertBetween(row["power_error"], 1e-4, 2e-3)
 
   def test_too_few_lines_are_not_searched(self):
-    self.assertEqual(self._rows("filter"), [])
+    self.assertEqual(self._rows("adaptive"), [])
 
   def _at(self, row, **value) -> float:
     return float(sympy.sympify(row["sympy"]).subs(value))
