@@ -21,10 +21,11 @@ def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
   """Returns a record of every short formula, and of the fitted power.
 
   For the truth, networks and the adaptive filter with enough primes found
-  (lines of fixed filters are an echo): shown every other one of these, tested on all
-  other primes, most of them larger. `given` has the features' names. `power`
-  and `factor` are of the fit factor p^power (the law: -1/2 and 1/pi) to the
-  amplitudes over 2 |sin| at the primes found, with the power's standard error.
+  (lines of fixed filters are an echo): shown every other one of these, tested
+  on all other primes, most of them larger. `given` has the features' names.
+  `power` and `factor` are of the fit factor p^power (the law: -1/2 and 1/pi)
+  to the amplitudes over 2 |sin| at the primes found, with the power's standard
+  error.
   """
   if not settings.symbolic:
     return ()
