@@ -156,11 +156,15 @@ def by_formula(
   )
 
 
+@functools.cache
+def _sine_filters() -> autoregression.YuleWalker:
+  moments = determinantal.spacing_moments(KERNEL)
+  return autoregression.yule_walker(moments.autocovariance_Q)
+
+
 def _kernel(stretch: Stretch, index_N) -> Guess:
   """Returns the best linear predictor of the sine process: no primes in it."""
-  moments = determinantal.spacing_moments(KERNEL)
-  filters = autoregression.yule_walker(moments.autocovariance_Q)
-  phi_Q, variance = filters.order(KERNEL)
+  phi_Q, variance = _sine_filters().order(KERNEL)
   residual_N = stretch.value_N.astype(np.float64) - 1
   guess_N = autoregression.predict(residual_N, phi_Q, index_N)
   error_N = stretch.truth_N - 1 - guess_N
