@@ -38,8 +38,8 @@ def fitted(run, index_N, select_N) -> list[anchors.Anchor]:
   fits = [_fit(design, moments, past) for past in pasts]
   variance_P = np.mean(_errors(design, fits, select_N)[0] ** 2, 1)
   best = int(np.argmin(variance_P))
-  fits[0] = fits[0]._replace(name=NAME)
-  return _anchors(design, [fits[0], fits[best]], variance_P[[0, best]], index_N)
+  shown = [fits[0]._replace(name=NAME), fits[best]]
+  return _anchors(design, shown, variance_P[[0, best]], index_N)
 
 
 class _Fit(NamedTuple):

@@ -26,20 +26,19 @@ from primelens.studies.zeros import program
 from primelens.tasks import primes
 
 CONTROLS = ("cue", "shuffled", "prime_gaps")
-# What a memory brings with it: its own fields, its mask and places, the losses
-# and the rate of its own.
+# What a memory brings with it: its own fields, its places and losses; a mask
+# for its slots and a rate of its own are undone.
 _MEMORY = (
   *("memory", "slots", "slot_ids", "eval_slot_ids", "slot_content"),
   *("permutation_warmup", "slot_keep", "diversity", "auxiliary"),
-  *("auxiliary_ramp", "orthogonality_ramp", "mask", "mask_slots"),
-  *("rotary_start", "max_positions", "slow_pattern", "slow_factor"),
+  *("auxiliary_ramp", "orthogonality_ramp", "mask_slots"),
+  *("rotary_start", "max_positions"),
 )
+_SLOT_MASKS = ("leaky_as_published", "memory_blind")
+# Seeds, and where and how often things are kept.
 _BOOKS = (
-  "seeds",
-  "first_seed",
-  "dispatch",
-  "checkpoint_every",
-  "snapshot_every",
+  *("seeds", "first_seed", "dispatch", "cache"),
+  *("checkpoint_every", "snapshot_every"),
 )
 
 
@@ -135,15 +134,21 @@ def trained_on(experiment) -> str:
 def plan(run) -> str:
   """Returns what two runs have in common that differ in their memory alone.
 
-  In words, and as a digest of all of the config and of these settings but the
-  fields of memory, and those of the fit that change no network.
+  In words, and as a digest of all of the config, and of what is read, but the
+  fields of memory, the seeds, and what changes no number.
   """
   dump = dataclasses.asdict(run.experiment)
+  model, trunk, fit = dump["model"], dump["model"]["trunk"], dump["fit"]
+  if trunk["mask"] in _SLOT_MASKS:
+    trunk["mask"] = "causal"
+  if fit["optimizer"]["slow_pattern"].startswith("memory/"):
+    fit["optimizer"] |= {"slow_pattern": "", "slow_factor": 1.0}
+  read = run.settings.prime_waves
   parts = {key: dump[key] for key in ("task", "model", "fit")}
-  parts["read"] = dataclasses.asdict(run.settings.prime_waves)
+  parts["read"] = (read.spacings, read.limit, read.seed)
+  parts["context"] = run.settings.evaluation.min_context
   without = json.dumps(_without(parts, _MEMORY + _BOOKS), sort_keys=True)
   digest = hashlib.sha256(without.encode()).hexdigest()[:12]
-  model, trunk, fit = parts["model"], parts["model"]["trunk"], parts["fit"]
   inputs = "residuals" if model.get("residual") else "spacings"
   return (
     f"{model['kind']} network, {model['window']} {inputs}, "

@@ -59,11 +59,12 @@ def waves(mean_ExN, truth_N, height_N, frequency_F) -> Waves:
 
 
 class Knowledge(NamedTuple):
-  """Which of Q primes E predictors know, and how many by chance.
+  """Which of Q primes E predictors know, and what passes where no line is.
 
-  Judged are the primes whose wave in the truth stands out, `stands_Q`: three
-  times the waves beside it. `beside_E` counts, on average, how many of as many
-  frequencies beside these primes and off all lines would pass for known.
+  Judged are the primes whose wave in the truth stands out, `stands_Q`: more
+  than three times the waves beside it. `beside_E` counts, on average, how many
+  of as many frequencies beside these primes and off all lines would pass for
+  known: near 0 for large errors, near all for tiny ones.
   """
 
   left_ExQ: np.ndarray
@@ -84,11 +85,14 @@ def knowledge(
 ) -> Knowledge:
   """Returns where less than a third of a prime's wave is left in the errors.
 
-  Small errors leave little of any wave, and |1 - H| is small in one band at the
-  price of others (a prediction that swings against the last spacing has H = 1
-  at the Nyquist frequency). So the same is counted beside the primes; and who
-  explains no more than a predictor without primes knows none: R2 must exceed
-  the `floor`, that of the sine kernel's filter at the same spacings.
+  The line is gone from the errors: no more is said. Who predicts all of the
+  spacing alike has taken it out as well, and so has a filter too short to tell
+  p from its neighbours; `wave_response.peaks` says who can. Small errors leave
+  little of any wave, which the count beside the primes shows. And |1 - H| is
+  small in one band at the price of others (a prediction that swings against the
+  last spacing has H = 1 at the Nyquist frequency): who explains no more than a
+  predictor without primes knows none. R2 must exceed the `floor`, that of the
+  sine kernel's filter of 20 lags on the stretch.
   """
   log_Q = np.log(np.asarray(prime_Q, np.float64))
   beside_RxQ = line_nulls.beside(

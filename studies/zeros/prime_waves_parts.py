@@ -65,7 +65,7 @@ def _contexts(run, stretch, context_T, prime_Q):
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
   train_N = residual_N[slice(*stretch.train)]
-  filters = autoregression.fitted(train_N, int(context_T[-1]))
+  filters = autoregression.fitted(train_N, int(context_T.max()))
   for context in context_T:
     index_N = start_N + context
     phi_Q, _ = filters.order(int(context))

@@ -78,22 +78,22 @@ def record(read: Reading, e: int, mean_N, law_Q, prime_Q) -> dict:
 
   `judged` counts the primes that have a null for lines, `reach` is the first of
   them that is not found (0 where none is judged); `known` counts primes of the
-  `stands` whose wave stands out, `beside` as many frequencies beside them, and
-  `beyond` is the difference: all of a predictor's small errors are in neither.
+  `stands` whose wave stands out, `beside` as many frequencies beside them that
+  would pass, and `beyond` is the difference.
   """
   found_Q, known = read.found_ExQ[e], read.knowledge
   amplitude_Q = known.amplitude_ExQ[e]
   judged_Q = ~np.isnan(read.max_t_ExQ[e])
   missed_Q = prime_Q[judged_Q & ~found_Q]
   last = prime_Q[-1] if judged_Q.any() else 0
-  count, beside = float(known.count_E[e]), float(known.beside_E[e])
+  count, beside = int(known.count_E[e]), float(known.beside_E[e])
   return {
     "r2": float(known.r2_E[e]),
     "primes": len(law_Q),
     "judged": int(judged_Q.sum()),
     "found": 0 if np.ptp(mean_N) == 0 else int(found_Q.sum()),
     "stands": int(known.stands_Q.sum()),
-    "known": int(count),
+    "known": count,
     "beside": beside,
     "beyond": count - beside,
     "reach": int(missed_Q[0] if len(missed_Q) else last),

@@ -17,13 +17,14 @@ _ABOUT = page.tag(
   " filter that knows the sine kernel and no primes passes on the waves of its"
   " inputs, with max-T p-values as small as anyone's. A prime whose wave stands"
   " out in the truth counts as known where less than a third of it is left by"
-  " predictions that explain more than the sine kernel's filter does. As errors"
-  " that are small everywhere leave little of any wave, the same is counted at"
-  " frequencies beside the primes and off all lines: only the difference speaks"
-  " of primes. Second, by the response to waves in the input:"
-  " 1/|1 − H|² is the spectrum of zeros that a predictor of white errors"
-  " believes in, and a prime is resolved where its peak is higher than all"
-  " between the primes.",
+  " predictions that explain more than the sine kernel's filter does: its line"
+  " is gone from the errors. That says nothing of how: a filter too short to"
+  " tell the prime from its neighbours can do it. As errors that are small"
+  " everywhere leave little of any wave, the same is counted at frequencies"
+  " beside the primes and off all lines. Second, by the response to waves in"
+  " the input: 1/|1 − H|² is the spectrum of zeros that a predictor of white"
+  " errors believes in, and a prime is resolved where its peak is higher than"
+  " all between the primes.",
 )
 
 
@@ -68,7 +69,7 @@ def _table(result) -> page.Markup:
     ],
     caption=f"{result.spacings:,} spacings from height {result.height:,.0f} on,"
     f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}."
-    f" Known are some of the {rows[0]['stands']:.0f} whose wave is at least"
+    f" Known are some of the {rows[0]['stands']:.0f} whose wave is more than"
     f" {known.STANDS:.0f} times those beside it; beside them, how many of as"
     " many frequencies off all lines would pass for known."
     f" Lines are counted among the {rows[0]['judged']:.0f} primes with room"

@@ -29,6 +29,8 @@ class PrimeWaves:
     checks.at_least(self, 1, "response_windows")
     checks.at_least(self, 4, "response_limit")
     checks.at_least(self, 0, "context_windows", "planted")
+    if self.context_windows == 1:
+      raise ValueError("prime_waves.context_windows=1 must be 0, or 2 or more.")
     if not self.orders or min(self.orders) < 1:
       raise ValueError(f"prime_waves.orders={self.orders} must be at least 1.")
     if min(self.explicit, default=4) < 4:

@@ -42,9 +42,9 @@ def prime_waves(
         _row("network", "network", known=known + s, beside=beside, found=29)
         for s in range(3)
       ),
-      _row("untrained", "untrained", known=fresh, found=28),
+      _row("untrained", "untrained", known=fresh, beside=26, found=28),
       _row("3 lags of the sine kernel", "kernel", known=0, found=29),
-      _row("AR(64)", "filter", known=13, found=27),
+      _row("AR(64)", "filter", known=8, beside=59, found=27),
       _row("adaptive AR(256)", "adaptive", known=420, found=27),
       _row("explicit formula, primes to 1,000", "formula", r2=0.88, known=119),
       _row("explicit formula, primes to 10,000", "formula", r2=0.94, known=400),

@@ -61,8 +61,8 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
 
   def test_what_passes_beside_the_primes_as_well_is_no_knowledge(self):
-    # Small errors everywhere: less ahead of chance than the filter.
-    close = wave_results.prime_waves(known=300, beside=295)
+    # As many of one as of the other, where no other predictor knows any.
+    close = wave_results.prime_waves(known=71, beside=70.75, fresh=0)
     self.runs["waves"]["prime_waves"] = close
     del self.runs["waves_memory"]
     self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
@@ -110,6 +110,16 @@ class ClaimsTest(absltest.TestCase):
     for known, status in ((310, REPRODUCED), (301, OPEN), (290, NOT)):
       self.runs["waves_memory"]["prime_waves"] = memory(known)
       self.assertEqual(_statuses(self.runs)["waves.memory"], status)
+    # A second run without memory counts beside the first, not instead of it.
+    self.runs["waves_memory"]["prime_waves"] = memory(330)
+    self.runs["waves_again"] = dict(self.runs["waves"])
+    again = wave_results.prime_waves(known=320)
+    self.runs["waves_again"]["prime_waves"] = again
+    row = trial.row(
+      trial.ledger(claims.CLAIMS, self.runs).rows, id="waves.memory"
+    )
+    self.assertEqual(row["numbers"]["without"], (301 + 321) / 2)
+    del self.runs["waves_again"]
     self.runs["waves_memory"]["prime_waves"] = memory(310, plan="10 steps")
     self.assertEqual(_statuses(self.runs)["waves.memory"], OPEN)
 

@@ -73,6 +73,34 @@ class FittedTest(parameterized.TestCase):
     self.assertEqual(past.name, f"{guides_linear.NAME}, {shortest} errors")
     self.assertEqual(past.parameters, 2 + shortest + 1)
 
+  def test_sigma_is_that_of_select(self):
+    # Twice the noise from select on: train's sigma would be half of it.
+    run = a_run()
+    column_NxJ1 = run.columns.copy()
+    after = slice(SPLITS["select"][0], None)
+    told_N = np.append(np.nan, column_NxJ1[:-1, 1])[after]
+    residual_N = column_NxJ1[after, 0] - 1
+    rng = np.random.default_rng(1)
+    column_NxJ1[after, 0] += np.where(
+      np.isnan(told_N), 0, rng.normal(0, 0.3, len(residual_N))
+    )
+    run = dataclasses.replace(run, inputs={"column_NxJ1": column_NxJ1})
+    for anchor in fitted(run):
+      error_N = column_NxJ1[TEST_N, 0] - anchor.prediction_N
+      np.testing.assert_allclose(anchor.scale_N, error_N.std(), rtol=0.06)
+      self.assertGreater(anchor.scale_N[0], 0.29)
+
+  def test_both_have_their_names_where_no_past_helps(self):
+    run = a_run()
+    column_NxJ1 = run.columns.copy()
+    noise_N = np.random.default_rng(1).normal(0, 0.1, COUNT - 1)
+    column_NxJ1[1:, 0] = 1 + column_NxJ1[:-1, 1] + noise_N
+    column_NxJ1 = np.where(np.isnan(column_NxJ1), 0, column_NxJ1)
+    run = dataclasses.replace(run, inputs={"column_NxJ1": column_NxJ1})
+    names = [anchor.name for anchor in fitted(run)]
+    self.assertEqual(names[0], guides_linear.NAME)
+    self.assertLen(set(names), 2)
+
   def test_spacings_are_seen_as_far_back_as_a_window(self):
     last = tiny_study.T - 1
     for lag, seen in ((last, True), (last + 2, False)):

@@ -2,6 +2,7 @@ from absl.testing import absltest
 import numpy as np
 from primelens.analyses import autoregression
 from primelens.analyses import determinantal
+from primelens.analyses import prime_waves
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.tasks import primes
@@ -75,6 +76,15 @@ class KnownTest(absltest.TestCase):
     self.assertBetween(found.count_E[1], 0.3 * stands, 0.9 * stands)
     self.assertLess(found.beside_E[1], 0.7 * found.count_E[1])
 
+  def test_lines_are_gone_from_white_errors_of_any_size(self):
+    # What "known" does not say: how it was done. The truth with noise of a
+    # tenth of its variance has no line left in its errors.
+    spread = np.sqrt(0.1 * self.truth_N.var())
+    noise_N = np.random.default_rng(0).normal(0, spread, COUNT)
+    found = self._known(self.truth_N + noise_N)
+    self.assertGreater(found.count_E[0], 0.9 * found.stands_Q.sum())
+    self.assertLess(found.beside_E[0], 0.3 * found.stands_Q.sum())
+
   def test_the_truth_leaves_nothing(self):
     found = self._known(self.truth_N, limit=100)
     np.testing.assert_allclose(found.left_ExQ, 0, atol=1e-6)
@@ -85,8 +95,10 @@ class KnownTest(absltest.TestCase):
     # Shuffled, the spacings keep no line for anybody to know.
     self.assertGreater(self._known(self.truth_N).stands_Q.mean(), 0.9)
     self.truth_N = np.random.default_rng(0).permutation(self.truth_N)
-    self.height_N = self.ordinate_N[0] + np.cumsum(self.truth_N) / 2
-    self.assertLess(self._known(self.truth_N).stands_Q.mean(), 0.2)
+    gap = prime_waves.mean_spacing(self.height_N[0])
+    end_N = self.height_N[0] + gap * np.cumsum(self.truth_N)
+    self.height_N = np.append(self.height_N[0], end_N[:-1])
+    self.assertLess(self._known(self.truth_N).stands_Q.mean(), 0.05)
 
 
 if __name__ == "__main__":
