@@ -129,7 +129,7 @@ def _left(axes, result):
   axes.set_ylim(0, 2.2)  # with room for the legend
   axes.set_xlabel("prime p")
   axes.set_ylabel("share of the wave left in the errors")
-  axes.set_title("What is not predicted (dotted: known below)")
+  axes.set_title("What is not predicted (dotted: a third)")
   axes.legend(loc="upper right", fontsize=6.5)
 
 
@@ -172,7 +172,7 @@ def _scores(axes, result, keys: tuple[str, ...], of: int, title: str):
 
 def _context(axes, result):
   if not len(result.context_T):
-    style.note(axes, "one prediction per window")
+    style.note(axes, "not read by context")
     return
   network = {"colour": style.BLUE, "label": "network"}
   style.curves(axes, result.context_T, result.context_known_SxT, **network)
