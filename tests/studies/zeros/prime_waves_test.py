@@ -1,6 +1,5 @@
 import dataclasses
 import os
-import pathlib
 import tempfile
 from types import SimpleNamespace
 from unittest import mock
@@ -12,14 +11,10 @@ import numpy as np
 from primelens.analyses import plots
 from primelens.analyses import results
 from primelens.configs import zeros_long
-from primelens.models import checkpoints
-from primelens.models import fit
 from primelens.models import optimizer
-from primelens.models import spacing
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves
 from primelens.studies.zeros import prime_waves_layers
-from primelens.studies.zeros import prime_waves_parts as parts
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import report_prime_waves
@@ -28,31 +23,7 @@ from primelens.tasks import surrogates
 from primelens.tasks import zeros
 from primelens.tasks import zeros_computed
 import tiny_study
-
-FIRST, COUNT = 1_900_001, 3_000
-
-
-def _run(**changed):
-  """Returns a fresh network on 3,000 zeros from number 1,900,001 on."""
-  ordinate_N = zeros_computed.compute(FIRST, COUNT)
-  model = tiny_study.tiny_model()
-  keys_S = fit.seed_keys(fit.Config(seeds=2, first_seed=3))
-  init = lambda key: spacing.init(model, key)
-  run = tiny_study.handmade(
-    spacing.bind(model),
-    jax.vmap(init)(keys_S),
-    zeros.spacings(ordinate_N),
-    model=model,
-    splits={"train": (0, 1500), "select": (1550, 1700), "test": (1750, 2999)},
-    changed={f"prime_waves.{name}": value for name, value in changed.items()},
-    fresh_S=jax.vmap(init)(keys_S),
-  )
-  task = zeros.Config(window=model.window, source="computed", limit=COUNT)
-  return dataclasses.replace(
-    run,
-    experiment=dataclasses.replace(run.experiment, task=task),
-    data=dataclasses.replace(run.data, ordinate_N=ordinate_N[:-1]),
-  )
+import tiny_waves
 
 
 class ReadingTest(absltest.TestCase):
@@ -161,7 +132,7 @@ class PlanTest(absltest.TestCase):
 
 class PredictorsTest(absltest.TestCase):
   def test_the_explicit_formula_knows_where_it_is(self):
-    ordinate_N = zeros_computed.compute(FIRST, 2_001)
+    ordinate_N = zeros_computed.compute(tiny_waves.FIRST, 2_001)
     index_N = np.arange(700, 1_700)
     value_N = np.diff(zeros.unfold(ordinate_N))
     mean_N, variance = predictors.by_formula(
@@ -181,13 +152,15 @@ class PredictorsTest(absltest.TestCase):
   def test_a_control_is_read_on_zeros(self):
     cache = self.enterContext(tempfile.TemporaryDirectory())
     self.enterContext(mock.patch.dict(os.environ, PRIMELENS_CACHE=cache))
-    run = _run()
+    run = tiny_waves.run()
     task = surrogates.Config(ensemble="cue", window=run.experiment.model.window)
     run = dataclasses.replace(
       run, experiment=dataclasses.replace(run.experiment, task=task)
     )
     stretch = predictors.stretch(run, 100)
-    self.assertEqual(zeros.number(stretch.ordinate_N[:20_000]), FIRST - 21_000)
+    self.assertEqual(
+      zeros.number(stretch.ordinate_N[:20_000]), tiny_waves.FIRST - 21_000
+    )
     np.testing.assert_allclose(
       stretch.truth_N,
       np.diff(zeros.unfold(stretch.ordinate_N))[stretch.index_NxU.ravel()],
@@ -195,7 +168,7 @@ class PredictorsTest(absltest.TestCase):
     )
 
   def test_parts_are_the_first_windows(self):
-    stretch = predictors.stretch(_run(), 144)
+    stretch = predictors.stretch(tiny_waves.run(), 144)
     each = stretch.index_NxU.shape[1]
     part = stretch.part(each + 1)
     self.assertLen(part.truth_N, 2 * each)
@@ -204,80 +177,11 @@ class PredictorsTest(absltest.TestCase):
     self.assertEqual(set(np.diff(stretch.index_NxU.ravel())), {1})
 
 
-class PartsTest(absltest.TestCase):
-  """By predictions that are the truth, or say nothing."""
-
-  def setUp(self):
-    super().setUp()
-    self.run_ = _run(context_windows=1_100, contexts=(8, 2))
-    self.stretch = predictors.stretch(self.run_, 1_100)
-    self.prime_Q = primes.below(50)
-
-  def test_contexts_are_places_of_the_windows(self):
-    value_N = self.stretch.value_N
-
-    def told(run, window_NxT1):
-      # The truth at the place with 8 spacings before it, nothing elsewhere.
-      mean_SxNxT = np.ones((2, len(window_NxT1), run.experiment.model.window))
-      start = int(self.stretch.start_N[0])
-      mean_SxNxT[0, :, 7] = value_N[start + 8 :][: len(window_NxT1)]
-      return mean_SxNxT
-
-    with mock.patch.object(parts, "everywhere", told):
-      found = parts.contexts(self.run_, self.stretch, self.prime_Q)
-    self.assertEqual(found["context_T"].tolist(), [8, 2])
-    stands = found["context_stands_T"]
-    self.assertGreaterEqual(stands.min(), 12)
-    np.testing.assert_array_equal(
-      found["context_known_SxT"], [[stands[0], 0], [0, 0]]
-    )
-    np.testing.assert_allclose(
-      found["context_beside_SxT"], [[stands[0], 0], [0, 0]]
-    )
-    np.testing.assert_allclose(found["context_r2_SxT"][0, 0], 1)
-
-  def test_a_prime_is_learned_when_it_is_known_to_stay(self):
-    workdir = pathlib.Path(
-      self.enterContext(tempfile.TemporaryDirectory(prefix="run"))
-    )
-    for step in (10, 20, 30):
-      checkpoints.write_snapshot(
-        workdir / "snapshots", step, self.run_.params_S
-      )
-    run = dataclasses.replace(self.run_, workdir=workdir)
-    truth_1xN = self.stretch.truth_N[None]
-    nothing_1xN = np.ones_like(truth_1xN)
-    # One seed knows all at first and forgets, the other learns in the end.
-    answers = [
-      np.stack(rows)
-      for rows in (
-        (truth_1xN, nothing_1xN),
-        (nothing_1xN, nothing_1xN),
-        (nothing_1xN, truth_1xN),
-      )
-    ]
-    with mock.patch.object(
-      parts.scoring, "predictions", side_effect=[(None, a) for a in answers]
-    ):
-      found = parts.snapshots(run, self.stretch, self.prime_Q)
-    stands = int(np.isfinite(found["first_SxQ"][1]).sum())
-    self.assertGreaterEqual(stands, 12)
-    self.assertEqual(found["step_C"].tolist(), [10, 20, 30])
-    np.testing.assert_array_equal(
-      found["known_SxC"], [[stands, 0, 0], [0, 0, stands]]
-    )
-    np.testing.assert_allclose(
-      found["beside_SxC"], [[stands, 0, 0], [0, 0, stands]]
-    )
-    self.assertTrue(np.isnan(found["first_SxQ"][0]).all())
-    self.assertEqual(np.nanmin(found["first_SxQ"][1]), 30)
-
-
 class PrimeWavesTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.run_ = _run(symbolic=False, spacings=900)
+    cls.run_ = tiny_waves.run(symbolic=False, spacings=900)
     cls.result = prime_waves.run(cls.run_)
 
   def test_rows_are_who_predicts(self):
