@@ -175,11 +175,12 @@ def _context(axes, result):
     style.note(axes, "not read by context")
     return
   network = {"colour": style.BLUE, "label": "network"}
-  style.curves(axes, result.context_T, result.context_known_SxT, **network)
+  known_SxT = result.context_known_SxTxQ.sum(-1)
+  style.curves(axes, result.context_T, known_SxT, **network)
   _beside(axes, result.context_T, result.context_beside_SxT, style.BLUE)
   axes.plot(
     result.context_T,
-    result.filter_known_T,
+    result.filter_known_TxQ.sum(-1),
     "o-",
     color=style.ORANGE,
     ms=3.5,
@@ -189,7 +190,7 @@ def _context(axes, result):
   axes.set_xscale("log", base=2)
   axes.xaxis.set_major_formatter("{x:g}")
   axes.set_xlabel("spacings in sight")
-  axes.set_ylabel(f"primes known, of {result.context_stands_T.max()}")
+  axes.set_ylabel(f"primes known, of {result.context_stands_TxQ.sum(-1).max()}")
   axes.set_title("By context (dashed: frequencies beside them)")
   axes.legend(loc="best")
 
@@ -199,7 +200,7 @@ def _steps(axes, result):
     style.note(axes, "no snapshots")
     return
   network = {"colour": style.BLUE, "label": "network"}
-  style.curves(axes, result.step_C, result.known_SxC, **network)
+  style.curves(axes, result.step_C, result.known_SxCxQ.sum(-1), **network)
   _beside(axes, result.step_C, result.beside_SxC, style.BLUE)
   axes.set_xlabel("step")
   axes.set_ylabel(f"primes known, of {int(result.stands_Q.sum())}")

@@ -52,20 +52,19 @@ class Result:
   is the share of the truth's wave predicted in phase (1: all) and `left_ExQ`
   the modulus of what is left, in those of the truth, which stand out from those
   beside them at `stands_Q`, the primes that are known or not. `line_ExQ` are
-  amplitudes
-  of the predicted spacings themselves, as spec 7.1 reads them, with max-T
-  p-values `max_t_ExQ` against frequencies beside the primes and off all lines
-  (NaN where the primes leave no room for one).
+  amplitudes of the predicted spacings themselves, as spec 7.1 reads them, with
+  max-T p-values `max_t_ExQ` against frequencies beside the primes and off all
+  lines (NaN where the primes leave no room for one).
 
   `frequency_F` and `spectrum_PxF` are what networks and filters take for the
   spectrum of zeros, from their response to waves, in nats; `peaks` says which
   primes they resolve in it.
 
   Parts of the network: `context_T` spacings behind a prediction with the primes
-  known `context_known_SxT` of those that stand out, `context_stands_T`, and
-  `context_r2_SxT`, and those of filters of that order (`filter_known_T`);
-  `step_C` snapshots with `known_SxC`, `r2_SxC` and `first_SxQ`, the step from
-  which on a prime stays known (NaN: never); `..._beside_...` count frequencies
+  known `context_known_SxTxQ` of those that stand out, `context_stands_TxQ`, and
+  those of filters of that order (`filter_known_TxQ`); `step_C` snapshots with
+  `known_SxCxQ` and `first_SxQ`, the step from which on a prime stays known
+  (NaN: never); `..._r2_...` is R2 and `..._beside_...` counts frequencies
   beside the primes that would pass for known. `head_SxLxHxQ` is the gain that
   goes with a head, `state_SxLxQ` the share of the variance of a layer's states
   at ln p, `untrained_LxQ` of fresh networks; with max-T p-values of the change
@@ -88,14 +87,15 @@ class Result:
   spectrum_PxF: np.ndarray
   peaks: tuple[dict, ...]
   context_T: np.ndarray
-  context_known_SxT: np.ndarray
+  context_stands_TxQ: np.ndarray
+  context_known_SxTxQ: np.ndarray
   context_beside_SxT: np.ndarray
   context_r2_SxT: np.ndarray
-  context_stands_T: np.ndarray
-  filter_known_T: np.ndarray
+  filter_known_TxQ: np.ndarray
   filter_beside_T: np.ndarray
+  filter_r2_T: np.ndarray
   step_C: np.ndarray
-  known_SxC: np.ndarray
+  known_SxCxQ: np.ndarray
   beside_SxC: np.ndarray
   r2_SxC: np.ndarray
   first_SxQ: np.ndarray

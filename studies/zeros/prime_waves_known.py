@@ -80,6 +80,16 @@ class Knowledge(NamedTuple):
     return self.known_ExQ.sum(-1)
 
 
+def cutoff(known_Q, stands_Q, prime_Q) -> int:
+  """Returns the largest prime up to which half are known, 0 if there is none.
+
+  Half of the primes whose wave stands out in the truth, from the smallest on.
+  """
+  share_Q = np.cumsum(known_Q & stands_Q) / np.maximum(np.cumsum(stands_Q), 1)
+  half_Q = np.asarray(prime_Q)[stands_Q & (share_Q >= 0.5)]
+  return int(half_Q.max(initial=0))
+
+
 def knowledge(
   mean_ExN, truth_N, height_N, prime_Q, *, line_A, floor: float, seed: int
 ) -> Knowledge:

@@ -17,7 +17,7 @@ from primelens.tasks import windows
 
 
 def contexts(run, stretch, prime_Q) -> dict[str, Any]:
-  """Returns how many primes are known with so many spacings in sight.
+  """Returns which primes are known with so many spacings in sight.
 
   One prediction per context of every window, the windows one spacing apart:
   further apart the lines would have copies. A filter of the same order stands
@@ -34,24 +34,25 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   told = kind.endswith("leaky_as_published") or kind == "postfix"
   if told or not settings.context_windows:
     context_T = context_T[:0]
-  shape = seeds, len(context_T)
-  found = {
-    "context_T": context_T,
-    "context_known_SxT": np.zeros(shape, np.int64),
-    "context_beside_SxT": np.zeros(shape),
-    "context_r2_SxT": np.zeros(shape),
-    "context_stands_T": np.zeros(len(context_T), np.int64),
-    "filter_known_T": np.zeros(len(context_T), np.int64),
-    "filter_beside_T": np.zeros(len(context_T)),
-  }
+  # Networks first, the filter last.
+  shape = seeds + 1, len(context_T)
+  known_ExTxQ = np.zeros((*shape, len(prime_Q)), bool)
+  stands_TxQ = np.zeros(known_ExTxQ.shape[1:], bool)
+  beside_ExT, r2_ExT = np.zeros(shape), np.zeros(shape)
   for place, known in enumerate(_contexts(run, stretch, context_T, prime_Q)):
-    found["context_known_SxT"][:, place] = known.count_E[:-1]
-    found["context_beside_SxT"][:, place] = known.beside_E[:-1]
-    found["context_r2_SxT"][:, place] = known.r2_E[:-1]
-    found["context_stands_T"][place] = known.stands_Q.sum()
-    found["filter_known_T"][place] = known.count_E[-1]
-    found["filter_beside_T"][place] = known.beside_E[-1]
-  return found
+    known_ExTxQ[:, place] = known.known_ExQ
+    stands_TxQ[place] = known.stands_Q
+    beside_ExT[:, place], r2_ExT[:, place] = known.beside_E, known.r2_E
+  return {
+    "context_T": context_T,
+    "context_stands_TxQ": stands_TxQ,
+    "context_known_SxTxQ": known_ExTxQ[:-1],
+    "context_beside_SxT": beside_ExT[:-1],
+    "context_r2_SxT": r2_ExT[:-1],
+    "filter_known_TxQ": known_ExTxQ[-1],
+    "filter_beside_T": beside_ExT[-1],
+    "filter_r2_T": r2_ExT[-1],
+  }
 
 
 def _contexts(run, stretch, context_T, prime_Q):
@@ -144,7 +145,7 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
     first_SxQ[ever_SxQ] = step_C[stays_SxCxQ.argmax(1)][ever_SxQ]
   return {
     "step_C": step_C,
-    "known_SxC": known_SxCxQ.sum(-1),
+    "known_SxCxQ": known_SxCxQ,
     "beside_SxC": beside_SxC,
     "r2_SxC": r2_SxC,
     "first_SxQ": first_SxQ,

@@ -16,7 +16,6 @@ class Reading(NamedTuple):
   knowledge: known_lib.Knowledge
   line_ExQ: np.ndarray
   max_t_ExQ: np.ndarray
-  null_E: np.ndarray  # the median amplitude beside the primes
 
   @property
   def amplitude_ExQ(self) -> np.ndarray:
@@ -54,9 +53,6 @@ def read(
     log_Q,
     line_nulls.beside(log_Q, line_A, height_N, draws=draws, seed=seed),
   )
-  null_E = np.full(len(line.null), np.nan)
-  if line.null.size:
-    null_E = np.median(line.null, (1, 2))
   return Reading(
     knowledge=known_lib.knowledge(
       mean_ExN,
@@ -69,23 +65,20 @@ def read(
     ),
     line_ExQ=line.amplitude,
     max_t_ExQ=line.p,
-    null_E=null_E,
   )
 
 
 def record(read: Reading, e: int, mean_N, law_Q, prime_Q) -> dict:
   """Returns what one sequence's waves come to, as a row of the table.
 
-  `judged` counts the primes that have a null for lines, `reach` is the first of
-  them that is not found (0 where none is judged); `known` counts primes of the
+  `judged` counts the primes that have a null for lines, `known` primes of the
   `stands` whose wave stands out, `beside` as many frequencies beside them that
-  would pass, and `beyond` is the difference.
+  would pass, and `beyond` is the difference; `cutoff` is how far half of the
+  primes are known.
   """
   found_Q, known = read.found_ExQ[e], read.knowledge
   amplitude_Q = known.amplitude_ExQ[e]
   judged_Q = ~np.isnan(read.max_t_ExQ[e])
-  missed_Q = prime_Q[judged_Q & ~found_Q]
-  last = prime_Q[-1] if judged_Q.any() else 0
   count, beside = int(known.count_E[e]), float(known.beside_E[e])
   return {
     "r2": float(known.r2_E[e]),
@@ -96,10 +89,9 @@ def record(read: Reading, e: int, mean_N, law_Q, prime_Q) -> dict:
     "known": count,
     "beside": beside,
     "beyond": count - beside,
-    "reach": int(missed_Q[0] if len(missed_Q) else last),
+    "cutoff": known_lib.cutoff(known.known_ExQ[e], known.stands_Q, prime_Q),
     "correlation": _correlation(amplitude_Q, law_Q),
     "slope": float(amplitude_Q @ law_Q / (law_Q @ law_Q)),
-    "null": float(read.null_E[e]),
   }
 
 

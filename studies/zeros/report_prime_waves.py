@@ -5,6 +5,7 @@ from primelens.studies import report_ledger
 from primelens.studies import report_page as page
 from primelens.studies.zeros import prime_waves_known as known
 from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.studies.zeros import report_prime_waves_parts as parts_lib
 
 _ABOUT = page.tag(
   "p",
@@ -37,6 +38,10 @@ def prime_waves(tables) -> page.Markup:
 
 def _waves(result) -> page.Markup:
   parts = [_table(result), _peaks(result)]
+  if len(result.context_T) or len(result.step_C):
+    parts.append(
+      page.details("By context and by training", parts_lib.when(result))
+    )
   parts.append(page.details("Layers and heads", _where(result)))
   if result.formulas:
     parts.append(page.details("Short formulas for amplitudes", _law(result)))
@@ -49,7 +54,7 @@ def _table(result) -> page.Markup:
   table = page.table(
     (
       *("predictions", "NLL, nats", "R²", "primes known", "beside them"),
-      "lines found",
+      *("half known to", "lines found"),
       *("correlation with the law", "slope"),
     ),
     [
@@ -61,6 +66,7 @@ def _table(result) -> page.Markup:
         page.number(row["r2"], digits=3),
         count(row, "known"),
         count(row, "beside"),
+        count(row, "cutoff"),
         count(row, "found"),
         page.number(row["correlation"], digits=3),
         page.number(row["slope"], digits=3),
@@ -71,7 +77,8 @@ def _table(result) -> page.Markup:
     f" {len(result.prime_Q)} primes; networks trained on {result.trained_on}."
     f" Known are some of the {rows[0]['stands']:.0f} whose wave is more than"
     f" {known.STANDS:.0f} times those beside it; beside them, how many of as"
-    " many frequencies off all lines would pass for known."
+    " many frequencies off all lines would pass for known; half of the primes"
+    " are known up to the prime given."
     f" Lines are counted among the {rows[0]['judged']:.0f} primes with room"
     " beside them for a null off all lines.",
     marked=[i for i, row in enumerate(rows) if row["kind"] == "network"],

@@ -34,10 +34,10 @@ class PartsTest(absltest.TestCase):
     with mock.patch.object(parts, "everywhere", told):
       found = parts.contexts(self.run_, self.stretch, self.prime_Q)
     self.assertEqual(found["context_T"].tolist(), [8, 2])
-    stands = found["context_stands_T"]
+    stands = found["context_stands_TxQ"].sum(-1)
     self.assertGreaterEqual(stands.min(), 12)
     np.testing.assert_array_equal(
-      found["context_known_SxT"], [[stands[0], 0], [0, 0]]
+      found["context_known_SxTxQ"].sum(-1), [[stands[0], 0], [0, 0]]
     )
     np.testing.assert_allclose(
       found["context_beside_SxT"], [[stands[0], 0], [0, 0]]
@@ -72,7 +72,7 @@ class PartsTest(absltest.TestCase):
     self.assertGreaterEqual(stands, 12)
     self.assertEqual(found["step_C"].tolist(), [10, 20, 30])
     np.testing.assert_array_equal(
-      found["known_SxC"], [[stands, 0, 0], [0, 0, stands]]
+      found["known_SxCxQ"].sum(-1), [[stands, 0, 0], [0, 0, stands]]
     )
     np.testing.assert_allclose(
       found["beside_SxC"], [[stands, 0, 0], [0, 0, stands]]

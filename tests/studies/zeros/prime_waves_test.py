@@ -14,6 +14,7 @@ from primelens.configs import zeros_long
 from primelens.models import optimizer
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves
+from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import prime_waves_layers
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
@@ -73,18 +74,33 @@ class ReadingTest(absltest.TestCase):
     row = reading.record(found, 0, mean_N, law_Q, self.prime_Q)
     self.assertEqual((row["found"], row["known"], row["stands"]), (4, 4, 10))
     self.assertEqual(row["beyond"], 4 - row["beside"])
-    self.assertEqual(row["reach"], 11)
+    self.assertEqual(row["cutoff"], 19)  # 4 of the 8 primes to 19
     whole = np.sum(1 / self.prime_Q**2.0)
     share = np.sum(1 / self.prime_Q[:4] ** 2.0) / whole
     self.assertAlmostEqual(row["r2"], share, delta=0.02)
 
-  def test_nothing_is_reached_where_nothing_is_judged(self):
+  def test_half_known_to(self):
+    stands_Q = self.prime_Q > 2
+    every_Q = np.ones(10, bool)
+    for known, expected in (
+      ((), 0),
+      ((3,), 5),  # one of two
+      ((2,), 0),  # does not stand out
+      ((7,), 0),  # one of three
+      ((3, 5, 11), 17),  # 3 of the 6 to 17
+    ):
+      known_Q = np.isin(self.prime_Q, known)
+      found = known_lib.cutoff(known_Q, stands_Q, self.prime_Q)
+      self.assertEqual(found, expected, known)
+    self.assertEqual(known_lib.cutoff(every_Q, every_Q, self.prime_Q), 29)
+
+  def test_nothing_is_found_where_nothing_is_judged(self):
     mean_N = 1 + 1e-3 * self.wave_NxQ.sum(1)
     found = self._read(mean_N)
     blind = found._replace(max_t_ExQ=np.full_like(found.max_t_ExQ, np.nan))
     law_Q = 1e-3 / self.prime_Q
     row = reading.record(blind, 0, mean_N, law_Q, self.prime_Q)
-    self.assertEqual((row["judged"], row["found"], row["reach"]), (0, 0, 0))
+    self.assertEqual((row["judged"], row["found"]), (0, 0))
 
 
 class PlanTest(absltest.TestCase):
@@ -219,7 +235,7 @@ class PrimeWavesTest(absltest.TestCase):
   def test_shapes(self):
     self.assertEqual(self.result.head_SxLxHxQ.shape, (2, 2, 2, 15))
     self.assertEqual(self.result.context_T.tolist(), [2, 8])
-    self.assertEqual(self.result.context_known_SxT.shape, (2, 2))
+    self.assertEqual(self.result.context_known_SxTxQ.shape, (2, 2, 15))
     self.assertEqual(self.result.step_C.shape, (0,))
     names = [row["name"] for row in self.result.peaks]
     self.assertEqual(names[-2:], ["3 lags of the sine kernel", "AR(3)"])
@@ -245,6 +261,7 @@ class PrimeWavesTest(absltest.TestCase):
     page = str(report_prime_waves._waves(back))
     self.assertIn("explicit formula, primes to 10", page)
     self.assertIn("of 3 waves planted at composites 3 are found", page)
+    self.assertIn("8 spacings in sight", page)
 
   def test_spacings_that_are_neither_zeros_nor_a_control_are_named(self):
     experiment = tiny_study.get_config()
