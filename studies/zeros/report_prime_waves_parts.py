@@ -18,6 +18,12 @@ def when(result) -> page.Markup:
   ]
   below, *rest = (f"{band:,}" for band in _BANDS)
   between = [f"{a} to {b}" for a, b in itertools.pairwise((below, *rest))]
+  windows = ""
+  if len(result.context_T):
+    windows = (
+      f" By context: of {result.context_windows:,} windows, each one spacing"
+      " after the last."
+    )
   return page.table(
     (
       *("predictions", "R²", f"primes below {below}", *between),
@@ -26,8 +32,7 @@ def when(result) -> page.Markup:
     rows,
     caption="Primes known of those whose wave stands out, by size, and how many"
     " of as many frequencies off all lines would pass: means over seeds; R² and"
-    " the prime up to which half are known, by seed. By context of"
-    f" {result.context_windows:,} windows, each one spacing after the last.",
+    f" the prime up to which half are known, by seed.{windows}",
   )
 
 
