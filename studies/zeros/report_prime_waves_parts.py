@@ -1,6 +1,7 @@
 """The report's table of the primes known by context and by training."""
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 from primelens.studies import report_page as page
@@ -9,12 +10,22 @@ from primelens.studies.zeros import prime_waves_known as known_lib
 _BANDS = (30, 300, 1_000)
 
 
+class _Known(NamedTuple):
+  """What S predictors know, and how many frequencies beside it would pass."""
+
+  name: str
+  r2_S: np.ndarray
+  known_SxQ: np.ndarray
+  stands_Q: np.ndarray
+  beside_S: np.ndarray
+
+
 def when(result) -> page.Markup:
   """Returns which primes are known with less context, and at snapshots."""
   edges = np.searchsorted(result.prime_Q, (0, *_BANDS, np.inf))
   rows = [
-    (name, *_cells(*known, result.prime_Q, edges))
-    for name, *known in (*_contexts(result), *_snapshots(result))
+    _row(known, result.prime_Q, edges)
+    for known in (*_contexts(result), *_snapshots(result))
   ]
   below, *rest = (f"{band:,}" for band in _BANDS)
   between = [f"{a} to {b}" for a, b in itertools.pairwise((below, *rest))]
@@ -37,17 +48,17 @@ def when(result) -> page.Markup:
 
 
 def _contexts(result):
-  """Yields a name, R2, known primes, those that stand out, and beside."""
+  """Yields networks and the filter of that order, by context."""
   for t, context in enumerate(result.context_T):
     stands_Q = result.context_stands_TxQ[t]
-    yield (
+    yield _Known(
       f"{context} spacings in sight",
       result.context_r2_SxT[:, t],
       result.context_known_SxTxQ[:, t],
       stands_Q,
       result.context_beside_SxT[:, t],
     )
-    yield (
+    yield _Known(
       f"AR({context})",
       result.filter_r2_T[t : t + 1],
       result.filter_known_TxQ[t : t + 1],
@@ -57,9 +68,9 @@ def _contexts(result):
 
 
 def _snapshots(result):
-  """Yields the same of every snapshot."""
+  """Yields networks at every snapshot."""
   for c, step in enumerate(result.step_C):
-    yield (
+    yield _Known(
       f"step {step:,}",
       result.r2_SxC[:, c],
       result.known_SxCxQ[:, c],
@@ -68,15 +79,19 @@ def _snapshots(result):
     )
 
 
-def _cells(r2_S, known_SxQ, stands_Q, beside_S, prime_Q, edges) -> list[str]:
+def _row(known: _Known, prime_Q, edges) -> list[str]:
   bands = [slice(a, b) for a, b in itertools.pairwise(edges)]
-  halves = (known_lib.cutoff(each, stands_Q, prime_Q) for each in known_SxQ)
+  stands_Q = known.stands_Q
+  halves = [
+    known_lib.cutoff(each, stands_Q, prime_Q) for each in known.known_SxQ
+  ]
   return [
-    ", ".join(page.number(r2, digits=3) for r2 in r2_S),
+    known.name,
+    ", ".join(page.number(r2, digits=3) for r2 in known.r2_S),
     *(
-      f"{known_SxQ[:, band].sum(-1).mean():.0f} of {stands_Q[band].sum()}"
+      f"{known.known_SxQ[:, band].sum(-1).mean():.0f} of {stands_Q[band].sum()}"
       for band in bands
     ),
-    f"{np.mean(beside_S):.0f}",
+    f"{np.mean(known.beside_S):.0f}",
     ", ".join(f"{half:,}" for half in halves),
   ]
