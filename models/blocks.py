@@ -14,6 +14,9 @@ import jax.numpy as jnp
 from primelens.models import attention
 from primelens.tasks import checks
 
+# Those with memory positions in front of causal data; see `attention.table`.
+SLOT_MASKS = ("leaky_as_published", "memory_blind")
+
 
 @dataclasses.dataclass(kw_only=True)
 class Config:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from primelens.models import blocks
 
 NORM_CAP = 2.0  # no row of a bank is longer at use
 
@@ -101,7 +102,7 @@ def read(config, params, state_BxLxD):
 
 def check_bank(config) -> None:
   """Raises `ValueError` where the trunk does not fit a bank of slots."""
-  trunk, masks = config.trunk, ("leaky_as_published", "memory_blind")
+  trunk, masks = config.trunk, blocks.SLOT_MASKS
   if trunk.mask not in masks:
     raise ValueError(
       f"trunk.mask={trunk.mask!r} is not one of {', '.join(masks)}, which a "

@@ -97,7 +97,7 @@ def _add_positions(config: Config, params, x_BxTxD):
 def _mask(config: Config, length: int, keep_BxT):
   """Returns the mask beyond plain causality as BxTxT, or None."""
   mask = None
-  if config.mask in ("leaky_as_published", "memory_blind"):
+  if config.mask in blocks.SLOT_MASKS:
     mask = attention.table(config.mask, length, config.mask_slots)[None]
   if keep_BxT is not None:
     keep = keep_BxT[:, None, :].astype(bool)

@@ -14,6 +14,7 @@ import json
 
 import numpy as np
 from primelens.analyses import prime_lines
+from primelens.models import blocks
 from primelens.studies.zeros import binned
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves_law as law_lib
@@ -34,7 +35,6 @@ _MEMORY = (
   *("auxiliary_ramp", "orthogonality_ramp", "mask_slots"),
   *("rotary_start", "max_positions"),
 )
-_SLOT_MASKS = ("leaky_as_published", "memory_blind")
 # Seeds, and where and how often things are kept.
 _BOOKS = (
   *("seeds", "first_seed", "dispatch", "cache"),
@@ -139,7 +139,7 @@ def plan(run) -> str:
   """
   dump = dataclasses.asdict(run.experiment)
   model, trunk, fit = dump["model"], dump["model"]["trunk"], dump["fit"]
-  if trunk["mask"] in _SLOT_MASKS:
+  if trunk["mask"] in blocks.SLOT_MASKS:
     trunk["mask"] = "causal"
   if fit["optimizer"]["slow_pattern"].startswith("memory/"):
     fit["optimizer"] |= {"slow_pattern": "", "slow_factor": 1.0}
