@@ -34,15 +34,12 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   told = kind.endswith("leaky_as_published") or kind == "postfix"
   if told or not settings.context_windows:
     context_T = context_T[:0]
+  each = list(_contexts(run, stretch, context_T, prime_Q))
   # Networks first, the filter last.
-  shape = seeds + 1, len(context_T)
-  known_ExTxQ = np.zeros((*shape, len(prime_Q)), bool)
-  stands_TxQ = np.zeros(known_ExTxQ.shape[1:], bool)
-  beside_ExT, r2_ExT = np.zeros(shape), np.zeros(shape)
-  for place, known in enumerate(_contexts(run, stretch, context_T, prime_Q)):
-    known_ExTxQ[:, place] = known.known_ExQ
-    stands_TxQ[place] = known.stands_Q
-    beside_ExT[:, place], r2_ExT[:, place] = known.beside_E, known.r2_E
+  known_ExTxQ, beside_ExT, r2_ExT = _stacked(each, seeds + 1, prime_Q)
+  stands_TxQ = np.zeros((len(each), len(prime_Q)), bool)
+  for t, known in enumerate(each):
+    stands_TxQ[t] = known.stands_Q
   return {
     "context_T": context_T,
     "context_stands_TxQ": stands_TxQ,
@@ -94,6 +91,17 @@ def _knowledge(run, floor: float, mean_ExN, truth_N, height_N, prime_Q):
   )
 
 
+def _stacked(each, rows: int, prime_Q):
+  """Returns known_ExCxQ, beside_ExC, r2_ExC of what E rows know at C places."""
+  shape = rows, len(each)
+  known_ExCxQ = np.zeros((*shape, len(prime_Q)), bool)
+  beside_ExC, r2_ExC = np.zeros(shape), np.zeros(shape)
+  for c, known in enumerate(each):
+    known_ExCxQ[:, c] = known.known_ExQ
+    beside_ExC[:, c], r2_ExC[:, c] = known.beside_E, known.r2_E
+  return known_ExCxQ, beside_ExC, r2_ExC
+
+
 def _starts(run, stretch) -> np.ndarray:
   """Returns starts of windows, one after another from where the stretch is."""
   first, last = int(stretch.start_N[0]), len(stretch.value_N)
@@ -121,22 +129,21 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
   folder = run.workdir / "snapshots"
   step_C = np.array(checkpoints.snapshot_steps(folder), np.int64)
   seeds = trees.length(run.params_S)
-  shape = (seeds, len(step_C))
-  known_SxCxQ = np.zeros((*shape, len(prime_Q)), bool)
-  beside_SxC, r2_SxC = np.zeros(shape), np.zeros(shape)
-  for c, step in enumerate(step_C):
+  each = []
+  for step in step_C:
     params_S = checkpoints.read_snapshot(folder, int(step), run.params_S)
     _, mean_SxNxU = scoring.predictions(run, stretch.window_NxT1, params_S)
-    known = _knowledge(
-      run,
-      stretch.floor,
-      mean_SxNxU.reshape(seeds, -1),
-      stretch.truth_N,
-      stretch.height_N,
-      prime_Q,
+    each.append(
+      _knowledge(
+        run,
+        stretch.floor,
+        mean_SxNxU.reshape(seeds, -1),
+        stretch.truth_N,
+        stretch.height_N,
+        prime_Q,
+      )
     )
-    known_SxCxQ[:, c] = known.known_ExQ
-    beside_SxC[:, c], r2_SxC[:, c] = known.beside_E, known.r2_E
+  known_SxCxQ, beside_SxC, r2_SxC = _stacked(each, seeds, prime_Q)
   # Known at this snapshot and at all after it.
   stays_SxCxQ = np.logical_and.accumulate(known_SxCxQ[:, ::-1], 1)[:, ::-1]
   first_SxQ = np.full((seeds, len(prime_Q)), np.nan)
