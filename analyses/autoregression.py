@@ -5,8 +5,10 @@ recent lag first. They read the whole past of the flat sequence.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
+from primelens.analyses import determinantal
 import scipy.fft
 import scipy.linalg
 import scipy.signal
@@ -80,6 +82,16 @@ def yule_walker(autocovariance_Q) -> YuleWalker:
 def fitted(residual_N, order: int) -> YuleWalker:
   """Returns the Yule-Walker filters up to an order of a sequence's own."""
   return yule_walker(autocovariance(residual_N, order))
+
+
+@functools.cache
+def of_sine_process(order: int) -> YuleWalker:
+  """Returns the Yule-Walker filters up to an order of the sine process.
+
+  Of the exact covariances, `determinantal.spacing_moments`: those who know no
+  primes. Raises ValueError without at least one lag.
+  """
+  return yule_walker(determinantal.spacing_moments(order).autocovariance_Q)
 
 
 def least_squares(residual_N, start: int, stop: int, order: int):

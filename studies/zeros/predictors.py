@@ -10,7 +10,6 @@ import dataclasses
 import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import autoregression
-from primelens.analyses import determinantal
 from primelens.analyses import regression
 from primelens.analyses import sine_predictor
 from primelens.studies.zeros import binned
@@ -137,8 +136,7 @@ def _rows(spacing_RxN, lags: int):
 
 def _linear_cue(value_N, index_N, settings):
   """Yields the best linear predictors of the sine process, exact too."""
-  moments = determinantal.spacing_moments(max(settings.orders))
-  filters = autoregression.yule_walker(moments.autocovariance_Q)
+  filters = autoregression.of_sine_process(max(settings.orders))
   for order in settings.orders:
     phi_Q, variance = filters.order(order)
     guess_N = autoregression.predict(value_N - 1, phi_Q, index_N)

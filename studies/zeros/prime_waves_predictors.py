@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import autoregression
-from primelens.analyses import determinantal
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import program
@@ -156,15 +155,9 @@ def by_formula(
   )
 
 
-@functools.cache
-def _sine_filters() -> autoregression.YuleWalker:
-  moments = determinantal.spacing_moments(KERNEL)
-  return autoregression.yule_walker(moments.autocovariance_Q)
-
-
 def _kernel(stretch: Stretch, index_N) -> Guess:
   """Returns the best linear predictor of the sine process: no primes in it."""
-  phi_Q, variance = _sine_filters().order(KERNEL)
+  phi_Q, variance = autoregression.of_sine_process(KERNEL).order(KERNEL)
   residual_N = stretch.value_N.astype(np.float64) - 1
   guess_N = autoregression.predict(residual_N, phi_Q, index_N)
   error_N = stretch.truth_N - 1 - guess_N

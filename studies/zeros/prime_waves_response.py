@@ -2,7 +2,6 @@
 
 import numpy as np
 from primelens.analyses import autoregression
-from primelens.analyses import determinantal
 from primelens.analyses import prime_lines
 from primelens.analyses import wave_response
 from primelens.studies.zeros import linear
@@ -100,8 +99,7 @@ def _coefficients(run, stretch, first: int):
   """Yields name, kind and coefficients of filters, most recent lag first."""
   orders = run.settings.prime_waves.orders
   residual_N = stretch.value_N.astype(np.float64) - 1
-  moments = determinantal.spacing_moments(max(orders))
-  kernel = autoregression.yule_walker(moments.autocovariance_Q)
+  kernel = autoregression.of_sine_process(max(orders))
   train = residual_N[slice(*stretch.train)]
   fitted = autoregression.fitted(train, max(orders))
   for order in orders:

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 from primelens.analyses import anchors
 from primelens.analyses import autoregression
-from primelens.analyses import determinantal
 from primelens.analyses import regression
 from primelens.analyses import sine_predictor
 from primelens.studies.zeros import explicit
@@ -47,12 +46,11 @@ def fit(run) -> Fits:
   settings = run.settings.yardstick
   value_N = run.series.value_N[slice(*run.series.bounds("train"))]
   value_N = value_N.astype(np.float64)
-  moments = determinantal.spacing_moments(settings.kernel)
   return Fits(
     mean=float(value_N.mean()),
     variance=float(value_N.var()),
     train=autoregression.fitted(value_N - 1, max(settings.orders)),
-    kernel=autoregression.yule_walker(moments.autocovariance_Q),
+    kernel=autoregression.of_sine_process(settings.kernel),
   )
 
 
