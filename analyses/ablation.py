@@ -5,8 +5,8 @@ are functions `f(x, layer) -> x` with a traced layer index, to be used at a
 named site of a forward pass.
 """
 
-from collections.abc import Callable, Iterable
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -28,9 +28,7 @@ def each_head(layers: int, heads: int) -> np.ndarray:
   return keep_RxR.reshape(layers * heads, layers, heads)
 
 
-def without(
-  layers: int, heads: int, removed: Iterable[tuple[int, int]]
-) -> np.ndarray:
+def without(layers: int, heads: int, removed: Iterable[tuple[int, int]]) -> np.ndarray:
   """Returns `keep_LxH` with a set of (layer, head) pairs removed jointly.
 
   Raises ValueError if a pair lies outside the model.
@@ -38,9 +36,7 @@ def without(
   keep_LxH = np.ones((layers, heads), np.float32)
   for layer, head in removed:
     if not (0 <= layer < layers and 0 <= head < heads):
-      raise ValueError(
-        f"head {(layer, head)} is outside {layers} layers of {heads} heads."
-      )
+      raise ValueError(f"head {(layer, head)} is outside {layers} layers of {heads} heads.")
     keep_LxH[layer, head] = 0
   return keep_LxH
 
@@ -82,9 +78,7 @@ def zero_heads(keep_LxH: jax.Array) -> Edit:
   The site is the output of each head before the projection: this is the
   ablation of a head.
   """
-  return lambda x_BxTxHxDh, layer: (
-    x_BxTxHxDh * _of_layer(keep_LxH, layer, x_BxTxHxDh)
-  )
+  return lambda x_BxTxHxDh, layer: x_BxTxHxDh * _of_layer(keep_LxH, layer, x_BxTxHxDh)
 
 
 def mean_heads(keep_LxH: jax.Array, mean_LxHxDh: jax.Array) -> Edit:
@@ -143,11 +137,7 @@ def _natural(name):
 def _is_stacked(leaves, axis, mask_shape):
   """Is this one leaf with the layers on its first axis?"""
   shape = leaves[0].shape
-  return (
-    len(leaves) == 1
-    and len(shape) > axis + 1
-    and (shape[0], shape[axis + 1]) == mask_shape
-  )
+  return len(leaves) == 1 and len(shape) > axis + 1 and (shape[0], shape[axis + 1]) == mask_shape
 
 
 def _check_kernels(chosen, axis, mask_shape):

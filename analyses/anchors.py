@@ -8,8 +8,8 @@ shared with a network. They run on the host in float64.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import autoregression
 import threadpoolctl
+from primelens.analyses import autoregression
 
 
 @dataclasses.dataclass(frozen=True)

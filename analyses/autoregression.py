@@ -8,10 +8,10 @@ import dataclasses
 import functools
 
 import numpy as np
-from primelens.analyses import determinantal
 import scipy.fft
 import scipy.linalg
 import scipy.signal
+from primelens.analyses import determinantal
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -146,8 +146,7 @@ def predict(residual_N, coefficient_Q, index_N) -> np.ndarray:
   start, stop = int(index_N.min()), int(index_N.max()) + 1
   if start < len(phi_Q) or stop > len(x_N):
     raise ValueError(
-      f"targets {start}..{stop - 1} of {len(x_N)} values: each needs"
-      f" {len(phi_Q)} values before it."
+      f"targets {start}..{stop - 1} of {len(x_N)} values: each needs {len(phi_Q)} values before it."
     )
   return _filtered(x_N, phi_Q, start, stop)[index_N - start]
 

@@ -151,9 +151,7 @@ def sharpness(mean_N, variance_N, y_N) -> dict[str, np.ndarray]:
   mean_variance = mse and variance_of_means = data_variance - mse. Over the
   last axis, in spacings.
   """
-  mean_N, variance_N, y_N = (
-    np.asarray(x, np.float64) for x in (mean_N, variance_N, y_N)
-  )
+  mean_N, variance_N, y_N = (np.asarray(x, np.float64) for x in (mean_N, variance_N, y_N))
   return {
     "bias": (mean_N - y_N).mean(-1),
     "mse": ((mean_N - y_N) ** 2).mean(-1),
@@ -173,7 +171,5 @@ def _pit(pit_N) -> np.ndarray:
 def _scores(score_N, alpha: float) -> np.ndarray:
   score_N = np.asarray(score_N, np.float64).ravel()
   if not len(score_N) or not 0 <= alpha <= 1:
-    raise ValueError(
-      f"need scores and alpha in 0..1, got {len(score_N)} and {alpha}."
-    )
+    raise ValueError(f"need scores and alpha in 0..1, got {len(score_N)} and {alpha}.")
   return score_N

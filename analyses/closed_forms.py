@@ -5,10 +5,8 @@ a network's mean or the truth.
 """
 
 import numpy as np
-from primelens.analyses import expressions
-from primelens.analyses import regression
-from primelens.analyses import simplification
 import scipy.optimize
+from primelens.analyses import expressions, regression, simplification
 
 # Complexity, loss and form of the published front, in units of spacings.
 PUBLISHED = (
@@ -18,11 +16,7 @@ PUBLISHED = (
   (9, 0.115, "3.72/(s3 + s1/0.62 + s2)"),
   (11, 0.111, "2.65/(s1 + s2 + s3/(2.86 - s4))"),
   (17, 0.106, "2.20/(s1 + s2 + s3 + s4/(s3 - s5 + 2.47) - 1.27)"),
-  (
-    21,
-    0.102,
-    "7.94/((s3 + s1)/1.14 + (s5 + s1 - s4)/2.74 + s4 + s2) - 0.89",
-  ),
+  (21, 0.102, "7.94/((s3 + s1)/1.14 + (s5 + s1 - s4)/2.74 + s4 + s2) - 0.89"),
 )
 
 
@@ -37,9 +31,7 @@ def reciprocal(lag_NxQ, target_N) -> np.ndarray:
   return moment / np.broadcast_to(np.sum(inverse_NxQ**2, axis=0), moment.shape)
 
 
-def reciprocal_draws(
-  lag_NxQ, target_N, *, block: int, draws: int, seed: int
-) -> np.ndarray:
+def reciprocal_draws(lag_NxQ, target_N, *, block: int, draws: int, seed: int) -> np.ndarray:
   """Returns c of `reciprocal` in block-bootstrap samples of the rows: RxQ."""
   inverse_NxQ = 1 / _sums(lag_NxQ)
   target_N = np.asarray(target_N, np.float64)
@@ -153,9 +145,7 @@ def _checked(lag_NxQ, target_N):
   lag_NxQ = np.asarray(lag_NxQ, np.float64)
   target_N = np.asarray(target_N, np.float64)
   if lag_NxQ.ndim != 2 or target_N.shape != lag_NxQ.shape[:1]:
-    raise ValueError(
-      f"need lags NxQ and targets N, got {lag_NxQ.shape} and {target_N.shape}."
-    )
+    raise ValueError(f"need lags NxQ and targets N, got {lag_NxQ.shape} and {target_N.shape}.")
   if not np.all(lag_NxQ > 0):
     raise ValueError(f"spacings must be positive, found {lag_NxQ.min()}.")
   return lag_NxQ, target_N

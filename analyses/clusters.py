@@ -9,9 +9,9 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import spectra
 import scipy.linalg
 import threadpoolctl
+from primelens.analyses import spectra
 
 
 class Clusters(NamedTuple):
@@ -52,15 +52,11 @@ def symmetry(weight_NxD: Any) -> Clusters:
   inter = np.linalg.norm(centre_2x2[0] - centre_2x2[1])
   second = np.mean(label_N == 1)
   quality = inter / radius if radius > 0 else np.inf
-  return Clusters(
-    float(inter), float(2 * min(second, 1 - second)), float(quality)
-  )
+  return Clusters(float(inter), float(2 * min(second, 1 - second)), float(quality))
 
 
 @functools.lru_cache(maxsize=64)
-def symmetry_null(
-  shape: tuple[int, int], draws: int = 20, seed: int = 0
-) -> dict[str, np.ndarray]:
+def symmetry_null(shape: tuple[int, int], draws: int = 20, seed: int = 0) -> dict[str, np.ndarray]:
   """Returns the clusters of R standard normal N x D matrices: field -> R.
 
   `inter` is in units of the entries' std.
@@ -71,15 +67,12 @@ def symmetry_null(
     raise ValueError(f"need at least 1 draw, got {draws}.")
   rng = np.random.default_rng(seed)
   found = [symmetry(rng.normal(size=shape)) for _ in range(draws)]
-  return {
-    name: np.array([getattr(each, name) for each in found])
-    for name in Clusters._fields
-  }
+  return {name: np.array([getattr(each, name) for each in found]) for name in Clusters._fields}
 
 
 def _directions(centred_NxD):
   """Returns the two first principal directions, Dx2, the first one last."""
   columns = centred_NxD.shape[1]
-  return scipy.linalg.eigh(
-    centred_NxD.T @ centred_NxD, subset_by_index=(columns - 2, columns - 1)
-  )[1]
+  return scipy.linalg.eigh(centred_NxD.T @ centred_NxD, subset_by_index=(columns - 2, columns - 1))[
+    1
+  ]

@@ -28,9 +28,7 @@ def svd(x_NxD) -> Svd:
   wait inside the thread pool that is to run them: with two cores, two batches
   in one program wait for each other for ever (jaxlib 0.10).
   """
-  return jax.lax.platform_dependent(
-    jnp.asarray(x_NxD), cpu=_in_turn, default=_plain
-  )
+  return jax.lax.platform_dependent(jnp.asarray(x_NxD), cpu=_in_turn, default=_plain)
 
 
 def solve(x_NxQ, y_NxF, tolerance=None) -> jax.Array:
@@ -44,9 +42,7 @@ def solve(x_NxQ, y_NxF, tolerance=None) -> jax.Array:
   if tolerance is None:
     tolerance = jnp.finfo(value_Q.dtype).eps * max(x_NxQ.shape)
   rounding = tolerance * value_Q[0]
-  inverse_Q = jnp.where(
-    value_Q > rounding, 1 / jnp.maximum(value_Q, rounding), 0
-  )
+  inverse_Q = jnp.where(value_Q > rounding, 1 / jnp.maximum(value_Q, rounding), 0)
   product = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
   target_QxF = product(found.left_NxQ.T, y_NxF)
   return product(found.right_QxD.T, inverse_Q[:, None] * target_QxF)

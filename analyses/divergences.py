@@ -20,15 +20,10 @@ def grid(low: float, high: float, nodes: int) -> Grid:
   Raises ValueError for an empty interval or no node.
   """
   if not low < high or nodes < 1:
-    raise ValueError(
-      f"got [{low}, {high}] and {nodes} nodes; need low < high and >= 1 node."
-    )
+    raise ValueError(f"got [{low}, {high}] and {nodes} nodes; need low < high and >= 1 node.")
   node_G, weight_G = np.polynomial.legendre.leggauss(nodes)
   half = (high - low) / 2
-  return Grid(
-    (low + half * (node_G + 1)).astype(np.float32),
-    (half * weight_G).astype(np.float32),
-  )
+  return Grid((low + half * (node_G + 1)).astype(np.float32), (half * weight_G).astype(np.float32))
 
 
 def kullback_leibler(log_p: Any, log_q: Any, weight_G: Any) -> jax.Array:

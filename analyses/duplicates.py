@@ -53,9 +53,7 @@ def blocks(x_DxF, weight_F, threshold: float = 0.99) -> Blocks:
   """
   label_F = components(cosines(x_DxF) > threshold)
   count = len(label_F)
-  total = lambda value_F: (
-    jnp.zeros(count, value_F.dtype).at[label_F].add(value_F)
-  )
+  total = lambda value_F: jnp.zeros(count, value_F.dtype).at[label_F].add(value_F)
   size_F, weight_F = total(jnp.ones_like(label_F)), total(jnp.asarray(weight_F))
   # Names that are no group's come last.
   order_F = jnp.lexsort((-weight_F, size_F == 0))

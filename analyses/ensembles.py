@@ -63,14 +63,10 @@ def form_factor(tau: Any, ensemble: Ensemble) -> np.ndarray:
     return np.minimum(tau, 1)
   late = np.maximum(tau, 1)
   return np.where(
-    tau < 1,
-    2 * tau - tau * np.log1p(2 * tau),
-    2 - late * np.log((2 * late + 1) / (2 * late - 1)),
+    tau < 1, 2 * tau - tau * np.log1p(2 * tau), 2 - late * np.log((2 * late + 1) / (2 * late - 1))
   )
 
 
 def _check(ensemble):
   if ensemble not in ENSEMBLES:
-    raise ValueError(
-      f"ensemble must be one of {', '.join(ENSEMBLES)}, got {ensemble!r}."
-    )
+    raise ValueError(f"ensemble must be one of {', '.join(ENSEMBLES)}, got {ensemble!r}.")

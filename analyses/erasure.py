@@ -130,13 +130,9 @@ def leace(found: Moments, tolerance: float = 1e-10) -> Eraser:
   varies_D = value_D > tolerance * value_D[..., -1:]
   root_D = np.sqrt(np.where(varies_D, value_D, 1))
   there_D = varies_D.astype(float)
-  scaled = lambda scale_D: (
-    (vector_DxD * scale_D[..., None, :]) @ _turned(vector_DxD)
-  )
+  scaled = lambda scale_D: (vector_DxD * scale_D[..., None, :]) @ _turned(vector_DxD)
   white_DxD, back_DxD = scaled(there_D / root_D), scaled(there_D * root_D)
-  left_DxF, size_F, _ = np.linalg.svd(
-    white_DxD @ found.cross_DxF, full_matrices=False
-  )
+  left_DxF, size_F, _ = np.linalg.svd(white_DxD @ found.cross_DxF, full_matrices=False)
   left_DxF = left_DxF * (size_F > 1e-12 * size_F[..., :1])[..., None, :]
   return Eraser(found.mean_D, white_DxD @ left_DxF, back_DxD @ left_DxF)
 
@@ -168,7 +164,7 @@ def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
   """
   alpha = jnp.asarray(alpha, gram_DxD.dtype)
   return jax.lax.platform_dependent(
-    *(gram_DxD, cross_DxK, alpha), cpu=_whitened_in_turn, default=_whitened
+    gram_DxD, cross_DxK, alpha, cpu=_whitened_in_turn, default=_whitened
   )
 
 
@@ -176,9 +172,7 @@ def _whitened(gram_DxD, cross_DxK, alpha):
   penalty = alpha + ridge_lib.rounding(gram_DxD)
   penalty_DxD = penalty * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
   lower_DxD = jnp.linalg.cholesky(gram_DxD + penalty_DxD)
-  solve = functools.partial(
-    jax.scipy.linalg.solve_triangular, lower_DxD, lower=True
-  )
+  solve = functools.partial(jax.scipy.linalg.solve_triangular, lower_DxD, lower=True)
   inside_DxK = subspace.basis(solve(cross_DxK))
   return solve(inside_DxK, trans=1), _exact(lower_DxD, inside_DxK)
 

@@ -30,13 +30,7 @@ UNARY: dict[str, Callable] = {
 }
 WEIGHTS = {"sin": 3, "cos": 3, "exp": 2, "log": 2, "sqrt": 2, "sinc": 4, "^": 2}
 
-_AST = {
-  ast.Add: "+",
-  ast.Sub: "-",
-  ast.Mult: "*",
-  ast.Div: "/",
-  ast.Pow: "^",
-}
+_AST = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
 # Derivatives by each argument, from the arguments and the value.
 _SLOPES: dict[str, Callable] = {
   "+": lambda a, b, y: (1.0, 1.0),
@@ -50,9 +44,7 @@ _SLOPES: dict[str, Callable] = {
   "log": lambda a, y: (1 / a,),
   "sqrt": lambda a, y: (0.5 / y,),
   "abs": lambda a, y: (np.sign(a),),
-  "sinc": lambda a, y: (
-    np.where(a == 0, 0.0, (np.cos(np.pi * a) - y) / np.where(a == 0, 1.0, a)),
-  ),
+  "sinc": lambda a, y: (np.where(a == 0, 0.0, (np.cos(np.pi * a) - y) / np.where(a == 0, 1.0, a)),),
   "neg": lambda a, y: (-1.0,),
 }
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
@@ -86,8 +78,7 @@ def _tree(node: ast.expr) -> Tree:
       if name in UNARY:
         return (name, _tree(inner))
   raise ValueError(
-    f"{ast.unparse(node)!r}: formulas hold numbers, names, + - * / ^ and"
-    f" {', '.join(UNARY)}."
+    f"{ast.unparse(node)!r}: formulas hold numbers, names, + - * / ^ and {', '.join(UNARY)}."
   )
 
 
@@ -201,9 +192,7 @@ def _dual(tree: Tree, column_N):
   out = (UNARY | BINARY)[tree[0]](*value)
   chain = _SLOPES[tree[0]](*value, out)
   return out, [
-    factor * slope
-    for factor, (_, slopes) in zip(chain, parts, strict=True)
-    for slope in slopes
+    factor * slope for factor, (_, slopes) in zip(chain, parts, strict=True) for slope in slopes
   ]
 
 

@@ -3,9 +3,9 @@
 Every design contains its constant, so least squares needs no intercept.
 """
 
-from collections.abc import Sequence
 import itertools
 import math
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp

@@ -13,9 +13,8 @@ zeta spec, sections 4.8 and 6.6.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import spacings
-from primelens.analyses import statistics
 import scipy.stats
+from primelens.analyses import spacings, statistics
 
 BLOCK = 512  # levels
 ENOUGH = 400  # blocks
@@ -46,8 +45,7 @@ def cut(spacing_N: Any, block: int = BLOCK) -> np.ndarray:
   rows = len(spacing_N) // max(block, 1)
   if block < 4 or rows < 2:
     raise ValueError(
-      f"block={block} must be 4 or more and fit twice in the "
-      f"{len(spacing_N)} spacings."
+      f"block={block} must be 4 or more and fit twice in the {len(spacing_N)} spacings."
     )
   return np.cumsum(spacing_N[: rows * block].reshape(rows, block), axis=1)
 
@@ -96,9 +94,7 @@ def ramp(k_RxQ: Any, tau_Q: Any, part: tuple[float, float] = RAMP) -> Ramp:
   return Ramp(k_RxQ.mean(1) - slope_R * tau_Q.mean(), slope_R)
 
 
-def plateau(
-  k_RxQ: Any, tau_Q: Any, part: tuple[float, float] = PLATEAU
-) -> np.ndarray:
+def plateau(k_RxQ: Any, tau_Q: Any, part: tuple[float, float] = PLATEAU) -> np.ndarray:
   """Returns the mean K of every block over `part`, beyond tau = 1.
 
   It is 1 for the GUE and for independent levels; the published windows lie in
@@ -129,9 +125,7 @@ def squared_distance(k_RxQ: Any, reference_Q: Any) -> statistics.Interval:
   estimate = np.mean(total_Q**2 - squares_Q) / (rows * (rows - 1))
   error = np.sqrt((rows - 1) / rows * np.sum((left_R - left_R.mean()) ** 2))
   reach = scipy.stats.norm.ppf(0.975) * error
-  return statistics.Interval(
-    estimate, estimate - reach, estimate + reach, error
-  )
+  return statistics.Interval(estimate, estimate - reach, estimate + reach, error)
 
 
 def number_variance(spacing_RxN: Any, length_Q: Any) -> np.ndarray:
@@ -154,9 +148,7 @@ def unconnected(level_N: Any, tau_Q: Any) -> np.ndarray:
   return np.abs(sum_Q) ** 2 / len(turn_N)
 
 
-def unconnected_on_grid(
-  level_N: Any, first: float, step: float, count: int
-) -> np.ndarray:
+def unconnected_on_grid(level_N: Any, first: float, step: float, count: int) -> np.ndarray:
   """Returns `unconnected` at tau = first + step (0, 1, ..., count - 1).
 
   With m = ceil(sqrt(count)), tau = (first + step m i) + step j: the sum is a
@@ -203,10 +195,7 @@ def plateau_as_published(spacing_N: Any, measure: str) -> float:
   Raises ValueError for another measure.
   """
   if measure not in PLATEAUS_AS_PUBLISHED:
-    raise ValueError(
-      f"measure must be one of {', '.join(PLATEAUS_AS_PUBLISHED)}, got "
-      f"{measure!r}."
-    )
+    raise ValueError(f"measure must be one of {', '.join(PLATEAUS_AS_PUBLISHED)}, got {measure!r}.")
   tau_Q, low, high = PLATEAUS_AS_PUBLISHED[measure]
   tau_Q = tau_Q[(tau_Q > low) & (tau_Q < high)]
   return float(form_factor_as_published(spacing_N, tau_Q).mean())

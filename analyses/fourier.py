@@ -204,9 +204,7 @@ def _without_constant(x_Q):
 def _mask(mask_Q, P: int):
   mask_Q = jnp.asarray(mask_Q)
   if mask_Q.shape != (P // 2 + 1,):
-    raise ValueError(
-      f"need a mask of {P // 2 + 1} frequencies, got shape {mask_Q.shape}."
-    )
+    raise ValueError(f"need a mask of {P // 2 + 1} frequencies, got shape {mask_Q.shape}.")
   return _without_constant(mask_Q)
 
 

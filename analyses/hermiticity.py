@@ -56,9 +56,7 @@ def null(width: int, head_width: int, draws: int = 200, seed: int = 0):
   Raises `ValueError` if a side or the draws are below 1.
   """
   if min(width, head_width, draws) < 1:
-    raise ValueError(
-      f"need a draw and sides of 1, got {draws}, {width} and {head_width}."
-    )
+    raise ValueError(f"need a draw and sides of 1, got {draws}, {width} and {head_width}.")
   rng = np.random.default_rng(seed)
   shape = (2, width, head_width)
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -83,7 +81,6 @@ def _pair(query_xDxK, key_xDxK):
   key_xDxK = np.asarray(key_xDxK, np.float64)
   if query_xDxK.ndim < 2 or query_xDxK.shape != key_xDxK.shape:
     raise ValueError(
-      "queries and keys need one shape ...xDxK, got "
-      f"{query_xDxK.shape} and {key_xDxK.shape}."
+      f"queries and keys need one shape ...xDxK, got {query_xDxK.shape} and {key_xDxK.shape}."
     )
   return query_xDxK, key_xDxK

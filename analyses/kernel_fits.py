@@ -6,14 +6,14 @@ logarithm) from the published starts and seeded restarts. On the host, float64.
 Source: zeta spec, sections 4.4 and 6.4.
 """
 
-from collections.abc import Callable, Mapping
 import dataclasses
 import math
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import regression
 import scipy.optimize
+from primelens.analyses import regression
 
 MONOTONE = "monotone (isotonic)"
 STRETCHED = "stretched exponential with linear term"
@@ -71,9 +71,7 @@ def _stretched(d, rates):
 def _wave(d, rates):
   frequency, decay = rates
   envelope = np.exp(-decay * d)
-  return _columns(
-    envelope * np.cos(frequency * d), envelope * np.sin(frequency * d), 1.0
-  )
+  return _columns(envelope * np.cos(frequency * d), envelope * np.sin(frequency * d), 1.0)
 
 
 def _offset(curve):
@@ -88,10 +86,7 @@ FAMILIES: dict[str, Family] = {
     _offset(lambda d, c: np.exp(-c * np.sqrt(d))), ((1.16,),), (0.05,), (300,)
   ),
   WAVE: Family(
-    _wave,
-    ((0.357, 0.0024), (0.35, 0.002), (0.0145, 0.01)),
-    (0.5, 0.01),
-    (math.inf, 300),
+    _wave, ((0.357, 0.0024), (0.35, 0.002), (0.0145, 0.01)), (0.5, 0.01), (math.inf, 300)
   ),
   "sinc": Family(
     _offset(lambda d, w: np.sinc(w * d / np.pi)),
@@ -101,24 +96,13 @@ FAMILIES: dict[str, Family] = {
     3.0,
   ),
   SINC2: Family(
-    _offset(lambda d, w: np.sinc(w * d / np.pi) ** 2),
-    ((np.pi / 2.533,),),
-    (0.5,),
-    (math.inf,),
-    1.5,
+    _offset(lambda d, w: np.sinc(w * d / np.pi) ** 2), ((np.pi / 2.533,),), (0.5,), (math.inf,), 1.5
   ),
-  "Gaussian": Family(
-    _offset(lambda d, c: np.exp(-c * d**2)), ((0.01,),), (1e-3,), (3e4,)
-  ),
+  "Gaussian": Family(_offset(lambda d, c: np.exp(-c * d**2)), ((0.01,),), (1e-3,), (3e4,)),
   "exponential": Family(
-    _offset(lambda d, c: np.exp(-c * d)),
-    ((1 / 5,), (1 / 20,)),
-    (0.05,),
-    (300,),
+    _offset(lambda d, c: np.exp(-c * d)), ((1 / 5,), (1 / 20,)), (0.05,), (300,)
   ),
-  "power law": Family(
-    _offset(lambda d, c: np.exp(-c * np.log(d))), ((1.0,),), (0.05,), (500,)
-  ),
+  "power law": Family(_offset(lambda d, c: np.exp(-c * np.log(d))), ((1.0,),), (0.05,), (500,)),
   CONSTANT: Family(lambda d, rates: np.ones((len(d), 1))),
 }
 
@@ -134,9 +118,7 @@ def predict(fit: Fit, distance_Q) -> np.ndarray:
   Raises `ValueError` for the monotone curve, which has no formula.
   """
   if fit.family not in FAMILIES:
-    raise ValueError(
-      f"{fit.family!r} has no formula; valid: {', '.join(FAMILIES)}."
-    )
+    raise ValueError(f"{fit.family!r} has no formula; valid: {', '.join(FAMILIES)}.")
   distance_Q = np.asarray(distance_Q, np.float64)
   basis_QxP = FAMILIES[fit.family].basis(distance_Q, fit.rates)
   return basis_QxP @ np.array(fit.amplitudes)
@@ -164,9 +146,7 @@ def fits(
   known_Q = np.isfinite(value_Q)
   distance_Q, value_Q = distance_Q[known_Q], value_Q[known_Q]
   if len(value_Q) < LEAST or distance_Q.min() <= 0:
-    raise ValueError(
-      f"need 6 values at positive distances, got {len(value_Q)}."
-    )
+    raise ValueError(f"need 6 values at positive distances, got {len(value_Q)}.")
   rng = np.random.default_rng(seed)
   train_Q = ~held_out(len(value_Q))
   found = {}
@@ -192,8 +172,7 @@ def winner(found: Mapping[str, Fit], by: str = "aic") -> Fit:
 
 def _fit(name, family, distance_Q, value_Q, train_Q, starts) -> Fit:
   part, (rates, amplitude_P) = (
-    _search(family, distance_Q[rows], value_Q[rows], starts)
-    for rows in (train_Q, slice(None))
+    _search(family, distance_Q[rows], value_Q[rows], starts) for rows in (train_Q, slice(None))
   )
   parameters = len(rates) + len(amplitude_P)
   fitted_Q = family.basis(distance_Q, rates) @ amplitude_P
@@ -242,12 +221,9 @@ def _search(family: Family, distance_Q, value_Q, starts):
   rates = lambda turn: np.exp(low + (high - low) * (1 + np.sin(turn)) / 2)
   error = lambda turn: solve(rates(turn))[1] / scale
   place = np.clip((np.log(starts) - low) / (high - low), 0.001, 0.999)
-  turns = sorted(
-    np.arcsin(2 * place - 1), key=lambda turn: np.sum(error(turn) ** 2)
-  )
+  turns = sorted(np.arcsin(2 * place - 1), key=lambda turn: np.sum(error(turn) ** 2))
   ends = [
-    scipy.optimize.least_squares(error, turn, method="lm", max_nfev=80)
-    for turn in turns[:_REFINED]
+    scipy.optimize.least_squares(error, turn, method="lm", max_nfev=80) for turn in turns[:_REFINED]
   ]
   best = rates(min(ends, key=lambda end: end.cost).x)
   return best, solve(best)[0]
@@ -262,11 +238,7 @@ def _scores(value_Q, fitted_Q, parameters: int) -> tuple[float, float, float]:
   count = len(value_Q)
   least = _FLOOR * float(np.sum(value_Q**2)) or 1.0
   loss = count * math.log(max(error, least) / count)
-  return (
-    r2,
-    loss + 2 * (parameters + 1),
-    loss + math.log(count) * (parameters + 1),
-  )
+  return (r2, loss + 2 * (parameters + 1), loss + math.log(count) * (parameters + 1))
 
 
 def _skill(value_Q, train_Q, held_Q) -> float:
@@ -282,14 +254,11 @@ def _monotone(distance_Q, value_Q, train_Q) -> Fit:
 
   def best(value_Q):
     ways = [
-      scipy.optimize.isotonic_regression(value_Q, increasing=rising).x
-      for rising in (False, True)
+      scipy.optimize.isotonic_regression(value_Q, increasing=rising).x for rising in (False, True)
     ]
     return min(ways, key=lambda curve_Q: np.sum((curve_Q - value_Q) ** 2))
 
-  held_Q = np.interp(
-    distance_Q[~train_Q], distance_Q[train_Q], best(value_Q[train_Q])
-  )
+  held_Q = np.interp(distance_Q[~train_Q], distance_Q[train_Q], best(value_Q[train_Q]))
   fitted_Q = best(value_Q)
   levels = len(np.unique(fitted_Q))
   r2, aic, bic = _scores(value_Q, fitted_Q, levels)

@@ -36,9 +36,7 @@ def centred(scores_xTxT) -> jax.Array:
   score_ExTxT = jnp.tril(_flat(scores_xTxT))
   keys_T = jnp.arange(1, score_ExTxT.shape[-1] + 1)
   mean_ExT = score_ExTxT.sum(-1) / keys_T[None]
-  return jnp.tril(score_ExTxT - mean_ExT[:, :, None]).reshape(
-    jnp.shape(scores_xTxT)
-  )
+  return jnp.tril(score_ExTxT - mean_ExT[:, :, None]).reshape(jnp.shape(scores_xTxT))
 
 
 def by_index(value_xTxT) -> jax.Array:
@@ -86,9 +84,7 @@ def pairs_as_published(
   Raises `ValueError` for windows of 10 or fewer positions.
   """
   if length <= PUBLISHED_FIRST:
-    raise ValueError(
-      f"windows of {length} have no query after the first {PUBLISHED_FIRST}."
-    )
+    raise ValueError(f"windows of {length} have no query after the first {PUBLISHED_FIRST}.")
   rng = np.random.default_rng(seed)
   query_NxP = rng.integers(PUBLISHED_FIRST, length, (windows, pairs))
   return Pairs(query_NxP, rng.integers(0, query_NxP))
@@ -174,10 +170,7 @@ def extract_operator_as_published(pattern_BxTxT, spacing_BxT) -> dict:
   feature = {"sinc(s_i - s_j)": np.sinc(value_BxN.ravel())}
   for scale in (5, 10, 20):
     feature[f"exp(-d / {scale})"] = np.exp(-index_N / scale)
-  found = {
-    name: float(regression.pearson(x_N, weight_N))
-    for name, x_N in feature.items()
-  }
+  found = {name: float(regression.pearson(x_N, weight_N)) for name, x_N in feature.items()}
   return found | {"samples": len(weight_N)}
 
 

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import decompositions
-from primelens.analyses import regression
+from primelens.analyses import decompositions, regression
 
 HIGHEST = jax.lax.Precision.HIGHEST
 # A target that varies less has no R2 (spec, section 0).
@@ -66,12 +65,8 @@ def fit_shortest(feature_NxQ, target_NxF, rows=None, tolerance=None) -> Fit:
   fitted = slice(None) if rows is None else rows
   x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
   x_Q, y_F = x_NxQ.mean(0), y_NxF.mean(0)
-  coefficient_QxF = decompositions.solve(
-    x_NxQ - x_Q[None], y_NxF - y_F[None], tolerance
-  )
-  prediction_NxF = jnp.matmul(
-    feature_NxQ - x_Q[None], coefficient_QxF, precision=HIGHEST
-  )
+  coefficient_QxF = decompositions.solve(x_NxQ - x_Q[None], y_NxF - y_F[None], tolerance)
+  prediction_NxF = jnp.matmul(feature_NxQ - x_Q[None], coefficient_QxF, precision=HIGHEST)
   return Fit(coefficient_QxF, prediction_NxF + y_F[None])
 
 

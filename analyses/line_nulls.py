@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import prime_lines
-from primelens.analyses import statistics
+from primelens.analyses import prime_lines, statistics
 
 # In resolutions: from any line, the zero of its main lobe being at 1 (on the
 # first side lobe of that line, which makes a null large rather than small);
@@ -53,14 +52,10 @@ def distance(frequency_F: Any, line_A: Any) -> np.ndarray:
   line_A = np.sort(np.asarray(line_A, np.float64))
   edge_B = np.concatenate([[-np.inf], line_A, [np.inf]])
   right_F = np.searchsorted(line_A, frequency_F) + 1
-  return np.minimum(
-    frequency_F - edge_B[right_F - 1], edge_B[right_F] - frequency_F
-  )
+  return np.minimum(frequency_F - edge_B[right_F - 1], edge_B[right_F] - frequency_F)
 
 
-def beside(
-  frequency_Q: Any, line_A: Any, height_N: Any, *, draws: int, seed: int
-) -> np.ndarray:
+def beside(frequency_Q: Any, line_A: Any, height_N: Any, *, draws: int, seed: int) -> np.ndarray:
   """Returns `draws` sets of frequencies near the given ones and off all lines.
 
   RxQ: 1.5 resolutions or more from every line in `line_A`, 3 to 20 from the
@@ -85,9 +80,7 @@ def beside(
 
 
 def split(
-  of: Callable[[np.ndarray], np.ndarray],
-  frequency_Q: Any,
-  beside_RxQ: Any,
+  of: Callable[[np.ndarray], np.ndarray], frequency_Q: Any, beside_RxQ: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
   """Returns what `of` gives at the frequencies ...xQ, and beside them ...xRxW.
 
@@ -102,11 +95,7 @@ def split(
   return own, null.reshape(*every.shape[:-1], *null_RxW.shape), room_Q
 
 
-def test(
-  size: Callable[[np.ndarray], np.ndarray],
-  frequency_Q: Any,
-  beside_RxQ: Any,
-) -> Tested:
+def test(size: Callable[[np.ndarray], np.ndarray], frequency_Q: Any, beside_RxQ: Any) -> Tested:
   """Returns the amplitudes ...xQ that `size` gives, with p-values of each.
 
   `size` maps frequencies F to ...xF, and `beside` made the null. The p-values
@@ -121,9 +110,7 @@ def test(
   return Tested(amplitude, p, null)
 
 
-def elsewhere(
-  avoid_Q: Any, height_N: Any, count: int, *, seed: int
-) -> np.ndarray:
+def elsewhere(avoid_Q: Any, height_N: Any, count: int, *, seed: int) -> np.ndarray:
   """Returns random frequencies within the range of those to avoid, rising.
 
   Uniform, 3 resolutions or more from each of them. Raises ValueError where
@@ -134,9 +121,7 @@ def elsewhere(
   near = distance(drawn, avoid_Q)
   kept = drawn[near > ASIDE * resolution(height_N)][:count]
   if len(kept) < count:
-    raise ValueError(
-      f"{len(avoid_Q)} frequencies leave no room: use more data."
-    )
+    raise ValueError(f"{len(avoid_Q)} frequencies leave no room: use more data.")
   return np.sort(kept)
 
 

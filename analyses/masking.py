@@ -14,11 +14,7 @@ from primelens.analyses import trees
 
 
 def magnitude(
-  params: Any,
-  keep: jax.Array | float,
-  *,
-  where: Any,
-  scope: Literal["global", "leaf"] = "global",
+  params: Any, keep: jax.Array | float, *, where: Any, scope: Literal["global", "leaf"] = "global"
 ) -> Any:
   """Returns the params with all but the largest selected weights set to zero.
 
@@ -31,8 +27,7 @@ def magnitude(
   if scope not in ("global", "leaf"):
     raise ValueError(f"scope must be 'global' or 'leaf', got {scope!r}.")
   size_E = {
-    name: jnp.abs(leaf).astype(jnp.float32)
-    for name, leaf in trees.selected(params, where).items()
+    name: jnp.abs(leaf).astype(jnp.float32) for name, leaf in trees.selected(params, where).items()
   }
   if scope == "leaf":
     mask_E = {
@@ -45,9 +40,7 @@ def magnitude(
   return _apply(params, where, mask_E)
 
 
-def magnitude_as_published(
-  params: Any, ratio: jax.Array | float, *, where: Any
-) -> Any:
+def magnitude_as_published(params: Any, ratio: jax.Array | float, *, where: Any) -> Any:
   """Returns the params masked by the published rule: |w| >= threshold stays.
 
   The threshold is the linearly interpolated `ratio`-quantile of the selected
@@ -56,17 +49,14 @@ def magnitude_as_published(
   at 1 - ratio differs from it by no more than that and one weight of rounding.
   """
   size_E = {
-    name: jnp.abs(leaf).astype(jnp.float32)
-    for name, leaf in trees.selected(params, where).items()
+    name: jnp.abs(leaf).astype(jnp.float32) for name, leaf in trees.selected(params, where).items()
   }
   threshold = _quantile(_flat(size_E), jnp.asarray(ratio, jnp.float32))
   mask_E = {name: size >= threshold for name, size in size_E.items()}
   return _apply(params, where, mask_E)
 
 
-def random(
-  params: Any, keep: jax.Array | float, *, where: Any, key: jax.Array
-) -> Any:
+def random(params: Any, keep: jax.Array | float, *, where: Any, key: jax.Array) -> Any:
   """Returns the params with round(keep n) random weights left in each leaf.
 
   With one key the masks are nested: a weight kept at one `keep` is kept at
@@ -87,10 +77,7 @@ def random_like(params: Any, masked: Any, *, where: Any, key: jax.Array) -> Any:
   already zero count on neither side.
   """
   score_E = _uniform(params, where, key)
-  before_E, after_E = (
-    trees.selected(params, where),
-    trees.selected(masked, where),
-  )
+  before_E, after_E = (trees.selected(params, where), trees.selected(masked, where))
   mask_E = {}
   for name, score in score_E.items():
     # Zeros first in rank: removing them would remove nothing.
@@ -188,9 +175,7 @@ def _count(keep, size):
 
 
 def _apply(params, where, mask_E):
-  zeroed = lambda name, leaf: jnp.where(
-    mask_E[name], leaf, jnp.zeros_like(leaf)
-  )
+  zeroed = lambda name, leaf: jnp.where(mask_E[name], leaf, jnp.zeros_like(leaf))
   return trees.replace(params, where, zeroed)
 
 
@@ -215,10 +200,7 @@ def _keys(params, where, key):
 def _uniform(params, where, key):
   key_E = _keys(params, where, key)
   chosen = trees.selected(params, where)
-  return {
-    name: jax.random.uniform(key_E[name], leaf.shape)
-    for name, leaf in chosen.items()
-  }
+  return {name: jax.random.uniform(key_E[name], leaf.shape) for name, leaf in chosen.items()}
 
 
 def _norm(value):

@@ -9,8 +9,7 @@ spec, sections 4.9 and 6.5.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import form_factors
-from primelens.analyses import spacings
+from primelens.analyses import form_factors, spacings
 
 PUBLISHED_RUN = (50, 512)  # trajectories, tokens of each
 

@@ -90,16 +90,11 @@ def fit(config: Config, x_SxNxD, y_SxN, fit_N, select_N, keys_S) -> Fit:
     y = None if config.classes else ridge.scaler(y_N[fit_N][:, None])
     scaled_N = y(y_N[:, None])[:, 0] if y else y_N
     z_NxD = x(x_NxD)
-    rows = _Rows(
-      z_NxD[fit_N], scaled_N[fit_N], z_NxD[select_N], scaled_N[select_N]
-    )
+    rows = _Rows(z_NxD[fit_N], scaled_N[fit_N], z_NxD[select_N], scaled_N[select_N])
     varies_D = jnp.any(rows.x_NxD != rows.x_NxD[:1], axis=0)
     layers = _init(config, key, varies_D)
     state = jax.lax.while_loop(
-      lambda state: (
-        (state.passed < config.epochs)
-        & (state.passed - state.epoch < config.patience)
-      ),
+      lambda state: (state.passed < config.epochs) & (state.passed - state.epoch < config.patience),
       lambda state: _epoch(config, state, rows, key),
       _begin(layers),
     )
@@ -182,24 +177,18 @@ def _epoch(config: Config, state: _State, rows: _Rows, key) -> _State:
   count, passed = len(rows.x_NxD), state.passed + 1
   steps = -(-count // config.batch)
   filler = steps * config.batch - count  # of the last batch, of no weight
-  order_N = jnp.argsort(
-    jax.random.bits(jax.random.fold_in(key, passed), (count,))
-  )
+  order_N = jnp.argsort(jax.random.bits(jax.random.fold_in(key, passed), (count,)))
   at_TxB = jnp.pad(order_N, (0, filler)).reshape(steps, -1)
   weight_TxB = jnp.pad(jnp.ones(count), (0, filler)).reshape(steps, -1)
 
   def step(state, batch):
     at_B, weight_B = batch
-    gradient = jax.grad(_loss, 1)(
-      config, state.layers, rows.x_NxD[at_B], rows.y_N[at_B], weight_B
-    )
+    gradient = jax.grad(_loss, 1)(config, state.layers, rows.x_NxD[at_B], rows.y_N[at_B], weight_B)
     return _adamw(config, state, gradient), None
 
   state, _ = jax.lax.scan(step, state, (at_TxB, weight_TxB))
   every_N = jnp.ones(len(rows.select_y_N))
-  loss = _loss(
-    config, state.layers, rows.select_x_NxD, rows.select_y_N, every_N
-  )
+  loss = _loss(config, state.layers, rows.select_x_NxD, rows.select_y_N, every_N)
   better = loss < state.loss
   keep = lambda new, old: jnp.where(better, new, old)
   return state._replace(
@@ -213,12 +202,8 @@ def _epoch(config: Config, state: _State, rows: _Rows, key) -> _State:
 def _adamw(config: Config, state: _State, gradient) -> _State:
   """Returns the state after one step; every parameter decays."""
   step, (beta1, beta2) = state.step + 1, BETAS
-  mean = jax.tree.map(
-    lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradient
-  )
-  square = jax.tree.map(
-    lambda v, g: beta2 * v + (1 - beta2) * g**2, state.square, gradient
-  )
+  mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradient)
+  square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g**2, state.square, gradient)
 
   def moved(p, m, v):
     m, v = m / (1 - beta1**step), v / (1 - beta2**step)

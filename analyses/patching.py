@@ -24,9 +24,7 @@ def at(position_B, length: int) -> jax.Array:
 
 def replaced(donor_BxTxD, where_BxT) -> Change:
   """Returns the change that puts a donor's states in some places."""
-  return lambda x_BxTxD: jnp.where(
-    where_BxT[..., None], donor_BxTxD.astype(x_BxTxD.dtype), x_BxTxD
-  )
+  return lambda x_BxTxD: jnp.where(where_BxT[..., None], donor_BxTxD.astype(x_BxTxD.dtype), x_BxTxD)
 
 
 def along(centre_BxD, read_DxK, write_DxK, where_BxT) -> Change:
@@ -37,9 +35,7 @@ def along(centre_BxD, read_DxK, write_DxK, where_BxT) -> Change:
   """
 
   def change(x_BxTxD):
-    erased = erasure.erase(
-      x_BxTxD, centre_BxD[:, None].astype(x_BxTxD.dtype), read_DxK, write_DxK
-    )
+    erased = erasure.erase(x_BxTxD, centre_BxD[:, None].astype(x_BxTxD.dtype), read_DxK, write_DxK)
     return jnp.where(where_BxT[..., None], erased, x_BxTxD)
 
   return change
@@ -58,9 +54,7 @@ def edits(change: Change, level, layers: int) -> dict[str, Callable]:
   last = layers - 1
   return {
     "residual/pre": lambda x, layer: made(layer == level, x),
-    "residual/post": lambda x, layer: made(
-      (layer == last) & (level == layers), x
-    ),
+    "residual/post": lambda x, layer: made((layer == last) & (level == layers), x),
     "final": lambda x, layer: made(level == layers + 1, x),
   }
 

@@ -8,8 +8,8 @@ with mixtures. On the host, in float64.
 from typing import Any
 
 import numpy as np
-from primelens.analyses import autoregression
 import scipy.special
+from primelens.analyses import autoregression
 
 
 def density_nll(token_nll: Any, width: float) -> Any:

@@ -9,49 +9,51 @@ import os
 import pathlib
 
 from matplotlib import figure as mpl_figure
-from primelens.analyses import plots_anchors
-from primelens.analyses import plots_answers
-from primelens.analyses import plots_attention
-from primelens.analyses import plots_calibration
-from primelens.analyses import plots_causal
-from primelens.analyses import plots_curriculum
-from primelens.analyses import plots_embedding
-from primelens.analyses import plots_form_factor
-from primelens.analyses import plots_formula
-from primelens.analyses import plots_fourier
-from primelens.analyses import plots_fourier_probes
-from primelens.analyses import plots_geometry
-from primelens.analyses import plots_gue
-from primelens.analyses import plots_heads
-from primelens.analyses import plots_heads_text
-from primelens.analyses import plots_invariance
-from primelens.analyses import plots_kernels
-from primelens.analyses import plots_leak
-from primelens.analyses import plots_linear
-from primelens.analyses import plots_masking
-from primelens.analyses import plots_memory
-from primelens.analyses import plots_memory_effect
-from primelens.analyses import plots_neurons
-from primelens.analyses import plots_nonlinear_probes
-from primelens.analyses import plots_operators
-from primelens.analyses import plots_patching
-from primelens.analyses import plots_perplexity
-from primelens.analyses import plots_polynomial
-from primelens.analyses import plots_predictors
-from primelens.analyses import plots_prime_lines
-from primelens.analyses import plots_prime_waves
-from primelens.analyses import plots_probe
-from primelens.analyses import plots_probes
-from primelens.analyses import plots_progress
-from primelens.analyses import plots_pruned
-from primelens.analyses import plots_readout
-from primelens.analyses import plots_rollout
-from primelens.analyses import plots_scale
-from primelens.analyses import plots_slots
-from primelens.analyses import plots_spectra
-from primelens.analyses import plots_subspace
-from primelens.analyses import plots_weights
-from primelens.analyses import plots_yardstick
+from primelens.analyses import (
+  plots_anchors,
+  plots_answers,
+  plots_attention,
+  plots_calibration,
+  plots_causal,
+  plots_curriculum,
+  plots_embedding,
+  plots_form_factor,
+  plots_formula,
+  plots_fourier,
+  plots_fourier_probes,
+  plots_geometry,
+  plots_gue,
+  plots_heads,
+  plots_heads_text,
+  plots_invariance,
+  plots_kernels,
+  plots_leak,
+  plots_linear,
+  plots_masking,
+  plots_memory,
+  plots_memory_effect,
+  plots_neurons,
+  plots_nonlinear_probes,
+  plots_operators,
+  plots_patching,
+  plots_perplexity,
+  plots_polynomial,
+  plots_predictors,
+  plots_prime_lines,
+  plots_prime_waves,
+  plots_probe,
+  plots_probes,
+  plots_progress,
+  plots_pruned,
+  plots_readout,
+  plots_rollout,
+  plots_scale,
+  plots_slots,
+  plots_spectra,
+  plots_subspace,
+  plots_weights,
+  plots_yardstick,
+)
 
 DPI = 130
 

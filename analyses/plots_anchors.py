@@ -23,9 +23,7 @@ def _label(row) -> str:
 
 def _ranked(axes, result):
   """Draws a point and an interval per predictor, the best on top."""
-  order = sorted(
-    range(len(result.table)), key=lambda e: -result.table[e]["nll_nats"]
-  )
+  order = sorted(range(len(result.table)), key=lambda e: -result.table[e]["nll_nats"])
   for place, e in enumerate(order):
     row, mine = result.table[e], e == 0
     colour = style.BLUE if mine else style.GREY
@@ -36,7 +34,8 @@ def _ranked(axes, result):
       ticks = np.full(len(result.nll_S), float(place))
       axes.plot(result.nll_S, ticks, "|", color=colour, ms=11, mew=1)
     axes.annotate(
-      *(f"{row['nll_nats']:+.3f}", (1.01, place)),
+      f"{row['nll_nats']:+.3f}",
+      (1.01, place),
       xycoords=("axes fraction", "data"),
       va="center",
       color=colour,
@@ -72,9 +71,7 @@ def _by_height(axes, result):
     )
   index = np.array_equal(result.height_P, np.round(result.height_P))
   axes.set_xlabel(
-    "index of the block's first spacing"
-    if index
-    else "height t of the block's first zero"
+    "index of the block's first spacing" if index else "height t of the block's first zero"
   )
   axes.set_ylabel(f"NLL ({style.NATS})")
   axes.set_title("By height: the sequence is not stationary")

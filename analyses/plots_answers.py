@@ -1,7 +1,7 @@
 """Figure of the answers: losses beside a constant's, and the errors."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 BINS = 40
@@ -43,11 +43,7 @@ def _training(ax, result) -> None:
     curve_SxC = np.asarray(result.curve_VxSxC[v], float)
     known_C = np.isfinite(curve_SxC).all(0)
     if known_C.any():
-      style.curves(
-        *(ax, step_C[known_C], curve_SxC[:, known_C]),
-        colour=style.colour(v),
-        label=name,
-      )
+      style.curves(ax, step_C[known_C], curve_SxC[:, known_C], colour=style.colour(v), label=name)
   if result.history:
     step_R = [row["step"] for row in result.history]
     for v, name in enumerate(("train", "select")):
@@ -56,25 +52,19 @@ def _training(ax, result) -> None:
       ax.plot(step_R, value_R, color=style.colour(v), ls=":", label=label)
   label = "constant, select"
   ax.axhline(_constant(result), color="black", lw=0.9, ls="--", label=label)
-  ax.set(
-    title="Losses over training",
-    xlabel="step",
-    ylabel=_unit(result),
-    yscale="log",
-  )
+  ax.set(title="Losses over training", xlabel="step", ylabel=_unit(result), yscale="log")
   ax.legend()
 
 
 def _skill(ax, result) -> None:
   """Draws 1 - loss / loss of a constant, with every member as a point."""
   for at, row in enumerate(result.skills):
-    value, low, high = (
-      np.array([row[name]]) for name in ("skill", "skill_low", "skill_high")
-    )
+    value, low, high = (np.array([row[name]]) for name in ("skill", "skill_low", "skill_high"))
     style.whiskers(ax, value, low, high, [-at], colour=style.BLUE)
     text = f"{row['skill']:+.4f}"
     ax.annotate(
-      *(text, (row["skill"], -at)),
+      text,
+      (row["skill"], -at),
       xytext=(0, 7),
       textcoords="offset points",
       ha="center",

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 MANY = 20  # digits, beyond which lines are thin and not numbered
@@ -27,9 +27,7 @@ def figure(result) -> mpl_figure.Figure:
   axes[0, 0].legend(loc="upper center", ncols=2)
   for row, name in enumerate("ab"):
     axes[row + 1, 0].set_ylabel(f"attention to {name}\na")
-  upper.colorbar(
-    image, ax=axes[1:], location="right", shrink=0.7, label="attention"
-  )
+  upper.colorbar(image, ax=axes[1:], location="right", shrink=0.7, label="attention")
   left, right = lower.subplots(1, 2)
   _edits(left, result)
   _heads(right, result)
@@ -50,13 +48,7 @@ def _scores(ax, result, head: int) -> None:
   width = 1.8 if len(digit_P) <= MANY else 0.9
   ax.plot(digit_P, own_Px2[:, 0], color=style.BLUE, lw=width, label="to a")
   dashes = (0, (2, 2))
-  ax.plot(
-    *(digit_P, own_Px2[:, 1]),
-    color=style.ORANGE,
-    lw=width,
-    ls=dashes,
-    label="to b",
-  )
+  ax.plot(digit_P, own_Px2[:, 1], color=style.ORANGE, lw=width, ls=dashes, label="to b")
   equal = result.mean_SxHx3[result.shown, head, 2]
   ax.set(title=f"Head {head} ({100 * equal:.1f} % to =)", xlabel="digit")
 
@@ -65,9 +57,7 @@ def _map(ax, value_PxP):
   image = style.heat_map(ax, value_PxP, vmin=0, vmax=1)
   ax.set_xlabel("b")
   if len(value_PxP) <= MANY:
-    ax.set(
-      xticks=range(0, len(value_PxP), 3), yticks=range(0, len(value_PxP), 3)
-    )
+    ax.set(xticks=range(0, len(value_PxP), 3), yticks=range(0, len(value_PxP), 3))
   return image
 
 

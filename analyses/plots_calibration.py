@@ -62,12 +62,8 @@ def _conformal(axes, widths, result):
   rows = result.conformal
   place = np.arange(len(rows))[::-1]
   for key, colour in (("raw_coverage", style.GREY), ("coverage", style.BLUE)):
-    value = [
-      [row[f"{key}{end}"] for row in rows] for end in ("", "_low", "_high")
-    ]
-    style.whiskers(
-      *(axes, *value, place), colour=colour, ms=4, label=key.replace("_", " ")
-    )
+    value = [[row[f"{key}{end}"] for row in rows] for end in ("", "_low", "_high")]
+    style.whiskers(axes, *value, place, colour=colour, ms=4, label=key.replace("_", " "))
   axes.axvline(1 - rows[0]["alpha"], color="black", lw=0.8, ls=":")
   names = [f"{row['predictor']}: {row['way']}" for row in rows]
   axes.set_yticks(place, names, fontsize=8)
@@ -75,7 +71,7 @@ def _conformal(axes, widths, result):
   axes.set_xlabel("coverage on test (bars: 95 %)")
   axes.set_title("Coverage; grey: raw 80 %")
   for key, colour in (("raw_width", style.GREY), ("width", style.BLUE)):
-    widths.plot(*([row[key] for row in rows], place, "o"), color=colour, ms=4.5)
+    widths.plot([row[key] for row in rows], place, "o", color=colour, ms=4.5)
   widths.set_xlim(left=0)
   widths.set_xlabel("mean width of the intervals (spacings)")
   widths.set_title("Width; blue: conformal")

@@ -1,7 +1,7 @@
 """Figure of removed and exchanged directions: by level, one by one, by fit."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 COLOURS = (style.ORANGE, style.BLUE, style.AMBER, style.SKY, style.GREY)
@@ -17,12 +17,8 @@ def figure(result) -> mpl_figure.Figure:
   upper, lower = style.parts(figure, (len(targets), 1))
   panels = upper.subplots(len(targets), 2, squeeze=False, sharex=True)
   for p, target in enumerate(targets):
-    _levels(
-      panels[p, 0], result, result.skill_PxSxExV[p], f"{target}: at its mean"
-    )
-    _levels(
-      panels[p, 1], result, result.moved_PxSxExV[p], f"{target}: exchanged"
-    )
+    _levels(panels[p, 0], result, result.skill_PxSxExV[p], f"{target}: at its mean")
+    _levels(panels[p, 1], result, result.moved_PxSxExV[p], f"{target}: exchanged")
     intact = float(np.median(result.intact_S))
     panels[p, 0].axhline(intact, color="black", lw=0.9, ls="--")
     panels[p, 0].set_ylabel("skill of the own answer")
@@ -59,11 +55,7 @@ def _iterated(ax, result) -> None:
   ):
     style.curves(ax, step_R, value_SxR, colour=colour, label=label)
   style.curves(
-    ax,
-    result.step_M,
-    result.iterated_as_published_SxM,
-    colour=style.SKY,
-    label="R2, as published",
+    ax, result.step_M, result.iterated_as_published_SxM, colour=style.SKY, label="R2, as published"
   )
   style.wide(ax, result.iterated_skill_SxR)
   ax.set(title="The sum's directions, one by one", xlabel="directions removed")
@@ -73,18 +65,12 @@ def _iterated(ax, result) -> None:
 def _ladder(ax, result) -> None:
   for k, row in enumerate(result.ladders):
     style.curves(
-      ax,
-      result.alpha_Q,
-      result.ladder_skill_KxSxQ[k],
-      colour=style.colour(k),
-      label=row["ladder"],
+      ax, result.alpha_Q, result.ladder_skill_KxSxQ[k], colour=style.colour(k), label=row["ladder"]
     )
   ax.axhline(0, color="black", lw=0.8)
   ax.set_xscale("log")
   style.wide(ax, result.ladder_skill_KxSxQ)
   ax.set(
-    title="One direction of the sum, by its fit",
-    xlabel="penalty",
-    ylabel="skill of the own answer",
+    title="One direction of the sum, by its fit", xlabel="penalty", ylabel="skill of the own answer"
   )
   ax.legend(fontsize=7.5)

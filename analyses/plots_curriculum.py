@@ -13,9 +13,7 @@ def figure(result):
   losses, kl = top.subplots(1, 2)
   _losses(losses, result)
   _kl(kl, result)
-  top.legend(
-    *losses.get_legend_handles_labels(), loc="outside lower center", ncols=4
-  )
+  top.legend(*losses.get_legend_handles_labels(), loc="outside lower center", ncols=4)
   _contrasts(bottom.subplots(), result.contrasts)
   return figure
 
@@ -38,17 +36,10 @@ def _losses(axes, result):
   for r, way in enumerate(ways):
     found = [rows[name, way] for name in names]
     place = np.arange(len(names)) + 0.15 * (r - (len(ways) - 1) / 2)
-    style.whiskers(
-      *(axes, *_bounded(found), place),
-      colour=style.colour(r),
-      vertical=True,
-      label=way,
-    )
+    style.whiskers(axes, *_bounded(found), place, colour=style.colour(r), vertical=True, label=way)
   anchors = [row for row in result.table if row["student"] not in names]
   for dashes, row in zip(style.DASHES[1:], anchors, strict=False):
-    axes.axhline(
-      row["nats"], color="black", lw=1, ls=dashes, label=row["student"]
-    )
+    axes.axhline(row["nats"], color="black", lw=1, ls=dashes, label=row["student"])
   _students(axes, result)
   axes.set_ylabel(f"NLL on test ({style.NATS})")
   axes.set_title(f"Students after {result.steps} steps (bars: 95 %)")
@@ -59,11 +50,7 @@ def _kl(axes, result):
   for r in range(len(result.arms)):
     for v, kl_SxR in enumerate(np.asarray(result.kl_VxSxR, float)):
       place = v + 0.15 * (r - (len(result.arms) - 1) / 2)
-      axes.plot(
-        *(np.full(len(kl_SxR), place), kl_SxR[:, r], "o"),
-        color=style.colour(r),
-        ms=4.5,
-      )
+      axes.plot(np.full(len(kl_SxR), place), kl_SxR[:, r], "o", color=style.colour(r), ms=4.5)
   _students(axes, result)
   axes.set_ylim(bottom=0)
   axes.set_ylabel(f"KL ({style.NATS})")
@@ -72,7 +59,7 @@ def _kl(axes, result):
 
 def _contrasts(axes, rows):
   place = [-at for at in range(len(rows))]
-  style.whiskers(*(axes, *_bounded(rows), place), colour=style.GREEN, ms=4)
+  style.whiskers(axes, *_bounded(rows), place, colour=style.GREEN, ms=4)
   labels = [f"{row['student']}: {row['contrast']}" for row in rows]
   axes.set_yticks(place, labels, fontsize=8)
   axes.axvline(0, color="black", lw=0.8)

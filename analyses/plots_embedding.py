@@ -1,7 +1,7 @@
 """Figure of the embedding: components against the digit, and their plane."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 PANELS = 5
@@ -53,9 +53,7 @@ def _training(part, result) -> None:
   """Draws the plane at a few steps, evenly spaced in the logarithm."""
   wanted = np.geomspace(result.step_C[0], result.step_C[-1], PANELS)
   chosen = [int(np.abs(result.step_C - step).argmin()) for step in wanted]
-  for ax, at in zip(
-    part.subplots(1, PANELS, sharex=True, sharey=True), chosen, strict=True
-  ):
+  for ax, at in zip(part.subplots(1, PANELS, sharex=True, sharey=True), chosen, strict=True):
     plane_Px2 = np.asarray(result.plane_CxPx2)[at]
     ax.plot(*plane_Px2.T, color=style.BLUE, lw=0.9, marker="o", ms=2)
     _named(ax, plane_Px2)
@@ -70,10 +68,5 @@ def _scree(ax, result) -> None:
     share_SxR = np.asarray(share_SxR)[:, :10]
     at_R = np.arange(1, share_SxR.shape[1] + 1)
     style.curves(ax, at_R, share_SxR.cumsum(1), colour=colour, label=name)
-  ax.set(
-    title="Share of variance, cumulative",
-    xlabel="components",
-    ylabel="share",
-    ylim=(0, 1.03),
-  )
+  ax.set(title="Share of variance, cumulative", xlabel="components", ylabel="share", ylim=(0, 1.03))
   ax.legend()

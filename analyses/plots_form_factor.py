@@ -36,13 +36,7 @@ def _curves(axes, result):
   count = len(tau_Q) // width * width
   pooled = lambda value_Q: np.reshape(value_Q[:count], (-1, width)).mean(1)
   axes.plot(tau_Q, result.gue_Q, color=style.BLUE, lw=1, ls=":", label="GUE")
-  axes.plot(
-    *(tau_Q, result.renewal_Q),
-    color=style.ORANGE,
-    lw=1,
-    ls=":",
-    label="independent, exact",
-  )
+  axes.plot(tau_Q, result.renewal_Q, color=style.ORANGE, lw=1, ls=":", label="independent, exact")
   for name, mean_Q, error_Q in zip(
     _names(result), result.form_factor_VxQ, result.error_VxQ, strict=True
   ):
@@ -65,27 +59,14 @@ def _curves(axes, result):
 def _counts(axes, result):
   length_E = np.asarray(result.length_E)
   for name, mean_E, error_E in zip(
-    _names(result),
-    result.number_variance_VxE,
-    result.number_variance_error_VxE,
-    strict=True,
+    _names(result), result.number_variance_VxE, result.number_variance_error_VxE, strict=True
   ):
     colour = _COLOURS[name]
     axes.errorbar(
-      *(length_E, mean_E, error_E),
-      color=colour,
-      marker="o",
-      ms=3.5,
-      lw=1.2,
-      capsize=2,
-      label=name,
+      length_E, mean_E, error_E, color=colour, marker="o", ms=3.5, lw=1.2, capsize=2, label=name
     )
   axes.plot(
-    *(length_E, result.gue_number_variance_E),
-    color=style.BLUE,
-    ls=":",
-    lw=1.2,
-    label="GUE, exact",
+    length_E, result.gue_number_variance_E, color=style.BLUE, ls=":", lw=1.2, label="GUE, exact"
   )
   axes.set_xscale("log")
   axes.set_yscale("log")
@@ -100,7 +81,7 @@ def _peak(axes, result):
   place_T = (np.asarray(result.resonance_tau_T) - 1) * count
   lowest = 1e-2
   show = lambda value_T, colour, label, **kw: axes.plot(
-    *(place_T, np.maximum(value_T, lowest)), color=colour, label=label, **kw
+    place_T, np.maximum(value_T, lowest), color=colour, label=label, **kw
   )
   for name, value_T in zip(_names(result), result.resonance_VxT, strict=True):
     if name in ("test", "shuffled"):
@@ -119,7 +100,9 @@ def _jitter(axes, result):
   part = [row["part_of_bin"] for row in rows]
   values = lambda key: np.array([row[key] for row in rows], float)
   axes.fill_between(
-    *(part, values("lowest_by_offset"), values("highest_by_offset")),
+    part,
+    values("lowest_by_offset"),
+    values("highest_by_offset"),
     color=style.GREY,
     alpha=0.2,
     lw=0,
@@ -127,16 +110,16 @@ def _jitter(axes, result):
   )
   known = np.isfinite(values("reported_retention"))
   axes.plot(
-    *(np.array(part)[known], values("reported_retention")[known]),
+    np.array(part)[known],
+    values("reported_retention")[known],
     "s",
     color=style.ORANGE,
     label="published",
   )
+  axes.plot(part, values("retention"), "o-", color="black", label="fine grid, highest")
   axes.plot(
-    part, values("retention"), "o-", color="black", label="fine grid, highest"
-  )
-  axes.plot(
-    *(part, values("expected_retention")),
+    part,
+    values("expected_retention"),
     "--",
     color=style.PURPLE,
     label="expected at the peak, exact",

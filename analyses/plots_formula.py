@@ -39,9 +39,7 @@ def _colours(result) -> dict[str, str]:
   fixed = {"truth": "black", "CUE": style.GREEN, "shuffled": style.ORANGE}
   others = iter(style.COLOURS[3:] * len(names))
   return {
-    name: style.BLUE
-    if name.startswith("model")
-    else fixed.get(name) or next(others)
+    name: style.BLUE if name.startswith("model") else fixed.get(name) or next(others)
     for name in names
   }
 
@@ -87,7 +85,11 @@ def _against(axes, table, colours):
     c, low, high = (_column(by_lag, lag, key) for key in _INTERVAL)
     shift = 0.07 * (number - (len(table) - 1) / 2)
     style.whiskers(
-      *(axes, c, low, high, lag + shift),
+      axes,
+      c,
+      low,
+      high,
+      lag + shift,
       colour=colours[target],
       vertical=True,
       ms=3,
@@ -98,7 +100,8 @@ def _against(axes, table, colours):
   axes.plot([1, lag.max()], [1, lag.max()], color=style.GREY, lw=0.9, ls=":")
   axes.axhline(math.pi, color=style.PURPLE, lw=1)
   axes.annotate(
-    *("π", (1, math.pi)),
+    "π",
+    (1, math.pi),
     xycoords=("axes fraction", "data"),
     ha="right",
     va="bottom",
@@ -134,11 +137,10 @@ def _three(axes, table, colours):
   axes.set_yticks([-place for place in range(len(rows))], list(rows))
   axes.set_ylim(0.6 - len(rows), 0.6)
   for value, text in ((3, "3"), (math.pi, "π")):
-    axes.axvline(
-      value, color=style.PURPLE, lw=1, ls="-" if text == "π" else ":"
-    )
+    axes.axvline(value, color=style.PURPLE, lw=1, ls="-" if text == "π" else ":")
     axes.annotate(
-      *(text, (value, 1)),
+      text,
+      (value, 1),
       xycoords=("data", "axes fraction"),
       xytext=(3, -2),
       textcoords="offset points",

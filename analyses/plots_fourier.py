@@ -1,7 +1,7 @@
 """Figure of modular addition as waves: weights, neurons, logits."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 from primelens.analyses import plots_waves
 
@@ -60,7 +60,8 @@ def _mark(ax, result, value_SxQ) -> None:
     return
   for k in key:
     ax.annotate(
-      *(str(k), (k, own_Q[k])),
+      str(k),
+      (k, own_Q[k]),
       xytext=(0, 6),
       textcoords="offset points",
       ha="center",

@@ -1,7 +1,7 @@
 """Figure of the Fourier probes: by frequency, as published, and removed."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -52,7 +52,8 @@ def _digits(ax, result) -> None:
     ax.hlines(null, m - 0.4, m + 0.4, color=style.GREY, lw=1.8)
     ax.annotate(
       f"p = {p:.2g}",
-      *((m, max(value_S.max(), null, 0)), (0, 4)),
+      (m, max(value_S.max(), null, 0)),
+      (0, 4),
       textcoords="offset points",
       ha="center",
       fontsize=8,
@@ -71,11 +72,7 @@ def _digits(ax, result) -> None:
 def _left(ax, result) -> None:
   left_Sx2, null, matched = (
     np.asarray(value)
-    for value in (
-      result.left_Sx2,
-      result.left_permuted_Sx2xR,
-      result.matched_permuted_Sx2xR,
-    )
+    for value in (result.left_Sx2, result.left_permuted_Sx2xR, result.matched_permuted_Sx2xR)
   )
   values = (
     ("intact", result.intact_S, style.GREEN),
@@ -99,10 +96,7 @@ def _left(ax, result) -> None:
   words = [name for name, _, _ in values]
   ax.set_xticks(range(len(values)), words, fontsize=6.5)
   count = np.asarray(result.removed_best_SxF).shape[1]
-  ax.set(
-    title=f"{count} frequencies at their mean, own readout",
-    ylabel="skill left",
-  )
+  ax.set(title=f"{count} frequencies at their mean, own readout", ylabel="skill left")
 
 
 def _pairs(ax, result) -> None:
@@ -111,21 +105,14 @@ def _pairs(ax, result) -> None:
   low_P, high_P = np.quantile(null, (0.025, 0.975), axis=(0, 1))
   for value_SxP, colour, label, band in (
     (result.r2_as_published_SxP, style.BLUE, "as published", {}),
-    (
-      *(null.mean(1), style.GREY, "permuted labels"),
-      {"low_R": low_P, "high_R": high_P},
-    ),
+    (null.mean(1), style.GREY, "permuted labels", {"low_R": low_P, "high_R": high_P}),
     (result.cv_r2_SxP, style.GREEN, "5 folds", {}),
     (result.held_out_r2_SxP, style.ORANGE, "fresh pairs", {}),
   ):
     style.curves(ax, at_P, value_SxP, colour=colour, label=label, **band)
   ax.axhline(0, color="black", lw=0.8)
   ax.xaxis.set_major_locator(style.locator(6, integer=True))
-  ax.set(
-    title="First n frequencies",
-    xlabel="Fourier pairs",
-    ylabel="R², mean of columns",
-  )
+  ax.set(title="First n frequencies", xlabel="Fourier pairs", ylabel="R², mean of columns")
   ax.legend(fontsize=7.5)
 
 
@@ -142,11 +129,7 @@ def _harm(ax, result) -> None:
   ):
     style.curves(ax, rank_P, value_SxP, colour=colour, label=label)
   ax.axhline(0, color="black", lw=0.8)
-  ax.set(
-    title="Directions removed, refitted",
-    xlabel="rank",
-    ylabel="change of the squared error",
-  )
+  ax.set(title="Directions removed, refitted", xlabel="rank", ylabel="change of the squared error")
   low, high = ax.get_ylim()
   ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
   ax.legend(fontsize=7.5, loc="upper left")
@@ -161,7 +144,8 @@ def _small(ax, result) -> None:
     median_6x3 = np.median(np.asarray(value, float), axis=0)
     for pairs, marker in enumerate("os^"):
       ax.plot(
-        *(range(len(median_6x3)), median_6x3[:, pairs]),
+        range(len(median_6x3)),
+        median_6x3[:, pairs],
         color=colour,
         marker=marker,
         ms=3.5,
@@ -170,12 +154,6 @@ def _small(ax, result) -> None:
         label=label if not pairs else None,
       )
   ax.axhline(0, color="black", lw=0.8)
-  ax.set_xticks(
-    range(len(result.small_modulus_6)), map(str, result.small_modulus_6)
-  )
-  ax.set(
-    title="Residue mod k'",
-    xlabel="k' (○ 1, □ 2, △ 3 pairs)",
-    ylabel="R², median member",
-  )
+  ax.set_xticks(range(len(result.small_modulus_6)), map(str, result.small_modulus_6))
+  ax.set(title="Residue mod k'", xlabel="k' (○ 1, □ 2, △ 3 pairs)", ylabel="R², median member")
   ax.legend(fontsize=7.5)

@@ -1,7 +1,7 @@
 """Figure of the states' geometry: the first plane, and its components."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 DOTS = 2000  # more points than that cannot be seen
@@ -79,9 +79,7 @@ def _circles(ax, result) -> None:
     names = {"circularity_r2": "plane", "fourier_r2": "states"}
     title = "Residue's circle"
   rows = [
-    row
-    for row in result.measures
-    if row["rows"] == "fresh pairs" and row["measure"] in names
+    row for row in result.measures if row["rows"] == "fresh pairs" and row["measure"] in names
   ]
   for at, row in enumerate(rows):
     value_S = np.asarray(row["values"], float)

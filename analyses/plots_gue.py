@@ -24,7 +24,10 @@ def _variance(axes, result):
   error_P = 2 * result.variance_error_P
   ends = (result.variance_P - error_P, result.variance_P + error_P)
   style.whiskers(
-    *(axes, result.variance_P, *ends, result.height_P),
+    axes,
+    result.variance_P,
+    *ends,
+    result.height_P,
     colour=style.BLUE,
     vertical=True,
     ms=3.5,
@@ -38,9 +41,7 @@ def _variance(axes, result):
     ls=style.DASHES[1],
     label="matching CUE, leading term",
   )
-  axes.axhline(
-    result.limit_variance, color="black", lw=1, label="sine process, exact"
-  )
+  axes.axhline(result.limit_variance, color="black", lw=1, label="sine process, exact")
   low = min(result.variance_P.min(), result.limit_variance)
   axes.set_ylim(0.9 * low, 1.12 * result.limit_variance)
   _heights(axes)
@@ -51,13 +52,14 @@ def _variance(axes, result):
 
 def _lags(axes, result, lags):
   for lag in lags:
-    rho_P, error_P = (
-      result.correlation_PxQ[:, lag],
-      2 * result.error_PxQ[:, lag],
-    )
+    rho_P, error_P = (result.correlation_PxQ[:, lag], 2 * result.error_PxQ[:, lag])
     colour = style.colour(lag)
     style.whiskers(
-      *(axes, rho_P, rho_P - error_P, rho_P + error_P, result.height_P),
+      axes,
+      rho_P,
+      rho_P - error_P,
+      rho_P + error_P,
+      result.height_P,
       colour=colour,
       vertical=True,
       ms=3.5,
@@ -81,9 +83,7 @@ def _sequences(axes, result):
   place = np.arange(len(rows))
   excess = 100 * np.array([row["lag1_excess"] for row in rows])
   error = 200 * np.array([row["lag1_excess_error"] for row in rows])
-  style.whiskers(
-    *(axes, excess, excess - error, excess + error, place), colour=style.BLUE
-  )
+  style.whiskers(axes, excess, excess - error, excess + error, place, colour=style.BLUE)
   axes.axvline(0, color="black", lw=0.8)
   axes.set_yticks(place, [row["sequence"].replace(", ", "\n") for row in rows])
   axes.tick_params(axis="y", labelsize=7)

@@ -51,8 +51,7 @@ def _maps(figure, panels, result):
   bar = figure.colorbar(image, ax=list(panels), aspect=25, pad=0.01)
   bar.set_label("change (nats)")
   figure.suptitle(
-    "Change of the NLL when one head is removed"
-    f" ({style.NATS}; * interval excludes 0)",
+    f"Change of the NLL when one head is removed ({style.NATS}; * interval excludes 0)",
     fontweight="bold",
     fontsize=10,
   )
@@ -67,7 +66,9 @@ def _cells(axes, value_LxH, most, star_LxH):
     return
   for (l, h), value in np.ndenumerate(value_LxH):
     axes.text(
-      *(h, l, f"{value:+.4f}{'*' if star_LxH[l, h] else ''}"),
+      h,
+      l,
+      f"{value:+.4f}{'*' if star_LxH[l, h] else ''}",
       ha="center",
       va="center",
       fontsize=8.5,
@@ -80,7 +81,9 @@ def _joint(axes, result):
   joint = range(len(result.joint_PxSxR))  # by zero and by mean: no slices
   for v, row in zip(joint, result.modes, strict=False):
     style.curves(
-      *(axes, result.count_R, result.joint_PxSxR[v]),
+      axes,
+      result.count_R,
+      result.joint_PxSxR[v],
       colour=style.colour(v),
       label=_mode(row),
       low_R=result.joint_low_PxR[v],
@@ -108,7 +111,7 @@ def _null(axes, result):
       axes.plot(
         value,
         place + jitter.uniform(-0.3, 0.3, value.size),
-        *("o",),
+        "o",
         ms=3.5,
         alpha=0.6,
         mew=0,

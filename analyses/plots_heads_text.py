@@ -1,7 +1,7 @@
 """Figure of the heads: what they read, and what their outputs do."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 MAPS = 4  # heads whose attention is drawn
@@ -36,9 +36,7 @@ def _maps(part, result) -> None:
   pattern_HxTxT = pattern_HxTxT[:MAPS, :length, :length]
   panels = part.subplots(1, len(pattern_HxTxT), squeeze=False).ravel()
   for h, ax in enumerate(panels):
-    image = style.heat_map(
-      ax, pattern_HxTxT[h], origin="upper", vmin=0, vmax=pattern_HxTxT.max()
-    )
+    image = style.heat_map(ax, pattern_HxTxT[h], origin="upper", vmin=0, vmax=pattern_HxTxT.max())
     names = [character.replace(" ", "·") for character in result.line]
     size = 8 if length <= 15 else 6
     ax.set_xticks(range(length), names, fontsize=size)
@@ -81,20 +79,10 @@ def _copy(ax, result) -> None:
     copy_SxR = _flat(mass[..., x] + mass[..., y])
     at_R = _rows(ax, mass.shape[1:3]) + shift
     for s, copy_R in enumerate(copy_SxR):
-      ax.plot(
-        *(copy_R, at_R, "o"),
-        ms=3.5,
-        alpha=0.7,
-        color=colour,
-        label="" if s else label,
-      )
+      ax.plot(copy_R, at_R, "o", ms=3.5, alpha=0.7, color=colour, label="" if s else label)
   level = float(result.uniform_V[x] + result.uniform_V[y])
   ax.axvline(level, color="black", lw=0.9, ls="--", label="uniform")
-  ax.set(
-    title="Attention on the operands",
-    xlabel="x + y, from the last character",
-    xlim=(0, 1),
-  )
+  ax.set(title="Attention on the operands", xlabel="x + y, from the last character", xlim=(0, 1))
   ax.legend(loc="lower center")
 
 
@@ -129,9 +117,7 @@ def _sweeps(part, result) -> None:
   panels = part.subplots(1, len(shown), squeeze=False).ravel()
   for ax, v in zip(panels, shown, strict=True):
     value_ExL = mean_LxExV[:, there_E, v].T
-    image = style.heat_map(
-      ax, value_ExL, origin="upper", vmin=0, vmax=most, aspect="auto"
-    )
+    image = style.heat_map(ax, value_ExL, origin="upper", vmin=0, vmax=most, aspect="auto")
     ax.set_yticks(range(len(roles)), roles, fontsize=8)
     ax.set_xticks(range(value_ExL.shape[1]))
     ax.set(title=f"On {result.classes[v]['class']}", xlabel="layer")

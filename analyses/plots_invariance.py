@@ -1,7 +1,7 @@
 """Figure of shifted operands: the published curve, and matched changes."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -41,7 +41,9 @@ def _changes(ax, result) -> None:
     (result.broken_SxR, style.ORANGE, "(x + d, y)"),
   ):
     style.curves(
-      *(ax, np.asarray(result.delta_R)[up_R], np.asarray(value_SxR)[:, up_R]),
+      ax,
+      np.asarray(result.delta_R)[up_R],
+      np.asarray(value_SxR)[:, up_R],
       colour=colour,
       label=label,
     )
@@ -60,18 +62,11 @@ def _ratios(ax, result) -> None:
     value_SxE = np.asarray(value_SxE, float)
     at_E = np.arange(len(names)) + shift
     for s, value_E in enumerate(value_SxE):
-      ax.plot(
-        *(at_E, value_E, "o"),
-        ms=4,
-        alpha=0.7,
-        color=colour,
-        label="" if s else label,
-      )
+      ax.plot(at_E, value_E, "o", ms=4, alpha=0.7, color=colour, label="" if s else label)
   ax.axhline(1, color="black", lw=0.9, ls="--")
   ax.set_yscale("log")
   ax.set_xticks(range(len(names)), names, rotation=12, ha="right")
   ax.set(
-    title="Symmetries, digit counts kept",
-    ylabel="change over that with\nthe sum changed as much",
+    title="Symmetries, digit counts kept", ylabel="change over that with\nthe sum changed as much"
   )
   ax.legend()

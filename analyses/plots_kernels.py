@@ -35,12 +35,7 @@ def _index(axes, result):
   for number, (l, h) in enumerate(_shown(result)):
     cut = lambda curve, l=l, h=h: curve[0, l, h, :most]
     colour = style.colour(number)
-    axes.plot(
-      *(distance, cut(result.index_VxSxLxHxQ[0])),
-      color=colour,
-      lw=1.3,
-      label=f"L{l}.H{h}",
-    )
+    axes.plot(distance, cut(result.index_VxSxLxHxQ[0]), color=colour, lw=1.3, label=f"L{l}.H{h}")
     axes.fill_between(
       distance,
       cut(result.index_low_SxLxHxQ),
@@ -63,7 +58,8 @@ def _index(axes, result):
 def _unfolded(axes, result):
   for number, (l, h) in enumerate(_shown(result)):
     axes.plot(
-      *(result.unfolded_K, result.unfolded_SxLxHxK[0, l, h]),
+      result.unfolded_K,
+      result.unfolded_SxLxHxK[0, l, h],
       color=style.colour(number),
       lw=1.3,
       marker="o",
@@ -78,17 +74,9 @@ def _unfolded(axes, result):
 
 
 def _kernel(axes, result):
-  distance, (trained, untrained, uniform) = (
-    result.kernel_distance_59,
-    result.kernel_PxSx59,
-  )
+  distance, (trained, untrained, uniform) = (result.kernel_distance_59, result.kernel_PxSx59)
   axes.fill_between(
-    distance,
-    result.kernel_low_59,
-    result.kernel_high_59,
-    color=style.BLUE,
-    alpha=0.2,
-    lw=0,
+    distance, result.kernel_low_59, result.kernel_high_59, color=style.BLUE, alpha=0.2, lw=0
   )
   for curves, colour, label in (
     (trained, style.BLUE, "trained"),
@@ -99,9 +87,7 @@ def _kernel(axes, result):
     text = f"{label}: R² {min(said):.3f}" if said else label
     axes.plot(distance, np.transpose(curves), color=colour, lw=1.3)
     axes.plot([], [], color=colour, lw=1.3, label=text)
-  axes.set_title(
-    "Weights after the softmax, all layers\nand heads (as published)"
-  )
+  axes.set_title("Weights after the softmax, all layers\nand heads (as published)")
   axes.set_xlabel("sum of the spacings between (59 bins)")
   axes.set_ylabel("mean weight")
   axes.legend(loc="best", title="(a d + b) exp(-c √d) + e")
@@ -109,9 +95,7 @@ def _kernel(axes, result):
 
 def _r2(result, network: str) -> list[float]:
   return [
-    row["r2"]
-    for row in result.fits
-    if row["network"] == network and row["family"] == _STRETCHED
+    row["r2"] for row in result.fits if row["network"] == network and row["family"] == _STRETCHED
   ]
 
 
@@ -120,11 +104,7 @@ def _parts(axes, result):
   most = max(1, (len(result.distance_Q) + 1) // 2)
   l, h = _shown(result)[0]
   for v, (name, colour) in enumerate(
-    (
-      ("intact", "black"),
-      ("positions alone", style.ORANGE),
-      ("content alone", style.BLUE),
-    )
+    (("intact", "black"), ("positions alone", style.ORANGE), ("content alone", style.BLUE))
   ):
     axes.plot(
       result.distance_Q[:most],
@@ -146,14 +126,10 @@ def _families(axes, result):
   names += [row["bic"] for row in rows if row["bic"] not in names]
   names = [name for name in dict.fromkeys(names) if "isotonic" not in name]
   place = np.arange(len(names))
-  for shift, (network, colour) in enumerate(
-    (("trained", style.BLUE), ("untrained", style.GREY))
-  ):
+  for shift, (network, colour) in enumerate((("trained", style.BLUE), ("untrained", style.GREY))):
     found = [row["bic"] for row in rows if row["network"] == network]
     count = [found.count(name) for name in names]
-    axes.barh(
-      place + 0.2 - 0.4 * shift, count, 0.38, color=colour, label=network
-    )
+    axes.barh(place + 0.2 - 0.4 * shift, count, 0.38, color=colour, label=network)
   labels = [name.replace(" with", "\nwith") for name in names]
   axes.set_yticks(place, labels, fontsize=8)
   axes.invert_yaxis()
@@ -188,9 +164,7 @@ def hermiticity(result):
 
 def _forms(axes, result):
   jitter = np.random.default_rng(0)
-  low, high = (
-    result.null_mean + sign * 1.96 * result.null_sd for sign in (-1, 1)
-  )
+  low, high = (result.null_mean + sign * 1.96 * result.null_sd for sign in (-1, 1))
   axes.axvspan(low, high, color=style.SKY, alpha=0.25, lw=0)
   axes.axvline(result.null_mean, color=style.SKY, lw=1.2)
   axes.axvline(0, color="black", lw=0.9, ls=":")
@@ -213,9 +187,7 @@ def _forms(axes, result):
   axes.set_ylim(-1.6, 0.6)
   axes.set_xlim(left=-0.05)
   axes.set_xlabel("|H - Hᵀ| / |H + Hᵀ|, H = W_q W_kᵀ")
-  axes.set_title(
-    "Every head and seed (0: symmetric; band: 95 % of\nGaussian pairs)"
-  )
+  axes.set_title("Every head and seed (0: symmetric; band: 95 % of\nGaussian pairs)")
 
 
 def _slots(axes, result):

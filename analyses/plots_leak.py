@@ -47,9 +47,7 @@ def _leak(axes, result):
   """Draws what the future in the window tells, with intervals."""
   place_R = np.arange(len(result.position_R))
   ends = result.leak_low_R, result.leak_high_R
-  style.whiskers(
-    *(axes, result.leak_R, *ends, place_R), colour=style.ORANGE, vertical=True
-  )
+  style.whiskers(axes, result.leak_R, *ends, place_R, colour=style.ORANGE, vertical=True)
   axes.axhline(0, color="black", lw=0.8)
   axes.set_xticks(place_R, [str(t) for t in result.position_R])
   axes.set_xlim(-0.5, len(place_R) - 0.5)
@@ -70,9 +68,7 @@ def _mass(axes, result):
     for s, mass_E in enumerate(flat_SxE):
       name = label if s == 0 else None
       axes.plot(place + shift, mass_E, "o", color=colour, ms=4, label=name)
-  axes.axhline(
-    result.uniform_mass, color="black", lw=0.9, ls=":", label="uniform"
-  )
+  axes.axhline(result.uniform_mass, color="black", lw=0.9, ls=":", label="uniform")
   for l in range(1, layers):
     axes.axvline(l * heads - 0.5, color="#555555", lw=0.6)
   step = -(-len(place) // 24)

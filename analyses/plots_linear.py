@@ -29,7 +29,11 @@ def _lags(axes, result):
   """Draws the regressions of the truth and of the model's mean."""
   lag_Q = 1 + np.arange(len(result.truth_Q))
   style.whiskers(
-    *(axes, result.truth_Q, result.truth_low_Q, result.truth_high_Q, lag_Q),
+    axes,
+    result.truth_Q,
+    result.truth_low_Q,
+    result.truth_high_Q,
+    lag_Q,
     colour="black",
     vertical=True,
     ms=4,
@@ -37,7 +41,9 @@ def _lags(axes, result):
     zorder=4,
   )
   style.curves(
-    *(axes, lag_Q, result.model_SxQ),
+    axes,
+    lag_Q,
+    result.model_SxQ,
     colour=style.BLUE,
     label="model mean",
     low_R=result.model_low_Q,
@@ -57,9 +63,7 @@ def _jacobian(axes, result):
   On its own scale: a regression on few lags also carries the lags left out.
   """
   lag_Q = 1 + np.arange(result.jacobian_SxQ.shape[1])
-  style.curves(
-    *(axes, lag_Q, result.jacobian_SxQ), colour=style.ORANGE, label="model"
-  )
+  style.curves(axes, lag_Q, result.jacobian_SxQ, colour=style.ORANGE, label="model")
   _lag_axis(axes)
   axes.set_title("Mean derivative of the model's mean,\nother inputs held")
 

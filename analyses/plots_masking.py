@@ -35,11 +35,7 @@ def _names(result) -> list[str]:
 
 def _full(axes, result):
   for v, name in enumerate(_names(result)):
-    style.curves(
-      *(axes, result.ratio_R, result.nll_VxSxR[v]),
-      colour=style.colour(v),
-      label=name,
-    )
+    style.curves(axes, result.ratio_R, result.nll_VxSxR[v], colour=style.colour(v), label=name)
   style.wide(axes, result.nll_VxSxR, linear=2)
   axes.set_xlabel("fraction of weights removed")
   axes.set_ylabel(f"NLL ({style.NATS})")
@@ -50,14 +46,12 @@ def _zoom(axes, result):
   """Draws the paired change near 0; what lies far above it is cut off."""
   for v in range(len(result.variants)):
     axes.plot(
-      *(result.ratio_R, result.delta_VxR[v]),
-      color=style.colour(v),
-      lw=1.8,
-      marker="o",
-      ms=3.5,
+      result.ratio_R, result.delta_VxR[v], color=style.colour(v), lw=1.8, marker="o", ms=3.5
     )
     axes.fill_between(
-      *(result.ratio_R, result.delta_low_VxR[v], result.delta_high_VxR[v]),
+      result.ratio_R,
+      result.delta_low_VxR[v],
+      result.delta_high_VxR[v],
       color=style.colour(v),
       alpha=0.16,
       lw=0,
@@ -82,7 +76,9 @@ def _survival(axes, result):
   axes.set_xticks(range(len(ratios)), ratios)
   for (e, r), kept in np.ndenumerate(kept_ExR):
     axes.text(
-      *(r, e, f"{kept:.2f}"),
+      r,
+      e,
+      f"{kept:.2f}",
       ha="center",
       va="center",
       fontsize=7.5,

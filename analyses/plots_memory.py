@@ -56,11 +56,7 @@ def _curves(axes, result) -> None:
     if np.isfinite(value_SxC).any():
       style.curves(axes, epoch_C, value_SxC, colour=colour, label=label)
   axes.axhline(1, color=style.GREY, lw=0.9, ls="--")
-  axes.set(
-    title="Squared error of z-scores (dashed: a constant)",
-    xlabel="epoch",
-    yscale="log",
-  )
+  axes.set(title="Squared error of z-scores (dashed: a constant)", xlabel="epoch", yscale="log")
   axes.legend()
 
 
@@ -73,17 +69,11 @@ def _errors(axes, result) -> None:
     at = [parts.index(row["part"]) for row in rows]
     place = np.array(at) + 0.8 * (number / max(len(kinds) - 1, 1) - 0.5)
     value, low, high = (
-      np.array([row[name] for row in rows])
-      for name in ("mae", "mae_low", "mae_high")
+      np.array([row[name] for row in rows]) for name in ("mae", "mae_low", "mae_high")
     )
     known = np.where(np.isfinite(low), low, value)
     upper = np.where(np.isfinite(high), high, value)
-    style.whiskers(
-      *(axes, value, known, upper, place),
-      colour=SHOWN[kind],
-      vertical=True,
-      label=kind,
-    )
+    style.whiskers(axes, value, known, upper, place, colour=SHOWN[kind], vertical=True, label=kind)
   axes.set_xticks(range(len(parts)), parts)
   axes.set(title="Mean absolute error", ylabel="gap units", ylim=(0, None))
   axes.legend(ncols=2)
@@ -103,11 +93,7 @@ def overview(records):
   views = (
     ("Error over a constant's, trained", ("error",), (style.BLUE,)),
     ("Squared error, left out", ("held",), (style.ORANGE,)),
-    (
-      "Effective rank over noise",
-      ("query", "live"),
-      (style.GREY, style.GREEN),
-    ),
+    ("Effective rank over noise", ("query", "live"), (style.GREY, style.GREEN)),
   )
   for axes, (title, names, colours) in zip(panels, views, strict=True):
     for name, colour in zip(names, colours, strict=True):

@@ -30,20 +30,14 @@ def _shown(result):
   """Yields index, name and style of the arms whose curves are drawn."""
   names = [row["arm"] for row in result.arms]
   for number, name in enumerate(n for n in DRAWN if n in names):
-    look = {
-      "color": style.colour(number),
-      "ls": style.DASHES[number % len(style.DASHES)],
-    }
+    look = {"color": style.colour(number), "ls": style.DASHES[number % len(style.DASHES)]}
     yield names.index(name), name.replace("_", " "), look
 
 
 def _curves(axes, result):
   axes.plot(result.tau_Q, result.real_k_Q, color="black", lw=1.2, label="zeros")
   axes.plot(
-    *(result.tau_Q, result.renewal_k_Q),
-    color=style.GREY,
-    lw=1.2,
-    label="independent spacings",
+    result.tau_Q, result.renewal_k_Q, color=style.GREY, lw=1.2, label="independent spacings"
   )
   for v, name, look in _shown(result):
     axes.plot(result.tau_Q, result.k_VxQ[v], lw=1.0, label=name, **look)
@@ -55,13 +49,7 @@ def _curves(axes, result):
 
 
 def _variance(axes, result):
-  axes.plot(
-    *(result.length_E, result.real_variance_E),
-    color="black",
-    marker="o",
-    ms=4,
-    label="zeros",
-  )
+  axes.plot(result.length_E, result.real_variance_E, color="black", marker="o", ms=4, label="zeros")
   for v, _, look in _shown(result):
     axes.plot(result.length_E, result.variance_VxE[v], marker="o", ms=3, **look)
   axes.set_xscale("log")
@@ -78,9 +66,7 @@ def _plateaus(axes, result):
   column = lambda key: [row[key] for row in rows]
   at = np.arange(len(rows))
   style.whiskers(
-    *(axes, column("plateau"), column("plateau_low"), column("plateau_high")),
-    at,
-    colour=style.BLUE,
+    axes, column("plateau"), column("plateau_low"), column("plateau_high"), at, colour=style.BLUE
   )
   axes.axvline(result.real_plateau, color="black", lw=1, label="zeros")
   axes.axvline(1, color=style.GREY, lw=1, ls=":", label="1, GUE and Poisson")
@@ -98,9 +84,7 @@ def _published(axes, result):
   null_P = result.published_null_P
   low, high = np.quantile(null_P, [0.025, 0.975])
   axes.axvspan(low, high, color=style.GREY, alpha=0.15, lw=0)
-  axes.axvline(
-    null_P.mean(), color=style.GREY, lw=1, label="independent spacings"
-  )
+  axes.axvline(null_P.mean(), color=style.GREY, lw=1, label="independent spacings")
   axes.set_yticks(np.arange(arms), [""] * arms)
   axes.set_ylim(-0.6, arms - 0.4)
   axes.set_title("Plateau as published")

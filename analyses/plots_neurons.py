@@ -1,7 +1,7 @@
 """Figure of single neurons: correlations, maps, copies, what fits them."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 _LEVELS_R = np.linspace(0, 1, 101)
@@ -54,12 +54,7 @@ def _correlations(ax, result) -> None:
     _lines(ax, at_F, np.sort(r_SxF, axis=1), colour=colour, label=name)
   for level in (-0.9, 0.9):
     ax.axhline(level, color=style.ORANGE, lw=0.8, ls="--")
-  ax.set(
-    title="Correlation with a + b",
-    xlabel="neuron, sorted",
-    ylabel="r",
-    ylim=(-1.03, 1.03),
-  )
+  ax.set(title="Correlation with a + b", xlabel="neuron, sorted", ylabel="r", ylim=(-1.03, 1.03))
   ax.legend(loc="lower right")
 
 
@@ -98,9 +93,7 @@ def _maps(part, result) -> None:
     words = "most |r|" if column < 3 else "busiest"
     r = result.r_SxF[member][neuron]
     axes[0, column].set_title(f"{neuron}: {words}, r = {r:.2f}", fontsize=9)
-    for row, (name, value_NxF) in enumerate(
-      (("h", result.post_NxF), ("z", result.pre_NxF))
-    ):
+    for row, (name, value_NxF) in enumerate((("h", result.post_NxF), ("z", result.pre_NxF))):
       ax = axes[row, column]
       value = np.asarray(value_NxF)[:, neuron].reshape(digits, digits)
       draw = style.diverging_map if row else style.heat_map
@@ -133,12 +126,7 @@ def _merged(ax, result) -> None:
     value_SxR = np.asarray(value_SxR)[:, : _SHOWN + 4]
     at_R = np.arange(1, value_SxR.shape[1] + 1)
     style.curves(ax, at_R, value_SxR, colour=colour, label=name)
-  ax.set(
-    title="Blocks as units",
-    xlabel="units kept",
-    ylabel="same prediction",
-    ylim=(-0.03, 1.05),
-  )
+  ax.set(title="Blocks as units", xlabel="units kept", ylabel="same prediction", ylim=(-0.03, 1.05))
   ax.legend(loc="center right")
 
 
@@ -186,9 +174,7 @@ def _row(ax, result) -> None:
   ax.hist(weight, 25, color=style.BLUE)
   ax.axvline(0, color=style.GREY, lw=0.8, ls=":")
   ax.set(
-    title=f"$W_L$, logit {row}",
-    xlabel="weight",
-    ylabel=f"neurons, {len(ranked)} with most |r|",
+    title=f"$W_L$, logit {row}", xlabel="weight", ylabel=f"neurons, {len(ranked)} with most |r|"
   )
 
 
@@ -199,8 +185,4 @@ def _changes(ax, result) -> None:
   for positive, colour in ((True, style.BLUE), (False, style.ORANGE)):
     at_F = np.flatnonzero((r_F >= 0) == positive)
     ax.vlines(at_F, 0, change_F[order_F][at_F], color=colour, lw=0.5)
-  ax.set(
-    title="h less h of PC1 alone",
-    xlabel="neuron, by r",
-    ylabel="mean, failing inputs",
-  )
+  ax.set(title="h less h of PC1 alone", xlabel="neuron, by r", ylabel="mean, failing inputs")

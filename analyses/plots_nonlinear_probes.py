@@ -1,7 +1,7 @@
 """Figure of nonlinear probes: what each reads from what, and digit sums."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 LEAST = -0.25  # lower scores are drawn there
@@ -13,9 +13,7 @@ WORDS = {
   "(x, y)": "(x, y), no network",
   "x + y": "x + y, no network",
 }
-COLOURS = dict(zip(WORDS, style.COLOURS, strict=False)) | {
-  "untrained": style.GREY
-}
+COLOURS = dict(zip(WORDS, style.COLOURS, strict=False)) | {"untrained": style.GREY}
 
 
 @style.styled

@@ -27,7 +27,10 @@ def _ratios(axes, result):
     shown = f", disorder {disorder:g}" if np.isfinite(disorder) else ""
     names.append(row["levels"] + shown)
     style.whiskers(
-      *(axes, [row["r_ratio"]], [row["r_ratio_low"]], [row["r_ratio_high"]]),
+      axes,
+      [row["r_ratio"]],
+      [row["r_ratio_low"]],
+      [row["r_ratio_high"]],
       [at],
       colour=style.ORANGE if shown else style.BLUE,
     )
@@ -36,11 +39,7 @@ def _ratios(axes, result):
   for name, value in _LIMITS:
     axes.axvline(value, color="black", lw=0.9, ls=":")
     axes.annotate(
-      *(name, (value, 1)),
-      xycoords=("data", "axes fraction"),
-      ha="center",
-      va="bottom",
-      fontsize=7.5,
+      name, (value, 1), xycoords=("data", "axes fraction"), ha="center", va="bottom", fontsize=7.5
     )
   axes.set_title("Neighbouring spacings, central 60 %\n")
   axes.set_xlabel("mean of smaller over larger spacing (no unfolding)")
@@ -52,7 +51,8 @@ def _spacings(axes, result):
   for v, (name, colour) in enumerate(zip(names, colours, strict=True)):
     drawn = v < 2
     axes.plot(
-      *(result.spacing_Q, result.density_VxQ[v]),
+      result.spacing_Q,
+      result.density_VxQ[v],
       "o" if drawn else ":",
       color=colour,
       ms=3.5,
@@ -69,10 +69,7 @@ def _step(axes, result):
   share_N = (1 + np.arange(result.size)) / result.size
   for p, density in enumerate(result.density_P):
     axes.plot(
-      *(share_N, result.value_PxN[p]),
-      color=style.colour(p),
-      lw=1.4,
-      label=f"density {density:g}",
+      share_N, result.value_PxN[p], color=style.colour(p), lw=1.4, label=f"density {density:g}"
     )
   axes.set_title("Eigenvalues of the sine kernel alone")
   axes.set_xlabel("rank / size")

@@ -1,7 +1,7 @@
 """Figure of exchanged states: every level and role, donors of both kinds."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -32,21 +32,16 @@ def figure(result) -> mpl_figure.Figure:
 
 def _map(ax, value_ExR, result):
   image = style.heat_map(
-    *(ax, value_ExR),
-    colours="RdBu_r",
-    vmin=-1,
-    vmax=1,
-    aspect="auto",
-    origin="upper",
+    ax, value_ExR, colours="RdBu_r", vmin=-1, vmax=1, aspect="auto", origin="upper"
   )
-  ax.set_yticks(
-    range(len(result.levels)), [row["level"] for row in result.levels]
-  )
+  ax.set_yticks(range(len(result.levels)), [row["level"] for row in result.levels])
   for e, r in np.ndindex(value_ExR.shape):
     value = value_ExR[e, r]
     if np.isfinite(value) and abs(value) >= 0.005:
       ax.text(
-        *(r, e, f"{value:.2f}"),
+        r,
+        e,
+        f"{value:.2f}",
         ha="center",
         va="center",
         fontsize=7.5,

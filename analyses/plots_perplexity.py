@@ -18,20 +18,17 @@ def _predictors(axes, result):
   rows = sorted(result.table, key=lambda row: -row["nll_nats"])
   at = np.arange(len(rows))
   column = lambda key: [row[key] for row in rows]
-  style.whiskers(
-    *(axes, column("nll_nats"), column("low"), column("high"), at),
-    colour=style.BLUE,
-  )
-  axes.set_yticks(
-    at, [f"{row['predictor']}  {row['perplexity']:.1f}" for row in rows]
-  )
+  style.whiskers(axes, column("nll_nats"), column("low"), column("high"), at, colour=style.BLUE)
+  axes.set_yticks(at, [f"{row['predictor']}  {row['perplexity']:.1f}" for row in rows])
   axes.set_title("Perplexity (left) as an NLL (95 %)")
   axes.set_xlabel(f"NLL ({style.NATS})")
 
 
 def _leak(axes, result):
   style.curves(
-    *(axes, result.position_P, result.leak_SxP),
+    axes,
+    result.position_P,
+    result.leak_SxP,
     colour=style.ORANGE,
     label=result.variant.replace("_", " "),
     low_R=result.leak_low_P,

@@ -1,7 +1,7 @@
 """Figure of the polynomial fits: what they explain, and what they are worth."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_simulated
 from primelens.analyses import plots_style as style
 
@@ -61,9 +61,7 @@ def _fits(axes, result) -> None:
       null = [result.fits[m][f"{inside}_untrained"] for m in here]
       left.plot(null, at_M[here], "|", color=style.GREY, ms=6, mew=1.4)
     left.set(title=title, xlim=(_FLOOR - 0.01, 1.03))
-  axes[0].set_yticks(
-    -np.arange(len(names)), [_SHORT.get(name, name) for name in names]
-  )
+  axes[0].set_yticks(-np.arange(len(names)), [_SHORT.get(name, name) for name in names])
   _legend(axes[1], target)
 
 
@@ -80,21 +78,15 @@ def _dots(axes, value_SxM, at_M, colour, face) -> None:
 def _legend(axes, target) -> None:
   for part in target:
     axes.plot([], [], "o", color=_COLOUR[part], ms=5, label=part)
-  axes.plot(
-    *([], [], "o"), mec=style.GREY, mfc="white", ms=5, label="test pairs"
-  )
+  axes.plot([], [], "o", mec=style.GREY, mfc="white", ms=5, label="test pairs")
   axes.plot([], [], "|", color=style.GREY, ms=6, mew=1.4, label="untrained")
-  axes.legend(
-    loc="lower left", bbox_to_anchor=(0, 1.08), ncols=5, handletextpad=0.1
-  )
+  axes.legend(loc="lower left", bbox_to_anchor=(0, 1.08), ncols=5, handletextpad=0.1)
 
 
 def _coefficients(axes, result) -> None:
   """Coefficients of z by feature: mean and deviation over neurons (A47)."""
   groups = list(dict.fromkeys(row["group"] for row in result.coefficients))
-  names = [
-    row["feature"] for row in result.coefficients if row["group"] == groups[0]
-  ]
+  names = [row["feature"] for row in result.coefficients if row["group"] == groups[0]]
   size = {row["group"]: row["neurons"] for row in result.coefficients}
   drawn = [group for group in groups[1:5] if size[group]]
   width = 0.8 / (1 + len(drawn))
@@ -113,9 +105,7 @@ def _coefficients(axes, result) -> None:
   axes.set(title="Coefficients of z on Poly2, one member")
   low, high = axes.get_ylim()
   axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
-  axes.legend(
-    fontsize=7, ncols=2, loc="upper right", handlelength=1, columnspacing=1
-  )
+  axes.legend(fontsize=7, ncols=2, loc="upper right", handlelength=1, columnspacing=1)
 
 
 def _logits(axes, result) -> None:
@@ -125,9 +115,7 @@ def _logits(axes, result) -> None:
   at_V = np.arange(inside_SxV.shape[1])
   axes.bar(at_V, np.median(inside_SxV, axis=0), color=style.GREEN, alpha=0.45)
   axes.plot(at_V, inside_SxV.T, ".", color=style.GREEN, ms=3)
-  axes.plot(
-    at_V, np.median(outside_SxV, axis=0), "o", mec=style.GREEN, mfc="white"
-  )
+  axes.plot(at_V, np.median(outside_SxV, axis=0), "o", mec=style.GREEN, mfc="white")
   low = np.nanquantile(np.concatenate([inside_SxV, outside_SxV]), 0.05)
   axes.set(
     title="Logits on Poly2: R² (rings: test pairs)",
@@ -144,17 +132,16 @@ def _neurons(axes, result) -> None:
     ("h on Poly2", result.post_r2_SxF, style.ORANGE),
   ):
     axes.plot(
-      *(np.ravel(result.pre_r2_SxF), np.ravel(value_SxF), "."),
+      np.ravel(result.pre_r2_SxF),
+      np.ravel(value_SxF),
+      ".",
       color=colour,
       ms=2.5,
       alpha=0.5,
       label=name,
     )
   axes.set(
-    title="Neurons of all members",
-    xlabel="R² of z on Poly2",
-    ylabel="R²",
-    ylim=(-0.02, 1.02),
+    title="Neurons of all members", xlabel="R² of z on Poly2", ylabel="R²", ylim=(-0.02, 1.02)
   )
   axes.legend(markerscale=3)
 
@@ -167,11 +154,7 @@ def _spectra(axes, result) -> None:
   for place, row in enumerate(result.spaces):
     colour = style.colour(place)
     style.curves(
-      axes,
-      at_R,
-      np.maximum(share_SxPxR[:, place], _TINY),
-      colour=colour,
-      label=row["space"],
+      axes, at_R, np.maximum(share_SxPxR[:, place], _TINY), colour=colour, label=row["space"]
     )
     null_R = np.maximum(null_PxR[place], _TINY)
     axes.plot(at_R, null_R, ":", color=colour, lw=1)

@@ -30,21 +30,8 @@ def _lines(axes, result):
     label="composites m",
     rasterized=True,
   )
-  axes.plot(
-    result.prime_Q,
-    result.amplitude_PxQ[-1],
-    ".",
-    color=style.BLUE,
-    ms=4,
-    label="primes p",
-  )
-  axes.plot(
-    result.prime_Q,
-    result.law_PxQ[-1],
-    color=style.ORANGE,
-    lw=1.2,
-    label="law of S(t)",
-  )
+  axes.plot(result.prime_Q, result.amplitude_PxQ[-1], ".", color=style.BLUE, ms=4, label="primes p")
+  axes.plot(result.prime_Q, result.law_PxQ[-1], color=style.ORANGE, lw=1.2, label="law of S(t)")
   axes.set_xscale("log")
   axes.set_yscale("log")
   axes.set_ylim(2e-4, 0.3)
@@ -107,13 +94,7 @@ def _found(axes, result):
     (f"any false: under {LEVEL:.0%}", result.max_t_PxQ, style.BLUE),
     (f"share of false: under {LEVEL:.0%}", result.bh_PxQ, style.GREEN),
   ):
-    axes.plot(
-      result.height_P,
-      np.sum(p_PxQ < LEVEL, axis=1),
-      "o-",
-      color=colour,
-      label=label,
-    )
+    axes.plot(result.height_P, np.sum(p_PxQ < LEVEL, axis=1), "o-", color=colour, label=label)
   axes.set_ylim(0, count)
   axes.xaxis.set_major_formatter("{x:,.0f}")
   axes.xaxis.set_major_locator(style.locator(5))

@@ -25,12 +25,7 @@ def figure(result):
   _amplitudes(amplitudes, result)
   _left(left, result)
   axes = low.subplot_mosaic(
-    [
-      ["known", "lines"],
-      ["context", "steps"],
-      ["order", "states"],
-      ["heads", "heads"],
-    ]
+    [["known", "lines"], ["context", "steps"], ["order", "states"], ["heads", "heads"]]
   )
   stands, judged = int(result.stands_Q.sum()), result.table[0]["judged"]
   title = "Primes known against the loss (crosses: beside)"
@@ -69,16 +64,12 @@ def _spectra(axes, result):
   low, high = axes.get_ylim()
   for prime in (2, 3, 5, 7, 11, 13, 17, 23, 31, 43, 61, 83):
     if np.log(prime) < result.frequency_F[-1]:
-      axes.annotate(
-        str(prime), (np.log(prime), high), ha="center", va="bottom", size=8
-      )
+      axes.annotate(str(prime), (np.log(prime), high), ha="center", va="bottom", size=8)
   axes.set_ylim(low, high)
   axes.set_xlim(result.frequency_F[0], result.frequency_F[-1])
   axes.set_xlabel("frequency (lines: ln p)")
   axes.set_ylabel("log₁₀ of 1/|1 − H|²")
-  axes.set_title(
-    "The spectrum of zeros that a predictor implies by its response\n",
-  )
+  axes.set_title("The spectrum of zeros that a predictor implies by its response\n")
   axes.legend(loc="lower right")
 
 
@@ -95,11 +86,7 @@ def _amplitudes(axes, result):
         label=result.table[e]["name"],
       )
   axes.plot(
-    result.prime_Q,
-    result.law_Q,
-    color=style.ORANGE,
-    lw=1.3,
-    label="2 |sin(δ ln p / 2)| / (π √p)",
+    result.prime_Q, result.law_Q, color=style.ORANGE, lw=1.3, label="2 |sin(δ ln p / 2)| / (π √p)"
   )
   axes.set_xscale("log")
   axes.set_yscale("log")
@@ -146,9 +133,7 @@ def _smooth(value_Q, width: int = 9) -> np.ndarray:
 
 def _rows(result, kind: str) -> list[int]:
   count = len(result.amplitude_ExQ)
-  return [
-    e for e, row in enumerate(result.table[:count]) if row["kind"] == kind
-  ]
+  return [e for e, row in enumerate(result.table[:count]) if row["kind"] == kind]
 
 
 def _scores(axes, result, keys: tuple[str, ...], of: int, title: str):
@@ -219,13 +204,7 @@ def _training(axes, result):
     return
   for s, first_Q in enumerate(result.first_SxQ):
     axes.plot(
-      result.prime_Q,
-      first_Q,
-      ".",
-      color=style.colour(s),
-      ms=3,
-      alpha=0.7,
-      label=f"seed {s}",
+      result.prime_Q, first_Q, ".", color=style.colour(s), ms=3, alpha=0.7, label=f"seed {s}"
     )
   axes.set_xscale("log")
   axes.set_xlabel("prime p")
@@ -245,13 +224,9 @@ def _states(axes, result):
       (share_Q, "-", f"after layer {layer}"),
       (result.untrained_LxQ[layer], "--", "untrained" if not layer else None),
     ):
-      axes.plot(
-        result.prime_Q, _smooth(value_Q), dash, color=colour, lw=1.2, label=name
-      )
+      axes.plot(result.prime_Q, _smooth(value_Q), dash, color=colour, lw=1.2, label=name)
     found_Q = (result.state_max_t_SxLxQ[:, layer] < _LEVEL).all(0)
-    axes.plot(
-      result.prime_Q[found_Q], share_Q[found_Q], "o", color=colour, ms=3
-    )
+    axes.plot(result.prime_Q[found_Q], share_Q[found_Q], "o", color=colour, ms=3)
   axes.set_xscale("log")
   axes.set_yscale("log")
   axes.set_xlabel("prime p")
@@ -263,15 +238,9 @@ def _states(axes, result):
 def _heads(axes, result):
   lost_SxLxHxQ = result.head_SxLxHxQ[..., :_SHOWN].mean(0)
   layers, heads, primes = lost_SxLxHxQ.shape
-  image = style.diverging_map(
-    axes, lost_SxLxHxQ.reshape(-1, primes), aspect="auto", origin="upper"
-  )
+  image = style.diverging_map(axes, lost_SxLxHxQ.reshape(-1, primes), aspect="auto", origin="upper")
   # A dot: the head's change has a line there, in every seed.
-  found_HxQ = (
-    (result.head_max_t_SxLxHxQ[..., :_SHOWN] < _LEVEL)
-    .all(0)
-    .reshape(-1, primes)
-  )
+  found_HxQ = (result.head_max_t_SxLxHxQ[..., :_SHOWN] < _LEVEL).all(0).reshape(-1, primes)
   y, x = np.nonzero(found_HxQ)
   axes.plot(x, y, ".", color="black", ms=2.5)
   names = [f"L{i}.H{j}" for i in range(layers) for j in range(heads)]

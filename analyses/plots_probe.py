@@ -1,7 +1,7 @@
 """Figure of the linear probe: what it reads, and its company."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 _WORDS = {
@@ -40,15 +40,7 @@ def _sums(ax, result) -> None:
     # One that is far off would leave no room for the others.
     shown_SxN = np.clip(prediction_SxN, *(ends + [-1, 1]))
     beyond += np.sum(shown_SxN != prediction_SxN)
-    ax.plot(
-      x_SxN.ravel(),
-      shown_SxN.ravel(),
-      marker,
-      color=colour,
-      ms=5,
-      alpha=0.7,
-      label=label,
-    )
+    ax.plot(x_SxN.ravel(), shown_SxN.ravel(), marker, color=colour, ms=5, alpha=0.7, label=label)
   ax.set(title="Held-out pairs", xlabel="a + b", ylabel="probe")
   if beyond:
     ax.set_xlabel(f"a + b ({beyond} drawn at the edge)")
@@ -69,19 +61,9 @@ def _accuracies(ax, result) -> None:
     colour=style.BLUE,
     label="trained",
   )
-  ax.plot(
-    take("accuracy_untrained"),
-    at_V - 0.25,
-    "x",
-    color=style.AMBER,
-    label="untrained",
-  )
+  ax.plot(take("accuracy_untrained"), at_V - 0.25, "x", color=style.AMBER, label="untrained")
   ax.set_yticks(at_V, [_WORDS[row["probe"]] for row in rows])
-  ax.set(
-    title="Accuracy, rounded",
-    xlabel="share of held-out pairs",
-    xlim=(-0.04, 1.04),
-  )
+  ax.set(title="Accuracy, rounded", xlabel="share of held-out pairs", xlim=(-0.04, 1.04))
   ax.legend(loc="center")
 
 
@@ -89,11 +71,7 @@ def _ladder(ax, result) -> None:
   """1 - R2, which tells .998 from .9998 and holds what is far off."""
   loss_SxR = np.maximum(1 - np.asarray(result.ladder_r2_SxR), 1e-7)
   style.curves(
-    ax,
-    np.asarray(result.tolerance_R),
-    loss_SxR,
-    colour=style.BLUE,
-    label="median of the seeds",
+    ax, np.asarray(result.tolerance_R), loss_SxR, colour=style.BLUE, label="median of the seeds"
   )
   low, high = np.log10([loss_SxR.min(), loss_SxR.max()])
   ax.set(

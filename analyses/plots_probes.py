@@ -1,7 +1,7 @@
 """Figure of linear probes: R2 by level and role, and as published."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -62,16 +62,11 @@ def _published(panels, result) -> None:
     (result.positions_SxT, style.BLUE, "members, in sample"),
   ):
     style.curves(by_position, positions, r2_VxT, colour=colour, label=label)
-  by_position.set(
-    title="x + y as published, by raw position", xlabel="position", ylabel="R²"
-  )
+  by_position.set(title="x + y as published, by raw position", xlabel="position", ylabel="R²")
   below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 3}
   by_position.legend(**below)
   for at, (value_S, colour) in enumerate(
-    (
-      (result.pooled_S, style.BLUE),
-      (result.pooled_untrained_V, style.GREY),
-    )
+    ((result.pooled_S, style.BLUE), (result.pooled_untrained_V, style.GREY))
   ):
     value_S = np.asarray(value_S, float)
     pooled.plot(np.full(len(value_S), at), value_S, "o", ms=4, color=colour)

@@ -1,7 +1,7 @@
 """Figure of training: losses with phase lines, measures of the mechanism."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 _PHASES = ("peak", "formed", "cleaned")
@@ -60,7 +60,9 @@ def _phase_lines(ax, result, *, named: bool) -> None:
     ax.axvline(row["median"], color=style.GREY, lw=0.9, ls="--")
     if named:
       ax.text(
-        *(row["median"], 1.0 - 0.05 * number, f" {row['boundary']}"),
+        row["median"],
+        1.0 - 0.05 * number,
+        f" {row['boundary']}",
         transform=ax.get_xaxis_transform(),
         ha="left",
         va="top",

@@ -49,7 +49,9 @@ def _arms(axes, groups, result):
       place = np.array([-at])
     ends = ([row[f"after_{end}"] for row in rows] for end in ("low", "high"))
     axes.plot(
-      *([row["before_nats"] for row in rows], place, "o"),
+      [row["before_nats"] for row in rows],
+      place,
+      "o",
       color=style.GREY,
       mfc="white",
       ms=4.5,
@@ -57,7 +59,10 @@ def _arms(axes, groups, result):
     )
     first = start not in [key[3] for key in list(groups)[:at]]
     style.whiskers(
-      *(axes, [row["after_nats"] for row in rows], *ends, place),
+      axes,
+      [row["after_nats"] for row in rows],
+      *ends,
+      place,
       colour=colour,
       ms=4,
       label=f"after {result.steps} steps {name}" if first else None,
@@ -66,20 +71,14 @@ def _arms(axes, groups, result):
   axes.set_yticks([-at for at in range(len(labels))], labels, fontsize=8)
   intact = result.arms[0]["after_nats"]
   axes.axvline(intact, color="black", lw=0.8, ls=":")
-  axes.set_xlabel(
-    f"NLL on test ({style.NATS}; dotted: intact, trained as long)"
-  )
+  axes.set_xlabel(f"NLL on test ({style.NATS}; dotted: intact, trained as long)")
   axes.set_title("Pruned, and trained again (bars: 95 %)")
   axes.legend(loc="best")
 
 
 def _contrasts(axes, rows):
   value, low, high = ([row[k] for row in rows] for k in ("nats", "low", "high"))
-  style.whiskers(
-    *(axes, value, low, high, [-at for at in range(len(rows))]),
-    colour=style.GREEN,
-    ms=4,
-  )
+  style.whiskers(axes, value, low, high, [-at for at in range(len(rows))], colour=style.GREEN, ms=4)
   labels = [f"{part(r['what'], r['kept'])}: {r['contrast']}" for r in rows]
   axes.set_yticks([-at for at in range(len(rows))], labels, fontsize=7.5)
   axes.axvline(0, color="black", lw=0.8)

@@ -1,7 +1,7 @@
 """Figure of the readout: spectra, logits, how many frequencies, components."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -49,11 +49,7 @@ def _logits(ax, result) -> None:
   for at in (0, 3):
     ax.axvline(at, color=style.GREY, lw=0.8, ls=":")
   ax.xaxis.set_major_locator(style.locator(10, integer=True))
-  ax.set(
-    title="Logits at (0, 0), first member",
-    xlabel="class (dotted: 0 and 3)",
-    ylabel="logit",
-  )
+  ax.set(title="Logits at (0, 0), first member", xlabel="class (dotted: 0 and 3)", ylabel="logit")
   ax.legend()
 
 
@@ -78,28 +74,17 @@ def _agreement(ax, result) -> None:
     ylim=(0, 1.04),
   )
   ax.legend(
-    loc="lower right",
-    frameon=True,
-    framealpha=0.85,
-    edgecolor="none",
-    handlelength=1.4,
-    fontsize=8,
+    loc="lower right", frameon=True, framealpha=0.85, edgecolor="none", handlelength=1.4, fontsize=8
   )
 
 
 def _loss(ax, result) -> None:
   style.curves(
-    ax,
-    result.count_R,
-    result.nll_nats_SxR,
-    colour=style.BLUE,
-    label="median of the seeds",
+    ax, result.count_R, result.nll_nats_SxR, colour=style.BLUE, label="median of the seeds"
   )
   ax.set_yscale("log")
   classes = result.change_SxV.shape[1]
-  ax.axhline(
-    np.log(classes), color=style.GREY, ls="--", label="all classes alike"
-  )
+  ax.axhline(np.log(classes), color=style.GREY, ls="--", label="all classes alike")
   ax.set(
     title="Cross-entropy of the rebuilt logits",
     xlabel="frequencies beside the constant",
@@ -112,8 +97,7 @@ def _component(ax, result, component: int) -> None:
   direction_V = result.direction_Sx4xV[0, component]
   class_V = np.arange(len(direction_V))
   similarity, chance = (
-    value_Sx4[0, component]
-    for value_Sx4 in (result.similarity_Sx4, result.chance_similarity_Sx4)
+    value_Sx4[0, component] for value_Sx4 in (result.similarity_Sx4, result.chance_similarity_Sx4)
   )
   best, best_chance = (
     value_Sx4[0, component]

@@ -1,7 +1,7 @@
 """The figure of `rollout`: errors by horizon and step, spread of futures."""
 
-from matplotlib import ticker
 import numpy as np
+from matplotlib import ticker
 from primelens.analyses import plots_style as style
 
 HIDDEN = ("model, mean of draws", "model, median of draws")
@@ -41,9 +41,7 @@ def _sums(axes, result):
   """Draws the error of the sum by horizon, with the model's band."""
   horizon_R = result.horizon_R
   for e, name, line in _shown(result):
-    axes.plot(
-      horizon_R, result.error_ExR[e], marker="o", ms=4, label=name, **line
-    )
+    axes.plot(horizon_R, result.error_ExR[e], marker="o", ms=4, label=name, **line)
   low, high = result.error_low_ExR[0], result.error_high_ExR[0]
   axes.fill_between(horizon_R, low, high, color=style.BLUE, alpha=0.16, lw=0)
   _horizons(axes, horizon_R)
@@ -76,13 +74,16 @@ def _steps(axes, result):
 def _spread(axes, result):
   """Draws the spread of sampled futures beside that of the true sums."""
   style.curves(
-    *(axes, result.horizon_R, result.spread_SxR),
+    axes,
+    result.horizon_R,
+    result.spread_SxR,
     colour=style.BLUE,
     label=f"futures of one start ({result.draws} draws)",
   )
   axes.plot(
-    *(result.horizon_R, result.truth_spread_R),
-    *("o-",),
+    result.horizon_R,
+    result.truth_spread_R,
+    "o-",
     color="black",
     lw=1.6,
     ms=3.5,

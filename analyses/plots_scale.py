@@ -1,7 +1,7 @@
 """Figures of the grid of sizes: one cell with its nulls, and all cells."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 
@@ -23,10 +23,7 @@ def _r2(ax, result) -> None:
   null_SxQ = null.mean(1)
   for value_SxQ, colour, label, ends in (
     (result.r2_SxQ, style.BLUE, "in-sample", {}),
-    (
-      *(null_SxQ, style.GREY, "in-sample, permuted labels"),
-      {"low_R": low_Q, "high_R": high_Q},
-    ),
+    (null_SxQ, style.GREY, "in-sample, permuted labels", {"low_R": low_Q, "high_R": high_Q}),
     (result.untrained_r2_ExQ, style.AMBER, "in-sample, untrained", {}),
     (result.cv_r2_SxQ, style.GREEN, "5 folds", {}),
     (result.held_out_r2_SxQ, style.ORANGE, "fresh pairs", {}),
@@ -75,7 +72,11 @@ def cells(records, published=()) -> mpl_figure.Figure:
   x_R = [row["parameters"] for row in records]
   of = lambda name: [row[name] for row in records]
   style.whiskers(
-    *(skill, of("skill"), of("skill_low"), of("skill_high"), x_R),
+    skill,
+    of("skill"),
+    of("skill_low"),
+    of("skill_high"),
+    x_R,
     colour=style.BLUE,
     vertical=True,
     label="ours",

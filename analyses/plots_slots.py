@@ -20,14 +20,18 @@ def _joint(axes, result):
   """Draws what k slots removed together cost, beside the published sum."""
   count_R = np.arange(result.joint_SxR.shape[1])
   style.curves(
-    *(axes, count_R, result.joint_SxR),
+    axes,
+    count_R,
+    result.joint_SxR,
     colour=style.BLUE,
     label="together",
     low_R=result.joint_low_R,
     high_R=result.joint_high_R,
   )
   style.curves(
-    *(axes, count_R, result.sum_as_published_SxR),
+    axes,
+    count_R,
+    result.sum_as_published_SxR,
     colour=style.ORANGE,
     label="sum of single ones (as published)",
   )
@@ -49,7 +53,11 @@ def _single(axes, result):
   low, middle, high = np.quantile(draws, (0.025, 0.5, 0.975), axis=1)
   place = np.arange(len(draws))
   style.whiskers(
-    *(axes, middle, low, high, place),
+    axes,
+    middle,
+    low,
+    high,
+    place,
     colour=style.BLUE,
     vertical=True,
     label=f"{result.random_windows} windows, again and again (95 %)",
@@ -101,22 +109,18 @@ def _blocks(axes, result):
     place_P = (np.arange(len(nll_P)) + 0.5) / len(nll_P) + 0.006 * s
     ends = nll_P - error_P, nll_P + error_P
     style.whiskers(
-      *(axes, nll_P, *ends, place_P),
+      axes,
+      nll_P,
+      *ends,
+      place_P,
       colour=style.colour(s),
       vertical=True,
       label=f"seed {s}" if len(result.block_nll_SxP) <= 7 else None,
     )
   quarter_P = np.asarray(result.quarter_nll_Sx4[0], float)
   place_P = (np.arange(len(quarter_P)) + 0.5) / len(quarter_P)
-  axes.plot(
-    *(place_P, quarter_P, "D"),
-    color="black",
-    ms=4,
-    label="quarters as published, seed 0",
-  )
+  axes.plot(place_P, quarter_P, "D", color="black", ms=4, label="quarters as published, seed 0")
   axes.set(
-    title="Blocks of test (95 %)",
-    xlabel="part of the test split",
-    ylabel=f"NLL ({style.NATS})",
+    title="Blocks of test (95 %)", xlabel="part of the test split", ylabel=f"NLL ({style.NATS})"
   )
   axes.legend(loc="best", fontsize=7.5)

@@ -69,7 +69,8 @@ def _matrices(part, result) -> None:
     for record in result.record:
       face = _colour(record["role"]) if record["live"] else "none"
       axes.plot(
-        *(value(record), names.index(record["matrix"])),
+        value(record),
+        names.index(record["matrix"]),
         marker="s" if _repeats(record["role"]) else "o",
         ms=4.5,
         mfc=face,
@@ -120,9 +121,7 @@ def _curves(axes, result, step_C, name: str, *, over_noise: bool) -> None:
     here = [e for e, other in enumerate(roles) if other == role]
     median_C = np.median(value_SxCxE[..., here].mean(-1), axis=0)
     dashes = style.DASHES[_repeats(role)]
-    axes.plot(
-      *(step_C, median_C), color=_colour(role), ls=dashes, lw=1.1, label=role
-    )
+    axes.plot(step_C, median_C, color=_colour(role), ls=dashes, lw=1.1, label=role)
   here = [e for e, role in enumerate(roles) if role in ATTENTION]
   mean_SxC = value_SxCxE[..., here].mean(-1)
   axes.plot(step_C, mean_SxC.T, color="black", lw=1.6)

@@ -1,13 +1,13 @@
 """What all figures share: sizes, colours, bands, seeds as thin lines."""
 
-from collections.abc import Callable, Sequence
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib import ticker
-import numpy as np
 
 WIDTH = 9.2  # inches: 1196 pixels at the 130 dots per inch of plots.save
 # Okabe and Ito's palette, told apart with every common colour blindness.
@@ -69,9 +69,7 @@ def curves(axes, x_R, y_SxR, *, colour, label, low_R=None, high_R=None):
   if len(y_SxR) > 1:
     axes.plot(x_R, y_SxR.T, color=colour, lw=0.6, alpha=0.55)
   median_R = np.median(y_SxR, axis=0)
-  axes.plot(
-    x_R, median_R, color=colour, lw=1.8, marker="o", ms=3.5, label=label
-  )
+  axes.plot(x_R, median_R, color=colour, lw=1.8, marker="o", ms=3.5, label=label)
   if low_R is not None:
     axes.fill_between(x_R, low_R, high_R, color=colour, alpha=0.16, lw=0)
 
@@ -94,9 +92,7 @@ def diverging_map(axes, value, **kw):
   return heat_map(axes, value, colours="RdBu_r", **scale | kw)
 
 
-def parts(
-  figure: mpl_figure.Figure, height_ratios: Sequence[float]
-) -> np.ndarray:
+def parts(figure: mpl_figure.Figure, height_ratios: Sequence[float]) -> np.ndarray:
   """Returns the subfigures of a figure, one below the other."""
   ratios = list(height_ratios)
   found: Any = figure.subfigures(len(ratios), 1, height_ratios=ratios)
@@ -125,13 +121,7 @@ def wide(axes, value, *, linear: float = 1.0) -> None:
 
 def note(axes, text: str) -> None:
   """Writes why a panel is empty."""
-  axes.text(
-    *(0.5, 0.5, text),
-    ha="center",
-    va="center",
-    color=GREY,
-    transform=axes.transAxes,
-  )
+  axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
   axes.set_axis_off()
 
 

@@ -1,7 +1,7 @@
 """Figure of interventions on digits: accuracies, and what PC1 alone says."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 _LARGEST = 20  # digits whose cells are written out
@@ -16,9 +16,7 @@ def figure(result) -> mpl_figure.Figure:
   _variants(left, result)
   _shares(right, result)
   lower.suptitle("The network with PC1 of both digits alone", fontsize=10)
-  for ax, panel in zip(
-    lower.subplots(1, 3), (_failures, _errors, _boosts), strict=True
-  ):
+  for ax, panel in zip(lower.subplots(1, 3), (_failures, _errors, _boosts), strict=True):
     panel(lower, ax, result)
   return figure
 
@@ -35,18 +33,10 @@ def _variants(ax, result) -> None:
     draw_SxR = _draws(result, record)
     value_S = draw_SxR.mean(1)
     if record["count"] > 1:
-      ax.plot(
-        [draw_SxR.min(), draw_SxR.max()],
-        [row, row],
-        color=style.SKY,
-        lw=4,
-        alpha=0.35,
-      )
+      ax.plot([draw_SxR.min(), draw_SxR.max()], [row, row], color=style.SKY, lw=4, alpha=0.35)
     ax.plot(value_S, np.full(len(value_S), row), "o", color=style.BLUE, ms=2.5)
     ax.plot(np.median(value_S), row, "|", color=style.ORANGE, ms=10, mew=2.2)
-    ax.plot(
-      record["accuracy_untrained"], row, "x", color=style.GREY, ms=4, mew=1
-    )
+    ax.plot(record["accuracy_untrained"], row, "x", color=style.GREY, ms=4, mew=1)
   ax.set(
     title="Accuracy, all pairs",
     xlabel="dots: members; bar: median; band: all draws; x: untrained",
@@ -54,9 +44,7 @@ def _variants(ax, result) -> None:
     ylim=(len(result.variants) - 0.4, -0.6),
   )
   ax.set_yticks(
-    range(len(result.variants)),
-    [record["words"] for record in result.variants],
-    fontsize=8,
+    range(len(result.variants)), [record["words"] for record in result.variants], fontsize=8
   )
 
 
@@ -65,11 +53,7 @@ def _shares(ax, result) -> None:
   share_SxR = np.asarray(result.removed_share_SxR, float)[result.shown]
   accuracy_R = np.asarray(result.accuracy_SxR, float)[result.shown]
   for (span, marker, colour), label in zip(
-    (
-      ("components", "D", style.ORANGE),
-      ("space", "s", style.GREY),
-      ("digits", "o", style.BLUE),
-    ),
+    (("components", "D", style.ORANGE), ("space", "s", style.GREY), ("digits", "o", style.BLUE)),
     ("components", "random, any", "random, in the span"),
     strict=True,
   ):
@@ -80,14 +64,7 @@ def _shares(ax, result) -> None:
     ]
     row_R = np.concatenate(rows) if rows else np.zeros(0, int)
     ax.plot(
-      share_SxR[row_R],
-      accuracy_R[row_R],
-      marker,
-      color=colour,
-      ms=4,
-      alpha=0.7,
-      ls="",
-      label=label,
+      share_SxR[row_R], accuracy_R[row_R], marker, color=colour, ms=4, alpha=0.7, ls="", label=label
     )
   ax.set(
     title="… against what is removed",

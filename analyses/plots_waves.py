@@ -36,17 +36,12 @@ def _products(part, result, frequency: int) -> None:
   axes = part.subplots(1, 3)
   P = len(result.input_PxP)
   wave_P = np.cos(2 * np.pi * frequency * np.arange(P) / P)
-  for ax, other_P, words in (
-    (axes[0], wave_P, "cos a · cos b"),
-    (axes[1], np.ones(P), "cos a"),
-  ):
+  for ax, other_P, words in ((axes[0], wave_P, "cos a · cos b"), (axes[1], np.ones(P), "cos a")):
     image = style.diverging_map(ax, np.outer(wave_P, other_P))
     ax.set(title=f"{words}, frequency {frequency}", xlabel="b", ylabel="a")
     _bar(part, ax, image, "value")
   image = style.heat_map(axes[2], result.energy_PxP, vmin=0)
-  axes[2].set(
-    title="Energy of all neurons", xlabel="row of F, b", ylabel="row of F, a"
-  )
+  axes[2].set(title="Energy of all neurons", xlabel="row of F, b", ylabel="row of F, a")
   _bar(part, axes[2], image, "norm over neurons")
 
 

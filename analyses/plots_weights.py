@@ -1,7 +1,7 @@
 """Figure of the spectra of published weights, by layer and role."""
 
-from matplotlib import figure as mpl_figure
 import numpy as np
+from matplotlib import figure as mpl_figure
 from primelens.analyses import plots_style as style
 
 MOST = 6  # spectra drawn
@@ -46,7 +46,8 @@ def _by_layer(ax, records, value) -> None:
     x_E = [left if r["layer"] is None else r["layer"] for r in its]
     y_E = [value(record) for record in its]
     ax.plot(
-      *(x_E, y_E),
+      x_E,
+      y_E,
       color=style.colour(number),
       ls="" if None in [r["layer"] for r in its] else "-",
       lw=1.1,
@@ -62,13 +63,9 @@ def _by_layer(ax, records, value) -> None:
 def _spectra(ax, result) -> None:
   """Draws spectra from the lowest to the highest effective rank over noise's,
   in units of the edge of noise."""
-  over_E = np.array(
-    [r["effective_rank"] / r["effective_rank_null"] for r in result.matrices]
-  )
+  over_E = np.array([r["effective_rank"] / r["effective_rank_null"] for r in result.matrices])
   count = min(MOST, len(over_E))
-  chosen = np.argsort(over_E)[
-    np.linspace(0, len(over_E) - 1, count).astype(int)
-  ]
+  chosen = np.argsort(over_E)[np.linspace(0, len(over_E) - 1, count).astype(int)]
   for number, e in enumerate(chosen):
     value_K = np.asarray(result.singular_ExK[e], float)
     edge = result.matrices[e]["edge"] or np.nan  # 0 of half a rank or less

@@ -1,8 +1,8 @@
 """The figure of `yardstick`: R2 and NLL by height, networks on top."""
 
+import numpy as np
 from matplotlib import colors
 from matplotlib import lines as mpl_lines
-import numpy as np
 from primelens.analyses import plots_style as style
 
 _HUES = {
@@ -82,9 +82,7 @@ def _line(axes, rows, key: str, ends, look, limits):
   """Draws one predictor; hollow where it is seen, arrows at the limits."""
   rows = sorted(rows, key=lambda row: row["height"])
   x_P = np.array([row["height"] for row in rows])
-  true_P, *end_VxP = (
-    np.array([row[one] for row in rows], float) for one in (key, *ends)
-  )
+  true_P, *end_VxP = (np.array([row[one] for row in rows], float) for one in (key, *ends))
   y_P, low_P, high_P = (np.clip(v, *limits) for v in (true_P, *end_VxP))
   line = {k: look[k] for k in ("color", "lw", "ls", "zorder")}
   axes.plot(x_P, y_P, **line)
@@ -94,7 +92,11 @@ def _line(axes, rows, key: str, ends, look, limits):
     here_P = ~beyond_P & (seen_P == seen)
     if here_P.any():
       style.whiskers(
-        *(axes, y_P[here_P], low_P[here_P], high_P[here_P], x_P[here_P]),
+        axes,
+        y_P[here_P],
+        low_P[here_P],
+        high_P[here_P],
+        x_P[here_P],
         colour=look["color"],
         vertical=True,
         ms=look["ms"],

@@ -28,9 +28,7 @@ def coefficients(residual: Any, height_N: Any, frequency_Q: Any) -> np.ndarray:
   height_N = np.asarray(height_N, np.float64)
   frequency_Q = np.asarray(frequency_Q, np.float64)
   if residual.shape[-1:] != height_N.shape:
-    raise ValueError(
-      f"need a residual per height, got {residual.shape} and {height_N.shape}."
-    )
+    raise ValueError(f"need a residual per height, got {residual.shape} and {height_N.shape}.")
   residual = residual - residual.mean(-1, keepdims=True)
   residual = residual.astype(np.float32)
   total = np.zeros((*residual.shape[:-1], len(frequency_Q)), np.complex128)
@@ -51,9 +49,7 @@ def amplitudes(residual: Any, height_N: Any, frequency_Q: Any) -> np.ndarray:
   return np.abs(coefficients(residual, height_N, frequency_Q))
 
 
-def displacements(
-  spacing: Any, height_N: Any, gap_N: Any, frequency_Q: Any
-) -> np.ndarray:
+def displacements(spacing: Any, height_N: Any, gap_N: Any, frequency_Q: Any) -> np.ndarray:
   """Returns the waves in where the next zeros are put: ...xQ, complex.
 
   (2 / n w) sum_n [exp(i w (g_n + s_n d_n)) - exp(i w (g_n + d_n))] / d_n, of
@@ -68,10 +64,7 @@ def displacements(
   frequency_Q = np.asarray(frequency_Q, np.float64)
   weight_N = 1 / gap_N
   total_RxQ = np.array(
-    [
-      _sum(height_N + gap_N * row_N, weight_N, frequency_Q)
-      for row_N in flat_RxN
-    ]
+    [_sum(height_N + gap_N * row_N, weight_N, frequency_Q) for row_N in flat_RxN]
   )
   total_RxQ -= _sum(height_N + gap_N, weight_N, frequency_Q)
   total_RxQ *= 2 / (len(height_N) * frequency_Q)
@@ -146,12 +139,7 @@ def every_line(prime_Q: Any, limit: int) -> np.ndarray:
 
 
 def planted(
-  residual_N: Any,
-  height_N: Any,
-  frequency_Q: Any,
-  amplitude_Q: Any,
-  *,
-  seed: int,
+  residual_N: Any, height_N: Any, frequency_Q: Any, amplitude_Q: Any, *, seed: int
 ) -> np.ndarray:
   """Returns residuals with a wave A cos(w g + b) added per frequency.
 

@@ -42,16 +42,12 @@ def waves(prime_Q: Any, limit: float) -> Waves:
   alone_Q = -taper(prime_Q) / (np.pi * np.sqrt(prime_Q))
   twice_Q = -taper(square_Q**2) / (2 * np.pi * square_Q)
   return Waves(
-    np.concatenate([np.log(prime_Q), 2 * np.log(square_Q)]),
-    np.concatenate([alone_Q, twice_Q]),
+    np.concatenate([np.log(prime_Q), 2 * np.log(square_Q)]), np.concatenate([alone_Q, twice_Q])
   )
 
 
 def following(
-  height_N: Any,
-  number_N: Any,
-  sum_of: Waves,
-  smooth: Callable[[np.ndarray], np.ndarray],
+  height_N: Any, number_N: Any, sum_of: Waves, smooth: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
   """Returns where the explicit formula puts the zero after each, float64.
 
@@ -62,13 +58,9 @@ def following(
   height_N = np.asarray(height_N, np.float64)
   number_N = np.asarray(number_N)
   if height_N.ndim != 1 or height_N.shape != number_N.shape:
-    raise ValueError(
-      f"need a number per height, got {height_N.shape}, {number_N.shape}."
-    )
+    raise ValueError(f"need a number per height, got {height_N.shape}, {number_N.shape}.")
   parts = [
-    _following(
-      height_N[i : i + _ZEROS], number_N[i : i + _ZEROS], sum_of, smooth
-    )
+    _following(height_N[i : i + _ZEROS], number_N[i : i + _ZEROS], sum_of, smooth)
     for i in range(0, len(height_N), _ZEROS)
   ]
   return np.concatenate(parts) if parts else height_N
@@ -81,9 +73,7 @@ def _following(height_N, number_N, sum_of: Waves, smooth) -> np.ndarray:
   scale = 2 / reach_N.max()
   for _ in range(_HALVINGS):
     middle_N = (low_N + high_N) / 2
-    wave_N = np.polynomial.chebyshev.chebval(
-      scale * middle_N - 1, series_JxN, tensor=False
-    )
+    wave_N = np.polynomial.chebyshev.chebval(scale * middle_N - 1, series_JxN, tensor=False)
     before_N = smooth(height_N + middle_N) + wave_N < number_N + 0.5
     low_N = np.where(before_N, middle_N, low_N)
     high_N = np.where(before_N, high_N, middle_N)
@@ -105,9 +95,7 @@ def _series(height_N, reach: float, sum_of: Waves) -> np.ndarray:
   piece_Cx2xW = wave_2xQ.reshape(2, -1, min(_WAVES, wave_2xQ.shape[1]))
   padded_N = np.pad(height_N, (0, _ZEROS - len(height_N)), mode="edge")
   with jax.enable_x64(True):
-    value_NxJ = _near(
-      padded_N, (node_J + 1) * reach / 2, piece_Cx2xW.swapaxes(0, 1)
-    )
+    value_NxJ = _near(padded_N, (node_J + 1) * reach / 2, piece_Cx2xW.swapaxes(0, 1))
   vander_JxJ = np.polynomial.chebyshev.chebvander(node_J, size - 1)
   return np.linalg.solve(vander_JxJ, np.asarray(value_NxJ)[: len(height_N)].T)
 

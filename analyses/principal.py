@@ -48,6 +48,5 @@ def oriented(components: Components) -> Components:
   slope = jnp.sum((row_N - row_N.mean()) * score_NxQ[:, 0])
   sign_Q = jnp.where(score_NxQ[0].at[0].set(slope) < 0, -1, 1)
   return components._replace(
-    score_NxQ=score_NxQ * sign_Q[None],
-    direction_QxD=components.direction_QxD * sign_Q[:, None],
+    score_NxQ=score_NxQ * sign_Q[None], direction_QxD=components.direction_QxD * sign_Q[:, None]
   )

@@ -5,8 +5,7 @@ spare nodes; this walks from the formulas it found down to the shortest ones.
 """
 
 import numpy as np
-from primelens.analyses import expressions
-from primelens.analyses import simplification
+from primelens.analyses import expressions, simplification
 
 
 def mse(tree: expressions.Tree, column_N, target_N) -> float:
@@ -17,9 +16,7 @@ def mse(tree: expressions.Tree, column_N, target_N) -> float:
   return loss if np.isfinite(loss) else np.inf
 
 
-def refit(
-  tree: expressions.Tree, column_N, target_N, *, steps: int = 60
-) -> expressions.Tree:
+def refit(tree: expressions.Tree, column_N, target_N, *, steps: int = 60) -> expressions.Tree:
   """Returns the tree with its numbers moved to a least-squares minimum.
 
   Levenberg-Marquardt from the present numbers: (J'J + d diag J'J) step = J'e,
@@ -63,9 +60,7 @@ def _step(tree, column_N, target_N, damping: float):
     return None
 
 
-def shorten(
-  trees, column_N, target_N, *, beam: int, maximum: int
-) -> list[expressions.Tree]:
+def shorten(trees, column_N, target_N, *, beam: int, maximum: int) -> list[expressions.Tree]:
   """Returns the trees and their refitted prunings, the `beam` best per size.
 
   From the largest size down, every tree kept at a size loses each of its
@@ -99,6 +94,4 @@ def shorten(
     for _, _, tree in list(kept.get(size, ())):
       for smaller in expressions.prunings(tree):
         add(smaller)
-  return [
-    row[2] for size, rows in kept.items() if size <= maximum for row in rows
-  ]
+  return [row[2] for size, rows in kept.items() if size <= maximum for row in rows]

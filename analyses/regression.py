@@ -29,9 +29,7 @@ def lag_matrix(value_N, index_N, lags: int) -> np.ndarray:
   value_N, index_N = np.asarray(value_N), np.asarray(index_N)
   outside = len(index_N) and index_N.max() > len(value_N)
   if lags < 1 or outside or (len(index_N) and index_N.min() < lags):
-    raise ValueError(
-      f"lags={lags}: every index must lie in {lags}..{len(value_N)}."
-    )
+    raise ValueError(f"lags={lags}: every index must lie in {lags}..{len(value_N)}.")
   return value_N[index_N[:, None] - np.arange(1, lags + 1)]
 
 
@@ -142,9 +140,7 @@ def pearson(x_NxF, y_N):
 def _design(x_NxQ, y_N, intercept: bool):
   x_NxQ, y_N = np.asarray(x_NxQ, np.float64), np.asarray(y_N, np.float64)
   if x_NxQ.ndim != 2 or y_N.shape != x_NxQ.shape[:1]:
-    raise ValueError(
-      f"need x of shape NxQ and y of N, got {x_NxQ.shape} and {y_N.shape}."
-    )
+    raise ValueError(f"need x of shape NxQ and y of N, got {x_NxQ.shape} and {y_N.shape}.")
   if intercept:
     x_NxQ = np.column_stack([np.ones(len(x_NxQ)), x_NxQ])
   return x_NxQ, y_N

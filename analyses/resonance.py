@@ -10,8 +10,8 @@ that grows with the length N. tau is in Heisenberg units (the published 2 pi is
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import form_factors
 import scipy.signal
+from primelens.analyses import form_factors
 
 BIN = 1 / 64  # width of the published bins, and of their widest jitter
 _FLOOR = 0.001  # of jittered spacings, as published
@@ -47,9 +47,7 @@ def curve(spacing_N: Any, tau_T: Any) -> np.ndarray:
   """Returns the unconnected K of the whole sequence on `grid`, even steps."""
   step = (tau_T[-1] - tau_T[0]) / (len(tau_T) - 1)
   level_N = np.cumsum(np.asarray(spacing_N, np.float64))
-  return form_factors.unconnected_on_grid(
-    level_N, float(tau_T[0]), step, len(tau_T)
-  )
+  return form_factors.unconnected_on_grid(level_N, float(tau_T[0]), step, len(tau_T))
 
 
 def peak(k_T: Any, tau_T: Any) -> Peak:

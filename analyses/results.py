@@ -6,7 +6,6 @@ the records, an index of the arrays and the provenance, `<name>.npz` the arrays,
 and every records field is a CSV table too.
 """
 
-from collections.abc import Callable, Mapping
 import csv
 import dataclasses
 import hashlib
@@ -15,18 +14,16 @@ import json
 import os
 import pathlib
 import re
-from typing import Any, TypeVar
 import zipfile
 import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 
 SCHEMA = 1
 # Axes, outermost first; WORKSPACE.md has the glossary.
-AXES = (
-  *("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D"),
-  *("Dh", "F", "K", "M", "V", "E", "P"),
-)
+AXES = ("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D", "Dh", "F", "K", "M", "V", "E", "P")
 # How JSON, which has no such numbers, stores them: {"nonfinite": "nan"}.
 _NONFINITE = "nonfinite"
 
@@ -45,11 +42,7 @@ def axes(field: str) -> tuple[str, ...]:
 
 
 def write(
-  directory: str | os.PathLike,
-  name: str,
-  result: Any,
-  *,
-  provenance: Mapping[str, Any],
+  directory: str | os.PathLike, name: str, result: Any, *, provenance: Mapping[str, Any]
 ) -> pathlib.Path:
   """Writes the result's files, each replaced at once, and returns the JSON's.
 
@@ -71,10 +64,7 @@ def write(
     "provenance": _encode(provenance, "provenance"),
     "scalars": {k: _encode(v, k) for k, v in scalars.items()},
     "records": {k: _encode(v, k) for k, v in records.items()},
-    "arrays": {
-      k: {"shape": list(v.shape), "dtype": str(v.dtype)}
-      for k, v in arrays.items()
-    },
+    "arrays": {k: {"shape": list(v.shape), "dtype": str(v.dtype)} for k, v in arrays.items()},
     "npz_sha256": hashlib.sha256(packed).hexdigest(),
   }
   encoded = json.dumps(document, indent=1, allow_nan=False).encode()
@@ -106,14 +96,19 @@ def read(
     arrays = _unpack(path.with_suffix(".npz"), document)
     fields = document["scalars"] | document["records"] | arrays
     _check_fields(set(fields), cls)
-    _check_axes(
-      {k: v.shape for k, v in arrays.items()}, list(fields.keys() - arrays)
-    )
+    _check_axes({k: v.shape for k, v in arrays.items()}, list(fields.keys() - arrays))
     records = {k: tuple(v) for k, v in document["records"].items()}
     return cls(**fields | records), document["provenance"]
   except (
-    *(OSError, ValueError, TypeError, KeyError, AttributeError, EOFError),
-    *(zipfile.BadZipFile, zlib.error, RecursionError),
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RecursionError,
   ) as error:
     reason = " ".join(str(error).split()) or type(error).__name__
     raise ValueError(f"{path} is not readable: {reason}; {again}") from error
@@ -205,8 +200,7 @@ def _check_axes(shapes, others):
       other, source = seen.setdefault(token, fixed)
       if other != length:
         raise ValueError(
-          f"axis {token} has the length {length} in {field!r} and {other} in"
-          f" {source!r}"
+          f"axis {token} has the length {length} in {field!r} and {other} in {source!r}"
         )
 
 

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import decompositions
-from primelens.analyses import least_squares
+from primelens.analyses import decompositions, least_squares
 
 FOLDS = 5
 ALPHAS_R = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
@@ -149,9 +148,7 @@ def folds(weight_N) -> jax.Array:
   size, longer = count // FOLDS, count % FOLDS
   edge = longer * (size + 1)
   return jnp.where(
-    rank_N < edge,
-    rank_N // (size + 1),
-    longer + (rank_N - edge) // jnp.maximum(size, 1),
+    rank_N < edge, rank_N // (size + 1), longer + (rank_N - edge) // jnp.maximum(size, 1)
   )
 
 
@@ -230,9 +227,7 @@ def _factor(gram_DxD, alpha):
 
 def _solve(factor_DxD, y_DxF):
   """Returns (L L^T)^-1 y; on a CPU a batch is solved one at a time."""
-  return jax.lax.platform_dependent(
-    *(factor_DxD, y_DxF), cpu=_solve_in_turn, default=_plain_solve
-  )
+  return jax.lax.platform_dependent(factor_DxD, y_DxF, cpu=_solve_in_turn, default=_plain_solve)
 
 
 def _plain_solve(factor_DxD, y_DxF):

@@ -66,9 +66,7 @@ def linear(coefficient_Q, residual_NxQ, horizon: int) -> np.ndarray:
   past_NxQ = np.asarray(residual_NxQ, np.float64)
   taps = phi.shape[-1]
   if past_NxQ.shape[-1] < taps:
-    raise ValueError(
-      f"{past_NxQ.shape[-1]} values are too few for a filter of {taps} taps."
-    )
+    raise ValueError(f"{past_NxQ.shape[-1]} values are too few for a filter of {taps} taps.")
   recent_NxQ = past_NxQ[:, ::-1][:, :taps]  # nearest lag first
   rolled_NxQ = np.empty((len(past_NxQ), horizon))
   for q in range(horizon):
@@ -130,8 +128,7 @@ def _gap(rolled_NxQ, truth_NxQ) -> np.ndarray:
   rolled, truth = (np.asarray(x, np.float64) for x in (rolled_NxQ, truth_NxQ))
   if rolled.shape[-2:] != truth.shape[-2:]:
     raise ValueError(
-      f"rolled {rolled.shape} and true spacings {truth.shape} must have the"
-      " same starts and steps."
+      f"rolled {rolled.shape} and true spacings {truth.shape} must have the same starts and steps."
     )
   return rolled - truth
 
@@ -140,8 +137,5 @@ def _steps(horizon_R, rolled: int) -> np.ndarray:
   """Returns the positions of horizons among the rolled steps."""
   horizon_R = np.asarray(horizon_R, int)
   if horizon_R.size and not 1 <= horizon_R.min() <= horizon_R.max() <= rolled:
-    raise ValueError(
-      f"horizons {horizon_R.tolist()} must lie in 1..{rolled}, the rolled"
-      " steps."
-    )
+    raise ValueError(f"horizons {horizon_R.tolist()} must lie in 1..{rolled}, the rolled steps.")
   return horizon_R - 1

@@ -64,9 +64,7 @@ def _sum(tree: tuple) -> expressions.Tree:
   return total
 
 
-def _terms(
-  tree: expressions.Tree, sign: float
-) -> list[tuple[float, expressions.Tree | None]]:
+def _terms(tree: expressions.Tree, sign: float) -> list[tuple[float, expressions.Tree | None]]:
   match tree:
     case ("+", left, right):
       return _terms(left, sign) + _terms(right, sign)

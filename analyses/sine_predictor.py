@@ -12,8 +12,8 @@ Gauss-Legendre quadrature (Bornemann, Math. Comp. 79, 2010), float64, host.
 from collections.abc import Iterator
 
 import numpy as np
-from primelens.analyses import determinantal
 import threadpoolctl
+from primelens.analyses import determinantal
 
 TOP = 5.0  # a longer spacing has a chance of about exp(-(5 pi)^2 / 8)
 _AHEAD = 16  # values of s at which the survival is computed
@@ -139,7 +139,5 @@ def _chunks(rows: int, nodes: int, chunk: int) -> Iterator[slice]:
 def _checked(history_NxQ) -> np.ndarray:
   history_NxQ = np.asarray(history_NxQ, np.float64)
   if history_NxQ.ndim != 2 or not np.all(history_NxQ > 0):
-    raise ValueError(
-      f"need positive spacings NxQ, got the shape {history_NxQ.shape}."
-    )
+    raise ValueError(f"need positive spacings NxQ, got the shape {history_NxQ.shape}.")
   return history_NxQ

@@ -11,10 +11,9 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import statistics
 import scipy.special
 import scipy.stats
+from primelens.analyses import spectra, statistics
 
 
 def removals(slots: int, *, draws: int, seed: int) -> np.ndarray:
@@ -85,9 +84,7 @@ def gradient_correlation(gradient_RxMxD: Any) -> np.ndarray:
   gradient is constant. Take the mean of the absolute values off the diagonal.
   """
   gradient_RxMxD = np.asarray(gradient_RxMxD, np.float64)
-  flat_MxE = np.moveaxis(gradient_RxMxD, 1, 0).reshape(
-    gradient_RxMxD.shape[1], -1
-  )
+  flat_MxE = np.moveaxis(gradient_RxMxD, 1, 0).reshape(gradient_RxMxD.shape[1], -1)
   flat_MxE = flat_MxE - flat_MxE.mean(1, keepdims=True)
   norm_Mx1 = np.linalg.norm(flat_MxE, axis=1, keepdims=True)
   unit_MxE = flat_MxE / np.where(norm_Mx1 > 0, norm_Mx1, 1)
@@ -135,18 +132,14 @@ class Blocks(NamedTuple):
   p: float
 
 
-def blocks(
-  nll_PxN: Any, *, block: int, seed: int, samples: int = 1000
-) -> Blocks:
+def blocks(nll_PxN: Any, *, block: int, seed: int, samples: int = 1000) -> Blocks:
   """Returns the means of the blocks, with errors by a moving-block bootstrap.
 
   `nll_PxN` are P blocks of N neighbouring windows, `block` of which are drawn
   together. In the unit of the values: a loss has no natural zero to divide by.
   Raises ValueError as `statistics.moving_block_bootstrap` does.
   """
-  found = statistics.moving_block_bootstrap(
-    nll_PxN, block=block, seed=seed, samples=samples
-  )
+  found = statistics.moving_block_bootstrap(nll_PxN, block=block, seed=seed, samples=samples)
   return homogeneity(found.estimate, found.standard_error)
 
 
@@ -223,9 +216,7 @@ def _rank(x_NxD) -> Rank:
   return Rank(r90, float(spectra.effective_rank(value_K, 2)))
 
 
-def remeasured(
-  value_xN: Any, size: int, *, draws: int, seed: int
-) -> np.ndarray:
+def remeasured(value_xN: Any, size: int, *, draws: int, seed: int) -> np.ndarray:
   """Returns the mean over `size` windows drawn again and again: `...xR`.
 
   With replacement out of N, R = `draws`, the same windows for all leading

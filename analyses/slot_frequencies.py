@@ -44,9 +44,7 @@ def test(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> SlotTest:
   return _test(slot_MxD, np.shape(slot_MxD)[0], draws, seed)
 
 
-def test_as_published(
-  slot_MxD: Any, *, draws: int = 1000, seed: int = 0
-) -> SlotTest:
+def test_as_published(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> SlotTest:
   """Returns the published test: a mean over slots beside single vectors.
 
   Its null is sqrt(M) times too wide; p is the share of null >= observed.
@@ -57,9 +55,7 @@ def test_as_published(
 def _test(slot_MxD, averaged: int, draws: int, seed: int, published=False):
   slot_MxD = np.asarray(slot_MxD, np.float64)
   if slot_MxD.ndim != 2 or draws < 2:
-    raise ValueError(
-      f"need slots MxD and 2 draws, got {slot_MxD.shape} and {draws}."
-    )
+    raise ValueError(f"need slots MxD and 2 draws, got {slot_MxD.shape} and {draws}.")
   rng = np.random.default_rng(seed)
   shape = (draws, averaged, slot_MxD.shape[1])
   null_R = dominant(slot_MxD.std() * rng.normal(size=shape))[0].mean(1)

@@ -8,8 +8,8 @@ spec, section 4.14.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import determinantal
 import scipy.stats
+from primelens.analyses import determinantal
 
 # Of the zeros' two-point correlations (Bogomolny et al., J. Phys. A 39, 2006).
 LAMBDA = 1.57314
@@ -124,9 +124,7 @@ def height_blocks(height_N: Any, blocks: int, least: int) -> np.ndarray:
     if index - cuts[-1] >= least and len(height_N) - index >= least:
       cuts.append(int(index))
   if len(cuts) < 2:
-    raise ValueError(
-      f"{len(height_N)} heights hold no two blocks of {least} or more."
-    )
+    raise ValueError(f"{len(height_N)} heights hold no two blocks of {least} or more.")
   return np.array([*cuts, len(height_N)])
 
 
@@ -138,9 +136,7 @@ def weighted_line(x_PxV: Any, y_P: Any, error_P: Any) -> Line:
   x_PxV, y_P = np.asarray(x_PxV, np.float64), np.asarray(y_P, np.float64)
   error_P = np.asarray(error_P, np.float64)
   if len(x_PxV) <= x_PxV.shape[1] or not np.all(error_P > 0):
-    raise ValueError(
-      f"need more points than {x_PxV.shape[1]} columns and positive errors."
-    )
+    raise ValueError(f"need more points than {x_PxV.shape[1]} columns and positive errors.")
   design_PxV = x_PxV / error_P[:, None]
   beta_V, *_ = np.linalg.lstsq(design_PxV, y_P / error_P, rcond=None)
   left_P = y_P / error_P - design_PxV @ beta_V

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import spectra
+from primelens.analyses import ensembles, spectra
 
 Counts = Callable[[np.ndarray], np.ndarray]
 CENTRAL = (0.15, 0.85)  # the published part of a spectrum
@@ -35,11 +34,7 @@ def central(level_N: Any, part: tuple[float, float] = CENTRAL) -> np.ndarray:
 
 
 def unfold(
-  level_N: Any,
-  method: str | Counts = "polynomial",
-  *,
-  degree: int = 5,
-  reach: int = 10,
+  level_N: Any, method: str | Counts = "polynomial", *, degree: int = 5, reach: int = 10
 ) -> np.ndarray:
   """Returns the levels on a scale on which their mean spacing is about 1.
 
@@ -60,9 +55,7 @@ def unfold(
   if callable(method):
     return np.asarray(method(level_N), np.float64)
   if method not in _UNFOLD:
-    raise ValueError(
-      f"method must be one of {', '.join(_UNFOLD)}, or a function; {method!r}."
-    )
+    raise ValueError(f"method must be one of {', '.join(_UNFOLD)}, or a function; {method!r}.")
   return _UNFOLD[method](level_N, degree, reach)
 
 
@@ -229,9 +222,7 @@ def _form_factor(level_N, tau_Q):
   place_N = level_N - level_N[0]
   taper_N = np.sin(np.pi * place_N / length) ** 2
   # Of e^(2 pi i f x) over 0..length.
-  wave = lambda f: (
-    length * np.exp(1j * np.pi * f * length) * np.sinc(f * length)
-  )
+  wave = lambda f: length * np.exp(1j * np.pi * f * length) * np.sinc(f * length)
   sides_Q = wave(tau_Q + 1 / length) + wave(tau_Q - 1 / length)
   mean_Q = wave(tau_Q) / 2 - sides_Q / 4
   turn = 2j * np.pi * place_N

@@ -22,9 +22,7 @@ ROUNDING = 1e-7
 _BLOCK = 1 << 20  # entries of a matrix held in float64 at once
 
 
-def singular_values(
-  weight_NxD: Any, *, method: Literal["svd", "gram"] = "svd"
-) -> np.ndarray:
+def singular_values(weight_NxD: Any, *, method: Literal["svd", "gram"] = "svd") -> np.ndarray:
   """Returns the singular values of `...xNxD`, falling: `...xK`, K = min(N, D).
 
   "gram" takes the roots of the eigenvalues of the smaller Gram matrix, summed
@@ -236,15 +234,11 @@ def _gram_values(weight_NxD):
   gram_DxD = np.zeros((columns, columns), order="F")
   step = max(1, _BLOCK // columns)
   for first in range(0, len(weight_NxD), step):
-    block_NxD = np.ascontiguousarray(
-      weight_NxD[first : first + step], np.float64
-    )
+    block_NxD = np.ascontiguousarray(weight_NxD[first : first + step], np.float64)
     gram_DxD = scipy.linalg.blas.dsyrk(
       1.0, block_NxD.T, beta=1.0, c=gram_DxD, lower=1, overwrite_c=1
     )
-  value_K = scipy.linalg.eigvalsh(
-    gram_DxD, lower=True, overwrite_a=True, check_finite=False
-  )
+  value_K = scipy.linalg.eigvalsh(gram_DxD, lower=True, overwrite_a=True, check_finite=False)
   return np.sqrt(np.maximum(value_K[::-1], 0))
 
 

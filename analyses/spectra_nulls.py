@@ -6,15 +6,14 @@ on the shape alone, so it is kept: hundreds of matrices of a language model
 share a few shapes. Scale is the caller's (`spectra.bulk_std`).
 """
 
-from collections.abc import Callable, Mapping
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import statistics
 import scipy.linalg
 import threadpoolctl
+from primelens.analyses import spectra, statistics
 
 Metric = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 # Of singular values ...xK and the matrix's shape, all free of its scale.
@@ -73,9 +72,7 @@ def singular_null(
   return _frozen(np.sqrt(np.maximum(_tridiagonal(main_RxK, next_RxK), 0)))
 
 
-def shuffled_null(
-  weight_NxD: Any, draws: int = 20, seed: int = 0
-) -> np.ndarray:
+def shuffled_null(weight_NxD: Any, draws: int = 20, seed: int = 0) -> np.ndarray:
   """Returns the singular values of R shuffles of the matrix's entries: RxK.
 
   It keeps the law of the entries, whose heavy tail is an outlier by itself,
@@ -89,9 +86,7 @@ def shuffled_null(
   _check(draws, 1)
   rng = np.random.default_rng(seed)
   shape = weight_NxD.shape
-  return _decomposed(
-    lambda: rng.permutation(weight_NxD.ravel()).reshape(shape), draws
-  )
+  return _decomposed(lambda: rng.permutation(weight_NxD.ravel()).reshape(shape), draws)
 
 
 @functools.lru_cache(maxsize=64)
@@ -107,9 +102,7 @@ def goe_null(size: int, draws: int = 200, seed: int = 0) -> np.ndarray:
   _check(draws, size)
   rng = np.random.default_rng(seed)
   main_RxN = np.sqrt(2) * rng.normal(size=(draws, size))
-  beside_RxN = np.sqrt(
-    rng.chisquare(np.arange(size - 1, 0, -1), (draws, size - 1))
-  )
+  beside_RxN = np.sqrt(rng.chisquare(np.arange(size - 1, 0, -1), (draws, size - 1)))
   return _frozen(_tridiagonal(main_RxN, beside_RxN)[:, ::-1])
 
 
@@ -152,9 +145,7 @@ def against_null(
   if null_RxK is None:
     null_RxK = singular_null(tuple(shape), draws, seed)
   return {
-    name: compare(
-      metric(np.asarray(singular_K), shape), metric(null_RxK, shape)
-    )
+    name: compare(metric(np.asarray(singular_K), shape), metric(null_RxK, shape))
     for name, metric in metrics.items()
   }
 
@@ -205,10 +196,7 @@ def corrected(records: list[dict]) -> list[dict]:
   for name in names:
     p_E = np.array([record.get(name, np.nan) for record in records])
     known_E = np.isfinite(p_E)
-    for way, correct in (
-      ("bh", statistics.benjamini_hochberg),
-      ("holm", holm),
-    ):
+    for way, correct in (("bh", statistics.benjamini_hochberg), ("holm", holm)):
       adjusted_E = np.full(len(p_E), np.nan)
       if known_E.any():
         adjusted_E[known_E] = correct(p_E[known_E])

@@ -22,18 +22,14 @@ zeros) is NaN, and its p. Correct the p of many matrices with
 `statistics.benjamini_hochberg` or `spectra_nulls.holm`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
 import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import jax
 import numpy as np
-from primelens.analyses import clusters
-from primelens.analyses import spacings
-from primelens.analyses import spectra
-from primelens.analyses import spectra_nulls
-from primelens.analyses import trees
 import threadpoolctl
+from primelens.analyses import clusters, spacings, spectra, spectra_nulls, trees
 
 Record = dict[str, Any]
 NULLS = ("gaussian", "uniform", "shuffled")
@@ -104,8 +100,7 @@ def singular_values(weight_NxD: Any) -> np.ndarray:
 
 
 def matrices_of(
-  params: Any,
-  split: Callable[[str, np.ndarray], Iterable[tuple[str, Any]]] | None = None,
+  params: Any, split: Callable[[str, np.ndarray], Iterable[tuple[str, Any]]] | None = None
 ) -> Iterator[tuple[str, np.ndarray]]:
   """Yields (path, matrix) of every leaf of a pytree with two axes or more.
 
@@ -113,9 +108,7 @@ def matrices_of(
   of the path: `blocks/mlp/up/kernel/3`. `split(path, leaf)` gives the (path,
   matrix) pairs of a leaf in its place, where heads are axes, say.
   """
-  for path, leaf in zip(
-    trees.names(params), jax.tree.leaves(params), strict=True
-  ):
+  for path, leaf in zip(trees.names(params), jax.tree.leaves(params), strict=True):
     leaf = np.asarray(leaf)
     if leaf.ndim < 2:
       continue
@@ -126,31 +119,22 @@ def matrices_of(
       yield "/".join([path, *map(str, index)]), leaf[index]
 
 
-def level_numbers(
-  level_N: Any, law: spacings.Counts | None = None
-) -> dict[str, float]:
+def level_numbers(level_N: Any, law: spacings.Counts | None = None) -> dict[str, float]:
   """Returns the level statistics of the central part of a spectrum.
 
   `law` is the count that a model expects below a level, a third unfolding.
   Names as in `measure`, without nulls.
   """
   cut_N = spacings.central(level_N)
-  unfolded = {
-    "": spacings.unfold(cut_N),
-    "_local": spacings.unfold(cut_N, "local"),
-  }
+  unfolded = {"": spacings.unfold(cut_N), "_local": spacings.unfold(cut_N, "local")}
   if law is not None:
     unfolded["_law"] = spacings.unfold(cut_N, law)
   number = {
     "r_ratio": float(spacings.r_ratio(cut_N)),
-    "number_variance": float(
-      spacings.number_variance(unfolded[""], _WINDOW)[0]
-    ),
+    "number_variance": float(spacings.number_variance(unfolded[""], _WINDOW)[0]),
     "form_factor": float(spacings.form_factor(unfolded[""], _TAU_Q).mean()),
   }
-  found = {
-    way: spacings.distances(np.diff(each_N)) for way, each_N in unfolded.items()
-  }
+  found = {way: spacings.distances(np.diff(each_N)) for way, each_N in unfolded.items()}
   for field in spacings.Distances._fields:
     values = {way: getattr(each, field) for way, each in found.items()}
     number |= {f"ks_{field}{way}": value for way, value in values.items()}
@@ -196,9 +180,7 @@ def _beside(name, found):
 
 
 def _against(singular_K, weight_NxD, null_RxK):
-  found = spectra_nulls.against_null(
-    singular_K, weight_NxD.shape, null_RxK=null_RxK
-  )
+  found = spectra_nulls.against_null(singular_K, weight_NxD.shape, null_RxK=null_RxK)
   rows = [_beside(name, compared) for name, compared in found.items()]
   return {name: value for row in rows for name, value in row.items()}
 
@@ -207,8 +189,7 @@ def _published(singular_K, null_RxK):
   if len(singular_K) > LARGEST_AS_PUBLISHED:
     return {}
   found = spectra_nulls.compare(
-    spectra.ks_unit_as_published(singular_K),
-    spectra.ks_unit_as_published(null_RxK),
+    spectra.ks_unit_as_published(singular_K), spectra.ks_unit_as_published(null_RxK)
   )
   return _beside("ks_unit_as_published", found)
 

@@ -55,13 +55,7 @@ def moving_block_bootstrap(
 
 
 def paired_difference(
-  a_N: Any,
-  b_N: Any,
-  *,
-  block: int,
-  seed: int,
-  samples: int = 2000,
-  level: float = 0.95,
+  a_N: Any, b_N: Any, *, block: int, seed: int, samples: int = 2000, level: float = 0.95
 ) -> Interval:
   """Returns the interval of mean(a - b) over the same N positions, `...xN`.
 
@@ -71,21 +65,12 @@ def paired_difference(
   """
   a_N, b_N = np.asarray(a_N, np.float64), np.asarray(b_N, np.float64)
   if a_N.shape != b_N.shape:
-    raise ValueError(
-      f"paired values need one shape, got {a_N.shape} and {b_N.shape}."
-    )
-  return moving_block_bootstrap(
-    a_N - b_N, block=block, seed=seed, samples=samples, level=level
-  )
+    raise ValueError(f"paired values need one shape, got {a_N.shape} and {b_N.shape}.")
+  return moving_block_bootstrap(a_N - b_N, block=block, seed=seed, samples=samples, level=level)
 
 
 def cluster_bootstrap(
-  value_SxN: Any,
-  *,
-  block: int,
-  seed: int,
-  samples: int = 2000,
-  level: float = 0.95,
+  value_SxN: Any, *, block: int, seed: int, samples: int = 2000, level: float = 0.95
 ) -> Interval:
   """Returns the interval of the mean over seeds and data, `Sx...xN`.
 
@@ -106,9 +91,7 @@ def cluster_bootstrap(
   replicate_SxP = _mean_replicates(value_SxN, block, samples, seed)
   # Another stream than that of the blocks, from the same seed.
   rng = np.random.default_rng([seed, 1])
-  weight_PxS = (
-    rng.multinomial(seeds, np.full(seeds, 1 / seeds), samples) / seeds
-  )
+  weight_PxS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), samples) / seeds
   replicate_P = np.einsum("s...p,ps->...p", replicate_SxP, weight_PxS)
   return _percentiles(value_SxN.mean((0, -1)), replicate_P, level)
 
@@ -135,10 +118,7 @@ def seed_interval(value_S: Any, *, level: float = 0.95) -> Interval:
 
 
 def permutation_p(
-  observed: Any,
-  null_R: Any,
-  *,
-  tail: Literal["greater", "less", "two-sided"] = "greater",
+  observed: Any, null_R: Any, *, tail: Literal["greater", "less", "two-sided"] = "greater"
 ) -> np.ndarray:
   """Returns `(1 + count) / (R + 1)`, count of R null draws as extreme.
 
@@ -172,10 +152,7 @@ def benjamini_hochberg(p_V: Any) -> np.ndarray:
 
 
 def max_t(
-  observed_V: Any,
-  null_RxV: Any,
-  *,
-  tail: Literal["greater", "two-sided"] = "greater",
+  observed_V: Any, null_RxV: Any, *, tail: Literal["greater", "two-sided"] = "greater"
 ) -> np.ndarray:
   """Returns adjusted p-values that control the chance of any false finding.
 
@@ -201,9 +178,7 @@ def _series(value_N, block):
   if not value_N.ndim or not value_N.size:
     raise ValueError(f"need a series ...xN, got the shape {value_N.shape}.")
   if not 1 <= block <= value_N.shape[-1]:
-    raise ValueError(
-      f"block must lie in 1..{value_N.shape[-1]} (the length), got {block}."
-    )
+    raise ValueError(f"block must lie in 1..{value_N.shape[-1]} (the length), got {block}.")
   bad = np.argwhere(~np.isfinite(value_N))
   if len(bad):
     first = tuple(bad[0].tolist())
@@ -214,9 +189,7 @@ def _series(value_N, block):
 def _observed(observed, null_R):
   observed, null_R = np.asarray(observed), np.asarray(null_R)
   if not null_R.ndim or not null_R.size or null_R.shape[1:] != observed.shape:
-    raise ValueError(
-      f"null draws need the shape R x {observed.shape}, got {null_R.shape}."
-    )
+    raise ValueError(f"null draws need the shape R x {observed.shape}, got {null_R.shape}.")
   if np.isnan(observed).any() or np.isnan(null_R).any():
     raise ValueError("a p-value of NaN statistics is meaningless: drop them.")
   return observed, null_R
@@ -262,9 +235,7 @@ def _replicates(value_N, block, samples, seed, statistic):
   replicate = np.empty((*lead, samples))
   cost = value_N.size
   for rows, start_PxB in _starts(length, block, samples, seed, cost):
-    index = (start_PxB[:, :, None] + np.arange(block)).reshape(
-      len(start_PxB), -1
-    )
+    index = (start_PxB[:, :, None] + np.arange(block)).reshape(len(start_PxB), -1)
     replicate[..., rows] = statistic(value_N[..., index[:, :length]], axis=-1)
   return replicate
 
@@ -274,9 +245,7 @@ def _percentiles(estimate, replicate_P, level):
   centred_P = replicate_P - replicate_P.mean(-1, keepdims=True)
   tails = np.array([0.5 - level / 2, 0.5 + level / 2])
   low, high = estimate + np.quantile(centred_P, tails, axis=-1)
-  return Interval(
-    np.asarray(estimate), low, high, np.asarray(replicate_P.std(-1, ddof=1))
-  )
+  return Interval(np.asarray(estimate), low, high, np.asarray(replicate_P.std(-1, ddof=1)))
 
 
 def _check_level(level):

@@ -14,9 +14,7 @@ def basis(directions_DxK: jax.Array) -> jax.Array:
   zero directions do no harm and the shape stays static.
   """
   left_DxK, value_K, _ = decompositions.svd(directions_DxK)
-  tolerance = (
-    jnp.finfo(value_K.dtype).eps * max(directions_DxK.shape) * value_K[0]
-  )
+  tolerance = jnp.finfo(value_K.dtype).eps * max(directions_DxK.shape) * value_K[0]
   return left_DxK * (value_K > tolerance).astype(left_DxK.dtype)[None, :]
 
 
@@ -34,9 +32,7 @@ def keep(x: jax.Array, directions_DxK: jax.Array) -> jax.Array:
 
 
 def project_out(
-  x: jax.Array,
-  directions_DxK: jax.Array,
-  strength: jax.Array | float = 0.0,
+  x: jax.Array, directions_DxK: jax.Array, strength: jax.Array | float = 0.0
 ) -> jax.Array:
   """Returns `x - (1 - strength) x U U^T`: the span scaled by `strength`.
 

@@ -1,7 +1,7 @@
 """The one place that evaluates a score over seeds and interventions."""
 
-from collections.abc import Callable, Sequence
 import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax

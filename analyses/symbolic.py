@@ -7,11 +7,7 @@ front are ours, so that two backends share one table.
 from collections.abc import Sequence
 
 import numpy as np
-from primelens.analyses import expressions
-from primelens.analyses import pruning
-from primelens.analyses import simplification
-from primelens.analyses import symbolic_operon
-from primelens.analyses import symbolic_pysr
+from primelens.analyses import expressions, pruning, simplification, symbolic_operon, symbolic_pysr
 
 BACKENDS = ("pyoperon", "pysr")
 
@@ -44,9 +40,7 @@ def search(
   Raises ValueError for an unknown backend, mismatched shapes or names.
   """
   if backend not in BACKENDS:
-    raise ValueError(
-      f"symbolic.backend={backend} is not one of {', '.join(BACKENDS)}."
-    )
+    raise ValueError(f"symbolic.backend={backend} is not one of {', '.join(BACKENDS)}.")
   train = _columns(feature_NxQ, target_N, names)
   test = _columns(test_feature_NxQ, test_target_N, names)
   propose = _operon if backend == "pyoperon" else _pysr
@@ -67,11 +61,7 @@ def null_front(feature_NxQ, target_N, *, test_target_N, seed: int, **options):
   """
   shuffle = np.random.default_rng(seed).permutation
   return search(
-    feature_NxQ,
-    shuffle(target_N),
-    test_target_N=shuffle(test_target_N),
-    seed=seed,
-    **options,
+    feature_NxQ, shuffle(target_N), test_target_N=shuffle(test_target_N), seed=seed, **options
   )
 
 
@@ -112,38 +102,19 @@ def _rank(record: dict):
   return record["complexity"], record["train_mse"], record["exact"]
 
 
-def _operon(
-  column_N,
-  target_N,
-  *,
-  seed,
-  rows: int,
-  beam: int,
-  maximum: int,
-  start,
-  **settings,
-):
+def _operon(column_N, target_N, *, seed, rows: int, beam: int, maximum: int, start, **settings):
   step = -(-len(target_N) // rows)
   some = {name: value[::step] for name, value in column_N.items()}
   # Operon has no sinc: it sees the values, and the name is undone afterwards.
   waves = {f"sinc_{name}": np.sinc(value) for name, value in some.items()}
   feature_NxQ = np.stack(list((some | waves).values()), axis=1)
   texts, version = symbolic_operon.formulas(
-    feature_NxQ,
-    target_N[::step],
-    names=tuple(some | waves),
-    seed=seed,
-    **settings,
+    feature_NxQ, target_N[::step], names=tuple(some | waves), seed=seed, **settings
   )
   restore = {f"sinc_{name}": ("sinc", name) for name in some}
-  trees = [
-    expressions.substitute(expressions.parse(text), restore)
-    for text in (*texts, *start)
-  ]
+  trees = [expressions.substitute(expressions.parse(text), restore) for text in (*texts, *start)]
   if beam:
-    trees = pruning.shorten(
-      trees, some, target_N[::step], beam=beam, maximum=maximum
-    )
+    trees = pruning.shorten(trees, some, target_N[::step], beam=beam, maximum=maximum)
   return [pruning.refit(tree, column_N, target_N) for tree in trees], version
 
 

@@ -56,10 +56,7 @@ def _front(feature_NxQ, target_N, names, *, seconds: int, **settings):
   from pyoperon import sklearn
 
   search = sklearn.SymbolicRegressor(
-    objectives=["r2", "length"],
-    uncertainty=[1.0],
-    max_time=seconds,
-    **settings,
+    objectives=["r2", "length"], uncertainty=[1.0], max_time=seconds, **settings
   )
   began = time.monotonic()
   with warnings.catch_warnings():

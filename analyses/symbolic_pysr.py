@@ -15,15 +15,7 @@ import numpy as np
 PUBLISHED = {
   "binary_operators": ["+", "-", "*", "/", "^"],
   "unary_operators": ["sin", "cos", "exp", "log", "sqrt", "abs", "sinc"],
-  "complexity_of_operators": {
-    "sin": 3,
-    "cos": 3,
-    "exp": 2,
-    "log": 2,
-    "sqrt": 2,
-    "sinc": 4,
-    "^": 2,
-  },
+  "complexity_of_operators": {"sin": 3, "cos": 3, "exp": 2, "log": 2, "sqrt": 2, "sinc": 4, "^": 2},
   "maxsize": 30,
   "niterations": 100,
   "populations": 20,
@@ -33,9 +25,7 @@ PUBLISHED = {
   "adaptive_parsimony_scaling": 1000.0,
   "parsimony": 0.0025,
   "turbo": True,
-  "early_stop_condition": (
-    "stop(loss, complexity) = (loss < 1e-6) && (complexity < 12)"
-  ),
+  "early_stop_condition": ("stop(loss, complexity) = (loss < 1e-6) && (complexity < 12)"),
   "batching": False,
   "parallelism": "serial",
   "deterministic": True,
@@ -43,13 +33,7 @@ PUBLISHED = {
 
 
 def formulas(
-  feature_NxQ,
-  target_N,
-  *,
-  names: tuple[str, ...],
-  seed: int,
-  seconds: int = 900,
-  **settings,
+  feature_NxQ, target_N, *, names: tuple[str, ...], seed: int, seconds: int = 900, **settings
 ) -> tuple[tuple[str, ...], str]:
   """Returns every formula of PySR's hall of fame, and its version.
 
@@ -84,9 +68,7 @@ def preflight(seconds: float = 900) -> None:
   """
   command = [sys.executable, "-c", "import pysr"]
   try:
-    child = subprocess.run(
-      command, capture_output=True, text=True, timeout=seconds
-    )
+    child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
   except subprocess.TimeoutExpired:
     raise ValueError(_refusal(f"no answer in {seconds:g} s")) from None
   if child.returncode:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from primelens.analyses import spacings
 import scipy.linalg
 import scipy.signal
+from primelens.analyses import spacings
 
 Kernel = Callable[[np.ndarray], np.ndarray]
 CENTRAL = (0.2, 0.8)  # the published part of the spectrum
@@ -53,9 +53,7 @@ def matrix(kernel: Kernel, size: int) -> np.ndarray:
   return scipy.linalg.toeplitz(kernel(np.arange(size, dtype=np.float64)))
 
 
-def levels(
-  kernel: Kernel, diagonal_N: Any, coupling: float = COUPLING
-) -> np.ndarray:
+def levels(kernel: Kernel, diagonal_N: Any, coupling: float = COUPLING) -> np.ndarray:
   """Returns the rising eigenvalues of c K(|i - j|) with another diagonal.
 
   The published matrices: the diagonal is replaced by disorder.
@@ -110,9 +108,7 @@ def slepian(size: int, density: float) -> tuple[np.ndarray, np.ndarray]:
   Raises ValueError unless 0 < rho < 1 and rho N >= 1.
   """
   if not (0 < density < 1 and density * size >= 1):
-    raise ValueError(
-      f"density={density} must lie in 0..1 and give 1 point of {size} or more."
-    )
+    raise ValueError(f"density={density} must lie in 0..1 and give 1 point of {size} or more.")
   most = int(density * size + 6 + 4 * np.log(size))
   vector_ExN, value_E = scipy.signal.windows.dpss(
     size, density * size / 2, min(most, size), return_ratios=True
@@ -136,8 +132,7 @@ def sine_process(
   rng = np.random.default_rng(seed)
   value_E, vector_NxE = slepian(size, density)
   return tuple(
-    density * _draw(rng, vector_NxE[:, rng.random(len(value_E)) < value_E])
-    for _ in range(samples)
+    density * _draw(rng, vector_NxE[:, rng.random(len(value_E)) < value_E]) for _ in range(samples)
   )
 
 

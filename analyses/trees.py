@@ -4,8 +4,8 @@ A leaf is named by its slash path (`blocks/mlp/up/kernel`), the same for dicts,
 lists, tuples and NamedTuples.
 """
 
-from collections.abc import Callable, Sequence
 import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -16,9 +16,7 @@ import numpy as np
 def names(params: Any) -> list[str]:
   """Returns the slash path of every leaf, in leaf order."""
   paths = jax.tree_util.tree_flatten_with_path(params)[0]
-  return [
-    jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths
-  ]
+  return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
 
 
 def select(params: Any, pattern: str) -> Any:
@@ -32,9 +30,7 @@ def select(params: Any, pattern: str) -> Any:
   try:
     matcher = re.compile(pattern)
   except re.error as error:
-    raise ValueError(
-      f"{pattern!r} is not a regular expression: {error}."
-    ) from None
+    raise ValueError(f"{pattern!r} is not a regular expression: {error}.") from None
   paths = names(params)
   hits = [matcher.fullmatch(path) is not None for path in paths]
   if not any(hits):
@@ -57,9 +53,7 @@ def flags(params: Any, where: Any) -> list[bool]:
 
 def selected(params: Any, where: Any) -> dict[str, Any]:
   """Returns the selected leaves by name."""
-  leaves = zip(
-    names(params), jax.tree.leaves(params), flags(params, where), strict=True
-  )
+  leaves = zip(names(params), jax.tree.leaves(params), flags(params, where), strict=True)
   return {name: leaf for name, leaf, flag in leaves if flag}
 
 
@@ -76,11 +70,7 @@ def replace(params: Any, where: Any, update: Callable[[str, Any], Any]) -> Any:
 
 def size(params: Any, where: Any = None) -> int:
   """Returns how many numbers the (selected) leaves hold."""
-  leaves = (
-    jax.tree.leaves(params)
-    if where is None
-    else selected(params, where).values()
-  )
+  leaves = jax.tree.leaves(params) if where is None else selected(params, where).values()
   return sum(int(np.prod(jnp.shape(leaf))) for leaf in leaves)
 
 
@@ -94,9 +84,7 @@ def stack(members: Sequence[Any]) -> Any:
   first = names(members[0])
   for index, member in enumerate(members):
     if not _alike(member, members[0]):
-      raise ValueError(
-        f"member {index} has the leaves {names(member)}, member 0 has {first}."
-      )
+      raise ValueError(f"member {index} has the leaves {names(member)}, member 0 has {first}.")
   return jax.tree.map(lambda *leaf_S: jnp.stack(leaf_S), *members)
 
 

@@ -33,9 +33,7 @@ class Peaks(NamedTuple):
   chance: float
 
 
-def response(
-  jacobian_MxT: Any, height_MxT: Any, target_M: Any, frequency_F: Any
-) -> np.ndarray:
+def response(jacobian_MxT: Any, height_MxT: Any, target_M: Any, frequency_F: Any) -> np.ndarray:
   """Returns H(w) = mean_m sum_k J_mk exp(i w (g_mk - g_m)), complex, F.
 
   `height_MxT` are the heights of the inputs and `target_M` of the predicted
@@ -47,8 +45,7 @@ def response(
   frequency_F = np.asarray(frequency_F, np.float64)
   if jacobian_MxT.shape != height_MxT.shape or len(target_M) != len(height_MxT):
     raise ValueError(
-      f"need a height per input, got {jacobian_MxT.shape},"
-      f" {height_MxT.shape} and {target_M.shape}."
+      f"need a height per input, got {jacobian_MxT.shape}, {height_MxT.shape} and {target_M.shape}."
     )
   behind_N = (height_MxT - target_M[:, None]).ravel()
   weight_N = jacobian_MxT.ravel() / len(target_M)
@@ -106,10 +103,7 @@ def peaks(spectrum_F, frequency_F, line_Q, avoid_E, *, width: float) -> Peaks:
   between = _prominence(spectrum_F, frequency_F, frequency_F[free_F], width)
   cells = free_F.sum() * np.diff(frequency_F).mean() / width
   return Peaks(
-    height_Q,
-    apart_Q & (height_Q > between.max()),
-    apart_Q,
-    float(apart_Q.sum() / (cells + 1)),
+    height_Q, apart_Q & (height_Q > between.max()), apart_Q, float(apart_Q.sum() / (cells + 1))
   )
 
 

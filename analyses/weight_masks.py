@@ -10,8 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import ablation
-from primelens.analyses import trees
+from primelens.analyses import ablation, trees
 
 
 def everything(params: Any) -> Any:
@@ -19,9 +18,7 @@ def everything(params: Any) -> Any:
   return jax.tree.map(jnp.ones_like, params)
 
 
-def heads(
-  params: Any, keep_LxH: Any, *, kernels: Sequence[tuple[str, int]]
-) -> Any:
+def heads(params: Any, keep_LxH: Any, *, kernels: Sequence[tuple[str, int]]) -> Any:
   """Returns the mask without the removed heads' weights, all of them.
 
   `kernels` names the leaves that belong to heads, each with its axis of the
@@ -47,10 +44,7 @@ def layers(params: Any, keep_L: Any, *, pattern: str) -> Any:
 
   def kept(name, leaf):
     if leaf.shape[:1] != jnp.shape(keep_L):
-      raise ValueError(
-        f"keep_L has {jnp.shape(keep_L)[0]} layers, {name} the shape"
-        f" {leaf.shape}."
-      )
+      raise ValueError(f"keep_L has {jnp.shape(keep_L)[0]} layers, {name} the shape {leaf.shape}.")
     keep = jnp.asarray(keep_L, leaf.dtype)
     return leaf * keep.reshape(-1, *[1] * (leaf.ndim - 1))
 
@@ -74,9 +68,7 @@ def both(mask: Any, other: Any) -> Any:
 
 def count(mask: Any) -> jax.Array:
   """Returns how many numbers a mask keeps."""
-  parts = [
-    jnp.sum(leaf != 0, dtype=jnp.int32) for leaf in jax.tree.leaves(mask)
-  ]
+  parts = [jnp.sum(leaf != 0, dtype=jnp.int32) for leaf in jax.tree.leaves(mask)]
   return jnp.sum(jnp.stack(parts))
 
 

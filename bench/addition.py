@@ -16,12 +16,11 @@ import math
 
 import jax
 import numpy as np
+import side_by_side
 from primelens import tasks
-from primelens.configs import addition_p10
-from primelens.configs import addition_p113
+from primelens.configs import addition_p10, addition_p113
 from primelens.studies import cli
 from primelens.studies.addition import program
-import side_by_side
 
 CONFIGS = {10: addition_p10.get_config, 113: addition_p113.get_config}
 CHECKED = {10: 100, 113: 5}  # epochs before the losses are compared
@@ -39,13 +38,9 @@ def experiment(digits: int, seeds: int):
   config = CONFIGS[digits]()
   return dataclasses.replace(
     config,
-    task=dataclasses.replace(
-      config.task, split_seeds=tuple(598 + i for i in range(seeds))
-    ),
+    task=dataclasses.replace(config.task, split_seeds=tuple(598 + i for i in range(seeds))),
     model=dataclasses.replace(
-      config.model,
-      torch_seeds=tuple(999 + i for i in range(seeds)),
-      torch_order="new",
+      config.model, torch_seeds=tuple(999 + i for i in range(seeds)), torch_order="new"
     ),
     fit=dataclasses.replace(config.fit, seeds=seeds),
   )
@@ -70,9 +65,7 @@ def checked(training: side_by_side.Training, epochs: int) -> list:
       training.timed(steps)
     training.timed(1)
     metrics = training.metrics_S
-    found.append(
-      [float(metrics[name][0]) for name in ("nll_nats", "test/nll_nats")]
-    )
+    found.append([float(metrics[name][0]) for name in ("nll_nats", "test/nll_nats")])
   return found
 
 
@@ -99,11 +92,7 @@ def measure(digits: int, options) -> list[dict]:
       devices=side.devices,
       versions=hello.get("versions", {}),
       compile_seconds=side.compile_seconds,
-      nll_nats={
-        "epochs": [0, epochs],
-        "ours": nats[name],
-        "peer": hello.get("nll_nats"),
-      },
+      nll_nats={"epochs": [0, epochs], "ours": nats[name], "peer": hello.get("nll_nats")},
     )
     for name, side in sides.items()
   ]
@@ -119,9 +108,7 @@ def told(row: dict) -> str:
   """Returns a row in words."""
   parts = [f"{row['name']}: {1e3 * row['ours']:.2f} ms per epoch"]
   if row["peer"]:
-    parts.append(
-      f"{row['peer_name']} {1e3 * row['peer']:.1f} ms ({row['ratio']:.1f} x)"
-    )
+    parts.append(f"{row['peer_name']} {1e3 * row['peer']:.1f} ms ({row['ratio']:.1f} x)")
   return ", ".join([*parts, f"compiled in {row['compile_seconds']:.1f} s"])
 
 

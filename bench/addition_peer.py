@@ -9,11 +9,11 @@ prints {"seconds": s}. nll_nats are the train and test losses of the initial
 weights, and those after EPOCHS updates.
 """
 
-from importlib import metadata
 import json
 import sys
 import time
 import warnings
+from importlib import metadata
 
 import torch
 
@@ -113,9 +113,7 @@ def main():
   digits, epochs = map(int, sys.argv[1:])
   training = Training(digits)
   before = training.test_loss()
-  train, after = zip(
-    *(training.epoch() for _ in range(epochs + 1)), strict=True
-  )
+  train, after = zip(*(training.epoch() for _ in range(epochs + 1)), strict=True)
   test = (before, *after)
   choose_threads(training)
   versions = {

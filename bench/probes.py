@@ -16,13 +16,13 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+import side_by_side
+import sklearn
 from primelens import tasks
 from primelens.analyses import ridge
 from primelens.configs import text_sum
 from primelens.models import encoder
 from primelens.studies import cli
-import side_by_side
-import sklearn
 from sklearn import linear_model
 
 SEEDS, PERMUTATIONS = 5, 100
@@ -45,9 +45,7 @@ def states() -> tuple[np.ndarray, np.ndarray]:
   sum_N = (prompts.x_N + prompts.y_N)[prompts.select_N[:ROWS]]
   rng = np.random.default_rng(0)
   permuted = [rng.permutation(sum_N) for _ in range(PERMUTATIONS)]
-  state_SxTxNxD = np.asarray(
-    jax.jit(lambda keys: jax.lax.map(one, keys))(keys_S)
-  )
+  state_SxTxNxD = np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(keys_S))
   return state_SxTxNxD, np.stack([sum_N, *permuted], -1).astype(np.float32)
 
 
@@ -102,10 +100,7 @@ def measure(options) -> list[dict]:
   compile_seconds = time.perf_counter() - began
   # A whole loop of scikit-learn takes minutes: a turn is some of its cells.
   peers = {"one by one": one_by_one, "all labels at once": together}
-  gap = max(
-    float(np.abs(side(first, label_NxK) - r2_ExK[0]).max())
-    for side in peers.values()
-  )
+  gap = max(float(np.abs(side(first, label_NxK) - r2_ExK[0]).max()) for side in peers.values())
   if gap > WORST:
     raise SystemExit(f"R2 differ by {gap:.1e}.")
   sides = {"ours": timed(ours, jnp.asarray(state_ExNxD), label_NxK)}

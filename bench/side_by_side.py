@@ -4,7 +4,6 @@ Whoever is measured offers `timed(steps) -> seconds`.
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import json
 import os
@@ -12,6 +11,7 @@ import pathlib
 import statistics
 import subprocess
 import time
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -61,9 +61,7 @@ class Training:
   def timed(self, steps: int) -> float:
     """Returns the seconds that the next `steps` steps take."""
     began = time.perf_counter()
-    self._state_S, self.metrics_S = jax.block_until_ready(
-      self._advance(*self._arguments(steps))
-    )
+    self._state_S, self.metrics_S = jax.block_until_ready(self._advance(*self._arguments(steps)))
     self._number += steps
     return time.perf_counter() - began
 
@@ -99,9 +97,7 @@ def peer(python: str, script: str, *arguments) -> Iterator:
     child.stdin.close()
 
 
-def alternate(
-  timed: Mapping[str, Timed], rounds: int, seconds: float
-) -> dict[str, float]:
+def alternate(timed: Mapping[str, Timed], rounds: int, seconds: float) -> dict[str, float]:
   """Returns each one's seconds per step, the median over rounds.
 
   In a round each takes one turn, in the order given. A turn has as many steps
@@ -109,8 +105,7 @@ def alternate(
   """
   steps = {name: max(1, round(seconds / one(1))) for name, one in timed.items()}
   turns = [
-    {name: one(steps[name]) / steps[name] for name, one in timed.items()}
-    for _ in range(rounds)
+    {name: one(steps[name]) / steps[name] for name, one in timed.items()} for _ in range(rounds)
   ]
   return {name: statistics.median(t[name] for t in turns) for name in timed}
 

@@ -13,20 +13,19 @@ that differ by more than 1e-4 of their size stop the bench.
 
 import contextlib
 import json
-from pathlib import Path
 import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import spectra_report
-from primelens.models import weights
-from primelens.models import weights_matrices as matrices
 import safetensors
-from safetensors import numpy as safetensors_numpy
 import scipy
 import side_by_side
 import threadpoolctl
+from primelens.analyses import spectra, spectra_report
+from primelens.models import weights
+from primelens.models import weights_matrices as matrices
+from safetensors import numpy as safetensors_numpy
 
 WORST = 1e-4
 DRAWS = 200
@@ -52,11 +51,7 @@ def write(path: Path, *, layers: int, vocabulary: int) -> None:
 
 def numbers(singular_K) -> list[float]:
   """Returns what all have: s_1, stable rank, exp of the entropy of s^2."""
-  found = (
-    singular_K[0],
-    spectra.stable_rank(singular_K),
-    spectra.effective_rank(singular_K, 2),
-  )
+  found = (singular_K[0], spectra.stable_rank(singular_K), spectra.effective_rank(singular_K, 2))
   return [float(value) for value in found]
 
 
@@ -97,9 +92,7 @@ def loop(path: str, dtype) -> dict[str, list[float]]:
 def agree(name: str, its: dict, our: dict) -> float:
   """Returns the largest relative gap; raises `SystemExit` where it is wide."""
   both = [key for key in its if key in our]
-  gap = max(
-    float(np.max(np.abs(np.divide(its[key], our[key]) - 1))) for key in both
-  )
+  gap = max(float(np.max(np.abs(np.divide(its[key], our[key]) - 1))) for key in both)
   if not gap <= WORST:
     raise SystemExit(f"{name} and ours differ by {gap:.1e}.")
   return gap

@@ -21,9 +21,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # read on import
 warnings.filterwarnings("ignore")
 logging.disable(logging.WARNING)
 
-from safetensors import numpy as safetensors_numpy  # noqa: E402
 import torch  # noqa: E402
 import weightwatcher  # noqa: E402
+from safetensors import numpy as safetensors_numpy  # noqa: E402
 
 LEAST = 50  # singular values; it leaves smaller layers out
 

@@ -13,12 +13,9 @@ import json
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import auxiliary
-from primelens.models import fit
-from primelens.models import spacing
-from primelens.models import transformer
-from primelens.tasks import windows
 import side_by_side
+from primelens.models import auxiliary, fit, spacing, transformer
+from primelens.tasks import windows
 
 SIZE = dict(width=64, layers=2, heads=4, window=256, components=8, batch=32)
 
@@ -42,13 +39,7 @@ def program(config: spacing.Config, count: int) -> fit.Program:
   return fit.Program(
     init=lambda data, key: spacing.init(config, key),
     draw=lambda data, key, step: windows.draw(
-      data["value_N"],
-      key,
-      SIZE["batch"],
-      first=0,
-      last=count,
-      window=SIZE["window"],
-      stride=1,
+      data["value_N"], key, SIZE["batch"], first=0, last=count, window=SIZE["window"], stride=1
     ),
     loss=lambda *args: auxiliary.loss(config, *args),
     evaluate=lambda params, batch, key: jnp.zeros(()),
@@ -60,9 +51,7 @@ def ours(seeds: int) -> side_by_side.Training:
   value_N = np.random.default_rng(0).gamma(6, 1 / 6, 100_000)
   data = {"value_N": value_N.astype(np.float32)}
   config = fit.Config(steps=100_000, seeds=seeds)
-  training = side_by_side.Training(
-    program(model(), len(value_N)), config, data, jax.devices()
-  )
+  training = side_by_side.Training(program(model(), len(value_N)), config, data, jax.devices())
   training.timed(5)
   return training
 

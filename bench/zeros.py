@@ -13,8 +13,8 @@ import json
 import time
 
 import numpy as np
-from primelens.tasks import zeros_computed
 import side_by_side
+from primelens.tasks import zeros_computed
 
 BLOCK = 20_000  # of ours in a step
 PEERS = {"python-flint": ("flint", 10), "mpmath": ("mpmath", 1)}

@@ -14,15 +14,23 @@ starts from JAX keys. `:drift` trains
 between its members is not portable between programs.
 """
 
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import tokens
+from primelens.models import fit, optimizer, tokens
 from primelens.studies import experiment
 from primelens.tasks import addition
 
 PAIRS = (
-  *((598, 999), (598, 1), (1, 1), (1, 999), (4, 4), (2, 999)),
-  *((2, 2), (3, 3), (7, 7), (6, 6), (5, 5), (8, 8)),
+  (598, 999),
+  (598, 1),
+  (1, 1),
+  (1, 999),
+  (4, 4),
+  (2, 999),
+  (2, 2),
+  (3, 3),
+  (7, 7),
+  (6, 6),
+  (5, 5),
+  (8, 8),
   *((seed, seed) for seed in range(9, 17)),
 )
 FEWER = 12  # members of every other variant
@@ -33,11 +41,7 @@ ROUNDING = 6e-8  # 2^-24, half the last place of a float32
 def adamw(weight_decay: float = 1.0) -> optimizer.Config:
   """Returns the published optimizer (addition spec, section 3)."""
   return optimizer.Config(
-    rate=1e-3,
-    schedule="constant",
-    beta2=0.98,
-    weight_decay=weight_decay,
-    clip=0.0,
+    rate=1e-3, schedule="constant", beta2=0.98, weight_decay=weight_decay, clip=0.0
   )
 
 

@@ -9,8 +9,7 @@ for a GPU. Expected: test loss below 1e-5 at the end (published 2.0e-7).
 """
 
 from primelens.configs import addition_p10
-from primelens.models import fit
-from primelens.models import tokens
+from primelens.models import fit, tokens
 from primelens.studies import experiment
 from primelens.tasks import addition
 
@@ -23,16 +22,10 @@ def get_config(members: str = "1") -> experiment.Experiment:
   return experiment.Experiment(
     study="addition",
     task=addition.Config(
-      digits=113,
-      modular=True,
-      train_fraction=0.3,
-      split_seeds=tuple(598 + i for i in range(count)),
+      digits=113, modular=True, train_fraction=0.3, split_seeds=tuple(598 + i for i in range(count))
     ),
     model=tokens.Config(
-      vocabulary=114,
-      classes=113,
-      torch_seeds=(999,) if count == 1 else (),
-      torch_order="old",
+      vocabulary=114, classes=113, torch_seeds=(999,) if count == 1 else (), torch_order="old"
     ),
     fit=fit.Config(
       steps=25_000,

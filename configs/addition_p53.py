@@ -19,8 +19,6 @@ def get_config(members: str = "6") -> experiment.Experiment:
   return dataclasses.replace(
     large,
     task=dataclasses.replace(large.task, digits=53, train_fraction=0.5),
-    model=dataclasses.replace(
-      large.model, vocabulary=54, classes=53, torch_seeds=()
-    ),
+    model=dataclasses.replace(large.model, vocabulary=54, classes=53, torch_seeds=()),
     fit=dataclasses.replace(large.fit, steps=8000),
   )

@@ -22,13 +22,7 @@ def get_config(members: str = "1") -> experiment.Experiment:
     large,
     task=dataclasses.replace(large.task, digits=97),
     model=dataclasses.replace(
-      large.model,
-      vocabulary=98,
-      classes=97,
-      torch_seeds=(),
-      trunk=tokens.plain_trunk(layers=2),
+      large.model, vocabulary=98, classes=97, torch_seeds=(), trunk=tokens.plain_trunk(layers=2)
     ),
-    fit=dataclasses.replace(
-      large.fit, steps=17_500, dispatch=50, snapshot_every=250
-    ),
+    fit=dataclasses.replace(large.fit, steps=17_500, dispatch=50, snapshot_every=250),
   )

@@ -13,9 +13,7 @@ Expected training loss: .006 (a), .015 then rising (b), .33 (c).
 
 from typing import Any
 
-from primelens.models import fit
-from primelens.models import indices
-from primelens.models import optimizer
+from primelens.models import fit, indices, optimizer
 from primelens.studies import experiment
 from primelens.tasks import primes
 
@@ -25,33 +23,55 @@ EPOCHS = {"a": 325, "b": 161, "c": 320, "chaos_a": 300, "chaos_c": 300}
 Events = tuple[tuple[float, ...], ...]
 EVENTS: dict[str, Events] = {  # primes spec, section 3: epoch, rate after it
   "a": (
-    *((30, 7.00e-5), (52, 6.77e-5), (72, 7.32e-5), (92, 7.74e-5)),
-    *((119, 7.22e-5), (139, 7.34e-5), (159, 7.30e-5), (190, 7.66e-5)),
-    *((237, 7.55e-5), (284, 9.32e-5), (314, 6.52e-5)),
+    (30, 7.00e-5),
+    (52, 6.77e-5),
+    (72, 7.32e-5),
+    (92, 7.74e-5),
+    (119, 7.22e-5),
+    (139, 7.34e-5),
+    (159, 7.30e-5),
+    (190, 7.66e-5),
+    (237, 7.55e-5),
+    (284, 9.32e-5),
+    (314, 6.52e-5),
   ),
   "b": (
-    *((30, 8.77e-5), (52, 9.03e-5), (72, 9.50e-5), (92, 9.90e-5)),
-    *((112, 1.03e-4), (132, 8.12e-5), (152, 6.73e-5)),
+    (30, 8.77e-5),
+    (52, 9.03e-5),
+    (72, 9.50e-5),
+    (92, 9.90e-5),
+    (112, 1.03e-4),
+    (132, 8.12e-5),
+    (152, 6.73e-5),
   ),
   "c": (
-    *((30, 9.50e-5), (67, 9.07e-5), (97, 8.84e-5), (127, 8.17e-5)),
-    *((174, 8.75e-5), (221, 8.88e-5), (290, 7.79e-5)),
+    (30, 9.50e-5),
+    (67, 9.07e-5),
+    (97, 8.84e-5),
+    (127, 8.17e-5),
+    (174, 8.75e-5),
+    (221, 8.88e-5),
+    (290, 7.79e-5),
   ),
 }
 VARIANTS = (
-  *("a", "b", "c", "a_replay", "b_replay", "c_replay"),
-  *("chaos_a", "chaos_c", "flows", "flows_chaos"),
+  "a",
+  "b",
+  "c",
+  "a_replay",
+  "b_replay",
+  "c_replay",
+  "chaos_a",
+  "chaos_c",
+  "flows",
+  "flows_chaos",
 )
 
 
 def adamw(cycle: int, rate: float = 1e-4, **changes) -> optimizer.Config:
   """Returns the published optimizer: AdamW on everything, the table too."""
   options: dict[str, Any] = dict(
-    rate=rate,
-    schedule="random_walk",
-    cycle=cycle,
-    weight_decay=0.01,
-    clip=5.0,
+    rate=rate, schedule="random_walk", cycle=cycle, weight_decay=0.01, clip=5.0
   )
   return optimizer.Config(**options | changes)
 

@@ -20,9 +20,7 @@ import dataclasses
 from typing import Any
 
 from primelens.configs import primes_published
-from primelens.models import fit
-from primelens.models import indices
-from primelens.models import optimizer
+from primelens.models import fit, indices, optimizer
 from primelens.studies import experiment
 from primelens.studies.primes import program
 from primelens.tasks import primes
@@ -49,34 +47,20 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
   "wide": ({}, {"embedding_std": 1.0}),
   "mixed": ({"order": "shuffled"}, {}),
   "wide_mixed": ({"order": "shuffled"}, {"embedding_std": 1.0}),
-  "chaos": (
-    {"sequence": "logistic", "order": "shuffled"},
-    {"embedding_std": 1.0},
-  ),
-  "chaos_c": (
-    {"sequence": "logistic", "order": "shuffled"},
-    {"embedding": "sinusoidal"},
-  ),
+  "chaos": ({"sequence": "logistic", "order": "shuffled"}, {"embedding_std": 1.0}),
+  "chaos_c": ({"sequence": "logistic", "order": "shuffled"}, {"embedding": "sinusoidal"}),
   "held_random": ({"held_out": "random"}, {}),
   "held_tail": ({"held_out": "tail"}, {}),
   "flows": ({}, {"flows": 4}),
   "context": (
-    {
-      "context": LENGTH,
-      "moduli": MODULI,
-      "held_out": "tail",
-      "order": "shuffled",
-    },
+    {"context": LENGTH, "moduli": MODULI, "held_out": "tail", "order": "shuffled"},
     {"embedding": "context", "features": 1 + sum(MODULI)},
   ),
   "kernel": (KERNEL, {}),
   "kernel_shuffled": (KERNEL | {"sequence": "shuffled"}, {}),
   "kernel_wide": (KERNEL, {"embedding_std": 1.0}),
   "kernel_logistic": (KERNEL | {"sequence": "logistic"}, {}),
-  "kernel_logistic_wide": (
-    KERNEL | {"sequence": "logistic"},
-    {"embedding_std": 1.0},
-  ),
+  "kernel_logistic_wide": (KERNEL | {"sequence": "logistic"}, {"embedding_std": 1.0}),
 }
 EPOCHS = {"b": 16, "c_few": 150, "context": 12, "kernel": 156}  # a: 64
 PARTS = {"b": 1, "c_few": 2, "context": 2, "kernel": 2}  # a: 16

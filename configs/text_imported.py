@@ -21,6 +21,5 @@ def get_config(question: str = "sum") -> experiment.Experiment:
   config = text_sum.get_config(question)
   still = text_sum.published_fit(rate=0.0, seeds=1)
   return dataclasses.replace(
-    config,
-    fit=dataclasses.replace(still, steps=1, dispatch=1, evaluate_every=1),
+    config, fit=dataclasses.replace(still, steps=1, dispatch=1, evaluate_every=1)
   )

@@ -10,9 +10,7 @@ seeds, ten minutes on 2 CPU cores, every unseen pair right. `:97,1000,12000` has
 three digits and is measured at 99.5 % of unseen pairs, one seed in 20 minutes.
 """
 
-from primelens.models import encoder
-from primelens.models import fit
-from primelens.models import optimizer
+from primelens.models import encoder, fit, optimizer
 from primelens.studies import experiment
 from primelens.studies.text import settings
 from primelens.tasks import text
@@ -21,12 +19,7 @@ from primelens.tasks import text
 def trunk():
   """Returns two pre-norm layers of width 128 without dropout."""
   return encoder.encoder_trunk(
-    hidden=256,
-    max_positions=16,
-    norm="pre",
-    dropout=0.0,
-    init="gpt2",
-    zero_padding=False,
+    hidden=256, max_positions=16, norm="pre", dropout=0.0, init="gpt2", zero_padding=False
   )
 
 

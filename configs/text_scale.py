@@ -15,11 +15,7 @@ from primelens.studies import experiment
 from primelens.tasks import text
 
 LAYERS, WIDTHS = (2, 4, 6), (128, 256, 512)
-VARIANTS = {
-  f"L{layers}_D{width}": (layers, width)
-  for layers in LAYERS
-  for width in WIDTHS
-}
+VARIANTS = {f"L{layers}_D{width}": (layers, width) for layers in LAYERS for width in WIDTHS}
 
 
 def get_config(variant: str = "L2_D128") -> experiment.Experiment:
@@ -32,11 +28,7 @@ def get_config(variant: str = "L2_D128") -> experiment.Experiment:
     task=text.Config(question="modk"),
     model=encoder.Config(
       trunk=encoder.encoder_trunk(
-        width=width,
-        layers=layers,
-        heads=4,
-        hidden=4 * width,
-        identical_layers=True,
+        width=width, layers=layers, heads=4, hidden=4 * width, identical_layers=True
       )
     ),
     fit=text_sum.published_fit(rate=3e-4),

@@ -10,9 +10,7 @@ Expected: squared error of 500 to 1,500 on the 2,000 prompts it is chosen on.
 divided by unordered pairs.
 """
 
-from primelens.models import encoder
-from primelens.models import fit
-from primelens.models import optimizer
+from primelens.models import encoder, fit, optimizer
 from primelens.studies import experiment
 from primelens.tasks import text
 
@@ -27,9 +25,7 @@ EPOCH = 141  # steps of 128 through 18,000 prompts
 
 def adamw(rate: float = 2e-3) -> optimizer.Config:
   """Returns the published optimizer (arithmetic spec, section 3)."""
-  return optimizer.Config(
-    rate=rate, schedule="constant", weight_decay=0.01, clip=0.0
-  )
+  return optimizer.Config(rate=rate, schedule="constant", weight_decay=0.01, clip=0.0)
 
 
 def published_fit(rate: float = 2e-3, seeds: int = 5) -> fit.Config:
@@ -54,14 +50,11 @@ def get_config(variant: str = "sum") -> experiment.Experiment:
   return experiment.Experiment(
     study="text",
     task=text.Config(
-      question=VARIANTS[variant],
-      split="disjoint" if variant == "untied" else "published",
+      question=VARIANTS[variant], split="disjoint" if variant == "untied" else "published"
     ),
     model=encoder.Config(
       outputs=2 if valid else 1,
-      trunk=encoder.encoder_trunk(
-        width=256 if valid else 128, identical_layers=True
-      ),
+      trunk=encoder.encoder_trunk(width=256 if valid else 128, identical_layers=True),
     ),
     fit=published_fit(),
   )

@@ -41,9 +41,7 @@ def moded(
     rotary_start=SLOTS if rotary else 0,
     max_positions=model.window + SLOTS,
   )
-  config.model = dataclasses.replace(
-    model, memory="bank", slots=SLOTS, trunk=changed
-  )
+  config.model = dataclasses.replace(model, memory="bank", slots=SLOTS, trunk=changed)
   config.fit.optimizer.slow_pattern = "memory/.*"
   config.fit.optimizer.slow_factor = slow_factor
   return config

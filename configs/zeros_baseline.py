@@ -7,10 +7,7 @@ per seed. Published: -0.069 nats on the last tenth of 200 million zeros, which
 are not at hand; here it is trained on Odlyzko's two million, like E0.
 """
 
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import fit, optimizer, spacing, transformer
 from primelens.studies import experiment
 from primelens.tasks import zeros
 
@@ -27,12 +24,7 @@ def get_config() -> experiment.Experiment:
     # Published: rows of 256, whose first 255 positions have their target in
     # the row. Here a 257th value is the target of the last one.
     task=zeros.Config(split="published_tail", window=256, stride=256),
-    model=spacing.Config(
-      window=256,
-      mean="raw",
-      scale_max=5.0,
-      trunk=trunk(max_positions=256),
-    ),
+    model=spacing.Config(window=256, mean="raw", scale_max=5.0, trunk=trunk(max_positions=256)),
     fit=fit.Config(
       steps=20_000,
       batch_size=256,
@@ -40,11 +32,6 @@ def get_config() -> experiment.Experiment:
       evaluate_every=500,
       evaluate_windows=702,
       checkpoint_every=1000,
-      optimizer=optimizer.Config(
-        rate=3e-4,
-        warmup=1500,
-        end_rate=1e-5,
-        weight_decay=0.1,
-      ),
+      optimizer=optimizer.Config(rate=3e-4, warmup=1500, end_rate=1e-5, weight_decay=0.1),
     ),
   )

@@ -17,43 +17,30 @@ only one published; batch and steps of the others are ours.
 
 from typing import Any
 
-from primelens.models import binned
-from primelens.models import fit
-from primelens.models import optimizer
+from primelens.models import binned, fit, optimizer
 from primelens.studies import experiment
 from primelens.tasks import binned as binned_task
 from primelens.tasks import zeros
 
-TINY: dict[str, Any] = dict(
-  width=48, layers=2, heads=4, hidden=128, dropout=0.0, embed_dropout=0.0
-)
+TINY: dict[str, Any] = dict(width=48, layers=2, heads=4, hidden=128, dropout=0.0, embed_dropout=0.0)
 MODELS = {
   "small": lambda: binned.Config(trunk=binned.plain_trunk()),
   "large": lambda: binned.Config(
     trunk=binned.plain_trunk(width=256, layers=6, heads=8, hidden=1024)
   ),
   "rmt": lambda: binned.Config(
-    variant="rmt",
-    window=1024,
-    trunk=binned.plain_trunk(max_positions=257),
+    variant="rmt", window=1024, trunk=binned.plain_trunk(max_positions=257)
   ),
   "bank": lambda: binned.Config(variant="bank", trunk=binned.encoder_trunk()),
   "bank_leaky_as_published": lambda: binned.Config(
     variant="bank_leaky_as_published", trunk=binned.encoder_trunk()
   ),
-  "cpu": lambda: binned.Config(
-    window=64, trunk=binned.plain_trunk(max_positions=64, **TINY)
-  ),
+  "cpu": lambda: binned.Config(window=64, trunk=binned.plain_trunk(max_positions=64, **TINY)),
   "cpu_rmt": lambda: binned.Config(
-    variant="rmt",
-    window=128,
-    segment=32,
-    trunk=binned.plain_trunk(max_positions=33, **TINY),
+    variant="rmt", window=128, segment=32, trunk=binned.plain_trunk(max_positions=33, **TINY)
   ),
   "cpu_bank": lambda: binned.Config(
-    variant="bank",
-    window=64,
-    trunk=binned.encoder_trunk(max_positions=64, **TINY),
+    variant="bank", window=64, trunk=binned.encoder_trunk(max_positions=64, **TINY)
   ),
   "cpu_bank_leaky_as_published": lambda: binned.Config(
     variant="bank_leaky_as_published",
@@ -73,14 +60,8 @@ def get_config(variant: str = "small") -> experiment.Experiment:
   model = MODELS["cpu" if control else variant]()
   cpu = control or variant.startswith("cpu")
   # Published rows of 256; small ones begin anywhere.
-  cut: dict[str, Any] = dict(
-    split="published_tail", window=model.window, stride=1 if cpu else 256
-  )
-  task = (
-    binned_task.Config(**cut | {"ensemble": variant})
-    if control
-    else zeros.Config(**cut)
-  )
+  cut: dict[str, Any] = dict(split="published_tail", window=model.window, stride=1 if cpu else 256)
+  task = binned_task.Config(**cut | {"ensemble": variant}) if control else zeros.Config(**cut)
   config = experiment.Experiment(
     study="zeros",
     task=task,

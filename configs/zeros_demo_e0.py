@@ -9,9 +9,7 @@ it ends below AR(64), -0.032 nats; the README has the number of the last run.
 """
 
 from primelens.configs import zeros_small
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
+from primelens.models import fit, optimizer, spacing
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros.settings_forecasts import Rollout
@@ -43,9 +41,7 @@ def get_config() -> experiment.Experiment:
       evaluate_windows=256,
       checkpoint_every=100,
       snapshot_every=100,
-      optimizer=optimizer.Config(
-        rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99
-      ),
+      optimizer=optimizer.Config(rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99),
     ),
     analyses=_analyses(),
   )
@@ -61,11 +57,7 @@ def _analyses() -> settings.Settings:
     symbolic=settings.Symbolic(samples=2000),
     formula=settings.Formula(cue_matrices=100, cue_size=128),
     prime_waves=settings.PrimeWaves(
-      spacings=8_000,
-      part_spacings=2_000,
-      context_windows=3_000,
-      response_windows=48,
-      draws=20,
+      spacings=8_000, part_spacings=2_000, context_windows=3_000, response_windows=48, draws=20
     ),
     linear=settings.Linear(jacobian_windows=64),
     rollout=Rollout(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),

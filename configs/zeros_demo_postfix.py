@@ -8,13 +8,9 @@ window where E0 gets 256: no number is set for it to reach.
 """
 
 from primelens.configs import zeros_small
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
+from primelens.models import fit, optimizer, spacing
 from primelens.studies import experiment
-from primelens.studies.zeros import settings
-from primelens.studies.zeros import settings_forecasts
-from primelens.studies.zeros import settings_waves
+from primelens.studies.zeros import settings, settings_forecasts, settings_waves
 from primelens.tasks import zeros
 
 
@@ -61,10 +57,7 @@ def get_config() -> experiment.Experiment:
 def _analyses() -> settings.Settings:
   return settings.Settings(
     evaluation=settings.Evaluation(
-      windows=2048,
-      select_windows=256,
-      permutations=10,
-      permutation_windows=256,
+      windows=2048, select_windows=256, permutations=10, permutation_windows=256
     ),
     masking=settings.Masking(windows=256),
     heads=settings.Heads(windows=256),
@@ -72,9 +65,7 @@ def _analyses() -> settings.Settings:
     curriculum=settings.Curriculum(steps=50, batch_size=32),
     formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
     linear=settings.Linear(samples=4000, jacobian_windows=64),
-    rollout=settings_forecasts.Rollout(
-      starts=24, horizon=100, draws=4, rows=32
-    ),
+    rollout=settings_forecasts.Rollout(starts=24, horizon=100, draws=4, rows=32),
     calibration=settings_forecasts.Calibration(samples=2000, golden=320),
     prime_waves=settings.PrimeWaves(
       spacings=2_000,
@@ -85,7 +76,5 @@ def _analyses() -> settings.Settings:
       draws=20,
     ),
     symbolic=settings.Symbolic(samples=2000),
-    yardstick=settings_waves.Yardstick(
-      spacings=2_000, computed=(), explicit=(100, 1_000, 10_000)
-    ),
+    yardstick=settings_waves.Yardstick(spacings=2_000, computed=(), explicit=(100, 1_000, 10_000)),
   )

@@ -8,10 +8,7 @@ with the best checkpoint chosen on that tail; here it is chosen on `select`.
 Add --config.model.trunk.dtype=bfloat16 for half the memory on a GPU.
 """
 
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import fit, optimizer, spacing, transformer
 from primelens.studies import experiment
 from primelens.tasks import zeros
 
@@ -22,9 +19,7 @@ def get_config() -> experiment.Experiment:
     study="zeros",
     # Published rows of 256: 255 inputs, each with the next spacing as target.
     task=zeros.Config(split="published_tail", window=255, stride=256),
-    model=spacing.Config(
-      window=255, trunk=transformer.Config(max_positions=256)
-    ),
+    model=spacing.Config(window=255, trunk=transformer.Config(max_positions=256)),
     fit=fit.Config(
       steps=20_000,
       batch_size=512,
@@ -33,11 +28,7 @@ def get_config() -> experiment.Experiment:
       evaluate_windows=704,
       checkpoint_every=1000,
       optimizer=optimizer.Config(
-        rate=3e-4,
-        warmup=1500,
-        floor_rate=1e-5,
-        beta2=0.95,
-        weight_decay=0.01,
+        rate=3e-4, warmup=1500, floor_rate=1e-5, beta2=0.95, weight_decay=0.01
       ),
     ),
   )

@@ -11,8 +11,7 @@ mask, on 200 million other zeros, in bfloat16
 
 import dataclasses
 
-from primelens.configs import zeros_bank
-from primelens.configs import zeros_baseline
+from primelens.configs import zeros_bank, zeros_baseline
 from primelens.studies import experiment
 
 WINDOW = 512

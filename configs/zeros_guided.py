@@ -20,19 +20,13 @@ have only been run dry.
 """
 
 from primelens.configs import zeros_small
-from primelens.models import fit
-from primelens.models import guided
-from primelens.models import optimizer
-from primelens.models import transformer
+from primelens.models import fit, guided, optimizer, transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.tasks import zeros
 
 WINDOW = 128
-ALL = (
-  *("height", "ar:64", "adaptive"),
-  *("waves:100", "waves:1000", "waves:10000"),
-)
+ALL = ("height", "ar:64", "adaptive", "waves:100", "waves:1000", "waves:10000")
 VARIANTS: dict[str, tuple[str, ...]] = {
   "none": (),
   "height": ("height",),
@@ -56,11 +50,7 @@ def get_config(variant: str = "all") -> experiment.Experiment:
   config = experiment.Experiment(
     study="zeros",
     task=zeros.Config(split="published_tail", window=WINDOW, recent=200_000),
-    model=guided.Config(
-      window=WINDOW,
-      guides=VARIANTS[variant],
-      trunk=zeros_small.trunk(WINDOW),
-    ),
+    model=guided.Config(window=WINDOW, guides=VARIANTS[variant], trunk=zeros_small.trunk(WINDOW)),
     fit=fit.Config(
       steps=600,
       batch_size=32,
@@ -69,14 +59,10 @@ def get_config(variant: str = "all") -> experiment.Experiment:
       evaluate_every=100,
       evaluate_windows=256,
       checkpoint_every=200,
-      optimizer=optimizer.Config(
-        rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99
-      ),
+      optimizer=optimizer.Config(rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99),
     ),
     analyses=settings.Settings(
-      evaluation=settings.Evaluation(
-        windows=1024, select_windows=128, min_context=64
-      ),
+      evaluation=settings.Evaluation(windows=1024, select_windows=128, min_context=64)
     ),
   )
   return _on_gpu(config) if variant.startswith("gpu") else config
@@ -105,9 +91,7 @@ def _on_gpu(config: experiment.Experiment) -> experiment.Experiment:
     evaluate_every=500,
     evaluate_windows=256,
     checkpoint_every=1000,
-    optimizer=optimizer.Config(
-      rate=5e-4, warmup=500, end_rate=1e-5, beta2=0.99
-    ),
+    optimizer=optimizer.Config(rate=5e-4, warmup=500, end_rate=1e-5, beta2=0.99),
   )
   config.analyses.evaluation = settings.Evaluation(min_context=256)
   return config

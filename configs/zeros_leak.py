@@ -10,11 +10,8 @@ Three seeds each, two or three minutes on two CPU cores; `make leak` trains
 the twelve and analyses them together.
 """
 
-from primelens.configs import zeros_bank
-from primelens.configs import zeros_baseline
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
+from primelens.configs import zeros_bank, zeros_baseline
+from primelens.models import fit, optimizer, spacing
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.tasks import zeros
@@ -30,9 +27,7 @@ VARIANTS = tuple(
 )
 
 
-def get_config(
-  variant: str = "leaky_as_published,spacings,learned",
-) -> experiment.Experiment:
+def get_config(variant: str = "leaky_as_published,spacings,learned") -> experiment.Experiment:
   """Returns the experiment; raises `ValueError` for an unknown variant."""
   if variant not in VARIANTS:
     raise ValueError(f"{variant!r} is not one of {', '.join(VARIANTS)}.")
@@ -73,9 +68,7 @@ def get_config(
       ),
     ),
     analyses=settings.Settings(
-      evaluation=settings.Evaluation(
-        windows=2048, select_windows=256, min_context=WINDOW
-      ),
+      evaluation=settings.Evaluation(windows=2048, select_windows=256, min_context=WINDOW)
     ),
   )
   return zeros_bank.moded(config, mode, slow_factor=1.0)

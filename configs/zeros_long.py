@@ -12,9 +12,7 @@ equal. About 100,000 parameters, 2 seeds, 30 minutes each on one core.
 
 import dataclasses
 
-from primelens.configs import zeros_bank
-from primelens.configs import zeros_baseline
-from primelens.configs import zeros_small
+from primelens.configs import zeros_bank, zeros_baseline, zeros_small
 from primelens.models import optimizer
 from primelens.studies import experiment
 
@@ -36,12 +34,7 @@ def get_config(mode: str = "none") -> experiment.Experiment:
   config = dataclasses.replace(
     small,
     model=dataclasses.replace(
-      small.model,
-      residual=True,
-      mean="raw",
-      scale_max=5.0,
-      slot_keep=1.0,
-      trunk=trunk,
+      small.model, residual=True, mean="raw", scale_max=5.0, slot_keep=1.0, trunk=trunk
     ),
     fit=dataclasses.replace(
       small.fit,

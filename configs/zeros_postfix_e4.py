@@ -16,7 +16,5 @@ from primelens.studies import experiment
 def get_config() -> experiment.Experiment:
   """Returns the experiment."""
   config = zeros_postfix_e3.get_config()
-  config.model = dataclasses.replace(
-    config.model, slot_ids="permute_per_batch", auxiliary="mean"
-  )
+  config.model = dataclasses.replace(config.model, slot_ids="permute_per_batch", auxiliary="mean")
   return config

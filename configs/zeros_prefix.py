@@ -16,22 +16,9 @@ from primelens.studies import experiment
 
 VARIANTS: dict[str, dict[str, Any]] = {
   "v0": {"slot_ids": "off"},
-  "v1": {
-    "auxiliary": "window_statistics",
-    "auxiliary_ramp": ((1, 0.1),),
-  },
-  "e1": {
-    "drift_weight": 0.01,
-    "drift_every": 20,
-    "drift_horizon": 10,
-    "drift_batch": 16,
-  },
-  "e2": {
-    "drift_weight": 0.1,
-    "drift_every": 10,
-    "drift_horizon": 20,
-    "drift_batch": 32,
-  },
+  "v1": {"auxiliary": "window_statistics", "auxiliary_ramp": ((1, 0.1),)},
+  "e1": {"drift_weight": 0.01, "drift_every": 20, "drift_horizon": 10, "drift_batch": 16},
+  "e2": {"drift_weight": 0.1, "drift_every": 10, "drift_horizon": 20, "drift_batch": 32},
 }
 
 
@@ -41,10 +28,7 @@ def get_config(variant: str = "e2") -> experiment.Experiment:
     raise ValueError(f"{variant!r} is not one of {', '.join(VARIANTS)}.")
   config = zeros_e0.get_config()
   config.model = dataclasses.replace(
-    config.model,
-    memory="prefix",
-    trunk=transformer.Config(max_positions=264),
-    **VARIANTS[variant],
+    config.model, memory="prefix", trunk=transformer.Config(max_positions=264), **VARIANTS[variant]
   )
   config.fit.optimizer.slow_pattern = "memory/.*"
   config.fit.optimizer.slow_factor = 0.3

@@ -9,29 +9,17 @@ eigenphases of random unitary matrices; `primes`, prime gaps over ln p. What a
 reading finds in all of them alike is not the zeros'.
 """
 
-from primelens.models import fit
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import fit, optimizer, spacing, transformer
 from primelens.studies import experiment
 from primelens.studies.zeros import settings
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
+from primelens.tasks import surrogates, zeros
 
 WINDOW = 128
 VARIANTS = {
-  "zeros": lambda: zeros.Config(
-    split="published_tail", window=WINDOW, recent=500_000
-  ),
-  "shuffled": lambda: surrogates.Config(
-    ensemble="shuffled", count=500_000, window=WINDOW
-  ),
-  "cue": lambda: surrogates.Config(
-    ensemble="cue", count=500_000, size=128, window=WINDOW
-  ),
-  "primes": lambda: surrogates.Config(
-    ensemble="prime_gaps", count=500_000, window=WINDOW
-  ),
+  "zeros": lambda: zeros.Config(split="published_tail", window=WINDOW, recent=500_000),
+  "shuffled": lambda: surrogates.Config(ensemble="shuffled", count=500_000, window=WINDOW),
+  "cue": lambda: surrogates.Config(ensemble="cue", count=500_000, size=128, window=WINDOW),
+  "primes": lambda: surrogates.Config(ensemble="prime_gaps", count=500_000, window=WINDOW),
 }
 
 
@@ -56,12 +44,7 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
   return experiment.Experiment(
     study="zeros",
     task=VARIANTS[variant](),
-    model=spacing.Config(
-      window=WINDOW,
-      components=4,
-      entropy=0.0,
-      trunk=trunk(WINDOW),
-    ),
+    model=spacing.Config(window=WINDOW, components=4, entropy=0.0, trunk=trunk(WINDOW)),
     fit=fit.Config(
       steps=2000,
       batch_size=32,
@@ -81,18 +64,13 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
 
 def _analyses() -> settings.Settings:
   return settings.Settings(
-    evaluation=settings.Evaluation(
-      windows=512, select_windows=128, min_context=64
-    ),
+    evaluation=settings.Evaluation(windows=512, select_windows=128, min_context=64),
     masking=settings.Masking(windows=64),
     heads=settings.Heads(windows=64),
     symbolic=settings.Symbolic(samples=2000),
     formula=settings.Formula(cue_matrices=100, cue_size=128),
     prime_waves=settings.PrimeWaves(
-      spacings=8_000,
-      part_spacings=2_000,
-      response_windows=128,
-      draws=20,
+      spacings=8_000, part_spacings=2_000, response_windows=128, draws=20
     ),
     linear=settings.Linear(jacobian_windows=64),
   )

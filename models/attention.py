@@ -65,15 +65,11 @@ def rotary(x_BxTxHxDh, *, start=0, stop=None, width=None, theta=10000.0):
   length, head_width = x_BxTxHxDh.shape[1], x_BxTxHxDh.shape[-1]
   width = head_width if width is None else width
   if width % 2 or not 0 < width <= head_width:
-    raise ValueError(
-      f"width={width} must be even and within 2..{head_width} to rotate."
-    )
+    raise ValueError(f"width={width} must be even and within 2..{head_width} to rotate.")
   position_T = np.arange(length) - start
   inside_T = (position_T >= 0) & (np.arange(length) < (stop or length))
   position_T = np.where(inside_T, position_T, 0)
-  angle = (position_T[:, None] * rates(width, theta)[None]).astype(np.float32)[
-    None, :, None
-  ]
+  angle = (position_T[:, None] * rates(width, theta)[None]).astype(np.float32)[None, :, None]
   cos, sin = jnp.cos(angle), jnp.sin(angle)
   turned = x_BxTxHxDh[..., :width].astype(jnp.float32)
   even, odd = turned[..., 0::2], turned[..., 1::2]
@@ -92,10 +88,7 @@ def scores(q_BxTxHxDh, k_BxTxHxDh):
   """Returns the attention scores q.k / sqrt(Dh), BxHxTxT, at least float32."""
   q_BxTxHxDh = q_BxTxHxDh * q_BxTxHxDh.shape[-1] ** -0.5
   return jnp.einsum(
-    "bqhd,bkhd->bhqk",
-    q_BxTxHxDh,
-    k_BxTxHxDh,
-    preferred_element_type=_wide(q_BxTxHxDh.dtype),
+    "bqhd,bkhd->bhqk", q_BxTxHxDh, k_BxTxHxDh, preferred_element_type=_wide(q_BxTxHxDh.dtype)
   )
 
 
@@ -142,10 +135,7 @@ def _queries(q_NxQxDh, k_NxKxDh, v_NxKxDh, allowed_NxKxQ):
   and sums over any axis but the minor one.
   """
   s_NxKxQ = jnp.einsum(
-    "nkd,nqd->nkq",
-    k_NxKxDh,
-    q_NxQxDh,
-    preferred_element_type=_wide(q_NxQxDh.dtype),
+    "nkd,nqd->nkq", k_NxKxDh, q_NxQxDh, preferred_element_type=_wide(q_NxQxDh.dtype)
   )
   p_NxKxQ = _softmax(s_NxKxQ, allowed_NxKxQ, axis=1).astype(v_NxKxDh.dtype)
   return jnp.einsum("nkq,nkd->nqd", p_NxKxQ, v_NxKxDh)
@@ -278,10 +268,7 @@ def mismatched(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mismatch: float):
   """
   del q_BxTxHxDh, k_BxTxHxDh, mismatch
   if v_BxTxHxDh.shape[1] != 1:
-    raise ValueError(
-      f"implementation='mismatched' is for one position, not "
-      f"{v_BxTxHxDh.shape[1]}."
-    )
+    raise ValueError(f"implementation='mismatched' is for one position, not {v_BxTxHxDh.shape[1]}.")
   return v_BxTxHxDh
 
 
@@ -295,6 +282,5 @@ def _mismatched_backward(mismatch, saved, d_out):
 
 
 mismatched.defvjp(
-  lambda q, k, v, mismatch: (mismatched(q, k, v, mismatch), (q, k, v)),
-  _mismatched_backward,
+  lambda q, k, v, mismatch: (mismatched(q, k, v, mismatch), (q, k, v)), _mismatched_backward
 )

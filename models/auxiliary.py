@@ -60,10 +60,7 @@ def window_statistics(x_BxT):
   """Returns mean, std (ddof 1) and autocorrelations at lags 1 and 5, Bx4."""
   centred = x_BxT - x_BxT.mean(axis=1, keepdims=True)
   power_B = jnp.mean(centred**2, axis=1)
-  lagged = [
-    jnp.mean(centred[:, lag:] * centred[:, :-lag], axis=1) / power_B
-    for lag in (1, 5)
-  ]
+  lagged = [jnp.mean(centred[:, lag:] * centred[:, :-lag], axis=1) / power_B for lag in (1, 5)]
   std_B = jnp.std(x_BxT, axis=1, ddof=1)
   return jnp.stack([x_BxT.mean(axis=1), std_B, *lagged], axis=1)
 
@@ -74,9 +71,7 @@ def slot_loss(config: "spacing.Config", params, state_BxLxD, x_BxT):
   if config.auxiliary == "window_statistics":  # prefix slots 0..3
     slots_Bx4xD = state_BxLxD[:, :4].astype(jnp.float32)
     guess = jnp.einsum("bmd,md->bm", slots_Bx4xD, head["kernel"])
-    return jnp.mean(
-      (guess + head["bias"][None] - window_statistics(x_BxT)) ** 2
-    )
+    return jnp.mean((guess + head["bias"][None] - window_statistics(x_BxT)) ** 2)
   slots_BxMxD = state_BxLxD[:, -config.slots :].astype(jnp.float32)
   guess_BxMx8 = slots_BxMxD @ head["kernel"] + head["bias"][None, None]
   if config.auxiliary == "mean":

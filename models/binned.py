@@ -6,16 +6,15 @@ nats per spacing, so that they compare with the mixtures of `spacing`. Source:
 zeta spec, section 2.7.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
-from primelens.tasks import binned
-from primelens.tasks import checks
+from primelens.tasks import binned, checks
 
 
 def plain_trunk(**changes) -> transformer.Config:
@@ -111,8 +110,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   names = ("query", "key", "value") if config.is_bank else ("update",)
   key_content, *keys = jax.random.split(key_memory, 1 + len(names))
   memory: dict[str, Any] = {
-    name: {"kernel": matrix(key, width)}
-    for name, key in zip(names, keys, strict=True)
+    name: {"kernel": matrix(key, width)} for name, key in zip(names, keys, strict=True)
   }
   if config.is_bank:
     memory["content"] = normal(key_content, config.slots, width)
@@ -153,20 +151,14 @@ def states(config: Config, params, token_BxT, memory_BxD=None, **options):
     x_BxTxD = jnp.concatenate([memory_BxD[:, None], x_BxTxD], axis=1)
   if config.is_bank:
     x_BxTxD = x_BxTxD + recalled(config, params["memory"], x_BxTxD)
-  state_BxTxD, record = transformer.apply(
-    config.trunk, params, x_BxTxD, **options
-  )
+  state_BxTxD, record = transformer.apply(config.trunk, params, x_BxTxD, **options)
   return state_BxTxD[:, front:], record
 
 
 def unembed(config: Config, params, state_xD) -> jax.Array:
   """Returns the logits ...xV of states: the embedding's transpose (tied), a
   matrix of its own in the banks."""
-  kernel_DxV = (
-    params["unembed"]["kernel"]
-    if config.is_bank
-    else params["embedding"]["embedding"].T
-  )
+  kernel_DxV = params["unembed"]["kernel"] if config.is_bank else params["embedding"]["embedding"].T
   highest = jax.lax.Precision.HIGHEST
   return jnp.matmul(state_xD.astype(jnp.float32), kernel_DxV, precision=highest)
 
@@ -192,9 +184,7 @@ def _in_segments(config: Config, params, token_BxT, options):
   """Returns the states of all segments, memory handed on between them."""
   key, length = options.get("dropout_key"), token_BxT.shape[1]
   if options.get("edits") or options.get("sites"):
-    raise ValueError(
-      "variant='rmt' runs in segments: edit or read those by `states`."
-    )
+    raise ValueError("variant='rmt' runs in segments: edit or read those by `states`.")
   memory_BxD, parts = start(params, len(token_BxT)), []
   for number, first in enumerate(range(0, length, config.segment)):
     own = {}
@@ -230,15 +220,11 @@ def bind(config: Config) -> Callable:
   A stable identity keeps jit caches warm across calls of `bind`.
   """
   fixed = dataclasses.replace(config, trunk=dataclasses.replace(config.trunk))
-  bound = lambda params, x_BxT, **options: apply(
-    fixed, params, x_BxT, **options
-  )
+  bound = lambda params, x_BxT, **options: apply(fixed, params, x_BxT, **options)
   return _BOUND.setdefault(repr(config), bound)
 
 
-def log_probabilities(
-  apply_fn, params, window_BxT1, *, min_context=1, **options
-):
+def log_probabilities(apply_fn, params, window_BxT1, *, min_context=1, **options):
   """Returns ln p of every token at the scored positions, BxUxV.
 
   Those with at least `min_context` spacings in the window before them.

@@ -26,9 +26,7 @@ def _last(config: binned.Config, params, token_BxT, memory_BxD, last):
   """Returns the state at a position after the last block, before the final
   norm, BxD; with a memory token in front for `rmt`."""
   site = "residual/post"
-  _, record = binned.states(
-    config, params, token_BxT, memory_BxD, sites=(site,)
-  )
+  _, record = binned.states(config, params, token_BxT, memory_BxD, sites=(site,))
   front = int(config.variant == "rmt")
   return record[site][-1][:, last + front]
 
@@ -73,9 +71,7 @@ def _redrawn(memory_BxD, key):
   return draw_BxD * (norm(memory_BxD) / norm(draw_BxD))
 
 
-def generate(
-  config: binned.Config, params, plan: dict[str, Any], context_BxK, length: int
-):
+def generate(config: binned.Config, params, plan: dict[str, Any], context_BxK, length: int):
   """Returns tokens drawn at temperature 1 behind contexts, BxG.
 
   The network sees the last T tokens; `rmt` the segment it is in, which begins

@@ -4,13 +4,13 @@ Pre-, post- or no norm; biases or none; exact GELU or ReLU; learned,
 sinusoidal, rotary or no positions; causal, full or slot masks; dropout.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 from primelens.models import attention
 from primelens.tasks import checks
 
@@ -29,9 +29,7 @@ class Config:
   max_positions: int = 256
   positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
   rotary_start: int = 0  # rotary turns positions from here on, 0-based there
-  mask: Literal["causal", "full", "leaky_as_published", "memory_blind"] = (
-    "causal"
-  )
+  mask: Literal["causal", "full", "leaky_as_published", "memory_blind"] = "causal"
   mask_slots: int = 0  # leading memory positions of the two slot masks
   norm: Literal["pre", "post", "none"] = "pre"
   norm_bias: bool = False
@@ -47,18 +45,14 @@ class Config:
   identical_layers: bool = False
   dtype: Literal["float32", "bfloat16"] = "float32"
   inner_dropout: bool = False  # inside the MLP, as torch's layer; post: always
-  implementation: Literal["auto", "blocks", "xla", "cudnn", "mismatched"] = (
-    "auto"
-  )
+  implementation: Literal["auto", "blocks", "xla", "cudnn", "mismatched"] = "auto"
   mismatch: float = 1e-3  # of the mismatched backward pass, for one key
 
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(self, 1, "width", "layers", "heads", "hidden")
     if self.width % self.heads:
-      raise ValueError(
-        f"width={self.width} is not a multiple of heads={self.heads}."
-      )
+      raise ValueError(f"width={self.width} is not a multiple of heads={self.heads}.")
 
   @property
   def head_width(self) -> int:
@@ -163,11 +157,7 @@ class Attention(nn.Module):
     """
     if self.is_initializing():
       return v
-    drop = nn.Dropout(
-      self.config.dropout,
-      broadcast_dims=(-1,),
-      deterministic=not self.train,
-    )
+    drop = nn.Dropout(self.config.dropout, broadcast_dims=(-1,), deterministic=not self.train)
     return drop(attention.mismatched(q, k, v, self.config.mismatch))
 
   def weighted(self, q, k, v, tap, mask_BxTxT):
@@ -177,9 +167,7 @@ class Attention(nn.Module):
       causal = attention.table("causal", q.shape[1])[None]
       mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
     pattern = tap("attention/pattern", attention.pattern(scores, mask_BxTxT))
-    pattern = nn.Dropout(self.config.dropout, deterministic=not self.train)(
-      pattern
-    )
+    pattern = nn.Dropout(self.config.dropout, deterministic=not self.train)(pattern)
     return attention.weighted(pattern, v)
 
 
@@ -219,9 +207,7 @@ class Mlp(nn.Module):
   def __call__(self, x_BxTxD, tap):
     c = self.config
     pre = tap("mlp/pre", _by_token(self.project("up", c.hidden), x_BxTxD))
-    post = tap(
-      "mlp/post", nn.relu(pre) if c.activation == "relu" else gelu(pre)
-    )
+    post = tap("mlp/post", nn.relu(pre) if c.activation == "relu" else gelu(pre))
     if c.norm == "post" or c.inner_dropout:  # torch's layer drops here too
       post = nn.Dropout(c.dropout, deterministic=not self.train)(post)
     return tap("mlp/out", _by_token(self.project("down", c.width), post))
@@ -241,12 +227,10 @@ class Block(nn.Module):
     mlp = Mlp(c, self.train, name="mlp")
     same: Callable = lambda x: x
     norms = {
-      name: same if c.norm == "none" else norm(c, name)
-      for name in ("norm_attention", "norm_mlp")
+      name: same if c.norm == "none" else norm(c, name) for name in ("norm_attention", "norm_mlp")
     }
     before, after = (
-      {name: f if c.norm == kind else same for name, f in norms.items()}
-      for kind in ("pre", "post")
+      {name: f if c.norm == kind else same for name, f in norms.items()} for kind in ("pre", "post")
     )
     x = tap("residual/pre", x_BxTxD)
     change = mix(before["norm_attention"](x), tap, mask_BxTxT, explicit)

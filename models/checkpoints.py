@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from absl import logging
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 from safetensors import numpy as safetensors_numpy
 
 
@@ -31,13 +31,9 @@ class Checkpoints:
   """The newest two full states below one directory."""
 
   def __init__(self, directory: Path, *, keep: int = 2):
-    options = ocp.CheckpointManagerOptions(
-      max_to_keep=keep, enable_async_checkpointing=True
-    )
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
     with _quiet():  # of a broken checkpoint `restore` says enough
-      self._manager = ocp.CheckpointManager(
-        Path(directory).absolute(), options=options
-      )
+      self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
 
   def steps(self) -> list[int]:
     """Returns the steps that can be restored, oldest first."""
@@ -69,10 +65,7 @@ class Checkpoints:
       self._warn(errors, step, discard)
       return step, state
     if errors:
-      raise ValueError(
-        f"No readable checkpoint in {self._manager.directory}: "
-        + "; ".join(errors)
-      )
+      raise ValueError(f"No readable checkpoint in {self._manager.directory}: " + "; ".join(errors))
     return None
 
   def _warn(self, errors: list[str], step: int, discard: bool) -> None:
@@ -116,16 +109,11 @@ def read_snapshot(directory: Path, step: int, like) -> Any:
   """
   path = Path(directory) / f"step_{step:08d}.safetensors"
   if not path.exists():
-    raise ValueError(
-      f"No snapshot of step {step}; there are {snapshot_steps(directory)}."
-    )
+    raise ValueError(f"No snapshot of step {step}; there are {snapshot_steps(directory)}.")
   try:
     arrays = safetensors_numpy.load_file(path)
   except Exception as error:  # the library's own error type is not exported
     raise ValueError(f"{path} is not a readable snapshot: {error}") from error
   return jax.tree_util.tree_map_with_path(
-    lambda key, _: arrays[
-      jax.tree_util.keystr(key, simple=True, separator="/")
-    ],
-    like,
+    lambda key, _: arrays[jax.tree_util.keystr(key, simple=True, separator="/")], like
   )

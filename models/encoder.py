@@ -5,8 +5,8 @@ answer is a linear map of the state at the last character. Params are the
 trunk's, `embedding/embedding: VxD`, `readout/kernel: DxV`, `readout/bias: V`.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -72,9 +72,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   shape = (trunk.width, config.outputs)
   if torch:
     bound = trunk.width**-0.5
-    draw = lambda key, *shape: jax.random.uniform(
-      key, shape, minval=-bound, maxval=bound
-    )
+    draw = lambda key, *shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
     kernel, bias = draw(key_out, *shape), draw(key_bias, config.outputs)
   else:
     kernel = std * jax.random.normal(key_out, shape)
@@ -100,22 +98,12 @@ def pooled(state_BxTxD, token_BxT) -> jax.Array:
 def readout(params, state_BxD) -> jax.Array:
   """Returns the outputs BxV that pooled states give."""
   product_BxV = jnp.matmul(
-    state_BxD.astype(jnp.float32),
-    params["readout"]["kernel"],
-    precision=jax.lax.Precision.HIGHEST,
+    state_BxD.astype(jnp.float32), params["readout"]["kernel"], precision=jax.lax.Precision.HIGHEST
   )
   return product_BxV + params["readout"]["bias"][None]
 
 
-def states(
-  config: Config,
-  params,
-  token_BxT,
-  *,
-  edits=None,
-  sites=(),
-  dropout_key=None,
-):
+def states(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_key=None):
   """Returns the final states BxTxD and the activations at `sites`."""
   return transformer.apply(
     config.trunk,

@@ -5,18 +5,17 @@ data live on the device, a step draws its windows by index, and the host works
 only between dispatches. Seed i alone and seed i in a batch draw the same keys.
 """
 
-from collections.abc import Callable
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
 import optax
+from jax.sharding import NamedSharding, PartitionSpec
 from primelens.models import gradients
 from primelens.models import optimizer as optimizer_lib
 
@@ -36,9 +35,7 @@ class Config:
   checkpoint_every: int = 500
   snapshot_every: int = 0
   patience: int = 0  # stop when no seed improved for so many steps
-  optimizer: optimizer_lib.Config = dataclasses.field(
-    default_factory=optimizer_lib.Config
-  )
+  optimizer: optimizer_lib.Config = dataclasses.field(default_factory=optimizer_lib.Config)
 
   def __post_init__(self):
     counts = ("steps", "batch_size", "accumulation", "seeds", "dispatch")
@@ -143,11 +140,7 @@ def step(program: Program, optimizer, state: FitState, data, key, number):
   (loss, metrics), grads = of(state.params, batch, key_loss, number)
   norm = optax.tree.norm(grads)
   updates, opt_state = optimizer.update(
-    grads,
-    state.opt_state,
-    state.params,
-    value=loss,
-    key=jax.random.fold_in(key, 2),
+    grads, state.opt_state, state.params, value=loss, key=jax.random.fold_in(key, 2)
   )
   params = optax.apply_updates(state.params, updates)
   finite = jnp.isfinite(loss) & jnp.isfinite(norm)
@@ -180,9 +173,7 @@ def advance(program: Program, optimizer, grid=None) -> Callable:
   @functools.partial(jax.jit, out_shardings=_by_seed(grid))
   def run(state_S, data, keys_S, start, stop):
     each = jax.vmap(
-      lambda state, data, key, number: step(
-        program, optimizer, state, data, key, number
-      ),
+      lambda state, data, key, number: step(program, optimizer, state, data, key, number),
       in_axes=(0, seed_axes(program, data), 0, None),
       spmd_axis_name="seed",
     )
@@ -276,12 +267,7 @@ def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:
 
 def next_stop(config: Config, number: int) -> int:
   """Returns the next step at which the host has something to do."""
-  periods = (
-    config.dispatch,
-    config.evaluate_every,
-    config.checkpoint_every,
-    config.snapshot_every,
-  )
+  periods = (config.dispatch, config.evaluate_every, config.checkpoint_every, config.snapshot_every)
   stops = [(number // p + 1) * p for p in periods if p]
   return min([*stops, config.steps])
 

@@ -43,10 +43,7 @@ def dense(key: jax.Array, inputs: int, outputs: int, *leading: int):
   draw = lambda key, *shape: jax.random.uniform(
     key, (*leading, *shape), minval=-(inputs**-0.5), maxval=inputs**-0.5
   )
-  return {
-    "kernel": draw(key_kernel, inputs, outputs),
-    "bias": draw(key_bias, outputs),
-  }
+  return {"kernel": draw(key_kernel, inputs, outputs), "bias": draw(key_bias, outputs)}
 
 
 def _untapped(name, value):
@@ -73,20 +70,12 @@ def apply(config: blocks.Config, params, x_BxTxD, *, flows, dropout_key=None):
     layer, mixer, block_params = scanned
     flat = x.reshape(x_BxTxD.shape)
     mix = affine(mixer["down"], blocks.gelu(affine(mixer["up"], flat)))
-    into, back = (
-      jax.nn.softmax(part, axis=-1)[..., None]
-      for part in jnp.split(mix, 2, axis=-1)
-    )
+    into, back = (jax.nn.softmax(part, axis=-1)[..., None] for part in jnp.split(mix, 2, axis=-1))
     rngs = None
     if train:
       rngs = {"dropout": jax.random.fold_in(dropout_key, layer)}
     change: Any = block.apply(
-      {"params": block_params},
-      jnp.sum(into * x, axis=-2),
-      _untapped,
-      None,
-      True,
-      rngs=rngs,
+      {"params": block_params}, jnp.sum(into * x, axis=-2), _untapped, None, True, rngs=rngs
     )
     return x + back * change[..., None, :], None
 

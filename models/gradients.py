@@ -29,9 +29,7 @@ def in_parts(loss: Callable, parts: int) -> Callable:
     scanned = (jax.tree.map(cut, batch), jax.random.split(key, parts))
     one = lambda part: whole(params, part[0], part[1], step)
     first = jax.tree.map(lambda x: x[0], scanned)
-    zeros = jax.tree.map(
-      lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(one, first)
-    )
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(one, first))
     add = lambda total, part: (jax.tree.map(jnp.add, total, one(part)), None)
     total, _ = jax.lax.scan(add, zeros, scanned)
     return jax.tree.map(lambda x: x / parts, total)

@@ -6,8 +6,8 @@ the network reads rows (s_n, guides of s_{n+1}) and gives a Gaussian mixture of
 s_{n+1} at every position, centred on the guesses as it weighs them.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import mixture as mixture_lib
 from primelens.models import skip as skip_lib
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import spacing, transformer
 from primelens.tasks import checks
 
 INPUTS = ("height",)  # told to the network, but no guess of a spacing
@@ -46,9 +45,7 @@ class Config:
   guides: tuple[str, ...] = ("adaptive",)
   components: int = 4
   head_scale: float = 0.01  # small: the fresh mixture is nearly one Gaussian
-  trunk: transformer.Config = dataclasses.field(
-    default_factory=transformer.Config
-  )
+  trunk: transformer.Config = dataclasses.field(default_factory=transformer.Config)
 
   def __post_init__(self):
     checks.literals(self)
@@ -97,10 +94,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
       "kernel": normal(key_input, trunk.init_std, told, trunk.width),
       "bias": jnp.zeros(trunk.width),
     },
-    "head": {
-      "kernel": head.at[:, :guesses].set(0.0),
-      "bias": jnp.zeros(columns),
-    },
+    "head": {"kernel": head.at[:, :guesses].set(0.0), "bias": jnp.zeros(columns)},
     "guides": {"log_scale": jnp.zeros(max(1, guesses))},
   }
 
@@ -123,9 +117,7 @@ def told(config: Config, params, x_BxTxJ1):
   scale_J = jnp.exp(params["guides"]["log_scale"])[: guess_BxTxJ.shape[-1]]
   seen = skip_lib.inputs(value_BxT, guess_BxTxJ)
   error_BxTxJ = seen[..., 1:] / scale_J[None, None]
-  return jnp.concatenate(
-    [seen[..., :1], error_BxTxJ, guess_BxTxJ, other_BxTxE], axis=-1
-  )
+  return jnp.concatenate([seen[..., :1], error_BxTxJ, guess_BxTxJ, other_BxTxE], axis=-1)
 
 
 def apply(config: Config, params, x_BxTxJ1, **options):
@@ -144,9 +136,7 @@ def apply(config: Config, params, x_BxTxJ1, **options):
     **options,
   )
   raw = jnp.matmul(
-    state_BxTxD.astype(jnp.float32),
-    params["head"]["kernel"],
-    precision=jax.lax.Precision.HIGHEST,
+    state_BxTxD.astype(jnp.float32), params["head"]["kernel"], precision=jax.lax.Precision.HIGHEST
   )
   raw = raw + params["head"]["bias"][None, None]
   _, guess_BxTxJ, _ = _columns(config, x_BxTxJ1)
@@ -163,9 +153,7 @@ def bind(config: Config) -> Callable:
   A stable identity keeps jit caches warm across calls of `bind`.
   """
   fixed = dataclasses.replace(config, trunk=dataclasses.replace(config.trunk))
-  bound = lambda params, x_BxTxJ1, **options: apply(
-    fixed, params, x_BxTxJ1, **options
-  )
+  bound = lambda params, x_BxTxJ1, **options: apply(fixed, params, x_BxTxJ1, **options)
   return _BOUND.setdefault(repr(config), bound)
 
 

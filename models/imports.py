@@ -5,9 +5,9 @@ The names are those of the source's state dict: `tok`, `pos`, `enc.layers.i`
 """
 
 import os
-from typing import Any
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 from primelens.models import encoder
@@ -32,9 +32,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
       raise ValueError(f"{path} is not a readable NPZ: {error}") from error
 
 
-def text_encoder(
-  state: dict[str, np.ndarray], heads: int
-) -> tuple[encoder.Config, dict[str, Any]]:
+def text_encoder(state: dict[str, np.ndarray], heads: int) -> tuple[encoder.Config, dict[str, Any]]:
   """Returns the config and params of a published text encoder.
 
   The number of heads is not in a state dict. Raises `ValueError` naming an
@@ -62,9 +60,7 @@ def _config(state, heads: int) -> encoder.Config:
   first = _LAYER.format(0) + "linear1.weight"
   if first not in state:
     raise ValueError(f"The checkpoint has no {first!r}.")
-  numbers = {
-    name.split(".")[2] for name in state if name.startswith("enc.layers.")
-  }
+  numbers = {name.split(".")[2] for name in state if name.startswith("enc.layers.")}
   vocabulary, width = state["tok.weight"].shape
   return encoder.Config(
     vocabulary=vocabulary,
@@ -92,19 +88,13 @@ def _shapes(config: encoder.Config) -> dict[str, tuple[int, ...]]:
     "linear1.bias": (hidden,),
     "linear2.weight": (width, hidden),
     "linear2.bias": (width,),
-    **{
-      f"{norm}.{part}": (width,)
-      for norm in _NORMS.values()
-      for part in ("weight", "bias")
-    },
+    **{f"{norm}.{part}": (width,) for norm in _NORMS.values() for part in ("weight", "bias")},
   }
   return {
     "tok.weight": (config.vocabulary, width),
     "pos.weight": (trunk.max_positions, width),
     **{
-      _LAYER.format(i) + name: shape
-      for i in range(trunk.layers)
-      for name, shape in layer.items()
+      _LAYER.format(i) + name: shape for i in range(trunk.layers) for name, shape in layer.items()
     },
     "ln.weight": (width,),
     "ln.bias": (width,),
@@ -122,9 +112,7 @@ def _compare(wanted, state) -> None:
       raise ValueError(f"The checkpoint has no {name!r}.")
     shape = np.shape(state[name])
     if shape != wanted[name]:
-      raise ValueError(
-        f"{name!r} of the checkpoint has the shape {shape}, not {wanted[name]}."
-      )
+      raise ValueError(f"{name!r} of the checkpoint has the shape {shape}, not {wanted[name]}.")
     if not np.isfinite(state[name]).all():
       raise ValueError(f"{name!r} of the checkpoint is not finite.")
 
@@ -146,13 +134,8 @@ def _layer(state, number: int, trunk) -> dict:
   kernels = np.split(state[f"{attention}in_proj_weight"], 3)
   biases = np.split(state[f"{attention}in_proj_bias"], 3)
   found: dict[str, dict] = {
-    role: {
-      "kernel": kernel.T.reshape(width, heads, each),
-      "bias": bias.reshape(heads, each),
-    }
-    for role, kernel, bias in zip(
-      ("query", "key", "value"), kernels, biases, strict=True
-    )
+    role: {"kernel": kernel.T.reshape(width, heads, each), "bias": bias.reshape(heads, each)}
+    for role, kernel, bias in zip(("query", "key", "value"), kernels, biases, strict=True)
   }
   out = _linear(state, f"{attention}out_proj")
   found["out"] = out | {"kernel": out["kernel"].reshape(heads, each, width)}

@@ -9,23 +9,19 @@ Params: the trunk's, `embedding/embedding: ExD` or, for a context,
 primes spec, sections 2 and 7.2.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention
-from primelens.models import blocks
+from primelens.models import attention, blocks, transformer
 from primelens.models import flows as flows_lib
-from primelens.models import transformer
 from primelens.tasks import checks
 
 SPLIT = 1024  # an index is SPLIT times one part plus another, each exact
-Embedding = Literal[
-  "learned", "sinusoidal", "sinusoidal_float32_as_published", "context"
-]
+Embedding = Literal["learned", "sinusoidal", "sinusoidal_float32_as_published", "context"]
 
 
 def one_token_trunk(**changes) -> transformer.Config:
@@ -109,16 +105,12 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
     table = config.embedding_std * jax.random.normal(key_embed, shape)
     params["embedding"] = {"embedding": table}
   elif config.embedding == "context":
-    params["embedding"] = flows_lib.dense(
-      key_embed, config.features, config.width
-    )
+    params["embedding"] = flows_lib.dense(key_embed, config.features, config.width)
   sizes = (config.trunk.width, *config.head, 1)
   keys = jax.random.split(key_head, len(sizes) - 1)
   params["head"] = {
     str(layer): flows_lib.dense(key, inputs, outputs)
-    for layer, (key, inputs, outputs) in enumerate(
-      zip(keys, sizes, sizes[1:], strict=False)
-    )
+    for layer, (key, inputs, outputs) in enumerate(zip(keys, sizes, sizes[1:], strict=False))
   }
   return params
 
@@ -137,13 +129,9 @@ def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
   else:
     angle = np.arange(SPLIT)[:, None] * attention.rates(width)[None]
     fine, coarse = (
-      jnp.asarray(np.stack([np.sin(x), np.cos(x)]), jnp.float32)
-      for x in (angle, SPLIT * angle)
+      jnp.asarray(np.stack([np.sin(x), np.cos(x)]), jnp.float32) for x in (angle, SPLIT * angle)
     )
-    (sin_a, cos_a), (sin_b, cos_b) = (
-      coarse[:, index_B // SPLIT],
-      fine[:, index_B % SPLIT],
-    )
+    (sin_a, cos_a), (sin_b, cos_b) = (coarse[:, index_B // SPLIT], fine[:, index_B % SPLIT])
     sin = sin_a * cos_b + cos_a * sin_b
     cos = cos_a * cos_b - sin_a * sin_b
   return jnp.stack([sin, cos], axis=-1).reshape(len(index_B), width)
@@ -173,9 +161,7 @@ def head(config: Config, params, state_BxD, dropout_key=None) -> jax.Array:
   return x[:, 0]
 
 
-def apply(
-  config: Config, params, inputs, *, edits=None, sites=(), dropout_key=None
-):
+def apply(config: Config, params, inputs, *, edits=None, sites=(), dropout_key=None):
   """Returns the answers B in z-scores, and the activations at `sites`.
 
   Raises `ValueError` for sites or edits of a model with flows.
@@ -193,12 +179,7 @@ def apply(
     )
   else:
     state_BxTxD, record = transformer.apply(
-      config.trunk,
-      params,
-      x_BxTxD,
-      edits=edits,
-      sites=sites,
-      dropout_key=key_trunk,
+      config.trunk, params, x_BxTxD, edits=edits, sites=sites, dropout_key=key_trunk
     )
   return head(config, params, state_BxTxD[:, -1], key_head), record
 

@@ -1,17 +1,16 @@
 """The host side of a fit: dispatch, evaluate, log, save, resume."""
 
-from collections.abc import Callable
 import json
 import os
-from pathlib import Path
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 from primelens.models import checkpoints as checkpoints_lib
 from primelens.models import fit
 from primelens.models import optimizer as optimizer_lib
@@ -103,21 +102,15 @@ class Fit:
     self.program = program._replace(draw=draw, parts=config.accumulation)
     self.optimizer = optimizer_lib.build(config.optimizer, config.steps)
     self.keys_S = fit.shard(fit.seed_keys(config), self.mesh, "seed")
-    self.checkpoints = checkpoints_lib.Checkpoints(
-      self.directory / "checkpoints"
-    )
+    self.checkpoints = checkpoints_lib.Checkpoints(self.directory / "checkpoints")
 
   def start(self, data) -> tuple[int, fit.FitState]:
     """Returns the step and state to go on from: restored, or fresh."""
-    shapes = abstract(
-      self.program, self.config, self.optimizer, data, self.mesh
-    )
+    shapes = abstract(self.program, self.config, self.optimizer, data, self.mesh)
     restored = self.checkpoints.restore(shapes, discard=True)
     if restored is not None:
       return restored
-    build = jax.jit(
-      lambda data, keys: fit.init(self.program, self.optimizer, data, keys)
-    )
+    build = jax.jit(lambda data, keys: fit.init(self.program, self.optimizer, data, keys))
     return 0, fit.shard(build(data, self.keys_S), self.mesh, "seed")
 
   def run(self, data, select, *, progress: Callable, stopped: Callable):
@@ -136,9 +129,7 @@ class Fit:
     began, first = time.monotonic(), step
     while reason is None:
       stop = fit.next_stop(self.config, step)
-      state_S, means = advance(
-        state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop)
-      )
+      state_S, means = advance(state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop))
       step, row = stop, {_split_name(k): v for k, v in means.items()}
       if fit.due(step, self.config.evaluate_every, self.config.steps):
         state_S, score_S = evaluate(state_S, select, self.keys_S, step)

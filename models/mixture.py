@@ -68,11 +68,7 @@ def _floored(log_weight, scale, weight_floor, floor):
 
 
 def log_density(
-  mixture: Mixture,
-  y,
-  *,
-  weight_floor: float = 0.0,
-  floor: Literal["add", "clamp"] = "add",
+  mixture: Mixture, y, *, weight_floor: float = 0.0, floor: Literal["add", "clamp"] = "add"
 ):
   """Returns log p(y) in nats, one number per mixture.
 
@@ -126,9 +122,7 @@ def crps(mixture: Mixture, y):
   weight = jnp.exp(mixture.log_weight)
   first = weight * _absolute(y[..., None] - mixture.mean, mixture.scale)
   pair = lambda f, x: f(x[..., :, None], x[..., None, :])
-  spread = _absolute(
-    pair(jnp.subtract, mixture.mean), pair(jnp.hypot, mixture.scale)
-  )
+  spread = _absolute(pair(jnp.subtract, mixture.mean), pair(jnp.hypot, mixture.scale))
   second = pair(jnp.multiply, weight) * spread
   return jnp.sum(first, axis=-1) - 0.5 * jnp.sum(second, axis=(-2, -1))
 
@@ -148,9 +142,7 @@ def sample(key, mixture: Mixture, count: int):
   """Returns `count` independent draws per mixture, leading axis the draws."""
   key_component, key_normal = jax.random.split(key)
   shape = (count, *mixture.mean.shape[:-1])
-  component = jax.random.categorical(
-    key_component, mixture.log_weight, shape=shape
-  )
+  component = jax.random.categorical(key_component, mixture.log_weight, shape=shape)
   pick = lambda leaf: jnp.take_along_axis(
     jnp.broadcast_to(leaf, (count, *leaf.shape)), component[..., None], axis=-1
   )[..., 0]
@@ -160,6 +152,4 @@ def sample(key, mixture: Mixture, count: int):
 
 def recalibrate(mixture: Mixture, log_scale, shift) -> Mixture:
   """Returns the mixture with scales times exp(log_scale), means + shift."""
-  return mixture._replace(
-    mean=mixture.mean + shift, scale=mixture.scale * jnp.exp(log_scale)
-  )
+  return mixture._replace(mean=mixture.mean + shift, scale=mixture.scale * jnp.exp(log_scale))

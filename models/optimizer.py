@@ -1,8 +1,8 @@
 """AdamW with the studies' schedules, clipping and a slower parameter group."""
 
-from collections.abc import Callable
 import dataclasses
 import re
+from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -48,9 +48,7 @@ class Config:
       raise ValueError("optimizer.events must be pairs of an epoch and a rate.")
 
 
-def schedule(
-  config: Config, peak: float, steps: int
-) -> Callable[[jax.Array], jax.Array]:
+def schedule(config: Config, peak: float, steps: int) -> Callable[[jax.Array], jax.Array]:
   """Returns rate(step): linear warm-up to `peak`, cosine to `end_rate`.
 
   rate = end + (peak - end)(1 + cos(pi (step - warmup)/(steps - warmup)))/2,
@@ -64,9 +62,7 @@ def schedule(
     step = jnp.asarray(step, jnp.float32)
     span = max(steps - config.warmup, 1)
     done = jnp.clip((step - config.warmup) / span, 0.0, 1.0)
-    cosine = config.end_rate + (peak - config.end_rate) * 0.5 * (
-      1 + jnp.cos(jnp.pi * done)
-    )
+    cosine = config.end_rate + (peak - config.end_rate) * 0.5 * (1 + jnp.cos(jnp.pi * done))
     hot = cosine if config.schedule == "cosine" else peak
     warm = peak * (step + 1) / max(config.warmup, 1)
     floored = jnp.maximum(hot, config.floor_rate)
@@ -122,10 +118,7 @@ def build(config: Config, steps: int) -> optax.GradientTransformationExtraArgs:
     eps=config.eps,
     weight_decay=config.weight_decay,
   )
-  groups = {
-    "base": adamw(config.rate),
-    "slow": adamw(config.rate * config.slow_factor),
-  }
+  groups = {"base": adamw(config.rate), "slow": adamw(config.rate * config.slow_factor)}
   update = optax.partition(groups, _labels(config.slow_pattern))
   if not config.slow_pattern:
     update = groups["base"]

@@ -45,9 +45,7 @@ def supports(trunk: transformer.Config) -> bool:
 
 def one_hot(pair_Nx2, digits: int) -> jax.Array:
   """Returns the keys of every pair, NxE: ones at a, P + b and 2P."""
-  a_NxP, b_NxP = (
-    jax.nn.one_hot(pair_Nx2[:, i], digits, dtype=jnp.float32) for i in (0, 1)
-  )
+  a_NxP, b_NxP = (jax.nn.one_hot(pair_Nx2[:, i], digits, dtype=jnp.float32) for i in (0, 1))
   equal_Nx1 = jnp.ones((len(pair_Nx2), 1), jnp.float32)
   return jnp.concatenate([a_NxP, b_NxP, equal_Nx1], axis=1)
 
@@ -68,9 +66,7 @@ def keys(params) -> Keys:
   Scores are counted from the head's largest, so that none overflows.
   """
   attention = _layer(params)["attention"]
-  query, key, value = (
-    attention[name]["kernel"] for name in ("query", "key", "value")
-  )
+  query, key, value = (attention[name]["kernel"] for name in ("query", "key", "value"))
   _, heads, head_width = key.shape
   token_VxD = params["embedding"]["embedding"]
   place_TxD = params["positions"]["embedding"]
@@ -96,15 +92,11 @@ def residual(params, hot_NxE) -> jax.Array:
   table = keys(params)
   _, heads, width = table.value_ExHxDh.shape
   weighted_ExHxDh = table.weight_ExH[..., None] * table.value_ExHxDh
-  both_ExG = jnp.concatenate(
-    [_matrix(weighted_ExHxDh), table.weight_ExH], axis=1
-  )
+  both_ExG = jnp.concatenate([_matrix(weighted_ExHxDh), table.weight_ExH], axis=1)
   both_NxG = jnp.matmul(hot_NxE, both_ExG, precision=_EXACT)
   sum_NxHDh, mass_NxH = jnp.split(both_NxG, [heads * width], axis=1)
   head_NxHxDh = sum_NxHDh.reshape(-1, heads, width) / mass_NxH[..., None]
-  out_HDhxD = _layer(params)["attention"]["out"]["kernel"].reshape(
-    heads * width, -1
-  )
+  out_HDhxD = _layer(params)["attention"]["out"]["kernel"].reshape(heads * width, -1)
   mixed_NxD = jnp.matmul(_matrix(head_NxHxDh), out_HDhxD, precision=_EXACT)
   return table.query_D[None] + mixed_NxD
 
@@ -116,18 +108,14 @@ def _readouts(params) -> tuple[jax.Array, jax.Array]:
   """
   mlp, kernel_DxV = _layer(params)["mlp"], params["unembed"]["kernel"]
   both = jnp.concatenate([mlp["up"]["kernel"], kernel_DxV], axis=1)
-  logit_VxF = jnp.einsum(
-    "fd,dc->cf", mlp["down"]["kernel"], kernel_DxV, precision=_EXACT
-  )
+  logit_VxF = jnp.einsum("fd,dc->cf", mlp["down"]["kernel"], kernel_DxV, precision=_EXACT)
   return both, logit_VxF
 
 
 def _logits(pre_NxG, logit_VxF) -> jax.Array:
   """Returns skip + relu(z) W_L^T, from z and skip side by side."""
   z_NxF, skip_NxV = jnp.split(pre_NxG, [logit_VxF.shape[1]], axis=1)
-  direct = jnp.einsum(
-    "nf,cf->nc", jax.nn.relu(z_NxF), logit_VxF, precision=_EXACT
-  )
+  direct = jnp.einsum("nf,cf->nc", jax.nn.relu(z_NxF), logit_VxF, precision=_EXACT)
   return skip_NxV + direct
 
 
@@ -163,9 +151,7 @@ def _grid(params, both_DxG) -> jax.Array:
   for head in range(e_ExH.shape[1]):  # one fused pass over the pairs
     key_ExG = key_ExHxG[:, head]
     b_PxG = key_ExG[b] + key_ExG[equal][None]
-    total_PxPxG = total_PxPxG + share_PxPxH[:, :, head, None] * (
-      key_ExG[a][:, None] + b_PxG[None]
-    )
+    total_PxPxG = total_PxPxG + share_PxPxH[:, :, head, None] * (key_ExG[a][:, None] + b_PxG[None])
   return total_PxPxG
 
 

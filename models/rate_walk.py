@@ -53,9 +53,7 @@ def cooldown(state: State) -> jax.Array:
   last = state.loss_Q[-WINDOW:]
   spread = jnp.std(last) / jnp.mean(last)
   target = jnp.where(
-    spread < 0.03,
-    100,
-    jnp.where(spread < 0.08, 50, jnp.where(spread < 0.15, 30, 20)),
+    spread < 0.03, 100, jnp.where(spread < 0.08, 50, jnp.where(spread < 0.15, 30, 20))
   )
   mixed = (3 * target + 7 * state.cooldown) // 10
   return jnp.where(state.epochs < WINDOW, 30, mixed).astype(jnp.int32)
@@ -95,14 +93,11 @@ def epoch(state: State, loss, key: jax.Array) -> State:
   rate = jnp.clip(state.rate * factor, LEAST, MOST)
   rate = jnp.clip(rate, 0.7 * state.rate, 1.3 * state.rate)
   return state._replace(
-    rate=jnp.where(fires, rate, state.rate),
-    fired=jnp.where(fires, number, state.fired),
+    rate=jnp.where(fires, rate, state.rate), fired=jnp.where(fires, number, state.fired)
   )
 
 
-def scale_by_walk(
-  rate: float, cycle: int
-) -> optax.GradientTransformationExtraArgs:
+def scale_by_walk(rate: float, cycle: int) -> optax.GradientTransformationExtraArgs:
   """Returns updates times the walking rate over `rate`; epochs of `cycle`
   steps.
 

@@ -18,9 +18,7 @@ def matrix(kernel_QxQ, window: int):
   order = kernel_QxQ.shape[0]
   t_T = jnp.arange(window)
   lag_TxT = t_T[:, None] - t_T[None, :]
-  row_TxT = jnp.broadcast_to(
-    jnp.minimum(t_T, order - 1)[:, None], lag_TxT.shape
-  )
+  row_TxT = jnp.broadcast_to(jnp.minimum(t_T, order - 1)[:, None], lag_TxT.shape)
   taps_TxT = kernel_QxQ[row_TxT, jnp.clip(lag_TxT, 0, order - 1)]
   inside_TxT = (lag_TxT >= 0) & (lag_TxT <= row_TxT)
   return jnp.where(inside_TxT, taps_TxT, 0.0)
@@ -32,9 +30,7 @@ def predictions(kernel_JxQxQ, x_BxT):
   filters_JxTxT = each(kernel_JxQxQ)
   # Default precision is 10 or 8 bits on GPU and TPU, and the taps cancel.
   highest = jax.lax.Precision.HIGHEST
-  return jnp.einsum(
-    "bu,jtu->btj", x_BxT - 1.0, filters_JxTxT, precision=highest
-  )
+  return jnp.einsum("bu,jtu->btj", x_BxT - 1.0, filters_JxTxT, precision=highest)
 
 
 def inputs(x_BxT, guess_BxTxJ):
@@ -62,7 +58,5 @@ def gated(raw_BxUxE, guess_BxUxJ, scale_BxUx1) -> mixture_lib.Mixture:
   centre_BxUx1 = 1.0 + jnp.sum(gate_BxUxJ * guess_BxUxJ, -1, keepdims=True)
   unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
   return mixture_lib.Mixture(
-    unit.log_weight,
-    centre_BxUx1 + scale_BxUx1 * unit.mean,
-    scale_BxUx1 * unit.scale,
+    unit.log_weight, centre_BxUx1 + scale_BxUx1 * unit.mean, scale_BxUx1 * unit.scale
   )

@@ -105,14 +105,11 @@ def check_bank(config) -> None:
   trunk, masks = config.trunk, blocks.SLOT_MASKS
   if trunk.mask not in masks:
     raise ValueError(
-      f"trunk.mask={trunk.mask!r} is not one of {', '.join(masks)}, which a "
-      "memory bank needs."
+      f"trunk.mask={trunk.mask!r} is not one of {', '.join(masks)}, which a memory bank needs."
     )
   starts = {"mask_slots": trunk.mask_slots}
   if trunk.positions == "rotary":
     starts["rotary_start"] = trunk.rotary_start
   for name, value in starts.items():
     if value != config.slots:
-      raise ValueError(
-        f"trunk.{name}={value} must be slots={config.slots} with a bank."
-      )
+      raise ValueError(f"trunk.{name}={value} must be slots={config.slots} with a bank.")

@@ -7,8 +7,8 @@ says what its slots may read: in `leaky_as_published` the whole window, so
 that only the last position, whose target is not in the window, is free of it.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -63,9 +63,7 @@ class Config:
   drift_horizon: int = 10
   drift_batch: int = 16
   drift_context: int = 10
-  trunk: transformer.Config = dataclasses.field(
-    default_factory=transformer.Config
-  )
+  trunk: transformer.Config = dataclasses.field(default_factory=transformer.Config)
 
   def __post_init__(self):
     checks.literals(self)
@@ -87,9 +85,7 @@ class Config:
     if self.skip_order and (self.mean == "raw" or self.scale_max):
       raise ValueError("skip_order needs mean='positive' and scale_max=0.")
     if self.skip_order > self.window:
-      raise ValueError(
-        f"skip_order={self.skip_order} exceeds window={self.window}."
-      )
+      raise ValueError(f"skip_order={self.skip_order} exceeds window={self.window}.")
 
   @property
   def extra_rows(self) -> int:
@@ -98,9 +94,7 @@ class Config:
 
   @property
   def has_slot_ids(self) -> bool:
-    return self.memory == "postfix" or (
-      self.memory == "prefix" and self.slot_ids != "off"
-    )
+    return self.memory == "postfix" or (self.memory == "prefix" and self.slot_ids != "off")
 
 
 def _affine(key, std, rows, columns):
@@ -130,9 +124,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   params = transformer.init(trunk, keys["trunk"])
   params["input"] = _affine(keys["input"], trunk.init_std, 1 + filters, width)
   head_std = config.head_scale or trunk.init_std
-  params["head"] = _affine(
-    keys["head"], head_std, width, 3 * config.components + filters
-  )
+  params["head"] = _affine(keys["head"], head_std, width, 3 * config.components + filters)
   kernel_Dx3K = params["head"]["kernel"]  # gates start closed
   params["head"]["kernel"] = kernel_Dx3K.at[:, :filters].set(0.0)
   if config.memory != "none":
@@ -141,10 +133,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
     params["auxiliary"] = _auxiliary(config, keys["auxiliary"])
   if config.skip_order:
     q = config.skip_order
-    params["skip"] = {
-      "kernel": jnp.zeros((filters, q, q)),
-      "log_scale": jnp.zeros(q),
-    }
+    params["skip"] = {"kernel": jnp.zeros((filters, q, q)), "log_scale": jnp.zeros(q)}
   return params
 
 
@@ -158,9 +147,7 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   alone at raw = 0.
   """
   raw = jnp.matmul(
-    state_BxUxD.astype(jnp.float32),
-    params["head"]["kernel"],
-    precision=jax.lax.Precision.HIGHEST,
+    state_BxUxD.astype(jnp.float32), params["head"]["kernel"], precision=jax.lax.Precision.HIGHEST
   )
   raw = raw + params["head"]["bias"][None, None]
   if guess_BxTxJ is None:
@@ -180,9 +167,7 @@ def _embed(config: Config, params, input_BxTxJ, options):
   x_BxTxD = x_BxTxD + params["input"]["bias"][None, None]
   if config.memory == "none":
     return x_BxTxD
-  slots_BxMxD = slots_lib.tokens(
-    config, params["memory"], len(x_BxTxD), **options
-  )
+  slots_BxMxD = slots_lib.tokens(config, params["memory"], len(x_BxTxD), **options)
   return slots_lib.joined(config, x_BxTxD, slots_BxMxD)
 
 
@@ -232,9 +217,7 @@ def bind(config: Config) -> Callable:
   A stable identity keeps jit caches warm across calls of `bind`.
   """
   fixed = dataclasses.replace(config, trunk=dataclasses.replace(config.trunk))
-  bound = lambda params, x_BxT, **options: apply(
-    fixed, params, x_BxT, **options
-  )
+  bound = lambda params, x_BxT, **options: apply(fixed, params, x_BxT, **options)
   return _BOUND.setdefault(repr(config), bound)
 
 

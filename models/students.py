@@ -54,10 +54,7 @@ def toeplitz_init(key, *, taps: int, components: int) -> dict:
   """Returns fresh parameters: no taps, and the components spread a little."""
   bias = _head_bias(components)
   spread = 0.02 * jax.random.normal(key, bias.shape)
-  return {
-    "filter": {"kernel": jnp.zeros(taps)},
-    "head": {"bias": bias + spread},
-  }
+  return {"filter": {"kernel": jnp.zeros(taps)}, "head": {"bias": bias + spread}}
 
 
 def toeplitz(params: Any, x_BxT, **_):

@@ -4,8 +4,8 @@ Read at the last position. Params are the trunk's, `embedding/embedding: VxD`
 and `unembed/kernel: DxV` with V classes.
 """
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -66,9 +66,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   key_trunk, key_embed, key_unembed = jax.random.split(key, 3)
   normal = lambda key, *shape: trunk.init_std * jax.random.normal(key, shape)
   return transformer.init(trunk, key_trunk) | {
-    "embedding": {
-      "embedding": normal(key_embed, config.vocabulary, trunk.width)
-    },
+    "embedding": {"embedding": normal(key_embed, config.vocabulary, trunk.width)},
     "unembed": {"kernel": normal(key_unembed, trunk.width, config.classes)},
   }
 
@@ -86,24 +84,11 @@ def shaken(params, key: jax.Array, jitter: float):
   )
 
 
-def apply(
-  config: Config,
-  params,
-  token_BxT,
-  *,
-  edits=None,
-  sites=(),
-  dropout_key=None,
-):
+def apply(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_key=None):
   """Returns the logits BxV at the last position, and the activations."""
   x_BxTxD = params["embedding"]["embedding"][token_BxT]
   state_BxTxD, record = transformer.apply(
-    config.trunk,
-    params,
-    x_BxTxD,
-    edits=edits,
-    sites=sites,
-    dropout_key=dropout_key,
+    config.trunk, params, x_BxTxD, edits=edits, sites=sites, dropout_key=dropout_key
   )
   return unembed(params, state_BxTxD[:, -1]), record
 
@@ -111,9 +96,7 @@ def apply(
 def unembed(params, state_BxD) -> jax.Array:
   """Returns the logits BxV that final states give."""
   return jnp.matmul(
-    state_BxD.astype(jnp.float32),
-    params["unembed"]["kernel"],
-    precision=jax.lax.Precision.HIGHEST,
+    state_BxD.astype(jnp.float32), params["unembed"]["kernel"], precision=jax.lax.Precision.HIGHEST
   )
 
 

@@ -49,10 +49,7 @@ def weights(
   scaled = [part * np.float32(0.8 / np.sqrt(width)) for part in drawn]
   embedding_VxD, positions_TxD, *inner, unembed_DxV = scaled
   found = dict(zip(block, inner, strict=True))
-  stacked = {
-    name: np.stack([found[layer, name] for layer in range(layers)])
-    for name in shapes
-  }
+  stacked = {name: np.stack([found[layer, name] for layer in range(layers)]) for name in shapes}
   return {
     "embedding": {"embedding": embedding_VxD},
     "positions": {"embedding": positions_TxD},

@@ -14,8 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention
-from primelens.models import blocks
+from primelens.models import attention, blocks
 
 Config = blocks.Config
 # Where the heads are: the output kernels `LxHxDhxD` and their head axis
@@ -63,9 +62,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
     keys_L = jnp.broadcast_to(keys_L[:1], keys_L.shape)
   x_BxTxD = jnp.zeros((1, 2, config.width))
   tap, _ = _tap({}, (), None)
-  block_init = lambda key: blocks.Block(config).init(key, x_BxTxD, tap)[
-    "params"
-  ]
+  block_init = lambda key: blocks.Block(config).init(key, x_BxTxD, tap)["params"]
   params = {"blocks": jax.vmap(block_init)(keys_L)}
   if config.positions == "learned":
     shape = (config.max_positions, config.width)
@@ -88,9 +85,7 @@ def _add_positions(config: Config, params, x_BxTxD):
   else:
     return x_BxTxD
   if length > table_TxD.shape[0]:
-    raise ValueError(
-      f"{length} positions do not fit max_positions={table_TxD.shape[0]}."
-    )
+    raise ValueError(f"{length} positions do not fit max_positions={table_TxD.shape[0]}.")
   return x_BxTxD + jnp.asarray(table_TxD[:length], x_BxTxD.dtype)[None]
 
 
@@ -123,9 +118,7 @@ def drop(rate: float, key, x):
 def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
   """Runs the blocks by scan; returns the last state and layered records."""
   train = dropout_key is not None
-  explicit = bool(_NEEDS_PATTERN & (set(edits) | set(sites))) or (
-    train and config.dropout > 0
-  )
+  explicit = bool(_NEEDS_PATTERN & (set(edits) | set(sites))) or (train and config.dropout > 0)
   block = blocks.Block(config, train)
 
   def body(x, scanned):
@@ -142,14 +135,7 @@ def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
 
 
 def apply(
-  config: Config,
-  params,
-  x_BxTxD,
-  *,
-  edits=None,
-  sites=(),
-  dropout_key=None,
-  keep_BxT=None,
+  config: Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
 ):
   """Returns the final states BxTxD and the activations at `sites`.
 
@@ -168,20 +154,12 @@ def apply(
     x = drop(config.embed_dropout, key, x)
   mask = _mask(config, x.shape[1], keep_BxT)
   x, layered = _stack(
-    config,
-    params,
-    x,
-    edits=edits,
-    sites=sites,
-    mask=mask,
-    dropout_key=dropout_key,
+    config, params, x, edits=edits, sites=sites, mask=mask, dropout_key=dropout_key
   )
   if config.zero_padding and keep_BxT is not None:
     x = x * keep_BxT[..., None].astype(x.dtype)
   if config.final_norm:
-    x = blocks.norm(config, "final_norm").apply(
-      {"params": params["final_norm"]}, x
-    )
+    x = blocks.norm(config, "final_norm").apply({"params": params["final_norm"]}, x)
   x = tap("final", x)
   return x, record | layered
 

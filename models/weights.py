@@ -4,15 +4,15 @@ A file, a folder, an index of shards, or a Hugging Face id. Only headers are
 held in memory; `weights_matrices` reads one tensor at a time.
 """
 
-from collections.abc import Callable, Iterator
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import safetensors
 from primelens.models import weights_hub
 from primelens.models import weights_names as names
-import safetensors
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 INDEX = ".safetensors.index.json"
@@ -89,8 +89,7 @@ def _natural(path: Path) -> list:
 
 def _pickle(path: Path) -> str:
   return (
-    f"{path} is a pickle, which may run any code when it is opened: only"
-    " .safetensors are read."
+    f"{path} is a pickle, which may run any code when it is opened: only .safetensors are read."
   )
 
 
@@ -151,17 +150,13 @@ def _check_unique(tensors: list[Tensor]) -> None:
   for tensor in tensors:
     other = seen.setdefault(tensor.name, tensor.path)
     if other != tensor.path:
-      raise ValueError(
-        f"{tensor.name!r} is in both {other.name} and {tensor.path.name}."
-      )
+      raise ValueError(f"{tensor.name!r} is in both {other.name} and {tensor.path.name}.")
 
 
 def _check_placed(found: dict[str, Path], placed: dict[str, Path]) -> None:
   for name, path in placed.items():
     if found.get(name) != path:
-      raise ValueError(
-        f"The index places {name!r} in {path.name}, which does not have it."
-      )
+      raise ValueError(f"The index places {name!r} in {path.name}, which does not have it.")
 
 
 def _heads(file: Path) -> int | None:

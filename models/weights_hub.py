@@ -1,8 +1,8 @@
 """Weights by their Hugging Face id: over the network, else from the cache."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
-import re
 
 _ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
 # A repository has other copies (pickles, ONNX, subfolders); none is fetched.
@@ -54,8 +54,7 @@ def fetch(name: str, say: Callable[[str], None]) -> Path:
   except Exception as error:
     said = str(reason).splitlines()[0]
     raise ValueError(
-      f"{name!r} is no file here, cannot be fetched ({said}) and is not in the"
-      " local cache."
+      f"{name!r} is no file here, cannot be fetched ({said}) and is not in the local cache."
     ) from error
   say(f"{name}: from the local cache")
   return folder

@@ -97,8 +97,7 @@ def _parts(tensor: weights.Tensor, heads: int | None) -> tuple[list[Part], str]:
   if problem:
     return [whole], f"{its.ending} is not split: {problem}"
   parts = [
-    Part(f"{tensor.name}[{role}]", role, layer, tensor, its, heads)
-    for role in names.FUSED_ROLES
+    Part(f"{tensor.name}[{role}]", role, layer, tensor, its, heads) for role in names.FUSED_ROLES
   ]
   return parts, its.rule
 
@@ -116,9 +115,7 @@ def read(part: Part) -> np.ndarray:
     matrix = np.array(names.split(matrix, part.fused, number, part.heads))
   # NaN goes through both; no array of the matrix's size is made.
   if not (math.isfinite(matrix.min()) and math.isfinite(matrix.max())):
-    raise ValueError(
-      f"{part.name} in {part.tensor.path.name} has entries that are not finite."
-    )
+    raise ValueError(f"{part.name} in {part.tensor.path.name} has entries that are not finite.")
   return matrix
 
 
@@ -138,9 +135,7 @@ def _load(tensor: weights.Tensor, rows: int) -> np.ndarray:
   return matrix.reshape(rows, columns)
 
 
-def corner_as_published(
-  source: weights.Source,
-) -> tuple[str, np.ndarray] | None:
+def corner_as_published(source: weights.Source) -> tuple[str, np.ndarray] | None:
   """Returns the name and the 256 x 256 corner that the source measures.
 
   The first of its patterns that any name contains decides; of these tensors

@@ -6,30 +6,54 @@ from typing import NamedTuple
 # How a name ends, without ".weight"; the first that fits decides.
 ROLES = (
   # Llama, Mistral, Qwen, OLMo, Gemma, OPT, BART
-  *(("q_proj", "query"), ("k_proj", "key"), ("v_proj", "value")),
-  *(("o_proj", "out"), ("out_proj", "out"), ("gate_proj", "gate")),
-  *(("up_proj", "up"), ("down_proj", "down"), ("fc1", "up"), ("fc2", "down")),
-  *(("embed_tokens", "embedding"), ("embed_positions", "embedding")),
+  ("q_proj", "query"),
+  ("k_proj", "key"),
+  ("v_proj", "value"),
+  ("o_proj", "out"),
+  ("out_proj", "out"),
+  ("gate_proj", "gate"),
+  ("up_proj", "up"),
+  ("down_proj", "down"),
+  ("fc1", "up"),
+  ("fc2", "down"),
+  ("embed_tokens", "embedding"),
+  ("embed_positions", "embedding"),
   ("lm_head", "readout"),
   # GPT-2
-  *(("attn.c_proj", "out"), ("mlp.c_fc", "up"), ("mlp.c_proj", "down")),
-  *(("wte", "embedding"), ("wpe", "embedding")),
+  ("attn.c_proj", "out"),
+  ("mlp.c_fc", "up"),
+  ("mlp.c_proj", "down"),
+  ("wte", "embedding"),
+  ("wpe", "embedding"),
   # GPT-NeoX (Pythia) and BLOOM
-  *(("dense_h_to_4h", "up"), ("dense_4h_to_h", "down")),
-  *(("attention.dense", "out"), ("embed_in", "embedding")),
-  *(("embed_out", "readout"), ("word_embeddings", "embedding")),
+  ("dense_h_to_4h", "up"),
+  ("dense_4h_to_h", "down"),
+  ("attention.dense", "out"),
+  ("embed_in", "embedding"),
+  ("embed_out", "readout"),
+  ("word_embeddings", "embedding"),
   # BERT
-  *(("query", "query"), ("key", "key"), ("value", "value")),
-  *(("attention.output.dense", "out"), ("intermediate.dense", "up")),
-  *(("output.dense", "down"), ("position_embeddings", "embedding")),
+  ("query", "query"),
+  ("key", "key"),
+  ("value", "value"),
+  ("attention.output.dense", "out"),
+  ("intermediate.dense", "up"),
+  ("output.dense", "down"),
+  ("position_embeddings", "embedding"),
   ("token_type_embeddings", "embedding"),
   # T5
-  *(("Attention.q", "query"), ("Attention.k", "key")),
-  *(("Attention.v", "value"), ("Attention.o", "out"), ("Dense.wi", "up")),
-  *(("Dense.wi_0", "gate"), ("Dense.wi_1", "up"), ("Dense.wo", "down")),
+  ("Attention.q", "query"),
+  ("Attention.k", "key"),
+  ("Attention.v", "value"),
+  ("Attention.o", "out"),
+  ("Dense.wi", "up"),
+  ("Dense.wi_0", "gate"),
+  ("Dense.wi_1", "up"),
+  ("Dense.wo", "down"),
   ("shared", "embedding"),
   # PyTorch's encoder layer
-  *(("linear1", "up"), ("linear2", "down")),
+  ("linear1", "up"),
+  ("linear2", "down"),
 )
 FUSED_ROLES = ("query", "key", "value")
 # Patterns of the source (spec 4.3), in its order.
@@ -50,22 +74,14 @@ class Fused(NamedTuple):
 
 
 FUSED = (
-  Fused(
-    "c_attn",
-    "columns",
-    "c_attn (GPT-2, in x 3 out): the columns are [query | key | value]",
-  ),
+  Fused("c_attn", "columns", "c_attn (GPT-2, in x 3 out): the columns are [query | key | value]"),
   Fused(
     "query_key_value",
     "heads",
     "query_key_value (GPT-NeoX, BLOOM): the rows of each head are its [query,"
     " key, value], each of the head's width",
   ),
-  Fused(
-    "in_proj_weight",
-    "rows",
-    "in_proj_weight (PyTorch): the rows are [query | key | value]",
-  ),
+  Fused("in_proj_weight", "rows", "in_proj_weight (PyTorch): the rows are [query | key | value]"),
 )
 
 

@@ -1,23 +1,17 @@
 """analyze: run directories in; results, figures, ledger and report out."""
 
-from collections.abc import Iterator
 import math
 import os
-from pathlib import Path
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from absl import flags
 from primelens.analyses import results as results_lib
-from primelens.studies import cli
+from primelens.studies import cli, registry, report, runs, study, trial, weights
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import listing as listing_lib
-from primelens.studies import registry
-from primelens.studies import report
-from primelens.studies import runs
-from primelens.studies import study
-from primelens.studies import trial
-from primelens.studies import weights
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.
@@ -40,21 +34,12 @@ COMPARISONS = {
 
 def _flags() -> flags.FlagValues:
   values = flags.FlagValues()
-  flags.DEFINE_list(
-    "workdir", [], "Run directories, comma-separated.", flag_values=values
-  )
-  flags.DEFINE_list(
-    "only", [], "Analyses to run; all by default.", flag_values=values
-  )
+  flags.DEFINE_list("workdir", [], "Run directories, comma-separated.", flag_values=values)
+  flags.DEFINE_list("only", [], "Analyses to run; all by default.", flag_values=values)
   flags.DEFINE_multi_string(
-    "set",
-    [],
-    "Change an analysis setting, as in --set masking.windows=512.",
-    flag_values=values,
+    "set", [], "Change an analysis setting, as in --set masking.windows=512.", flag_values=values
   )
-  flags.DEFINE_string(
-    "weights", "", weights.ABOUT + weights.HOW, flag_values=values
-  )
+  flags.DEFINE_string("weights", "", weights.ABOUT + weights.HOW, flag_values=values)
   flags.DEFINE_bool("list", False, "List the analyses.", flag_values=values)
   return values
 
@@ -65,9 +50,7 @@ def listing() -> str:
   for name, its in registry.STUDIES.items():
     lines.append(f"{name}:")
     rows = {key: analysis.about for key, analysis in its.analyses.items()}
-    lines += [
-      f"  {key:<18}{about}" for key, about in (rows | comparisons(its)).items()
-    ]
+    lines += [f"  {key:<18}{about}" for key, about in (rows | comparisons(its)).items()]
   return "\n".join([*lines, "--weights:", f"  {'spectra':<18}{weights.ABOUT}"])
 
 
@@ -117,10 +100,7 @@ def analyse(run: study.Run, name: str, command: list[str]) -> Path:
     result,
     provenance=provenance(run, command, time.monotonic() - began),
   )
-  plots.save(
-    getattr(plots, name)(result),
-    run.workdir / "figures" / f"{name}.png",
-  )
+  plots.save(getattr(plots, name)(result), run.workdir / "figures" / f"{name}.png")
   return path
 
 
@@ -136,9 +116,7 @@ def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
   for name, analysis in its.analyses.items():
     if not (workdir / "results" / f"{name}.json").exists():
       continue
-    result, origin = results_lib.read(
-      workdir / "results", name, analysis.result
-    )
+    result, origin = results_lib.read(workdir / "results", name, analysis.result)
     stale = (origin.get("checkpoint_step"), origin.get("revision")) != (
       latest,
       recorded["revision"],
@@ -153,9 +131,7 @@ def distinct(workdirs: list[Path]) -> list[Path]:
   names = [workdir.name for workdir in workdirs]
   for name in names:
     if names.count(name) > 1:
-      raise ValueError(
-        f"Two run directories are called {name!r}; rename one to compare them."
-      )
+      raise ValueError(f"Two run directories are called {name!r}; rename one to compare them.")
   return workdirs
 
 
@@ -175,14 +151,11 @@ def parent(workdirs: list[Path]) -> Path:
   return Path(os.path.commonpath([path.resolve() for path in workdirs]))
 
 
-def compare(
-  its: study.Study, workdirs: list[Path], names: list[str], command
-) -> list[Path]:
+def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -> list[Path]:
   """Returns the files of the ledger and the report over several runs."""
   tables = stored(workdirs)
   plain = {
-    run: {name: item.result for name, item in table.items()}
-    for run, table in tables.items()
+    run: {name: item.result for name, item in table.items()} for run, table in tables.items()
   }
   ledger = trial.ledger(its.claims, plain)
   written = []
@@ -234,9 +207,7 @@ def _with_first(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   among them."""
   single = [name for name in names if name in its.analyses]
   there = lambda name: (workdir / "results" / f"{name}.json").exists()
-  lacking = [
-    name for name in its.first if not there(name) and name not in single
-  ]
+  lacking = [name for name in its.first if not there(name) and name not in single]
   return [*lacking, *single] if set(names) & set(COMPARISONS) else single
 
 
@@ -262,9 +233,7 @@ def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
   workdirs = distinct([Path(path) for path in paths])
   its = study_of(workdirs)
   names = chosen(only, its)
-  overrides = lambda settings: experiment_lib.validated(
-    cli.assign(settings, changes)
-  )
+  overrides = lambda settings: experiment_lib.validated(cli.assign(settings, changes))
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
   wanted_of = {}
   for workdir in workdirs:  # all of them are there, before one is read
@@ -281,12 +250,7 @@ def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
 def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> None:
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
-    print(
-      f"[{number}/{len(names)}] {run.name}: {name} ...",
-      end="",
-      file=sys.stderr,
-      flush=True,
-    )
+    print(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", file=sys.stderr, flush=True)
     end = ""
     try:
       analyse(run, name, command)

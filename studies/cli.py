@@ -5,21 +5,21 @@ as one line on stderr that names the valid choices, with exit code 2.
 """
 
 import ast
-from collections.abc import Callable
 import copy
 import dataclasses
 import importlib.util
 import math
 import os
-from pathlib import Path
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from absl import flags
 import jax
 import primelens.configs
 import rich.console
 import rich.progress
+from absl import flags
 
 USER_ERROR = 2
 ALL_FROZEN = 3
@@ -82,9 +82,7 @@ def config_file(name: str) -> tuple[Path, list[str]]:
   shipped = shipped_configs()
   file = Path(path) if Path(path).is_file() else shipped.get(path)
   if file is None:
-    raise ValueError(
-      f"No config {name!r}; a file, or one of {', '.join(shipped)}."
-    )
+    raise ValueError(f"No config {name!r}; a file, or one of {', '.join(shipped)}.")
   return file, [argument] if colon else []
 
 
@@ -148,9 +146,7 @@ def assign(config: Any, assignments: list[str]) -> Any:
 def _field(holder, part: str, name: str):
   names = [field.name for field in dataclasses.fields(holder)]
   if part not in names:
-    raise ValueError(
-      f"No field {part!r} in {name!r}; valid here: {', '.join(names)}."
-    )
+    raise ValueError(f"No field {part!r} in {name!r}; valid here: {', '.join(names)}.")
   return getattr(holder, part)
 
 

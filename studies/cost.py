@@ -41,10 +41,7 @@ def table(experiment) -> str:
     ("memory, all seeds (estimate)", f"{memory / 2**30:.2f} GiB"),
     ("devices", f"{len(jax.devices())} x {jax.devices()[0].device_kind}"),
     ("matrix-product rate (measured)", f"{rate / 1e9:.0f} GFLOP/s"),
-    (
-      f"expected time at {_UTILISATION:.0%} of that rate",
-      duration(seconds),
-    ),
+    (f"expected time at {_UTILISATION:.0%} of that rate", duration(seconds)),
   )
   return "\n".join(f"{name:<34}{value}" for name, value in rows)
 

@@ -8,13 +8,8 @@ import dataclasses
 from typing import Any, Literal
 
 from primelens import tasks
-from primelens.models import binned
-from primelens.models import encoder
+from primelens.models import binned, encoder, guided, indices, spacing, tokens
 from primelens.models import fit as fit_lib
-from primelens.models import guided
-from primelens.models import indices
-from primelens.models import spacing
-from primelens.models import tokens
 from primelens.studies import registry
 from primelens.tasks import checks
 
@@ -66,9 +61,7 @@ def to_dict(config) -> dict:
 
 
 def _tuples(value):
-  return (
-    tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-  )
+  return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def _fill(cls, data: dict, where: str):
@@ -78,9 +71,7 @@ def _fill(cls, data: dict, where: str):
   defaults = {field.name: field for field in dataclasses.fields(cls)}
   unknown = sorted(set(data) - set(defaults))
   if unknown:
-    raise ValueError(
-      f"Unknown field {where}.{unknown[0]}; valid: {', '.join(defaults)}."
-    )
+    raise ValueError(f"Unknown field {where}.{unknown[0]}; valid: {', '.join(defaults)}.")
   values = {}
   for name, value in data.items():
     factory = defaults[name].default_factory
@@ -105,9 +96,7 @@ def _typed(value, default, where: str):
 def _kind(room: dict, data: dict, where: str):
   kind = data.get("kind") if isinstance(data, dict) else None
   if kind not in room:
-    raise ValueError(
-      f"{where}.kind={kind!r} is not one of {', '.join(sorted(room))}."
-    )
+    raise ValueError(f"{where}.kind={kind!r} is not one of {', '.join(sorted(room))}.")
   return _fill(room[kind], data, where)
 
 

@@ -1,7 +1,7 @@
 """Records as aligned text, for a terminal."""
 
-from collections.abc import Mapping, Sequence
 import math
+from collections.abc import Mapping, Sequence
 
 
 def aligned(records: Sequence[Mapping], columns: Sequence[str]) -> str:
@@ -9,15 +9,10 @@ def aligned(records: Sequence[Mapping], columns: Sequence[str]) -> str:
   cells = [[_cell(row[name]) for name in columns] for row in records]
   lines = [list(columns), *cells]
   width = [max(map(len, column)) for column in zip(*lines, strict=True)]
-  numeric = [
-    any(isinstance(row[name], float) for row in records) for name in columns
-  ]
-  pad = lambda cell, i: (
-    cell.rjust(width[i]) if numeric[i] else cell.ljust(width[i])
-  )
+  numeric = [any(isinstance(row[name], float) for row in records) for name in columns]
+  pad = lambda cell, i: cell.rjust(width[i]) if numeric[i] else cell.ljust(width[i])
   return "\n".join(
-    "  ".join(pad(cell, i) for i, cell in enumerate(line)).rstrip()
-    for line in lines
+    "  ".join(pad(cell, i) for i, cell in enumerate(line)).rstrip() for line in lines
   )
 
 

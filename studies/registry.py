@@ -1,10 +1,6 @@
 """The studies there are, by name."""
 
-from primelens.studies import addition
-from primelens.studies import primes
-from primelens.studies import study
-from primelens.studies import text
-from primelens.studies import zeros
+from primelens.studies import addition, primes, study, text, zeros
 
 STUDIES: dict[str, study.Study] = {
   "zeros": zeros.STUDY,

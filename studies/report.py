@@ -1,15 +1,13 @@
 """Results of several runs in one self-contained HTML page."""
 
-from collections.abc import Mapping
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, study, trial
 from primelens.studies import report_page as page
-from primelens.studies import study
-from primelens.studies import trial
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +42,15 @@ def write(
 
 
 def html(
-  its: study.Report,
-  tables: Mapping[str, Mapping[str, Stored]],
-  ledger: trial.Ledger,
+  its: study.Report, tables: Mapping[str, Mapping[str, Stored]], ledger: trial.Ledger
 ) -> str:
   """Returns the page itself."""
   body = {
     "ledger": ("Ledger of claims", report_ledger.claims(ledger)),
-    **{
-      key: (title, part(tables)) for key, (title, part) in its.sections.items()
-    },
-    "provenance": (
-      "Where the numbers come from",
-      report_ledger.provenance(tables),
-    ),
+    **{key: (title, part(tables)) for key, (title, part) in its.sections.items()},
+    "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
-  links = [
-    page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()
-  ]
+  links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
   lines = [page.tag("li", line) for line in its.summary(tables, ledger)]
   runs = ", ".join(tables) or "none"
   return page.page(

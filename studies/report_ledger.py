@@ -1,8 +1,8 @@
 """Sections of the report that any study has: claims and provenance."""
 
 import collections
-from collections.abc import Callable
 import json
+from collections.abc import Callable
 from typing import Any
 
 from primelens.studies import report_page as page
@@ -30,8 +30,7 @@ def claims(ledger: trial.Ledger) -> page.Markup:
   if not ledger.rows:
     return absent("claims")
   counted = [
-    page.badge(f"{count} {status}", KINDS[status])
-    for status, count in tally(ledger).items()
+    page.badge(f"{count} {status}", KINDS[status]) for status, count in tally(ledger).items()
   ]
   note = page.tag(
     "p",
@@ -83,10 +82,7 @@ def absent(name: str, run: str = "") -> page.Markup:
   """Returns the note in place of an analysis that was not run."""
   where = f"{run}: " if run else ""
   return page.tag(
-    "p",
-    f"{where}not run: ",
-    page.tag("code", f"analyze.py --only={name}"),
-    class_="none",
+    "p", f"{where}not run: ", page.tag("code", f"analyze.py --only={name}"), class_="none"
   )
 
 
@@ -96,9 +92,7 @@ def heading(run: str, stored) -> page.Markup:
   return page.tag("h3", run, *mark)
 
 
-def each(
-  tables, name: str, caption: str, body: Callable[[Any], page.Markup]
-) -> page.Markup:
+def each(tables, name: str, caption: str, body: Callable[[Any], page.Markup]) -> page.Markup:
   """Returns heading, figure and `body(result)` of an analysis, run by run."""
   parts = []
   for run, table in tables.items():
@@ -115,8 +109,7 @@ def each(
 def results(tables) -> dict[str, dict[str, Any]]:
   """Returns `{run: {analysis: Result}}` of `{run: {analysis: Stored}}`."""
   return {
-    run: {name: stored.result for name, stored in table.items()}
-    for run, table in tables.items()
+    run: {name: stored.result for name, stored in table.items()} for run, table in tables.items()
   }
 
 
@@ -130,9 +123,7 @@ def line(ledger: trial.Ledger) -> str:
 def provenance(tables) -> page.Markup:
   """Returns the footer: checkpoints, code, data, seeds and settings."""
   rows = [
-    (run, name, *_origin(stored))
-    for run, table in tables.items()
-    for name, stored in table.items()
+    (run, name, *_origin(stored)) for run, table in tables.items() for name, stored in table.items()
   ]
   if not rows:
     return page.tag("p", "No result is stored.", class_="none")

@@ -5,11 +5,11 @@ markup, so tags are balanced by construction.
 """
 
 import base64
-from collections.abc import Iterable, Sequence
 import html
 import math
-from pathlib import Path
 import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from primelens.studies import report_style
@@ -22,9 +22,7 @@ class Markup(str):
 def tag(name: str, *children: Any, **attributes: Any) -> Markup:
   """Returns an element; `class_` is written class, `aria_label` aria-label."""
   written = "".join(
-    f' {_attribute(key)}="{html.escape(str(value))}"'
-    for key, value in attributes.items()
-    if value
+    f' {_attribute(key)}="{html.escape(str(value))}"' for key, value in attributes.items() if value
   )
   return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
@@ -36,10 +34,7 @@ def _attribute(key: str) -> str:
 def join(children: Iterable[Any]) -> Markup:
   """Returns the children one after the other, text escaped."""
   return Markup(
-    "".join(
-      child if isinstance(child, Markup) else html.escape(str(child))
-      for child in children
-    )
+    "".join(child if isinstance(child, Markup) else html.escape(str(child)) for child in children)
   )
 
 
@@ -68,9 +63,7 @@ def span(low, high) -> str:
   return f"{short(low)} … {short(high)}"
 
 
-def interval(
-  low: Any, high: Any, *, digits: int = 4, signed: bool = True
-) -> str:
+def interval(low: Any, high: Any, *, digits: int = 4, signed: bool = True) -> str:
   """Returns [low, high], or "–"; unsigned for a loss, signed for a change."""
   if "–" in (number(low), number(high)):
     return "–"
@@ -99,18 +92,14 @@ def table(
   out.
   """
   cells = lambda name, row: [
-    tag(name, cell, class_=_kind(cell) if i in text else "n")
-    for i, cell in enumerate(row)
+    tag(name, cell, class_=_kind(cell) if i in text else "n") for i, cell in enumerate(row)
   ]
   body = [
     tag("tr", *cells("td", row), class_="marked" if i in marked else "")
     for i, row in enumerate(rows)
   ]
   inside = tag(
-    "table",
-    tag("thead", tag("tr", *cells("th", head))),
-    tag("tbody", *body),
-    aria_label=caption,
+    "table", tag("thead", tag("tr", *cells("th", head))), tag("tbody", *body), aria_label=caption
   )
   scroll = tag("div", inside, class_="scroll", tabindex="0")
   return tag("div", tag("p", caption, class_="caption"), scroll, class_="table")
@@ -137,14 +126,10 @@ def figure(path: Path, caption: str) -> Markup:
   if not Path(path).is_file():
     return tag("p", f"The figure {Path(path).name} is missing.", class_="none")
   data = base64.b64encode(Path(path).read_bytes()).decode()
-  image = Markup(
-    f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
-  )
+  image = Markup(f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">')
   label = "full size on and off: " + caption
   box = Markup(f'<input type="checkbox" aria-label="{html.escape(label)}">')
-  hint = tag(
-    "figcaption", caption, tag("span", " Tap to enlarge.", class_="tap")
-  )
+  hint = tag("figcaption", caption, tag("span", " Tap to enlarge.", class_="tap"))
   return tag("figure", tag("label", box, tag("span", image)), hint)
 
 

@@ -10,17 +10,16 @@ import functools
 import importlib.metadata
 import json
 import os
-from pathlib import Path
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
 from primelens import tasks
 from primelens.models import loop
 from primelens.studies import experiment as experiment_lib
-from primelens.studies import registry
-from primelens.studies import study
+from primelens.studies import registry, study
 
 SCHEMA = 1
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -52,9 +51,7 @@ def read_experiment(workdir: Path) -> experiment_lib.Experiment:
   """
   path = Path(workdir) / "config.json"
   if not path.exists():
-    raise FileNotFoundError(
-      f"No run in {workdir}: train one with train.py --workdir={workdir}."
-    )
+    raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
   data = read_json(path)
   try:
     return experiment_lib.from_dict(data)
@@ -109,9 +106,7 @@ def manifest(experiment, data, command: list[str]) -> dict:
     "schema": SCHEMA,
     "data_hash": data.data_hash,
     "splits": data.splits,
-    "seeds": [
-      experiment.fit.first_seed + i for i in range(experiment.fit.seeds)
-    ],
+    "seeds": [experiment.fit.first_seed + i for i in range(experiment.fit.seeds)],
   }
 
 
@@ -142,18 +137,13 @@ def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
     old = read_experiment(workdir)
     differs = experiment_lib.difference(old, experiment)
     if differs:
-      raise ValueError(
-        f"{workdir} holds another run ({differs}); choose another --workdir."
-      )
+      raise ValueError(f"{workdir} holds another run ({differs}); choose another --workdir.")
     known = read_manifest(workdir)["data_hash"]
     if known != data.data_hash:
       raise ValueError(f"{workdir} was trained on other data ({known}).")
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-    raise ValueError(
-      f"{workdir} is not empty and has no config.json; "
-      "choose another --workdir."
-    )
+    raise ValueError(f"{workdir} is not empty and has no config.json; choose another --workdir.")
   workdir.mkdir(parents=True, exist_ok=True)
   write_json(workdir / "manifest.json", manifest(experiment, data, command))
   write_json(workdir / "config.json", experiment_lib.to_dict(experiment))

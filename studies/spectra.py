@@ -6,19 +6,15 @@ over the snapshots the same numbers beside the losses. Source: primes spec, 4,
 6.3 to 6.5, 7.3 and 7.4.
 """
 
-from collections.abc import Callable, Iterator
 import dataclasses
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import clusters
-from primelens.analyses import spacings
-from primelens.analyses import spectra
-from primelens.analyses import spectra_nulls
-from primelens.analyses import spectra_report
+import threadpoolctl
+from primelens.analyses import clusters, spacings, spectra, spectra_nulls, spectra_report
 from primelens.models import checkpoints
 from primelens.studies import matrices
-import threadpoolctl
 
 SYMMETRY = "query"  # the role whose rows the source clusters
 KEPT = 256  # singular values of a matrix that are stored, evenly spaced
@@ -66,9 +62,7 @@ class Result:
   population: str
 
 
-def read(
-  run, *, dead: tuple[str, ...], scores: Callable, population: str
-) -> Result:
+def read(run, *, dead: tuple[str, ...], scores: Callable, population: str) -> Result:
   """Returns the spectra of a run.
 
   `dead` are the roles without effect; `scores(run, step_C)` gives the `Scores`
@@ -86,9 +80,7 @@ def read(
   return Result(
     record=tuple(spectra_nulls.corrected(records)),
     published=tuple(as_published(start, "start") + as_published(end, "end")),
-    matrix=tuple(
-      _about(matrix) | {"live": matrix.role not in dead} for matrix in end
-    ),
+    matrix=tuple(_about(matrix) | {"live": matrix.role not in dead} for matrix in end),
     curves=tuple({"name": name} for name in CURVES),
     step_C=step_C,
     null_VxE=_nulls(end, draws, seed),
@@ -113,9 +105,7 @@ def _about(matrix: matrices.Matrix) -> dict:
   }
 
 
-def _records(
-  matrix, before, singular_SxK, live: bool, draws: int, seed: int
-) -> list[dict]:
+def _records(matrix, before, singular_SxK, live: bool, draws: int, seed: int) -> list[dict]:
   """Returns the record of one matrix of every member."""
   found = []
   pairs = zip(matrix.weight_SxNxD, before.weight_SxNxD, strict=True)

@@ -1,8 +1,8 @@
 """What a study offers: its program, its analyses, its claims, its report."""
 
-from collections.abc import Callable, Mapping
 import dataclasses
 import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,8 +84,7 @@ def check_kinds(experiment, **kinds: str) -> None:
     its = getattr(experiment, room).kind
     if its != kind:
       raise ValueError(
-        f"{room}.kind={its!r} is not {kind!r}, the only one that "
-        f"study={experiment.study!r} knows."
+        f"{room}.kind={its!r} is not {kind!r}, the only one that study={experiment.study!r} knows."
       )
 
 

@@ -1,23 +1,19 @@
 """train: a config and a work directory in, a run directory out."""
 
-from collections.abc import Callable
 import os
-from pathlib import Path
 import signal
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
-from absl import flags
 import jax
 import numpy as np
+from absl import flags
 from primelens import tasks
-from primelens.models import fit
-from primelens.models import loop
-from primelens.studies import cli
-from primelens.studies import cost
+from primelens.models import fit, loop
+from primelens.studies import cli, cost, registry, runs
 from primelens.studies import experiment as experiment_lib
-from primelens.studies import registry
-from primelens.studies import runs
 
 USAGE = """
 Trains a population of networks and writes a run directory.
@@ -57,10 +53,7 @@ def _flags() -> flags.FlagValues:
     flag_values=values,
   )
   flags.DEFINE_string(
-    "compilation_cache",
-    None,
-    "Folder of JAX's persistent compilation cache.",
-    flag_values=values,
+    "compilation_cache", None, "Folder of JAX's persistent compilation cache.", flag_values=values
   )
   return values
 
@@ -88,9 +81,7 @@ class Reporter:
     elif self._due() or step == self._steps:
       remaining = (self._steps - step) * row["seconds_per_step"]
       print(
-        f"step {step}/{self._steps}  {note}  {remaining:.0f} s left",
-        file=sys.stderr,
-        flush=True,
+        f"step {step}/{self._steps}  {note}  {remaining:.0f} s left", file=sys.stderr, flush=True
       )
 
   def _due(self) -> bool:
@@ -149,9 +140,7 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   program, data, select = build(experiment, loaded)
   trace(program, data, select)
   runs.prepare(workdir, experiment, loaded, command)
-  reporter = Reporter(
-    experiment.fit.steps, begin=lambda: runs.resumed(workdir, command)
-  )
+  reporter = Reporter(experiment.fit.steps, begin=lambda: runs.resumed(workdir, command))
   stopped, undo = _interruptible()
   try:
     outcome = loop.Fit(program, experiment.fit, workdir).run(
@@ -169,9 +158,7 @@ def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
     if step >= 0:
       print(
-        f"seed {first + i}: loss not finite at step {step}; kept as it was "
-        "before",
-        file=sys.stderr,
+        f"seed {first + i}: loss not finite at step {step}; kept as it was before", file=sys.stderr
       )
   best = [f"{v:.4g}" for v in np.asarray(outcome.state_S.best_score)]
   chosen = experiment.fit.evaluate_every

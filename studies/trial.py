@@ -1,14 +1,11 @@
 """Claims on trial: what a study said, and what our runs say of it."""
 
-from collections.abc import Callable, Iterable, Mapping
 import dataclasses
-from typing import Any, get_args, Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, get_args
 
 Status = Literal[
-  "reproduced",
-  "reproduced, but an artefact",
-  "not reproduced",
-  "needs more compute",
+  "reproduced", "reproduced, but an artefact", "not reproduced", "needs more compute"
 ]
 
 
@@ -26,9 +23,7 @@ class Verdict:
 
   def __post_init__(self):
     if self.status not in get_args(Status):
-      raise ValueError(
-        f"status={self.status!r} is not one of {', '.join(get_args(Status))}."
-      )
+      raise ValueError(f"status={self.status!r} is not one of {', '.join(get_args(Status))}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,9 +79,7 @@ def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
   runs are. Raises `Missing` when there is none.
   """
   found = {
-    name: table[analysis]
-    for name, table in results.items()
-    if analysis in table and accept(table)
+    name: table[analysis] for name, table in results.items() if analysis in table and accept(table)
   }
   if not found:
     raise Missing(f"{analysis} of a run {of}")
@@ -108,9 +101,7 @@ def interval(found: Mapping) -> str:
   return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
 
 
-def verdict(
-  holds: bool, because: str, numbers: Mapping[str, Any], *, artefact=False
-) -> Verdict:
+def verdict(holds: bool, because: str, numbers: Mapping[str, Any], *, artefact=False) -> Verdict:
   """Returns the verdict: an artefact where a control has it as well."""
   status: Status = "not reproduced"
   if holds:

@@ -6,18 +6,14 @@ the sha256 of every file, in place of config.json.
 
 import dataclasses
 import importlib.metadata
-from pathlib import Path
 import re
 import sys
 import time
+from pathlib import Path
 
 from primelens.analyses import results as results_lib
-from primelens.models import weights
-from primelens.models import weights_matrices
-from primelens.studies import cli
-from primelens.studies import runs
-from primelens.studies import weights_spectra
-from primelens.studies import weights_summary
+from primelens.models import weights, weights_matrices
+from primelens.studies import cli, runs, weights_spectra, weights_summary
 from primelens.studies.primes import language_models
 
 NAME = "spectra"
@@ -88,24 +84,16 @@ def claim(workdir: Path, files: dict) -> None:
   mark = workdir / MARK
   if mark.exists():
     if runs.read_json(mark).get("files") != files:
-      raise ValueError(
-        f"{workdir} holds the spectra of other weights; choose another"
-        " --workdir."
-      )
+      raise ValueError(f"{workdir} holds the spectra of other weights; choose another --workdir.")
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-    raise ValueError(
-      f"{workdir} is not empty and has no {MARK}; choose another --workdir."
-    )
+    raise ValueError(f"{workdir} is not empty and has no {MARK}; choose another --workdir.")
   workdir.mkdir(parents=True, exist_ok=True)
   runs.write_json(mark, {"files": files})
 
 
 def analyse(
-  name: str,
-  workdir: Path | None,
-  chosen: weights_spectra.Settings,
-  command: list[str],
+  name: str, workdir: Path | None, chosen: weights_spectra.Settings, command: list[str]
 ) -> weights_spectra.Result:
   """Returns the spectra of one model, its results and figure written.
 
@@ -113,8 +101,7 @@ def analyse(
   or read, or a folder that is not theirs.
   """
   # These start matplotlib: not for --help.
-  from primelens.analyses import plots
-  from primelens.analyses import plots_weights
+  from primelens.analyses import plots, plots_weights
 
   began = time.monotonic()
   source = weights.find(name, _say)
@@ -124,8 +111,7 @@ def analyse(
     of_file, of_tensor = weights.digests(source, advance)
   workdir = default_workdir(name) if workdir is None else workdir
   files = {
-    path.name: {"bytes": path.stat().st_size, "sha256": of_file[path.name]}
-    for path in source.files
+    path.name: {"bytes": path.stat().st_size, "sha256": of_file[path.name]} for path in source.files
   }
   claim(workdir, files)
   with Progress("spectra", len(plan.parts)) as advance:
@@ -149,11 +135,7 @@ def analyse(
 
 
 def main(
-  name: str,
-  only: list[str],
-  workdirs: list[str],
-  assignments: list[str],
-  command: list[str],
+  name: str, only: list[str], workdirs: list[str], assignments: list[str], command: list[str]
 ) -> None:
   """Measures the weights of `--weights=name`, and writes and prints it all.
 

@@ -1,18 +1,14 @@
 """Spectra of published weights: a record and the singular values of each."""
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import spectra_nulls
-from primelens.analyses import spectra_report
-from primelens.models import weights
-from primelens.models import weights_matrices
-from primelens.models import weights_names
-from primelens.tasks import checks
 import threadpoolctl
+from primelens.analyses import spectra, spectra_nulls, spectra_report
+from primelens.models import weights, weights_matrices, weights_names
+from primelens.tasks import checks
 
 STORED = 512  # singular values kept of a matrix
 

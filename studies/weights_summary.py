@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from primelens.models import weights
-from primelens.models import weights_matrices
+from primelens.models import weights, weights_matrices
 from primelens.studies import listing
 from primelens.studies.primes import language_models
 
@@ -20,9 +19,7 @@ SHOWN = {
 BARE = ("outliers", "r_ratio")  # medians whose noise is known: 0 and .53
 
 
-def sizes(
-  name: str, source: weights.Source, plan: weights_matrices.Plan
-) -> str:
+def sizes(name: str, source: weights.Source, plan: weights_matrices.Plan) -> str:
   """Returns one line of how much there is to read."""
   largest = max((part.tensor for part in plan.parts), key=lambda t: t.bytes)
   return (
@@ -110,8 +107,7 @@ def beside(its: language_models.Published | None, result) -> list[dict]:
   if its is not None:
     rows.insert(0, ("published", [getattr(its, name) for name in names]))
   return [
-    {"model": result.weights, "numbers": who}
-    | dict(zip(names, values, strict=True))
+    {"model": result.weights, "numbers": who} | dict(zip(names, values, strict=True))
     for who, values in rows
   ]
 

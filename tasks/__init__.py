@@ -3,12 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from primelens.tasks import addition
-from primelens.tasks import binned
-from primelens.tasks import primes
-from primelens.tasks import surrogates
-from primelens.tasks import text
-from primelens.tasks import zeros
+from primelens.tasks import addition, binned, primes, surrogates, text, zeros
 
 KINDS = {
   "zeros": zeros.Config,

@@ -9,8 +9,7 @@ import hashlib
 from typing import Literal
 
 import numpy as np
-from primelens.tasks import checks
-from primelens.tasks import mersenne
+from primelens.tasks import checks, mersenne
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -35,9 +34,7 @@ class Config:
     checks.literals(self)
     checks.at_least(self, 2, "digits")
     if not 0 < self.train_fraction < 1:
-      raise ValueError(
-        f"train_fraction={self.train_fraction} is not between 0 and 1."
-      )
+      raise ValueError(f"train_fraction={self.train_fraction} is not between 0 and 1.")
     if not self.split_seeds or min(self.split_seeds) < 0:
       raise ValueError("split_seeds must name a seed >= 0 for every member.")
 
@@ -79,15 +76,12 @@ def load(config: Config) -> Pairs:
   token_Nx3 = np.stack([a_N, b_N, np.full_like(a_N, digits)], 1)
   sum_N = (a_N + b_N) % digits if config.modular else a_N + b_N
   divide = _ordered if config.split == "published" else _unordered
-  split = [
-    divide(digits, config.train_fraction, seed) for seed in config.split_seeds
-  ]
+  split = [divide(digits, config.train_fraction, seed) for seed in config.split_seeds]
   label_SxN = np.stack([_labels(config, sum_N, s) for s in config.split_seeds])
   train_SxN, test_SxN = (np.stack(side) for side in zip(*split, strict=True))
   if not (train_SxN.size and test_SxN.size):
     raise ValueError(
-      f"train_fraction={config.train_fraction} leaves one side of "
-      f"{digits**2} pairs empty."
+      f"train_fraction={config.train_fraction} leaves one side of {digits**2} pairs empty."
     )
   arrays = {
     "token_Nx3": token_Nx3.astype(np.int32),

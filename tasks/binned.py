@@ -12,10 +12,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.tasks import checks
-from primelens.tasks import primes
-from primelens.tasks import windows
-from primelens.tasks import zeros
+from primelens.tasks import checks, primes, windows, zeros
 
 BINS, WIDTH = 256, 1 / 64
 ROW = 256  # tokens of a published row
@@ -96,9 +93,7 @@ def load(config: Config) -> windows.Series:
   """Returns the control's sequence, without heights; raises as `zeros.load`."""
   config = dataclasses.replace(config)  # fields may have been set since
   recipe: list[Any] = [config.ensemble, config.seed]
-  split = lambda n: windows.SPLITS[config.split](
-    n, window=config.window, gap=config.gap
-  )
+  split = lambda n: windows.SPLITS[config.split](n, window=config.window, gap=config.gap)
   if config.ensemble == "prime_gaps":
     value_N = prime_gaps(config.primes)
     recipe = [config.ensemble, config.primes]

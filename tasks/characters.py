@@ -11,9 +11,20 @@ CHARACTERS = "0123456789 +-=?()mod"
 PAD = 0  # token of a filler; character i has token i + 1
 VOCABULARY = len(CHARACTERS) + 1
 ROLES = (
-  *("x-hundreds", "x-tens", "x-units", "space 1", "+", "space 2"),
-  *("y-hundreds", "y-tens", "y-units", "modulus", "space 3", "="),
-  *("space 4", "?"),
+  "x-hundreds",
+  "x-tens",
+  "x-units",
+  "space 1",
+  "+",
+  "space 2",
+  "y-hundreds",
+  "y-tens",
+  "y-units",
+  "modulus",
+  "space 3",
+  "=",
+  "space 4",
+  "?",
 )
 CLASSES = ("x", "y", "+", "modulus", "others")  # what a character belongs to
 _TOKEN = {character: i + 1 for i, character in enumerate(CHARACTERS)}
@@ -28,15 +39,11 @@ def prompts(x_N, y_N, *, modulus: int = 0, shown_N=None, width: int = 0):
   "+" and "=?" stands there.
   """
   if width:
-    lines = [
-      f"{x:0{width}d}+{y:0{width}d}=?" for x, y in zip(x_N, y_N, strict=True)
-    ]
+    lines = [f"{x:0{width}d}+{y:0{width}d}=?" for x, y in zip(x_N, y_N, strict=True)]
     return lines
   middle = f" (mod {modulus})" if modulus else ""
   shown = ["?"] * len(x_N) if shown_N is None else shown_N
-  return [
-    f"{x} + {y}{middle} = {z}" for x, y, z in zip(x_N, y_N, shown, strict=True)
-  ]
+  return [f"{x} + {y}{middle} = {z}" for x, y, z in zip(x_N, y_N, shown, strict=True)]
 
 
 def longest(operands: int, *, modulus: int = 0, aligned: bool = False) -> int:
@@ -60,9 +67,7 @@ def encode(lines, length: int = 0) -> np.ndarray:
   for row, line in enumerate(lines):
     unknown = sorted(set(line) - set(CHARACTERS))
     if unknown:
-      raise ValueError(
-        f"{unknown[0]!r} in {line!r} is not one of {CHARACTERS!r}."
-      )
+      raise ValueError(f"{unknown[0]!r} in {line!r} is not one of {CHARACTERS!r}.")
     token_NxT[row, : len(line)] = [_TOKEN[character] for character in line]
   return token_NxT
 

@@ -81,12 +81,7 @@ def _clenshaw(coefficient_UxB, x, zero):
 
 
 def _step(row, x, high, higher, slope, steeper):
-  return (
-    row + 2 * x * high - higher,
-    high,
-    2 * high + 2 * x * slope - steeper,
-    slope,
-  )
+  return (row + 2 * x * high - higher, high, 2 * high + 2 * x * slope - steeper, slope)
 
 
 def roots(coefficient_BxU, *, cells: int) -> np.ndarray:
@@ -127,9 +122,7 @@ def _cells(coefficient_BxU, cells: int) -> Cells:
 
   def taken(where_BxG) -> Cells:
     row_Q, cell_Q = np.nonzero(where_BxG)
-    ends = lambda array: np.stack(
-      [array[row_Q, cell_Q], array[row_Q, cell_Q + 1]]
-    )
+    ends = lambda array: np.stack([array[row_Q, cell_Q], array[row_Q, cell_Q + 1]])
     end_2xQ = np.stack([x_G[cell_Q], x_G[cell_Q + 1]])
     return Cells(row_Q, end_2xQ, ends(value_BxG), ends(slope_BxG))
 
@@ -155,11 +148,7 @@ def _pairs(coefficient_BxU, dip: Cells) -> Cells:
   value_Q, slope_Q = at(own_QxU, middle_Q)
   keep_Q = sign_Q * value_Q < 0
   halves = lambda end_2xQ, inner_Q: np.concatenate(
-    [
-      np.stack([end_2xQ[0], inner_Q])[:, keep_Q],
-      np.stack([inner_Q, end_2xQ[1]])[:, keep_Q],
-    ],
-    1,
+    [np.stack([end_2xQ[0], inner_Q])[:, keep_Q], np.stack([inner_Q, end_2xQ[1]])[:, keep_Q]], 1
   )
   return Cells(
     np.tile(dip.row_Q[keep_Q], 2),

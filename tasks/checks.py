@@ -10,9 +10,7 @@ def literals(config) -> None:
     choices = get_args(field.type) if "Literal" in str(field.type) else ()
     value = getattr(config, field.name)
     if choices and value not in choices:
-      raise ValueError(
-        f"{field.name}={value!r} is not one of {', '.join(map(str, choices))}."
-      )
+      raise ValueError(f"{field.name}={value!r} is not one of {', '.join(map(str, choices))}.")
 
 
 def at_least(config, least: int, *names: str) -> None:

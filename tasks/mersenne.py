@@ -47,6 +47,4 @@ def normals(seed: int, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
   angle = np.float32(2 * np.pi) * u2
   stream = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
   parts = np.split(stream.reshape(-1), np.cumsum(sizes)[:-1])
-  return [
-    part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)
-  ]
+  return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]

@@ -15,15 +15,7 @@ from primelens.tasks import checks
 
 SEGMENT = 1 << 20  # odd numbers sieved at once
 LOGISTIC = 3.8  # x <- 3.8 x (1 - x) from 1/2 (spec 7.1)
-Sequence = Literal[
-  "primes",
-  "shuffled",
-  "cramer",
-  "marginal",
-  "gaussian",
-  "constant",
-  "logistic",
-]
+Sequence = Literal["primes", "shuffled", "cramer", "marginal", "gaussian", "constant", "logistic"]
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -54,9 +46,7 @@ class Config:
     checks.at_least(self, 100, "primes")
     checks.at_least(self, 0, "context", "seed")
     if not 0 < self.held_fraction < 1:
-      raise ValueError(
-        f"held_fraction={self.held_fraction} is not between 0 and 1."
-      )
+      raise ValueError(f"held_fraction={self.held_fraction} is not between 0 and 1.")
     if self.moduli and (min(self.moduli) < 2 or not self.context):
       raise ValueError("moduli are 2 or more, and need a context.")
     if self.context >= self.primes // 2:
@@ -153,11 +143,7 @@ def _gaps(config: Config) -> tuple[np.ndarray, np.ndarray]:
   """Returns the gaps of a sequence and what stands before each."""
   rng = np.random.default_rng(config.seed)
   if config.sequence in ("cramer", "logistic"):
-    values = (
-      cramer(config.primes, rng)
-      if config.sequence == "cramer"
-      else logistic(config.primes)
-    )
+    values = cramer(config.primes, rng) if config.sequence == "cramer" else logistic(config.primes)
     return np.diff(values), values[:-1]
   prime_N = first(config.primes)
   gap_N = np.diff(prime_N)
@@ -195,8 +181,7 @@ def load(config: Config) -> Gaps:
   train_N, held_N = _split(config, len(gap_N))
   if len(train_N) < 2:
     raise ValueError(
-      f"held_fraction={config.held_fraction} leaves {len(train_N)} gaps to "
-      "train on."
+      f"held_fraction={config.held_fraction} leaves {len(train_N)} gaps to train on."
     )
   mean, deviation = gap_N[train_N].mean(), gap_N[train_N].std()
   if config.sequence == "constant":  # by the primes' own, or all would be 0

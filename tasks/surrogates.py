@@ -11,11 +11,9 @@ import json
 from typing import Literal
 
 import numpy as np
-from primelens.tasks import primes
-from primelens.tasks import windows
-from primelens.tasks import zeros
 import scipy.linalg
 import threadpoolctl
+from primelens.tasks import primes, windows, zeros
 
 RESAMPLED = ("shuffled", "renewal")  # made from the spacings of `base`
 
@@ -25,9 +23,7 @@ class Config:
   """Which ensemble, how long, and how it is split and cut."""
 
   kind: Literal["surrogate"] = "surrogate"
-  ensemble: Literal[
-    "cue", "gue", "poisson", "shuffled", "renewal", "prime_gaps"
-  ] = "cue"
+  ensemble: Literal["cue", "gue", "poisson", "shuffled", "renewal", "prime_gaps"] = "cue"
   seed: int = 0
   count: int = 200_000  # spacings; 0 = as many as `base` has
   size: int = 128  # of the random matrices (cue, gue)
@@ -39,13 +35,9 @@ class Config:
 
   def __post_init__(self):
     if self.ensemble not in ENSEMBLES:
-      raise ValueError(
-        f"ensemble {self.ensemble!r} is not one of {list(ENSEMBLES)}."
-      )
+      raise ValueError(f"ensemble {self.ensemble!r} is not one of {list(ENSEMBLES)}.")
     if self.split not in windows.SPLITS:
-      raise ValueError(
-        f"split {self.split!r} is not one of {list(windows.SPLITS)}."
-      )
+      raise ValueError(f"split {self.split!r} is not one of {list(windows.SPLITS)}.")
     if min(self.seed, self.count, self.gap) < 0:
       raise ValueError("seed, count and gap must be >= 0.")
     if self.count == 0 and self.ensemble not in RESAMPLED:
@@ -167,9 +159,7 @@ def gue_spacings(seed: int, *, matrices: int, size: int) -> np.ndarray:
 
 def _check_size(matrices: int, size: int, *, smallest: int) -> None:
   if matrices < 1 or size < smallest:
-    raise ValueError(
-      f"{matrices} matrices of size {size}: at least 1 of size {smallest}."
-    )
+    raise ValueError(f"{matrices} matrices of size {size}: at least 1 of size {smallest}.")
 
 
 def poisson(seed: int, *, count: int) -> np.ndarray:
@@ -196,10 +186,7 @@ def prime_gaps(*, count: int) -> np.ndarray:
   return np.diff(prime_N) / np.log(prime_N[:-1])
 
 
-MATRICES = {
-  "cue": (cue_spacings, lambda size: size),
-  "gue": (gue_spacings, lambda size: size // 2),
-}
+MATRICES = {"cue": (cue_spacings, lambda size: size), "gue": (gue_spacings, lambda size: size // 2)}
 
 
 def _matrix_sequence(config: Config) -> np.ndarray:

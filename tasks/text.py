@@ -9,8 +9,7 @@ import hashlib
 from typing import Literal
 
 import numpy as np
-from primelens.tasks import characters
-from primelens.tasks import checks
+from primelens.tasks import characters, checks
 
 Question = Literal["sum", "modk", "valid"]
 PARTS = ("train", "select", "test")
@@ -50,8 +49,7 @@ class Config:
       raise ValueError(f"operands={self.operands} must be at most 1000.")
     if self.pairs == "all" and self.split == "published":
       raise ValueError(
-        "task.split='published' is of drawn pairs; pairs='all' needs "
-        "split='disjoint'."
+        "task.split='published' is of drawn pairs; pairs='all' needs split='disjoint'."
       )
     if self.question == "valid" and self.layout == "aligned":
       raise ValueError("question='valid' is written in layout='published'.")
@@ -89,11 +87,7 @@ class Text:
 
   def rows(self, part: str) -> np.ndarray:
     """Returns the rows of train, select or test."""
-    return {
-      "train": self.train_N,
-      "select": self.select_N,
-      "test": self.test_N,
-    }[part]
+    return {"train": self.train_N, "select": self.select_N, "test": self.test_N}[part]
 
 
 def classes(config: Config) -> int:
@@ -162,9 +156,7 @@ def fresh(text: Text, count: int, seed: int, fit: float = 0.5) -> Text:
   low_N, high_N = np.triu_indices(config.operands)
   free_N = np.flatnonzero(~np.isin(low_N * config.operands + high_N, taken_N))
   if count > len(free_N):
-    raise ValueError(
-      f"{count} new pairs were asked for, {len(free_N)} are left."
-    )
+    raise ValueError(f"{count} new pairs were asked for, {len(free_N)} are left.")
   chosen_N = rng.choice(free_N, count, replace=False)
   pair_2xN = np.stack([low_N[chosen_N], high_N[chosen_N]])
   turned_N = rng.random(count) < 0.5

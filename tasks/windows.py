@@ -33,9 +33,7 @@ class Series:
 
   def __post_init__(self):
     if self.window < 1 or self.stride < 1:
-      raise ValueError(
-        f"window {self.window} and stride {self.stride} must be at least 1."
-      )
+      raise ValueError(f"window {self.window} and stride {self.stride} must be at least 1.")
     for name, (first, last) in self.splits.items():
       _check_range(name, first, last, self.window, len(self.value_N))
 
@@ -62,9 +60,7 @@ class Series:
 
 def _check_range(name: str, first: int, last: int, window: int, n: int) -> None:
   if not 0 <= first <= last <= n:
-    raise ValueError(
-      f"Split {name!r} is [{first}, {last}), outside the {n} spacings."
-    )
+    raise ValueError(f"Split {name!r} is [{first}, {last}), outside the {n} spacings.")
   if last - first < window + 1:
     raise ValueError(
       f"Split {name!r} holds {max(last - first, 0)} spacings, but a window of "
@@ -72,9 +68,7 @@ def _check_range(name: str, first: int, last: int, window: int, n: int) -> None:
     )
 
 
-def contiguous(
-  n: int, *, window: int, gap: int = 1000
-) -> dict[str, tuple[int, int]]:
+def contiguous(n: int, *, window: int, gap: int = 1000) -> dict[str, tuple[int, int]]:
   """Train, select and test as 80/10/10 of n spacings, in order of height.
 
   max(gap, T) spacings lie unused between neighbours, so that no window of one
@@ -93,9 +87,7 @@ def contiguous(
   return _checked(splits, window, n)
 
 
-def published_tail(
-  n: int, *, window: int, gap: int = 1000
-) -> dict[str, tuple[int, int]]:
+def published_tail(n: int, *, window: int, gap: int = 1000) -> dict[str, tuple[int, int]]:
   """The split of the published study, with a selection part cut from train.
 
   Of floor(n / 256) rows of 256 spacings the last int(0.1 rows) are "test" and
@@ -148,9 +140,7 @@ def draw(
   """
   count = (last - first - window - 1) // stride + 1
   if count < 1:
-    raise ValueError(
-      f"[{first}, {last}) holds no window of {window} inputs and a target."
-    )
+    raise ValueError(f"[{first}, {last}) holds no window of {window} inputs and a target.")
   start_B = first + stride * jax.random.randint(key, (batch_size,), 0, count)
   cut = lambda start: jax.lax.dynamic_slice(value_N, (start,), (window + 1,))
   return jax.vmap(cut)(start_B)
@@ -194,9 +184,7 @@ def take(value_N: Any, start_N: Any, window: int) -> Any:
   return value_N[start_N[:, None] + np.arange(window + 1)[None, :]]
 
 
-def targets(
-  start_N: np.ndarray, window: int, *, min_context: int = 1
-) -> np.ndarray:
+def targets(start_N: np.ndarray, window: int, *, min_context: int = 1) -> np.ndarray:
   """Returns index_NxU: where in the sequence the scored targets lie.
 
   U = T - c + 1 with c = `min_context`; the targets of the window starting at

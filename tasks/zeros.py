@@ -1,18 +1,16 @@
 """Spacings of the zeros of the Riemann zeta function, unfolded to mean 1."""
 
-from collections.abc import Callable
 import dataclasses
 import hashlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Callable
 from typing import Literal
 
-from absl import logging
 import numpy as np
-from primelens.tasks import windows
-from primelens.tasks import zeros_computed
-from primelens.tasks import zeros_sources
+from absl import logging
+from primelens.tasks import windows, zeros_computed, zeros_sources
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
@@ -44,16 +42,12 @@ class Config:
     if self.source not in SOURCES:
       raise ValueError(f"source {self.source!r} is not one of {list(SOURCES)}.")
     if self.split not in windows.SPLITS:
-      raise ValueError(
-        f"split {self.split!r} is not one of {list(windows.SPLITS)}."
-      )
+      raise ValueError(f"split {self.split!r} is not one of {list(windows.SPLITS)}.")
     for name, least in (("first", 1), ("limit", 0), ("gap", 0), ("recent", 0)):
       if getattr(self, name) < least:
         raise ValueError(f"{name} {getattr(self, name)} must be >= {least}.")
     if self.source == "computed" and not self.limit:
-      raise ValueError(
-        "source 'computed' needs a number of zeros: --config.task.limit=N."
-      )
+      raise ValueError("source 'computed' needs a number of zeros: --config.task.limit=N.")
 
 
 def load(config: Config) -> windows.Series:
@@ -68,8 +62,7 @@ def load(config: Config) -> windows.Series:
     ordinate_N = ordinate_N[config.first - 1 :]
   if config.limit > len(ordinate_N):
     raise ValueError(
-      f"limit {config.limit} exceeds {len(ordinate_N)} zeros from zero "
-      f"{config.first} on."
+      f"limit {config.limit} exceeds {len(ordinate_N)} zeros from zero {config.first} on."
     )
   ordinate_N = ordinate_N[: config.limit or None]
   value_N = spacings(ordinate_N)

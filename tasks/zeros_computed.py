@@ -10,13 +10,11 @@ method. Turing's method proves that none is missing. JAX, float64.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from absl import logging
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.tasks import chebyshev
-from primelens.tasks import riemann_siegel
-from primelens.tasks import turing
+from absl import logging
+from primelens.tasks import chebyshev, riemann_siegel, turing
 
 HIGHEST = 1e10  # a float64 is 2e-6 there, a mean spacing 0.3
 _INTERVALS = 128  # of Gram, in a stretch
@@ -55,9 +53,7 @@ def compute(first: int, count: int) -> np.ndarray:
   for begin in range(0, count, _BLOCK):
     parts.append(_block(first + begin, min(_BLOCK, count - begin)))
     done = begin + len(parts[-1])
-    logging.log_every_n_seconds(
-      logging.INFO, "zeros: %d of %d", 10, done, count
-    )
+    logging.log_every_n_seconds(logging.INFO, "zeros: %d of %d", 10, done, count)
   return np.concatenate(parts)
 
 
@@ -80,10 +76,7 @@ def _block(first: int, count: int) -> np.ndarray:
       if cells == _CELLS[-1]:
         raise
   begin = proof.start + first - proof.number
-  if (
-    begin < proof.start
-    or begin + count > proof.start + proof.last - proof.first
-  ):
+  if begin < proof.start or begin + count > proof.start + proof.last - proof.first:
     raise ValueError(f"no Gram blocks prove zeros {first} + {count}.")
   return ordinate_N[begin : begin + count]
 
@@ -117,9 +110,7 @@ def _stretches(low_B, high_B) -> Stretches:
   if low_B[0] < riemann_siegel.LEAST:
     t_BxU = centre_B[:, None] + half * chebyshev.nodes(size)
     z_BxU = riemann_siegel.low(t_BxU.ravel()).reshape(t_BxU.shape)
-    return Stretches(
-      z_BxU @ chebyshev.transform(size), centre_B, low_B, high_B, half
-    )
+    return Stretches(z_BxU @ chebyshev.transform(size), centre_B, low_B, high_B, half)
   # One size of arrays for all calls, and one term more than is summed.
   full_B = np.pad(centre_B, (0, _STRETCHES - len(centre_B)), mode="edge")
   with jax.enable_x64(True):

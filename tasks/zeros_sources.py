@@ -5,7 +5,6 @@ the i-th ordinate stands, for the message that refuses a bad one.
 """
 
 import bisect
-from collections.abc import Callable
 import hashlib
 import importlib.metadata
 import io
@@ -14,14 +13,13 @@ import pickle
 import re
 import struct
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
 WHEEL = "passagemath-database-odlyzko-zeta"
 ODLYZKO_COUNT = 2_001_052
-ODLYZKO_SHA256 = (
-  "1cebd3bf17c77958c5eef1d78d51338224dd086c0f5ad0874277a82af0f9939e"
-)
+ODLYZKO_SHA256 = "1cebd3bf17c77958c5eef1d78d51338224dd086c0f5ad0874277a82af0f9939e"
 
 _HEADER = struct.Struct("<ddQQ")
 _RECORD = np.dtype([("low", "<u8"), ("middle", "<u4"), ("high", "u1")])

@@ -1,11 +1,11 @@
 """The bench of spectra: both sides' numbers, and that a gap stops it."""
 
-from pathlib import Path
 import sys
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
 import numpy as np
+from absl.testing import absltest
 from safetensors import numpy as safetensors_numpy
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
@@ -39,12 +39,8 @@ class SpectraTest(absltest.TestCase):
   def test_written_noise_has_the_shapes_of_minilm(self):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     spectra.write(folder / "a", layers=1, vocabulary=16)
-    shapes = [
-      w.shape for w in safetensors_numpy.load_file(folder / "a").values()
-    ]
-    self.assertCountEqual(
-      shapes, [(16, 384), *4 * [(384, 384)], (1536, 384), (384, 1536)]
-    )
+    shapes = [w.shape for w in safetensors_numpy.load_file(folder / "a").values()]
+    self.assertCountEqual(shapes, [(16, 384), *4 * [(384, 384)], (1536, 384), (384, 1536)])
 
 
 if __name__ == "__main__":

@@ -1,17 +1,16 @@
 """What the benches share: turns, the peer's process, rows, our training."""
 
-from pathlib import Path
 import sys
 import tempfile
+from pathlib import Path
 from unittest import mock
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens import tasks
-from primelens.models import fit
-from primelens.models import pair_table
+from primelens.models import fit, pair_table
 from primelens.studies.addition import program
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
@@ -57,7 +56,10 @@ class AlternateTest(absltest.TestCase):
 class RowTest(absltest.TestCase):
   def row(self, peer):
     return side_by_side.row(
-      *("name", "seconds", 0.5, peer),
+      "name",
+      "seconds",
+      0.5,
+      peer,
       peer_name="Peer",
       devices=2,
       versions={"peer": "1"},
@@ -88,9 +90,7 @@ class PeerTest(absltest.TestCase):
   def test_conversation(self):
     script = (sys.executable, "fake_peer.py", 10, "{}")
     with side_by_side.peer(*script) as (timed, hello):
-      self.assertEqual(
-        hello, {"versions": {"peer": "1"}, "given": ["10", "{}"]}
-      )
+      self.assertEqual(hello, {"versions": {"peer": "1"}, "given": ["10", "{}"]})
       self.assertEqual(timed(3), 1.5)
       self.assertEqual(timed(1), 0.5)
 

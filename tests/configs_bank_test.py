@@ -3,8 +3,7 @@
 import dataclasses
 import itertools
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 from primelens.configs import zeros_leak
 from primelens.studies import cli
 from primelens.studies.zeros import cost
@@ -98,15 +97,11 @@ class LeakTest(parameterized.TestCase):
       model, trunk = config.model, config.model.trunk
       self.assertEqual(trunk.positions, positions)
       self.assertEqual(model.residual, reads == "residuals")
-      self.assertEqual(
-        trunk.mask if model.memory == "bank" else model.memory, mode
-      )
+      self.assertEqual(trunk.mask if model.memory == "bank" else model.memory, mode)
       self.assertEqual(config.fit.seeds, 3)
       self.assertEqual(config.task.limit, 0)  # all zeros
       self.assertEqual((trunk.dropout, trunk.embed_dropout), (0, 0))
-      same = dataclasses.replace(
-        config.fit, optimizer=zeros_leak.get_config().fit.optimizer
-      )
+      same = dataclasses.replace(config.fit, optimizer=zeros_leak.get_config().fit.optimizer)
       self.assertEqual(same, zeros_leak.get_config().fit)
       self.assertLess(cost.parameters(model), 70_000)
 

@@ -1,16 +1,10 @@
 """Configs of the primes study, and of addition modulo 97."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
-from primelens.configs import primes_published
-from primelens.configs import primes_small
-from primelens.models import indices
-from primelens.models import optimizer
-from primelens.models import tokens
-from primelens.models import transformer
-from primelens.studies import cli
-from primelens.studies import experiment
+from absl.testing import absltest, parameterized
+from primelens.configs import primes_published, primes_small
+from primelens.models import indices, optimizer, tokens, transformer
+from primelens.studies import cli, experiment
 from primelens.studies.primes import program
 
 # Primes spec, section 3: rows of a step, parts, steps of an epoch, epochs.
@@ -78,9 +72,7 @@ class PublishedTest(parameterized.TestCase):
 
   @parameterized.parameters(*PLANS)
   def test_replayed_plans_differ_in_their_rates_alone(self, plan):
-    config = experiment.check(
-      cli.load_config(f"primes_published:{plan}_replay")
-    )
+    config = experiment.check(cli.load_config(f"primes_published:{plan}_replay"))
     cycle = PLANS[plan][2]
     events = tuple(EVENTS[plan].items())
     expected = optimizer_of(cycle, schedule="replay", events=events)
@@ -137,13 +129,21 @@ class SmallTest(parameterized.TestCase):
     self.assertEqual(kernel, variant.startswith("kernel"))
 
   @parameterized.parameters(
-    *("shuffled", "cramer", "marginal", "gaussian", "constant", "logistic"),
-    *("wide", "mixed", "wide_mixed", "held_random", "held_tail"),
+    "shuffled",
+    "cramer",
+    "marginal",
+    "gaussian",
+    "constant",
+    "logistic",
+    "wide",
+    "mixed",
+    "wide_mixed",
+    "held_random",
+    "held_tail",
   )
   def test_controls_are_plan_a_but_for_one_thing(self, variant):
     plan, other = (
-      experiment.to_dict(cli.load_config(f"primes_small:{name}"))
-      for name in ("a", variant)
+      experiment.to_dict(cli.load_config(f"primes_small:{name}")) for name in ("a", variant)
     )
     for part in (plan, other):
       for name in ("sequence", "order", "held_out"):
@@ -156,14 +156,10 @@ class SmallTest(parameterized.TestCase):
 
   def test_every_control_of_the_specification_is_there(self):
     # Section 6.5, (1) to (6), (8) to (11); (7) is every run's untrained null.
-    tasks = [
-      cli.load_config(f"primes_small:{name}").task
-      for name in primes_small.VARIANTS
-    ]
+    tasks = [cli.load_config(f"primes_small:{name}").task for name in primes_small.VARIANTS]
     self.assertEqual(
       {task.sequence for task in tasks},
-      {"primes", "shuffled", "cramer", "marginal", "gaussian", "constant"}
-      | {"logistic"},
+      {"primes", "shuffled", "cramer", "marginal", "gaussian", "constant"} | {"logistic"},
     )
     self.assertEqual({t.held_out for t in tasks}, {"none", "random", "tail"})
     self.assertTrue(any(task.context and task.moduli for task in tasks))

@@ -2,13 +2,9 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
-from primelens.models import encoder
-from primelens.models import optimizer
-from primelens.models import tokens
-from primelens.models import transformer
+from absl.testing import absltest, parameterized
+from primelens.models import encoder, optimizer, tokens, transformer
 from primelens.studies import cli
 
 ADDERS = {  # addition spec, section 2
@@ -28,13 +24,7 @@ class AddersTest(parameterized.TestCase):
     self.assertEqual(
       config.fit.optimizer,
       optimizer.Config(
-        rate=1e-3,
-        schedule="constant",
-        beta1=0.9,
-        beta2=0.98,
-        eps=1e-8,
-        weight_decay=1.0,
-        clip=0.0,
+        rate=1e-3, schedule="constant", beta1=0.9, beta2=0.98, eps=1e-8, weight_decay=1.0, clip=0.0
       ),
     )
     self.assertEqual(config.fit.snapshot_every, 100)

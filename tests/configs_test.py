@@ -1,17 +1,17 @@
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
-from primelens.configs import addition_p10
-from primelens.configs import text_sum
-from primelens.configs import zeros_bank
-from primelens.configs import zeros_binned
-from primelens.configs import zeros_guided
-from primelens.configs import zeros_leak
+from absl.testing import absltest, parameterized
+from primelens.configs import (
+  addition_p10,
+  text_sum,
+  zeros_bank,
+  zeros_binned,
+  zeros_guided,
+  zeros_leak,
+)
 from primelens.models import optimizer
-from primelens.studies import cli
-from primelens.studies import experiment
+from primelens.studies import cli, experiment
 from primelens.studies.zeros import cost
 
 CONFIGS = cli.shipped_configs()
@@ -102,12 +102,8 @@ SLOW = {
 }
 HYPER = {
   "zeros_e0": CAUSAL | {"fit.steps": 20_000, "model.memory": "none"},
-  "zeros_prefix:v0": CAUSAL
-  | SLOW
-  | {"fit.steps": 10_000, "model.slot_ids": "off"},
-  "zeros_prefix:v1": CAUSAL
-  | SLOW
-  | {"fit.steps": 10_000, "model.auxiliary": "window_statistics"},
+  "zeros_prefix:v0": CAUSAL | SLOW | {"fit.steps": 10_000, "model.slot_ids": "off"},
+  "zeros_prefix:v1": CAUSAL | SLOW | {"fit.steps": 10_000, "model.auxiliary": "window_statistics"},
   "zeros_prefix:e1": CAUSAL
   | SLOW
   | {
@@ -212,9 +208,7 @@ class ConfigsTest(parameterized.TestCase):
     self.assertEqual(config.model.components, 8)
     self.assertEqual(config.model.skip_order, 0)  # no head start
 
-  @parameterized.parameters(
-    "zeros_prefix", "zeros_postfix_e5", "zeros_bank", "zeros_flash"
-  )
+  @parameterized.parameters("zeros_prefix", "zeros_postfix_e5", "zeros_bank", "zeros_flash")
   def test_unknown_variants_are_refused(self, name):
     with self.assertRaisesRegex(ValueError, "'e9' is not one of .*e"):
       cli.load_config(f"{name}:e9")
@@ -246,14 +240,10 @@ class RateTest(absltest.TestCase):
     rate = {}
     for name in ("zeros_e0", "zeros_postfix_e3"):
       config = cli.load_config(name).fit
-      schedule = optimizer.schedule(
-        config.optimizer, config.optimizer.rate, config.steps
-      )
+      schedule = optimizer.schedule(config.optimizer, config.optimizer.rate, config.steps)
       rate[name] = [float(schedule(s)) for s in (0, 749, 1500, 10_750, 20_000)]
     # Warm-up over 1,500 steps, cosine to 0 but never below 1e-5.
-    for found, expected in zip(
-      rate["zeros_e0"], (2e-7, 1.5e-4, 3e-4, 1.5e-4, 1e-5), strict=True
-    ):
+    for found, expected in zip(rate["zeros_e0"], (2e-7, 1.5e-4, 3e-4, 1.5e-4, 1e-5), strict=True):
       self.assertAlmostEqual(found, expected, delta=1e-3 * expected)
     # No warm-up, cosine from 3e-4 to 3e-5.
     self.assertAlmostEqual(rate["zeros_postfix_e3"][0], 3e-4, delta=1e-9)
@@ -265,9 +255,7 @@ class RateTest(absltest.TestCase):
     tx = optimizer.build(config, 100)
     params = {"memory": {"content": 1.0}, "head": {"bias": 1.0}}
     params = jax.tree.map(jax.numpy.asarray, params)
-    updates, _ = tx.update(
-      jax.tree.map(jax.numpy.ones_like, params), tx.init(params), params
-    )
+    updates, _ = tx.update(jax.tree.map(jax.numpy.ones_like, params), tx.init(params), params)
     ratio = updates["memory"]["content"] / updates["head"]["bias"]
     self.assertAlmostEqual(float(ratio), 0.3, places=5)
 

@@ -1,8 +1,8 @@
 """Strict flags for every test: no silent broadcasting across ranks."""
 
 import gc
-from pathlib import Path
 import sys
+from pathlib import Path
 
 import jax
 import pytest

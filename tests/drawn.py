@@ -9,10 +9,7 @@ def assert_inside(test, figure):
   canvas.draw()
   drawn = figure.get_tightbbox(canvas.get_renderer())
   width, height = figure.get_size_inches()
-  for low, high, most in (
-    (drawn.x0, drawn.x1, width),
-    (drawn.y0, drawn.y1, height),
-  ):
+  for low, high, most in ((drawn.x0, drawn.x1, width), (drawn.y0, drawn.y1, height)):
     test.assertGreater(low, -0.02)
     test.assertLess(low, most)
     test.assertGreater(high, 0)

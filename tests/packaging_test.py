@@ -2,16 +2,15 @@
 
 import importlib
 import os
-from pathlib import Path
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
 import zipfile
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("tasks", "models", "analyses", "studies", "configs")
@@ -46,9 +45,7 @@ class MappingTest(parameterized.TestCase):
   @parameterized.parameters(*PROJECT["project"]["scripts"].values())
   def test_commands_exist(self, target):
     module, function = target.split(":")
-    self.assertTrue(
-      callable(getattr(importlib.import_module(module), function))
-    )
+    self.assertTrue(callable(getattr(importlib.import_module(module), function)))
 
   def test_peers_stay_out_of_the_environment(self):
     project = PROJECT["project"]

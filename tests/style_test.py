@@ -1,16 +1,15 @@
-"""House rules that a linter does not know, one case per file and rule."""
+"""House rules that a linter does not know: one test per rule, which lists all offenders."""
 
 import ast
-from collections.abc import Iterator
 import fnmatch
 import functools
-from pathlib import Path
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from absl.testing import absltest
-from absl.testing import parameterized
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("tasks", "models", "analyses", "studies", "configs")
@@ -55,32 +54,19 @@ HOMES = {
   "torch": ("bench/*_peer.py",),
 }
 PRIVATE_JAX = ("core", "interpreters", "lib", "extend", "experimental", "_src")
-MACHINE = re.compile(
-  r"/(?:work|tmp|root|home|opt|Users)/\w|https?://[^/\s]*pypi"
-)
-MAX_FUNCTION, MAX_FILE = 50, 300
+MACHINE = re.compile(r"/(?:work|tmp|root|home|opt|Users)/\w|https?://[^/\s]*pypi")
 
 
 def sources() -> list[str]:
   """Returns every Python file of the checkout, relative to it."""
   folders = (*ROOMS, "bench", "tests")
   found = [p for f in folders for p in (ROOT / f).rglob("*.py")]
-  return sorted(
-    p.relative_to(ROOT).as_posix() for p in (*found, *ROOT.glob("*.py"))
-  )
+  return sorted(p.relative_to(ROOT).as_posix() for p in (*found, *ROOT.glob("*.py")))
 
 
 def library() -> list[str]:
   """Returns the files that are shipped."""
-  return [name for name in sources() if name.split("/")[0] in ROOMS]
-
-
-def cases(names):
-  """Returns one case per file, named after it."""
-  plain = lambda name: re.sub(r"\W", "_", name.removesuffix(".py"))
-  return parameterized.named_parameters(
-    *((f"_{plain(name)}", name) for name in names)
-  )
+  return [name for name in sources() if room(name) in ROOMS]
 
 
 @functools.cache
@@ -92,114 +78,105 @@ def room(name: str) -> str:
   return name.split("/")[0] if "/" in name else ""
 
 
-def imported(name: str) -> Iterator[str]:
-  """Yields every module a file imports at any depth, in full.
+@functools.cache
+def imported(name: str) -> tuple[str, ...]:
+  """Returns every module a file imports at any depth, in full.
 
-  `from a import b` yields a.b, a string given to import_module the string, and
+  `from a import b` gives a.b, a string given to import_module the string, and
   a relative import begins with a dot.
   """
-  for node in ast.walk(tree(name)):
+  return tuple(_imported(tree(name)))
+
+
+def _imported(module: ast.Module) -> Iterator[str]:
+  for node in ast.walk(module):
     if isinstance(node, ast.Import):
       yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
       base = "." * node.level + (node.module or "")
       yield from (f"{base}.{alias.name}" for alias in node.names)
     elif isinstance(node, ast.Call):
-      yield from _called(node)
-
-
-def _called(node: ast.Call) -> Iterator[str]:
-  function = ast.unparse(node.func)
-  constant = node.args and isinstance(node.args[0], ast.Constant)
-  if function.endswith(("import_module", "__import__")) and constant:
-    yield str(node.args[0].value)
+      function = ast.unparse(node.func)
+      constant = node.args and isinstance(node.args[0], ast.Constant)
+      if function.endswith(("import_module", "__import__")) and constant:
+        yield str(node.args[0].value)
 
 
 def inside(module: str, package: str) -> bool:
   return module == package or module.startswith(package + ".")
 
 
-def functions(name: str):
-  kinds = ast.FunctionDef | ast.AsyncFunctionDef
-  return [n for n in ast.walk(tree(name)) if isinstance(n, kinds)]
+class StyleTest(absltest.TestCase):
+  def check(self, rule: Callable[[str], list], names: list[str], why: str) -> None:
+    """Fails with every file that `rule` finds something in."""
+    self.assertGreater(len(names), 5)
+    offenders = {name: found for name in names if (found := rule(name))}
+    self.assertEmpty(offenders, why)
 
-
-class ImportTest(parameterized.TestCase):
-  @cases(sources())
-  def test_rooms_are_imported_through_the_package(self, name):
+  def test_rooms_are_imported_through_the_package(self):
     # A bare `import models` makes a second copy of the module.
-    bare = [
-      m for m in imported(name) if m.startswith(".") or m.split(".")[0] in ROOMS
-    ]
-    self.assertEmpty(bare, "import primelens.<room> instead")
+    bare = lambda name: [m for m in imported(name) if m.startswith(".") or m.split(".")[0] in ROOMS]
+    self.check(bare, sources(), "import primelens.<room> instead")
 
-  @cases(sources())
-  def test_no_star(self, name):
-    self.assertEmpty([m for m in imported(name) if m.endswith(".*")])
+  def test_no_star(self):
+    self.check(
+      lambda name: [m for m in imported(name) if m.endswith(".*")],
+      sources(),
+      "name what is imported",
+    )
 
-  @cases(sources())
-  def test_direction(self, name):
-    ours = [m.split(".") for m in imported(name) if inside(m, "primelens")]
-    rooms = {parts[1] for parts in ours if len(parts) > 1}
-    upward = {
-      r for r in rooms - MAY_IMPORT[room(name)] if (name, r) not in EXCEPTIONS
-    }
-    self.assertEmpty(upward, f"{room(name)!r} may not import these rooms")
+  def test_direction(self):
+    def upward(name):
+      rooms = {m.split(".")[1] for m in imported(name) if m.startswith("primelens.")}
+      return [r for r in rooms - MAY_IMPORT[room(name)] if (name, r) not in EXCEPTIONS]
 
-  @cases([name for name in sources() if room(name) != "tests"])
-  def test_homes(self, name):
-    for package, homes in HOMES.items():
-      if not any(fnmatch.fnmatch(name, home) for home in homes):
-        strays = [m for m in imported(name) if inside(m, package)]
-        self.assertEmpty(strays, f"{package} lives in {homes}")
+    self.check(upward, sources(), "data flow one way: these rooms may not be imported here")
 
-  @cases(sources())
-  def test_public_jax_api_only(self, name):
+  def test_homes(self):
+    def strays(name):
+      return [
+        module
+        for package, homes in HOMES.items()
+        if not any(fnmatch.fnmatch(name, home) for home in homes)
+        for module in imported(name)
+        if inside(module, package)
+      ]
+
+    self.check(strays, [name for name in sources() if room(name) != "tests"], f"homes are {HOMES}")
+
+  def test_public_jax_api_only(self):
     private = [f"jax.{part}" for part in PRIVATE_JAX]
-    used = [m for m in imported(name) if any(inside(m, p) for p in private)]
-    used += [m for m in imported(name) if "._src" in m]
-    for node in ast.walk(tree(name)):
-      if isinstance(node, ast.Attribute):
-        dotted = ast.unparse(node)
-        used += [p for p in private if inside(dotted, p)]
-    self.assertEmpty(used)
 
+    def used(name):
+      nodes = [n for n in ast.walk(tree(name)) if isinstance(n, ast.Attribute)]
+      dotted = [ast.unparse(node) for node in nodes]
+      found = [p for p in private for m in (*imported(name), *dotted) if inside(m, p)]
+      return found + [m for m in imported(name) if "._src" in m]
 
-class SizeTest(parameterized.TestCase):
-  @cases(sources())
-  def test_functions_fit_on_a_screen(self, name):
-    long = {
-      f.name: f.end_lineno - f.lineno + 1
-      for f in functions(name)
-      if f.end_lineno - f.lineno + 1 > MAX_FUNCTION
-    }
-    self.assertEmpty(long, f"more than {MAX_FUNCTION} lines")
+    self.check(used, sources(), "private API of JAX")
 
-  @cases(sources())
-  def test_files_are_short(self, name):
-    lines = len((ROOT / name).read_text().splitlines())
-    self.assertLessEqual(lines, MAX_FILE)
+  def test_arguments_are_written_plainly(self):
+    def starred(name):
+      stars = [n for n in ast.walk(tree(name)) if isinstance(n, ast.Starred)]
+      return [n.lineno for n in stars if isinstance(n.value, ast.Tuple | ast.List | ast.Set)]
 
-  def test_mains_are_thin(self):
-    for name in ("train.py", "analyze.py"):
-      self.assertLessEqual(len((ROOT / name).read_text().splitlines()), 80)
+    self.check(starred, sources(), "write *(a, b) as a, b")
 
+  def test_public_names_have_docstrings(self):
+    def bare(name):
+      found = [] if ast.get_docstring(tree(name)) else ["the module"]
+      for node in tree(name).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+          found += [] if ast.get_docstring(node) else [node.name]
+      return found
 
-class DocumentationTest(parameterized.TestCase):
-  @cases(library())
-  def test_public_names_have_docstrings(self, name):
-    bare = [] if ast.get_docstring(tree(name)) else ["the module"]
-    kinds = ast.FunctionDef | ast.ClassDef
-    for node in tree(name).body:
-      if isinstance(node, kinds) and not node.name.startswith("_"):
-        bare += [] if ast.get_docstring(node) else [node.name]
-    self.assertEmpty(bare)
+    self.check(bare, library(), "no docstring")
 
-  @cases(sources())
-  def test_no_machine_paths(self, name):
-    lines = (ROOT / name).read_text().splitlines()
-    if name != "tests/style_test.py":
-      self.assertEmpty([line for line in lines if MACHINE.search(line)])
+  def test_no_machine_paths(self):
+    lines = lambda name: [
+      line for line in (ROOT / name).read_text().splitlines() if MACHINE.search(line)
+    ]
+    self.check(lines, [n for n in sources() if n != "tests/style_test.py"], "paths of a machine")
 
   def test_no_catch_all_module(self):
     names = {Path(name).name for name in sources()}
@@ -222,9 +199,7 @@ print([name for name in sys.argv[1].split(",") if name in sys.modules])
 class LightImportTest(absltest.TestCase):
   def loaded(self, modules):
     command = [sys.executable, "-c", LOADS, ",".join(HEAVY), *modules]
-    return subprocess.run(
-      command, check=True, capture_output=True, text=True
-    ).stdout.strip()
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
   def test_analyses_import_no_heavy_library(self):
     stems = sorted(p.stem for p in (ROOT / "analyses").glob("*.py"))

@@ -1,23 +1,24 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
 from primelens.studies import spectra as spectra_lib
-from primelens.studies.addition import attention
-from primelens.studies.addition import claims
-from primelens.studies.addition import embedding
-from primelens.studies.addition import fourier
-from primelens.studies.addition import neurons
-from primelens.studies.addition import numbers
-from primelens.studies.addition import polynomial
-from primelens.studies.addition import probe
-from primelens.studies.addition import program
-from primelens.studies.addition import progress
-from primelens.studies.addition import readout
-from primelens.studies.addition import report
-from primelens.studies.addition import settings
-from primelens.studies.addition import spectra
-from primelens.studies.addition import subspace
-from primelens.studies.study import Analysis
-from primelens.studies.study import Study
+from primelens.studies.addition import (
+  attention,
+  claims,
+  embedding,
+  fourier,
+  neurons,
+  numbers,
+  polynomial,
+  probe,
+  program,
+  progress,
+  readout,
+  report,
+  settings,
+  spectra,
+  subspace,
+)
+from primelens.studies.study import Analysis, Study
 
 
 def _one_layer(experiment) -> str:
@@ -40,16 +41,10 @@ def _modular(experiment) -> str:
 
 ANALYSES = {
   "embedding": Analysis(
-    embedding.run,
-    embedding.Result,
-    "Principal components of the digits' vectors (A2-A9).",
-    _plain,
+    embedding.run, embedding.Result, "Principal components of the digits' vectors (A2-A9).", _plain
   ),
   "probe": Analysis(
-    probe.run,
-    probe.Result,
-    "A linear probe of the sum beside its controls (A10).",
-    _plain,
+    probe.run, probe.Result, "A linear probe of the sum beside its controls (A10).", _plain
   ),
   "neurons": Analysis(
     neurons.run,
@@ -82,10 +77,7 @@ ANALYSES = {
     _one_layer,
   ),
   "fourier": Analysis(
-    fourier.run,
-    fourier.Result,
-    "Frequencies of embedding, neurons and logits (B4-B29).",
-    _modular,
+    fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
   ),
   "progress": Analysis(
     progress.run,

@@ -8,11 +8,8 @@ logit less the ablated one.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.studies.addition import ablated_fits
-from primelens.studies.addition import network
-from primelens.studies.addition import variants
+from primelens.analyses import features, least_squares
+from primelens.studies.addition import ablated_fits, network, variants
 from primelens.studies.addition.tables import KEEP
 from primelens.studies.reported import Reported
 
@@ -46,11 +43,7 @@ def about(item, quantity, source, number, part) -> Reported:
 
 REPORTED = {
   "failures": Reported(
-    "A18",
-    "inputs that fail with PC1 alone",
-    "58, from the accuracy",
-    61,
-    100 * KEEP,
+    "A18", "inputs that fail with PC1 alone", "58, from the accuracy", 61, 100 * KEEP
   ),
   "failure_symmetry": Reported(
     "A18", "share of (a, b) that fail as (b, a) does", "symmetric", 1.0, KEEP
@@ -58,32 +51,18 @@ REPORTED = {
   "zero_fails": Reported(
     "A18", "share of (0, 1)...(0, 8) and mirrored that fail", "all", 1.0, KEEP
   ),
-  "mixed_right": Reported(
-    "A18", "share of (0, 9), (9, 0) that succeed", "both", 1.0, KEEP
-  ),
+  "mixed_right": Reported("A18", "share of (0, 9), (9, 0) that succeed", "both", 1.0, KEEP),
   "full_nll_nats": about("A19", "loss, nothing removed", "small", 3.3e-8, LOSS),
-  "mlp_accuracy": Reported(
-    "A19", "accuracy, no direct path", "no drop", 1.0, KEEP
-  ),
+  "mlp_accuracy": Reported("A19", "accuracy, no direct path", "no drop", 1.0, KEEP),
   "mlp_nll_nats": about(
-    "A19",
-    "loss, no direct path",
-    "a few orders of magnitude up, still small",
-    8.9e-5,
-    LOSS,
+    "A19", "loss, no direct path", "a few orders of magnitude up, still small", 8.9e-5, LOSS
   ),
-  "mlp_r2": Reported(
-    "A19", "R2 of the full logits by those without direct path", NOT_DONE, 0.989
-  ),
-  "direct_accuracy": Reported(
-    "A19", "accuracy, direct path alone", NOT_DONE, None
-  ),
+  "mlp_r2": Reported("A19", "R2 of the full logits by those without direct path", NOT_DONE, 0.989),
+  "direct_accuracy": Reported("A19", "accuracy, direct path alone", NOT_DONE, None),
   "direct_nll_nats": Reported("A19", "loss, direct path alone", NOT_DONE, None),
   "boost_mean": about("A20", "boost at the label, mean", NOT_DONE, 32.2, LOGIT),
   "boost_sd": about("A20", "boost at the label, sd", NOT_DONE, 62.4, LOGIT),
-  "boost_min": about(
-    "A20", "boost at the label, smallest", "negative", -113, LOGIT
-  ),
+  "boost_min": about("A20", "boost at the label, smallest", "negative", -113, LOGIT),
   "boost_max": about("A20", "boost at the label, largest", "huge", 309, LOGIT),
   "boost_first": about("A20", "boost at (0, 0)", "huge", 309, LOGIT),
   "boost_last": about("A20", "boost at (9, 9)", "huge", 306, LOGIT),
@@ -96,12 +75,8 @@ REPORTED = {
   "error_symmetry": Reported(
     "A21", "share of equal errors at (a, b), (b, a)", "symmetric", 1.0, KEEP
   ),
-  "zero_positive": Reported(
-    "A21", "share of errors > 0 where one digit is 0", "all", 1.0, KEEP
-  ),
-  "nine_negative": Reported(
-    "A21", "share of errors < 0 where one digit is 9", "all", 1.0, KEEP
-  ),
+  "zero_positive": Reported("A21", "share of errors > 0 where one digit is 0", "all", 1.0, KEEP),
+  "nine_negative": Reported("A21", "share of errors < 0 where one digit is 9", "all", 1.0, KEEP),
   "low_interior": Reported(
     "A21",
     "mean error, digits 1-8, sum < 9",
@@ -119,11 +94,7 @@ REPORTED = {
     "Recomputed: from the recomputed map. Tolerance: three of its 28 cells.",
   ),
   "map_agreement": Reported(
-    "A21",
-    "cells equal to the recomputed error map, of 100",
-    NOT_DONE,
-    100,
-    100 * KEEP,
+    "A21", "cells equal to the recomputed error map, of 100", NOT_DONE, 100, 100 * KEEP
   ),
 }
 
@@ -136,9 +107,7 @@ def measure(model, params, member, token_Nx3) -> dict:
   digits = len(read.embedding_PxD)
   prediction_N = jnp.argmax(ablated.logit_NxV, axis=-1)
   error_N = prediction_N - member.label_N
-  difference = differences(
-    read.logit_NxV, ablated.logit_NxV, member.label_N, prediction_N
-  )
+  difference = differences(read.logit_NxV, ablated.logit_NxV, member.label_N, prediction_N)
   found = ablated_fits.readings(read.embedding_PxD, prediction_N, member)
   value = (
     failures(features.grid(error_N, digits), prediction_N)
@@ -208,9 +177,7 @@ def direct_path(read: network.Network, label_N) -> dict:
 
 def differences(full_NxV, ablated_NxV, label_N, prediction_N) -> dict:
   """Returns the COLUMNS of A20, each N."""
-  at = lambda logit_NxV, class_N: jnp.take_along_axis(
-    logit_NxV, class_N[:, None], axis=1
-  )[:, 0]
+  at = lambda logit_NxV, class_N: jnp.take_along_axis(logit_NxV, class_N[:, None], axis=1)[:, 0]
   return {
     "boost_true": at(full_NxV - ablated_NxV, label_N),
     "boost_predicted": at(full_NxV - ablated_NxV, prediction_N),

@@ -10,13 +10,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.analyses import regression
+from primelens.analyses import features, least_squares, principal, regression
 from primelens.studies import reported
-from primelens.studies.addition import fits
-from primelens.studies.addition import tables
+from primelens.studies.addition import fits, tables
 from primelens.studies.addition.tables import KEEP
 from primelens.studies.reported import Reported
 
@@ -25,23 +21,13 @@ FITS = {
   "prediction_sum": fits.Fit("A22", "prediction", "a + b"),
   "prediction_digits": fits.Fit("A23", "prediction", "a, b"),
   "error_pc2": fits.Fit("A24", "truth - prediction", "PC2(a), PC2(b)"),
-  "error_pc2_quadratic": fits.Fit(
-    "A25", "truth - prediction", "PC2(a), PC2(b) to degree 2"
-  ),
+  "error_pc2_quadratic": fits.Fit("A25", "truth - prediction", "PC2(a), PC2(b) to degree 2"),
   "prediction_squares": fits.Fit("A26", "prediction", "a + b, a^2, b^2"),
   "prediction_quadratic": fits.Fit("A27", "prediction", "a, b to degree 2"),
-  "prediction_additive": fits.Fit(
-    "A27", "prediction", "f(a) + g(b), one-hot: control"
-  ),
-  "error_additive": fits.Fit(
-    "A25", "truth - prediction", "f(a) + g(b), one-hot: control"
-  ),
-  "error_poly2": fits.Fit(
-    "A25", "truth - prediction", "PC1, PC2 of a, b to degree 2: control"
-  ),
-  "error_quartic": fits.Fit(
-    "A25", "truth - prediction", "a, b to degree 4: control"
-  ),
+  "prediction_additive": fits.Fit("A27", "prediction", "f(a) + g(b), one-hot: control"),
+  "error_additive": fits.Fit("A25", "truth - prediction", "f(a) + g(b), one-hot: control"),
+  "error_poly2": fits.Fit("A25", "truth - prediction", "PC1, PC2 of a, b to degree 2: control"),
+  "error_quartic": fits.Fit("A25", "truth - prediction", "a, b to degree 4: control"),
 }
 FUNCTION = {
   "says_prediction": "share of pairs whose rounded fit is the prediction; for "
@@ -55,9 +41,7 @@ REPORTED = {
   "sum_slope": Reported("A22", "slope on a + b", "not done", 0.8945),
   "sum_constant": Reported("A22", "constant", "not done", 0.929, KEEP),
   "sum_mse": Reported("A22", "mean squared error", "not done", 0.916, KEEP),
-  "prediction_sum_r2": Reported(
-    "A22", "R2, prediction on a + b", "about 0.93", 0.9351
-  ),
+  "prediction_sum_r2": Reported("A22", "R2, prediction on a + b", "about 0.93", 0.9351),
   "thirds_r2": Reported(
     "A22",
     "R2 of the line 2/3 (a + b) + 3, not fitted",
@@ -80,26 +64,15 @@ REPORTED = {
   ),
   "slope_a": Reported("A23", "slope on a", "as A22", 0.8945),
   "slope_b": Reported("A23", "slope on b", "as A22", 0.8945),
-  "prediction_digits_r2": Reported(
-    "A23", "R2, prediction on a, b", "about 0.93", 0.9351
-  ),
+  "prediction_digits_r2": Reported("A23", "R2, prediction on a, b", "about 0.93", 0.9351),
   "error_pc2_r2": Reported("A24", "R2, error on PC2", "failed", 0.0013),
-  "error_pc2_quadratic_r2": Reported(
-    "A25", "R2, error on PC2 to degree 2", "failed", 0.0015
-  ),
-  "prediction_squares_r2": Reported(
-    "A26", "R2, prediction on a + b, a^2, b^2", "no gain", 0.9352
-  ),
+  "error_pc2_quadratic_r2": Reported("A25", "R2, error on PC2 to degree 2", "failed", 0.0015),
+  "prediction_squares_r2": Reported("A26", "R2, prediction on a + b, a^2, b^2", "no gain", 0.9352),
   "prediction_quadratic_r2": Reported(
     "A27", "R2, prediction on a, b to degree 2", "no gain", 0.9353
   ),
   **{
-    f"{key}_r2": Reported(
-      entry.item,
-      f"R2, {entry.target} on {entry.design}",
-      "not done",
-      None,
-    )
+    f"{key}_r2": Reported(entry.item, f"R2, {entry.target} on {entry.design}", "not done", None)
     for key, entry in FITS.items()
     if "control" in entry.design
   },
@@ -116,9 +89,7 @@ def readings(embedding_PxD, prediction_N, member) -> dict:
   said_N = prediction_N.astype(jnp.float32)
   design_RxNxQ = designs(embedding_PxD)
   of_error_R = jnp.array([key.startswith("error") for key in FITS])
-  each = lambda design_NxQ, of_error: _score(
-    design_NxQ, of_error, said_N, member
-  )
+  each = lambda design_NxQ, of_error: _score(design_NxQ, of_error, said_N, member)
   # One program for all fits: a decomposition is slow to compile.
   scored_R, coefficient_RxQ, left_RxN = jax.vmap(each)(design_RxNxQ, of_error_R)
   scored, coefficient, left = {}, {}, {}
@@ -151,9 +122,7 @@ def designs(embedding_PxD) -> jax.Array:
   second_Nx2 = features.pairs(score_PxQ[:, 1:])
   sum_Nx1 = pair_Nx2.sum(1, keepdims=True)
   additive_NxQ = features.additive(digits)
-  squares_NxQ = jnp.concatenate(
-    [features.monomials(sum_Nx1, 1), pair_Nx2**2], axis=1
-  )
+  squares_NxQ = jnp.concatenate([features.monomials(sum_Nx1, 1), pair_Nx2**2], axis=1)
   scaled_Px1 = jnp.linspace(-1, 1, digits)[:, None]
   design = {
     "prediction_sum": features.monomials(sum_Nx1, 1),
@@ -181,16 +150,11 @@ def _score(design_NxQ, of_error, said_N, member):
   found = fits.score(design_NxQ, target_Nx1, member)
   everything = least_squares.fit(design_NxQ, target_Nx1)
   outside = least_squares.fit(design_NxQ, target_Nx1, member.train_N)
-  for prefix, fit, rows in (
-    ("", everything, slice(None)),
-    ("test_", outside, test_N),
-  ):
+  for prefix, fit, rows in (("", everything, slice(None)), ("test_", outside, test_N)):
     fit_N = fit.prediction_NxF[:, 0]
     prediction_N = jnp.where(of_error, label_N - fit_N, fit_N)
     truth_N = jnp.where(of_error, said_N + fit_N, fit_N)
-    says = lambda guess_N, class_N, rows=rows: jnp.mean(
-      (jnp.round(guess_N) == class_N)[rows]
-    )
+    says = lambda guess_N, class_N, rows=rows: jnp.mean((jnp.round(guess_N) == class_N)[rows])
     found[f"{prefix}says_prediction"] = says(prediction_N, said_N)
     found[f"{prefix}says_truth"] = says(truth_N, label_N)
   left_N = target_N - everything.prediction_NxF[:, 0]
@@ -209,9 +173,7 @@ def _given_lines(said_N, sum_N) -> dict:
 
 
 def records(
-  run,
-  found: Mapping[str, Mapping[str, np.ndarray]],
-  null: Mapping[str, Mapping[str, np.ndarray]],
+  run, found: Mapping[str, Mapping[str, np.ndarray]], null: Mapping[str, Mapping[str, np.ndarray]]
 ) -> tuple[dict, ...]:
   """Returns `fits.records` with the columns of FUNCTION, of ours and null."""
   at = tables.reference(run)

@@ -9,18 +9,18 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import fourier
+from primelens.analyses import features, fourier
 from primelens.models import tokens
-from primelens.studies.addition import attention_edits
-from primelens.studies.addition import attention_reported
-from primelens.studies.addition import effects
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
-from primelens.studies.addition.attention_reported import DESIGNS
-from primelens.studies.addition.attention_reported import EDITS
+from primelens.studies.addition import (
+  attention_edits,
+  attention_reported,
+  effects,
+  fits,
+  network,
+  tables,
+  untrained,
+)
+from primelens.studies.addition.attention_reported import DESIGNS, EDITS
 
 REPORTED = attention_reported.REPORTED
 
@@ -80,12 +80,8 @@ def measure(model, params, member, token_Nx3, seed: int = 0):
   """
   read = network.read(model, params, token_Nx3)
   pattern_NxHxT = read.pattern_NxHxT
-  attended = functools.partial(
-    attention_edits.replaced, model, params, token_Nx3
-  )
-  edit_VxNxHxT = attention_edits.replacements(
-    pattern_NxHxT, jax.random.key(seed)
-  )
+  attended = functools.partial(attention_edits.replaced, model, params, token_Nx3)
+  edit_VxNxHxT = attention_edits.replacements(pattern_NxHxT, jax.random.key(seed))
   head = attention_edits.by_head(pattern_NxHxT)
   effect_R = jax.lax.map(
     lambda x: effects.of_logits(read, attended(x).logit_NxV, member),
@@ -178,8 +174,6 @@ def run(run) -> Result:
     additive_SxV=found["fit"]["r2_mean"][:, list(DESIGNS).index("additive")],
     fixed_accuracy_SxH=found["fixed"],
     moving_accuracy_SxH=found["moving"],
-    pattern_Hx3xPxP=np.moveaxis(pattern_NxHxT, 0, 2).reshape(
-      -1, 3, digits, digits
-    ),
+    pattern_Hx3xPxP=np.moveaxis(pattern_NxHxT, 0, 2).reshape(-1, 3, digits, digits),
     shown=shown,
   )

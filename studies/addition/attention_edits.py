@@ -6,13 +6,9 @@ f(a) + g(b), so whatever curvature z has comes from attention.
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import features
-from primelens.analyses import principal
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
-from primelens.studies.addition import progress_measures
-from primelens.studies.addition.attention_reported import DESIGNS
-from primelens.studies.addition.attention_reported import EDITS
+from primelens.analyses import features, principal
+from primelens.studies.addition import fits, network, progress_measures
+from primelens.studies.addition.attention_reported import DESIGNS, EDITS
 
 
 def replacements(pattern_NxHxT, key):
@@ -99,8 +95,5 @@ def fitted(read: network.Network, attended, member, pattern_VxNxHxT):
   seen_V = jax.lax.map(seen, pattern_VxNxHxT)
   over_V = jax.vmap(one, (None, 0, 0))
   each = lambda design_NxQ: over_V(design_NxQ, *seen_V)
-  groups = [
-    jax.lax.map(each, group_ExNxQ)
-    for group_ExNxQ in designs(read.embedding_PxD)
-  ]
+  groups = [jax.lax.map(each, group_ExNxQ) for group_ExNxQ in designs(read.embedding_PxD)]
   return jax.tree.map(lambda *parts: jnp.concatenate(parts), *groups)

@@ -3,8 +3,7 @@
 import math
 
 from primelens.studies import reported
-from primelens.studies.addition import effects
-from primelens.studies.addition import tables
+from primelens.studies.addition import effects, tables
 from primelens.studies.addition.fits import Fit
 from primelens.studies.reported import Reported
 
@@ -28,10 +27,7 @@ FITS = {
   for design in DESIGNS
 }
 _HEADS = 4
-_MEAN = (
-  *((0.460, 0.459, 0.081), (0.494, 0.497, 0.009)),
-  *((0.489, 0.486, 0.026), (0.494, 0.496, 0.010)),
-)
+_MEAN = ((0.460, 0.459, 0.081), (0.494, 0.497, 0.009), (0.489, 0.486, 0.026), (0.494, 0.496, 0.010))
 _DEVIATION = (0.15, 0.28, 0.22, 0.26)
 _TARGETS = {
   "a": ("a", "a and b equal to tenths of a percent"),
@@ -50,9 +46,7 @@ def _entry(quantity, source, recomputed, tolerance=reported.SMOOTH):
 def _means() -> dict[str, Reported]:
   found = {}
   for head, means in enumerate(_MEAN):
-    for mean, (name, (word, source)) in zip(
-      means, _TARGETS.items(), strict=True
-    ):
+    for mean, (name, (word, source)) in zip(means, _TARGETS.items(), strict=True):
       key = f"head{head}_{name}"
       words = f"mean attention to {word}, head {head}"
       found[key] = _entry(words, source, mean)
@@ -67,8 +61,7 @@ def _means() -> dict[str, Reported]:
 _WHERE = {"first": "digit 0", "last": "digit 9", "least": "smallest"}
 _SCORES = {
   f"head{head}_score_{where}": _entry(
-    f"score to a, {_WHERE[where]}, head {head}",
-    *("not given", recomputed, tolerance),
+    f"score to a, {_WHERE[where]}, head {head}", "not given", recomputed, tolerance
   )
   for head, where, recomputed, tolerance in (
     (0, "least", -0.55, _HUNDREDTH),
@@ -90,9 +83,7 @@ _SYMMETRY = {
     0.01,
     remark="recomputed: the curves coincide to 0.01.",
   ),
-  "asymmetry": Reported(
-    "A59", "max |alpha_a(a, b) - alpha_b(b, a)|", "not given", 0.004, 0.001
-  ),
+  "asymmetry": Reported("A59", "max |alpha_a(a, b) - alpha_b(b, a)|", "not given", 0.004, 0.001),
 }
 _RECOMPUTED = {
   "intact_all/accuracy": (1.0, tables.KEEP),
@@ -104,27 +95,20 @@ _RECOMPUTED = {
 def _edits() -> dict[str, Reported]:
   found = {
     "frozen_all_r2_min": Reported(
-      "A60",
-      "R2 of z on all components, frozen attention, worst neuron",
-      "not given",
-      *(1.0, 5e-5),
+      "A60", "R2 of z on all components, frozen attention, worst neuron", "not given", 1.0, 5e-5
     )
   }
   for edit, words in EDITS.items():
     for name, measure in effects.MEASURES.items():
       key = f"{edit}_{name}"
       recomputed, tolerance = _RECOMPUTED.get(key, (None, math.inf))
-      found[key] = Reported(
-        "A60", f"{measure}, attention {words}", "", recomputed, tolerance
-      )
+      found[key] = Reported("A60", f"{measure}, attention {words}", "", recomputed, tolerance)
   return found
 
 
 def _heads(form: str, words: str, item: str) -> dict[str, Reported]:
   return {
-    f"head{head}_{form}": Reported(
-      item, f"{words}, head {head}", "", None, math.inf
-    )
+    f"head{head}_{form}": Reported(item, f"{words}, head {head}", "", None, math.inf)
     for head in range(_HEADS)
   }
 

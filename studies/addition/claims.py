@@ -24,9 +24,7 @@ def _modular(id, items, statement, reported, test) -> Claim:
 
 
 def _claim(id, source, statement, reported, test) -> Claim:
-  return Claim(
-    id=id, source=source, statement=statement, reported=reported, test=test
-  )
+  return Claim(id=id, source=source, statement=statement, reported=reported, test=test)
 
 
 CLAIMS = (
@@ -47,8 +45,7 @@ CLAIMS = (
   _plain(
     "embedding.arc",
     "A4-A9",
-    "The digits lie on an arc: PC1 is a line, PC2 a parabola, together 99.4 % "
-    "of the variance.",
+    "The digits lie on an arc: PC1 is a line, PC2 a parabola, together 99.4 % of the variance.",
     "PC1 73 %, PC1 + PC2 99.4 %",
     learning.arc,
   ),
@@ -69,8 +66,7 @@ CLAIMS = (
   _plain(
     "subspace.pc2",
     "A17",
-    "Without PC2 accuracy falls to 0.42: PC2 is what addition needs beside "
-    "PC1.",
+    "Without PC2 accuracy falls to 0.42: PC2 is what addition needs beside PC1.",
     "1.00 -> 0.42; the edit kept PC1 alone, so that all others went",
     mechanism.second_component,
   ),
@@ -189,8 +185,7 @@ CLAIMS = (
   _modular(
     "modular.phases",
     "B23",
-    "Memorisation ends at epoch 1,500, circuit formation at 13,300, clean-up "
-    "at 16,600.",
+    "Memorisation ends at epoch 1,500, circuit formation at 13,300, clean-up at 16,600.",
     "drawn by eye; 1,500, 9,900 and 12,000 in a stored figure",
     modular.boundaries,
   ),

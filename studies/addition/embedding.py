@@ -7,27 +7,18 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.studies.addition import network
-from primelens.studies.addition import snapshots
-from primelens.studies.addition import tables
+from primelens.analyses import least_squares, principal
+from primelens.studies.addition import network, snapshots, tables
 from primelens.studies.reported import Reported
 
 COMPONENTS = 4  # drawn; all of them have a share
 REPORTED = {
-  "pc1_share": Reported(
-    "A6", "share of variance, PC1", "0.73, elsewhere 0.75", 0.7266
-  ),
+  "pc1_share": Reported("A6", "share of variance, PC1", "0.73, elsewhere 0.75", 0.7266),
   "pc12_share": Reported("A6", "share of variance, PC1 + PC2", "0.994", 0.9945),
   "pc1_linear_r2": Reported("A5", "R2, PC1 on the digit", "a line", 0.992),
   "pc1_slope": Reported("A5", "slope of PC1 per digit", "negative", 0.506),
-  "pc2_quadratic_r2": Reported(
-    "A7", "R2, PC2 on digit and digit^2", "a parabola", 0.996
-  ),
-  "pc3_largest": Reported(
-    "A8", "largest |score| of PC3", "shown, as PC2", 0.16, 0.01
-  ),
+  "pc2_quadratic_r2": Reported("A7", "R2, PC2 on digit and digit^2", "a parabola", 0.996),
+  "pc3_largest": Reported("A8", "largest |score| of PC3", "shown, as PC2", 0.16, 0.01),
 }
 
 
@@ -67,13 +58,9 @@ def measure(model, params, member, token_Nx3):
   value = {
     "pc1_share": found.share_Q[0],
     "pc12_share": found.share_Q[:2].sum(),
-    "pc1_linear_r2": least_squares.r2_overall(
-      score_PxQ[:, :1], line.prediction_NxF
-    ),
+    "pc1_linear_r2": least_squares.r2_overall(score_PxQ[:, :1], line.prediction_NxF),
     "pc1_slope": line.coefficient_QxF[1, 0],
-    "pc2_quadratic_r2": least_squares.r2_overall(
-      score_PxQ[:, 1:2], bow.prediction_NxF
-    ),
+    "pc2_quadratic_r2": least_squares.r2_overall(score_PxQ[:, 1:2], bow.prediction_NxF),
     "pc3_largest": jnp.abs(score_PxQ[:, 2]).max(),
   }
   return {

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.addition import report_tables
-from primelens.studies.addition import tables
+from primelens.studies.addition import report_tables, tables
 from primelens.studies.trial import Verdict
 
 PLAIN, MODULAR = "P = 10", "modulo 113"
@@ -15,9 +14,7 @@ ENOUGH = 5  # members that decide a claim about any split and start
 MOST = 0.9  # of the members: a claim that holds for so many holds
 
 
-def result(
-  results, analysis: str, *, of: str = PLAIN, variant: str = tables.PUBLISHED
-):
+def result(results, analysis: str, *, of: str = PLAIN, variant: str = tables.PUBLISHED):
   """Returns the first result of an analysis on one kind of population.
 
   Raises `trial.Missing` where no run has it.
@@ -32,9 +29,7 @@ def largest(results, analysis: str):
   """Returns an analysis of the modular population with the most members, and
   that population; raises `trial.Missing` where no run has it."""
   its = lambda table: report_tables.population(table[analysis])
-  accept = lambda table: (
-    its(table).startswith("modulo") and its(table).endswith(tables.PUBLISHED)
-  )
+  accept = lambda table: its(table).startswith("modulo") and its(table).endswith(tables.PUBLISHED)
   having = {run: t for run, t in results.items() if analysis in t}
   found = trial.need(having, analysis, accept, "of modular addition")
   most = max(found.values(), key=lambda its: len(its.key_SxQ))
@@ -118,9 +113,7 @@ def held(holds: bool, *, artefact: bool = False) -> trial.Status:
   return "reproduced, but an artefact" if artefact else "reproduced"
 
 
-def by_members(
-  holds_S, because: str, numbers: Mapping, *, artefact: bool = False
-) -> Verdict:
+def by_members(holds_S, because: str, numbers: Mapping, *, artefact: bool = False) -> Verdict:
   """Returns the verdict on what should hold for members of any split and
   start: for MOST of them it is reproduced; fewer than ENOUGH decide nothing."""
   holds_S = np.asarray(holds_S, bool)

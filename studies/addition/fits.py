@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from primelens.analyses import least_squares
 from primelens.studies import reported
-from primelens.studies.addition import network
-from primelens.studies.addition import tables
+from primelens.studies.addition import network, tables
 
 THRESHOLDS = ("above_90", "above_95", "above_99", "above_999")
 MEASURES = {
@@ -42,12 +41,7 @@ class Fit(NamedTuple):
   design: str
 
 
-def score(
-  design_NxQ,
-  target_NxF,
-  member: network.Member,
-  logits: Callable | None = None,
-) -> dict:
+def score(design_NxQ, target_NxF, member: network.Member, logits: Callable | None = None) -> dict:
   """Returns the MEASURES of fitting a target of one member, traced.
 
   `logits(prediction_NxF) -> logit_NxV` says what the fitted values are worth;
@@ -57,9 +51,7 @@ def score(
   everything = least_squares.fit(design_NxQ, target_NxF)
   outside = least_squares.fit(design_NxQ, target_NxF, member.train_N)
   test_N = member.test_N
-  r2 = least_squares.summary(
-    least_squares.r2_columns(target_NxF, everything.prediction_NxF)
-  )
+  r2 = least_squares.summary(least_squares.r2_columns(target_NxF, everything.prediction_NxF))
   held = least_squares.summary(
     least_squares.r2_columns(target_NxF[test_N], outside.prediction_NxF[test_N])
   )
@@ -69,9 +61,7 @@ def score(
     "r2_min": r2.minimum,
     "r2_max": r2.maximum,
     **dict(zip(THRESHOLDS, r2.above_V, strict=True)),
-    "r2_overall": least_squares.r2_overall(
-      target_NxF, everything.prediction_NxF
-    ),
+    "r2_overall": least_squares.r2_overall(target_NxF, everything.prediction_NxF),
     "heldout_mean": held.mean,
     "heldout_median": held.median,
   }

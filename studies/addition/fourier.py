@@ -11,14 +11,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import fourier as fourier_lib
-from primelens.studies.addition import effects
-from primelens.studies.addition import fourier_logits
-from primelens.studies.addition import fourier_neurons
-from primelens.studies.addition import fourier_reported
-from primelens.studies.addition import fourier_weights
-from primelens.studies.addition import network
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
+from primelens.studies.addition import (
+  effects,
+  fourier_logits,
+  fourier_neurons,
+  fourier_reported,
+  fourier_weights,
+  network,
+  tables,
+  untrained,
+)
 
 REPORTED = fourier_reported.REPORTED
 
@@ -67,9 +69,7 @@ class Result:
   shown: int
 
 
-def measure(
-  *args, threshold: float = 0.1, seed: int = 0, draws: int = 20
-) -> dict:
+def measure(*args, threshold: float = 0.1, seed: int = 0, draws: int = 20) -> dict:
   """Returns the waves of one member: `of_network` of what is read of it.
 
   Arguments as `network.over_members` gives them: model, params, member,
@@ -80,9 +80,7 @@ def measure(
   return of_network(read, member, threshold=threshold, seed=seed, draws=draws)
 
 
-def of_network(
-  read: network.Network, member, *, threshold: float, seed: int, draws: int
-) -> dict:
+def of_network(read: network.Network, member, *, threshold: float, seed: int, draws: int) -> dict:
   """Returns the arrays of a Result of one member, and the table's `value`.
 
   A key frequency exceeds `threshold` times the largest norm (B16); `seed`
@@ -206,10 +204,7 @@ def run(run) -> Result:
     raise ValueError("fourier is about addition modulo an odd task.digits.")
   settings = run.settings
   each = functools.partial(
-    measure,
-    threshold=settings.key_threshold,
-    seed=settings.seed,
-    draws=settings.random_directions,
+    measure, threshold=settings.key_threshold, seed=settings.seed, draws=settings.random_directions
   )
   found, null = untrained.beside(each, run)
   at = tables.reference(run) or 0

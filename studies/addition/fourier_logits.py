@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import fourier
-from primelens.studies.addition import effects
-from primelens.studies.addition import network
+from primelens.studies.addition import effects, network
 
 PUBLISHED_KEYS = (17, 25, 32, 47)  # the source's constants
 
@@ -60,17 +59,13 @@ def restricted_heldout(read: network.Network, member, mask_Q):
   """
   test_N = member.test_N
   seen = read._replace(post_NxF=seen_on(read.post_NxF, test_N))
-  logit_NxV = effects.shifted(
-    restricted(seen, mask_Q)[test_N], read.logit_NxV[test_N]
-  )
+  logit_NxV = effects.shifted(restricted(seen, mask_Q)[test_N], read.logit_NxV[test_N])
   return network.nll(logit_NxV, member.label_N[test_N])
 
 
 def losses(read: network.Network, member, mask_Q) -> dict:
   """Returns restricted test losses and excluded train losses, every way."""
-  at = lambda logit_NxV, row_N: network.nll(
-    logit_NxV[row_N], member.label_N[row_N]
-  )
+  at = lambda logit_NxV, row_N: network.nll(logit_NxV[row_N], member.label_N[row_N])
   keep = lambda **how: at(restricted(read, mask_Q, **how), member.test_N)
   drop = lambda skip: at(excluded(read, mask_Q, skip=skip), member.train_N)
   return {
@@ -97,12 +92,9 @@ def every_loss(read: network.Network, member, key_Q, key, draws: int) -> dict:
   this is a control), and the mean over draws of other frequencies (`_other`).
   """
   own_2xQ = jnp.stack([key_Q, jnp.asarray(published_keys(len(key_Q)))])
-  other_RxQ = jax.vmap(other_frequencies, (0, None))(
-    jax.random.split(key, draws), key_Q
-  )
+  other_RxQ = jax.vmap(other_frequencies, (0, None))(jax.random.split(key, draws), key_Q)
   found_R = jax.lax.map(
-    lambda mask_Q: losses(read, member, mask_Q),
-    jnp.concatenate([own_2xQ, other_RxQ]),
+    lambda mask_Q: losses(read, member, mask_Q), jnp.concatenate([own_2xQ, other_RxQ])
   )
   controls = ("restricted_shifted", "excluded_skip")
   return (
@@ -153,11 +145,7 @@ def cubes(read: network.Network, member, key_Q, key) -> dict:
     "random_cube": jnp.abs(inner) / (random.norm * cube.norm),
     "random_logits": jnp.abs(random.similarity_Q[1:]).max(),
   }
-  return {
-    "coefficient": cube.coefficient_Q,
-    "similarity": cube.similarity_Q,
-    "value": value,
-  }
+  return {"coefficient": cube.coefficient_Q, "similarity": cube.similarity_Q, "value": value}
 
 
 def _cube_values(cube: fourier.CosineCube, key_Q) -> dict:
@@ -167,8 +155,4 @@ def _cube_values(cube: fourier.CosineCube, key_Q) -> dict:
     "logit_norm": cube.norm,
     "key_similarity": jnp.linalg.norm(key_similarity_Q),
     "key_similarity_least": jnp.where(key_Q, cube.similarity_Q, jnp.inf).min(),
-  } | {
-    f"coefficient_{k}": cube.coefficient_Q[k]
-    for k in PUBLISHED_KEYS
-    if k < len(key_Q)
-  }
+  } | {f"coefficient_{k}": cube.coefficient_Q[k] for k in PUBLISHED_KEYS if k < len(key_Q)}

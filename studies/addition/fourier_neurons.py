@@ -6,10 +6,8 @@ Items B4, B12-B15, B17, B19 and B26 of the addition spec.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import fourier
-from primelens.studies.addition import fourier_weights
-from primelens.studies.addition import network
+from primelens.analyses import features, fourier
+from primelens.studies.addition import fourier_weights, network
 
 CLUSTER = 0.85  # share of a neuron's energy at one frequency (B17)
 MAPS = 6  # neurons 0..5 are stored
@@ -28,10 +26,7 @@ def spectra(post_NxF, key) -> dict:
   coefficient_PxPxF = fourier.transform_2d(basis_PxP, post_PxPxF)
   gaussian_PxPx1 = jax.random.normal(key, (P, P, 1))
   seen = np.array(LOOKED_AT) % post_NxF.shape[1]
-  shown = [
-    coefficient_PxPxF[..., seen],
-    fourier.transform_2d(basis_PxP, gaussian_PxPx1),
-  ]
+  shown = [coefficient_PxPxF[..., seen], fourier.transform_2d(basis_PxP, gaussian_PxPx1)]
   return {
     "share": fourier.neuron_frequency_energy(post_PxPxF),
     "gaussian_share": fourier.neuron_frequency_energy(gaussian_PxPx1),
@@ -76,10 +71,7 @@ def input_map(post_NxF, direction_QxF) -> dict:
   spectrum = fourier.transform_2d(fourier.basis(P), read_PxPxQ).at[0, 0].set(0)
   frequency = np.arange(1, len(direction_QxF))
   sine, cosine = 2 * frequency - 1, 2 * frequency
-  mixed_Q = (
-    spectrum[sine, cosine, frequency] ** 2
-    + spectrum[cosine, sine, frequency] ** 2
-  )
+  mixed_Q = spectrum[sine, cosine, frequency] ** 2 + spectrum[cosine, sine, frequency] ** 2
   total_Q = (spectrum**2).sum((0, 1))
   share_Q = jnp.pad(mixed_Q, (1, 0)) / jnp.where(total_Q > 0, total_Q, 1)
   return {"map": read_PxPxQ, "spectrum": spectrum, "share": share_Q}
@@ -112,9 +104,7 @@ def values(found, key_Q, own_QxQ) -> dict:
     "cluster_next": jnp.nanmedian(jnp.where(member_F, others_F, jnp.nan)),
     "cluster_sizes": jnp.where(key_Q, size_Q, 0).sum(),
     "cluster_own_readout": fourier_weights.average(own_Q, key_Q & (size_Q > 0)),
-    "energy_key_share": (
-      jnp.where(block_PxP, energy_PxP, 0).sum() / energy_PxP.sum()
-    ),
+    "energy_key_share": (jnp.where(block_PxP, energy_PxP, 0).sum() / energy_PxP.sum()),
   }
 
 

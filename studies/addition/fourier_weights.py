@@ -7,8 +7,7 @@ to frequency (r + 1) // 2: odd rows are sines, even ones cosines.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import decompositions
-from primelens.analyses import fourier
+from primelens.analyses import decompositions, fourier
 from primelens.studies.addition import network
 
 SHOWN = 8  # left singular vectors
@@ -35,9 +34,7 @@ def embedding(embedding_PxD, key) -> dict:
   row_PxD = fourier.transform_1d(fourier.basis(P), embedding_PxD)
   shape, deviation = embedding_PxD.shape, jnp.std(embedding_PxD)
   gaussian_PxD = deviation * jax.random.normal(key, shape)
-  found_2 = jax.vmap(decompositions.svd)(
-    jnp.stack([embedding_PxD, gaussian_PxD])
-  )
+  found_2 = jax.vmap(decompositions.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
   return {
     "embedding_row": jnp.linalg.norm(row_PxD, axis=1),
     "embedding_norm": fourier.frequency_norms(row_PxD),
@@ -65,8 +62,7 @@ def embedding_values(found, key_Q) -> dict:
     "gaussian_large": large(found["gaussian"]),
     "singular_share": share(found["singular"]),
     "gaussian_share": share(found["gaussian"]),
-    "embedding_key_share": (jnp.where(key_Q, norm_Q, 0) ** 2).sum()
-    / (norm_Q**2).sum(),
+    "embedding_key_share": (jnp.where(key_Q, norm_Q, 0) ** 2).sum() / (norm_Q**2).sum(),
     "gram_off": jnp.where(pair_PxP, cosine_PxP, 0).max(),
     "gram_ratio": jnp.where(key_Q[1:], ratio_Q, jnp.inf).min(),
   }

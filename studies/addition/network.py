@@ -36,12 +36,8 @@ def read(model: tokens.Config, params, token_Nx3, edits=None) -> Network:
   Raises `ValueError` for an unknown site or a network of several layers.
   """
   if model.trunk.layers != 1:
-    raise ValueError(
-      f"This analysis reads one layer; model.trunk.layers={model.trunk.layers}."
-    )
-  logit_NxV, site = tokens.apply(
-    model, params, token_Nx3, edits=edits, sites=_SITES
-  )
+    raise ValueError(f"This analysis reads one layer; model.trunk.layers={model.trunk.layers}.")
+  logit_NxV, site = tokens.apply(model, params, token_Nx3, edits=edits, sites=_SITES)
   last = {name: value[0][:, ..., -1, :] for name, value in site.items()}
   down_FxD = params["blocks"]["mlp"]["down"]["kernel"][0]
   unembed_DxV = params["unembed"]["kernel"]
@@ -91,9 +87,7 @@ class Member(NamedTuple):
 
 def members(pairs) -> Member:
   """Returns all members' labels and splits, a leading S on each."""
-  return Member(
-    *map(jnp.asarray, (pairs.label_SxN, pairs.train_SxN, pairs.test_SxN))
-  )
+  return Member(*map(jnp.asarray, (pairs.label_SxN, pairs.train_SxN, pairs.test_SxN)))
 
 
 def over_members(measure, run, params_S=None):

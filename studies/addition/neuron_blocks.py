@@ -90,17 +90,14 @@ def measure(read: network.Network, params, member, r_F, weight_F) -> dict:
   largest = blocks.rank_F == jnp.argmax(blocks.size_F)
   enough = found.same_R >= SAME
   value = {
-    "largest_block_r": jnp.sum(jnp.where(largest, jnp.abs(r_F), 0))
-    / jnp.sum(largest),
+    "largest_block_r": jnp.sum(jnp.where(largest, jnp.abs(r_F), 0)) / jnp.sum(largest),
     "blocks": jnp.sum(blocks.size_F >= SIZEABLE),
     **{f"size_{rank}": by_size_F[rank] for rank in range(len(SIZES))},
     "lonely": jnp.sum(blocks.size_F == 1),
     **_readout_cosines(read.readout_VxF, blocks),
     "effective_neurons": duplicates.effective_number(weight_F),
     "effective_blocks": duplicates.effective_number(blocks.weight_F),
-    "units_needed": jnp.where(
-      enough.any(), jnp.argmax(enough) + 1, len(enough) + 1
-    ),
+    "units_needed": jnp.where(enough.any(), jnp.argmax(enough) + 1, len(enough) + 1),
     "merged_accuracy": found.accuracy_R[-1],
     "merged_nll": found.nll_R[-1],
   }
@@ -127,9 +124,7 @@ def _readout_cosines(readout_VxF, blocks) -> dict:
   }
 
 
-def merged(
-  read: network.Network, up_DxF, rank_F, weight_F, label_N, units: int = UNITS
-) -> Merged:
+def merged(read: network.Network, up_DxF, rank_F, weight_F, label_N, units: int = UNITS) -> Merged:
   """Returns what the first 1, 2, ... blocks do, each as one ReLU unit.
 
   A unit looks along the mean of its neurons' columns of W_in, weighted by

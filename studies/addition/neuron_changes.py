@@ -100,10 +100,7 @@ class Pair(NamedTuple):
 def measure(pair: Pair, member, up_DxF, r_F, rank_F) -> dict:
   """Returns mean changes of z and h, and the strongest neurons at (0, 0)."""
   change_2xNxF = jnp.stack(
-    [
-      pair.full.pre_NxF - pair.reduced.pre_NxF,
-      pair.full.post_NxF - pair.reduced.post_NxF,
-    ]
+    [pair.full.pre_NxF - pair.reduced.pre_NxF, pair.full.post_NxF - pair.reduced.post_NxF]
   )
   mean_2x3xF = _grouped(change_2xNxF, pair.failing_N)
   value = _most_changed(change_2xNxF[1], pair.failing_N, r_F)
@@ -125,9 +122,7 @@ def _grouped(change_2xNxF, failing_N):
   group_3xN = jnp.stack(
     [failing_N, failing_N & (a_N == 0), failing_N & (a_N == digits - 1)]
   ).astype(change_2xNxF.dtype)
-  total = jnp.einsum(
-    "gn,cnf->cgf", group_3xN, change_2xNxF, precision="highest"
-  )
+  total = jnp.einsum("gn,cnf->cgf", group_3xN, change_2xNxF, precision="highest")
   return total / jnp.maximum(group_3xN.sum(1), 1)[None, :, None]
 
 

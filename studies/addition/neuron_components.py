@@ -6,28 +6,18 @@ on none.
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
-from primelens.studies.addition import neuron_fits
+from primelens.analyses import features, least_squares, principal
+from primelens.studies.addition import fits, network, neuron_fits
 from primelens.studies.reported import Reported
 
 NAMED = (408, 248, 240)  # neurons that the source or its recomputation names
 _NOT_ASKED = "not asked"
 REPORTED = {
   "top_pc_r2_as_published": Reported(
-    "A16",
-    "R2, z of the most correlated neuron on the PCs, pairs a + b < P",
-    "excellent",
-    0.9897,
+    "A16", "R2, z of the most correlated neuron on the PCs, pairs a + b < P", "excellent", 0.9897
   ),
   "top_pc_r2": Reported(
-    "A16",
-    "R2, z of the most correlated neuron on the PCs, all pairs",
-    _NOT_ASKED,
-    0.948,
+    "A16", "R2, z of the most correlated neuron on the PCs, all pairs", _NOT_ASKED, 0.948
   ),
   **{
     f"neuron_{neuron}_pc_r2{suffix}": Reported(
@@ -43,10 +33,7 @@ REPORTED = {
       (240, "excellent (prose)", (0.978, 0.780)),
     )
     for suffix, words, number in zip(
-      ("_as_published", ""),
-      ("pairs a + b < P", "all pairs"),
-      numbers,
-      strict=True,
+      ("_as_published", ""), ("pairs a + b < P", "all pairs"), numbers, strict=True
     )
   },
   **{
@@ -67,15 +54,9 @@ REPORTED = {
   },
 }
 FITS = {
-  "top_neuron": fits.Fit(
-    "A16", "z, neuron with the largest |r|", "PC1, PC2 of a and of b"
-  ),
-  "busiest_neuron": fits.Fit(
-    "A16", "z, neuron that contributes most", "PC1, PC2 of a and of b"
-  ),
-  "busiest_additive": fits.Fit(
-    "A16", "z, neuron that contributes most", "f(a) + g(b)"
-  ),
+  "top_neuron": fits.Fit("A16", "z, neuron with the largest |r|", "PC1, PC2 of a and of b"),
+  "busiest_neuron": fits.Fit("A16", "z, neuron that contributes most", "PC1, PC2 of a and of b"),
+  "busiest_additive": fits.Fit("A16", "z, neuron that contributes most", "f(a) + g(b)"),
 }
 
 
@@ -93,9 +74,7 @@ def measure(read: network.Network, member, top, busiest) -> dict:
   row_N = np.flatnonzero(a_N + b_N < digits)
   part = least_squares.fit(design_NxQ, read.pre_NxF, row_N)
   every = least_squares.fit(design_NxQ, read.pre_NxF).prediction_NxF
-  part_F = least_squares.r2_columns(
-    read.pre_NxF[row_N], part.prediction_NxF[row_N]
-  )
+  part_F = least_squares.r2_columns(read.pre_NxF[row_N], part.prediction_NxF[row_N])
   every_F = least_squares.r2_columns(read.pre_NxF, every)
   value = {"top_pc_r2_as_published": part_F[top], "top_pc_r2": every_F[top]}
   for neuron in (n for n in NAMED if n < len(part_F)):

@@ -15,28 +15,17 @@ TOP, RANKED = 3, 100  # neurons drawn (A14), neurons of W_L's rows (A28)
 SPARSE = 0.01  # of a row's largest weight
 _PORTABLE = np.inf  # counts and neuron numbers are not
 _NOT_ASKED = "not asked"
-_ROWS = {
-  0: (0.64, 0.05, 0.30, 0.82),
-  9: (0.37, -0.24, 0.44, 1.85),
-}
+_ROWS = {0: (0.64, 0.05, 0.30, 0.82), 9: (0.37, -0.24, 0.44, 1.85)}
 ROW_STATISTICS = ("positive", "mean", "std", "largest", "sparse")
 REPORTED = {
   "accuracy": Reported("A1", "accuracy, all pairs", "1.00", 1.0),
   "nll": Reported("A1", "loss, all pairs, nats", _NOT_ASKED, 3.3e-8, 3.3e-9),
-  "train_nll": Reported(
-    "A1", "loss, train pairs, nats", _NOT_ASKED, 2.15e-8, 2.2e-9
-  ),
-  "test_nll": Reported(
-    "A1", "loss, test pairs, nats", _NOT_ASKED, 6.19e-8, 6.2e-9
-  ),
+  "train_nll": Reported("A1", "loss, train pairs, nats", _NOT_ASKED, 2.15e-8, 2.2e-9),
+  "test_nll": Reported("A1", "loss, test pairs, nats", _NOT_ASKED, 6.19e-8, 6.2e-9),
   "top_r": Reported("A11", "largest |r| with the sum", _NOT_ASKED, 0.936),
-  "top_neuron": Reported(
-    "A11", "neuron with the largest |r|", "408", 408, _PORTABLE
-  ),
+  "top_neuron": Reported("A11", "neuron with the largest |r|", "408", 408, _PORTABLE),
   "above_90": Reported("A11", "neurons with r > 0.9", "> 130", 23, _PORTABLE),
-  "absolute_above_90": Reported(
-    "A11", "neurons with |r| > 0.9", _NOT_ASKED, 23, _PORTABLE
-  ),
+  "absolute_above_90": Reported("A11", "neurons with |r| > 0.9", _NOT_ASKED, 23, _PORTABLE),
   "silent": Reported("A11", "neurons that never act", _NOT_ASKED, 2, _PORTABLE),
   "share_above_90": Reported(
     "A11", "share of the contribution, neurons with r > 0.9", _NOT_ASKED, None
@@ -45,14 +34,9 @@ REPORTED = {
     "A11", "share of the contribution, |r| > 0.9", _NOT_ASKED, None
   ),
   "mean_r": Reported("A11", "mean |r| over neurons", _NOT_ASKED, None),
-  "weighted_r": Reported(
-    "A11", "mean |r|, weighted by contribution", _NOT_ASKED, None
-  ),
+  "weighted_r": Reported("A11", "mean |r|, weighted by contribution", _NOT_ASKED, None),
   "top_contribution": Reported(
-    "A11",
-    "contribution of the neuron with the largest |r|, of an average one's",
-    _NOT_ASKED,
-    None,
+    "A11", "contribution of the neuron with the largest |r|, of an average one's", _NOT_ASKED, None
   ),
   "top_pre_largest": Reported(
     "A15",
@@ -70,26 +54,16 @@ REPORTED = {
     _PORTABLE,
     "It may be any of a block of copies, whose scales differ.",
   ),
-  "median_readout_norm": Reported(
-    "A15", "|column of W_L|, median", _NOT_ASKED, 0.56, 0.056
-  ),
+  "median_readout_norm": Reported("A15", "|column of W_L|, median", _NOT_ASKED, 0.56, 0.056),
   **{
     f"row_{k}_{name}": Reported(
-      "A28",
-      f"W_L, row {k}, {RANKED} most correlated neurons: {name}",
-      "described",
-      number,
-      0.05,
+      "A28", f"W_L, row {k}, {RANKED} most correlated neurons: {name}", "described", number, 0.05
     )
     for k, numbers in _ROWS.items()
     for name, number in zip(ROW_STATISTICS, numbers, strict=False)
   },
   "row_last_largest": Reported(
-    "A28",
-    "W_L, the row of the sum that cannot be: largest |w|",
-    "left out",
-    0.0,
-    0.001,
+    "A28", "W_L, the row of the sum that cannot be: largest |w|", "left out", 0.0, 0.001
   ),
 }
 

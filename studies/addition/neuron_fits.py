@@ -7,22 +7,12 @@ z are worth is read from the logits they give, direct path included.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
-from primelens.studies.addition import neuron_changes
-from primelens.studies.addition import neuron_correlations
-from primelens.studies.addition.neuron_fits_reported import CHANGE_FITS
-from primelens.studies.addition.neuron_fits_reported import LINEAR
-from primelens.studies.addition.neuron_fits_reported import NUMBERS
-from primelens.studies.addition.neuron_fits_reported import SUM_FITS
+from primelens.analyses import features, least_squares, principal
+from primelens.studies.addition import fits, network, neuron_changes, neuron_correlations
+from primelens.studies.addition.neuron_fits_reported import CHANGE_FITS, LINEAR, NUMBERS, SUM_FITS
 
 
-def measure(
-  pair: neuron_changes.Pair, member, token_Nx3, weight_F, draw_RxP
-) -> dict:
+def measure(pair: neuron_changes.Pair, member, token_Nx3, weight_F, draw_RxP) -> dict:
   """Returns all fits, R2 of each neuron, and their numbers.
 
   `draw_RxP` are random functions of a digit, for the controls.
@@ -38,9 +28,7 @@ def measure(
   line_NxQ, bow_NxQ = design["own_linear"], design["own_quadratic"]
   short = bow_NxQ.shape[1] - line_NxQ.shape[1]
   own_2xNxQ = jnp.stack([jnp.pad(line_NxQ, ((0, 0), (0, short))), bow_NxQ])
-  change_r2_2xF = jax.vmap(_r2, (0, None))(
-    own_2xNxQ, full.pre_NxF - reduced.pre_NxF
-  )
+  change_r2_2xF = jax.vmap(_r2, (0, None))(own_2xNxQ, full.pre_NxF - reduced.pre_NxF)
   r2 = dict(zip(SUM_FITS, sum_r2_4xF, strict=True))
   r2 |= dict(zip(CHANGE_FITS, change_r2_2xF, strict=True))
   return {
@@ -63,9 +51,7 @@ def score_all(score, designs, *extra) -> dict:
   fill = lambda x_NxQ: jnp.pad(x_NxQ, ((0, 0), (0, width - x_NxQ.shape[1])))
   stacked_RxNxQ = jnp.stack([fill(x_NxQ) for _, x_NxQ in designs])
   found = jax.vmap(score)(stacked_RxNxQ, *(jnp.stack(x) for x in extra))
-  rows_of = {
-    name: np.flatnonzero([other == name for other in names]) for name in names
-  }
+  rows_of = {name: np.flatnonzero([other == name for other in names]) for name in names}
   mean = lambda x_R, row_R: x_R[row_R].astype(jnp.float32).mean(0)
   return {
     name: {measure: mean(x_R, row_R) for measure, x_R in found.items()}
@@ -118,17 +104,10 @@ def _change_fits(pair, member, design, random_RxNx2) -> dict:
     for name in ("linear", "quadratic")
   ]
   designs.append(("change_additive", design["additive"]))
-  designs += [
-    ("change_random", features.monomials(x_Nx2, 1)) for x_Nx2 in random_RxNx2
-  ]
-  logits = lambda change_NxF: network.readout(
-    pair.full, jnp.maximum(before_NxF + change_NxF, 0)
-  )
+  designs += [("change_random", features.monomials(x_Nx2, 1)) for x_Nx2 in random_RxNx2]
+  logits = lambda change_NxF: network.readout(pair.full, jnp.maximum(before_NxF + change_NxF, 0))
   change_NxF = pair.full.pre_NxF - before_NxF
-  return score_all(
-    lambda design_NxQ: fits.score(design_NxQ, change_NxF, member, logits),
-    designs,
-  )
+  return score_all(lambda design_NxQ: fits.score(design_NxQ, change_NxF, member, logits), designs)
 
 
 def _designs(embedding_PxD, token_Nx3) -> dict:
@@ -168,15 +147,11 @@ def _values(fitted, r2, weight_F) -> dict:
     value[f"drop_{name}_mean"] = jnp.nanmean(drop_F)
     value[f"drop_{name}_median"] = jnp.nanmedian(drop_F)
   linear_F = r2["pre_reduced"] > LINEAR
-  value["linear_post"] = jnp.nanmean(
-    jnp.where(linear_F, r2["post_reduced"], jnp.nan)
-  )
+  value["linear_post"] = jnp.nanmean(jnp.where(linear_F, r2["post_reduced"], jnp.nan))
   for name, r2_F in r2.items():
     known_F = jnp.isfinite(r2_F)
     total = jnp.sum(weight_F, where=known_F)
-    value[f"weighted_{name}"] = (
-      jnp.sum(weight_F * jnp.where(known_F, r2_F, 0)) / total
-    )
+    value[f"weighted_{name}"] = jnp.sum(weight_F * jnp.where(known_F, r2_F, 0)) / total
   return value
 
 

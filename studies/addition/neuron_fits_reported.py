@@ -13,15 +13,11 @@ FITS = {
   "post_reduced": Fit("A32", "h, PC1 alone", _SUM),
   "pre_full": Fit("A33", "z", _SUM),
   "post_full": Fit("A33", "h", _SUM),
-  "pre_full_random": Fit(
-    "A33", "z", "g(a) + g(b), one g drawn at random, mean over draws"
-  ),
+  "pre_full_random": Fit("A33", "z", "g(a) + g(b), one g drawn at random, mean over draws"),
   "pre_full_quadratic": Fit("A33", "z", "a + b and (a + b)^2"),
   "change_linear": Fit("A34", "change of z", _OWN),
   "change_quadratic": Fit("A34", "change of z", f"{_OWN}, to degree 2"),
-  "change_random": Fit(
-    "A34", "change of z", "g(a), g(b), one g drawn at random, mean over draws"
-  ),
+  "change_random": Fit("A34", "change of z", "g(a), g(b), one g drawn at random, mean over draws"),
   "change_raw_linear": Fit("A34", "change of z", "a, b"),
   "change_raw_quadratic": Fit("A34", "change of z", "a, b, to degree 2"),
   "change_additive": Fit("A34", "change of z", "f(a) + g(b)"),
@@ -46,10 +42,7 @@ NUMBERS = {  # fit: source, and the recomputed numbers
     "none above .9",
     {"r2_mean": 0.526, "r2_median": 0.508, "r2_max": 0.862, "above_90": 0},
   ),
-  "pre_full": (
-    "as with PC1 alone",
-    {"r2_mean": 0.677, "above_90": 70, "above_99": 40},
-  ),
+  "pre_full": ("as with PC1 alone", {"r2_mean": 0.677, "above_90": 70, "above_99": 40}),
   "post_full": ("none above .9", {"r2_mean": 0.531, "above_90": 0}),
   "change_linear": (
     "very good",

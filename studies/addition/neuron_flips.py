@@ -85,10 +85,7 @@ def measure(pair: neuron_changes.Pair, label_N) -> dict:
   }
   # Turning off a neuron whose row is negative raises that logit.
   for side, side_F, sign in (("off", off_F, -1), ("on", on_F, 1)):
-    for name, row_F, right in (
-      ("true", true_F, sign),
-      ("predicted", predicted_F, -sign),
-    ):
+    for name, row_F, right in (("true", true_F, sign), ("predicted", predicted_F, -sign)):
       found[f"{side}_{name}_mean"] = jnp.mean(row_F, where=side_F)
       found[f"{side}_{name}_std"] = jnp.std(row_F, where=side_F)
       found[f"{side}_{name}_right"] = jnp.mean(right * row_F > 0, where=side_F)

@@ -10,22 +10,28 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
-from primelens.studies.addition import neuron_blocks
-from primelens.studies.addition import neuron_changes
-from primelens.studies.addition import neuron_components
-from primelens.studies.addition import neuron_correlations
-from primelens.studies.addition import neuron_fits
-from primelens.studies.addition import neuron_fits_reported
-from primelens.studies.addition import neuron_flips
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
-from primelens.studies.addition import variants
+from primelens.studies.addition import (
+  fits,
+  network,
+  neuron_blocks,
+  neuron_changes,
+  neuron_components,
+  neuron_correlations,
+  neuron_fits,
+  neuron_fits_reported,
+  neuron_flips,
+  tables,
+  untrained,
+  variants,
+)
 
 _PARTS = (
-  *(neuron_correlations, neuron_components, neuron_blocks),
-  *(neuron_changes, neuron_flips, neuron_fits_reported),
+  neuron_correlations,
+  neuron_components,
+  neuron_blocks,
+  neuron_changes,
+  neuron_flips,
+  neuron_fits_reported,
 )
 REPORTED = {key: row for part in _PARTS for key, row in part.REPORTED.items()}
 FITS = neuron_components.FITS | neuron_fits_reported.FITS
@@ -88,9 +94,7 @@ def measure(model, params, member, token_Nx3, *, draw_RxP) -> dict:
   parts = (
     single,
     block,
-    neuron_components.measure(
-      full, member, single["top"][0], single["busiest"]
-    ),
+    neuron_components.measure(full, member, single["top"][0], single["busiest"]),
     neuron_changes.measure(pair, member, up_DxF, r_F, block["rank"]),
     neuron_flips.measure(pair, member.label_N),
     neuron_fits.measure(pair, member, token_Nx3, weight_F, draw_RxP),
@@ -108,9 +112,7 @@ def measure(model, params, member, token_Nx3, *, draw_RxP) -> dict:
 
 def run(run) -> Result:
   """Returns the neurons of every member, and of the untrained networks."""
-  draw_RxP = neuron_fits.draws(
-    run.pairs.digits, run.settings.random_directions, run.settings.seed
-  )
+  draw_RxP = neuron_fits.draws(run.pairs.digits, run.settings.random_directions, run.settings.seed)
   each = functools.partial(measure, draw_RxP=draw_RxP)
   found, null = untrained.beside(each, run)
   at = tables.reference(run) or 0
@@ -118,10 +120,17 @@ def run(run) -> Result:
   same = {
     f"{name}_{axes}": found[name]
     for name, axes in (
-      *(("r", "SxF"), ("contribution", "SxF"), ("top", "Sx3")),
-      *(("busiest", "S"), ("rank", "SxF"), ("size", "SxE"), ("share", "SxE")),
-      *(("row_statistics", "SxVx5"), ("change", "Sx2x3xF")),
-      *(("sum_r2", "Sx4xF"), ("change_r2", "Sx2xF")),
+      ("r", "SxF"),
+      ("contribution", "SxF"),
+      ("top", "Sx3"),
+      ("busiest", "S"),
+      ("rank", "SxF"),
+      ("size", "SxE"),
+      ("share", "SxE"),
+      ("row_statistics", "SxVx5"),
+      ("change", "Sx2x3xF"),
+      ("sum_r2", "Sx4xF"),
+      ("change_r2", "Sx2xF"),
     )
   }
   return Result(

@@ -1,20 +1,26 @@
 """Every number of the source beside the recomputed one and ours, one table."""
 
-from collections.abc import Iterator, Mapping
 import math
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from primelens.studies.addition import tables
 
-CONTROLS = {
-  "permuted": tables.PERMUTED,
-  "no_decay": tables.NO_DECAY,
-  "unordered": tables.UNORDERED,
-}
+CONTROLS = {"permuted": tables.PERMUTED, "no_decay": tables.NO_DECAY, "unordered": tables.UNORDERED}
 COLUMNS = (
-  *("item", "quantity", "source", "recomputed", "ours", "verdict"),
-  *("drift_low", "drift_high", "median", "minimum", "maximum"),
-  *("untrained", *CONTROLS),
+  "item",
+  "quantity",
+  "source",
+  "recomputed",
+  "ours",
+  "verdict",
+  "drift_low",
+  "drift_high",
+  "median",
+  "minimum",
+  "maximum",
+  "untrained",
+  *CONTROLS,
 )
 
 
@@ -31,9 +37,7 @@ def joined(results: Mapping[str, Mapping]) -> tuple[dict, ...]:
   for analysis, row in _rows(results):
     sums, its = row["population"].split(", ", 1)
     rows.setdefault((sums, analysis, row["key"]), {})[its] = row
-  return tuple(
-    _record(analysis, found) for (_, analysis, _), found in rows.items()
-  )
+  return tuple(_record(analysis, found) for (_, analysis, _), found in rows.items())
 
 
 def _rows(results) -> Iterator[tuple[str, dict]]:
@@ -58,10 +62,7 @@ def _record(analysis: str, found: Mapping[str, dict]) -> dict:
     "drift_low": twins.get("minimum", np.nan),
     "drift_high": twins.get("maximum", np.nan),
     **{k: main[k] for k in ("median", "minimum", "maximum", "untrained")},
-    **{
-      name: found.get(its, {}).get("median", np.nan)
-      for name, its in CONTROLS.items()
-    },
+    **{name: found.get(its, {}).get("median", np.nan) for name, its in CONTROLS.items()},
     "remark": main["remark"],
   }
   return record | {"verdict": verdict(record, main["tolerance"])}
@@ -82,8 +83,4 @@ def verdict(record: Mapping, tolerance: float) -> str:
   if abs(ours - recomputed) <= tolerance:
     return "agrees"
   low = record["drift_low"] - tolerance
-  return (
-    "within drift"
-    if low <= recomputed <= record["drift_high"] + tolerance
-    else "differs"
-  )
+  return "within drift" if low <= recomputed <= record["drift_high"] + tolerance else "differs"

@@ -9,13 +9,10 @@ from primelens.studies import reported
 BOUNDARIES = {
   "memorised": "train accuracy first at 1",
   "peak": "test loss at its largest: memorisation ends",
-  "formed": "test loss below that of a guess, ln C, for good: the circuit is "
-  "formed",
-  "cleaned": "test loss below ten times its last value, for good: clean-up "
-  "ends",
+  "formed": "test loss below that of a guess, ln C, for good: the circuit is formed",
+  "cleaned": "test loss below ten times its last value, for good: clean-up ends",
   "restricted": "restricted loss below half of ln C, for good",
-  "lead": "steps by which the restricted loss gets below half of ln C before "
-  "the test loss",
+  "lead": "steps by which the restricted loss gets below half of ln C before the test loss",
   "lead_heldout": "the same, its waves averaged over test pairs alone",
 }
 PUBLISHED = {"peak": 1500.0, "formed": 13300.0, "cleaned": 16600.0}
@@ -38,16 +35,12 @@ def boundaries(step_C, curve, uniform: float):
   test_SxC = curve["test/nll_nats"]
   learned_S = test_SxC[:, -1] < uniform
   full_SxC = curve["train/accuracy"] >= 1
-  first = lambda at_SxC: np.where(
-    at_SxC.any(1), step_C[at_SxC.argmax(1)], np.nan
-  )
+  first = lambda at_SxC: np.where(at_SxC.any(1), step_C[at_SxC.argmax(1)], np.nan)
   value = {
     "memorised": first(full_SxC),
     "peak": step_C[test_SxC.argmax(1)].astype(float),
     "formed": for_good(step_C, test_SxC < uniform),
-    "cleaned": np.where(
-      learned_S, for_good(step_C, test_SxC < 10 * test_SxC[:, -1:]), np.nan
-    ),
+    "cleaned": np.where(learned_S, for_good(step_C, test_SxC < 10 * test_SxC[:, -1:]), np.nan),
   }
   if "test/restricted_nll_nats" in curve:
     half = lambda name: for_good(step_C, curve[name] < uniform / 2)

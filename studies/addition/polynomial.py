@@ -10,17 +10,17 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
+from primelens.analyses import features, least_squares, principal
+from primelens.studies.addition import (
+  fits,
+  network,
+  polynomial_fits,
+  polynomial_reported,
+  ranks,
+  tables,
+  untrained,
+)
 from primelens.studies.addition import polynomial_coefficients as coefficients
-from primelens.studies.addition import polynomial_fits
-from primelens.studies.addition import polynomial_reported
-from primelens.studies.addition import ranks
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
 
 REPORTED = polynomial_reported.REPORTED
 DRAWN = ("r2_median", "heldout_median", "accuracy", "test_accuracy")
@@ -89,9 +89,7 @@ def measure(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
   score_Px2 = found.score_NxQ[:, :2]
   design_VxNxQ = polynomial_fits.designs(score_Px2, random_RxPx2)
   sum_N = token_Nx3[:, :2].sum(1)
-  coefficient = coefficients.measure(
-    read, member, features.pairs(score_Px2), sum_N * 1.0
-  )
+  coefficient = coefficients.measure(read, member, features.pairs(score_Px2), sum_N * 1.0)
   simulated_NxV = coefficient["simulated_pre_NxV"]
   return {
     "fits": polynomial_fits.scores(read, member, design_VxNxQ),
@@ -101,9 +99,7 @@ def measure(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
     "logit_NxV": read.logit_NxV,
     "value": {
       "simulated_mse": jnp.mean((read.logit_NxV - simulated_NxV) ** 2),
-      "simulated_mlp_r2": least_squares.r2_overall(
-        coefficient["mlp_NxV"], simulated_NxV
-      ),
+      "simulated_mlp_r2": least_squares.r2_overall(coefficient["mlp_NxV"], simulated_NxV),
       "exact_nll": network.nll(read.logit_NxV, member.label_N),
       "dead": jnp.sum(jnp.all(read.post_NxF == 0, axis=0)),
     },
@@ -121,9 +117,7 @@ def run(run) -> Result:
   return Result(
     table=_table(run, found, null),
     fits=fits.records(run, polynomial_fits.FITS, found["fits"], null["fits"]),
-    simulated=fits.records(
-      run, polynomial_fits.SIMULATED, found["simulated"], null["simulated"]
-    ),
+    simulated=fits.records(run, polynomial_fits.SIMULATED, found["simulated"], null["simulated"]),
     spaces=tuple({"space": words} for words in ranks.SPACES.values()),
     logit_NxV=found["logit_NxV"][at],
     share_SxPxR=found["rank"]["share_PxR"],
@@ -179,9 +173,7 @@ def _statistics(found: dict, at: int) -> tuple[dict, ...]:
   """Returns a record per group of neurons and feature (A47, A48)."""
   names = list(coefficients.GROUPS) + [
     f"{words}: {int(neuron)}"
-    for words, neuron in zip(
-      coefficients.NEURONS, found["neuron_2"][at], strict=True
-    )
+    for words, neuron in zip(coefficients.NEURONS, found["neuron_2"][at], strict=True)
   ]
   return tuple(
     {
@@ -233,8 +225,5 @@ def _values(found: dict) -> dict:
     for measure, x_S in measures.items()
   }
   return (
-    value
-    | found["value"]
-    | coefficients.values(found["coefficient"])
-    | ranks.values(found["rank"])
+    value | found["value"] | coefficients.values(found["coefficient"]) | ranks.values(found["rank"])
   )

@@ -10,12 +10,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import regression
+from primelens.analyses import features, least_squares, regression
 from primelens.studies.addition import network
-from primelens.studies.addition.polynomial_fits import FEATURES
-from primelens.studies.addition.polynomial_fits import SUMS
+from primelens.studies.addition.polynomial_fits import FEATURES, SUMS
 
 # Neurons by their correlation r with a + b: low <= r < high (A47).
 GROUPS = {
@@ -37,10 +34,7 @@ def measure(read: network.Network, member, pair_Nx4, sum_N) -> dict:
   each (A56), the best one's coefficients (A57), and the same logit on the
   features published as symmetric (A58).
   """
-  design_NxQ, sums_Nx6 = (
-    features.monomials(pair_Nx4, 2),
-    features.sums(pair_Nx4),
-  )
+  design_NxQ, sums_Nx6 = (features.monomials(pair_Nx4, 2), features.sums(pair_Nx4))
   target = _Parts(read.pre_NxF, read.post_NxF, read.logit_NxV)
   both = jnp.concatenate(target, axis=1)
   poly = least_squares.fit(design_NxQ, both)
@@ -67,9 +61,7 @@ def measure(read: network.Network, member, pair_Nx4, sum_N) -> dict:
     "simulated_post_NxV": without(prediction.post),
     "mlp_NxV": without(read.post_NxF),
     "logit_r2_V": r2.logit,
-    "logit_heldout_V": _r2(
-      read.logit_NxV[member.test_N], outside.prediction_NxF[member.test_N]
-    ),
+    "logit_heldout_V": _r2(read.logit_NxV[member.test_N], outside.prediction_NxF[member.test_N]),
     "best": best,
     "worst": jnp.nanargmin(r2.logit),
     "best_r2": r2.logit[best],
@@ -84,21 +76,13 @@ def values(found: dict) -> dict:
   mean, high = found["mean_ExQ"], list(GROUPS).index("r >= 0.9")
   at = lambda name: FEATURES.index(name)
   spread_SxQ = found["deviation_ExQ"][:, high] / abs(mean[:, high])
-  value = {
-    f"magnitude/{name}": found["magnitude_ExQ"][:, 0, q]
-    for q, name in enumerate(FEATURES)
-  }
+  value = {f"magnitude/{name}": found["magnitude_ExQ"][:, 0, q] for q, name in enumerate(FEATURES)}
   for row, group in enumerate(GROUPS):
     value[f"size/{group}"] = found["size_E"][:, row]
     for name in ("p1a", "p2a", "p1a p1b"):
       value[f"mean/{group}/{name}"] = mean[:, row, at(name)]
-  value |= {
-    f"neuron/{place + 1}": found["neuron_2"][:, place] for place in range(2)
-  }
-  value |= {
-    f"best_sums/{name}": found["best_sums_6"][:, q]
-    for q, name in enumerate(SUMS)
-  }
+  value |= {f"neuron/{place + 1}": found["neuron_2"][:, place] for place in range(2)}
+  value |= {f"best_sums/{name}": found["best_sums_6"][:, q] for q, name in enumerate(SUMS)}
   return value | {
     # Of the features but the constant; NaN where the group is empty.
     "spread": np.median(spread_SxQ[:, 1:], axis=1),

@@ -10,10 +10,8 @@ import itertools
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
+from primelens.analyses import features, least_squares
+from primelens.studies.addition import fits, network
 
 FEATURES = tuple(features.monomial_names(("p1a", "p1b", "p2a", "p2b"), 2))
 SUMS = tuple(features.monomial_names(("s1", "s2"), 2))
@@ -30,10 +28,7 @@ DESIGNS = {
   "additive": "any f(a) + g(b)",
   "random_poly2": "Poly2 of two random functions of the digit, mean of draws",
 }
-PATHS = {
-  "full": "with the direct path r_mid W_U",
-  "mlp": "MLP path alone, as published",
-}
+PATHS = {"full": "with the direct path r_mid W_U", "mlp": "MLP path alone, as published"}
 # Where the source made the fit; every other one is a control, A63.
 _ITEM = {
   "pre_poly2": "A46",
@@ -42,16 +37,9 @@ _ITEM = {
   "logit_poly2": "A56",
   "logit_sums": "A58",
 } | {f"pre_{name}": "A50" for name in DESIGNS if name.startswith("s")}
-_SIMULATED_ITEM = {
-  "pre_poly2": "A51",
-  "pre_linear": "A49",
-  "pre_sums": "A50",
-  "post_poly2": "A53",
-}
+_SIMULATED_ITEM = {"pre_poly2": "A51", "pre_linear": "A49", "pre_sums": "A50", "post_poly2": "A53"}
 FITS = {
-  f"{target}_{name}": fits.Fit(
-    _ITEM.get(f"{target}_{name}", "A63"), TARGETS[target], words
-  )
+  f"{target}_{name}": fits.Fit(_ITEM.get(f"{target}_{name}", "A63"), TARGETS[target], words)
   for target in TARGETS
   for name, words in DESIGNS.items()
 }
@@ -91,9 +79,7 @@ def designs(score_Px2, random_RxPx2) -> jax.Array:
   ]
   random_RxNxQ = jax.vmap(poly)(random_RxPx2)
   width = max(design.shape[1] for design in every)
-  filled = lambda x: jnp.pad(
-    x, [(0, 0)] * (x.ndim - 1) + [(0, width - x.shape[-1])]
-  )
+  filled = lambda x: jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, width - x.shape[-1])])
   fixed_VxNxQ = jnp.stack([filled(design_NxQ) for design_NxQ in every])
   return jnp.concatenate([fixed_VxNxQ, filled(random_RxNxQ)])
 
@@ -121,9 +107,7 @@ def named_scores(found: dict) -> dict:
   """Returns measures of every member by their fit, from `scores` over S."""
   measures: dict[str, dict] = {}
   for at, target in enumerate(("pre", "post")):
-    one_SxV = {
-      name: x_SxVx2[:, :, at] for name, x_SxVx2 in found["hidden"].items()
-    }
+    one_SxV = {name: x_SxVx2[:, :, at] for name, x_SxVx2 in found["hidden"].items()}
     measures |= _named(one_SxV, f"{target}_{{}}")
   return measures | _named(found["logit"], "logit_{}")
 
@@ -165,9 +149,7 @@ def named_simulations(found: dict) -> dict:
   measures = {"exact_mlp": found["exact_mlp"]}
   kinds = itertools.product(("pre", "post"), PATHS)
   for at, (target, path) in enumerate(kinds):
-    one_SxV = {
-      name: x_SxVx4[:, :, at] for name, x_SxVx4 in found["paths"].items()
-    }
+    one_SxV = {name: x_SxVx4[:, :, at] for name, x_SxVx4 in found["paths"].items()}
     measures |= _named(one_SxV, f"{target}_{{}}_{path}")
   return measures
 
@@ -180,9 +162,7 @@ def judged(read: network.Network, member, logit_NxV, outside_NxV) -> dict:
   """
   test_N, label_N = member.test_N, member.label_N
   outside_NxV = outside_NxV[test_N]
-  held = least_squares.summary(
-    least_squares.r2_columns(read.logit_NxV[test_N], outside_NxV)
-  )
+  held = least_squares.summary(least_squares.r2_columns(read.logit_NxV[test_N], outside_NxV))
   return {
     "r2_overall": least_squares.r2_overall(read.logit_NxV, logit_NxV),
     "heldout_mean": held.mean,
@@ -209,8 +189,6 @@ def _named(measure_SxV: dict, form: str) -> dict:
   """Returns the measures by design, random draws averaged."""
   *fixed, random = DESIGNS
   take = lambda at: {name: x_SxV[:, at] for name, x_SxV in measure_SxV.items()}
-  draws = {
-    name: x_SxV[:, len(fixed) :].mean(1) for name, x_SxV in measure_SxV.items()
-  }
+  draws = {name: x_SxV[:, len(fixed) :].mean(1) for name, x_SxV in measure_SxV.items()}
   named = {form.format(name): take(at) for at, name in enumerate(fixed)}
   return named | {form.format(random): draws}

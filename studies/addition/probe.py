@@ -13,25 +13,17 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from primelens.analyses import statistics
+from primelens.analyses import features, least_squares, statistics
 from primelens.studies import reported
-from primelens.studies.addition import network
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
+from primelens.studies.addition import network, tables, untrained
 from primelens.studies.reported import Reported
 
 HELD_OUT, SPLIT_SEED = 0.3, 42  # the published split
 CONTROLS = 199  # targets of each control: p is at least 1 / 200
 _LIMIT = "Directions of h that are no more than float32 rounding left out."
 REPORTED = {
-  "mse": Reported(
-    "A10", "probe, held-out MSE", "almost perfect", None, remark=_LIMIT
-  ),
-  "r2": Reported(
-    "A10", "probe, held-out R2", "almost perfect", None, remark=_LIMIT
-  ),
+  "mse": Reported("A10", "probe, held-out MSE", "almost perfect", None, remark=_LIMIT),
+  "r2": Reported("A10", "probe, held-out R2", "almost perfect", None, remark=_LIMIT),
   "mse_as_published": Reported(
     "A10",
     "probe, held-out MSE, directions of rounding included",
@@ -41,24 +33,15 @@ REPORTED = {
     " and what rounding adds through them is arbitrary.",
   ),
   "r2_as_published": Reported(
-    "A10",
-    "probe, held-out R2, directions of rounding included",
-    "almost perfect",
-    0.9990,
+    "A10", "probe, held-out R2, directions of rounding included", "almost perfect", 0.9990
   ),
   "untrained_r2": Reported(
     "A10", "probe of the untrained network, held-out R2", "not asked", 0.9997
   ),
-  "accuracy": Reported(
-    "A10", "probe, held-out accuracy of the rounded sum", "not asked", None
-  ),
-  "own_r2": Reported(
-    "A10", "probe fitted on train pairs, R2 on test pairs", "not asked", None
-  ),
+  "accuracy": Reported("A10", "probe, held-out accuracy of the rounded sum", "not asked", None),
+  "own_r2": Reported("A10", "probe fitted on train pairs, R2 on test pairs", "not asked", None),
   "mean_mse": Reported("A10", "MSE of the mean", "the baseline", None),
-  "permuted_r2": Reported(
-    "A10", "probe of permuted sums, held-out R2, mean", "not asked", None
-  ),
+  "permuted_r2": Reported("A10", "probe of permuted sums, held-out R2, mean", "not asked", None),
   "relabelled_r2": Reported(
     "A10", "probe of relabelled sums, held-out R2, mean", "not asked", None
   ),
@@ -67,8 +50,7 @@ REPORTED = {
     "selectivity: accuracy less that on relabelled sums",
     "not asked",
     None,
-    remark="R2 of relabelled sums says how much of any function of the sum"
-    " the same probe reads.",
+    remark="R2 of relabelled sums says how much of any function of the sum the same probe reads.",
   ),
 }
 PROBES = {
@@ -152,10 +134,7 @@ def measure(model, params, member, token_Nx3, *, permuted_NxR, relabelled_NxR):
     "hidden_own": _probe(post_NxF, sum_Nx1, *own)[0],
     "additive": of_pairs(published),
     "additive_own": of_pairs(own),
-    "mean": _scores(
-      sum_Nx1[test_N],
-      jnp.broadcast_to(sum_Nx1[train_N].mean(), (len(test_N), 1)),
-    ),
+    "mean": _scores(sum_Nx1[test_N], jnp.broadcast_to(sum_Nx1[train_N].mean(), (len(test_N), 1))),
     "permuted": part(1, 1 + count),
     "relabelled": part(1 + count, None),
   }
@@ -190,9 +169,7 @@ def run(run) -> Result:
   token_Nx3 = np.asarray(run.pairs.token_Nx3)
   sum_N = (token_Nx3[:, 0] + token_Nx3[:, 1]).astype(np.float32)
   permuted_NxR, relabelled_NxR = controls(sum_N, CONTROLS, run.settings.seed)
-  probes = functools.partial(
-    measure, permuted_NxR=permuted_NxR, relabelled_NxR=relabelled_NxR
-  )
+  probes = functools.partial(measure, permuted_NxR=permuted_NxR, relabelled_NxR=relabelled_NxR)
   found, null = untrained.beside(probes, run)
   value_S = _values(found, null["score"])
   untrained_S = _values(null, null["score"])
@@ -205,9 +182,7 @@ def run(run) -> Result:
     permuted_r2_SxK=found["permuted_r2"],
     tolerance_R=np.array(TOLERANCES_R),
     ladder_r2_SxR=found["ladder"]["r2"],
-    p_S=statistics.permutation_p(
-      found["score"]["hidden"]["r2"], found["permuted_r2"].T
-    ),
+    p_S=statistics.permutation_p(found["score"]["hidden"]["r2"], found["permuted_r2"].T),
   )
 
 
@@ -223,8 +198,7 @@ def _values(found, null) -> dict[str, np.ndarray]:
     "mean_mse": score["mean"]["mse"],
     "permuted_r2": score["permuted"]["r2"],
     "relabelled_r2": score["relabelled"]["r2"],
-    "selectivity": score["hidden"]["accuracy"]
-    - score["relabelled"]["accuracy"],
+    "selectivity": score["hidden"]["accuracy"] - score["relabelled"]["accuracy"],
   }
 
 

@@ -3,11 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import fit
-from primelens.models import pair_table
-from primelens.models import tokens
-from primelens.models import torch_init
-from primelens.models import transformer
+from primelens.models import fit, pair_table, tokens, torch_init, transformer
 from primelens.studies import study
 from primelens.studies.study import Cost
 from primelens.tasks import addition
@@ -17,14 +13,9 @@ def check(experiment) -> None:
   """Raises `ValueError` where task, model and fit do not go together."""
   task, model, seeds = experiment.task, experiment.model, experiment.fit.seeds
   study.check_kinds(experiment, task="addition", model="tokens")
-  for name, wanted in (
-    ("vocabulary", task.digits + 1),
-    ("classes", task.classes),
-  ):
+  for name, wanted in (("vocabulary", task.digits + 1), ("classes", task.classes)):
     if getattr(model, name) != wanted:
-      raise ValueError(
-        f"model.{name}={getattr(model, name)}, but the task has {wanted}."
-      )
+      raise ValueError(f"model.{name}={getattr(model, name)}, but the task has {wanted}.")
   if len(task.split_seeds) != seeds:
     raise ValueError(
       f"task.split_seeds names {len(task.split_seeds)} splits, but fit.seeds="
@@ -69,9 +60,7 @@ def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
 
   program = fit.Program(
     init=init,
-    draw=lambda data, key, step: {
-      k: v for k, v in data.items() if k != "start"
-    },
+    draw=lambda data, key, step: {k: v for k, v in data.items() if k != "start"},
     loss=loss,
     evaluate=lambda params, select, key: score(params, select)[1],
     per_seed=("label_N", "train_N", "test_N", "start"),
@@ -111,18 +100,14 @@ def losses(model: tokens.Config, *, tables: bool = True):
     return train, pair_table.all_logits(fixed, batch["test_N"])
 
   def by_sequence(params, batch):
-    run = lambda params, row_N: tokens.apply(
-      model, params, batch["token_Nx3"][row_N]
-    )[0]
+    run = lambda params, row_N: tokens.apply(model, params, batch["token_Nx3"][row_N])[0]
     fixed = jax.lax.stop_gradient(params)
     return run(params, batch["train_N"]), run(fixed, batch["test_N"])
 
   def both(params, batch):
     train_NxV, test_NxV = (by_table if fast else by_sequence)(params, batch)
     label_N = batch["label_N"]
-    nll = lambda logit, row_N: jnp.mean(
-      tokens.margin_nll(logit, label_N[row_N])
-    )
+    nll = lambda logit, row_N: jnp.mean(tokens.margin_nll(logit, label_N[row_N]))
     train = nll(train_NxV, batch["train_N"])
     return train, nll(test_NxV, batch["test_N"])
 

@@ -10,10 +10,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import phases
+from primelens.studies.addition import phases, snapshots, tables
 from primelens.studies.addition import progress_measures as measures
-from primelens.studies.addition import snapshots
-from primelens.studies.addition import tables
 
 
 @dataclasses.dataclass(frozen=True)

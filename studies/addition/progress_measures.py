@@ -7,14 +7,8 @@ keys. Everything is traced, so checkpoints and members are vmapped axes.
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from primelens.analyses import features
-from primelens.analyses import fourier
-from primelens.analyses import least_squares
-from primelens.analyses import principal
-from primelens.studies.addition import effects
-from primelens.studies.addition import fourier_logits
-from primelens.studies.addition import network
-from primelens.studies.addition import variants
+from primelens.analyses import features, fourier, least_squares, principal
+from primelens.studies.addition import effects, fourier_logits, network, variants
 
 
 class Curve(NamedTuple):
@@ -32,9 +26,7 @@ LOSSES = {
   "test/accuracy": Curve("test accuracy", "B30"),
 }
 PLAIN = {
-  "test/mirrored_accuracy": Curve(
-    "accuracy, test pairs whose (b, a) is in train", "A63"
-  ),
+  "test/mirrored_accuracy": Curve("accuracy, test pairs whose (b, a) is in train", "A63"),
   "test/lone_accuracy": Curve("accuracy, test pairs without it", "A63"),
   "pre_poly2_r2": Curve("z on Poly2, mean R2", "A46"),
   "pre_sums_r2": Curve("z on the published symmetric features", "A50"),
@@ -47,9 +39,7 @@ PLAIN = {
 }
 MODULAR = {
   "test/restricted_nll_nats": Curve("restricted loss, test", "B28", True),
-  "test/restricted_heldout_nll_nats": Curve(
-    "restricted loss, waves of test pairs", "B28", True
-  ),
+  "test/restricted_heldout_nll_nats": Curve("restricted loss, waves of test pairs", "B28", True),
   "train/excluded_nll_nats": Curve("excluded loss, train", "B29", True),
   "residual_fraction": Curve("logits outside all cosine cubes", "B25"),
   "key_similarity": Curve("cosine similarity, key frequencies together", "B25"),
@@ -70,10 +60,7 @@ def mirrored(read: network.Network, member) -> dict:
   known_N = jnp.isin(b_N * digits + a_N, member.train_N)
   right_N = read.logit_NxV[test_N].argmax(-1) == member.label_N[test_N]
   mean = lambda where_N: jnp.sum(right_N & where_N) / jnp.sum(where_N)
-  return {
-    "test/mirrored_accuracy": mean(known_N),
-    "test/lone_accuracy": mean(~known_N),
-  }
+  return {"test/mirrored_accuracy": mean(known_N), "test/lone_accuracy": mean(~known_N)}
 
 
 def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
@@ -84,9 +71,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
   pair_NxQ = features.pairs(score_PxQ)
   mean_r2 = lambda design_NxQ, target_NxF: (
     least_squares.summary(
-      least_squares.r2_columns(
-        target_NxF, least_squares.fit(design_NxQ, target_NxF).prediction_NxF
-      )
+      least_squares.r2_columns(target_NxF, least_squares.fit(design_NxQ, target_NxF).prediction_NxF)
     ).mean
   )
   poly_NxQ = features.monomials(pair_NxQ, 2)
@@ -103,9 +88,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
     | {
       "pre_poly2_r2": mean_r2(poly_NxQ, read.pre_NxF),
       "pre_sums_r2": mean_r2(features.sums(pair_NxQ), read.pre_NxF),
-      "pre_additive_r2": mean_r2(
-        features.additive(len(score_PxQ)), read.pre_NxF
-      ),
+      "pre_additive_r2": mean_r2(features.additive(len(score_PxQ)), read.pre_NxF),
       "post_poly2_r2": mean_r2(poly_NxQ, read.post_NxF),
       "logit_poly2_r2": mean_r2(poly_NxQ, read.logit_NxV),
       "readout_two_share": principal.pca(read.readout_VxF.T).share_Q[:2].sum(),
@@ -126,18 +109,14 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
   read = network.read(model, params, token_Nx3)
   kept_NxV = fourier_logits.restricted(read, key_Q, like=read.logit_NxV)
   without_NxV = fourier_logits.excluded(read, key_Q)
-  at = lambda logit_NxV, row_N: network.nll(
-    logit_NxV[row_N], member.label_N[row_N]
-  )
+  at = lambda logit_NxV, row_N: network.nll(logit_NxV[row_N], member.label_N[row_N])
   cube = fourier.cosine_cube_coefficients(read.logit_NxV)
   every_Q = jnp.ones_like(key_Q)
   _, outside = fourier.cosine_cube_approximation(read.logit_NxV, every_Q)
   together = jnp.sqrt(jnp.sum(jnp.where(key_Q, cube.similarity_Q, 0) ** 2))
   return effects.losses(read, member) | {
     "test/restricted_nll_nats": at(kept_NxV, member.test_N),
-    "test/restricted_heldout_nll_nats": fourier_logits.restricted_heldout(
-      read, member, key_Q
-    ),
+    "test/restricted_heldout_nll_nats": fourier_logits.restricted_heldout(read, member, key_Q),
     "train/excluded_nll_nats": at(without_NxV, member.train_N),
     "residual_fraction": outside,
     "key_similarity": together,

@@ -4,8 +4,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import decompositions
-from primelens.analyses import principal
+from primelens.analyses import decompositions, principal
 from primelens.studies import reported
 from primelens.studies.addition import network
 from primelens.studies.reported import Reported
@@ -34,7 +33,10 @@ _REMARK = {
 _NONE = "not reported"
 _SHARES = {
   f"{space}_share/{k + 1}": Reported(
-    *("A61", f"share of component {k + 1}, {SPACES[space]}", _NONE, value),
+    "A61",
+    f"share of component {k + 1}, {SPACES[space]}",
+    _NONE,
+    value,
     remark=_REMARK.get(space, ""),
   )
   for space, (shares, _) in _RECOMPUTED.items()
@@ -42,15 +44,18 @@ _SHARES = {
 }
 _DIMENSIONS = {
   f"{space}_dimensions": Reported(
-    *("A61", f"components with a share above .001, {SPACES[space]}", _NONE),
-    *(count, math.inf, "a count is not portable between programs"),
+    "A61",
+    f"components with a share above .001, {SPACES[space]}",
+    _NONE,
+    count,
+    math.inf,
+    "a count is not portable between programs",
   )
   for space, (_, count) in _RECOMPUTED.items()
 }
-_UP = {
+_UP = {  # known to two decimals
   f"up_value/{k + 1}": Reported(
-    *("A61", f"singular value {k + 1} of W_in", _NONE, value),
-    reported.SMOOTH + 0.005,  # known to two decimals
+    "A61", f"singular value {k + 1} of W_in", _NONE, value, reported.SMOOTH + 0.005
   )
   for k, value in enumerate((4.25, 4.17, 0.12))
 }

@@ -12,15 +12,16 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import regression
-from primelens.analyses import sinusoids
-from primelens.studies.addition import network
-from primelens.studies.addition import readout_components
-from primelens.studies.addition import readout_frequencies
-from primelens.studies.addition import readout_reported
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
-from primelens.studies.addition import variants
+from primelens.analyses import regression, sinusoids
+from primelens.studies.addition import (
+  network,
+  readout_components,
+  readout_frequencies,
+  readout_reported,
+  tables,
+  untrained,
+  variants,
+)
 
 REPORTED = readout_reported.REPORTED
 PAIRS = ("low", "middle", "high")  # (0,0), (4,4) and (9,9) of ten digits
@@ -85,15 +86,9 @@ def measure(model, params, member, token_Nx3, settings) -> dict:
   found = {
     "logits": logits(full, reduced, pair_3),
     "spectra": readout_frequencies.of_logits(full, reduced, pair_3),
-    "neurons": readout_frequencies.of_neurons(
-      full, reduced, member.label_N, pair_3
-    ),
-    "sparsity": readout_frequencies.sparsity(
-      full.logit_NxV, member.label_N, settings
-    ),
-    "components": readout_components.measure(
-      full.readout_VxF, jax.random.key(settings.seed)
-    ),
+    "neurons": readout_frequencies.of_neurons(full, reduced, member.label_N, pair_3),
+    "sparsity": readout_frequencies.sparsity(full.logit_NxV, member.label_N, settings),
+    "components": readout_components.measure(full.readout_VxF, jax.random.key(settings.seed)),
   }
   return found | {"value": _values(found)}
 
@@ -117,8 +112,12 @@ def _values(found) -> dict:
   value |= {
     f"{name}_{at + 1}": components[name][at]
     for name in (
-      *("similarity", "chance_similarity", "free"),
-      *("period", "period_similarity", "chance_period"),
+      "similarity",
+      "chance_similarity",
+      "free",
+      "period",
+      "period_similarity",
+      "chance_period",
     )
     for at in range(len(direction_4xV))
   }
@@ -182,8 +181,7 @@ def _spectrum_values(found) -> dict:
     for at in range(len(value_Q))
   }
   value |= {
-    f"peak_{neuron}": neurons["peak"][at]
-    for at, neuron in enumerate(readout_frequencies.NEURONS)
+    f"peak_{neuron}": neurons["peak"][at] for at, neuron in enumerate(readout_frequencies.NEURONS)
   }
   needed = ("needed", "needed_shuffled", "needed_planes")
   value |= {name: sparse[name] for name in needed}
@@ -198,9 +196,7 @@ def run(run) -> Result:
   logit, spectra = found["logits"], found["spectra"]
   neurons, sparse = found["neurons"], found["sparsity"]
   components = found["components"]
-  of = lambda found, names, ending: {
-    f"{name}_{ending}": found[name] for name in names
-  }
+  of = lambda found, names, ending: {f"{name}_{ending}": found[name] for name in names}
   return Result(
     table=tables.rows(run, REPORTED, found["value"], null["value"]),
     **of(logit, ("logit", "reduced_logit"), "Sx3xV"),
@@ -218,8 +214,12 @@ def run(run) -> Result:
     **of(
       sparse,
       (
-        *("accuracy", "accuracy_as_published", "nll_nats"),
-        *("agreement", "shuffled_agreement", "plane_agreement"),
+        "accuracy",
+        "accuracy_as_published",
+        "nll_nats",
+        "agreement",
+        "shuffled_agreement",
+        "plane_agreement",
       ),
       "SxR",
     ),
@@ -229,10 +229,7 @@ def run(run) -> Result:
     **of(components, ("direction", "wave", "period_wave"), "Sx4xV"),
     **of(
       components,
-      (
-        *("similarity", "chance_similarity", "period"),
-        *("period_similarity", "chance_period"),
-      ),
+      ("similarity", "chance_similarity", "period", "period_similarity", "chance_period"),
       "Sx4",
     ),
   )

@@ -6,8 +6,7 @@ Items A54 and A55 of the addition spec.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import principal
-from primelens.analyses import sinusoids
+from primelens.analyses import principal, sinusoids
 
 FREQUENCIES = (1, 1, 2, 2)  # those PCs 1-4 were compared with
 PERIOD_K = np.arange(40, 301) / 10  # tried; longer ones are not seen to turn

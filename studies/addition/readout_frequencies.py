@@ -11,9 +11,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import fourier
-from primelens.analyses import regression
-from primelens.analyses import sinusoids
+from primelens.analyses import fourier, regression, sinusoids
 from primelens.studies.addition import network
 
 ACTIVE = 30  # neurons averaged (A44)
@@ -48,9 +46,7 @@ def of_neurons(full, reduced, label_N, pair_3) -> dict:
   on_F, reduced_F = full.pre_NxF[0] > 0, reduced.pre_NxF[0] > 0
   flip_2xF = jnp.stack([~on_F & reduced_F, on_F & ~reduced_F])
   correlation_F = regression.pearson(full.post_NxF, label_N)
-  norm = lambda weight: jnp.linalg.norm(
-    fourier.rfft_magnitude(weight, axis=0), axis=1
-  )
+  norm = lambda weight: jnp.linalg.norm(fourier.rfft_magnitude(weight, axis=0), axis=1)
   return {
     "magnitude": magnitude_QxF,
     "order": jnp.argsort(-correlation_F),
@@ -141,9 +137,7 @@ def as_published(logit_V) -> dict:
   rebuilt_RxV = jax.vmap(fourier.top_frequencies_as_published, (None, 0))(
     logit_V, jnp.array(PUBLISHED_COUNTS)
   )
-  variance_R = 1 - jnp.var(logit_V[None] - rebuilt_RxV, axis=1) / jnp.var(
-    logit_V
-  )
+  variance_R = 1 - jnp.var(logit_V[None] - rebuilt_RxV, axis=1) / jnp.var(logit_V)
   size_RxQ = fourier.rfft_magnitude(rebuilt_RxV)[:, 1:]
   # What was not kept comes back as rounding.
   kept_RxQ = size_RxQ > 1e-4 * size_RxQ.max(1, keepdims=True)

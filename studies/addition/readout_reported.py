@@ -4,8 +4,8 @@ Curves and spectra may drift by 5 % of their largest entry; which frequency has
 which rank either agrees or does not.
 """
 
-from collections.abc import Sequence
 import math
+from collections.abc import Sequence
 
 from primelens.studies.addition import tables
 from primelens.studies.reported import Reported
@@ -37,44 +37,43 @@ def _curve(key, item, quantity, source, values, first=0):
 
 
 _CHANGE = (
-  *(300, 173, 56, -54, -165, -271, -209, -162, -96, -173),
-  *(-30, 108, 247, 299, 128, 133, -2, -85, -176, 0),
+  300,
+  173,
+  56,
+  -54,
+  -165,
+  -271,
+  -209,
+  -162,
+  -96,
+  -173,
+  -30,
+  108,
+  247,
+  299,
+  128,
+  133,
+  -2,
+  -85,
+  -176,
+  0,
 )
 _EMBEDDING_NORM = (1.53, 10.66, 4.29, 2.73, 2.23, 2.17)
 _READOUT_NORM = (0.7, 40.3, 43.1, 27.1, 9.2, 15.1, 9.8, 3.8, 7.7, 6.5, 3.7)
 _ACCURACY = (0.22, 0.52, 0.48, 0.38, 0.53, 0.46, 0.56, 0.93, 1.0, 1.0)
 
 _LOGITS = {
-  **_curve(
-    "change",
-    "A36",
-    "W_L Δh at (0,0), full minus PC1 alone, class {}",
-    "a cosine",
-    _CHANGE,
-  ),
-  "change_period": Reported(
-    "A36", "best real period of W_L Δh at (0,0), classes", "", 13, 1.0
-  ),
-  "change_free": Reported(
-    "A36", "similarity of W_L Δh with period 20, free phase", "", None
-  ),
-  "change_similarity": Reported(
-    "A36", "similarity of W_L Δh with its best real period", "", None
-  ),
-  "dip": Reported(
-    "A37", "class of the smallest full logit at (0,0)", "9", None
-  ),
-  "last_logit": Reported(
-    "A37", "largest |logit| of class 19 at (0,0), full and PC1", "0", None
-  ),
+  **_curve("change", "A36", "W_L Δh at (0,0), full minus PC1 alone, class {}", "a cosine", _CHANGE),
+  "change_period": Reported("A36", "best real period of W_L Δh at (0,0), classes", "", 13, 1.0),
+  "change_free": Reported("A36", "similarity of W_L Δh with period 20, free phase", "", None),
+  "change_similarity": Reported("A36", "similarity of W_L Δh with its best real period", "", None),
+  "dip": Reported("A37", "class of the smallest full logit at (0,0)", "9", None),
+  "last_logit": Reported("A37", "largest |logit| of class 19 at (0,0), full and PC1", "0", None),
   "shape_correlation": Reported(
     "A39", "correlation of the logits at (0,0) and (9,9)", "drawn", None
   ),
   "mirror_correlation": Reported(
-    "A39",
-    "correlation of the logits at (0,0) and at (9,9) read from class 18 down",
-    "drawn",
-    None,
+    "A39", "correlation of the logits at (0,0) and at (9,9) read from class 18 down", "drawn", None
   ),
 }
 _SPECTRA = {
@@ -115,36 +114,26 @@ _SPECTRA = {
     "",
     (None,) * len(_ACCURACY),
   ),
-  "needed": Reported(
-    "A41", "frequencies with which all inputs keep their argmax", "", 9, _EXACT
-  ),
+  "needed": Reported("A41", "frequencies with which all inputs keep their argmax", "", 9, _EXACT),
   "needed_shuffled": Reported(
     "A41", "the same, logits with the same spectra and random phases", "", None
   ),
-  "needed_planes": Reported(
-    "A41", "the same, random planes instead of frequencies", "", None
-  ),
+  "needed_planes": Reported("A41", "the same, random planes instead of frequencies", "", None),
   "published_variance_3": Reported(
     "A41", "variance explained at (0,0), published K = 3", "", 0.820
   ),
-  "published_argmax_3": Reported(
-    "A41", "argmax at (0,0), published K = 3", "wrong", 1, _EXACT
-  ),
+  "published_argmax_3": Reported("A41", "argmax at (0,0), published K = 3", "wrong", 1, _EXACT),
   "published_variance_6": Reported(
     "A41", "variance explained at (0,0), published K = 6", "", 0.952
   ),
-  "published_argmax_6": Reported(
-    "A41", "argmax at (0,0), published K = 6", "right", 0, _EXACT
-  ),
+  "published_argmax_6": Reported("A41", "argmax at (0,0), published K = 6", "right", 0, _EXACT),
   "published_kept_6": Reported(
     "A41", "frequencies kept beside the constant, K = 6", "6", 7, _EXACT
   ),
   "published_variance_7": Reported(
     "A41", "variance explained at (0,0), published K = 7", "", 0.981
   ),
-  "published_argmax_7": Reported(
-    "A41", "argmax at (0,0), published K = 7", "", 1, _EXACT
-  ),
+  "published_argmax_7": Reported("A41", "argmax at (0,0), published K = 7", "", 1, _EXACT),
 }
 _NEURONS = {
   **_series(
@@ -164,19 +153,9 @@ _NEURONS = {
     "1, then 2",
     _EMBEDDING_NORM,
   ),
-  **_curve(
-    "readout_norm",
-    "A43",
-    "norm of W_L at frequency {} of 20 classes",
-    "",
-    _READOUT_NORM,
-  ),
+  **_curve("readout_norm", "A43", "norm of W_L at frequency {} of 20 classes", "", _READOUT_NORM),
   **_series(
-    "active_low_order",
-    "A44",
-    "frequency of rank {}, 30 most active at (0,0)",
-    "",
-    (1, 2, 3, 4, 5),
+    "active_low_order", "A44", "frequency of rank {}, 30 most active at (0,0)", "", (1, 2, 3, 4, 5)
   ),
   **_series(
     "active_middle_order",
@@ -203,9 +182,7 @@ _NEURONS = {
 _COMPONENTS = {
   "pc1_share": Reported("A54", "share of W_L's variance, PC1", "", 0.8476),
   "pc2_share": Reported("A54", "share of W_L's variance, PC2", "", 0.1338),
-  "pc12_share": Reported(
-    "A54", "share of W_L's variance, PC1 + PC2", "0.983", 0.9814
-  ),
+  "pc12_share": Reported("A54", "share of W_L's variance, PC1 + PC2", "0.983", 0.9814),
   **_series(
     "similarity",
     "A55",
@@ -222,22 +199,12 @@ _COMPONENTS = {
     (None,) * 4,
   ),
   **_series(
-    "free",
-    "A55",
-    "similarity of PC{} with period 20, 20, 10, 10, free phase",
-    "",
-    (None,) * 4,
+    "free", "A55", "similarity of PC{} with period 20, 20, 10, 10, free phase", "", (None,) * 4
   ),
   **_series("period", "A55", "best real period of PC{}", "", (13,), 1.0),
+  **_series("period", "A55", "best real period of PC{}", "", (None,) * 3, first=2),
   **_series(
-    "period", "A55", "best real period of PC{}", "", (None,) * 3, first=2
-  ),
-  **_series(
-    "period_similarity",
-    "A55",
-    "similarity of PC{} with its best real period",
-    "",
-    (None,) * 4,
+    "period_similarity", "A55", "similarity of PC{} with its best real period", "", (None,) * 4
   ),
   **_series(
     "chance_period",
@@ -246,8 +213,6 @@ _COMPONENTS = {
     "",
     (None,) * 4,
   ),
-  "pc2_peak": Reported(
-    "A55", "class of the largest entry of PC2", "", 9, _EXACT
-  ),
+  "pc2_peak": Reported("A55", "class of the largest entry of PC2", "", 9, _EXACT),
 }
 REPORTED = _LOGITS | _SPECTRA | _NEURONS | _COMPONENTS

@@ -1,26 +1,17 @@
 """The addition study's part of the report."""
 
-from collections.abc import Mapping
 import functools
 import math
+from collections.abc import Mapping
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, report_spectra
 from primelens.studies import report_page as page
-from primelens.studies import report_spectra
-from primelens.studies.addition import numbers
-from primelens.studies.addition import report_summary
-from primelens.studies.addition import report_tables
+from primelens.studies.addition import numbers, report_summary, report_tables
 from primelens.studies.study import Report
 
-VERDICTS = {
-  "agrees": "good",
-  "within drift": "good",
-  "not portable": "open",
-  "differs": "bad",
-}
+VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
 CAPTIONS = {
-  "embedding": "the digits' vectors: components, their plane, and the plane"
-  " over training.",
+  "embedding": "the digits' vectors: components, their plane, and the plane over training.",
   "progress": "losses and measures of the mechanism at every snapshot; thin:"
   " members, thick: their median, dashed: phases.",
   "probe": "a linear probe of the sum beside its controls.",
@@ -68,8 +59,17 @@ def joined(tables) -> page.Markup:
     " split.",
   )
   head = (
-    *("item", "quantity", "source", "recomputed", "ours", ""),
-    *("twins", "median", "range", "untrained", *numbers.CONTROLS),
+    "item",
+    "quantity",
+    "source",
+    "recomputed",
+    "ours",
+    "",
+    "twins",
+    "median",
+    "range",
+    "untrained",
+    *numbers.CONTROLS,
   )
   known = [row for row in rows if math.isfinite(row["recomputed"])]
   rest = [row for row in rows if not math.isfinite(row["recomputed"])]
@@ -116,15 +116,12 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   main = {
     run: table
     for run, table in having.items()
-    if name in ("progress", "spectra")
-    or report_tables.is_main(table[name].result)
+    if name in ("progress", "spectra") or report_tables.is_main(table[name].result)
   }
   shown = main or having
   if not shown:
     return report_ledger.absent(name)
-  body = {"spectra": report_spectra.matrices}.get(
-    name, functools.partial(report_tables.of, name)
-  )
+  body = {"spectra": report_spectra.matrices}.get(name, functools.partial(report_tables.of, name))
   return report_ledger.each(shown, name, CAPTIONS[name], body)
 
 
@@ -138,10 +135,7 @@ REPORT = Report(
   " B24) are those of the addition spec.",
   sections={
     "numbers": ("Every reported number", joined),
-    **{
-      name: (title, functools.partial(analysis, name))
-      for name, title in TITLES.items()
-    },
+    **{name: (title, functools.partial(analysis, name)) for name, title in TITLES.items()},
   },
   summary=report_summary.lines,
 )

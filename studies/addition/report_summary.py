@@ -4,11 +4,9 @@ import collections
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies import trial
-from primelens.studies.addition import evidence
-from primelens.studies.addition import numbers
+from primelens.studies.addition import evidence, numbers
 from primelens.studies.addition import tables as tables_lib
 
 
@@ -17,9 +15,7 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   plain = report_ledger.results(tables)
   return [
     _by_run(plain, "Generalisation", _members),
-    _by_run(
-      plain, "Test loss below a guess for good, median step (range)", _delay
-    ),
+    _by_run(plain, "Test loss below a guess for good, median step (range)", _delay),
     _numbers(plain),
     _mechanism(plain),
     report_ledger.line(ledger),
@@ -27,11 +23,7 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
 
 
 def _progress(plain) -> dict:
-  return {
-    run: table["progress"]
-    for run, table in plain.items()
-    if "progress" in table
-  }
+  return {run: table["progress"] for run, table in plain.items() if "progress" in table}
 
 
 def _by_run(plain, title: str, say) -> str:
@@ -79,9 +71,7 @@ def _mechanism(plain) -> str:
   for run, result in _progress(plain).items():
     if not result.population.endswith(tables_lib.PUBLISHED):
       continue
-    said.append(
-      f"{run}: {_waves(result) if result.modular else _plain(result)}"
-    )
+    said.append(f"{run}: {_waves(result) if result.modular else _plain(result)}")
   return f"Mechanism: {'; '.join(said) or 'no run of the published setting'}."
 
 
@@ -94,9 +84,7 @@ def _plain(result) -> str:
 
 
 def _waves(result) -> str:
-  keys = [
-    ", ".join(map(str, np.flatnonzero(key_Q))) for key_Q in result.key_SxQ[:3]
-  ]
+  keys = [", ".join(map(str, np.flatnonzero(key_Q))) for key_Q in result.key_SxQ[:3]]
   lead = {row["boundary"]: row for row in result.phases}["lead_heldout"]
   return (
     f"key frequencies {' / '.join(keys)}; the held-out restricted loss gets"

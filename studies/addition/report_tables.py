@@ -47,8 +47,16 @@ def _fits(rows) -> page.Markup:
     for row in rows
   ]
   head = (
-    *("item", "fit", "R² ours", "R²", "range", "R² held out"),
-    *("accuracy", "loss", "test accuracy", "R² untrained"),
+    "item",
+    "fit",
+    "R² ours",
+    "R²",
+    "range",
+    "R² held out",
+    "accuracy",
+    "loss",
+    "test accuracy",
+    "R² untrained",
   )
   return page.table(
     head,
@@ -76,8 +84,13 @@ def _phases(result) -> page.Markup:
     for row in result.phases
   ]
   head = (
-    *("boundary", "meaning", "drawn by eye", "median step", "range"),
-    *("95 % of the mean", "members"),
+    "boundary",
+    "meaning",
+    "drawn by eye",
+    "median step",
+    "range",
+    "95 % of the mean",
+    "members",
   )
   return page.table(
     head,
@@ -104,13 +117,18 @@ def _variants(result) -> page.Markup:
     for row in result.variants
   ]
   head = (
-    *("item", "intervention", "accuracy ours", "accuracy", "range", "loss"),
-    *("variance removed", "draws"),
+    "item",
+    "intervention",
+    "accuracy ours",
+    "accuracy",
+    "range",
+    "loss",
+    "variance removed",
+    "draws",
   )
   return page.table(
     head,
     body,
-    caption="Interventions on both digits' vectors; medians and ranges over"
-    " members, loss in nats.",
+    caption="Interventions on both digits' vectors; medians and ranges over members, loss in nats.",
     text=(0, 1),
   )

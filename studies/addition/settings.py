@@ -20,11 +20,6 @@ class Settings:
 
   def __post_init__(self):
     checks.literals(self)
-    checks.at_least(
-      *(self, 1, "random_directions", "snapshot_batch", "member_batch"),
-      "draws",
-    )
+    checks.at_least(self, 1, "random_directions", "snapshot_batch", "member_batch", "draws")
     if not 0 < self.key_threshold < 1:
-      raise ValueError(
-        f"key_threshold={self.key_threshold} is not between 0 and 1."
-      )
+      raise ValueError(f"key_threshold={self.key_threshold} is not between 0 and 1.")

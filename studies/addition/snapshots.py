@@ -18,9 +18,7 @@ def steps(run) -> np.ndarray:
   """Returns the steps with a snapshot, C; raises `ValueError` for none."""
   step_C = found(run)
   if not step_C.size:
-    raise ValueError(
-      f"{run.workdir} has no snapshots; train with fit.snapshot_every=100."
-    )
+    raise ValueError(f"{run.workdir} has no snapshots; train with fit.snapshot_every=100.")
   return step_C
 
 
@@ -33,9 +31,7 @@ def over_members(measure: Callable, run, extra_S=None):
   snapshots.
   """
   model, device = run.experiment.model, jax.devices()[0]
-  each = lambda params, member, token_Nx3, extra: measure(
-    model, params, member, token_Nx3, extra
-  )
+  each = lambda params, member, token_Nx3, extra: measure(model, params, member, token_Nx3, extra)
   over_S = jax.vmap(each, (0, 0, None, 0))
   over_CxS = jax.jit(jax.vmap(over_S, (0, None, None, None)))
   data = (network.members(run.pairs), jnp.asarray(run.pairs.token_Nx3), extra_S)
@@ -44,9 +40,7 @@ def over_members(measure: Callable, run, extra_S=None):
     jax.device_get(over_CxS(jax.device_put(params_CxS, device), *data))
     for params_CxS in _chunks(run)
   ]
-  return jax.tree.map(
-    lambda *parts: np.concatenate(parts).swapaxes(0, 1), *chunks
-  )
+  return jax.tree.map(lambda *parts: np.concatenate(parts).swapaxes(0, 1), *chunks)
 
 
 def _chunks(run):

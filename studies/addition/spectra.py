@@ -9,17 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import tokens
 from primelens.studies import spectra
-from primelens.studies.addition import snapshots
-from primelens.studies.addition import tables
+from primelens.studies.addition import snapshots, tables
 
 ROWS = 1024  # pairs in one forward pass
 
 
 def run(run) -> spectra.Result:
   """Returns the spectra of a run over its snapshots, if there are any."""
-  return spectra.read(
-    run, dead=(), scores=_scores, population=tables.population(run)
-  )
+  return spectra.read(run, dead=(), scores=_scores, population=tables.population(run))
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:
@@ -36,7 +33,4 @@ def _accuracies(model, params, member, token_Nx3, extra) -> dict:
   logits = lambda token_3: tokens.apply(model, params, token_3[None])[0][0]
   logit_NxV = jax.lax.map(logits, token_Nx3, batch_size=ROWS)
   hit_N = jnp.argmax(logit_NxV, axis=-1) == member.label_N
-  return {
-    "train": hit_N[member.train_N].mean(),
-    "test": hit_N[member.test_N].mean(),
-  }
+  return {"train": hit_N[member.train_N].mean(), "test": hit_N[member.test_N].mean()}

@@ -14,33 +14,20 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import sweeps
 from primelens.studies import reported
-from primelens.studies.addition import ablated
-from primelens.studies.addition import ablated_fits
-from primelens.studies.addition import network
-from primelens.studies.addition import tables
-from primelens.studies.addition import untrained
-from primelens.studies.addition import variants
+from primelens.studies.addition import ablated, ablated_fits, network, tables, untrained, variants
 from primelens.studies.addition.tables import KEEP
 from primelens.studies.reported import Reported
 
 BATCH = 96  # (member, intervention) pairs at a time, which bounds the memory
 REPORTED = {
-  "keep_pc1_accuracy": Reported(
-    "A17", "accuracy, PC1 alone kept", "0.42 of 1.00", 0.39, KEEP
-  ),
-  "keep_pc12_accuracy": Reported(
-    "A17'", "accuracy, PC1 and PC2 kept", ablated.NOT_DONE, 1.0, KEEP
-  ),
+  "keep_pc1_accuracy": Reported("A17", "accuracy, PC1 alone kept", "0.42 of 1.00", 0.39, KEEP),
+  "keep_pc12_accuracy": Reported("A17'", "accuracy, PC1 and PC2 kept", ablated.NOT_DONE, 1.0, KEEP),
   "keep_pc12_nll_nats": ablated.about(
     "A17'", "loss, PC1 and PC2 kept", ablated.NOT_DONE, 7.0e-8, ablated.LOSS
   ),
   **{
     f"remove_pc{number}_accuracy": Reported(
-      "A17'",
-      f"accuracy, PC{number} removed",
-      ablated.NOT_DONE,
-      recomputed,
-      KEEP,
+      "A17'", f"accuracy, PC{number} removed", ablated.NOT_DONE, recomputed, KEEP
     )
     for number, recomputed in enumerate((0.07, 0.37, 1, 1, 1, 1), start=1)
   },
@@ -53,10 +40,7 @@ REPORTED = {
     "Of the whole width: it holds about 1 % of the digits' variance.",
   ),
   "remove_line_digits_accuracy": Reported(
-    "A17'",
-    "accuracy, random direction of the digits' span removed",
-    ablated.NOT_DONE,
-    None,
+    "A17'", "accuracy, random direction of the digits' span removed", ablated.NOT_DONE, None
   ),
   **ablated.REPORTED,
   **ablated_fits.REPORTED,
@@ -140,11 +124,7 @@ def _sweep(run, named):
   task, model = run.experiment.task, run.experiment.model
   settings = run.settings
   intervention_R, name_R = variants.stack(
-    named,
-    task.digits,
-    model.trunk.width,
-    settings.random_directions,
-    settings.seed,
+    named, task.digits, model.trunk.width, settings.random_directions, settings.seed
   )
   score = functools.partial(variants.score, model)
   token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
@@ -197,9 +177,7 @@ def _records(run, named, name_R, kept, null) -> tuple[dict, ...]:
     }
     for measure in ("accuracy", "nll_nats"):
       draw_SxR = kept[measure][:, rows]
-      record |= reported.columns(
-        measure, draw_SxR.mean(1), null[measure][:, rows].mean(1), at
-      ) | {
+      record |= reported.columns(measure, draw_SxR.mean(1), null[measure][:, rows].mean(1), at) | {
         f"{measure}_low_draw": float(np.median(draw_SxR.min(1))),
         f"{measure}_high_draw": float(np.median(draw_SxR.max(1))),
       }
@@ -217,10 +195,7 @@ def _failures(found, shown: int) -> tuple[dict, ...]:
       "b": b,
       "truth": int(prediction_PxP[a, b] - error_PxP[a, b]),
       "prediction": int(prediction_PxP[a, b]),
-      **{
-        name: float(x_SxN[shown, a * digits + b])
-        for name, x_SxN in found["difference"].items()
-      },
+      **{name: float(x_SxN[shown, a * digits + b]) for name, x_SxN in found["difference"].items()},
     }
     for a, b in np.argwhere(error_PxP != 0).tolist()
   )

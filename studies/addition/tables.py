@@ -80,9 +80,7 @@ def rows(
   its = population(run)
   return tuple(
     {"key": key, "population": its}
-    | reported_lib.row(
-      entry, np.asarray(value_S[key], float), untrained_S.get(key), at
-    )
+    | reported_lib.row(entry, np.asarray(value_S[key], float), untrained_S.get(key), at)
     for key, entry in reported.items()
     if key in value_S
   )

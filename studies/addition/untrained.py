@@ -12,9 +12,7 @@ def beside(measure, run):
   gives, from one compiled program.
   """
   pair_Sx2 = jax.tree.map(
-    lambda *leaves: np.stack(jax.device_get(leaves), axis=1),
-    run.params_S,
-    run.untrained_S(),
+    lambda *leaves: np.stack(jax.device_get(leaves), axis=1), run.params_S, run.untrained_S()
   )
 
   def each(model, params_2, member, token_Nx3):

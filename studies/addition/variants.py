@@ -10,8 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import principal
-from primelens.analyses import subspace
+from primelens.analyses import principal, subspace
 from primelens.studies.addition import network
 
 RANK = 2  # the largest subspace; smaller ones are filled up with zeros
@@ -91,9 +90,7 @@ def named(digits: int) -> dict[str, Variant]:
       ("keep_line", "random line kept", True, 1),
       ("keep_plane", "random plane kept", True, 2),
     ):
-      found[f"{name}_{span}"] = Variant(
-        "A17'", f"{words}, {where}", keep, span, rank=rank
-      )
+      found[f"{name}_{span}"] = Variant("A17'", f"{words}, {where}", keep, span, rank=rank)
   for base in ("keep_pc1", "keep_pc12", "remove_pc1", "remove_pc2"):
     for by, words in (("zero", "zero"), ("resample", "other digits'")):
       variant = found[base]
@@ -126,17 +123,11 @@ def stack(
   is split from `seed`.
   """
   name_R = [
-    name
-    for name, variant in variants.items()
-    for _ in range(draws if variant.random else 1)
+    name for name, variant in variants.items() for _ in range(draws if variant.random else 1)
   ]
   every = [variants[name] for name in name_R]
-  component_key_R, space_key_R, by_key_R = jax.random.split(
-    jax.random.key(seed), (3, len(every))
-  )
-  normal = lambda key_R, size: jax.vmap(
-    lambda key: jax.random.normal(key, (size, RANK))
-  )(key_R)
+  component_key_R, space_key_R, by_key_R = jax.random.split(jax.random.key(seed), (3, len(every)))
+  normal = lambda key_R, size: jax.vmap(lambda key: jax.random.normal(key, (size, RANK)))(key_R)
   # Centred vectors of P digits span P - 1 dimensions, the first components.
   count, span = min(digits, width), min(digits - 1, width)
   fixed_RxQxK = np.zeros((len(every), count, RANK), np.float32)
@@ -149,8 +140,7 @@ def stack(
     drawn_RxQxK[row, :span, : variant.rank] = variant.span == "digits"
     drawn_RxDxK[row, :, : variant.rank] = variant.span == "space"
   interventions = Intervention(
-    component_QxK=jnp.asarray(fixed_RxQxK)
-    + drawn_RxQxK * normal(component_key_R, count),
+    component_QxK=jnp.asarray(fixed_RxQxK) + drawn_RxQxK * normal(component_key_R, count),
     direction_DxK=jnp.asarray(drawn_RxDxK) * normal(space_key_R, width),
     keep=jnp.array([variant.keep for variant in every]),
     by=jnp.array([BY.index(variant.by) for variant in every]),
@@ -159,9 +149,7 @@ def stack(
   return interventions, name_R
 
 
-def score(
-  model, stacked, intervention: Intervention, token_Nx3
-) -> dict[str, jax.Array]:
+def score(model, stacked, intervention: Intervention, token_Nx3) -> dict[str, jax.Array]:
   """Returns what one intervention on one member leaves, traced.
 
   `stacked` is (params, member). Accuracy and cross-entropy of all pairs, and
@@ -174,15 +162,11 @@ def score(
   directions_DxK = within_DxK + intervention.direction_DxK
   digit_Nx2 = token_Nx3[:, :2]
   # Each operand's column is shuffled on its own.
-  other_Nx2 = jax.random.permutation(
-    intervention.key, digit_Nx2, axis=0, independent=True
-  )
-  mean_Nx2xD = jnp.broadcast_to(
-    found.mean_D, (*digit_Nx2.shape, len(found.mean_D))
-  )
-  replacement_Nx2xD = jnp.stack(
-    [mean_Nx2xD, jnp.zeros_like(mean_Nx2xD), embedding_PxD[other_Nx2]]
-  )[intervention.by]
+  other_Nx2 = jax.random.permutation(intervention.key, digit_Nx2, axis=0, independent=True)
+  mean_Nx2xD = jnp.broadcast_to(found.mean_D, (*digit_Nx2.shape, len(found.mean_D)))
+  replacement_Nx2xD = jnp.stack([mean_Nx2xD, jnp.zeros_like(mean_Nx2xD), embedding_PxD[other_Nx2]])[
+    intervention.by
+  ]
   edit = edit_digits(directions_DxK, replacement_Nx2xD, keep=intervention.keep)
   read = network.read(model, params, token_Nx3, {"embed": edit})
   centred_PxD = embedding_PxD - found.mean_D[None]

@@ -1,8 +1,7 @@
 """Verdicts on polynomial fits, and on what neurons write to the logits."""
 
 import numpy as np
-from primelens.studies.addition import evidence
-from primelens.studies.addition import tables
+from primelens.studies.addition import evidence, tables
 from primelens.studies.trial import Verdict
 
 CLOSE = 0.005  # R2 this close is the same
@@ -13,9 +12,7 @@ def quadratic(results) -> Verdict:
   fits = evidence.result(results, "polynomial")
   attention = evidence.result(results, "attention")
   progress = evidence.result(results, "progress")
-  poly, quartic = evidence.numbers(
-    fits, "pre_poly2/r2_mean", "pre_raw_quartic/r2_mean"
-  )
+  poly, quartic = evidence.numbers(fits, "pre_poly2/r2_mean", "pre_raw_quartic/r2_mean")
   (frozen,) = evidence.numbers(attention, "frozen_all_r2_min")
   early_S = evidence.at(progress, "logit_poly2_r2", evidence.EARLY)
   late_S = evidence.at(progress, "logit_poly2_r2", int(progress.step_C[-1]))
@@ -28,12 +25,8 @@ def quadratic(results) -> Verdict:
     f"{np.median(late_S):.3f} at the end"
   )
   linear = bool(np.nanmin(frozen.value_S) > 1 - CLOSE)
-  numbers = evidence.behind(
-    poly2=poly, raw_quartic=quartic, frozen_least=frozen
-  )
-  return evidence.by_members(
-    poly.value_S > 0.9, because, numbers, artefact=linear
-  )
+  numbers = evidence.behind(poly2=poly, raw_quartic=quartic, frozen_least=frozen)
+  return evidence.by_members(poly.value_S > 0.9, because, numbers, artefact=linear)
 
 
 def symmetry(results) -> Verdict:
@@ -54,12 +47,8 @@ def symmetry(results) -> Verdict:
 def function(results) -> Verdict:
   """A high R2 of the logits is not the function."""
   fits = evidence.result(results, "polynomial")
-  r2, accuracy = evidence.numbers(
-    fits, "logit_poly2/r2_mean", "logit_poly2/accuracy"
-  )
-  because = (
-    f"R2 of the logits on Poly2 {r2}, accuracy of the fitted logits {accuracy}"
-  )
+  r2, accuracy = evidence.numbers(fits, "logit_poly2/r2_mean", "logit_poly2/accuracy")
+  because = f"R2 of the logits on Poly2 {r2}, accuracy of the fitted logits {accuracy}"
   numbers = evidence.behind(r2=r2, accuracy=accuracy)
   try:
     other = evidence.result(results, "polynomial", variant=tables.NO_DECAY)
@@ -68,8 +57,7 @@ def function(results) -> Verdict:
     test_S = evidence.curve(memorised, "test/accuracy")[:, -1]
     numbers["no_decay_r2"] = float(np.median(without.value_S))
     because += (
-      f"; without weight decay R2 is {without} at a test accuracy of "
-      f"{np.median(test_S):.2f}"
+      f"; without weight decay R2 is {without} at a test accuracy of {np.median(test_S):.2f}"
     )
   except LookupError:
     pass
@@ -116,22 +104,14 @@ def sparse(results) -> Verdict:
   found = evidence.result(results, "readout")
   (needed,) = evidence.numbers(found, "needed")
   because = (
-    f"frequencies that all 100 answers need: {needed} of 10, where the source "
-    "looked at (0, 0)"
+    f"frequencies that all 100 answers need: {needed} of 10, where the source looked at (0, 0)"
   )
-  return evidence.by_members(
-    needed.value_S <= 6, because, evidence.behind(needed=needed)
-  )
+  return evidence.by_members(needed.value_S <= 6, because, evidence.behind(needed=needed))
 
 
 def two_directions(results) -> Verdict:
   """Two components of W_L, 98.3 % of its variance."""
   found = evidence.result(results, "readout")
   (share,) = evidence.numbers(found, "pc12_share")
-  because = (
-    f"share of two components {share}, of untrained networks "
-    f"{share.untrained:.2f}"
-  )
-  return evidence.by_members(
-    share.value_S > 0.95, because, evidence.behind(share=share)
-  )
+  because = f"share of two components {share}, of untrained networks {share.untrained:.2f}"
+  return evidence.by_members(share.value_S > 0.95, because, evidence.behind(share=share))

@@ -2,8 +2,7 @@
 
 import numpy as np
 from primelens.studies import reported
-from primelens.studies.addition import evidence
-from primelens.studies.addition import tables
+from primelens.studies.addition import evidence, tables
 from primelens.studies.trial import Verdict
 
 SOON = 5  # a delay is one of at least so many times the time to memorise
@@ -14,8 +13,7 @@ def learns(results) -> Verdict:
   progress = evidence.result(results, "progress")
   accuracy_S = evidence.curve(progress, "test/accuracy")[:, -1]
   mirrored_S, lone_S = (
-    evidence.curve(progress, f"test/{name}_accuracy")[:, -1]
-    for name in ("mirrored", "lone")
+    evidence.curve(progress, f"test/{name}_accuracy")[:, -1] for name in ("mirrored", "lone")
   )
   because = (
     "test accuracy after training is "
@@ -68,9 +66,7 @@ def arc(results) -> Verdict:
   """PC1 a line, PC2 a parabola, together nearly all: of generalising ones."""
   embedding = evidence.result(results, "embedding")
   learned_S = evidence.generalises(evidence.result(results, "progress"))
-  both, line, bow = evidence.numbers(
-    embedding, "pc12_share", "pc1_linear_r2", "pc2_quadratic_r2"
-  )
+  both, line, bow = evidence.numbers(embedding, "pc12_share", "pc1_linear_r2", "pc2_quadratic_r2")
   holds_S = (both.value_S > 0.95) & (line.value_S > 0.9) & (bow.value_S > 0.9)
   because = (
     "share of PC1 and PC2 above 0.95 and both R2 above 0.9, among members that "

@@ -17,9 +17,7 @@ def correlated(results) -> Verdict:
     "a block just above or below the threshold moves the count by its size, "
     f"and by contribution the network is effectively {units} units"
   )
-  return evidence.by_members(
-    holds_S, because, evidence.behind(count=count, units=units)
-  )
+  return evidence.by_members(holds_S, because, evidence.behind(count=count, units=units))
 
 
 def second_component(results) -> Verdict:
@@ -51,9 +49,7 @@ def second_component(results) -> Verdict:
     random_of_digits=matched,
     change_since_early=change,
   )
-  return evidence.by_members(
-    without.value_S < 0.6, because, numbers, artefact=abs(change) < SAME
-  )
+  return evidence.by_members(without.value_S < 0.6, because, numbers, artefact=abs(change) < SAME)
 
 
 def correction(results) -> Verdict:
@@ -77,9 +73,7 @@ def direct(results) -> Verdict:
     f"members: accuracy {accuracy}, loss {loss}, with the direct path {full}"
   )
   numbers = evidence.behind(accuracy=accuracy, loss_nats=loss)
-  return evidence.by_members(
-    accuracy.value_S[learned_S] > 0.98, because, numbers
-  )
+  return evidence.by_members(accuracy.value_S[learned_S] > 0.98, because, numbers)
 
 
 def flips(results) -> Verdict:
@@ -98,9 +92,7 @@ def flips(results) -> Verdict:
 def average(results) -> Verdict:
   """Attention as a plain average: what freezing it costs."""
   found = evidence.result(results, "attention")
-  frozen, half = evidence.numbers(
-    found, "frozen_all/accuracy", "half_all/accuracy"
-  )
+  frozen, half = evidence.numbers(found, "frozen_all/accuracy", "half_all/accuracy")
   intact = evidence.numbers(found, "intact_all/accuracy")[0]
   because = (
     f"accuracy {intact}; with every pattern replaced by its mean over inputs "

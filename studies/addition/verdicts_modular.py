@@ -2,8 +2,7 @@
 
 import numpy as np
 from primelens.studies import reported
-from primelens.studies.addition import evidence
-from primelens.studies.addition import phases
+from primelens.studies.addition import evidence, phases
 from primelens.studies.trial import Verdict
 
 SEVERAL = 3  # members of which an interval says something
@@ -50,9 +49,7 @@ def cubes(results) -> Verdict:
   """Logits as a sum of cosine cubes at few frequencies."""
   found = _found(results, "fourier")
   keys, residual, loss, full, random, held_out = evidence.numbers(
-    found,
-    *("readout_keys", "residual", "fitted_nll", "all_nll", "random_cube"),
-    "restricted_heldout",
+    found, "readout_keys", "residual", "fitted_nll", "all_nll", "random_cube", "restricted_heldout"
   )
   because = (
     f"{keys} key frequencies leave {residual} of the logits; their cubes alone "
@@ -60,13 +57,9 @@ def cubes(results) -> Verdict:
     f"{random}; cubes are fitted to train pairs too, but waves of test pairs "
     f"alone give a restricted loss of {held_out}"
   )
-  holds = bool(
-    ((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all()
-  )
+  holds = bool(((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all())
   status = evidence.held(holds)
-  numbers = evidence.behind(
-    keys=keys, residual=residual, fitted_nll=loss, all_nll=full
-  )
+  numbers = evidence.behind(keys=keys, residual=residual, fitted_nll=loss, all_nll=full)
   return evidence.verdict(status, because, numbers)
 
 
@@ -75,8 +68,7 @@ def lead(results) -> Verdict:
   all pairs, as published, and over test pairs alone."""
   progress, its = evidence.largest(results, "progress")
   published, heldout = (
-    reported.spread(evidence.boundary(progress, name))
-    for name in ("lead", "lead_heldout")
+    reported.spread(evidence.boundary(progress, name)) for name in ("lead", "lead_heldout")
   )
   known_S = evidence.boundary(progress, "lead_heldout")
   known = int(np.isfinite(known_S).sum())
@@ -96,13 +88,8 @@ def lead(results) -> Verdict:
   if known < SEVERAL:
     because += f"; an interval needs {SEVERAL})"
     return evidence.verdict("needs more compute", because, numbers)
-  because += (
-    f"; 95 % of the mean {heldout['mean_low']:,.0f} to "
-    f"{heldout['mean_high']:,.0f})"
-  )
-  status = evidence.held(
-    published["mean_low"] > 0, artefact=heldout["mean_low"] <= 0
-  )
+  because += f"; 95 % of the mean {heldout['mean_low']:,.0f} to {heldout['mean_high']:,.0f})"
+  status = evidence.held(published["mean_low"] > 0, artefact=heldout["mean_low"] <= 0)
   return evidence.verdict(status, because, numbers)
 
 
@@ -136,14 +123,11 @@ def boundaries(results) -> Verdict:
   )
   members = len(next(iter(found.values())))
   because = f"from the curves of {members} member(s): {said}"
-  numbers = evidence.behind(
-    **{name: np.median(step_S) for name, step_S in found.items()}
-  )
+  numbers = evidence.behind(**{name: np.median(step_S) for name, step_S in found.items()})
   if members < SEVERAL:
     return evidence.verdict("needs more compute", because, numbers)
   near = [
-    abs(np.nanmedian(step_S) / phases.PUBLISHED[name] - 1) < 0.2
-    for name, step_S in found.items()
+    abs(np.nanmedian(step_S) / phases.PUBLISHED[name] - 1) < 0.2 for name, step_S in found.items()
   ]
   status = evidence.held(all(near))
   return evidence.verdict(status, because, numbers)

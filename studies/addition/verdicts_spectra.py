@@ -1,10 +1,8 @@
 """Verdict on spectra over training (primes spec 7.4): rank and grokking."""
 
 import numpy as np
-from primelens.studies import reported
-from primelens.studies import trial
-from primelens.studies.addition import evidence
-from primelens.studies.addition import tables
+from primelens.studies import reported, trial
+from primelens.studies.addition import evidence, tables
 from primelens.studies.trial import Verdict
 
 ATTENTION = ("query", "key", "value", "out")
@@ -56,17 +54,13 @@ def compression(results) -> Verdict:
   found = members(results)
   if min(len(found["learned"]), len(found["never"])) < SEVERAL:
     raise trial.Missing(
-      f"spectra over snapshots of {SEVERAL} members that generalise and of "
-      f"{SEVERAL} that never do"
+      f"spectra over snapshots of {SEVERAL} members that generalise and of {SEVERAL} that never do"
     )
-  median = lambda kind, name: reported.median(
-    [row[name] for row in found[kind]]
-  )
+  median = lambda kind, name: reported.median([row[name] for row in found[kind]])
   own, null = median("learned", "share"), median("never", "share")
   early, bare = median("learned", "early"), median("no decay", "share")
   said = (
-    f"; without weight decay it ends at {100 * bare:.0f} % "
-    f"({len(found['no decay'])})"
+    f"; without weight decay it ends at {100 * bare:.0f} % ({len(found['no decay'])})"
     if found["no decay"]
     else ""
   )

@@ -1,21 +1,12 @@
 """Study `primes`: gaps by index, and the spectra of what learned them."""
 
 from primelens.studies import spectra as spectra_lib
-from primelens.studies.primes import claims
-from primelens.studies.primes import memory
-from primelens.studies.primes import numbers
-from primelens.studies.primes import program
-from primelens.studies.primes import report
-from primelens.studies.primes import settings
-from primelens.studies.primes import spectra
-from primelens.studies.study import Analysis
-from primelens.studies.study import Study
+from primelens.studies.primes import claims, memory, numbers, program, report, settings, spectra
+from primelens.studies.study import Analysis, Study
 
 ANALYSES: dict[str, Analysis] = {
   "memory": Analysis(
-    memory.run,
-    memory.Result,
-    "Errors of trained and held-out gaps beside constants (2, 3, 6.1).",
+    memory.run, memory.Result, "Errors of trained and held-out gaps beside constants (2, 3, 6.1)."
   ),
   "spectra": Analysis(
     spectra.run,

@@ -5,7 +5,6 @@ dead queries and keys, one outlier, an unscaled distance, one vector per gap.
 Source: primes spec, sections 4 to 7.
 """
 
-from primelens.studies.primes import claims_memory
-from primelens.studies.primes import claims_spectra
+from primelens.studies.primes import claims_memory, claims_spectra
 
 CLAIMS = (*claims_memory.CLAIMS, *claims_spectra.CLAIMS)

@@ -2,12 +2,8 @@
 
 from primelens.studies import trial
 from primelens.studies.primes import detector
-from primelens.studies.primes.evidence import claim
-from primelens.studies.primes.evidence import constant
-from primelens.studies.primes.evidence import error
-from primelens.studies.primes.evidence import of
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.primes.evidence import claim, constant, error, of
+from primelens.studies.trial import Verdict, verdict
 
 LAST, HELD = "last trained", "held out"
 
@@ -29,9 +25,7 @@ def learned(results) -> Verdict:
     f"{held['random']:.2f} and {held['tail']:.2f} variances; a constant has 1."
   )
   numbers = {"mae": own, "constant": null, "shuffled": other, **held}
-  return verdict(
-    own < null / 2, because, numbers, artefact=min(held.values()) >= 0.95
-  )
+  return verdict(own < null / 2, because, numbers, artefact=min(held.values()) >= 0.95)
 
 
 def sinusoid(results) -> Verdict:
@@ -61,20 +55,14 @@ def sinusoid(results) -> Verdict:
 def diverged(results) -> Verdict:
   """What plan B does without accumulation."""
   found = of(results, "memory", accumulation=1)
-  own, plan_a = (
-    error(run, LAST, "network") for run in (found, of(results, "memory"))
-  )
+  own, plan_a = (error(run, LAST, "network") for run in (found, of(results, "memory")))
   because = (
     f"at this size plan B ends within {own:.2f}, plan A within {plan_a:.2f}, "
     "and nothing diverges. In the source B's gradients grew to 3,300 after its "
     "best epoch, and it took 16 times as many steps as A, so that the batch "
     "is not what differs alone; only the published size can show it."
   )
-  return Verdict(
-    status="needs more compute",
-    because=because,
-    numbers={"b": own, "a": plan_a},
-  )
+  return Verdict(status="needs more compute", because=because, numbers={"b": own, "a": plan_a})
 
 
 def grokked(results) -> Verdict:
@@ -99,10 +87,7 @@ def grokked(results) -> Verdict:
 
 def _says(found) -> tuple[int, str]:
   """Returns at how many snapshots the detector fires, and by what."""
-  counted = [
-    f"{name} {sum(row[name] for row in found.detected)}"
-    for name in detector.NAMES
-  ]
+  counted = [f"{name} {sum(row[name] for row in found.detected)}" for name in detector.NAMES]
   return sum(row["says"] for row in found.detected), ", ".join(counted)
 
 

@@ -3,21 +3,12 @@
 import numpy as np
 from primelens.analyses import spectra as spectra_lib
 from primelens.analyses import spectra_nulls
-from primelens.studies.primes.evidence import claim
-from primelens.studies.primes.evidence import KERNEL
-from primelens.studies.primes.evidence import noise
-from primelens.studies.primes.evidence import of
-from primelens.studies.primes.evidence import published
-from primelens.studies.primes.evidence import records
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.primes.evidence import KERNEL, claim, noise, of, published, records
+from primelens.studies.trial import Verdict, verdict
 
 FINGERPRINT = 0.75  # of noise: an effective rank below it is a fingerprint
 SIZE = 256  # rows of the matrices in the source
-DEAD = (
-  "with one token queries and keys have no effect on the answer and a gradient"
-  " of exactly 0"
-)
+DEAD = "with one token queries and keys have no effect on the answer and a gradient of exactly 0"
 
 
 def _rank(found) -> float:
@@ -43,9 +34,7 @@ def rank(results) -> Verdict:
     f"{100 * min(live):.0f} to {100 * max(live):.0f} %."
   )
   numbers = {"exact": exact, "mismatched": kernel, "shuffled": shuffled}
-  return verdict(
-    kernel < FINGERPRINT, because, numbers, artefact=shuffled < FINGERPRINT
-  )
+  return verdict(kernel < FINGERPRINT, because, numbers, artefact=shuffled < FINGERPRINT)
 
 
 def ratio(results) -> Verdict:
@@ -74,9 +63,7 @@ def distance(results) -> Verdict:
   """The distance from one matrix of unit variance, untrained and trained."""
   found = of(results, "spectra")
   before, after = (published(found, "ks", when) for when in ("start", "end"))
-  matched = float(
-    np.median([r["ks_matched"] for r in records(found, matrix="query/0")])
-  )
+  matched = float(np.median([r["ks_matched"] for r in records(found, matrix="query/0")]))
   null = noise(found, "ks_matched")
   because = (
     f"an untrained network has {before:.3f}, a trained one {after:.3f}: the "
@@ -84,9 +71,7 @@ def distance(results) -> Verdict:
     f"are. Matched in scale it is {matched:.3f} (noise {null:.3f})."
   )
   numbers = {"start": before, "end": after, "matched": matched}
-  return verdict(
-    after > 0.8, because, numbers, artefact=abs(after - before) < 0.1
-  )
+  return verdict(after > 0.8, because, numbers, artefact=abs(after - before) < 0.1)
 
 
 def baseline(results) -> Verdict:
@@ -143,18 +128,14 @@ def symmetry(results) -> Verdict:
     "outlier."
   )
   numbers = {"exact": exact, "mismatched": kernel, "shuffled": shuffled}
-  return verdict(
-    kernel > 3 * null, because, numbers, artefact=shuffled > 3 * null
-  )
+  return verdict(kernel > 3 * null, because, numbers, artefact=shuffled > 3 * null)
 
 
 def chaos(results) -> Verdict:
   """The chaotic control with the start, order and schedule of the primes."""
   where = {"primes": {}, "chaos": {"sequence": "logistic"}}
   rank_of = {
-    (name, std): _rank(
-      of(results, "spectra", **KERNEL, **change, embedding_std=std)
-    )
+    (name, std): _rank(of(results, "spectra", **KERNEL, **change, embedding_std=std))
     for name, change in where.items()
     for std in (0.02, 1.0)
   }
@@ -174,10 +155,7 @@ def chaos(results) -> Verdict:
 def flows(results) -> Verdict:
   """Hyper-connections: unmoved queries, as in the plain encoder."""
   own, plain = (
-    [
-      row["distance"]
-      for row in records(of(results, "spectra", **w), role="query")
-    ]
+    [row["distance"] for row in records(of(results, "spectra", **w), role="query")]
     for w in ({"flows": 4}, {})
   )
   because = (
@@ -200,16 +178,14 @@ CLAIMS = (
   claim(
     "spectra.ratio",
     "4.1, 6.2",
-    "One direction dominates: the largest singular value is a hundred times the"
-    " mean.",
+    "One direction dominates: the largest singular value is a hundred times the mean.",
     "106 (plan A) and 128 (plan B), random 2.3",
     ratio,
   ),
   claim(
     "spectra.distance",
     "4.1, 6.3",
-    "The spectra are far from random: their distance from a random matrix's is"
-    " about 0.9.",
+    "The spectra are far from random: their distance from a random matrix's is about 0.9.",
     "0.93 (A), 0.91 (B), 0.81 (C)",
     distance,
   ),

@@ -68,7 +68,5 @@ def watched(run, step_C, params_of, loss_of) -> list[dict]:
     for member, (answer_N, loss_N) in enumerate(pairs):
       found = held(loss_N, answer_N, run.gaps.target_N[row_N])
       says = sum(found.values()) >= 2
-      records.append(
-        {"step": int(step), "member": member, **found, "says": says}
-      )
+      records.append({"step": int(step), "member": member, **found, "says": says})
   return records

@@ -1,7 +1,7 @@
 """Which run a claim of the primes study is about, and what is read of it."""
 
-from collections.abc import Callable, Mapping
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,18 +83,10 @@ def noise(spectra, name: str) -> float:
 
 def records(spectra, **where) -> list[Mapping]:
   """Returns the records of matrices that have these values."""
-  return [
-    row
-    for row in spectra.record
-    if all(row[name] == value for name, value in where.items())
-  ]
+  return [row for row in spectra.record if all(row[name] == value for name, value in where.items())]
 
 
-def claim(
-  id: str, item: str, statement: str, reported: str, test: Callable
-) -> Claim:
+def claim(id: str, item: str, statement: str, reported: str, test: Callable) -> Claim:
   """Returns a claim of the source; `item` are sections of the primes spec."""
   source = f"{REPOSITORY} (spec {item})"
-  return Claim(
-    id=id, source=source, statement=statement, reported=reported, test=test
-  )
+  return Claim(id=id, source=source, statement=statement, reported=reported, test=test)

@@ -9,11 +9,8 @@ import dataclasses
 import jax
 import numpy as np
 from primelens.analyses import statistics
-from primelens.models import checkpoints
-from primelens.models import loop
-from primelens.studies.primes import detector
-from primelens.studies.primes import predictors
-from primelens.studies.primes import program
+from primelens.models import checkpoints, loop
+from primelens.studies.primes import detector, predictors, program
 
 SHOWN = 200  # gaps of the figure, as published
 SAMPLE = 4096  # trained rows of a curve
@@ -80,10 +77,7 @@ def run(run) -> Result:
 def _detected(run) -> list[dict]:
   steps = checkpoints.snapshot_steps(run.workdir / "snapshots")
   return detector.watched(
-    run,
-    steps,
-    lambda step: snapshot(run, step),
-    lambda step: logged(run, step),
+    run, steps, lambda step: snapshot(run, step), lambda step: logged(run, step)
   )
 
 
@@ -158,11 +152,7 @@ def curves(run) -> dict[str, np.ndarray]:
         found[f"{name}_mae_SxC"][:, c] = mae_S
   last = [logged(run, step)[:, -1:] for step in step_C.tolist()]
   empty = np.zeros((seeds, 0))
-  return {
-    "step_C": step_C,
-    "logged_SxC": np.concatenate([empty, *last], axis=1),
-    **found,
-  }
+  return {"step_C": step_C, "logged_SxC": np.concatenate([empty, *last], axis=1), **found}
 
 
 def _some(row_N: np.ndarray) -> np.ndarray:

@@ -6,18 +6,24 @@ that of noise of the same shape, an error as a share of a constant answer's.
 Source: primes spec, section 5 and, for the nulls, 1, 4.2 and 6.4.
 """
 
-from collections.abc import Mapping
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from primelens.studies import reported
-from primelens.studies import trial
+from primelens.studies import reported, trial
 from primelens.studies.primes import evidence
 
 COLUMNS = (
-  *("model", "quantity", "published", "published_share", "share"),
-  *("minimum", "maximum", "mismatched_share", "runs"),
+  "model",
+  "quantity",
+  "published",
+  "published_share",
+  "share",
+  "minimum",
+  "maximum",
+  "mismatched_share",
+  "runs",
 )
 # Of the published size: a constant's error, and noise.
 NULLS = {
@@ -71,21 +77,14 @@ TOY: dict[str, tuple[dict[str, Any], tuple[float, ...]]] = {
   "shuffled": ({"sequence": "shuffled"}, (23.7, 23.0, 21.4, 1.39, 1.78)),
   "primes, wide": ({"embedding_std": 1.0}, (50.6, 2.60, 3.03, 2.85, 1.13)),
   "chaos": ({"sequence": "logistic"}, (50.1, 3.43, 2.26, 1.55, 1.60)),
-  "chaos, wide": (
-    {"sequence": "logistic", "embedding_std": 1.0},
-    (50.3, 2.54, 2.99, 2.80, 1.14),
-  ),
+  "chaos, wide": ({"sequence": "logistic", "embedding_std": 1.0}, (50.3, 2.54, 2.99, 2.80, 1.14)),
 }
 
 
 def joined(results: Mapping[str, Mapping]) -> tuple[dict, ...]:
   """Returns a record per published number of `{run: {analysis: Result}}`, and
   of those that the spec measured with a mismatched kernel."""
-  published = [
-    _record(results, model, quantity)
-    for model in PUBLISHED
-    for quantity in QUANTITIES
-  ]
+  published = [_record(results, model, quantity) for model in PUBLISHED for quantity in QUANTITIES]
   return (*published, *_toys(results))
 
 
@@ -99,9 +98,7 @@ def _toys(results) -> list[dict]:
       found = {}
     rows = [_toy(result) for result in found.values()]
     value_5xS = np.concatenate([np.zeros((5, 0)), *rows], axis=1)
-    for quantity, number, value_S in zip(
-      TOY_QUANTITIES, values, value_5xS, strict=True
-    ):
+    for quantity, number, value_S in zip(TOY_QUANTITIES, values, value_5xS, strict=True):
       records.append(
         {
           "model": f"mismatched kernel, {name}",
@@ -123,9 +120,7 @@ def _toy(spectra) -> np.ndarray:
   of = lambda name: np.asarray(spectra.singular_SxExK)[:, names.index(name)]
   query_SxK, value_SxK = of("query/0"), of("value/0")
   rows = [row for row in spectra.published if row["when"] == "end"]
-  own = [
-    [row[name] for row in rows] for name in ("effective_rank", "max_to_mean")
-  ]
+  own = [[row[name] for row in rows] for name in ("effective_rank", "max_to_mean")]
   return np.array([*own, *query_SxK[:, :2].T, value_SxK[:, 0]])
 
 
@@ -137,9 +132,7 @@ def _record(results, model: str, quantity: str) -> dict:
   if quantity == "mae" and "chaos" in model:
     null = CHAOS_MAE
   number = PUBLISHED[model][quantity]
-  other_S = (
-    () if mismatched is None else _shares(results, quantity, mismatched)[1]
-  )
+  other_S = () if mismatched is None else _shares(results, quantity, mismatched)[1]
   return {
     "model": model,
     "quantity": QUANTITIES[quantity],

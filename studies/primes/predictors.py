@@ -34,9 +34,7 @@ def _line(gaps: primes.Gaps, row_N) -> np.ndarray:
   size_N = np.log(np.maximum(gaps.prime_N, 2).astype(float))
   design = lambda rows: np.stack([np.ones(len(rows)), size_N[rows]], axis=1)
   trained_N = gaps.train_N
-  coefficient_2, *_ = np.linalg.lstsq(
-    design(trained_N), gaps.gap_N[trained_N], rcond=None
-  )
+  coefficient_2, *_ = np.linalg.lstsq(design(trained_N), gaps.gap_N[trained_N], rcond=None)
   return design(row_N) @ coefficient_2
 
 

@@ -1,15 +1,13 @@
 """The primes study's training program: gaps and one-token models meet here."""
 
-from collections.abc import Callable
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import fit
-from primelens.models import indices
-from primelens.models import transformer
+from primelens.models import fit, indices, transformer
 from primelens.studies import study
 from primelens.studies.study import Cost
 from primelens.tasks import primes
@@ -27,10 +25,7 @@ class Run(study.Run):
 
   @functools.cached_property
   def _answers(self) -> dict[bool, Callable]:  # compiled once for all snapshots
-    return {
-      dropout: answers(self.experiment, dropout=dropout)
-      for dropout in (False, True)
-    }
+    return {dropout: answers(self.experiment, dropout=dropout) for dropout in (False, True)}
 
   def predicted(self, params_S, row_N, *, dropout: bool = False) -> np.ndarray:
     """Returns every member's answers to the rows, SxN, in z-scores.
@@ -40,9 +35,7 @@ class Run(study.Run):
     """
     size, row_N = self.settings.batch, np.asarray(row_N)
     filled_N = np.pad(row_N, (0, -len(row_N) % size), mode="edge")
-    keys = jax.random.split(
-      jax.random.key(self.settings.seed), len(filled_N) // size
-    )
+    keys = jax.random.split(jax.random.key(self.settings.seed), len(filled_N) // size)
     run = self._answers[dropout]
     blocks = zip(filled_N.reshape(-1, size), keys, strict=True)
     parts = [run(params_S, self.inputs, row_B, key) for row_B, key in blocks]
@@ -60,13 +53,9 @@ def check(experiment) -> None:
     )
   features = 1 + sum(task.moduli) if task.context else 0
   if model.features != features:
-    raise ValueError(
-      f"model.features={model.features}, but a token of context has {features}."
-    )
+    raise ValueError(f"model.features={model.features}, but a token of context has {features}.")
   if model.indices < task.primes and not task.context:
-    raise ValueError(
-      f"model.indices={model.indices} is less than task.primes={task.primes}."
-    )
+    raise ValueError(f"model.indices={model.indices} is less than task.primes={task.primes}.")
   if settings.batch_size % settings.accumulation:
     raise ValueError(
       f"fit.batch_size={settings.batch_size} does not divide into "
@@ -74,9 +63,7 @@ def check(experiment) -> None:
     )
   cycle, wanted = settings.optimizer.cycle, epoch_steps(experiment)
   if cycle and cycle != wanted:
-    raise ValueError(
-      f"fit.optimizer.cycle={cycle}, but an epoch has {wanted} steps."
-    )
+    raise ValueError(f"fit.optimizer.cycle={cycle}, but an epoch has {wanted} steps.")
 
 
 def trained_rows(task: primes.Config) -> int:
@@ -174,9 +161,7 @@ def answers(experiment, *, dropout: bool = False) -> Callable:
 
   def member(params, data, row_B, key):
     inputs = asked(task, data, row_B)["input"]
-    return indices.apply(
-      model, params, inputs, dropout_key=key if dropout else None
-    )[0]
+    return indices.apply(model, params, inputs, dropout_key=key if dropout else None)[0]
 
   return jax.jit(jax.vmap(member, in_axes=(0, None, None, None)))
 
@@ -201,7 +186,5 @@ def cost(experiment) -> Cost:
   length = max(experiment.task.context, 1)
   flop = 6.0 * (parameters - table) * rows * length + 12.0 * table
   part = rows // settings.accumulation
-  kept = (
-    4.0 * part * length * trunk.layers * (10 * trunk.width + 2 * trunk.hidden)
-  )
+  kept = 4.0 * part * length * trunk.layers * (10 * trunk.width + 2 * trunk.hidden)
   return Cost(parameters, rows, flop, 20.0 * parameters + kept)

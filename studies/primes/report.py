@@ -1,18 +1,15 @@
 """The primes study's part of the report."""
 
-from collections.abc import Mapping
 import functools
 import math
 import pathlib
 import statistics
 import tempfile
+from collections.abc import Mapping
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, report_spectra
 from primelens.studies import report_page as page
-from primelens.studies import report_spectra
-from primelens.studies.primes import evidence
-from primelens.studies.primes import numbers
-from primelens.studies.primes import report_summary
+from primelens.studies.primes import evidence, numbers, report_summary
 from primelens.studies.study import Report
 
 CAPTIONS = {
@@ -23,8 +20,18 @@ CAPTIONS = {
 }
 TITLES = {"memory": "What is remembered", "spectra": "Spectra of the weights"}
 SETTING = (
-  *("sequence", "primes", "embedding", "embedding_std", "order", "held_out"),
-  *("context", "flows", "kernel", "batch_size", "accumulation", "seeds"),
+  "sequence",
+  "primes",
+  "embedding",
+  "embedding_std",
+  "order",
+  "held_out",
+  "context",
+  "flows",
+  "kernel",
+  "batch_size",
+  "accumulation",
+  "seeds",
 )
 ERRORS = ("mae", "mae_low", "mae_high", "z_mse", "z_mse_low", "z_mse_high")
 
@@ -42,15 +49,25 @@ def joined(tables: Mapping) -> page.Markup:
     " with such a kernel (6.2), as they are.",
   )
   head = (
-    *("model", "quantity", "published", "as a share"),
-    *("ours, exact", "range", "ours, mismatched", "runs"),
+    "model",
+    "quantity",
+    "published",
+    "as a share",
+    "ours, exact",
+    "range",
+    "ours, mismatched",
+    "runs",
   )
   body = [
     (
-      *(row["model"], row["quantity"], page.short(row["published"])),
-      *(page.short(row["published_share"]), page.short(row["share"])),
+      row["model"],
+      row["quantity"],
+      page.short(row["published"]),
+      page.short(row["published_share"]),
+      page.short(row["share"]),
       page.span(row["minimum"], row["maximum"]),
-      *(page.short(row["mismatched_share"]), row["runs"]),
+      page.short(row["mismatched_share"]),
+      row["runs"],
     )
     for row in rows
   ]
@@ -76,8 +93,7 @@ def settings(tables: Mapping) -> page.Markup:
 
 def _overview(tables: Mapping) -> page.Markup:
   """Returns the figure of all runs in rows."""
-  from primelens.analyses import plots
-  from primelens.analyses import plots_memory
+  from primelens.analyses import plots, plots_memory
 
   records = overview(report_ledger.results(tables))
   with tempfile.TemporaryDirectory() as folder:
@@ -110,32 +126,24 @@ def _ranks(spectra) -> dict[str, float]:
   share = lambda row: row["effective_rank"] / row["effective_rank_null"]
   first = evidence.records(spectra, matrix="query/0")
   live = [r for r in evidence.records(spectra, live=True) if r["layer"] >= 0]
-  return {
-    "query": statistics.median(map(share, first)),
-    "live": min(map(share, live)),
-  }
+  return {"query": statistics.median(map(share, first)), "live": min(map(share, live))}
 
 
 def _memory(result) -> page.Markup:
   """Returns every predictor's errors, part by part."""
   body = [
     (
-      *(row["part"], row["predictor"], row["rows"], page.short(row["mae"])),
+      row["part"],
+      row["predictor"],
+      row["rows"],
+      page.short(row["mae"]),
       page.span(row["mae_low"], row["mae_high"]),
       page.short(row["z_mse"]),
       page.span(row["z_mse_low"], row["z_mse_high"]),
     )
     for row in result.errors
   ]
-  head = (
-    "part",
-    "answers",
-    "rows",
-    "absolute error",
-    "",
-    "z-scores squared",
-    "",
-  )
+  head = ("part", "answers", "rows", "absolute error", "", "z-scores squared", "")
   table = page.table(head, body, caption="Errors.", text=(0, 1))
   return page.details(f"Errors ({len(body)})", table)
 
@@ -161,10 +169,7 @@ REPORT = Report(
   sections={
     "numbers": ("The published table", joined),
     "settings": ("The runs", settings),
-    **{
-      name: (title, functools.partial(analysis, name))
-      for name, title in TITLES.items()
-    },
+    **{name: (title, functools.partial(analysis, name)) for name, title in TITLES.items()},
   },
   summary=report_summary.lines,
 )

@@ -1,11 +1,10 @@
 """The five lines: what is remembered, what is not, what moved."""
 
-from collections.abc import Mapping
 import math
+from collections.abc import Mapping
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies import trial
 from primelens.studies.primes import evidence
 
 NEAR = 0.1  # of the ratio of noise

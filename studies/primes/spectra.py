@@ -22,7 +22,5 @@ def run(run) -> spectra.Result:
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:
   found = memory.curves(run)
   return spectra.Scores(
-    train_SxC=found["trained_SxC"],
-    test_SxC=found["held_SxC"],
-    unit="squared error, z-scores",
+    train_SxC=found["trained_SxC"], test_SxC=found["held_SxC"], unit="squared error, z-scores"
   )

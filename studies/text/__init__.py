@@ -1,33 +1,30 @@
 """Study `text`: character-level sums, their probes and causal tests."""
 
-from primelens.studies.study import Analysis
-from primelens.studies.study import Study
-from primelens.studies.text import answers
-from primelens.studies.text import causal
-from primelens.studies.text import claims
-from primelens.studies.text import fourier_probes
-from primelens.studies.text import geometry
-from primelens.studies.text import heads_text
-from primelens.studies.text import invariance
-from primelens.studies.text import nonlinear_probes
-from primelens.studies.text import numbers
-from primelens.studies.text import patching
-from primelens.studies.text import probes
-from primelens.studies.text import program
-from primelens.studies.text import report
-from primelens.studies.text import scale
-from primelens.studies.text import settings
+from primelens.studies.study import Analysis, Study
+from primelens.studies.text import (
+  answers,
+  causal,
+  claims,
+  fourier_probes,
+  geometry,
+  heads_text,
+  invariance,
+  nonlinear_probes,
+  numbers,
+  patching,
+  probes,
+  program,
+  report,
+  scale,
+  settings,
+)
 
 ANALYSES: dict[str, Analysis] = {
   "answers": Analysis(
-    answers.run,
-    answers.Result,
-    "Errors and skill beside a constant answer (1.6, 3).",
+    answers.run, answers.Result, "Errors and skill beside a constant answer (1.6, 3)."
   ),
   "probes": Analysis(
-    probes.run,
-    probes.Result,
-    "Linear probes by level and role, with their controls (4.1, 5.1).",
+    probes.run, probes.Result, "Linear probes by level and role, with their controls (4.1, 5.1)."
   ),
   "nonlinear_probes": Analysis(
     nonlinear_probes.run,
@@ -41,19 +38,13 @@ ANALYSES: dict[str, Analysis] = {
     fourier_probes.obstacle,
   ),
   "geometry": Analysis(
-    geometry.run,
-    geometry.Result,
-    "Principal components of the states, and circles in them (4.8).",
+    geometry.run, geometry.Result, "Principal components of the states, and circles in them (4.8)."
   ),
   "causal": Analysis(
-    causal.run,
-    causal.Result,
-    "Directions removed, by the network's own readout (4.2, 4.4, 5.2).",
+    causal.run, causal.Result, "Directions removed, by the network's own readout (4.2, 4.4, 5.2)."
   ),
   "patching": Analysis(
-    patching.run,
-    patching.Result,
-    "States of another prompt put in place, by level and position.",
+    patching.run, patching.Result, "States of another prompt put in place, by level and position."
   ),
   "invariance": Analysis(
     invariance.run,
@@ -61,9 +52,7 @@ ANALYSES: dict[str, Analysis] = {
     "Shifts that keep the sum beside those that do not (4.3, 5.7).",
   ),
   "heads_text": Analysis(
-    heads_text.run,
-    heads_text.Result,
-    "What heads attend to, and what they are worth (4.7, 5.6).",
+    heads_text.run, heads_text.Result, "What heads attend to, and what they are worth (4.7, 5.6)."
   ),
   "scale": Analysis(
     scale.run,

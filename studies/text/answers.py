@@ -5,20 +5,17 @@ answers: skill is 1 minus their ratio. Source: arithmetic spec, sections 1.6, 3
 and 6.
 """
 
-from collections.abc import Callable, Iterator, Mapping
 import dataclasses
 import functools
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from primelens.analyses import statistics
-from primelens.models import encoder
-from primelens.models import loop
+from primelens.models import encoder, loop
 from primelens.studies import reported as reported_lib
-from primelens.studies.text import answers_reported
-from primelens.studies.text import reported
-from primelens.studies.text import states
+from primelens.studies.text import answers_reported, reported, states
 
 ROWS = 2000  # of train and select, in evaluation mode; of fresh networks
 # The shorter of the published files have the first half of all rows.
@@ -88,14 +85,10 @@ def run(run) -> Result:
     theirs[name] = scored(run, some, fresh_S)
   step_C, curve_VxSxC = curves(run)
   task = run.experiment.task
-  stacked = lambda found: np.stack(
-    [np.stack([*one["measure"].values()]) for one in found.values()]
-  )
+  stacked = lambda found: np.stack([np.stack([*one["measure"].values()]) for one in found.values()])
   return Result(
     table=_table(run, mine, curve_VxSxC),
-    skills=tuple(
-      {"part": name} | skill(run, mine[name], theirs[name]) for name in parts
-    ),
+    skills=tuple({"part": name} | skill(run, mine[name], theirs[name]) for name in parts),
     measures=tuple(_records(mine, theirs)),
     value_PxExS=stacked(mine),
     untrained_PxExR=stacked(theirs),
@@ -122,18 +115,16 @@ def part_rows(run) -> dict[str, Part]:
     "select": some(own, select_N[:ROWS], train_N),
   }
   if run.experiment.task.split == "published":
-    parts["select_1000"] = some(
-      own, select_N[:SHORT_SELECT], train_N[:SHORT_TRAIN]
-    )
+    parts["select_1000"] = some(own, select_N[:SHORT_SELECT], train_N[:SHORT_TRAIN])
   return parts | {"fresh": some(probes, probes.test_N, train_N)}
 
 
 def scored(run, part: Part, params_S=None) -> dict:
   """Returns the measures, rows' losses and answers of networks on a part; by
   default of the members."""
-  output_SxNxV = states.over_members(
-    states.outputs, run, part.token_NxT, params_S
-  ).astype(np.float64)
+  output_SxNxV = states.over_members(states.outputs, run, part.token_NxT, params_S).astype(
+    np.float64
+  )
   if run.regression:
     scale = float(run.experiment.task.scale)
     guess_SxN = output_SxNxV[..., 0] * scale
@@ -210,9 +201,7 @@ def skill_interval(loss_SxN, constant_N, seed: int) -> statistics.Interval:
   """
   ratio_Sx1 = loss_SxN.mean(-1, keepdims=True) / constant_N.mean()
   gap_SxN = (loss_SxN - ratio_Sx1 * constant_N) / constant_N.mean()
-  return statistics.cluster_bootstrap(
-    1 - ratio_Sx1 - gap_SxN, block=1, seed=seed
-  )
+  return statistics.cluster_bootstrap(1 - ratio_Sx1 - gap_SxN, block=1, seed=seed)
 
 
 def skill(run, mine: Mapping, theirs: Mapping) -> dict:

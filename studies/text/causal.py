@@ -16,10 +16,9 @@ from primelens.analyses import ridge
 from primelens.studies.text import causal_directions as directions
 from primelens.studies.text import causal_published as published
 from primelens.studies.text import causal_records as records
-from primelens.studies.text import causal_reported
+from primelens.studies.text import causal_reported, states
 from primelens.studies.text import causal_scores as scores
 from primelens.studies.text import causal_subspaces as subspaces
-from primelens.studies.text import states
 from primelens.studies.text.causal_rows import Rows
 
 REPORTED = causal_reported.REPORTED
@@ -71,9 +70,7 @@ def run(run) -> Result:
   """Returns the causal tests of every member."""
   rows = Rows(run)
   old = published.measure(run)
-  by_target = {
-    name: interventions(run, rows, name) for name in rows.feature_NxF
-  }
+  by_target = {name: interventions(run, rows, name) for name in rows.feature_NxF}
   stacked = lambda key: np.stack([one[key] for one in by_target.values()])
   steps = directions.iterated(run, rows)
   lines = directions.ladder(run, rows)
@@ -94,16 +91,11 @@ def run(run) -> Result:
     iterated_null_SxR=steps["null"],
     iterated_skill_SxR=steps["skill"],
     step_M=np.array(published.STEPS_R),
-    iterated_as_published_SxM=np.stack(
-      [old[f"iterated_{step}"] for step in published.STEPS_R], -1
-    ),
+    iterated_as_published_SxM=np.stack([old[f"iterated_{step}"] for step in published.STEPS_R], -1),
     alpha_Q=np.array(ridge.ALPHAS_R),
     ladder_skill_KxSxQ=np.stack(
       [
-        np.stack(
-          [lines[directions.named(name, a)]["skill"] for a in ridge.ALPHAS_R],
-          -1,
-        )
+        np.stack([lines[directions.named(name, a)]["skill"] for a in ridge.ALPHAS_R], -1)
         for name in directions.LADDERS
       ]
     ),
@@ -121,37 +113,35 @@ def interventions(run, rows: Rows, name: str) -> dict[str, np.ndarray]:
   state_SxExNxD = np.moveaxis(rows.fit_SxNxExD, 2, 1)
   key = jax.random.key(settings.seed)
   last = subspaces.population(
-    *(state_SxExNxD[:, -1:], y_NxF, order_RxN[: settings.permutations]),
+    state_SxExNxD[:, -1:],
+    y_NxF,
+    order_RxN[: settings.permutations],
     draws=settings.random_directions,
     key=key,
   )
   early = subspaces.population(
-    *(state_SxExNxD[:, :-1], y_NxF, order_RxN[:LEVEL_DRAWS]),
-    draws=LEVEL_DRAWS,
-    key=key,
+    state_SxExNxD[:, :-1], y_NxF, order_RxN[:LEVEL_DRAWS], draws=LEVEL_DRAWS, key=key
   )
   found = [
     records.by_variant(
-      *(_before(run, rows, early), early, rows, LEVEL_ROWS),
-      subspaces.kinds(LEVEL_DRAWS, LEVEL_DRAWS),
+      _before(run, rows, early), early, rows, LEVEL_ROWS, subspaces.kinds(LEVEL_DRAWS, LEVEL_DRAWS)
     ),
     records.by_variant(
-      *(_last(rows, last), last, rows, None),
+      _last(rows, last),
+      last,
+      rows,
+      None,
       subspaces.kinds(settings.permutations, settings.random_directions),
     ),
   ]
-  joined = {
-    key: np.concatenate([one[key] for one in found], 1) for key in found[0]
-  }
+  joined = {key: np.concatenate([one[key] for one in found], 1) for key in found[0]}
   return joined | {"rank": last.read_RxDxK.shape[-1]}
 
 
 def _last(rows: Rows, found) -> dict[str, np.ndarray]:
   """Returns the measures of all subspaces of the final states, by what is
   done, SxExRx3 with E = 1."""
-  bundle = rows.bundle(
-    *(found.read_RxDxK[:, 0], found.write_RxDxK[:, 0], found.strength_R[:, 0])
-  )
+  bundle = rows.bundle(found.read_RxDxK[:, 0], found.write_RxDxK[:, 0], found.strength_R[:, 0])
   index_R = np.arange(found.strength_R.shape[-1])
   measured = scores.over(scores.by_readout, bundle, index_R, rows.target_N)
   return {name: x_SxRx3[:, None] for name, x_SxRx3 in measured.items()}
@@ -176,7 +166,10 @@ def _before(run, rows: Rows, found) -> dict[str, np.ndarray]:
   cells = {"level": level_R, "index": index_R, "way": way_R + scores.MATCHED}
   measured = scores.over(
     scores.by_network(run.apply, run.experiment.model.trunk.layers),
-    *(bundle, cells, rows.token_NxT[few], rows.target_N[few]),
+    bundle,
+    cells,
+    rows.token_NxT[few],
+    rows.target_N[few],
   )
   empty = ((0, 0), (0, 0), (0, 0), (1, 0))
   return {

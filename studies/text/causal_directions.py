@@ -7,9 +7,7 @@ and the features' scale turn it. LEACE's eraser does not depend on them.
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from primelens.analyses import erasure
-from primelens.analyses import ridge
-from primelens.analyses import statistics
+from primelens.analyses import erasure, ridge, statistics
 from primelens.studies.text import causal_scores as scores
 from primelens.studies.text.causal_rows import Rows
 
@@ -33,7 +31,8 @@ def iterated(run, rows: Rows) -> dict[str, np.ndarray]:
   found = scores.over(
     scores.by_readout,
     rows.bundle(basis_SxRxDxK, basis_SxRxDxK),
-    *(np.arange(COUNT + 1), rows.target_N),
+    np.arange(COUNT + 1),
+    rows.target_N,
   )
   return {
     "r2": _reread(fit, test, basis_SxRxDxK),
@@ -59,9 +58,7 @@ def _reread(fit, test, basis_SxRxDxK) -> np.ndarray:
   eraser = erasure.Eraser(fit.mean_D, basis_SxRxDxK, basis_SxRxDxK)
   fit, test = erasure.without(fit, eraser), erasure.without(test, eraser)
   kernel_DxF = erasure.ridge(fit)
-  return erasure.r2(test, kernel_DxF, erasure.intercept(fit, kernel_DxF))[
-    ..., 0
-  ]
+  return erasure.r2(test, kernel_DxF, erasure.intercept(fit, kernel_DxF))[..., 0]
 
 
 def ladder(run, rows: Rows) -> dict[str, dict]:
@@ -77,7 +74,8 @@ def ladder(run, rows: Rows) -> dict[str, dict]:
   measured = scores.over(
     scores.by_readout,
     rows.bundle(read_SxRxDx1, write_SxRxDx1),
-    *(np.arange(len(named)), rows.target_N),
+    np.arange(len(named)),
+    rows.target_N,
   )
   total_S = np.trace(fit.gram_DxD, axis1=-2, axis2=-1)
   head_SxDxV = rows.head_SxDxV if run.regression else None
@@ -101,9 +99,7 @@ def lines(fit: erasure.Moments) -> dict[str, tuple]:
   to raw ones, and the oblique eraser with the ridge's metric; and the first
   component.
   """
-  deviation_SxD = np.sqrt(
-    np.diagonal(fit.gram_DxD, axis1=-2, axis2=-1) / fit.rows
-  )
+  deviation_SxD = np.sqrt(np.diagonal(fit.gram_DxD, axis1=-2, axis2=-1) / fit.rows)
   scale_SxD = np.where(deviation_SxD > 1e-9, deviation_SxD, 1)
   standard = fit._replace(
     gram_DxD=fit.gram_DxD / (scale_SxD[:, None] * scale_SxD[..., None]),
@@ -157,8 +153,5 @@ def records(found: Mapping[str, Mapping]) -> Iterator[dict]:
       "skill_high": float(mean.high),
       "skill_min": float(one["skill"].min()),
       "skill_max": float(one["skill"].max()),
-      **{
-        key: float(np.median(one[key]))
-        for key in ("accuracy", "removed", "cosine", "moved")
-      },
+      **{key: float(np.median(one[key])) for key in ("accuracy", "removed", "cosine", "moved")},
     }

@@ -6,8 +6,7 @@ at the last character. Source: arithmetic spec, sections 4.2, 4.4 and 5.2.
 
 import numpy as np
 from primelens.analyses import erasure
-from primelens.studies.text import answers
-from primelens.studies.text import states
+from primelens.studies.text import answers, states
 
 FEW, ROWS = 1024, answers.ROWS  # select rows of the two published scripts
 STEPS_R = (1, 2, 3, 4, 6, 8, 10, 12, 15)  # directions removed one by one
@@ -22,9 +21,7 @@ def measure(run) -> dict[str, np.ndarray]:
   state_SxNxD = states.over_members(states.pooled, run, text.token_NxT[row_N])
   state_SxNxD = state_SxNxD.astype(np.float64)
   # What the direction is fitted to, and what the readout is for.
-  target_Nx2 = np.stack(
-    [text.x_N[row_N] + text.y_N[row_N], text.answer_N[row_N]], -1
-  )
+  target_Nx2 = np.stack([text.x_N[row_N] + text.y_N[row_N], text.answer_N[row_N]], -1)
   found = refits(state_SxNxD, target_Nx2)
   if run.regression:
     head = readout(run)
@@ -93,9 +90,7 @@ def own(state_SxNxD, target_Nx2, kernel_SxDx1, bias_Sx1):
     changed = erasure.readout(eraser, kernel_SxDx1, bias_Sx1)
     return erasure.squared_error(moments, *changed)[..., 0]
 
-  mean = lambda direction_Dx1: error(
-    erasure.directions(mean_SxD, direction_Dx1)
-  )
+  mean = lambda direction_Dx1: error(erasure.directions(mean_SxD, direction_Dx1))
   zero = erasure.directions(np.zeros_like(mean_SxD), sum_SxDx1)
   rng = np.random.default_rng(SEED)
   random_RxD = rng.standard_normal((RANDOM, state_SxNxD.shape[-1]))
@@ -155,8 +150,7 @@ def folds(state_SxNxD, target_NxF):
   fold_FOLDSxN = order_N[: size * FOLDS].reshape(FOLDS, size)
   rest = [np.delete(fold_FOLDSxN, i, 0).ravel() for i in range(FOLDS)]
   of = lambda index_FOLDSxN: erasure.moments(
-    np.moveaxis(state_SxNxD[:, index_FOLDSxN], 1, 0),
-    target_NxF[index_FOLDSxN][:, None],
+    np.moveaxis(state_SxNxD[:, index_FOLDSxN], 1, 0), target_NxF[index_FOLDSxN][:, None]
   )
   return of(np.stack(rest)), of(fold_FOLDSxN)
 

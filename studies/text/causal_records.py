@@ -24,17 +24,14 @@ def by_variant(measured, found, rows, count, kind_R) -> dict[str, np.ndarray]:
     "skill_unscaled": rows.skill(measured["loss"][..., scores.REMOVED], count),
     "accuracy": measured["accuracy"][..., scores.MATCHED],
     "moved": measured["moved"][..., scores.EXCHANGED],
-    "donor_skill": rows.skill(
-      measured["donor_loss"][..., scores.EXCHANGED], count
-    ),
+    "donor_skill": rows.skill(measured["donor_loss"][..., scores.EXCHANGED], count),
     "donor_accuracy": measured["donor_accuracy"][..., scores.EXCHANGED],
     "removed": np.asarray(found.removed_R, float),
     "strength": np.asarray(found.strength_R, float),
   }
   many = range(len(subspaces.VARIANTS))
   means = {
-    name: np.stack([x[..., kind_R == v].mean(-1) for v in many], -1)
-    for name, x in taken.items()
+    name: np.stack([x[..., kind_R == v].mean(-1) for v in many], -1) for name, x in taken.items()
   }
   draws_V = np.bincount(kind_R, minlength=len(many))
   rows_V = np.full(len(many), len(rows.target_N[:count]))
@@ -54,13 +51,9 @@ def _against(value_SxExR, kind_R, tail) -> np.ndarray:
   p_SxExV = np.full(shape, np.nan)
   for v, null in PROBED.items():
     null_RxSxE = np.moveaxis(value_SxExR[..., kind_R == null], -1, 0)
-    known = (
-      np.isfinite(value_SxExR[..., v]).all() & np.isfinite(null_RxSxE).all()
-    )
+    known = np.isfinite(value_SxExR[..., v]).all() & np.isfinite(null_RxSxE).all()
     if known and len(null_RxSxE) >= ENOUGH:
-      p_SxExV[..., v] = statistics.permutation_p(
-        value_SxExR[..., v], null_RxSxE, tail=tail
-      )
+      p_SxExV[..., v] = statistics.permutation_p(value_SxExR[..., v], null_RxSxE, tail=tail)
   return p_SxExV
 
 
@@ -81,8 +74,12 @@ def interventions(by_target: Mapping, levels) -> Iterator[dict]:
         for key in ("skill", "moved"):
           row |= _interval(key, of(key))
         for key in (
-          *("skill_unscaled", "accuracy", "donor_skill", "donor_accuracy"),
-          *("removed", "strength"),
+          "skill_unscaled",
+          "accuracy",
+          "donor_skill",
+          "donor_accuracy",
+          "removed",
+          "strength",
         ):
           row[key] = float(np.median(of(key)))
         yield row | {key: float(np.max(of(key))) for key in ("p", "p_moved")}

@@ -14,94 +14,68 @@ _SINGLE = (
   " order of sums; ours, in float64, is the exact solution."
 )
 _STEPS = (0.992, 0.981, 0.967, 0.945, 0.906, 0.846, 0.750, 0.615, 0.434)
-_WAYS = {
-  "few": "1024 select rows",
-  "all": "2000 select rows",
-}
+_WAYS = {"few": "1024 select rows", "all": "2000 select rows"}
 
 
 def _refit(question, rows, name, words, value, half, source, remark=""):
   return {
     f"{question}_{rows}_{name}": Reported(
-      *("5.2", f"{question}, refit: {words}, {_WAYS[rows]}"),
-      *(source, value, half, remark),
+      "5.2", f"{question}, refit: {words}, {_WAYS[rows]}", source, value, half, remark
     )
   }
 
 
 def _own(key, words, value, half, remark="") -> dict[str, Reported]:
-  return {
-    f"sum_{key}": Reported(
-      *("5.2", f"sum, own readout: {words}", _NEVER, value, half, remark)
-    )
-  }
+  return {f"sum_{key}": Reported("5.2", f"sum, own readout: {words}", _NEVER, value, half, remark)}
 
 
 REPORTED = {
+  **_refit("sum", "few", "before", "squared error", 340.789, 0.05, "340.789", _SINGLE),
   **_refit(
-    *("sum", "few", "before", "squared error", 340.789, 0.05),
-    *("340.789", _SINGLE),
+    "sum",
+    "few",
+    "after",
+    "the same without the sum's direction",
+    1649.243,
+    0.05,
+    "1649.243",
+    _SINGLE,
+  ),
+  **_refit("sum", "few", "delta", "difference", 1308.454, 0.05, "1308.45", _SINGLE),
+  **_refit("sum", "few", "r2_before", "R2", 0.99795, 5e-6, _NEVER),
+  **_refit("sum", "few", "r2_after", "R2 without the sum's direction", 0.99010, 5e-6, _NEVER),
+  **_refit("sum", "all", "before", "squared error", 321.731, 0.05, "321.73", _SINGLE),
+  **_refit(
+    "sum", "all", "after", "the same without the sum's direction", 1158.81, 0.05, "1158.81", _SINGLE
+  ),
+  **_refit("sum", "all", "delta", "difference", 837.07, 0.05, "837.07", _SINGLE),
+  **_refit("sum", "all", "random", "the same, a random direction", 2.67, 0.05, "2.67", _SINGLE),
+  **_refit("sum", "all", "excess", "of the one over the other", 834.40, 0.05, "834.40", _SINGLE),
+  **_refit("sum", "all", "r2_before", "R2", 0.99811, 5e-6, "0.99811"),
+  **_refit("sum", "all", "r2_after", "R2 without the sum's direction", 0.99319, 5e-6, _NEVER),
+  **_refit(
+    "modk", "few", "before", "squared error of the residue", 718.499, 0.05, "718.499", _SINGLE
   ),
   **_refit(
-    *("sum", "few", "after", "the same without the sum's direction"),
-    *(1649.243, 0.05, "1649.243", _SINGLE),
+    "modk",
+    "few",
+    "after",
+    "the same without the sum's direction",
+    718.477,
+    0.05,
+    "718.477",
+    _SINGLE,
   ),
-  **_refit(
-    *("sum", "few", "delta", "difference", 1308.454, 0.05),
-    *("1308.45", _SINGLE),
-  ),
-  **_refit(
-    *("sum", "few", "r2_before", "R2", 0.99795, 5e-6, _NEVER),
-  ),
-  **_refit(
-    *("sum", "few", "r2_after", "R2 without the sum's direction"),
-    *(0.99010, 5e-6, _NEVER),
-  ),
-  **_refit(
-    *("sum", "all", "before", "squared error", 321.731, 0.05),
-    *("321.73", _SINGLE),
-  ),
-  **_refit(
-    *("sum", "all", "after", "the same without the sum's direction"),
-    *(1158.81, 0.05, "1158.81", _SINGLE),
-  ),
-  **_refit(
-    *("sum", "all", "delta", "difference", 837.07, 0.05),
-    *("837.07", _SINGLE),
-  ),
-  **_refit(
-    *("sum", "all", "random", "the same, a random direction", 2.67, 0.05),
-    *("2.67", _SINGLE),
-  ),
-  **_refit(
-    *("sum", "all", "excess", "of the one over the other", 834.40, 0.05),
-    *("834.40", _SINGLE),
-  ),
-  **_refit(*("sum", "all", "r2_before", "R2", 0.99811, 5e-6, "0.99811")),
-  **_refit(
-    *("sum", "all", "r2_after", "R2 without the sum's direction"),
-    *(0.99319, 5e-6, _NEVER),
-  ),
-  **_refit(
-    *("modk", "few", "before", "squared error of the residue"),
-    *(718.499, 0.05, "718.499", _SINGLE),
-  ),
-  **_refit(
-    *("modk", "few", "after", "the same without the sum's direction"),
-    *(718.477, 0.05, "718.477", _SINGLE),
-  ),
-  **_refit(
-    *("modk", "few", "delta", "difference", -0.022, 0.05, "-0.022", _SINGLE),
-  ),
-  **_refit(*("modk", "few", "r2_before", "R2", 0.0368, 5e-5, "0.0368")),
-  **_refit(
-    *("modk", "few", "r2_after", "R2 without the sum's direction"),
-    *(0.0369, 5e-5, "0.0369"),
-  ),
+  **_refit("modk", "few", "delta", "difference", -0.022, 0.05, "-0.022", _SINGLE),
+  **_refit("modk", "few", "r2_before", "R2", 0.0368, 5e-5, "0.0368"),
+  **_refit("modk", "few", "r2_after", "R2 without the sum's direction", 0.0369, 5e-5, "0.0369"),
   **_own("base", "squared error", 872.3, 0.05),
   **_own("constant", "squared error of the rows' mean answer", 170172, 0.5),
   **_own(
-    *("mean_sum", "the ridge direction of the sum at its mean", 169935, 30),
+    "mean_sum",
+    "the ridge direction of the sum at its mean",
+    169935,
+    30,
     "By Cholesky in float32 169,931 to 169,952, with the order of sums; the"
     " exact solution is 169,909.",
   ),
@@ -113,22 +87,24 @@ REPORTED = {
   **_own("cosine", "cosine of ridge direction and readout", 0.676, 5e-4),
   **{
     f"sum_iterated_{step}": Reported(
-      "5.2",
-      f"sum, R2 over folds, directions removed: {step}",
-      *(_NEVER, value, FOLDS),
+      "5.2", f"sum, R2 over folds, directions removed: {step}", _NEVER, value, FOLDS
     )
     for step, value in zip(STEPS_R, _STEPS, strict=True)
   },
   "sum_leace_r2": Reported(
-    *("5.2", "sum, R2 after LEACE, on the rows fitted", _NEVER, 0.012, FOLDS),
-    "Exact erasure leaves 0; rounding to float32 leaves 0.01 to 0.25 to a"
-    " probe without penalty.",
+    "5.2",
+    "sum, R2 after LEACE, on the rows fitted",
+    _NEVER,
+    0.012,
+    FOLDS,
+    "Exact erasure leaves 0; rounding to float32 leaves 0.01 to 0.25 to a probe without penalty.",
   ),
-  "sum_leace_held_out": Reported(
-    *("5.2", "sum, R2 after LEACE, over folds", _NEVER, -0.11, 0.005),
-  ),
+  "sum_leace_held_out": Reported("5.2", "sum, R2 after LEACE, over folds", _NEVER, -0.11, 0.005),
   **_own(
-    *("leace_own", "squared error after LEACE", 170795, 10),
+    "leace_own",
+    "squared error after LEACE",
+    170795,
+    10,
     "Whitening in float32 gives 170,784 to 170,819 here; ours is in float64.",
   ),
 }

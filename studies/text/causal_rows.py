@@ -2,11 +2,9 @@
 
 import jax
 import numpy as np
-from primelens.studies.text import answers
+from primelens.studies.text import answers, program, states
 from primelens.studies.text import causal_scores as scores
 from primelens.studies.text import causal_subspaces as subspaces
-from primelens.studies.text import program
-from primelens.studies.text import states
 
 
 class Rows:
@@ -15,17 +13,13 @@ class Rows:
   def __init__(self, run):
     prompts = run.probes()
     fit_N, test_N = prompts.train_N, prompts.test_N
-    read = lambda row_N: states.over_members(
-      scores.read, run, prompts.token_NxT[row_N]
-    )
+    read = lambda row_N: states.over_members(scores.read, run, prompts.token_NxT[row_N])
     test = read(test_N)
     self.token_NxT = prompts.token_NxT[test_N]
     self.fit_SxNxExD = read(fit_N)["state"]
     self.test_SxNxExD = test["state"]
     self.output_SxNxV = test["output"]
-    self.feature_NxF = {
-      name: y_NxF[fit_N] for name, y_NxF in subspaces.targets(prompts).items()
-    }
+    self.feature_NxF = {name: y_NxF[fit_N] for name, y_NxF in subspaces.targets(prompts).items()}
     self.sum_Nx1 = subspaces.targets(prompts)["sum"][test_N]
     self.mean_SxExD = self.fit_SxNxExD.mean(1, dtype=np.float64)
     self.head_SxDxV = np.asarray(run.params_S["readout"]["kernel"])

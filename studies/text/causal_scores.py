@@ -9,10 +9,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import patching
-from primelens.analyses import sweeps
-from primelens.models import encoder
-from primelens.models import tokens
+from primelens.analyses import patching, sweeps
+from primelens.models import encoder, tokens
 from primelens.studies.text import states
 
 REMOVED, MATCHED, EXCHANGED = range(3)  # what is done with a subspace
@@ -23,10 +21,7 @@ def read(model: encoder.Config, params, token_BxT) -> dict:
   """Returns a network's states at the last character, BxExD, and answers."""
   state_ExBxTxD = states.all_levels(model, params, token_BxT)
   last = jax.vmap(encoder.pooled, (0, None))(state_ExBxTxD, token_BxT)
-  return {
-    "state": jnp.moveaxis(last, 0, 1),
-    "output": encoder.readout(params, last[-1]),
-  }
+  return {"state": jnp.moveaxis(last, 0, 1), "output": encoder.readout(params, last[-1])}
 
 
 def losses(output_NxV, target_N) -> jax.Array:
@@ -42,22 +37,16 @@ def measures(output_NxV, clean_NxV, target_N) -> dict:
 
   The accuracy of numbers is NaN.
   """
-  about = lambda x_NxV: (
-    x_NxV - (x_NxV.mean(-1, keepdims=True) if x_NxV.shape[-1] > 1 else 0)
-  )
+  about = lambda x_NxV: x_NxV - (x_NxV.mean(-1, keepdims=True) if x_NxV.shape[-1] > 1 else 0)
   donor_N = jnp.roll(target_N, -1)
   best_N = output_NxV.argmax(-1)
-  right = lambda label_N: (
-    jnp.mean(best_N == label_N) if output_NxV.shape[-1] > 1 else jnp.nan
-  )
+  right = lambda label_N: jnp.mean(best_N == label_N) if output_NxV.shape[-1] > 1 else jnp.nan
   return {
     "loss": losses(output_NxV, target_N).mean(),
     "accuracy": right(target_N),
     "donor_loss": losses(output_NxV, donor_N).mean(),
     "donor_accuracy": right(donor_N),
-    "moved": patching.slope(
-      about(output_NxV), about(clean_NxV), about(jnp.roll(clean_NxV, -1, 0))
-    ),
+    "moved": patching.slope(about(output_NxV), about(clean_NxV), about(jnp.roll(clean_NxV, -1, 0))),
   }
 
 
@@ -69,9 +58,7 @@ def by_readout(bundle, index, target_N) -> dict:
   `write_RxDxK` and `strength_R`, and the readout's `head_DxV`.
   """
   clean_NxV, mean_D = bundle["output_NxV"], bundle["mean_D"]
-  inside_NxK = _exact(
-    bundle["state_NxD"] - mean_D[None], bundle["read_RxDxK"][index]
-  )
+  inside_NxK = _exact(bundle["state_NxD"] - mean_D[None], bundle["read_RxDxK"][index])
   said_KxV = _exact(bundle["write_RxDxK"][index].T, bundle["head_DxV"])
   gone_NxV = _exact(inside_NxK, said_KxV)
   others_NxV = jnp.roll(gone_NxV, -1, axis=0)
@@ -107,9 +94,7 @@ def by_network(apply, layers: int):
       strength * bundle["write_ExRxDxK"][level, index],
       patching.at(length_N - 1, token_NxT.shape[1]),
     )
-    output_NxV, _ = apply(
-      bundle["params"], token_NxT, edits=patching.edits(change, level, layers)
-    )
+    output_NxV, _ = apply(bundle["params"], token_NxT, edits=patching.edits(change, level, layers))
     return measures(output_NxV, bundle["output_NxV"], target_N)
 
   return score

@@ -12,9 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import erasure
-from primelens.analyses import ridge
-from primelens.analyses import subspace
+from primelens.analyses import erasure, ridge, subspace
 from primelens.tasks import text as text_lib
 
 ALPHA = 1.0
@@ -60,9 +58,7 @@ def targets(prompts: text_lib.Text) -> dict[str, np.ndarray]:
   if prompts.config.question == "valid":
     found["label"] = prompts.answer_N[:, None].astype(float)
   scaled = lambda y_NxF: y_NxF / np.maximum(y_NxF.std(0), 1e-6)
-  return {
-    name: scaled(y_NxF).astype(np.float32) for name, y_NxF in found.items()
-  }
+  return {name: scaled(y_NxF).astype(np.float32) for name, y_NxF in found.items()}
 
 
 def rank(features: int) -> int:
@@ -71,17 +67,13 @@ def rank(features: int) -> int:
 
 
 @functools.partial(jax.jit, static_argnames="draws")
-def population(
-  state_SxExNxD, y_NxF, order_RxN, *, draws: int, key
-) -> Subspaces:
+def population(state_SxExNxD, y_NxF, order_RxN, *, draws: int, key) -> Subspaces:
   """Returns the subspaces of all members and levels, leading axes SxE.
 
   `order_RxN` are the permutations of the labels. One network and level at a
   time, which bounds the memory.
   """
-  one = lambda state_NxD: of_states(
-    state_NxD, y_NxF, order_RxN, draws=draws, key=key
-  )
+  one = lambda state_NxD: of_states(state_NxD, y_NxF, order_RxN, draws=draws, key=key)
   return jax.lax.map(lambda x_ExNxD: jax.lax.map(one, x_ExNxD), state_SxExNxD)
 
 
@@ -91,24 +83,15 @@ def of_states(x_NxD, y_NxF, order_RxN, *, draws: int, key) -> Subspaces:
   count = rank(y_NxF.shape[1])
   x_NxD = _varying(x_NxD - x_NxD.mean(0)[None], x_NxD)
   gram_DxD = _exact(x_NxD.T, x_NxD)
-  wrong = lambda order_N: fitted(
-    x_NxD, gram_DxD, y_NxF[order_N], count, refine=False
-  )
+  wrong = lambda order_N: fitted(x_NxD, gram_DxD, y_NxF[order_N], count, refine=False)
   true = fitted(x_NxD, gram_DxD, y_NxF, count)
   true = jax.tree.map(lambda leaf: leaf[None], true)
   null = jax.lax.map(wrong, order_RxN, batch_size=CHUNK)
   normal = jax.random.normal(key, (draws, x_NxD.shape[1], count))
   random_RxDxK = jax.lax.map(subspace.basis, normal)
-  parts = [
-    *(true["ridge"], true["leace"], null["ridge"], null["leace"]),
-    (random_RxDxK, random_RxDxK),
-  ]
-  read_RxDxK, write_RxDxK = (
-    jnp.concatenate(arrays) for arrays in zip(*parts, strict=True)
-  )
-  removed_R = jax.vmap(functools.partial(erasure.removed, gram_DxD))(
-    read_RxDxK, write_RxDxK
-  )
+  parts = [true["ridge"], true["leace"], null["ridge"], null["leace"], (random_RxDxK, random_RxDxK)]
+  read_RxDxK, write_RxDxK = (jnp.concatenate(arrays) for arrays in zip(*parts, strict=True))
+  removed_R = jax.vmap(functools.partial(erasure.removed, gram_DxD))(read_RxDxK, write_RxDxK)
   # Random ones are to move as much as the ridge's.
   like_R = jnp.asarray([0, 1, 0, 1, 0])[kinds(len(order_RxN), draws)]
   ratio_R = removed_R[like_R] / jnp.where(removed_R > 0, removed_R, jnp.inf)

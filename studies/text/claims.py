@@ -8,12 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.text import claims_causal
-from primelens.studies.text import claims_fourier
+from primelens.studies.text import claims_causal, claims_fourier, claims_probes
 from primelens.studies.text import claims_parts as parts
-from primelens.studies.text import claims_probes
-from primelens.studies.text.claims_parts import named
-from primelens.studies.text.claims_parts import of
+from primelens.studies.text.claims_parts import named, of
 from primelens.studies.trial import Verdict
 
 GOOD = 0.99  # skill of a network that answers with the sum
@@ -58,10 +55,7 @@ def residues(results) -> Verdict:
   row = fresh(of(results, "answers", "modk"))
   holds = row["skill_low"] > 0
   than = "better" if holds else "no better"
-  because = (
-    f"on fresh pairs skill is {_interval(row)}: {than} than the mean of the "
-    "train answers."
-  )
+  because = f"on fresh pairs skill is {_interval(row)}: {than} than the mean of the train answers."
   return trial.verdict(holds, because, _numbers(row))
 
 

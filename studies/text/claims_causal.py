@@ -1,11 +1,8 @@
 """Claims that interventions decide: directions, states, symmetries."""
 
 import numpy as np
-from primelens.studies.text.claims_parts import named
-from primelens.studies.text.claims_parts import of
-from primelens.studies.trial import row
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.text.claims_parts import named, of
+from primelens.studies.trial import Verdict, row, verdict
 
 STILL = 0.9  # R2 of a sum that is still there
 NEAR = (-2, -1, 1, 2)  # shifts of the published plot beside 0
@@ -33,9 +30,7 @@ def refit(results) -> Verdict:
 def own(results) -> Verdict:
   """The sum's direction at its mean or exchanged, through the own readout."""
   rows = of(results, "causal", "sum").interventions
-  at = lambda level, subspace: row(
-    rows, target="sum", level=level, subspace=subspace
-  )
+  at = lambda level, subspace: row(rows, target="sum", level=level, subspace=subspace)
   line, null = at("final", "leace"), at("final", "leace, permuted")
   random, early = at("final", "random"), at("block 1", "leace")
   ridge = at("final", "ridge")
@@ -101,10 +96,7 @@ def shifts(results) -> Verdict:
   found = of(results, "invariance", "sum")
   delta_R = np.asarray(found.delta_R)
   rise = lambda loss_SxR: float(
-    np.median(
-      loss_SxR[:, np.isin(delta_R, NEAR)].mean(1)
-      / loss_SxR[:, delta_R == 0][:, 0]
-    )
+    np.median(loss_SxR[:, np.isin(delta_R, NEAR)].mean(1) / loss_SxR[:, delta_R == 0][:, 0])
   )
   every = rise(np.asarray(found.loss_as_published_SxR))
   inside = rise(np.asarray(found.in_range_SxR))

@@ -2,11 +2,8 @@
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.text.claims_parts import cells
-from primelens.studies.text.claims_parts import named
-from primelens.studies.text.claims_parts import of
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.text.claims_parts import cells, named, of
+from primelens.studies.trial import Verdict, verdict
 
 PAIRS = 6  # of the probes that the source compares over sizes
 _mean = lambda value: float(np.mean(np.asarray(value, float)))
@@ -26,9 +23,7 @@ def residue(results) -> Verdict:
     f"networks.{_control(results)}"
   )
   numbers = {"r2": own, "permuted": null, "held_out": held_out}
-  return verdict(
-    own > 0.02, because, numbers, artefact=max(counts) == 0 and held_out < 0.02
-  )
+  return verdict(own > 0.02, because, numbers, artefact=max(counts) == 0 and held_out < 0.02)
 
 
 def _significant(found) -> list[int]:
@@ -93,10 +88,7 @@ def sizes(results) -> Verdict:
     raise trial.Missing("scale of two sizes")
   said = ", ".join(f"{row['cell']} {row['skill']:.3f}" for row in found)
   better = [row["cell"] for row in found if row["skill_low"] > 0]
-  because = (
-    f"skill by size: {said}; better than a constant: "
-    f"{', '.join(better) or 'none'}."
-  )
+  because = f"skill by size: {said}; better than a constant: {', '.join(better) or 'none'}."
   numbers = {row["cell"]: row["skill"] for row in found}
   return verdict(bool(better), because, numbers)
 

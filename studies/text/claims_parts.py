@@ -27,20 +27,11 @@ def of(results, analysis: str, question: str):
 
 def cells(results) -> list[Mapping]:
   """Returns the records of all sizes that are at hand."""
-  return [
-    found
-    for table in results.values()
-    if "scale" in table
-    for found in table["scale"].cell
-  ]
+  return [found for table in results.values() if "scale" in table for found in table["scale"].cell]
 
 
-def named(
-  id: str, item: str, statement: str, reported: str, test: Callable
-) -> Claim:
+def named(id: str, item: str, statement: str, reported: str, test: Callable) -> Claim:
   """Returns a claim of the source; `item` are sections of the arithmetic
   spec."""
   source = f"{REPOSITORY} ({item})"
-  return Claim(
-    id=id, source=source, statement=statement, reported=reported, test=test
-  )
+  return Claim(id=id, source=source, statement=statement, reported=reported, test=test)

@@ -1,12 +1,8 @@
 """Claims that probes decide: what is read, and what of it is training's."""
 
 import numpy as np
-from primelens.studies.text.claims_parts import named
-from primelens.studies.text.claims_parts import of
-from primelens.studies.trial import interval
-from primelens.studies.trial import row
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.text.claims_parts import named, of
+from primelens.studies.trial import Verdict, interval, row, verdict
 
 WELL = 0.99  # R2 of a sum that is decoded
 MUCH = 0.5  # R2 of untrained networks that makes a reading theirs
@@ -25,9 +21,7 @@ def sums(results) -> Verdict:
     "from a good answer."
   )
   holds = found["mean_low"] > WELL
-  numbers = {
-    k: found[k] for k in ("mean", "untrained", "inputs", "error_ratio")
-  }
+  numbers = {k: found[k] for k in ("mean", "untrained", "inputs", "error_ratio")}
   return verdict(holds, because, numbers, artefact=found["untrained"] > WELL)
 
 
@@ -98,9 +92,7 @@ def nonlinear(results) -> Verdict:
 def first_component(results) -> Verdict:
   """PC1 beside the sum and beside the length of the prompt."""
   found = of(results, "geometry", "sum").measures
-  at = lambda measure: row(
-    found, rows="fresh pairs", pooling="last", measure=measure
-  )
+  at = lambda measure: row(found, rows="fresh pairs", pooling="last", measure=measure)
   sum_, length, second = at("PC1_r2"), at("PC1_by_length"), at("PC2_r2")
   because = (
     f"PC1 shares {sum_['median']:.2f} of its variance with the sum and "

@@ -10,17 +10,12 @@ controls stand beside it. Source: arithmetic spec, sections 4.4, 5.3, 6.5.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import ridge
-from primelens.analyses import statistics
-from primelens.studies.text import answers
-from primelens.studies.text import causal_scores
+from primelens.analyses import ridge, statistics
+from primelens.studies.text import answers, causal_scores, fourier_probes_reported, scale, states
 from primelens.studies.text import fourier_probes_parts as parts
 from primelens.studies.text import fourier_probes_published as published
 from primelens.studies.text import fourier_probes_records as records
 from primelens.studies.text import fourier_probes_removed as removed
-from primelens.studies.text import fourier_probes_reported
-from primelens.studies.text import scale
-from primelens.studies.text import states
 from primelens.studies.text.causal_rows import Rows
 
 REPORTED = fourier_probes_reported.REPORTED
@@ -110,9 +105,7 @@ def run(run) -> Result:
     parts.permutations(len(part_N), settings.permutations, [settings.seed, i])
     for i, part_N in enumerate(sums)
   ]
-  probed = parts.over_levels(
-    rows.fit_SxNxExD, rows.test_SxNxExD, targets, sums, orders
-  )
+  probed = parts.over_levels(rows.fit_SxNxExD, rows.test_SxNxExD, targets, sums, orders)
   fitted_VxNxExD, scored_VxNxExD = _untrained(few, prompts)
   untrained = parts.over_levels(
     fitted_VxNxExD, scored_VxNxExD, targets, sums, [o[:0] for o in orders]
@@ -128,8 +121,7 @@ def run(run) -> Result:
     digits=tuple(records.digits(levels, scored)),
     removed=tuple(removed.records(run, rows, gone)),
     levels=tuple({"level": level} for level in levels),
-    held_out_r2_SxP=np.cumsum(held_SxQ, 1)
-    / np.arange(1, held_SxQ.shape[1] + 1),
+    held_out_r2_SxP=np.cumsum(held_SxQ, 1) / np.arange(1, held_SxQ.shape[1] + 1),
     small_modulus_6=np.array(published.SMALL),
     modulus=task.modulus,
     regression=run.regression,
@@ -176,27 +168,21 @@ def scores(targets, probed, untrained, modulus: int) -> dict[str, np.ndarray]:
     -1,
   )
   digits = [
-    parts.worth(r2[..., a:b], null[..., a:b])
-    for a, b in zip(ends[:-1], ends[1:], strict=True)
+    parts.worth(r2[..., a:b], null[..., a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)
   ]
   return {
     "frequency_Q": targets.frequency_Q[first],
     "r2_SxExQ": r2[..., first],
     **{f"{name}_SxExQ": value for name, value in found.items()},
-    "alpha_SxExQ": np.array(ridge.ALPHAS_R)[
-      probed["place_SxExF"][..., : 2 * ends[0] : 2]
-    ],
+    "alpha_SxExQ": np.array(ridge.ALPHAS_R)[probed["place_SxExF"][..., : 2 * ends[0] : 2]],
     "untrained_r2_VxExQ": fresh[..., first],
     "modulus_M": np.array(parts.DIGITS_M),
     "digit_r2_SxExM": macro(r2),
-    "digit_p_SxExM": statistics.permutation_p(
-      macro(r2), np.moveaxis(macro(null), 2, 0)
-    ),
+    "digit_p_SxExM": statistics.permutation_p(macro(r2), np.moveaxis(macro(null), 2, 0)),
     "untrained_digit_r2_VxExM": macro(fresh),
     "digit_best_p_SxExM": np.stack([one["p"].min(-1) for one in digits], -1),
     "digit_best_r2_SxExM": np.stack(
-      [r2[..., a:b].max(-1) for a, b in zip(ends[:-1], ends[1:], strict=True)],
-      -1,
+      [r2[..., a:b].max(-1) for a, b in zip(ends[:-1], ends[1:], strict=True)], -1
     ),
     "digit_best_SxExM": np.stack(
       [

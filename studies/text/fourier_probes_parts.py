@@ -12,10 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import erasure
-from primelens.analyses import ridge
-from primelens.analyses import statistics
-from primelens.analyses import subspace
+from primelens.analyses import erasure, ridge, statistics, subspace
 from primelens.studies.text import causal_subspaces as causal
 from primelens.studies.text import scale_parts
 
@@ -51,9 +48,7 @@ def targets(fitted_N, scored_N, moduli) -> Targets:
   """Returns all frequencies 1..m // 2 of every modulus, of labels 0..max, from
   the labels of both parts of the rows; a column is kept that varies in both."""
   label_V = np.arange(max(fitted_N.max(), scored_N.max()) + 1)
-  wave_VxF = np.concatenate(
-    [scale_parts.waves(label_V % m, m, m // 2) for m in moduli], axis=1
-  )
+  wave_VxF = np.concatenate([scale_parts.waves(label_V % m, m, m // 2) for m in moduli], axis=1)
   varies = lambda label_N: wave_VxF[label_N].astype(float).var(0) >= FLAT
   frequency_Q = np.concatenate([np.arange(1, m // 2 + 1) for m in moduli])
   return Targets(wave_VxF, varies(fitted_N) & varies(scored_N), frequency_Q)
@@ -81,8 +76,7 @@ def prepared(fitted_NxD, scored_NxD) -> States:
   z_NxD = scale(fitted_NxD)
   gram_DxD, one_DxD = _exact(z_NxD.T, z_NxD), jnp.eye(z_NxD.shape[1])
   inverse_RxDxD = jax.lax.map(
-    lambda alpha: ridge.solved(gram_DxD, one_DxD, alpha),
-    jnp.asarray(ridge.ALPHAS_R, z_NxD.dtype),
+    lambda alpha: ridge.solved(gram_DxD, one_DxD, alpha), jnp.asarray(ridge.ALPHAS_R, z_NxD.dtype)
   )
   scored_NxD = scale(scored_NxD)
   return States(z_NxD, scored_NxD, scale.deviation_D, gram_DxD, inverse_RxDxD)
@@ -119,9 +113,7 @@ def alphas(fitted_NxD, y_NxF, keep_F) -> jax.Array:
   """
   size = len(fitted_NxD) // ridge.FOLDS
   fold_ExN = np.arange(size * ridge.FOLDS).reshape(ridge.FOLDS, size)
-  rest_ExN = np.stack(
-    [np.delete(fold_ExN, e, 0).ravel() for e in range(ridge.FOLDS)]
-  )
+  rest_ExN = np.stack([np.delete(fold_ExN, e, 0).ravel() for e in range(ridge.FOLDS)])
 
   def one(rows):
     rest_N, fold_N = rows
@@ -208,10 +200,7 @@ def worth(r2_SxExQ, null_SxExRxQ) -> dict[str, np.ndarray]:
       strict=True,
     )
   ]
-  return {
-    name: np.stack([one[name] for one in found]).reshape(r2_SxExQ.shape)
-    for name in found[0]
-  }
+  return {name: np.stack([one[name] for one in found]).reshape(r2_SxExQ.shape) for name in found[0]}
 
 
 def _deviations(value_RxQ, null_RxQ) -> np.ndarray:
@@ -242,8 +231,7 @@ def subspaces(
     gram_DxD = _exact(gap_NxD.T, gap_NxD)
 
     best = lambda order_N: _directions(
-      *(states, gap_NxD, gram_DxD, wave_VxF[sum_N[order_N]]),
-      *(keep_F, place_F, count),
+      states, gap_NxD, gram_DxD, wave_VxF[sum_N[order_N]], keep_F, place_F, count
     )
     shape = (draws, state_NxD.shape[1], 2 * count)
     order = jnp.concatenate([jnp.arange(len(sum_N))[None], order_RxN])
@@ -258,9 +246,7 @@ def subspaces(
     )
     like_R = jnp.asarray([0, 1, 0, 1, 0])[causal.kinds(len(order_RxN), draws)]
     ratio_R = removed_R[like_R] / jnp.where(removed_R > 0, removed_R, jnp.inf)
-    joined = causal.Subspaces(
-      read_RxDxK, write_RxDxK, jnp.sqrt(ratio_R), removed_R
-    )
+    joined = causal.Subspaces(read_RxDxK, write_RxDxK, jnp.sqrt(ratio_R), removed_R)
     return joined, best_RxQ[0]
 
   return jax.lax.map(one, (state_SxNxD, place_SxF))

@@ -8,9 +8,7 @@ spec, sections 4.4 and 5.3.
 
 import numpy as np
 from primelens.analyses import erasure
-from primelens.studies.text import answers
-from primelens.studies.text import causal_published
-from primelens.studies.text import states
+from primelens.studies.text import answers, causal_published, states
 
 ROWS = answers.ROWS
 MOST = 12  # pairs of a probe
@@ -26,24 +24,17 @@ def measure(run) -> dict[str, np.ndarray]:
   prompts, settings = run.prompts, run.settings
   row_N = prompts.select_N[:ROWS]
   label_N = prompts.answer_N[row_N]
-  state_SxNxD = states.over_members(
-    states.pooled, run, prompts.token_NxT[row_N]
-  )
+  state_SxNxD = states.over_members(states.pooled, run, prompts.token_NxT[row_N])
   state_SxNxD = state_SxNxD.astype(float)
   rng = np.random.default_rng(settings.seed)
-  order_RxN = np.stack(
-    [rng.permutation(len(row_N)) for _ in range(settings.permutations)]
-  )
+  order_RxN = np.stack([rng.permutation(len(row_N)) for _ in range(settings.permutations)])
   modulus = prompts.config.modulus
   count = pairs(modulus, state_SxNxD.shape[-1])
   wave_NxF = waves(label_N, modulus, count)
   return (
     probes(state_SxNxD, wave_NxF, order_RxN)
     | over_folds(state_SxNxD, label_N, modulus, count)
-    | removals(
-      *(state_SxNxD, wave_NxF, label_N.astype(float), order_RxN),
-      settings.random_directions,
-    )
+    | removals(state_SxNxD, wave_NxF, label_N.astype(float), order_RxN, settings.random_directions)
     | small_moduli(state_SxNxD, label_N)
   )
 
@@ -97,9 +88,7 @@ def probes(state_SxNxD, wave_NxF, order_RxN) -> dict[str, np.ndarray]:
   freedom of a probe."""
   z_SxNxD, _ = standardised(state_SxNxD)
   null_NxRF = np.moveaxis(wave_NxF[order_RxN], 0, 1).reshape(len(wave_NxF), -1)
-  null_SxRxF = in_sample(z_SxNxD, null_NxRF).reshape(
-    len(z_SxNxD), len(order_RxN), -1
-  )
+  null_SxRxF = in_sample(z_SxNxD, null_NxRF).reshape(len(z_SxNxD), len(order_RxN), -1)
   value_SxD = np.linalg.eigvalsh(_turned(z_SxNxD) @ z_SxNxD)
   return {
     "r2_as_published_SxP": macro(in_sample(z_SxNxD, wave_NxF)),
@@ -139,9 +128,7 @@ def over_folds(state_SxNxD, label_N, modulus: int, count: int):
   r2_SxF = fold_r2(state_SxNxD, np.concatenate(columns, axis=1))
   r2_SxF = np.where(keep_F, r2_SxF, 0)
   ends = np.cumsum([wave_NxF.shape[1] for wave_NxF in columns])[:-1]
-  first, *rest = zip(
-    np.split(r2_SxF, ends, axis=1), np.split(keep_F, ends), strict=True
-  )
+  first, *rest = zip(np.split(r2_SxF, ends, axis=1), np.split(keep_F, ends), strict=True)
   kept_Q = first[1].reshape(-1, 2).sum(1)
   total_SxQ = first[0].reshape(len(r2_SxF), -1, 2).sum(-1)
   return {
@@ -151,9 +138,7 @@ def over_folds(state_SxNxD, label_N, modulus: int, count: int):
   }
 
 
-def removals(
-  state_SxNxD, wave_NxF, label_N, order_RxN, draws: int
-) -> dict[str, np.ndarray]:
+def removals(state_SxNxD, wave_NxF, label_N, order_RxN, draws: int) -> dict[str, np.ndarray]:
   """Returns the error of a ridge regression of the residue, and its harm when
   the probe's directions go and it is fitted anew.
 
@@ -171,15 +156,9 @@ def removals(
   seeds, width = size_SxD.shape
   kernel = np.moveaxis(kernel.reshape(seeds, width, -1, columns), 2, 1)
   found: dict[str, np.ndarray] = {}
-  for name, said in (
-    ("_as_published", kernel),
-    ("", kernel / size_SxD[:, None, :, None]),
-  ):
+  for name, said in (("_as_published", kernel), ("", kernel / size_SxD[:, None, :, None])):
     delta = harm(raw, said)
-    found |= {
-      f"delta{name}_SxP": delta[:, 0],
-      f"delta_permuted{name}_SxRxP": delta[:, 1:],
-    }
+    found |= {f"delta{name}_SxP": delta[:, 0], f"delta_permuted{name}_SxRxP": delta[:, 1:]}
   true = raw._replace(
     target_F=raw.target_F[..., :1],
     cross_DxF=raw.cross_DxF[..., :1],
@@ -261,10 +240,6 @@ def small_moduli(state_SxNxD, label_N) -> dict[str, np.ndarray]:
   r2_SxF, keep_F = in_sample(z_SxNxD, wave_NxF), wave_NxF.var(0) > FLAT
   split = lambda x_F: np.split(x_F, len(SMALL), axis=-1)
   return {
-    "small_r2_as_published_Sx6x3": np.stack(
-      [macro(r2_SxF) for r2_SxF in split(r2_SxF)], 1
-    ),
-    "small_r2_Sx6x3": np.stack(
-      list(map(macro, split(r2_SxF), split(keep_F))), 1
-    ),
+    "small_r2_as_published_Sx6x3": np.stack([macro(r2_SxF) for r2_SxF in split(r2_SxF)], 1),
+    "small_r2_Sx6x3": np.stack(list(map(macro, split(r2_SxF), split(keep_F))), 1),
   }

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from primelens.studies import reported as reported_lib
-from primelens.studies.text import answers_reported
+from primelens.studies.text import answers_reported, reported
 from primelens.studies.text import fourier_probes_parts as parts
 from primelens.studies.text import fourier_probes_published as published
-from primelens.studies.text import reported
 
 MANY = 12  # frequencies that are written out
 
@@ -52,9 +51,7 @@ def digits(levels, scored: Mapping) -> Iterator[dict]:
         "frequencies": int(modulus) // 2,
         **reported_lib.spread(of("digit_r2")),
         "p": float(np.median(of("digit_p"))),
-        "untrained": float(
-          np.median(scored["untrained_digit_r2_VxExM"][:, e, m])
-        ),
+        "untrained": float(np.median(scored["untrained_digit_r2_VxExM"][:, e, m])),
         "best": int(of("digit_best")[at]),
         "best_r2": float(of("digit_best_r2")[at]),
         "best_p": float(of("digit_best_p")[at]),
@@ -95,8 +92,6 @@ def table(run, known: Mapping, old: Mapping, scored: Mapping):
     "degrees_per_row": old["degrees_S"] / rows,
     "held_out_r2_best": scored["r2_SxExQ"][:, -1].max(-1),
   }
-  untrained_S = {
-    "held_out_r2_best": scored["untrained_r2_VxExQ"][:, -1].max(-1)
-  }
+  untrained_S = {"held_out_r2_best": scored["untrained_r2_VxExQ"][:, -1].max(-1)}
   value_S = {key: x_S for key, x_S in value_S.items() if key in known}
   return reported.rows(run, known, value_S, untrained_S)

@@ -20,25 +20,23 @@ def measure(run, rows, targets, sum_N, place_SxExF) -> dict[str, np.ndarray]:
   """
   settings = run.settings
   count = 2 * (run.experiment.task.modulus // 2)
-  order_RxN = parts.permutations(
-    len(sum_N), settings.permutations, [settings.seed, 5]
-  )
+  order_RxN = parts.permutations(len(sum_N), settings.permutations, [settings.seed, 5])
   found, best_SxQ = parts.subspaces(
-    *(rows.fit_SxNxExD[:, :, -1], targets.wave_VxF[:, :count]),
-    *(targets.keep_F[:count], place_SxExF[:, -1, :count]),
-    *(sum_N, order_RxN, jax.random.key(settings.seed)),
+    rows.fit_SxNxExD[:, :, -1],
+    targets.wave_VxF[:, :count],
+    targets.keep_F[:count],
+    place_SxExF[:, -1, :count],
+    sum_N,
+    order_RxN,
+    jax.random.key(settings.seed),
     draws=settings.random_directions,
   )
   bundle = rows.bundle(found.read_RxDxK, found.write_RxDxK, found.strength_R)
   kind_R = subspaces.kinds(settings.permutations, settings.random_directions)
   index_R = np.arange(len(kind_R))
   measured = scores.over(scores.by_readout, bundle, index_R, rows.target_N)
-  whole_SxR, scaled_SxR = (
-    rows.skill(measured["loss"][..., place]) for place in WAYS.values()
-  )
-  split = lambda x_SxR: x_SxR[:, (kind_R == 2) | (kind_R == 3)].reshape(
-    len(x_SxR), 2, -1
-  )
+  whole_SxR, scaled_SxR = (rows.skill(measured["loss"][..., place]) for place in WAYS.values())
+  split = lambda x_SxR: x_SxR[:, (kind_R == 2) | (kind_R == 3)].reshape(len(x_SxR), 2, -1)
   best_SxF = targets.frequency_Q[np.asarray(best_SxQ)]
   return {
     "removed_best_SxF": np.sort(best_SxF, -1),

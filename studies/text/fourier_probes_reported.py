@@ -12,21 +12,48 @@ from primelens.studies.text.reported import FOLDS
 _NEVER = "not reported"
 _TABLE = {
   "r2": (
-    *(0.0438, 0.0459, 0.0442, 0.0426, 0.0406, 0.0414),
-    *(0.0403, 0.0405, 0.0405, 0.0405, 0.0409, 0.0409),
+    0.0438,
+    0.0459,
+    0.0442,
+    0.0426,
+    0.0406,
+    0.0414,
+    0.0403,
+    0.0405,
+    0.0405,
+    0.0405,
+    0.0409,
+    0.0409,
   ),
   "delta_probe": (
-    *(0.775, 1.460, 1.599, 1.786, 1.847, 1.864),
-    *(1.935, 1.970, 2.042, 2.091, 2.093, 2.153),
+    0.775,
+    1.460,
+    1.599,
+    1.786,
+    1.847,
+    1.864,
+    1.935,
+    1.970,
+    2.042,
+    2.091,
+    2.093,
+    2.153,
   ),
   "delta_random": (
-    *(0.022, 0.131, 0.361, 0.323, 0.416, 0.340),
-    *(0.573, 0.802, 0.868, 0.860, 0.824, 1.406),
+    0.022,
+    0.131,
+    0.361,
+    0.323,
+    0.416,
+    0.340,
+    0.573,
+    0.802,
+    0.868,
+    0.860,
+    0.824,
+    1.406,
   ),
-  "excess": (
-    *(0.753, 1.329, 1.238, 1.463, 1.431, 1.524),
-    *(1.362, 1.168, 1.173, 1.231, 1.269, 0.746),
-  ),
+  "excess": (0.753, 1.329, 1.238, 1.463, 1.431, 1.524, 1.362, 1.168, 1.173, 1.231, 1.269, 0.746),
 }
 _SMALL = {
   2: (0.0423, 0.2817, 0.2019),
@@ -61,38 +88,29 @@ def _reported() -> dict[str, Reported]:
     half, digits = (5e-5, 4) if name == "r2" else (5e-4, 3)
     for pairs, value in enumerate(values, start=1):
       words = f"modk, {pairs} Fourier pairs: {_WORDS[name]}"
-      found[f"{name}_{pairs}"] = Reported(
-        *("5.3", words, f"{value:.{digits}f}", value, half)
-      )
+      found[f"{name}_{pairs}"] = Reported("5.3", words, f"{value:.{digits}f}", value, half)
   for name, by_pairs in _CONTROLS.items():
     wide = name == "delta_permuted"
     for pairs, value in by_pairs.items():
       found[f"{name}_{pairs}"] = Reported(
-        *("5.3", f"modk, {pairs} Fourier pairs: {_WORDS[name]}", _NEVER, value),
+        "5.3",
+        f"modk, {pairs} Fourier pairs: {_WORDS[name]}",
+        _NEVER,
+        value,
         *((0.3, _SHUFFLES) if wide else (FOLDS, "")),
       )
   for modulus, small in _SMALL.items():
     for pairs, value in enumerate(small, start=1):
       words = f"modk, R2 in sample of residue mod {modulus}, {pairs} pairs"
-      found[f"small_{modulus}_{pairs}"] = Reported(
-        *("5.3", words, f"{value:.4f}", value, 5e-5)
-      )
-  one = lambda words, value, *rest: Reported(
-    "5.3", f"modk, {words}", _NEVER, value, *rest
-  )
+      found[f"small_{modulus}_{pairs}"] = Reported("5.3", words, f"{value:.4f}", value, 5e-5)
+  one = lambda words, value, *rest: Reported("5.3", f"modk, {words}", _NEVER, value, *rest)
   return found | {
     "base_error": one("squared error of a ridge of the residue", 749.97, 0.005),
     "base_r2": one("R2 of a ridge of the residue, in sample", 0.0187, 5e-5),
-    "cv_r2_best": one(
-      "the largest of 48 frequencies' R2 over folds", -0.021, FOLDS
-    ),
+    "cv_r2_best": one("the largest of 48 frequencies' R2 over folds", -0.021, FOLDS),
     "degrees": one("degrees of freedom of the probe, of 128", 69.9, 0.05),
-    "degrees_per_row": one(
-      *("degrees of freedom per row: R2 to expect of nothing", 0.035, 5e-4)
-    ),
-    "held_out_r2_best": one(
-      *("the largest of 48 frequencies' R2, fresh pairs", None, math.inf)
-    ),
+    "degrees_per_row": one("degrees of freedom per row: R2 to expect of nothing", 0.035, 5e-4),
+    "held_out_r2_best": one("the largest of 48 frequencies' R2, fresh pairs", None, math.inf),
   }
 
 

@@ -6,8 +6,8 @@ UMAP, an option of the source, is left out: it needs another library. Source:
 arithmetic spec, section 4.8.
 """
 
-from collections.abc import Iterator
 import dataclasses
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -17,11 +17,8 @@ from primelens.analyses import ridge
 from primelens.models import encoder
 from primelens.studies import reported as reported_lib
 from primelens.studies.reported import Reported
-from primelens.studies.text import answers
-from primelens.studies.text import answers_reported
+from primelens.studies.text import answers, answers_reported, reported, states
 from primelens.studies.text import geometry_parts as parts
-from primelens.studies.text import reported
-from primelens.studies.text import states
 from primelens.tasks import characters
 
 POOLINGS = ("last", "mean", "first")  # character, of all, character
@@ -30,13 +27,19 @@ TSNE_ROWS, PERPLEXITY = 2000, 30
 HELD_OUT, ALIKE = "fresh pairs", "select rows"
 REPORTED = {
   "sum_pc1_correlation": Reported(
-    *("4.8", "sum, |correlation| of PC1 with x + y", "not reported"),
-    *(0.50, 0.005),
+    "4.8",
+    "sum, |correlation| of PC1 with x + y",
+    "not reported",
+    0.50,
+    0.005,
     "Of states as they are: of z-scored ones, which the source draws, 0.47.",
   ),
   "sum_pc1_r2_as_published": Reported(
-    *("4.8", "sum, R2 of PC1's scores taken for x + y", "drawn alone"),
-    *(-5.8, 0.05),
+    "4.8",
+    "sum, R2 of PC1's scores taken for x + y",
+    "drawn alone",
+    -5.8,
+    0.05,
     "Scores are no sums: about -mean^2 / variance, whatever the network.",
   ),
 }
@@ -166,10 +169,7 @@ def measured(run, rows: Rows, params_S) -> dict[str, dict]:
 def _measured(state_SxNxD, rows: Rows) -> dict:
   fitted_N, scored_N = rows.fitted_N, rows.scored_N
   z_SxNxD = parts.standardised(state_SxNxD, fitted_N)
-  found, raw = (
-    parts.plane(z_SxNxD, fitted_N),
-    parts.plane(state_SxNxD, fitted_N),
-  )
+  found, raw = (parts.plane(z_SxNxD, fitted_N), parts.plane(state_SxNxD, fitted_N))
   sum_N = rows.sum_N[scored_N]
   score_SxNxQ = found.score_SxNxQ[:, scored_N]
   sum_r2_SxQ = parts.squared_correlation(score_SxNxQ, sum_N)
@@ -190,8 +190,10 @@ def _measured(state_SxNxD, rows: Rows) -> dict:
     guess_SxNx2 = parts.affine(found.score_SxNxQ[..., :2], circle_Nx2, fitted_N)
     wave_SxNx2 = np.asarray(
       _regressed(
-        *(state_SxNxD.astype(np.float32), circle_Nx2.astype(np.float32)),
-        *(fitted_N, np.array(rows.alphas_R)),
+        state_SxNxD.astype(np.float32),
+        circle_Nx2.astype(np.float32),
+        fitted_N,
+        np.array(rows.alphas_R),
       )
     )
     for name, wave in (("circularity", guess_SxNx2), ("fourier", wave_SxNx2)):
@@ -212,9 +214,7 @@ def _measured(state_SxNxD, rows: Rows) -> dict:
 @jax.jit
 def _regressed(state_SxNxD, target_Nx2, fitted_N, alphas_R):
   """Returns the ridge regression of targets on z-scored states, SxNx2."""
-  one = lambda state_NxD: ridge.held_out(
-    state_NxD, target_Nx2, fitted_N, alphas_R
-  )[0]
+  one = lambda state_NxD: ridge.held_out(state_NxD, target_Nx2, fitted_N, alphas_R)[0]
   # Members in turn: see `scale_parts`.
   return jax.lax.map(one, state_SxNxD)
 
@@ -267,7 +267,5 @@ def _table(run, mine, null) -> tuple[dict, ...]:
     f"{question}_pc1_correlation": "PC1_correlation_unscaled",
     f"{question}_pc1_r2_as_published": "PC1_r2_as_published",
   }
-  of = lambda one: {
-    key: one["value"][name] for key, name in keys.items() if key in REPORTED
-  }
+  of = lambda one: {key: one["value"][name] for key, name in keys.items() if key in REPORTED}
   return reported.rows(run, REPORTED, of(mine), of(null))

@@ -40,8 +40,7 @@ def plane(state_SxNxD, fitted_N) -> Plane:
   first_SxDxQ = (basis_SxDxQ * sign_Sx1xQ)[..., :COMPONENTS]
   share_SxQ = np.maximum(value_SxQ, 0)
   return Plane(
-    (state_SxNxD - mean_Sx1xD) @ first_SxDxQ,
-    share_SxQ / share_SxQ.sum(1, keepdims=True),
+    (state_SxNxD - mean_Sx1xD) @ first_SxDxQ, share_SxQ / share_SxQ.sum(1, keepdims=True)
   )
 
 
@@ -84,23 +83,16 @@ def squared_correlation(score_SxNxQ, value_N) -> np.ndarray:
   deviation_SxQ = centred.std(1)
   product_SxQ = np.einsum("snq,n->sq", centred, value_N) / len(value_N)
   flat_SxQ = deviation_SxQ < 1e-9
-  return (
-    np.where(flat_SxQ, 0, product_SxQ / np.where(flat_SxQ, 1, deviation_SxQ))
-    ** 2
-  )
+  return np.where(flat_SxQ, 0, product_SxQ / np.where(flat_SxQ, 1, deviation_SxQ)) ** 2
 
 
 def between(score_SxN, kind_N) -> np.ndarray:
   """Returns the share of a score's variance that is between kinds of rows, S;
   NaN for a flat score."""
-  kind_V, at_N, count_V = np.unique(
-    kind_N, return_inverse=True, return_counts=True
-  )
+  kind_V, at_N, count_V = np.unique(kind_N, return_inverse=True, return_counts=True)
   is_NxV = at_N[:, None] == np.arange(len(kind_V))
   centred_SxN = score_SxN - score_SxN.mean(1, keepdims=True)
   mean_SxV = centred_SxN @ is_NxV / count_V
   total_S = np.mean(centred_SxN**2, 1)
   share_S = mean_SxV**2 @ count_V / len(kind_N)
-  return np.where(
-    total_S > 0, share_S / np.where(total_S > 0, total_S, 1), np.nan
-  )
+  return np.where(total_S > 0, share_S / np.where(total_S > 0, total_S, 1), np.nan)

@@ -11,12 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import sweeps
-from primelens.studies.text import answers
+from primelens.studies.text import answers, heads_text_reported, program, states
 from primelens.studies.text import heads_text_parts as parts
 from primelens.studies.text import heads_text_records as records
-from primelens.studies.text import heads_text_reported
-from primelens.studies.text import program
-from primelens.studies.text import states
 from primelens.tasks import characters
 
 REPORTED = heads_text_reported.REPORTED
@@ -85,9 +82,7 @@ def run(run) -> Result:
   return Result(
     table=records.table(run, mine, token_NxT),
     heads=tuple(records.heads(share, untrained, level, effect, null)),
-    layers=tuple(
-      records.layers(share["copy"], untrained["copy"], level["copy"])
-    ),
+    layers=tuple(records.layers(share["copy"], untrained["copy"], level["copy"])),
     classes=tuple({"class": name} for name in characters.CLASSES),
     roles=tuple({"role": name} for name in characters.ROLES),
     mass_SxLxHxV=mine["mass"],
@@ -117,9 +112,7 @@ def reading(run, token_NxT, params_S) -> dict[str, np.ndarray]:
   As published is over the first thousand; the sweep by position is of the rows
   that have it, for all of them.
   """
-  found = states.over_members(
-    parts.reads, run, parts.with_classes(token_NxT), params_S
-  )
+  found = states.over_members(parts.reads, run, parts.with_classes(token_NxT), params_S)
   found = {name: np.asarray(x, np.float64) for name, x in found.items()}
   few = slice(heads_text_reported.ROWS)
   sweep_SxNxTxLxV = np.moveaxis(found["sweep"], 3, 2)
@@ -144,9 +137,7 @@ def _where(value_SxNxTxLxV, place_NxE) -> np.ndarray:
   value = value_SxNxTxLxV[:, row_Nx1, np.maximum(place_NxE, 0)]
   total_SxExLxV = np.einsum("snelv,ne->selv", value, there_NxE.astype(float))
   count_Ex1x1 = there_NxE.sum(0)[:, None, None]
-  mean_SxExLxV = np.where(
-    count_Ex1x1, total_SxExLxV / np.maximum(count_Ex1x1, 1), np.nan
-  )
+  mean_SxExLxV = np.where(count_Ex1x1, total_SxExLxV / np.maximum(count_Ex1x1, 1), np.nan)
   return np.moveaxis(mean_SxExLxV, 1, 2)
 
 
@@ -166,10 +157,7 @@ def causal(run, row_N, params_S) -> dict[str, np.ndarray]:
   loss_SxR = _over(loss, bundle_S, parts.removals(*grid), *rows)
   if run.regression:
     loss_SxR = loss_SxR * task.scale**2
-  path_SxR = _over(
-    *(parts.moved(run.apply), params_S, parts.paths(*grid)),
-    token_NxT[:PATCHED],
-  )
+  path_SxR = _over(parts.moved(run.apply), params_S, parts.paths(*grid), token_NxT[:PATCHED])
   every = trunk.layers * trunk.heads
   # The last layer's only path is the direct one.
   direct_SxR = np.concatenate(
@@ -179,9 +167,7 @@ def causal(run, row_N, params_S) -> dict[str, np.ndarray]:
   shape = lambda value_SxR: value_SxR.reshape(-1, *grid)
   return {
     "intact": loss_SxR[:, 0],
-    "delta": np.stack(
-      [shape(delta_SxR[:, :every]), shape(delta_SxR[:, every:])]
-    ),
+    "delta": np.stack([shape(delta_SxR[:, :every]), shape(delta_SxR[:, every:])]),
     "path": np.stack([shape(path_SxR[:, :every]), shape(direct_SxR)]),
   }
 
@@ -189,7 +175,9 @@ def causal(run, row_N, params_S) -> dict[str, np.ndarray]:
 def _over(score, networks_S, cells_R, *data) -> np.ndarray:
   """Returns a score of every network and cell, one at a time, SxR."""
   found = sweeps.over(
-    *(score, networks_S, jax.tree.map(jnp.asarray, cells_R)),
+    score,
+    networks_S,
+    jax.tree.map(jnp.asarray, cells_R),
     data=tuple(map(jnp.asarray, data)),
     batch_size=1,
   )

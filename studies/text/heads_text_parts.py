@@ -1,14 +1,13 @@
 """What a head reads, and what its output does: traced, of one member."""
 
-from collections.abc import Mapping
 import functools
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import ablation
-from primelens.models import encoder
-from primelens.models import tokens
+from primelens.models import encoder, tokens
 from primelens.tasks import characters
 
 ROWS = 250  # in one forward pass of a score
@@ -33,15 +32,10 @@ def reads(model: encoder.Config, params, both_BxTx2) -> dict:
   pattern_LxBxHxTxT = record["attention/pattern"]
   kind_BxTxV = jax.nn.one_hot(class_BxT, len(characters.CLASSES))
   mass_BxLxHxTxV = jnp.einsum(
-    "lbhqk,bkv->blhqv",
-    pattern_LxBxHxTxT,
-    kind_BxTxV,
-    precision=jax.lax.Precision.HIGHEST,
+    "lbhqk,bkv->blhqv", pattern_LxBxHxTxT, kind_BxTxV, precision=jax.lax.Precision.HIGHEST
   )
   last_B = last(token_BxT).argmax(1)
-  read_BxLxHxT = jnp.moveaxis(pattern_LxBxHxTxT, 1, 0)[
-    jnp.arange(len(last_B)), :, :, last_B
-  ]
+  read_BxLxHxT = jnp.moveaxis(pattern_LxBxHxTxT, 1, 0)[jnp.arange(len(last_B)), :, :, last_B]
   log_BxLxHxT = jnp.log(jnp.where(read_BxLxHxT > 0, read_BxLxHxT, 1))
   return {
     "mass": mass_BxLxHxTxV[jnp.arange(len(last_B)), :, :, last_B],
@@ -102,9 +96,7 @@ def loss_without(apply):
     def one(row):
       token_1xT = row["token_T"][None]
       edit = _replaced(removal, bundle["mean_PxLxHxDh"], token_1xT)
-      output_1xV, _ = apply(
-        bundle["params"], token_1xT, edits={"attention/head": edit}
-      )
+      output_1xV, _ = apply(bundle["params"], token_1xT, edits={"attention/head": edit})
       return losses(output_1xV, row["target"][None])[0]
 
     rows = {"token_T": token_NxT, "target": target_N}

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies.text import answers_reported
-from primelens.studies.text import heads_text_reported
-from primelens.studies.text import reported
+from primelens.studies.text import answers_reported, heads_text_reported, reported
 from primelens.tasks import characters
 
 CLASSES = characters.CLASSES
@@ -19,9 +17,7 @@ def uniform(token_NxT) -> tuple[np.ndarray, float]:
   """Returns the masses V and the entropy of uniform attention."""
   class_NxT = characters.classes(token_NxT)
   length_N = characters.lengths(token_NxT)
-  share_V = [
-    np.mean((class_NxT == v).sum(1) / length_N) for v in range(len(CLASSES))
-  ]
+  share_V = [np.mean((class_NxT == v).sum(1) / length_N) for v in range(len(CLASSES))]
   return np.array(share_V), float(np.log(length_N).mean())
 
 
@@ -55,9 +51,7 @@ def heads(share, untrained, level, effect, null) -> Iterator[dict]:
       for p, name in enumerate(names):
         value_S = effect[kind][p, :, layer, head]
         row |= _columns(f"{kind}_{name}", value_S, interval=True)
-        row[f"{kind}_{name}_untrained"] = float(
-          np.median(null[kind][p, :, layer])
-        )
+        row[f"{kind}_{name}_untrained"] = float(np.median(null[kind][p, :, layer]))
     yield row
 
 
@@ -98,10 +92,7 @@ def table(run, mine: Mapping, token_NxT) -> tuple[dict, ...]:
     return ()
   found = scores(mine["mass_as_published"], mine["entropy_as_published"])
   question, copy_SxH = task.question, found["copy"][:, -1]
-  value_S = {
-    f"{question}_least_copy": copy_SxH.min(1),
-    f"{question}_most_copy": copy_SxH.max(1),
-  }
+  value_S = {f"{question}_least_copy": copy_SxH.min(1), f"{question}_most_copy": copy_SxH.max(1)}
   level = scores(*uniform(token_NxT[: heads_text_reported.ROWS]))
   for name, value in level.items():
     value_S[f"{question}_uniform_{name}"] = np.repeat(value, len(copy_SxH))

@@ -12,10 +12,7 @@ ROWS = 1000  # of select
 # Per layer and head: attention on the classes from "?", their scores.
 _NAMES = {
   "sum": ("x", "y", "+", "others", "copy", "balance", "class_entropy"),
-  "modk": (
-    *("x", "y", "+", "modulus", "others"),
-    *("copy", "balance", "class_entropy"),
-  ),
+  "modk": ("x", "y", "+", "modulus", "others", "copy", "balance", "class_entropy"),
 }
 _VALUES = {
   "sum": (
@@ -41,12 +38,21 @@ _VALUES = {
 }
 _UNIFORM = {
   "sum": (
-    *(("x", 0.225), ("y", 0.226), ("+", 0.078), ("others", 0.47)),
-    *(("copy", 0.451), ("class_entropy", 1.226)),
+    ("x", 0.225),
+    ("y", 0.226),
+    ("+", 0.078),
+    ("others", 0.47),
+    ("copy", 0.451),
+    ("class_entropy", 1.226),
   ),
   "modk": (
-    *(("x", 0.132), ("y", 0.133), ("+", 0.046), ("modulus", 0.368)),
-    *(("others", 0.322), ("copy", 0.265), ("class_entropy", 1.410)),
+    ("x", 0.132),
+    ("y", 0.133),
+    ("+", 0.046),
+    ("modulus", 0.368),
+    ("others", 0.322),
+    ("copy", 0.265),
+    ("class_entropy", 1.410),
   ),
 }
 _ENTROPY = {

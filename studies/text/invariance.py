@@ -6,17 +6,13 @@ and the change of the answer over that under a shift that breaks the sum by as
 much. Source: arithmetic spec, sections 4.3, 5.7 and 6.9.
 """
 
-from collections.abc import Iterator, Mapping
 import dataclasses
 import functools
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies.text import answers
-from primelens.studies.text import invariance_reported
-from primelens.studies.text import reported
-from primelens.studies.text import rewritten
-from primelens.studies.text import states
+from primelens.studies.text import answers, invariance_reported, reported, rewritten, states
 
 REPORTED = invariance_reported.REPORTED
 PUBLISHED_R = (-5, -2, -1, 0, 1, 2, 5)
@@ -64,9 +60,7 @@ def run(run) -> Result:
   old = as_published(run)
   found = symmetries(run, run.params_S, ROWS)
   null = symmetries(run, answers.untrained_S(run), ROWS // 4)
-  columns = lambda some, name: np.stack(
-    [one[name] for one in some.values()], -1
-  )
+  columns = lambda some, name: np.stack([one[name] for one in some.values()], -1)
   return Result(
     table=_table(run, old),
     symmetries=tuple(_records(found, null)),
@@ -99,9 +93,7 @@ def as_published(run) -> dict[str, np.ndarray]:
   x_N, y_N = text.x_N[row_N].astype(int), text.y_N[row_N].astype(int)
   truth_N, config = text.answer_N[row_N], text.config
   # As long as two operands that left their range can make it.
-  said = functools.partial(
-    outputs, run, text, row_N, length=text.token_NxT.shape[1] + 2
-  )
+  said = functools.partial(outputs, run, text, row_N, length=text.token_NxT.shape[1] + 2)
   clean_SxNxV = said(x_N, y_N)
   found: dict[str, list] = {}
   for d in deltas():
@@ -204,10 +196,7 @@ def changed(config, x_N, y_N, seed: int) -> dict[str, tuple]:
   rng = np.random.default_rng(seed)
   sign_N = rng.choice([-1, 1], len(x_N))
   found = {
-    f"(x + d, y - d), d = {d}": (
-      (x_N + d * sign_N, y_N - d * sign_N),
-      (x_N + d * sign_N, y_N),
-    )
+    f"(x + d, y - d), d = {d}": ((x_N + d * sign_N, y_N - d * sign_N), (x_N + d * sign_N, y_N))
     for d in SHIFTS_R
     if d < config.operands
   }
@@ -215,10 +204,7 @@ def changed(config, x_N, y_N, seed: int) -> dict[str, tuple]:
   if config.question == "modk" and config.modulus < config.operands:
     k = config.modulus
     miss_N = k + OFF * rng.choice([-1, 1], len(x_N))
-    found[f"(x + {k}, y)"] = (
-      (x_N + k * sign_N, y_N),
-      (x_N + miss_N * sign_N, y_N),
-    )
+    found[f"(x + {k}, y)"] = ((x_N + k * sign_N, y_N), (x_N + miss_N * sign_N, y_N))
   return found
 
 
@@ -252,10 +238,7 @@ def _records(found: Mapping, null: Mapping) -> Iterator[dict]:
       "ratio_min": float(one["ratio"].min()),
       "ratio_max": float(one["ratio"].max()),
       "ratio_untrained": float(np.median(null[name]["ratio"])),
-      **{
-        key: float(np.median(one[key]))
-        for key in ("kept", "broken", "same", "same_broken")
-      },
+      **{key: float(np.median(one[key])) for key in ("kept", "broken", "same", "same_broken")},
     }
 
 

@@ -9,11 +9,7 @@ DELTAS_R = (-5, -2, -1, 0, 1, 2, 5)
 # the last digit; for sums .03 more, by which float32 outputs of two libraries
 # move them.
 _ERRORS = {
-  "sum": (
-    (12503, 8342, 7037, 872, 4840, 8353, 12299),
-    (744, 807, 836, 872, 826, 755, 716),
-    0.53,
-  ),
+  "sum": ((12503, 8342, 7037, 872, 4840, 8353, 12299), (744, 807, 836, 872, 826, 755, 716), 0.53),
   "modk": (
     (821.0, 800.7, 802.6, 778.5, 793.5, 810.5, 837.8),
     (787.3, 779.1, 781.2, 778.5, 776.6, 777.1, 789.2),
@@ -36,9 +32,7 @@ def _rows() -> dict[str, Reported]:
   for question, (every, inside, half) in _ERRORS.items():
     for d, all_rows, in_range in zip(DELTAS_R, every, inside, strict=True):
       words = f"{question}, squared error at (x + d, y - d), d = {d}"
-      found[f"{question}_all_{d}"] = Reported(
-        "5.7", f"{words}, all rows", PLOT, all_rows, half
-      )
+      found[f"{question}_all_{d}"] = Reported("5.7", f"{words}, all rows", PLOT, all_rows, half)
       found[f"{question}_in_range_{d}"] = Reported(
         "5.7", f"{words}, rows in range", _NEVER, in_range, half
       )
@@ -55,9 +49,7 @@ def _rows() -> dict[str, Reported]:
       ("broken", "root mean square change, (x + d, y)", broken, 0.05),
       ("signed", "mean change, (x + d, y)", signed, half),
     ):
-      found[f"sum_{name}_{d}"] = Reported(
-        "5.7", f"sum, {words}, d = {d}", _NEVER, value, tolerance
-      )
+      found[f"sum_{name}_{d}"] = Reported("5.7", f"sum, {words}, d = {d}", _NEVER, value, tolerance)
   return found
 
 

@@ -7,17 +7,15 @@ operands and the sum, and permuted labels. What residues owe to sums of digits
 is in `digit_sums`. Source: arithmetic spec, sections 4.5, 5.4 and 6.7.
 """
 
-from collections.abc import Iterator
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from primelens.analyses import ridge
 from primelens.studies import reported as reported_lib
-from primelens.studies.text import answers_reported
+from primelens.studies.text import answers_reported, nonlinear_probes_reported, reported
 from primelens.studies.text import nonlinear_probes_digits as digits
 from primelens.studies.text import nonlinear_probes_parts as parts
-from primelens.studies.text import nonlinear_probes_reported
-from primelens.studies.text import reported
 
 REPORTED = nonlinear_probes_reported.REPORTED
 DIGIT_READS = ("states", "untrained", "digits")
@@ -66,9 +64,7 @@ def run(run) -> Result:
     modulus=task.modulus,
     weights=" + ".join(
       f"{weight} {name}"
-      for weight, name in zip(
-        digits.weights(task.modulus), digits.TARGETS[1:4], strict=True
-      )
+      for weight, name in zip(digits.weights(task.modulus), digits.TARGETS[1:4], strict=True)
     ),
   )
 
@@ -83,11 +79,7 @@ def digit_sums(rows: parts.Rows, modulus: int, name: str) -> Iterator[dict]:
   at_S = np.flatnonzero(np.isin(rows.reads_S, DIGIT_READS))
   x_N, y_N = rows.pair_Nx2.T
   r2_SxF = digits.measure(
-    rows.x_SxNxD[at_S],
-    digits.targets(x_N, y_N, modulus),
-    (x_N + y_N) % modulus,
-    rounds,
-    alphas_R,
+    rows.x_SxNxD[at_S], digits.targets(x_N, y_N, modulus), (x_N + y_N) % modulus, rounds, alphas_R
   )
   for reads in DIGIT_READS:
     of_S = np.array(rows.reads_S)[at_S] == reads
@@ -122,7 +114,5 @@ def _table(run, old, sums) -> tuple[dict, ...]:
       mine = {"states": value_S, "untrained": untrained_S}.get(row["reads"])
       if mine is not None:
         mine[key] = row["values"]
-  known = lambda found: {
-    key: np.array(values) for key, values in found.items() if key in REPORTED
-  }
+  known = lambda found: {key: np.array(values) for key, values in found.items() if key in REPORTED}
   return reported.rows(run, REPORTED, known(value_S), known(untrained_S))

@@ -76,9 +76,7 @@ def measure(state_SxNxD, target_NxF, residue_N, rounds: Rounds, alphas_R):
   mean of the NEIGHBOURS nearest in a regressed u (or x + y). What a row fitted
   has for its own u comes from a regression without it.
   """
-  return np.asarray(
-    _measure(state_SxNxD, target_NxF, residue_N, rounds, tuple(alphas_R))
-  )
+  return np.asarray(_measure(state_SxNxD, target_NxF, residue_N, rounds, tuple(alphas_R)))
 
 
 @functools.partial(jax.jit, static_argnums=4)

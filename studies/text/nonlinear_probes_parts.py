@@ -5,12 +5,9 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from primelens.analyses import mlp_probes
-from primelens.analyses import ridge
+from primelens.analyses import mlp_probes, ridge
 from primelens.studies import reported as reported_lib
-from primelens.studies.text import answers
-from primelens.studies.text import nonlinear_probes_digits
-from primelens.studies.text import states
+from primelens.studies.text import answers, nonlinear_probes_digits, states
 
 ROWS = 4000  # of each part of the fresh pairs
 INNER = 0.2  # share of the rows fitted by which the epoch is chosen
@@ -89,9 +86,7 @@ def _rows(run, prompts, at_N, parts, permuted_N, alphas_R) -> Rows:
   read = readings(run, prompts, at_N)
   width = max(x_SxNxD.shape[-1] for x_SxNxD in read.values())
   # Features that do not vary count for nothing.
-  filled = lambda x_SxNxD: np.pad(
-    x_SxNxD, ((0, 0), (0, 0), (0, width - x_SxNxD.shape[-1]))
-  )
+  filled = lambda x_SxNxD: np.pad(x_SxNxD, ((0, 0), (0, 0), (0, width - x_SxNxD.shape[-1])))
   reads_S = tuple(name for name, x in read.items() for _ in x)
   label_N = labels(prompts)[at_N]
   label_SxN = np.tile(label_N, (len(reads_S), 1))
@@ -146,9 +141,7 @@ def one_hot(x_N) -> np.ndarray:
 
 @jax.jit
 def _ridge(x_SxNxD, label_SxN, fitted_N, alphas_R):
-  one = lambda both: ridge.held_out(
-    both[0], both[1][:, None], fitted_N, alphas_R
-  )[0][:, 0]
+  one = lambda both: ridge.held_out(both[0], both[1][:, None], fitted_N, alphas_R)[0][:, 0]
   # Members in turn: see `scale_parts`.
   return jax.lax.map(one, (x_SxNxD, label_SxN))
 
@@ -159,9 +152,7 @@ def linear(rows: Rows) -> dict:
   fitted_N[rows.fit_N] = True
   if not set(rows.select_N) & set(rows.score_N):
     fitted_N[rows.select_N] = True
-  guess_SxN = _ridge(
-    rows.x_SxNxD, _float(rows.label_SxN), fitted_N, np.array(rows.alphas_R)
-  )
+  guess_SxN = _ridge(rows.x_SxNxD, _float(rows.label_SxN), fitted_N, np.array(rows.alphas_R))
   return {"guess_SxN": np.asarray(guess_SxN), "epoch_S": None}
 
 
@@ -176,14 +167,9 @@ def nonlinear(rows: Rows, settings, size: str, classes: int) -> dict:
   )
   label_SxN = rows.label_SxN if classes else _float(rows.label_SxN)
   keys_S = jax.random.split(jax.random.key(settings.seed), len(label_SxN))
-  found = mlp_probes.fit(
-    *(config, rows.x_SxNxD, label_SxN, rows.fit_N, rows.select_N, keys_S)
-  )
+  found = mlp_probes.fit(config, rows.x_SxNxD, label_SxN, rows.fit_N, rows.select_N, keys_S)
   guess_SxN = mlp_probes.predict(found.probe_S, rows.x_SxNxD)
-  return {
-    "guess_SxN": np.asarray(guess_SxN),
-    "epoch_S": np.asarray(found.epoch_S),
-  }
+  return {"guess_SxN": np.asarray(guess_SxN), "epoch_S": np.asarray(found.epoch_S)}
 
 
 def scored(rows: Rows, found: dict, about: dict, classes: int):

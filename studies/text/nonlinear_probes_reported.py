@@ -44,18 +44,13 @@ def digit_key(question: str, measured: str) -> str:
   return f"{question}_folds_{measured}"
 
 
-def _probe(
-  words, source, value: float | None, tolerance=DRAWS, remark=""
-) -> Reported:
-  return Reported(*("5.4", words, source, value, tolerance, remark))
+def _probe(words, source, value: float | None, tolerance=DRAWS, remark="") -> Reported:
+  return Reported("5.4", words, source, value, tolerance, remark)
 
 
 def _modk():
   asked = "modk, residue, select rows"
-  yield (
-    key("ridge", "residue", "states"),
-    _probe(f"{asked}: ridge, R2", "-.0025", -0.0025, 5e-5),
-  )
+  yield (key("ridge", "residue", "states"), _probe(f"{asked}: ridge, R2", "-.0025", -0.0025, 5e-5))
   for size, (r2, right, permuted, own_r2, own_right) in _MODK.items():
     for target, reads, words, source, value in (
       ("residue", "states", "R2", r2, own_r2),
@@ -82,14 +77,12 @@ def _digits():
 
 
 REPORTED = {
-  key("ridge", "x + y", "states"): _probe(
-    "sum, select rows: ridge, R2", ".99837", 0.99837, 5e-6
-  ),
-  key("128x1", "x + y", "states"): _probe(
-    "sum, select rows: 128x1, R2", ".99891", 0.99891
-  ),
+  key("ridge", "x + y", "states"): _probe("sum, select rows: ridge, R2", ".99837", 0.99837, 5e-6),
+  key("128x1", "x + y", "states"): _probe("sum, select rows: 128x1, R2", ".99891", 0.99891),
   key("128x1", "x + y", "shuffled"): _probe(
-    *("sum, select rows: 128x1 of permuted labels, R2", ".1172", None),
+    "sum, select rows: 128x1 of permuted labels, R2",
+    ".1172",
+    None,
     remark="One permutation of the rows fitted; the epoch is chosen by the true"
     " labels of the rows scored. Nobody recomputed it, and permutations differ"
     " by more than 0.1.",

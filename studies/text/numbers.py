@@ -4,15 +4,24 @@ ours is of the published network, imported; median and range are over the
 members trained here, with the published settings.
 """
 
-from collections.abc import Mapping
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import reported
 
 COLUMNS = (
-  *("item", "quantity", "source", "recomputed", "ours", "verdict"),
-  *("runs", "median", "minimum", "maximum", "untrained"),
+  "item",
+  "quantity",
+  "source",
+  "recomputed",
+  "ours",
+  "verdict",
+  "runs",
+  "median",
+  "minimum",
+  "maximum",
+  "untrained",
 )
 
 

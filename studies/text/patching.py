@@ -6,21 +6,17 @@ source names this experiment and never did it. Source: arithmetic spec,
 section 6.
 """
 
-from collections.abc import Iterator, Mapping
 import dataclasses
 import functools
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import patching
-from primelens.analyses import statistics
-from primelens.analyses import sweeps
+from primelens.analyses import patching, statistics, sweeps
 from primelens.models import encoder
-from primelens.studies.text import answers
-from primelens.studies.text import rewritten
-from primelens.studies.text import states
+from primelens.studies.text import answers, rewritten, states
 from primelens.tasks import characters
 
 ROWS = 400  # patched; a quarter of them for untrained networks
@@ -75,7 +71,9 @@ def run(run) -> Result:
   return Result(
     effects=tuple(
       _records(
-        *(states.levels(run), names, found.role_NxR),
+        states.levels(run),
+        names,
+        found.role_NxR,
         {"moved": moved_SxExR, "disturbed": disturbed_PxSxExR},
         {"moved": null[0], "disturbed": null[1]},
       )
@@ -119,9 +117,7 @@ def pairs(prompts, count: int, seed: int) -> Pairs:
   role_NxR = characters.roles(clean_NxT)
   return Pairs(
     clean_NxT=clean_NxT,
-    donor_PxNxT=np.stack(
-      [written(x_N + shift_N, y_N - shift_N), written(x_N + shift_N, y_N)]
-    ),
+    donor_PxNxT=np.stack([written(x_N + shift_N, y_N - shift_N), written(x_N + shift_N, y_N)]),
     answer_N=prompts.answer_N[row_N],
     goal_N=goal_N[kept_N],
     role_NxR=role_NxR[:, (role_NxR >= 0).any(0)],
@@ -139,9 +135,7 @@ def roles(found: Pairs) -> tuple[str, ...]:
 def effects(run, found: Pairs, params_S) -> tuple[np.ndarray, np.ndarray]:
   """Returns `moved` SxExR and `disturbed` PxSxExR of networks."""
   cells = cells_of(run.experiment.model.trunk.layers, found.role_NxR.shape[1])
-  read = functools.partial(
-    states.over_members, everything, run, params_S=params_S
-  )
+  read = functools.partial(states.over_members, everything, run, params_S=params_S)
   clean, donors = read(found.clean_NxT), list(map(read, found.donor_PxNxT))
   for donor in donors:
     donor["state"] = np.moveaxis(donor["state"], 2, 1)  # ExN, to slice levels
@@ -162,14 +156,14 @@ def effects(run, found: Pairs, params_S) -> tuple[np.ndarray, np.ndarray]:
   )
   # What a patch does is measured by what the other prompt does.
   measured = jax.vmap(measures, (0, 0, None, None))
-  clean_SxN, _ = measured(
-    clean["output"], clean["output"], found.answer_N, found.goal_N
-  )
+  clean_SxN, _ = measured(clean["output"], clean["output"], found.answer_N, found.goal_N)
   whole_SxN, apart_SxN = measured(
     donors[UNEQUAL]["output"], clean["output"], found.answer_N, found.goal_N
   )
   return _ratios(
-    *(run, cells, found.role_NxR),
+    run,
+    cells,
+    found.role_NxR,
     (value_SxQxN, gap_SxQxN),
     tuple(map(np.asarray, (clean_SxN, whole_SxN, apart_SxN))),
   )
@@ -179,10 +173,7 @@ def everything(model: encoder.Config, params, token_BxT) -> dict:
   """Returns a network's answers BxV and its states BxExTxD."""
   state_ExBxTxD = states.all_levels(model, params, token_BxT)
   pooled_BxD = encoder.pooled(state_ExBxTxD[-1], token_BxT)
-  return {
-    "output": encoder.readout(params, pooled_BxD),
-    "state": jnp.moveaxis(state_ExBxTxD, 1, 0),
-  }
+  return {"output": encoder.readout(params, pooled_BxD), "state": jnp.moveaxis(state_ExBxTxD, 1, 0)}
 
 
 def cells_of(layers: int, roles: int) -> dict[str, np.ndarray]:
@@ -192,9 +183,7 @@ def cells_of(layers: int, roles: int) -> dict[str, np.ndarray]:
   others (all but the last role and EVERYWHERE) are left out.
   """
   grid = np.argwhere(np.ones((len(DONORS), layers + 2, roles + 1)))
-  donor_Q, level_Q, role_Q = grid[
-    (grid[:, 1] < layers) | (grid[:, 2] >= roles - 1)
-  ].T
+  donor_Q, level_Q, role_Q = grid[(grid[:, 1] < layers) | (grid[:, 2] >= roles - 1)].T
   return {"donor": donor_Q, "level": level_Q, "role": role_Q}
 
 
@@ -210,9 +199,7 @@ def patched(apply, layers: int):
     donor_NxTxD = bundle["state_PxExNxTxD"][cell["donor"], cell["level"]]
     change = patching.replaced(donor_NxTxD, where_NxT)
     output_NxV, _ = apply(
-      bundle["params"],
-      token_NxT,
-      edits=patching.edits(change, cell["level"], layers),
+      bundle["params"], token_NxT, edits=patching.edits(change, cell["level"], layers)
     )
     return measures(output_NxV, bundle["clean_NxV"], answer_N, goal_N)
 
@@ -233,10 +220,7 @@ def measures(output_NxV, clean_NxV, answer_N, goal_N):
   log_NxV = jax.nn.log_softmax(output_NxV)
   goal_Nx1 = goal_N.astype(jnp.int32)[:, None]
   apart_NxV = jax.nn.softmax(output_NxV) - jax.nn.softmax(clean_NxV)
-  return (
-    jnp.take_along_axis(log_NxV, goal_Nx1, axis=1)[:, 0],
-    0.5 * jnp.abs(apart_NxV).sum(-1),
-  )
+  return (jnp.take_along_axis(log_NxV, goal_Nx1, axis=1)[:, 0], 0.5 * jnp.abs(apart_NxV).sum(-1))
 
 
 def _ratios(run, cells: Mapping, role_NxR, patched_2xSxQxN, whole_3xSxN):

@@ -9,19 +9,15 @@ rows at raw positions, stand beside them. Source: arithmetic spec, sections
 4.1, 5.1 and 6.
 """
 
-from collections.abc import Iterator
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from primelens.analyses import statistics
 from primelens.studies import reported as reported_lib
-from primelens.studies.text import answers
-from primelens.studies.text import answers_reported
+from primelens.studies.text import answers, answers_reported, probes_reported, reported, states
 from primelens.studies.text import probes_parts as parts
 from primelens.studies.text import probes_published as published
-from primelens.studies.text import probes_reported
-from primelens.studies.text import reported
-from primelens.studies.text import states
 
 REPORTED = probes_reported.REPORTED
 
@@ -91,14 +87,9 @@ def run(run) -> Result:
 def _records(run, rows, mine, null, inputs) -> Iterator[dict]:
   """Yields a record per target, level and role."""
   p_PxSxExR = [_corrected(mine, p) for p in range(len(rows.targets))]
-  for p, e, r in np.ndindex(
-    len(rows.targets), len(states.levels(run)), len(rows.roles)
-  ):
+  for p, e, r in np.ndindex(len(rows.targets), len(states.levels(run)), len(rows.roles)):
     r2_S, fresh_V = mine.r2_P[:, e, r, p], null.r2_P[:, e, r, p]
-    label_S, permuted_SxK = (
-      mine.classes_P[:, e, r, p],
-      mine.null_PxK[:, e, r, p],
-    )
+    label_S, permuted_SxK = (mine.classes_P[:, e, r, p], mine.null_PxK[:, e, r, p])
     yield {
       "target": rows.targets[p],
       "level": states.levels(run)[e],
@@ -149,8 +140,7 @@ def _table(run, old, old_null) -> tuple[dict, ...]:
     if f"{question}_{key}" in REPORTED
   }
   inputs = {
-    name: np.full(run.experiment.fit.seeds, value)
-    for name, value in published.inputs(run).items()
+    name: np.full(run.experiment.fit.seeds, value) for name, value in published.inputs(run).items()
   }
   return reported.rows(run, REPORTED, flat(old | inputs), flat(old_null))
 

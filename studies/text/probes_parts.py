@@ -4,8 +4,8 @@ Networks, levels and roles go by `lax.map`, one at a time: the states of one
 network are in memory, and a batch of Cholesky factors may lock a CPU up.
 """
 
-from collections.abc import Iterator
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -103,9 +103,7 @@ def rows(run) -> Rows:
   fitted = len(prompts.train_N)
   at_NxR = characters.roles(prompts.token_NxT[row_N])
   there_NxR = at_NxR >= 0
-  enough_R = (there_NxR[:fitted].sum(0) >= LEAST) & (
-    there_NxR[fitted:].sum(0) >= LEAST
-  )
+  enough_R = (there_NxR[:fitted].sum(0) >= LEAST) & (there_NxR[fitted:].sum(0) >= LEAST)
   role_R = np.flatnonzero(enough_R)
   label_NxF, groups = labels(prompts, settings.seed)
   return Rows(
@@ -142,9 +140,7 @@ def probe(x_NxD, label_NxF, there_N, order_KxN, fitted: int, groups) -> Probe:
   """
   weight_N, scored_N = there_N[:fitted].astype(x_NxD.dtype), there_N[fitted:]
   z_NxD = ridge.scaler(x_NxD[:fitted], weight_N)(x_NxD)
-  error_RxF = ridge.target_errors(
-    z_NxD[:fitted], label_NxF[:fitted], weight_N, ridge.ALPHAS_R
-  )
+  error_RxF = ridge.target_errors(z_NxD[:fitted], label_NxF[:fitted], weight_N, ridge.ALPHAS_R)
 
   def alpha(columns):
     error_R = error_RxF[:, columns].mean(1)
@@ -169,9 +165,7 @@ def probe(x_NxD, label_NxF, there_N, order_KxN, fitted: int, groups) -> Probe:
     return r2_KF.reshape(len(order_KxN), -1).mean(1)
 
   alpha_P = jnp.stack([alpha(np.array(c)) for c in groups.target_P])
-  freedom = lambda alpha: ridge.degrees_of_freedom(
-    z_NxD[:fitted], alpha, weight_N
-  )
+  freedom = lambda alpha: ridge.degrees_of_freedom(z_NxD[:fitted], alpha, weight_N)
   return Probe(
     r2_P=jnp.stack([own(columns) for columns in groups.target_P]),
     null_PxK=jnp.stack([null(columns) for columns in groups.target_P]),
@@ -189,16 +183,18 @@ def networks(run, rows: Rows, params_S, *, permuted=True) -> Probe:
   names = states.levels(run)
   size = 4 * rows.at_NxR.size * model.trunk.width  # bytes of a level
   step = max(1, int(MEMORY // size))
-  program = jax.jit(
-    functools.partial(_networks, model, rows.fitted, rows.groups)
-  )
+  program = jax.jit(functools.partial(_networks, model, rows.fitted, rows.groups))
   order_RxKxN = rows.order_RxKxN[:, : None if permuted else 0]
   found = [
     jax.device_get(
       program(
-        *(params_S, level_E, _chunks(rows.token_NxT)),
-        *(_chunks(np.maximum(rows.at_NxR, 0)), rows.label_NxF),
-        *((rows.at_NxR >= 0).T, order_RxKxN),
+        params_S,
+        level_E,
+        _chunks(rows.token_NxT),
+        _chunks(np.maximum(rows.at_NxR, 0)),
+        rows.label_NxF,
+        (rows.at_NxR >= 0).T,
+        order_RxKxN,
       )
     )
     for level_E in _parts(len(names), step)
@@ -235,16 +231,7 @@ def _chunks(x_NxR) -> np.ndarray:
 
 
 def _networks(
-  model,
-  fitted,
-  groups,
-  params_S,
-  level_E,
-  token_CxBxT,
-  at_CxBxR,
-  label_NxF,
-  there_RxN,
-  order_RxKxN,
+  model, fitted, groups, params_S, level_E, token_CxBxT, at_CxBxR, label_NxF, there_RxN, order_RxKxN
 ):
   """Returns the probes of networks at some levels, traced."""
   rows, roles = len(label_NxF), len(there_RxN)
@@ -254,23 +241,17 @@ def _networks(
     return jnp.take_along_axis(state_ExBxTxD, at_BxR[None, ..., None], axis=2)
 
   def one(params):
-    state_CxExBxRxD = jax.lax.map(
-      lambda both: chunk(params, *both), (token_CxBxT, at_CxBxR)
-    )
+    state_CxExBxRxD = jax.lax.map(lambda both: chunk(params, *both), (token_CxBxT, at_CxBxR))
     width = state_CxExBxRxD.shape[-1]
 
     def cell(place):
       e, r = place // roles, place % roles
       state_CxBxD = state_CxExBxRxD[:, e, :, r]
       x_NxD = state_CxBxD.reshape(-1, width)[:rows]
-      return probe(
-        x_NxD, label_NxF, there_RxN[r], order_RxKxN[r], fitted, groups
-      )
+      return probe(x_NxD, label_NxF, there_RxN[r], order_RxKxN[r], fitted, groups)
 
     found = jax.lax.map(cell, jnp.arange(len(level_E) * roles))
-    return jax.tree.map(
-      lambda x: x.reshape(len(level_E), roles, *x.shape[1:]), found
-    )
+    return jax.tree.map(lambda x: x.reshape(len(level_E), roles, *x.shape[1:]), found)
 
   return jax.lax.map(one, params_S)
 

@@ -8,9 +8,7 @@ sections 4.1 and 5.1.
 import numpy as np
 from primelens.analyses import erasure
 from primelens.models import encoder
-from primelens.studies.text import answers
-from primelens.studies.text import probes_parts
-from primelens.studies.text import states
+from primelens.studies.text import answers, probes_parts, states
 from primelens.tasks import characters
 
 ROWS, SHORT = answers.ROWS, answers.SHORT_SELECT
@@ -33,9 +31,7 @@ def measure(run, params_S=None) -> dict[str, np.ndarray]:
   }
   for count in (ROWS, SHORT):
     found[f"pooled_{count}"] = in_sample(pooled_SxNxD[:, :count], sum_N[:count])
-    found[f"positions_{count}"] = _by_position(
-      in_sample, state_SxNxTxD[:, :count], sum_N[:count]
-    )
+    found[f"positions_{count}"] = _by_position(in_sample, state_SxNxTxD[:, :count], sum_N[:count])
   return found
 
 
@@ -50,9 +46,7 @@ def inputs(run) -> dict[str, float]:
   one_hot = lambda token_NxT: probes_parts.one_hot(token_NxT)[None]
   return {
     "inputs_cv": float(over_folds(one_hot(token_NxT), sum_N)[0]),
-    "inputs_aligned": float(
-      in_sample(one_hot(characters.encode(lines)), sum_N)[0]
-    ),
+    "inputs_aligned": float(in_sample(one_hot(characters.encode(lines)), sum_N)[0]),
   }
 
 

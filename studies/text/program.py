@@ -5,15 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import encoder
-from primelens.models import fit
-from primelens.models import imports
-from primelens.models import tokens
-from primelens.models import transformer
+from primelens.models import encoder, fit, imports, tokens, transformer
 from primelens.studies import study
 from primelens.studies.study import Cost
-from primelens.tasks import characters
-from primelens.tasks import text
+from primelens.tasks import characters, text
 
 EVALUATED = 500  # rows in one forward pass of an evaluation
 
@@ -34,9 +29,7 @@ class Run(study.Run):
   def probes(self) -> text.Text:
     """Returns prompts of pairs that no member was trained or chosen on: the
     train part to fit probes, the test part to score them."""
-    return text.fresh(
-      self.prompts, self.settings.probe_rows, self.settings.seed + 1000
-    )
+    return text.fresh(self.prompts, self.settings.probe_rows, self.settings.seed + 1000)
 
 
 def check(experiment) -> None:
@@ -45,8 +38,7 @@ def check(experiment) -> None:
   study.check_kinds(experiment, task="text", model="encoder")
   if model.vocabulary != characters.VOCABULARY:
     raise ValueError(
-      f"model.vocabulary={model.vocabulary}, but there are "
-      f"{characters.VOCABULARY} characters."
+      f"model.vocabulary={model.vocabulary}, but there are {characters.VOCABULARY} characters."
     )
   wanted = text.classes(task)
   allowed = (wanted,) if task.question == "valid" else (1, wanted)
@@ -65,11 +57,7 @@ def build(experiment, data: text.Text):
   shuffled epochs. The best parameters are those with the lowest select loss.
   """
   model, settings = experiment.model, experiment.fit
-  arrays = {
-    "token_NxT": data.token_NxT,
-    "target_N": targets(model, data),
-    "train_N": data.train_N,
-  }
+  arrays = {"token_NxT": data.token_NxT, "target_N": targets(model, data), "train_N": data.train_N}
   inputs = {name: jnp.asarray(value) for name, value in arrays.items()}
   if model.checkpoint:
     inputs["start"] = published(model)
@@ -90,9 +78,7 @@ def build(experiment, data: text.Text):
     return {"token_BxT": token_BxT, "target_B": target_N[row_B]}
 
   def loss(params, batch, key, step):
-    output_BxV, _ = encoder.apply(
-      model, params, batch["token_BxT"], dropout_key=key
-    )
+    output_BxV, _ = encoder.apply(model, params, batch["token_BxT"], dropout_key=key)
     return _loss(output_BxV, batch["target_B"])
 
   program = fit.Program(
@@ -121,13 +107,10 @@ def published(model: encoder.Config):
   for name in ("width", "layers", "hidden", "max_positions"):
     its, ours = getattr(config.trunk, name), getattr(model.trunk, name)
     if its != ours:
-      raise ValueError(
-        f"{model.checkpoint} has {name}={its}, but model.trunk.{name}={ours}."
-      )
+      raise ValueError(f"{model.checkpoint} has {name}={its}, but model.trunk.{name}={ours}.")
   if (config.vocabulary, config.outputs) != (model.vocabulary, model.outputs):
     raise ValueError(
-      f"{model.checkpoint} has {config.vocabulary} characters and "
-      f"{config.outputs} outputs."
+      f"{model.checkpoint} has {config.vocabulary} characters and {config.outputs} outputs."
     )
   return jax.tree.map(jnp.asarray, params)
 
@@ -145,8 +128,7 @@ def _loss(output_BxV, target_B):
 def _evaluate(model, params, select, key):
   """Returns the select loss, without dropout, some rows at a time."""
   one = lambda row: _loss(
-    encoder.apply(model, params, row["token_BxT"][None])[0],
-    row["target_B"][None],
+    encoder.apply(model, params, row["token_BxT"][None])[0], row["target_B"][None]
   )[0]
   return jnp.mean(jax.lax.map(one, select, batch_size=EVALUATED))
 

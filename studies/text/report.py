@@ -1,20 +1,17 @@
 """The text study's part of the report."""
 
-from collections.abc import Mapping
 import dataclasses
 import functools
 import math
 import numbers as numbers_lib
 import pathlib
 import tempfile
+from collections.abc import Mapping
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
 from primelens.studies.study import Report
-from primelens.studies.text import numbers
-from primelens.studies.text import report_summary
-from primelens.studies.text import scale
-from primelens.studies.text import scale_reported
+from primelens.studies.text import numbers, report_summary, scale, scale_reported
 
 FEW = 16  # rows of a table that is not folded
 CAPTIONS = {
@@ -27,11 +24,9 @@ CAPTIONS = {
   " removed subspaces, and the published probes beside their nulls.",
   "geometry": "the first principal components of the states, coloured by what"
   " was asked, and how much of a circle is in them.",
-  "causal": "what is left of the answer without directions, by the network's"
-  " own readout.",
+  "causal": "what is left of the answer without directions, by the network's own readout.",
   "patching": "states of another prompt put in place, by level and position.",
-  "invariance": "the answer under changes that keep the sum, and under matched"
-  " ones that do not.",
+  "invariance": "the answer under changes that keep the sum, and under matched ones that do not.",
   "heads_text": "what every head attends to, and what it is worth.",
   "scale": "one cell of the grid of sizes.",
 }
@@ -63,8 +58,16 @@ def joined(tables) -> page.Markup:
     " ones.",
   )
   head = (
-    *("item", "quantity", "source", "recomputed", "ours", ""),
-    *("median", "range", "untrained", "runs"),
+    "item",
+    "quantity",
+    "source",
+    "recomputed",
+    "ours",
+    "",
+    "median",
+    "range",
+    "untrained",
+    "runs",
   )
   known = [row for row in rows if math.isfinite(row["recomputed"])]
   rest = [row for row in rows if not math.isfinite(row["recomputed"])]
@@ -87,8 +90,12 @@ def _number(row) -> tuple:
   kind = {"agrees": "good", "differs": "bad"}.get(row["verdict"], "open")
   badge = page.badge(row["verdict"], kind) if row["verdict"] else ""
   return (
-    *(row["item"], quantity, row["source"]),
-    *(page.short(row["recomputed"]), page.short(row["ours"]), badge),
+    row["item"],
+    quantity,
+    row["source"],
+    page.short(row["recomputed"]),
+    page.short(row["ours"]),
+    badge,
     page.short(row["median"]),
     page.span(row["minimum"], row["maximum"]),
     page.short(row["untrained"]),
@@ -134,8 +141,7 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
 
 def sizes(tables: Mapping) -> page.Markup:
   """Returns all cells of the grid against their parameters, then each."""
-  from primelens.analyses import plots
-  from primelens.analyses import plots_scale
+  from primelens.analyses import plots, plots_scale
 
   plain = report_ledger.results(tables)
   records = scale.joined(plain)
@@ -159,10 +165,7 @@ REPORT = Report(
   " arithmetic spec.",
   sections={
     "numbers": ("Every reported number", joined),
-    **{
-      name: (title, functools.partial(analysis, name))
-      for name, title in TITLES.items()
-    },
+    **{name: (title, functools.partial(analysis, name)) for name, title in TITLES.items()},
     "scale": (TITLES["scale"], sizes),
   },
   summary=report_summary.lines,

@@ -3,9 +3,8 @@
 import collections
 from collections.abc import Mapping
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies import trial
 from primelens.studies.text import numbers
 
 
@@ -36,25 +35,17 @@ def _skill(result) -> str:
 
 
 def _measures(result) -> str:
-  value = {
-    row["measure"]: row["median"]
-    for row in result.measures
-    if row["part"] == "fresh"
-  }
+  value = {row["measure"]: row["median"] for row in result.measures if row["part"] == "fresh"}
   if not result.regression:
     return f"accuracy {page.short(value['accuracy'])}"
   exact = 100 * value["exact"]
-  return (
-    f"root of squared error {page.short(value['rmse'])}, {exact:.1f} % exact"
-  )
+  return f"root of squared error {page.short(value['rmse'])}, {exact:.1f} % exact"
 
 
 def _numbers(plain) -> str:
   counted = collections.Counter(row["verdict"] for row in numbers.joined(plain))
   said = [
-    f"{counted[name]} {name}"
-    for name in ("agrees", "differs", "not portable")
-    if counted[name]
+    f"{counted[name]} {name}" for name in ("agrees", "differs", "not portable") if counted[name]
   ]
   return f"Recomputed numbers beside ours: {', '.join(said) or 'none'}."
 

@@ -42,8 +42,6 @@ def rows(
   for key, entry in reported.items():
     if key in value_S:
       value = np.asarray(value_S[key], float)
-      row = reported_lib.row(
-        entry, value, untrained_S.get(key), 0 if imported else None
-      )
+      row = reported_lib.row(entry, value, untrained_S.get(key), 0 if imported else None)
       found.append({"key": key, "population": its} | row)
   return tuple(found)

@@ -14,10 +14,7 @@ def tokens(prompts: text_lib.Text, row_N, x_N, y_N, length=0) -> np.ndarray:
   old = characters.decode(prompts.token_NxT[row_N])
   written = _operands(prompts.config, prompts.x_N[row_N], prompts.y_N[row_N])
   new = _operands(prompts.config, x_N, y_N)
-  lines = [
-    fresh + line[len(start) :]
-    for fresh, line, start in zip(new, old, written, strict=True)
-  ]
+  lines = [fresh + line[len(start) :] for fresh, line, start in zip(new, old, written, strict=True)]
   return characters.encode(lines, length)
 
 

@@ -5,19 +5,15 @@ permuted labels: every number stands beside the same pipeline on permuted
 labels, and on rows it never saw. Source: arithmetic spec, sections 4.6, 5.5.
 """
 
-from collections.abc import Mapping
 import dataclasses
+from collections.abc import Mapping
 
 import jax
 import numpy as np
 from primelens.analyses import statistics
 from primelens.models import transformer
-from primelens.studies.text import answers
-from primelens.studies.text import geometry_parts
-from primelens.studies.text import reported
+from primelens.studies.text import answers, geometry_parts, reported, scale_reported, states
 from primelens.studies.text import scale_parts as parts
-from primelens.studies.text import scale_reported
-from primelens.studies.text import states
 from primelens.tasks import text as tasks_text
 
 REPORTED = scale_reported.REPORTED
@@ -72,9 +68,7 @@ def run(run) -> Result:
   )
   state_SxNxD = pooled(token_NxT)
   rng = np.random.default_rng(settings.seed)
-  permuted_RxN = np.stack(
-    [rng.permutation(len(row_N)) for _ in range(settings.permutations)]
-  )
+  permuted_RxN = np.stack([rng.permutation(len(row_N)) for _ in range(settings.permutations)])
   shape = (settings.random_directions, state_SxNxD.shape[-1])
   direction_KxDxF = rng.standard_normal((*shape, 2 * parts.REMOVED))
   modulus = run.experiment.task.modulus
@@ -82,8 +76,11 @@ def run(run) -> Result:
   probed = jax.device_get(parts.probed(state_SxNxD, wave_NxF, permuted_RxN))
   removed = jax.device_get(
     parts.removed(
-      *(state_SxNxD, wave_NxF, residue_N.astype(np.float32)),
-      *(permuted_RxN, direction_KxDxF.astype(np.float32)),
+      state_SxNxD,
+      wave_NxF,
+      residue_N.astype(np.float32),
+      permuted_RxN,
+      direction_KxDxF.astype(np.float32),
     )
   )
   untrained_VxNxD = pooled(token_NxT, fresh_S)
@@ -114,10 +111,7 @@ def run(run) -> Result:
 def _circles(state_SxNxD, untrained_VxNxD, residue_N, modulus) -> dict:
   """Returns the columns of the residue's circle in the first plane (4.8)."""
   angle_N = 2 * np.pi * residue_N / modulus
-  own_S, fresh_V = (
-    geometry_parts.circularity(x, angle_N)
-    for x in (state_SxNxD, untrained_VxNxD)
-  )
+  own_S, fresh_V = (geometry_parts.circularity(x, angle_N) for x in (state_SxNxD, untrained_VxNxD))
   fresh = {"untrained_circularity": float(np.median(fresh_V))}
   return _mean("circularity", own_S) | fresh
 

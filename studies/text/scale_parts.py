@@ -8,8 +8,7 @@ singular values do (`decompositions.svd`).
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ridge
-from primelens.analyses import subspace
+from primelens.analyses import ridge, subspace
 
 PAIRS_Q = (1, 3, 6, 12)  # Fourier pairs of a probe
 REMOVED = 6  # pairs whose directions are removed

@@ -25,9 +25,7 @@ class Settings:
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(self, 200, "probe_rows")
-    checks.at_least(
-      *(self, 1, "batch", "permutations", "random_directions", "untrained")
-    )
+    checks.at_least(self, 1, "batch", "permutations", "random_directions", "untrained")
     checks.at_least(self, 0, "seed")
     checks.at_least(self, 1, "mlp_epochs", "mlp_patience")
     for size in self.mlp_sizes:

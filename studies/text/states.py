@@ -5,8 +5,8 @@ and the final ones, after the last norm, which the networks' answer is read
 from.
 """
 
-from collections.abc import Callable
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -26,13 +26,7 @@ def all_levels(model: encoder.Config, params, token_BxT) -> jax.Array:
   final_BxTxD, site = encoder.states(
     model, params, token_BxT, sites=("residual/pre", "residual/post")
   )
-  return jnp.concatenate(
-    [
-      site["residual/pre"][:1],
-      site["residual/post"],
-      final_BxTxD[None],
-    ]
-  )
+  return jnp.concatenate([site["residual/pre"][:1], site["residual/post"], final_BxTxD[None]])
 
 
 def pooled(model: encoder.Config, params, token_BxT) -> jax.Array:
@@ -46,9 +40,7 @@ def outputs(model: encoder.Config, params, token_BxT) -> jax.Array:
   return encoder.apply(model, params, token_BxT)[0]
 
 
-def over_members(
-  measure: Callable, run, token_NxT, params_S=None, *, axis: int = 0
-):
+def over_members(measure: Callable, run, token_NxT, params_S=None, *, axis: int = 0):
   """Returns `measure(model, params, token_BxT)` of every member and all rows.
 
   A pytree of numpy arrays with a leading S; rows are on `axis` of what

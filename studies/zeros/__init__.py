@@ -1,42 +1,41 @@
 """Study `zeros`: spacings of the Riemann zeta zeros."""
 
-from primelens.studies.study import Analysis
-from primelens.studies.study import Study
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import binned
-from primelens.studies.zeros import calibration
-from primelens.studies.zeros import claims
-from primelens.studies.zeros import cost
-from primelens.studies.zeros import curriculum
-from primelens.studies.zeros import form_factor
-from primelens.studies.zeros import formula
-from primelens.studies.zeros import gue
-from primelens.studies.zeros import heads
-from primelens.studies.zeros import hermiticity
-from primelens.studies.zeros import kernels
-from primelens.studies.zeros import leak
-from primelens.studies.zeros import linear
-from primelens.studies.zeros import masking
-from primelens.studies.zeros import memory_effect
-from primelens.studies.zeros import memory_effect_arms
-from primelens.studies.zeros import operators
-from primelens.studies.zeros import perplexity
-from primelens.studies.zeros import predictors
-from primelens.studies.zeros import prime_lines
-from primelens.studies.zeros import prime_waves
-from primelens.studies.zeros import program
-from primelens.studies.zeros import pruned
-from primelens.studies.zeros import report
-from primelens.studies.zeros import rollout
-from primelens.studies.zeros import settings
-from primelens.studies.zeros import slots
-from primelens.studies.zeros import yardstick
+from primelens.studies.study import Analysis, Study
+from primelens.studies.zeros import (
+  anchors,
+  binned,
+  calibration,
+  claims,
+  cost,
+  curriculum,
+  form_factor,
+  formula,
+  gue,
+  heads,
+  hermiticity,
+  kernels,
+  leak,
+  linear,
+  masking,
+  memory_effect,
+  memory_effect_arms,
+  operators,
+  perplexity,
+  predictors,
+  prime_lines,
+  prime_waves,
+  program,
+  pruned,
+  report,
+  rollout,
+  settings,
+  slots,
+  yardstick,
+)
 
 ANALYSES = {
   "anchors": Analysis(
-    anchors.run,
-    anchors.Result,
-    "The model beside KDE, AR(p) and adaptive filters, same positions.",
+    anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
   ),
   "masking": Analysis(
     masking.run,

@@ -6,16 +6,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import statistics
-from primelens.analyses import sweeps
-from primelens.analyses import trees
-from primelens.models import spacing
-from primelens.models import transformer
-from primelens.studies.zeros import guides_linear
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
 import scipy.special
+from primelens.analyses import anchors, statistics, sweeps, trees
+from primelens.models import spacing, transformer
+from primelens.studies.zeros import guides_linear, program, scoring
 
 ORDERS = (3, 16, 24, 64, 256)
 BLOCKS = 8
@@ -81,9 +75,7 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
 
 def _inside(run) -> tuple[int, ...]:
   """Returns the orders of filters that see no more than a model always does."""
-  context = program.scored_context(
-    run.experiment.model, run.settings.evaluation.min_context
-  )
+  context = program.scored_context(run.experiment.model, run.settings.evaluation.min_context)
   return tuple(range(8, min(context, 128) + 1, 8)) or (context,)
 
 
@@ -95,9 +87,7 @@ def run(run) -> Result:
   _, select_start_N = run.batches("select", evaluation.select_windows)
   select_N = scoring.targets(run, select_start_N).ravel()
   nll_SxN, row = _model(run, f"model ({run.name})", window_NxT1, start_N)
-  fresh_SxN, fresh_row = _model(
-    run, "untrained network", window_NxT1, start_N, run.untrained_S()
-  )
+  fresh_SxN, fresh_row = _model(run, "untrained network", window_NxT1, start_N, run.untrained_S())
   rows = [row, fresh_row | _paired(run, nll_SxN - fresh_SxN, start_N)]
   by_window = [nll_SxN.mean(0), fresh_SxN.mean(0)]
   for anchor in _all(run, index_NxU.ravel(), select_N):
@@ -110,9 +100,7 @@ def run(run) -> Result:
   return Result(
     table=tuple(rows),
     nll_S=nll_SxN.mean(1),
-    block_nll_ExP=np.array(
-      [[nll_N[part].mean() for part in edges] for nll_N in by_window]
-    ),
+    block_nll_ExP=np.array([[nll_N[part].mean() for part in edges] for nll_N in by_window]),
     height_P=np.array(first if heights is None else heights[first], float),
     **_permuted(run),
     memory=program.memory_name(run.experiment.model),
@@ -130,11 +118,7 @@ def order_score(apply_fn, batch: int):
 
   def score(params, order_M, window_NxT1):
     one = lambda row: spacing.score(
-      apply_fn,
-      params,
-      row[None],
-      min_context=row.shape[0] - 1,
-      slot_order_M=order_M,
+      apply_fn, params, row[None], min_context=row.shape[0] - 1, slot_order_M=order_M
     )[0, -1]
     return jax.lax.map(one, window_NxT1, batch_size=batch)
 
@@ -166,11 +150,7 @@ def _permuted(run) -> dict:
 
 
 def _permutations(nll_SxR, ensemble_S, count: int) -> dict:
-  return {
-    "permuted_nll_SxR": nll_SxR,
-    "ensemble_nll_S": ensemble_S,
-    "permuted_windows": count,
-  }
+  return {"permuted_nll_SxR": nll_SxR, "ensemble_nll_S": ensemble_S, "permuted_windows": count}
 
 
 def _row(name, parameters, interval, r2, **more) -> dict:

@@ -2,9 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from primelens.models import binned
-from primelens.models import fit
-from primelens.models import transformer
+from primelens.models import binned, fit, transformer
 from primelens.studies.study import Cost
 from primelens.tasks import windows
 

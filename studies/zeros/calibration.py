@@ -10,10 +10,7 @@ from typing import Any
 
 import numpy as np
 from primelens.analyses import calibration
-from primelens.studies.zeros import conformal
-from primelens.studies.zeros import forecasts
-from primelens.studies.zeros import golden
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import conformal, forecasts, golden, scoring
 
 LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 BINS = 20
@@ -59,15 +56,12 @@ def run(run) -> Result:
   select = {name: forecasts.read(f) for name, f in before.items()}
   test = {name: forecasts.read(f) for name, f in after.items()}
   truths = lambda made: {
-    name: (np.asarray(f.y_NxU, np.float64), f.start_N)
-    for name, f in made.items()
+    name: (np.asarray(f.y_NxU, np.float64), f.start_N) for name, f in made.items()
   }
   coverage = _coverage(run, test, after)
   return Result(
     table=tuple(_row(run, name, test[name], f) for name, f in after.items()),
-    conformal=conformal.records(
-      run, select, test, truths(before), truths(after)
-    ),
+    conformal=conformal.records(run, select, test, truths(before), truths(after)),
     **golden.measure(run),
     level_V=np.array(LEVELS),
     **coverage,
@@ -103,18 +97,12 @@ def _row(run, name: str, reading, forecast) -> dict:
   settings, y_NxU = run.settings.calibration, forecast.y_NxU
   pit = reading.pit
   flat = lambda x_SxNxU: x_SxNxU.reshape(len(x_SxNxU), -1)
-  bounds = lambda key, value, f=float: _bounds(
-    run, key, value, forecast.start_N, f
-  )
+  bounds = lambda key, value, f=float: _bounds(run, key, value, forecast.start_N, f)
   y_SxN = flat(np.broadcast_to(y_NxU, pit.shape))
-  sharp = calibration.sharpness(
-    flat(reading.mean), flat(reading.variance), y_SxN
-  )
+  sharp = calibration.sharpness(flat(reading.mean), flat(reading.variance), y_SxN)
   sample = forecasts.draws(forecast, settings.crps_draws, settings.seed)
   count = int(y_NxU.size)
-  published = calibration.crps_as_published(
-    sample.reshape(len(sample), -1), y_SxN.ravel()
-  )
+  published = calibration.crps_as_published(sample.reshape(len(sample), -1), y_SxN.ravel())
   gap = (pit - pit.mean((1, 2), keepdims=True)) ** 2
   return {
     "name": name,

@@ -1,18 +1,20 @@
 """The zeros study's trial: published claims on order, masks, heads and pi."""
 
 from primelens.studies.trial import Claim
-from primelens.studies.zeros import claims_binned
-from primelens.studies.zeros import claims_forecasts
-from primelens.studies.zeros import claims_form_factor
-from primelens.studies.zeros import claims_gue
-from primelens.studies.zeros import claims_hermiticity
-from primelens.studies.zeros import claims_kernels
-from primelens.studies.zeros import claims_leak
-from primelens.studies.zeros import claims_operators
-from primelens.studies.zeros import claims_prime_waves
-from primelens.studies.zeros import claims_pruned
-from primelens.studies.zeros import claims_slots
-from primelens.studies.zeros import published
+from primelens.studies.zeros import (
+  claims_binned,
+  claims_forecasts,
+  claims_form_factor,
+  claims_gue,
+  claims_hermiticity,
+  claims_kernels,
+  claims_leak,
+  claims_operators,
+  claims_prime_waves,
+  claims_pruned,
+  claims_slots,
+  published,
+)
 from primelens.studies.zeros import verdicts_formulas as formulas
 from primelens.studies.zeros import verdicts_networks as networks
 
@@ -39,22 +41,19 @@ CLAIMS = (
     statement="Removing the 40 % smallest weights improves the model: its "
     "knowledge sits in 60 % of the weights.",
     source=f"{REPOSITORY}, results/masking_E4_s7.json",
-    reported="0.1880 -> 0.1608 nats at ratio 0.4, one seed, chosen on the "
-    "data reported",
+    reported="0.1880 -> 0.1608 nats at ratio 0.4, one seed, chosen on the data reported",
     test=networks.masking,
   ),
   Claim(
     id="masking.every_model",
     statement="Masking improves every POSTFIX model.",
     source=f"{REPOSITORY}, cross-model table",
-    reported="E4_s7 -0.027, E5_s7 -0.079, E4_s1337 -0.006, E3_s1337 -0.033 "
-    "nats",
+    reported="E4_s7 -0.027, E5_s7 -0.079, E4_s1337 -0.006, E3_s1337 -0.033 nats",
     test=networks.every_model,
   ),
   Claim(
     id="heads.method",
-    statement="Zeroing channels 32h..32h+31 of the attention output removes "
-    "head h.",
+    statement="Zeroing channels 32h..32h+31 of the attention output removes head h.",
     source=f"{REPOSITORY}, scripts/attention_ablation.py",
     reported="48 'head' effects, L0.H3 +0.1235 nats",
     test=networks.slices,
@@ -64,14 +63,12 @@ CLAIMS = (
     statement="Heads L0.H2, L0.H3 and L0.H5 are the core; about 13 heads, "
     "a quarter of the model, suffice.",
     source=f"{REPOSITORY}, results/attention_ablation.json",
-    reported="L0.H3 +0.1235, L0.H2 +0.0748, L0.H5 +0.0370 nats; never jointly "
-    "removed",
+    reported="L0.H3 +0.1235, L0.H2 +0.0748, L0.H5 +0.0370 nats; never jointly removed",
     test=networks.core,
   ),
   Claim(
     id="heads.noise_layers",
-    statement="Layers 1 and 2 are noise: removing their heads improves the "
-    "model.",
+    statement="Layers 1 and 2 are noise: removing their heads improves the model.",
     source=f"{REPOSITORY}, results/attention_ablation.json",
     reported="L2 slices down to -0.0604 nats",
     test=networks.noise_layers,
@@ -92,16 +89,14 @@ CLAIMS = (
   ),
   Claim(
     id="formula.operator",
-    statement="c / (s1 + s2 + s3) is the operator; it explains 38 % of the "
-    "variance.",
+    statement="c / (s1 + s2 + s3) is the operator; it explains 38 % of the variance.",
     source=f"{REPOSITORY}, symbolic distillation",
     reported="correlation with the truth 0.382",
     test=formulas.better_than_linear,
   ),
   Claim(
     id="linear.operator",
-    statement="The model's linear operator is (-0.45, -0.28, -0.16), with sum "
-    "near -1: rigidity.",
+    statement="The model's linear operator is (-0.45, -0.28, -0.16), with sum near -1: rigidity.",
     source=f"{REPOSITORY}, linear operator AR(3)",
     reported="-0.4467, -0.2819, -0.1586, sum -0.887",
     test=formulas.operator,

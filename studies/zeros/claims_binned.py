@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
+from primelens.studies.trial import Claim, Verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import published_binned as source
 
@@ -26,10 +25,7 @@ def _runs(results, analysis: str, variant: str):
 
 def _large(results, names) -> bool:
   """Returns whether one is of the published size, with enough seeds."""
-  sizes = [
-    (results[n]["anchors"].parameters, results[n]["anchors"].nll_S)
-    for n in names
-  ]
+  sizes = [(results[n]["anchors"].parameters, results[n]["anchors"].nll_S) for n in names]
   return any(count >= SMALL and len(nll_S) >= SEEDS for count, nll_S in sizes)
 
 
@@ -112,10 +108,7 @@ def recurrent(results) -> Verdict:
   name, result = next(iter(found.items()))
   row = trial.row(result.arms, arm="elephant")
   noise = trial.row(result.arms, arm="placebo, same norm")
-  gap = (
-    source.RECURRENT["RMT"]
-    - source.RECURRENT["without memory, context of 1,024"]
-  )
+  gap = source.RECURRENT["RMT"] - source.RECURRENT["without memory, context of 1,024"]
   spread, score = _scatter(result, gap)
   because = (
     f"{name}: carrying the memory on changes the plateau on 1.2 < tau < 1.8 "
@@ -154,9 +147,7 @@ def bank(results) -> Verdict:
     )
   for name, other in _others(results, "bank").items():
     numbers[f"{name}: leak"] = float(np.abs(other.leak_SxP).max())
-    parts.append(
-      f"{name}, whose mean is causal: {numbers[f'{name}: leak']:.4f}"
-    )
+    parts.append(f"{name}, whose mean is causal: {numbers[f'{name}: leak']:.4f}")
   row = trial.row(next(iter(found.values())).table, predictor="AR(24)")
   numbers["AR(24): perplexity"] = row["perplexity"]
   because = (
@@ -191,8 +182,7 @@ def baseline(results) -> Verdict:
   marginal = trial.row(first.table, predictor="marginal of train")
   said = "; ".join(
     "{}: {:.1f} [{:.1f}, {:.1f}]".format(
-      name,
-      *(row[f"perplexity{end}"] for end in ("", "_low", "_high")),
+      name, *(row[f"perplexity{end}"] for end in ("", "_low", "_high"))
     )
     for name, row in rows.items()
   )
@@ -223,24 +213,21 @@ def _claim(id, statement, where, reported, test) -> Claim:
 CLAIMS = (
   _claim(
     "memory.elephant",
-    "Memory raises the plateau of the form factor by 63 %, a placebo lowers it"
-    " by 18 %.",
+    "Memory raises the plateau of the form factor by 63 %, a placebo lowers it by 18 %.",
     "final_verdict.py and its log (deleted)",
     "amnesiac 0.5163, memory 0.8415, placebo 0.4242; one run each",
     elephant,
   ),
   _claim(
     "memory.recurrent",
-    "A recurrent memory raises the plateau by 103.5 %, a pure effect of"
-    " memory.",
+    "A recurrent memory raises the plateau by 103.5 %, a pure effect of memory.",
     "status note of 2025-12-28",
     "0.85 with a context of 1,024, 1.72 with memory; one run each",
     recurrent,
   ),
   _claim(
     "losses.bank",
-    "A memory bank lowers the perplexity to 80.11, and 55.43 on 100 million"
-    " zeros.",
+    "A memory bank lowers the perplexity to 80.11, and 55.43 on 100 million zeros.",
     "README and project notes",
     "80.11 and 55.43, against 83.3 and 66.6 without",
     bank,

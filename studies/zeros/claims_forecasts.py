@@ -1,12 +1,8 @@
 """Claims on rollouts, calibration and the choice of the best evaluation."""
 
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
-from primelens.studies.zeros import forecasts
-from primelens.studies.zeros import golden
-from primelens.studies.zeros import published
+from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.studies.zeros import forecasts, golden, published
 from primelens.studies.zeros import published_forecasts as reported
 from primelens.studies.zeros import verdicts_networks as networks
 
@@ -25,8 +21,7 @@ def linear(results) -> Verdict:
   rows = published.first(results, "rollout").protocols
   find = lambda who: trial.row(rows, protocol=DRAWN, predictor=who)
   constant, three, adaptive = (
-    find(who)
-    for who in ("constant 1", "AR(3), published coefficients", ADAPTIVE)
+    find(who) for who in ("constant 1", "AR(3), published coefficients", ADAPTIVE)
   )
   because = (
     "0.286 is the difference in units of Flash's own error; in units of the"
@@ -46,9 +41,7 @@ def linear(results) -> Verdict:
     "reported Flash": reported.FLASH,
   }
   if adaptive["error_low"] <= reported.FLASH <= adaptive["error_high"]:
-    return Verdict(
-      status="needs more compute", because=because, numbers=numbers
-    )
+    return Verdict(status="needs more compute", because=because, numbers=numbers)
   return verdict(adaptive["error_low"] > reported.FLASH, because, numbers)
 
 
@@ -66,8 +59,7 @@ def memory(results) -> Verdict:
     " where the network without memory was, from residuals, whose default of 0"
     " cannot drift. Ours, first rows of the tail, context 128: "
     + "; ".join(
-      f"{name} ({_memory(results, name)}) {_said(row, 'error')}"
-      for name, row in rows.items()
+      f"{name} ({_memory(results, name)}) {_said(row, 'error')}" for name, row in rows.items()
     )
     + "."
   )
@@ -110,9 +102,7 @@ def growth(results) -> Verdict:
 def conformal(results) -> Verdict:
   """Conformal coverage of a constant density: promised to whoever predicts."""
   result = published.first(results, "calibration")
-  find = lambda who: trial.row(
-    result.conformal, predictor=who, way="halves of test"
-  )
+  find = lambda who: trial.row(result.conformal, predictor=who, way="halves of test")
   row, own = find("constant Gaussian"), result.conformal[1]
   e4 = reported.CONFORMAL
   because = (
@@ -163,9 +153,7 @@ def short_window(results) -> Verdict:
   low = all(
     numbers[f"{name}: short window"] < 0.2 for name in big
   )  # 0.084 reported, of a nominal 0.8
-  return verdict(
-    low, because, numbers, artefact=all(caused[name] for name in big)
-  )
+  return verdict(low, because, numbers, artefact=all(caused[name] for name in big))
 
 
 def densities(results) -> Verdict:
@@ -176,9 +164,7 @@ def densities(results) -> Verdict:
   filters = next(iter(found.values())).table
   adaptive = trial.row(filters, name=ADAPTIVE)
   numbers = {ADAPTIVE + ", CRPS": adaptive["crps"]}
-  numbers |= {
-    f"{name}: PIT mean": row["pit_mean"] for name, row in rows.items()
-  }
+  numbers |= {f"{name}: PIT mean": row["pit_mean"] for name, row in rows.items()}
   because = (
     "of 199,000 ideal PITs the mean is within 0.001 of 0.5, so that the"
     " source's own 0.467 is none of theirs. Ours: "
@@ -223,8 +209,7 @@ def lowest(results) -> Verdict:
       f" {min(change):+.4f} to {max(change):+.4f}"
     )
   because = (
-    "; ".join(parts)
-    + ". Weights, positions and windows were chosen on the tail"
+    "; ".join(parts) + ". Weights, positions and windows were chosen on the tail"
     " they are reported on as well; fixed ids later gave 0.188 on all of it,"
     " and 0.172 and 0.203 on 500 windows."
   )

@@ -1,24 +1,18 @@
 """Claims on the form factor of the zeros: rigidity, and the peak at 2 pi."""
 
 from primelens.studies import trial
-from primelens.studies.trial import bounded
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, bounded, verdict
 from primelens.studies.zeros import published
 
 
 def suppression(results) -> Verdict:
   """A low form factor in the window; the marginal alone must not give it."""
   found = published.first(results, "form_factor")
-  own, null = (
-    trial.row(found.sequences, sequence=name) for name in ("test", "shuffled")
-  )
+  own, null = (trial.row(found.sequences, sequence=name) for name in ("test", "shuffled"))
   single = trial.row(found.plateaus, measure="null test", sequence="test")
   far = len(found.length_E) - 1
   counts = {
-    row["sequence"]: found.number_variance_VxE[v, far]
-    for v, row in enumerate(found.sequences)
+    row["sequence"]: found.number_variance_VxE[v, far] for v, row in enumerate(found.sequences)
   }
   length = found.length_E[far]
   because = (
@@ -43,22 +37,14 @@ def suppression(results) -> Verdict:
     "number variance": float(counts["test"]),
     "number variance, shuffled": float(counts["shuffled"]),
   }
-  return verdict(
-    own["window_high"] < 1,
-    because,
-    numbers,
-    artefact=null["window_high"] < 1,
-  )
+  return verdict(own["window_high"] < 1, because, numbers, artefact=null["window_high"] < 1)
 
 
 def spike(results) -> Verdict:
   """The peak must stand far above that of shuffled spacings."""
   found = published.first(results, "form_factor")
   names = [row["sequence"] for row in found.sequences]
-  own, null = (
-    float(found.resonance_VxT[names.index(name)].max())
-    for name in ("test", "shuffled")
-  )
+  own, null = (float(found.resonance_VxT[names.index(name)].max()) for name in ("test", "shuffled"))
   because = (
     f"on a grid that resolves it the peak is {own:,.0f}, with the spacings "
     f"shuffled {null:.1f}. Levels that stay near n add up in step there, and "
@@ -110,13 +96,8 @@ def scaling(results) -> Verdict:
     f"{last['spacings']:,} spacings. The window lies in the ramp."
   )
   numbers = {f"{row['spacings']}": row["binned_as_published"] for row in rows}
-  numbers |= {
-    f"{row['spacings']}, without tau = 1": row["without_resonance"]
-    for row in rows
-  }
-  close = [
-    abs(row["binned_as_published"] - row["reported"]) < 0.02 for row in rows
-  ]
+  numbers |= {f"{row['spacings']}, without tau = 1": row["without_resonance"] for row in rows}
+  close = [abs(row["binned_as_published"] - row["reported"]) < 0.02 for row in rows]
   return verdict(all(close), because, numbers, artefact=max(rest) < 2)
 
 
@@ -138,8 +119,7 @@ CLAIMS = (
   ),
   Claim(
     id="form_factor.jitter",
-    statement="The spike withstands jitter of the spacings: 458 % of it is "
-    "retained.",
+    statement="The spike withstands jitter of the spacings: 458 % of it is retained.",
     source=f"{published.REPOSITORY}, jitter test",
     reported="11.28 -> 12.65 -> 39.81 -> 51.67 at 0, 1/4, 1/2 and 1 bin",
     test=retention,

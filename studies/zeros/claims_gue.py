@@ -1,9 +1,7 @@
 """Claims on the zeros beside random matrices, on primes in them, on floors."""
 
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
 
@@ -19,9 +17,7 @@ def _sequence(result, name: str):
 def stronger(results) -> Verdict:
   """The zeros' correlations over exact ones, and over the published -0.27."""
   found = published.first(results, "gue")
-  zeros, wrong = (
-    _sequence(found, name) for name in ("zeros", "GUE, unfolded as_published")
-  )
+  zeros, wrong = (_sequence(found, name) for name in ("zeros", "GUE, unfolded as_published"))
   excess, error = zeros["lag1_excess"], zeros["lag1_excess_error"]
   over = zeros["lag1"] / PUBLISHED_REFERENCE - 1
   because = (
@@ -40,20 +36,13 @@ def stronger(results) -> Verdict:
     "excess": excess,
     "excess over -0.27": over,
   }
-  return verdict(
-    over > LEAST_EXCESS,
-    because,
-    numbers,
-    artefact=excess + 2 * error < LEAST_EXCESS,
-  )
+  return verdict(over > LEAST_EXCESS, because, numbers, artefact=excess + 2 * error < LEAST_EXCESS)
 
 
 def variance(results) -> Verdict:
   """The zeros' variance against the exact one."""
   found = published.first(results, "gue")
-  zeros, tail = (
-    _sequence(found, name) for name in ("zeros", "zeros, last tenth")
-  )
+  zeros, tail = (_sequence(found, name) for name in ("zeros", "zeros, last tenth"))
   excess = zeros["variance_excess"]
   error = zeros["variance_error"] / found.limit_variance
   because = (
@@ -113,9 +102,7 @@ def berry(results) -> Verdict:
 def shuffled(results) -> Verdict:
   """What a z against shuffles says: CUE has it too."""
   found = published.first(results, "gue")
-  zeros, cue = (
-    trial.row(found.shuffles, sequence=name) for name in ("zeros", "CUE")
-  )
+  zeros, cue = (trial.row(found.shuffles, sequence=name) for name in ("zeros", "CUE"))
   because = (
     f"z is {zeros['z']:.0f} for {zeros['spacings']:,} spacings of zeros and "
     f"{cue['z']:.0f} for as many of CUE, where no prime is: it is the "
@@ -172,9 +159,7 @@ def floor(results) -> Verdict:
     "model": model["nll_nats"],
   }
   below = min(model["high"], sine["high"]) < marginal["low"]
-  return verdict(
-    below, because, numbers, artefact=sine["high"] < marginal["low"]
-  )
+  return verdict(below, because, numbers, artefact=sine["high"] < marginal["low"])
 
 
 def sine_kernel(results) -> Verdict:
@@ -271,8 +256,7 @@ CLAIMS = (
   ),
   _claim(
     "predictors.sine",
-    "What the network learned is the predictor of the sine kernel (a"
-    " comparison that was planned).",
+    "What the network learned is the predictor of the sine kernel (a comparison that was planned).",
     "operator-extraction plan",
     "not reported",
     sine_kernel,

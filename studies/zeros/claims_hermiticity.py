@@ -2,9 +2,7 @@
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 
 REPOSITORY = published.REPOSITORY
@@ -13,10 +11,7 @@ REPOSITORY = published.REPOSITORY
 def hermitian(results) -> Verdict:
   """Symmetry of every head against Gaussian pairs; the source's own number."""
   found = published.results(results, "hermiticity")
-  share = {
-    name: float(np.mean(result.p_holm_SxLxH < 0.05))
-    for name, result in found.items()
-  }
+  share = {name: float(np.mean(result.p_holm_SxLxH < 0.05)) for name, result in found.items()}
   numbers = {f"{k}: share of heads below the null": v for k, v in share.items()}
   numbers |= {
     f"{name}: mean asymmetry": float(result.asymmetry_SxLxH.mean())
@@ -56,9 +51,7 @@ def ln_primes(results) -> Verdict:
     for network in ("trained", "untrained")
   }
   numbers = {
-    f"{name}: p, {network}": p
-    for network, each in least.items()
-    for name, p in each.items()
+    f"{name}: p, {network}": p for network, each in least.items() for name, p in each.items()
   }
   because = (
     "The Fourier axis is the width of a vector, whose order no network knows."
@@ -71,17 +64,14 @@ def ln_primes(results) -> Verdict:
   trained, fresh = (min(each.values()) < 0.05 for each in least.values())
   if trained and not fresh:  # a peak, of whatever frequency
     because += " There is a peak, and whether it is at ln p is not decided."
-    return Verdict(
-      status="needs more compute", because=because, numbers=numbers
-    )
+    return Verdict(status="needs more compute", because=because, numbers=numbers)
   return verdict(trained, because, numbers, artefact=fresh)
 
 
 CLAIMS = (
   Claim(
     id="hermiticity.emerges",
-    statement="A Hermitian operator emerges: the form of queries and keys"
-    " becomes symmetric.",
+    statement="A Hermitian operator emerges: the form of queries and keys becomes symmetric.",
     source=f"{REPOSITORY}, Hermiticity test (refuted there)",
     reported="asymmetry 0.994, z = 0.19 of one network",
     test=hermitian,

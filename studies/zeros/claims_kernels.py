@@ -4,9 +4,7 @@ networks."""
 import numpy as np
 from primelens.analyses import kernel_fits
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
 
@@ -59,9 +57,7 @@ def stretched(results) -> Verdict:
     )
     + ". The size of a network does not enter the last."
   )
-  return verdict(
-    min(trained) >= CLOSE, because, numbers, artefact=max(null) >= CLOSE
-  )
+  return verdict(min(trained) >= CLOSE, because, numbers, artefact=max(null) >= CLOSE)
 
 
 def repulsion(results) -> Verdict:
@@ -102,10 +98,7 @@ def _dip(unfolded_K, curve_SxLxHxK) -> float:
   """Returns the mean score at distances below 0.75 less that in 1 .. 4."""
   near_K = unfolded_K < 0.75
   far_K = (unfolded_K > 1) & (unfolded_K < 4)
-  return float(
-    np.nanmean(curve_SxLxHxK[..., near_K])
-    - np.nanmean(curve_SxLxHxK[..., far_K])
-  )
+  return float(np.nanmean(curve_SxLxHxK[..., near_K]) - np.nanmean(curve_SxLxHxK[..., far_K]))
 
 
 def physics_head(results) -> Verdict:
@@ -132,9 +125,7 @@ def physics_head(results) -> Verdict:
   )
   because = (
     "The source lists a damped sine, a sinc and an exponential at R2 .998 or"
-    " more for one curve of 127 points: the form is not identified. "
-    + "; ".join(parts)
-    + "."
+    " more for one curve of 127 points: the form is not identified. " + "; ".join(parts) + "."
   )
   big = networks.published_size(results, found)
   if not big:
@@ -180,9 +171,7 @@ def flash(results) -> Verdict:
     "The published kernel is a softmax over all 264 keys without mask or rotary"
     " turn: no attention that the network computes, and 1 / 264 = 0.0038 on"
     " average whatever the weights; all reported peaks lie between 0.0034 and"
-    " 0.0052. The sinc^2 is a ripple of 0.102 on 0.939. "
-    + "; ".join(parts)
-    + "."
+    " 0.0052. The sinc^2 is a ripple of 0.102 on 0.939. " + "; ".join(parts) + "."
   )
   big = networks.published_size(results, found)
   if not big:
@@ -193,11 +182,7 @@ def flash(results) -> Verdict:
 
 def _ripple(result, network: str) -> float:
   """Returns the best R2 of a sinc^2 that stands upright, NaN for none."""
-  upright = [
-    row["r2"]
-    for row in result.ripples
-    if row["network"] == network and row["scale"] > 0
-  ]
+  upright = [row["r2"] for row in result.ripples if row["network"] == network and row["scale"] > 0]
   return max(upright, default=float("nan"))
 
 

@@ -1,25 +1,16 @@
 """Claims on the memory bank and Flash, beside what their window told them."""
 
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
-from primelens.studies.zeros import leak
+from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.studies.zeros import leak, published
 from primelens.studies.zeros import leak_evidence as evidence
-from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
-from primelens.studies.zeros.leak_evidence import BLIND
-from primelens.studies.zeros.leak_evidence import bounded
-from primelens.studies.zeros.leak_evidence import LEAKY
-from primelens.studies.zeros.leak_evidence import NONE
+from primelens.studies.zeros.leak_evidence import BLIND, LEAKY, NONE, bounded
 
 
 def headline(results) -> Verdict:
   """The leak decides: it is in the mask, which has no size."""
-  found = [
-    *evidence.trios(results, **evidence.Q3),
-    *evidence.trios(results, **evidence.FLASH),
-  ]
+  found = [*evidence.trios(results, **evidence.Q3), *evidence.trios(results, **evidence.FLASH)]
   numbers: dict[str, float] = {}
   parts, better, leaks = [], [], []
   for trio in found:
@@ -68,10 +59,7 @@ def memory(results) -> Verdict:
     leaky.append(gains[f"{LEAKY}, all"]["high"] < 0)
     blind.append(gains[f"{BLIND}, all"]["high"] < 0)
     own, control = (gains[f"{mode}, all"] for mode in (LEAKY, BLIND))
-    parts.append(
-      f"{trio.said}: leaky slots {bounded(own)} nats, blind slots"
-      f" {bounded(control)}"
-    )
+    parts.append(f"{trio.said}: leaky slots {bounded(own)} nats, blind slots {bounded(control)}")
   because = (
     "Change of the NLL over all positions from the same network without slots: "
     + "; ".join(parts)
@@ -91,16 +79,13 @@ def first_layer(results) -> Verdict:
   parts, reads, costs = [], [], []
   for name, result in found.items():
     own_L, fresh_L = (
-      mass_SxLxH.mean((0, 2))
-      for mass_SxLxH in (result.mass_SxLxH, result.untrained_mass_SxLxH)
+      mass_SxLxH.mean((0, 2)) for mass_SxLxH in (result.mass_SxLxH, result.untrained_mass_SxLxH)
     )
     if len(own_L) < 2:
       continue
     change = f"blind minus as trained, {leak.ALL}"
     cost = trial.row(result.changes, change=change)
-    last = trial.row(
-      result.changes, change=f"blind minus as trained, {leak.LAST}"
-    )
+    last = trial.row(result.changes, change=f"blind minus as trained, {leak.LAST}")
     least = float(result.mass_SxLxH[:, 1].mean(0).min())
     numbers |= {
       f"{name}: attention of layer 1 to the slots": float(own_L[1]),
@@ -154,11 +139,7 @@ def factors(results) -> Verdict:
   better = lambda *keys: any(numbers[key]["high"] < 0 for key in keys)
   leaky = better(*(f"{f}, {LEAKY}, all" for f in ("residual", "positions")))
   free = better(
-    *(
-      f"{f}, {mode}, last"
-      for f in ("residual", "positions")
-      for mode in (LEAKY, BLIND, NONE)
-    )
+    *(f"{f}, {mode}, last" for f in ("residual", "positions") for mode in (LEAKY, BLIND, NONE))
   )
   return verdict(leaky or free, because, flat, artefact=not free)
 
@@ -166,8 +147,7 @@ def factors(results) -> Verdict:
 CLAIMS = (
   Claim(
     id="leak.headline",
-    statement="With a memory bank the NLL falls from -0.069 to -0.689 (Q3) and"
-    " -0.712 (Flash).",
+    statement="With a memory bank the NLL falls from -0.069 to -0.689 (Q3) and -0.712 (Flash).",
     source=f"{published.REPOSITORY}, headline table of the memory bank",
     reported="baseline -0.069, Q3 -0.689, Flash -0.712 nats; one seed each",
     test=headline,
@@ -183,14 +163,12 @@ CLAIMS = (
     id="leak.layer1",
     statement="Layer 1 of Flash is the operator: all its heads are critical.",
     source=f"{published.REPOSITORY}, results/ablation_flash.json",
-    reported="removing L1.H2 takes the NLL from -0.581 to +1.231 nats, L1.H3"
-    " to +0.771",
+    reported="removing L1.H2 takes the NLL from -0.581 to +1.231 nats, L1.H3 to +0.771",
     test=first_layer,
   ),
   Claim(
     id="leak.factors",
-    statement="Residual inputs and rotary positions made the improvement from"
-    " Q3 to Flash.",
+    statement="Residual inputs and rotary positions made the improvement from Q3 to Flash.",
     source=f"{published.REPOSITORY}, reports on Flash",
     reported="-0.689 to -0.712 nats; four factors changed at once",
     test=factors,

@@ -1,21 +1,15 @@
 """The claim on Toeplitz operators: which levels a kernel gives, and why."""
 
 from primelens.studies import trial
-from primelens.studies.trial import bounded
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
-from primelens.studies.zeros import operators
-from primelens.studies.zeros import published
+from primelens.studies.trial import Claim, Verdict, bounded, verdict
+from primelens.studies.zeros import operators, published
 
 
 def toeplitz(results) -> Verdict:
   """Poisson by the disorder, whatever the kernel: an artefact."""
   found = published.results(results, "operators")
   result = next(iter(found.values()))
-  row = lambda name, disorder: trial.row(
-    result.spectra, levels=name, disorder=disorder
-  )
+  row = lambda name, disorder: trial.row(result.spectra, levels=name, disorder=disorder)
   kernel = "published kernel"
   strong, noise = row(kernel, 1.0), row(operators.NONE, 1.0)
   least = min(r["disorder"] for r in result.spectra if r["levels"] == kernel)

@@ -3,9 +3,7 @@
 import numpy as np
 from primelens.analyses import statistics
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, verdict
 from primelens.studies.zeros import prime_waves_law as law_lib
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
@@ -18,9 +16,7 @@ def _zeros(results) -> list:
 
   Without those whose slots read the targets: they know what they were told.
   """
-  blind = lambda table: (
-    not table["prime_waves"].memory.endswith("leaky_as_published")
-  )
+  blind = lambda table: not table["prime_waves"].memory.endswith("leaky_as_published")
   return list(published.results(results, "prime_waves", blind).items())
 
 
@@ -40,9 +36,7 @@ def _control(results, kind: str) -> list:
 
 
 def _counts(result, kind: str, key: str, table: str = "table") -> list[float]:
-  return [
-    float(row[key]) for row in getattr(result, table) if row["kind"] == kind
-  ]
+  return [float(row[key]) for row in getattr(result, table) if row["kind"] == kind]
 
 
 def _mean(result, key: str, table: str = "table") -> float:
@@ -71,9 +65,7 @@ def learned(results) -> Verdict:
     "filters fitted on train": _counts(zeros, "filter", "beyond"),
   }
   lines = _counts(zeros, "kernel", "found")
-  which = next(
-    (row["which"] for row in zeros.peaks if row["kind"] == "network"), ""
-  )
+  which = next((row["which"] for row in zeros.peaks if row["kind"] == "network"), "")
   at_most = ", ".join(f"{name} {max(n):.0f}" for name, n in others.items())
   because = (
     f"less than a third of the wave is left in the errors of {name} at "
@@ -108,9 +100,7 @@ def controls(results) -> Verdict:
     runs += [(*item, True) for item in _control(results, kind)]
   for name, result, control in runs:
     knows, lines = _mean(result, "beyond"), _mean(result, "found")
-    resolved, chance = (
-      _mean(result, key, "peaks") for key in ("resolved", "chance")
-    )
+    resolved, chance = (_mean(result, key, "peaks") for key in ("resolved", "chance"))
     said.append(
       f"{name} knows {_mean(result, 'known'):.0f} primes (of frequencies beside"
       f" them {_mean(result, 'beside'):.0f}) and resolves {resolved:.1f} (by"
@@ -131,20 +121,14 @@ def law(results) -> Verdict:
   """A search that is given p alone finds 1 / sqrt(p)."""
   _, zeros = _zeros(results)[0]
   given = lambda names: [
-    row
-    for row in zeros.formulas
-    if row["kind"] == "truth" and row["given"] == names
+    row for row in zeros.formulas if row["kind"] == "truth" and row["given"] == names
   ]
   alone, whole = given("p"), given("p, x")
   if not alone or not whole:
     raise trial.Missing("`prime_waves` with more primes found")
   row, best, all_of_it = alone[0], law_lib.best(alone), law_lib.best(whole)
   nets = [r for r in zeros.formulas if r["kind"] == "network"]
-  said = (
-    f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}."
-    if nets
-    else ""
-  )
+  said = f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}." if nets else ""
   because = (
     f"the waves of {zeros.spacings:,} true spacings at {row['found']} primes "
     f"follow {row['factor']:.3f} p^({row['power']:.3f} ± "
@@ -156,9 +140,7 @@ def law(results) -> Verdict:
   )
   numbers = {"power": row["power"], "factor": row["factor"]}
   good = min(best["test_r2"], all_of_it["test_r2"]) > 0.9
-  return verdict(
-    law_lib.near(row) and law_lib.falls(best) and good, because, numbers
-  )
+  return verdict(law_lib.near(row) and law_lib.falls(best) and good, because, numbers)
 
 
 def operator(results) -> Verdict:
@@ -169,9 +151,7 @@ def operator(results) -> Verdict:
   of every seed must follow the power.
   """
   name, zeros = _most(results, "resolved", "peaks")
-  resolved, chance, apart = (
-    _mean(zeros, key, "peaks") for key in ("resolved", "chance", "apart")
-  )
+  resolved, chance, apart = (_mean(zeros, key, "peaks") for key in ("resolved", "chance", "apart"))
   fits = [row for row in zeros.formulas if row["kind"] == "network"]
   if not fits or not apart:
     raise trial.Missing(f"lines of {name}, and primes that it can tell apart")
@@ -197,10 +177,7 @@ def operator(results) -> Verdict:
 
 
 def _power(row) -> str:
-  return (
-    f"its waves follow p^({row['power']:.2f} ± {row['power_error']:.2f}) (the "
-    "law: -0.5), "
-  )
+  return f"its waves follow p^({row['power']:.2f} ± {row['power_error']:.2f}) (the law: -0.5), "
 
 
 def memory(results) -> Verdict:
@@ -224,13 +201,9 @@ def memory(results) -> Verdict:
     if kind != "none" and "none" in kinds
   ]
   if not pairs:
-    raise trial.Missing(
-      "`prime_waves` of a run with memory and of the same one without"
-    )
+    raise trial.Missing("`prime_waves` of a run with memory and of the same one without")
   pair = max(pairs, key=lambda pair: max(np.mean(n) for _, n in pair.values()))
-  spread = {
-    held: statistics.seed_interval(known) for held, (_, known) in pair.items()
-  }
+  spread = {held: statistics.seed_interval(known) for held, (_, known) in pair.items()}
   said = "; ".join(
     f"{', '.join(pair[held][0])} ({'with' if held else 'without'} slots) knows"
     f" {spread[held].estimate:.0f} "
@@ -238,13 +211,9 @@ def memory(results) -> Verdict:
     for held in (True, False)
   )
   because = (
-    f"of runs that differ in the memory alone, {said} more primes than "
-    "frequencies beside them."
+    f"of runs that differ in the memory alone, {said} more primes than frequencies beside them."
   )
-  numbers = {
-    "with memory": float(spread[True].estimate),
-    "without": float(spread[False].estimate),
-  }
+  numbers = {"with memory": float(spread[True].estimate), "without": float(spread[False].estimate)}
   more = spread[True].low > spread[False].high
   less = spread[True].high < spread[False].low
   if not more and not less:
@@ -279,16 +248,14 @@ CLAIMS = (
   ),
   Claim(
     id="waves.controls",
-    statement="Networks trained on CUE or shuffled spacings know no primes (a"
-    " control of ours).",
+    statement="Networks trained on CUE or shuffled spacings know no primes (a control of ours).",
     source=_OURS,
     reported="not reported",
     test=controls,
   ),
   Claim(
     id="waves.law",
-    statement="Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a"
-    " control of ours).",
+    statement="Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a control of ours).",
     source=_OURS,
     reported="not reported",
     test=law,

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.trial import verdict
+from primelens.studies.trial import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
 
@@ -35,17 +33,12 @@ def size(results) -> Verdict:
     arm = _heads(result)
     whole = result.arms[0]["parameters"]
     numbers |= {f"{name}: whole": whole, f"{name}: left": arm["parameters"]}
-    parts.append(
-      f"{name}: {arm['kept']:.0f} heads leave {arm['parameters']:,.0f} of "
-      f"{whole:,.0f}"
-    )
+    parts.append(f"{name}: {arm['kept']:.0f} heads leave {arm['parameters']:,.0f} of {whole:,.0f}")
   because = (
     f"a head holds {HEAD_SIZE:,} numbers, so that 13 hold "
     f"{KEPT * HEAD_SIZE:,} and removing the other 35 of {total:,} leaves "
     f"{left:,}, {left / total:.0%}: the MLPs stay. 13/48 of the whole network, "
-    "1.3 M, is what the source's share amounts to. Counted after removal, "
-    + "; ".join(parts)
-    + "."
+    "1.3 M, is what the source's share amounts to. Counted after removal, " + "; ".join(parts) + "."
   )
   return verdict(left < 0.3 * total, because, numbers)
 
@@ -95,24 +88,18 @@ def core(results) -> Verdict:
 
   def contrasts(result):
     kept = _heads(result)["kept"]
-    row = lambda name: trial.row(
-      result.contrasts, what="heads", kept=kept, contrast=name
-    )
+    row = lambda name: trial.row(result.contrasts, what="heads", kept=kept, contrast=name)
     return row(BESIDE_INTACT), row("chosen minus random, retrained")
 
   found = published.results(results, "pruned")
-  return _decide(
-    results, found, contrasts, lambda row: f"{row['kept']:.0f} heads kept"
-  )
+  return _decide(results, found, contrasts, lambda row: f"{row['kept']:.0f} heads kept")
 
 
 def layers(results) -> Verdict:
   """The attention of layers 1 and 2 removed, beside that of other layers."""
 
   def contrasts(result):
-    row = lambda name: trial.row(
-      result.contrasts, what="attention of layers", contrast=name
-    )
+    row = lambda name: trial.row(result.contrasts, what="attention of layers", contrast=name)
     return row(BESIDE_INTACT), row("middle minus others, retrained")
 
   found = {
@@ -148,11 +135,7 @@ def distils(results) -> Verdict:
   for name, result in found.items():
     student = result.students[0]["student"]
     rows[name] = {
-      other: trial.row(
-        result.contrasts,
-        student=student,
-        contrast=f"curriculum minus {other}",
-      )
+      other: trial.row(result.contrasts, student=student, contrast=f"curriculum minus {other}")
       for other in (*others, "the teacher itself")
     }
     numbers |= {f"{name}: minus {k}": r["nats"] for k, r in rows[name].items()}
@@ -175,8 +158,7 @@ _PRUNED = f"{published.REPOSITORY}, results/attention_ablation.json"
 CLAIMS = (
   Claim(
     id="pruned.size",
-    statement="Thirteen heads are a core of 1.2 M parameters, 25 to 27 % of "
-    "the model.",
+    statement="Thirteen heads are a core of 1.2 M parameters, 25 to 27 % of the model.",
     source=_PRUNED,
     reported="1.2 M, 25-27 %, extrapolated from single effects",
     test=size,
@@ -200,15 +182,13 @@ CLAIMS = (
     id="pruned.mask",
     statement="Masking finds the knowledge core: with the 40 % smallest "
     "weights gone and the rest trained again the network is as good.",
-    source=f"{published.REPOSITORY}, results/masking_E4_s7.json; the "
-    "retraining was not done",
+    source=f"{published.REPOSITORY}, results/masking_E4_s7.json; the retraining was not done",
     reported="-0.027 nats without retraining",
     test=mask,
   ),
   Claim(
     id="curriculum.distils",
-    statement="A curriculum of masked teachers, 0.8 to 0, distils the operator "
-    "into a student.",
+    statement="A curriculum of masked teachers, 0.8 to 0, distils the operator into a student.",
     source=f"{published.REPOSITORY}, docs/OPERATOR_EXTRACTION.md, a plan",
     reported="not implemented",
     test=distils,

@@ -3,11 +3,8 @@
 import numpy as np
 from primelens.analyses import slot_diagnostics
 from primelens.studies import trial
-from primelens.studies.trial import Claim
-from primelens.studies.trial import Verdict
-from primelens.studies.zeros import published
-from primelens.studies.zeros import published_slots
-from primelens.studies.zeros import slots_table
+from primelens.studies.trial import Claim, Verdict
+from primelens.studies.zeros import published, published_slots, slots_table
 from primelens.studies.zeros import verdicts_networks as networks
 
 _DIAGNOSTICS = f"{published.REPOSITORY}, results/E4_s7/postfix_diagnostics"
@@ -51,9 +48,7 @@ def functional(results) -> Verdict:
     status="not reproduced" if missed else "needs more compute",
     because=f"The study's own criterion asks for {slots_table.SINGLE} nats on"
     f" two of three seeds; its files have {said}, and no ID-only or"
-    " content-only test, which the criterion asks for too. "
-    + "; ".join(parts)
-    + ".",
+    " content-only test, which the criterion asks for too. " + "; ".join(parts) + ".",
     numbers=numbers,
   )
 
@@ -106,9 +101,7 @@ def specialised(results) -> Verdict:
 def permuted(results) -> Verdict:
   """Invariance where ids are random in training, and only there."""
   found = {
-    name: result
-    for name, result in published.results(results, "slots").items()
-    if result.permuted
+    name: result for name, result in published.results(results, "slots").items() if result.permuted
   }
   if not found:
     raise trial.Missing("slots of a run trained with permuted ids")
@@ -123,8 +116,7 @@ def permuted(results) -> Verdict:
     " Position embeddings and the triangular mask tell the slots apart in any"
     " order. "
     + "; ".join(
-      f"{name}: {row['value']:+.3f} of the NLL, within the rule for {_of(row)}"
-      " seeds"
+      f"{name}: {row['value']:+.3f} of the NLL, within the rule for {_of(row)} seeds"
       for name, row in rows.items()
     )
     + "."
@@ -142,13 +134,9 @@ def blocks(results) -> Verdict:
   found = published.results(results, "slots")
   numbers: dict[str, float] = {}
   said = []
-  for name, quarters in zip(
-    published_slots.NETWORKS, published_slots.QUARTERS, strict=True
-  ):
+  for name, quarters in zip(published_slots.NETWORKS, published_slots.QUARTERS, strict=True):
     mean_P, sd_P = np.array(quarters).T
-    own = slot_diagnostics.homogeneity(
-      mean_P, sd_P / published_slots.QUARTER_WINDOWS**0.5
-    )
+    own = slot_diagnostics.homogeneity(mean_P, sd_P / published_slots.QUARTER_WINDOWS**0.5)
     variation = float(slot_diagnostics.variation_as_published(mean_P))
     chance = own.noise / float(mean_P.mean())
     numbers |= {
@@ -161,9 +149,7 @@ def blocks(results) -> Verdict:
   for name, result in found.items():
     row = _row(result, "sd of blocks beyond noise")
     numbers[f"{name}: sd beyond noise, nats"] = row["value"]
-    parts.append(
-      f"{name} {row['value']:.3f} ({row['untrained']:.3f} untrained)"
-    )
+    parts.append(f"{name} {row['value']:.3f} ({row['untrained']:.3f} untrained)")
   kept = min(numbers[f"reported, {name}"] for name in published_slots.NETWORKS)
   missed = kept > slots_table.VARIATION
   return Verdict(
@@ -210,8 +196,7 @@ CLAIMS = (
     id="slots.functional",
     statement="E4 is a success: its memory slots are functional.",
     source=f"{published.REPOSITORY}, docs/E4_SPEC.md and project map",
-    reported="largest single removal +0.0058 nats, the same weights again"
-    " +0.0021, E5 +0.0041",
+    reported="largest single removal +0.0058 nats, the same weights again +0.0021, E5 +0.0041",
     test=functional,
   ),
   Claim(
@@ -225,8 +210,7 @@ CLAIMS = (
   ),
   Claim(
     id="slots.permuted",
-    statement="Permuting the slot ids hardly changes the NLL: the network uses"
-    " contents, not ids.",
+    statement="Permuting the slot ids hardly changes the NLL: the network uses contents, not ids.",
     source=_DIAGNOSTICS,
     reported="increase by 0.0103 and 0.0262 of the NLL (E4), -0.0080 (E5)",
     test=permuted,
@@ -241,8 +225,7 @@ CLAIMS = (
   ),
   Claim(
     id="slots.names",
-    statement="The slots hold what they are called: "
-    f"{', '.join(published_slots.NAMES)} and GOAL.",
+    statement=f"The slots hold what they are called: {', '.join(published_slots.NAMES)} and GOAL.",
     source=f"{published.REPOSITORY}, memory bank",
     reported="names only",
     test=names,

@@ -7,9 +7,8 @@ stood at positions where no slot ever was in training; quantiles were read off
 
 import numpy as np
 from primelens.analyses import calibration
-from primelens.studies.zeros import forecasts
+from primelens.studies.zeros import forecasts, scoring
 from primelens.studies.zeros import rows as rows_lib
-from primelens.studies.zeros import scoring
 
 
 def records(run, select, test, y_select, y_test) -> tuple[dict, ...]:
@@ -29,19 +28,12 @@ def records(run, select, test, y_select, y_test) -> tuple[dict, ...]:
     y_select_NxU, _ = y_select[name]
     before = calibration.conformal_scores(select[name].interval, y_select_NxU)
     by_S = [calibration.conformal_adjustment(x, alpha) for x in before]
-    found.append(
-      _record(
-        run, name, "select to test", by_S, reading.interval, there, start_N
-      )
-    )
+    found.append(_record(run, name, "select to test", by_S, reading.interval, there, start_N))
     first_N, second_N = _halves(len(start_N), run.settings.calibration.seed)
     by_S = [calibration.conformal_adjustment(x[first_N], alpha) for x in score]
     half = calibration.Interval(*(x[:, second_N] for x in reading.interval))
     found.append(
-      _record(
-        *(run, name, "halves of test", by_S, half),
-        *(there[:, second_N], start_N[second_N]),
-      )
+      _record(run, name, "halves of test", by_S, half, there[:, second_N], start_N[second_N])
     )
   return (*found, *_as_published(run))
 
@@ -70,22 +62,24 @@ def _as_published(run) -> list[dict]:
     mixture = forecasts.last(run, row_NxT1)
     y_Nx1 = row_NxT1[:, -1:].astype(np.float64)
     forecast = forecasts.Forecast(mixture, y_Nx1, rows.start_N)
-    sample_RxSxNx1 = forecasts.draws(
-      forecast, settings.quantile_draws, settings.seed
-    )
+    sample_RxSxNx1 = forecasts.draws(forecast, settings.quantile_draws, settings.seed)
     low, high = np.quantile(sample_RxSxNx1, forecasts.INTERVAL, axis=0)
     there = np.broadcast_to(y_Nx1, low.shape)
     score = calibration.conformal_scores(calibration.Interval(low, high), there)
     first_N, second_N = _halves(len(rows.start_N), rows_lib.SEED)
     by_S = [
-      calibration.conformal_adjustment_as_published(x[first_N], settings.alpha)
-      for x in score
+      calibration.conformal_adjustment_as_published(x[first_N], settings.alpha) for x in score
     ]
     half = calibration.Interval(low[:, second_N], high[:, second_N])
     found.append(
       _record(
-        *(run, name, "halves of rows, as published", by_S, half),
-        *(there[:, second_N], rows.start_N[second_N]),
+        run,
+        name,
+        "halves of rows, as published",
+        by_S,
+        half,
+        there[:, second_N],
+        rows.start_N[second_N],
       )
       | {"context": length}
     )

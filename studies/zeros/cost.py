@@ -3,9 +3,7 @@
 from typing import Any
 
 import jax
-from primelens.models import guided
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import guided, spacing, transformer
 from primelens.studies.study import Cost
 from primelens.studies.zeros import binned
 

@@ -11,21 +11,11 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import divergences
-from primelens.analyses import sweeps
-from primelens.analyses import trees
-from primelens.analyses import weight_masks
+from primelens.analyses import anchors, divergences, sweeps, trees, weight_masks
 from primelens.studies.zeros import curriculum_students as students_lib
-from primelens.studies.zeros import retraining
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import retraining, scoring
 
-ARMS = (
-  "no teacher",
-  "curriculum",
-  "whole teacher",
-  "untrained teacher",
-)
+ARMS = ("no teacher", "curriculum", "whole teacher", "untrained teacher")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,13 +71,15 @@ def _member(run, student, program):
     start = student.init(data, bundle["key"])
     params, frozen = retraining.train(
       program._replace(loss=loss),
-      *(optimizer, start, weight_masks.everything(start), data),
-      *(bundle["key"], settings.steps),
+      optimizer,
+      start,
+      weight_masks.everything(start),
+      data,
+      bundle["key"],
+      settings.steps,
     )
     ours, whole, _ = students_lib.shared(
-      guess(params, test_NxT1),
-      taught(bundle["trained"], test_NxT1),
-      test_NxT1[:, 1:],
+      guess(params, test_NxT1), taught(bundle["trained"], test_NxT1), test_NxT1[:, 1:]
     )
     return {
       "start_N": nll(start, test_NxT1),
@@ -139,8 +131,7 @@ def run(run) -> Result:
     teacher_S=teacher_SxN.mean(-1),
     frozen_VxSxR=stacked("frozen"),
     students=tuple(
-      name | {"parameters": _size(s, data)}
-      for name, s in zip(names, students, strict=True)
+      name | {"parameters": _size(s, data)} for name, s in zip(names, students, strict=True)
     ),
     arms=tuple({"arm": arm} for arm in ARMS),
     table=_table(run, names, nll_VxSxRxN, teacher_SxN, start_N),
@@ -153,9 +144,7 @@ def run(run) -> Result:
 
 def _table(run, names, nll_VxSxRxN, teacher_SxN, start_N) -> tuple[dict, ...]:
   """Returns the NLL of every student, of the teacher and of a linear filter."""
-  row = lambda nll_SxN, **said: retraining.contrast(
-    run, nll_SxN, start_N, **said
-  )
+  row = lambda nll_SxN, **said: retraining.contrast(run, nll_SxN, start_N, **said)
   rows = [
     row(nll_VxSxRxN[v][:, r], **name, arm=arm)
     for v, name in enumerate(names)
@@ -177,14 +166,8 @@ def _contrasts(run, names, nll_VxSxRxN, teacher_SxN, start_N):
   rows = []
   for v, name in enumerate(names):
     ours = nll_VxSxRxN[v][:, ARMS.index("curriculum")]
-    others = {
-      arm: nll_VxSxRxN[v][:, r]
-      for r, arm in enumerate(ARMS)
-      if arm != "curriculum"
-    }
+    others = {arm: nll_VxSxRxN[v][:, r] for r, arm in enumerate(ARMS) if arm != "curriculum"}
     for other, base in (others | {"the teacher itself": teacher_SxN}).items():
       label = f"curriculum minus {other}"
-      rows.append(
-        retraining.contrast(run, ours - base, start_N, **name, contrast=label)
-      )
+      rows.append(retraining.contrast(run, ours - base, start_N, **name, contrast=label))
   return tuple(rows)

@@ -1,18 +1,15 @@
 """The students of analysis `curriculum`: what they are and how they learn."""
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from primelens.analyses import divergences
-from primelens.models import fit
+from primelens.models import fit, spacing, students
 from primelens.models import mixture as mixture_lib
-from primelens.models import spacing
-from primelens.models import students
-from primelens.studies.zeros import masking
-from primelens.studies.zeros import retraining
+from primelens.studies.zeros import masking, retraining
 
 LOW, HIGH = 0.0, 5.0  # spacings: no zeros are nearer, hardly any further apart
 
@@ -90,14 +87,10 @@ def divergence(teacher, student, grid: divergences.Grid):
 
   def log_density(mixture):
     at = jax.tree.map(lambda leaf: leaf[..., None, :], mixture)
-    y = jnp.broadcast_to(
-      node_G[None, None], (*mixture.mean.shape[:-1], len(node_G))
-    )
+    y = jnp.broadcast_to(node_G[None, None], (*mixture.mean.shape[:-1], len(node_G)))
     return mixture_lib.log_density(at, y)
 
-  return divergences.kullback_leibler(
-    log_density(teacher), log_density(student), grid.weight_G
-  )
+  return divergences.kullback_leibler(log_density(teacher), log_density(student), grid.weight_G)
 
 
 def loss(student_apply, teacher_apply, settings, teacher, arm):

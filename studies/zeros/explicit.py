@@ -1,11 +1,8 @@
 """Spacings of zeros by the explicit formula (zeta spec, section 7.1)."""
 
 import numpy as np
-from primelens.analyses import prime_lines
-from primelens.analyses import prime_waves
-from primelens.tasks import primes
-from primelens.tasks import riemann_siegel
-from primelens.tasks import zeros
+from primelens.analyses import prime_lines, prime_waves
+from primelens.tasks import primes, riemann_siegel, zeros
 
 
 def spacings(ordinate_N, number_N, limit: int) -> np.ndarray:
@@ -14,10 +11,7 @@ def spacings(ordinate_N, number_N, limit: int) -> np.ndarray:
   `number_N` are the zeros' numbers, the first of all being 1. No fit.
   """
   next_N = prime_waves.following(
-    ordinate_N,
-    number_N,
-    prime_waves.waves(primes.below(limit + 1), limit),
-    smooth,
+    ordinate_N, number_N, prime_waves.waves(primes.below(limit + 1), limit), smooth
   )
   return zeros.unfold(next_N) - zeros.unfold(ordinate_N)
 

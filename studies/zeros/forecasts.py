@@ -7,12 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import calibration
+from primelens.analyses import anchors, calibration
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import program
-from primelens.studies.zeros import recalibration
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import program, recalibration, scoring
 from primelens.tasks import windows
 
 PUBLISHED_CONTEXT = 128
@@ -60,9 +57,7 @@ def make(run, split: str, theta_S=None):
 
 def last(run, window_NxT1) -> mixture_lib.Mixture:
   """Returns the mixtures of the last spacing of windows of any length."""
-  each = scoring.predict(
-    run.apply, window_NxT1.shape[1] - 1, run.settings.evaluation.batch
-  )
+  each = scoring.predict(run.apply, window_NxT1.shape[1] - 1, run.settings.evaluation.batch)
   return _by_seed(each)(run.params_S, jnp.asarray(window_NxT1))
 
 
@@ -82,9 +77,7 @@ def _windows(run, split: str):
   context = program.scored_context(model, evaluation.min_context)
   each = run.series.window - context + 1
   there = len(windows.starts(run.series, split, min_context=context))
-  return run.batches(
-    split, min(there, -(-run.settings.calibration.samples // each))
-  )
+  return run.batches(split, min(there, -(-run.settings.calibration.samples // each)))
 
 
 def _gaussian(run, index_NxU) -> dict[str, mixture_lib.Mixture]:
@@ -102,14 +95,10 @@ def _gaussian(run, index_NxU) -> dict[str, mixture_lib.Mixture]:
     adaptive = anchors.adaptive(value_N, index_N)
     name = f"adaptive AR({adaptive.parameters - 1})"
     found.append(dataclasses.replace(adaptive, name=name))
-  shaped = lambda x_N: jnp.asarray(x_N, jnp.float32).reshape(
-    1, *index_NxU.shape, 1
-  )
+  shaped = lambda x_N: jnp.asarray(x_N, jnp.float32).reshape(1, *index_NxU.shape, 1)
   return {
     anchor.name: mixture_lib.Mixture(
-      jnp.zeros((1, *index_NxU.shape, 1)),
-      shaped(anchor.prediction_N),
-      shaped(anchor.scale_N),
+      jnp.zeros((1, *index_NxU.shape, 1)), shaped(anchor.prediction_N), shaped(anchor.scale_N)
     )
     for anchor in found
   }

@@ -8,12 +8,10 @@ are made again here beside curves with errors.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import form_factors
-from primelens.analyses import statistics
+import threadpoolctl
+from primelens.analyses import ensembles, form_factors, statistics
 from primelens.studies.zeros import form_factor_published
 from primelens.tasks import surrogates
-import threadpoolctl
 
 SEQUENCES = ("test", "CUE", "renewal", "Poisson", "shuffled")
 # The published 3 < tau < 5.5, in Heisenberg units: inside the ramp.
@@ -71,30 +69,18 @@ def _result(run) -> Result:
   tau_Q = settings.tau_step * np.arange(1, round(2 / settings.tau_step) + 1)
   tau_Q = tau_Q[tau_Q >= 2 / settings.block]
   length_E = np.array(settings.lengths)
-  curves = [
-    form_factors.blocks(value_N, tau_Q, settings.block)
-    for value_N in twins.values()
-  ]
+  curves = [form_factors.blocks(value_N, tau_Q, settings.block) for value_N in twins.values()]
   counts = [
-    statistics.seed_interval(
-      form_factors.number_variance(_rows(name, value_N, settings), length_E)
-    )
+    statistics.seed_interval(form_factors.number_variance(_rows(name, value_N, settings), length_E))
     for name, value_N in twins.items()
   ]
   phi_Q = form_factors.characteristic(test_N, tau_Q)
-  references = {
-    "gue": ensembles.form_factor(tau_Q, "gue"),
-    "renewal": form_factors.renewal(phi_Q),
-  }
-  published = form_factor_published.measures(
-    twins, run.series.value_N, settings
-  )
+  references = {"gue": ensembles.form_factor(tau_Q, "gue"), "renewal": form_factors.renewal(phi_Q)}
+  published = form_factor_published.measures(twins, run.series.value_N, settings)
   return Result(
     tau_Q=tau_Q,
     form_factor_VxQ=np.stack([k_RxQ.mean(0) for k_RxQ in curves]),
-    error_VxQ=np.stack(
-      [statistics.seed_interval(k_RxQ).standard_error for k_RxQ in curves]
-    ),
+    error_VxQ=np.stack([statistics.seed_interval(k_RxQ).standard_error for k_RxQ in curves]),
     renewal_Q=references["renewal"],
     gue_Q=references["gue"],
     length_E=length_E,
@@ -116,9 +102,7 @@ def _twins(test_N, block: int, seed: int) -> dict[str, np.ndarray]:
   A unitary matrix has as many levels as a block: blocks are independent.
   """
   count = len(test_N)
-  cue_RxN = surrogates.cue_spacings(
-    seed, matrices=-(-count // block), size=block
-  )
+  cue_RxN = surrogates.cue_spacings(seed, matrices=-(-count // block), size=block)
   found = (
     test_N,
     cue_RxN.reshape(-1)[:count],

@@ -1,10 +1,8 @@
 """Published measures of the form factor, beside their spread, and the peak."""
 
 import numpy as np
-from primelens.analyses import form_factors
-from primelens.analyses import resonance
-from primelens.tasks import binned
-from primelens.tasks import surrogates
+from primelens.analyses import form_factors, resonance
+from primelens.tasks import binned, surrogates
 
 # Numbers of spacings whose plateau was published, and parts of a bin.
 COUNTS = (512, 1024, 4096, 16384, 100_000, 199_936)
@@ -30,19 +28,14 @@ def measures(twins, all_N, settings) -> dict:
   seeds = range(settings.seed, settings.seed + settings.draws)
   curves = lambda part: np.stack(
     [
-      resonance.curve(
-        resonance.jittered(test_N, part * resonance.BIN, each), tau_T
-      )
+      resonance.curve(resonance.jittered(test_N, part * resonance.BIN, each), tau_T)
       for each in seeds
     ]
   )
   jittered = {part: curves(part) for part in PARTS[1:]}
   plain_T = resonance.curve(test_N, tau_T)
   jittered[0.0] = plain_T[None]
-  expected = {
-    part: resonance.expected(test_N, tau_T, part * resonance.BIN)
-    for part in PARTS
-  }
+  expected = {part: resonance.expected(test_N, tau_T, part * resonance.BIN) for part in PARTS}
   return dict(
     plateaus=tuple(_plateaus(twins, seeds)),
     scaling=tuple(scaling(all_N)),
@@ -52,9 +45,7 @@ def measures(twins, all_N, settings) -> dict:
       for part in PARTS
     ),
     resonance_tau_T=tau_T,
-    resonance_VxT=np.stack(
-      [resonance.curve(value_N, tau_T) for value_N in twins.values()]
-    ),
+    resonance_VxT=np.stack([resonance.curve(value_N, tau_T) for value_N in twins.values()]),
     resonance_jittered_T=jittered[1.0].mean(0),
     resonance_expected_T=expected[1.0],
   )
@@ -68,9 +59,7 @@ def _plateaus(twins, seeds):
   """
   orders = [surrogates.shuffled(each, twins["test"]) for each in seeds]
   for measure in form_factors.PLATEAUS_AS_PUBLISHED:
-    value = lambda value_N, measure=measure: form_factors.plateau_as_published(
-      value_N, measure
-    )
+    value = lambda value_N, measure=measure: form_factors.plateau_as_published(value_N, measure)
     null_R = np.array([value(order_N) for order_N in orders])
     for name, value_N in twins.items():
       yield {
@@ -139,8 +128,7 @@ def _coarse(test_N, part: float, seed: int, offsets: int) -> dict:
   start = resonance.peak_as_published(middle_N)
   offset_R = np.random.default_rng(seed).random(offsets)
   peak_R = [
-    resonance.peak_as_published(moved(seed + r), offset)
-    for r, offset in enumerate(offset_R)
+    resonance.peak_as_published(moved(seed + r), offset) for r, offset in enumerate(offset_R)
   ]
   return {
     "peak_as_published": found.peak,

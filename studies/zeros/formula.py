@@ -9,9 +9,7 @@ and of shuffled ones.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import closed_forms
-from primelens.analyses import regression
-from primelens.analyses import symbolic
+from primelens.analyses import closed_forms, regression, symbolic
 from primelens.studies.zeros import pairs as pairs_lib
 from primelens.tasks import surrogates
 
@@ -56,36 +54,24 @@ def _of_run(run) -> list[Target]:
   train = pairs_lib.of(run, "select", samples, LAGS)
   test = pairs_lib.of(run, "test", samples, LAGS)
   block = pairs_lib.rows_per_block(run, train.index_N)
-  target = lambda name, a_N, b_N: Target(
-    name, train.lag_NxQ, a_N, test.lag_NxQ, b_N, block
-  )
+  target = lambda name, a_N, b_N: Target(name, train.lag_NxQ, a_N, test.lag_NxQ, b_N, block)
   first = run.experiment.fit.first_seed
   seeds = [
     target(f"model seed {first + i}", a_N, b_N)
-    for i, (a_N, b_N) in enumerate(
-      zip(train.mean_SxN, test.mean_SxN, strict=True)
-    )
+    for i, (a_N, b_N) in enumerate(zip(train.mean_SxN, test.mean_SxN, strict=True))
   ]
   average = (train.mean_SxN.mean(0), test.mean_SxN.mean(0))
-  return [
-    target("model", *average),
-    *seeds,
-    target("truth", train.truth_N, test.truth_N),
-  ]
+  return [target("model", *average), *seeds, target("truth", train.truth_N, test.truth_N)]
 
 
 def _rows(name: str, spacing_RxN, block: int) -> Target:
   """Returns a target of many short sequences, half of them for testing."""
   inside = np.arange(LAGS, spacing_RxN.shape[1])
-  lags = lambda part: np.concatenate(
-    [regression.lag_matrix(row, inside, LAGS) for row in part]
-  )
+  lags = lambda part: np.concatenate([regression.lag_matrix(row, inside, LAGS) for row in part])
   half = len(spacing_RxN) // 2
   first, second = spacing_RxN[:half], spacing_RxN[half:]
   flat = lambda part: part[:, LAGS:].ravel()
-  return Target(
-    name, lags(first), flat(first), lags(second), flat(second), block
-  )
+  return Target(name, lags(first), flat(first), lags(second), flat(second), block)
 
 
 def _surrogates(run) -> list[Target]:
@@ -105,10 +91,7 @@ def _surrogates(run) -> list[Target]:
   value_N = series.value_N[first : first + rows * settings.cue_size]
   shuffled = rng.permutation(value_N.astype(np.float64))
   block = run.settings.bootstrap.block
-  return [
-    _rows("CUE", cue_RxN, block),
-    _rows("shuffled", shuffled.reshape(rows, -1), block),
-  ]
+  return [_rows("CUE", cue_RxN, block), _rows("shuffled", shuffled.reshape(rows, -1), block)]
 
 
 def _closed(run, target: Target) -> list[dict]:
@@ -172,11 +155,7 @@ def _heights(run) -> list[dict]:
     lag_NxQ = regression.lag_matrix(value_N, index_N, 3)
     target_N = value_N[index_N]
     draw_RxQ = closed_forms.reciprocal_draws(
-      lag_NxQ,
-      target_N,
-      block=bootstrap.block,
-      draws=bootstrap.samples // 4,
-      seed=bootstrap.seed,
+      lag_NxQ, target_N, block=bootstrap.block, draws=bootstrap.samples // 4, seed=bootstrap.seed
     )
     low_Q, high_Q = regression.interval(draw_RxQ)
     records.append(
@@ -197,20 +176,12 @@ def run(run) -> Result:
   own, surrogate = _of_run(run), _surrogates(run)
   closed = [row for t in own + surrogate for row in _closed(run, t)]
   by_name = {target.name: target for target in own + surrogate}
-  front = [
-    row
-    for name in ("model", "truth", "CUE")
-    for row in _front(run, by_name[name])
-  ]
+  front = [row for name in ("model", "truth", "CUE") for row in _front(run, by_name[name])]
   front += _front(run, by_name["model"], null=True)
   return Result(
     closed=tuple(closed),
     front=tuple(front),
-    published=tuple(
-      row
-      for name in ("model", "truth")
-      for row in _published(run, by_name[name])
-    ),
+    published=tuple(row for name in ("model", "truth") for row in _published(run, by_name[name])),
     heights=tuple(_heights(run)),
     train_samples=len(own[0].train_N),
     test_samples=len(own[0].test_N),

@@ -10,11 +10,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import sweeps, trees
 from primelens.models import spacing
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import anchors, scoring
 from primelens.tasks import windows
 
 EVALUATIONS = 20  # of E4, seed 7, up to its best step: 10,000 in steps of 500
@@ -57,10 +55,7 @@ def measure(run) -> dict[str, Any]:
   )
   nll_SxRxN = np.asarray(nll_SxRxN, np.float64)
   change_SxN = nll_SxRxN[:, 1:].mean(1) - nll_SxRxN[:, 0]
-  by_seed = [
-    scoring.interval(run, change_N[None], start_N)[:3]
-    for change_N in change_SxN
-  ]
+  by_seed = [scoring.interval(run, change_N[None], start_N)[:3] for change_N in change_SxN]
   return _fields(nll_SxRxN.mean(-1), np.array(by_seed).T, count)
 
 
@@ -97,6 +92,4 @@ def _record(result, s: int) -> dict[str, float]:
     "change_low": float(result.golden_low_S[s]),
     "change_high": float(result.golden_high_S[s]),
     "lowest_of_20": expected_minimum(permuted_R, EVALUATIONS) - mean,
-  } | {
-    f"percentile_{p}": float(np.percentile(permuted_R, p)) for p in PERCENTILES
-  }
+  } | {f"percentile_{p}": float(np.percentile(permuted_R, p)) for p in PERCENTILES}

@@ -8,9 +8,7 @@ changes by 0.1. Here the reference is exact, and the heights are all there are.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import determinantal
-from primelens.analyses import spacing_correlations
-from primelens.analyses import spacings
+from primelens.analyses import determinantal, spacing_correlations, spacings
 from primelens.tasks import surrogates
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
@@ -62,9 +60,7 @@ def run(run) -> Result:
   height_N = run.series.ordinate_N
   lags = settings.lags
   limit, term_Q = spacing_correlations.leading_terms(lags)
-  cut = spacing_correlations.height_blocks(
-    height_N, settings.blocks, settings.least
-  )
+  cut = spacing_correlations.height_blocks(height_N, settings.blocks, settings.least)
   parts = [slice(*ends) for ends in zip(cut[:-1], cut[1:], strict=True)]
   found = [_moments(value_N[part], lags, block) for part in parts]
   middle_P = np.array([_middle(height_N[part]) for part in parts])
@@ -91,9 +87,7 @@ def run(run) -> Result:
 
 def _moments(value_N, lags: int, block: int):
   short = max(2 * lags, len(value_N) // SUB_BLOCKS)
-  return spacing_correlations.correlations(
-    value_N, lags, block=min(block, short)
-  )
+  return spacing_correlations.correlations(value_N, lags, block=min(block, short))
 
 
 def _middle(height_N) -> float:
@@ -108,24 +102,17 @@ def _samples(settings) -> dict[str, np.ndarray]:
   level = [surrogates.gue_eigenvalues(rng, size) for _ in range(matrices)]
   inner = slice(size // 10, size - size // 10)
   spaced = lambda scale: np.diff(
-    surrogates.semicircle_counts(np.stack(level)[:, inner] * scale, size),
-    axis=1,
+    surrogates.semicircle_counts(np.stack(level)[:, inner] * scale, size), axis=1
   )
   cue = surrogates.cue_spacings(settings.seed, matrices=matrices, size=size)
   # Published: (A + A^+) / (2 sqrt N), of radius sqrt 2, unfolded with radius 2.
   wrong = spaced(2**-0.5)
-  return {
-    "CUE": cue,
-    "GUE": spaced(1.0),
-    "GUE, unfolded as_published": wrong / wrong.mean(),
-  }
+  return {"CUE": cue, "GUE": spaced(1.0), "GUE, unfolded as_published": wrong / wrong.mean()}
 
 
 def _fits(found, height_N, parts, limit) -> tuple[dict, ...]:
   """Returns weighted regressions on powers of 1 / ln(g / 2 pi)."""
-  turn = lambda part, power: np.mean(
-    np.log(height_N[part] / (2 * np.pi)) ** -power
-  )
+  turn = lambda part, power: np.mean(np.log(height_N[part] / (2 * np.pi)) ** -power)
   targets = {
     "variance": [(x.variance, x.variance_error) for x in found],
     "lag 1": [(x.correlation_Q[0], x.error_Q[0]) for x in found],
@@ -162,9 +149,7 @@ def _references(value_N, limit, lags: int, block: int, sample):
   sets = {"zeros": value_N, "zeros, last tenth": tail_N}
   thirds = np.array_split(tail_N, 3)
   sets |= {f"last tenth, third {i + 1}": x for i, x in enumerate(thirds)}
-  rows = [
-    _row(name, _moments(x, lags, block), limit, x) for name, x in sets.items()
-  ]
+  rows = [_row(name, _moments(x, lags, block), limit, x) for name, x in sets.items()]
   for name, x in sample.items():
     found = spacing_correlations.correlations(x, lags)
     rows.append(_row(name, found, limit, x))
@@ -209,13 +194,8 @@ def _shuffles(value_N, settings, cue_RxN) -> tuple[dict, ...]:
   """Returns z of lag 1 against shuffles: the zeros', and those of CUE."""
   count = min(settings.stretch, cue_RxN.size, len(value_N))
   rows = []
-  for name, x_N in (
-    ("zeros", value_N[-count:]),
-    ("CUE", cue_RxN.ravel()[:count]),
-  ):
-    z = spacing_correlations.shuffle_score(
-      x_N, draws=settings.shuffles, seed=settings.seed
-    )
+  for name, x_N in (("zeros", value_N[-count:]), ("CUE", cue_RxN.ravel()[:count])):
+    z = spacing_correlations.shuffle_score(x_N, draws=settings.shuffles, seed=settings.seed)
     lag1 = float(np.corrcoef(x_N[:-1], x_N[1:])[0, 1])
     rows.append({"sequence": name, "spacings": count, "z": z, "lag1": lag1})
   return tuple(rows)

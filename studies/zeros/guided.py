@@ -2,8 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from primelens.models import fit
-from primelens.models import guided
+from primelens.models import fit, guided
 from primelens.studies.zeros import guides
 from primelens.tasks import windows
 
@@ -70,10 +69,7 @@ def build(experiment, series: windows.Series):
     return jax.vmap(one, in_axes=1, out_axes=2)(data[COLUMNS])
 
   program = fit.Program(
-    init=init,
-    draw=draw,
-    loss=lambda *args: loss(model, *args),
-    evaluate=_evaluation(model),
+    init=init, draw=draw, loss=lambda *args: loss(model, *args), evaluate=_evaluation(model)
   )
   data = {COLUMNS: column_NxJ1, "log_scale_J": log_scale_J}
   starts_N = windows.starts(series, "select", settings.evaluate_windows)

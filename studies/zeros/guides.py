@@ -18,8 +18,7 @@ import numpy as np
 from primelens.analyses import anchors
 from primelens.models import guided
 from primelens.studies.zeros import explicit
-from primelens.tasks import windows
-from primelens.tasks import zeros
+from primelens.tasks import windows, zeros
 
 ADAPTIVE = 20_000  # spacings that the adaptive filter is fitted on
 COUNTED = 1_000  # zeros whose mean tells the number of the first
@@ -45,9 +44,7 @@ def drawn(series: windows.Series, names: tuple[str, ...]) -> tuple[int, int]:
   return first, last
 
 
-def columns(
-  series: windows.Series, names: tuple[str, ...]
-) -> tuple[np.ndarray, np.ndarray]:
+def columns(series: windows.Series, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
   """Returns spacings beside their guides Nx(1 + J), and the guesses' scales.
 
   Row n is s_n and what the J guides say of s_{n+1} (guesses of s_{n+1} - 1), in
@@ -109,9 +106,7 @@ def _waves(series, index_N, limit) -> np.ndarray:
   # of the first: no guess depends on a later zero, but for those of the first
   # thousand, by that one number.
   number = zeros.number(series.ordinate_N[:COUNTED])
-  return (
-    explicit.spacings(series.ordinate_N[index_N], number + index_N, limit) - 1
-  )
+  return explicit.spacings(series.ordinate_N[index_N], number + index_N, limit) - 1
 
 
 def _height(series, index_N, number) -> np.ndarray:
@@ -121,9 +116,4 @@ def _height(series, index_N, number) -> np.ndarray:
   return (level(series.ordinate_N[index_N]) - train_N.mean()) / train_N.std()
 
 
-_GUIDES = {
-  "adaptive": _adaptive,
-  "ar": _ar,
-  "waves": _waves,
-  "height": _height,
-}
+_GUIDES = {"adaptive": _adaptive, "ar": _ar, "waves": _waves, "height": _height}

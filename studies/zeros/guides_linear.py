@@ -7,8 +7,7 @@ same numbers: the guides of a spacing, how they erred before it, the spacings.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import autoregression
+from primelens.analyses import anchors, autoregression
 from primelens.studies.zeros import guides
 
 NAME = "least squares of the guides"
@@ -81,9 +80,7 @@ def _anchors(design, fits, variance_P, index_N) -> list[anchors.Anchor]:
       1 + guess_N,
       np.full(len(index_N), np.sqrt(variance)),
     )
-    for fit, variance, error_N, guess_N in zip(
-      fits, variance_P, error_PxN, guess_PxN, strict=True
-    )
+    for fit, variance, error_N, guess_N in zip(fits, variance_P, error_PxN, guess_PxN, strict=True)
   ]
 
 
@@ -142,9 +139,7 @@ class Design:
     return gram, moment
 
   def predict(self, index_N, weight_ExP) -> np.ndarray:
-    return np.concatenate(
-      [self.rows(part_N) @ weight_ExP for part_N in _pieces(index_N)]
-    )
+    return np.concatenate([self.rows(part_N) @ weight_ExP for part_N in _pieces(index_N)])
 
 
 def _pieces(index_N) -> list[np.ndarray]:

@@ -12,8 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import sweeps
+from primelens.analyses import ablation, sweeps
 from primelens.models import spacing
 from primelens.studies.zeros import scoring
 
@@ -59,19 +58,13 @@ def _score(apply_fn, min_context: int, batch: int):
     by_rank_LxH = (bundle["rank_LxH"] >= removal["count"]).astype(jnp.float32)
     fill_LxHxDh = removal["use_mean"] * bundle["mean_LxHxDh"]
     edits = {
-      "attention/head": ablation.mean_heads(
-        removal["keep_LxH"] * by_rank_LxH, fill_LxHxDh
-      ),
+      "attention/head": ablation.mean_heads(removal["keep_LxH"] * by_rank_LxH, fill_LxHxDh),
       "attention/out": ablation.residual_slices(removal["slice_LxH"]),
     }
 
     def one(row):
       return spacing.score(
-        apply_fn,
-        bundle["params"],
-        row[None],
-        min_context=min_context,
-        edits=edits,
+        apply_fn, bundle["params"], row[None], min_context=min_context, edits=edits
       ).mean()
 
     return jax.lax.map(one, window_NxT1, batch_size=batch)

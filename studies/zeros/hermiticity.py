@@ -10,9 +10,7 @@ seed and slot, beside untrained networks and corrected for their number.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import hermiticity
-from primelens.analyses import slot_frequencies
-from primelens.analyses import spectra_nulls
+from primelens.analyses import hermiticity, slot_frequencies, spectra_nulls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +68,7 @@ def run(run) -> Result:
   trunk = run.experiment.model.trunk
   # Holm's smallest p is heads / (draws + 1).
   draws = max(settings.draws, 40 * trained.asymmetry.size)
-  null = hermiticity.null(
-    trunk.width, trunk.width // trunk.heads, draws, settings.seed
-  )
+  null = hermiticity.null(trunk.width, trunk.width // trunk.heads, draws, settings.seed)
   test = hermiticity.against_null(trained.asymmetry, null.asymmetry)
   slots = _slots(run, settings)
   return Result(
@@ -86,12 +82,7 @@ def run(run) -> Result:
     null_sd=float(null.asymmetry.std(ddof=1)),
     null_rotation=float(np.median(null.rotation)),
     draws=draws,
-    parts=(
-      *_heads("trained", trained),
-      *_heads("untrained", fresh),
-      *_bank(run, settings),
-      *slots,
-    ),
+    parts=(*_heads("trained", trained), *_heads("untrained", fresh), *_bank(run, settings), *slots),
     slot_obstacle="" if slots else "the model has no memory vectors.",
   )
 
@@ -114,9 +105,7 @@ def _bank(run, settings) -> tuple[dict, ...]:
     memory = params_S.get("memory", {})
     if not {"query", "key"} <= set(memory):
       continue
-    found = hermiticity.symmetry(
-      memory["query"]["kernel"], memory["key"]["kernel"]
-    )
+    found = hermiticity.symmetry(memory["query"]["kernel"], memory["key"]["kernel"])
     width = memory["query"]["kernel"].shape[-1]
     null = hermiticity.null(width, width, min(settings.draws, 200))
     test = hermiticity.against_null(found.asymmetry, null.asymmetry)

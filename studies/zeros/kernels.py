@@ -13,13 +13,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import kernels
-from primelens.analyses import statistics
-from primelens.analyses import sweeps
-from primelens.studies.zeros import binned
+from primelens.analyses import kernels, statistics, sweeps
+from primelens.studies.zeros import binned, program, scoring
 from primelens.studies.zeros import kernels_records as records
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
 from primelens.tasks import windows
 
 VARIANTS = ("intact", "positions alone", "content alone")
@@ -97,14 +93,10 @@ def _curves(apply_fn, front: int, length: int, edges: tuple, batch: int):
     if "positions" in params:
       table = params["positions"]["embedding"] * keep["positions"]
       params = params | {"positions": {"embedding": table}}
-    _, activations = apply_fn(
-      params, row_T1[None, :-1], edits={"embed": edit}, sites=_SCORES
-    )
+    _, activations = apply_fn(params, row_T1[None, :-1], edits={"embed": edit}, sites=_SCORES)
     score_LxHxTxT = activations["attention/scores"][:, 0, :, data, data]
     score_LxHxTxT = kernels.centred(score_LxHxTxT)
-    total_LxHxK, count_K = kernels.by_unfolded(
-      score_LxHxTxT, row_T1[:-1], jnp.asarray(edges)
-    )
+    total_LxHxK, count_K = kernels.by_unfolded(score_LxHxTxT, row_T1[:-1], jnp.asarray(edges))
     return {
       "index_LxHxQ": kernels.by_index(score_LxHxTxT),
       "total_LxHxK": total_LxHxK,
@@ -134,9 +126,7 @@ def _published(apply_fn, front: int, length: int, batch: int):
     return mean_TxT[query_P, key_P], curve_LxHxQ
 
   def each(params, *items):
-    weight_NxP, curve_NxLxHxQ = jax.lax.map(
-      lambda item: one(params, item), items, batch_size=batch
-    )
+    weight_NxP, curve_NxLxHxQ = jax.lax.map(lambda item: one(params, item), items, batch_size=batch)
     return weight_NxP, curve_NxLxHxQ.mean(0)
 
   return jax.jit(jax.vmap(each, (0, None, None, None)))
@@ -158,22 +148,13 @@ def _scores(run, params_S, variants: int, window_NxT1):
   settings, data = run.settings.kernels, data_rows(run)
   edges = settings.unfolded_width * np.arange(settings.unfolded_bins + 1)
   found = sweeps.over(
-    _curves(
-      run.apply,
-      data.start,
-      run.series.window,
-      tuple(edges.tolist()),
-      settings.batch,
-    ),
+    _curves(run.apply, data.start, run.series.window, tuple(edges.tolist()), settings.batch),
     params_S,
     {name: jnp.asarray(keep[:variants]) for name, keep in _KEEP.items()},
     data=(jnp.asarray(window_NxT1),),
     batch_size=1,
   )
-  found = {
-    name: np.swapaxes(np.asarray(value, np.float64), 0, 1)
-    for name, value in found.items()
-  }
+  found = {name: np.swapaxes(np.asarray(value, np.float64), 0, 1) for name, value in found.items()}
   count = found["count_K"].sum(2)[:, :, None, None]
   mean = found["total_LxHxK"].sum(2) / np.maximum(count, 1)
   unfolded = np.where(count > kernels.LEAST, mean, np.nan)
@@ -200,9 +181,9 @@ def _kernel_interval(run, distance_NxP, weight_SxNxP):
   bootstrap = run.settings.bootstrap
   rng = np.random.default_rng([bootstrap.seed, 59])
   seeds, count = weight_SxNxP.shape[:2]
-  share = lambda size: rng.multinomial(
-    size, np.full(size, 1 / size), bootstrap.samples
-  ).astype(float)
+  share = lambda size: rng.multinomial(size, np.full(size, 1 / size), bootstrap.samples).astype(
+    float
+  )
   in_bins = lambda weights: np.stack(
     [
       np.histogram(d_P, kernels.PUBLISHED_EDGES, weights=w_P)[0]
@@ -217,9 +198,7 @@ def _kernel_interval(run, distance_NxP, weight_SxNxP):
   mean_Rx59 = sum_Rx59 / np.where(drawn_Rx59 > 0, drawn_Rx59, np.nan)
   known_59 = count_Nx59.sum(0) > kernels.LEAST
   ends = np.full((2, len(known_59)), np.nan)
-  ends[:, known_59] = np.nanquantile(
-    mean_Rx59[:, known_59], [0.025, 0.975], axis=0
-  )
+  ends[:, known_59] = np.nanquantile(mean_Rx59[:, known_59], [0.025, 0.975], axis=0)
   return ends
 
 
@@ -228,9 +207,7 @@ def _kernel(run, params_PxS) -> dict:
   settings = run.settings.kernels
   window_NxT1, _ = _drawn(run, settings.published_windows, settings.seed)
   length, data = run.series.window, data_rows(run)
-  pairs = kernels.pairs_as_published(
-    len(window_NxT1), length, seed=settings.seed
-  )
+  pairs = kernels.pairs_as_published(len(window_NxT1), length, seed=settings.seed)
   program_S = _published(run.apply, data.start, length, settings.batch)
   found = [
     program_S(params_S, jnp.asarray(window_NxT1), *map(jnp.asarray, pairs))
@@ -241,8 +218,7 @@ def _kernel(run, params_PxS) -> dict:
   weights.append(np.broadcast_to(uniform_NxP, weights[0].shape))
   distance_NxP = kernels.unfolded(window_NxT1[:, :-1], pairs)
   curve = [
-    [kernels.binned(distance_NxP, weight_NxP)[0] for weight_NxP in weight]
-    for weight in weights
+    [kernels.binned(distance_NxP, weight_NxP)[0] for weight_NxP in weight] for weight in weights
   ]
   low_59, high_59 = _kernel_interval(run, distance_NxP, weights[0])
   return {
@@ -259,9 +235,7 @@ def _kernel(run, params_PxS) -> dict:
 def run(run) -> Result:
   """Returns the kernels of a run, of its untrained networks, and their fits."""
   window_NxT1, start_N = _drawn(run, run.settings.kernels.windows)
-  index, unfolded, unfolded_K = _scores(
-    run, run.params_S, len(VARIANTS), window_NxT1
-  )
+  index, unfolded, unfolded_K = _scores(run, run.params_S, len(VARIANTS), window_NxT1)
   fresh, fresh_unfolded, _ = _scores(run, run.untrained_S(), 1, window_NxT1)
   low, high = _block_interval(run, index[0], start_N)
   published = _kernel(run, (run.params_S, run.untrained_S()))
@@ -270,9 +244,7 @@ def run(run) -> Result:
     run.experiment.model.memory in ("prefix", "postfix", "bank")
   )
   index_VxSxLxHxQ, untrained_SxLxHxQ = index.mean(2), fresh[0].mean(1)
-  options = dict(
-    restarts=run.settings.kernels.restarts, seed=run.settings.kernels.seed
-  )
+  options = dict(restarts=run.settings.kernels.restarts, seed=run.settings.kernels.seed)
   return Result(
     index_VxSxLxHxQ=index_VxSxLxHxQ,
     index_low_SxLxHxQ=low,
@@ -286,10 +258,7 @@ def run(run) -> Result:
     noise_r2_R=records.noise_r2(seed=run.settings.kernels.seed),
     heads=records.heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options),
     fits=records.kernels(
-      NETWORKS,
-      published["kernel_PxSx59"],
-      published["kernel_distance_59"],
-      **options,
+      NETWORKS, published["kernel_PxSx59"], published["kernel_distance_59"], **options
     ),
     ripples=records.ripples(NETWORKS, unmasked, keys, **options),
     keys=keys,

@@ -1,10 +1,9 @@
 """What is fitted to the curves of the analysis `kernels`: a record each."""
 
 import numpy as np
-from primelens.analyses import kernel_fits
-from primelens.analyses import kernels as kernels_lib
-from primelens.analyses import regression
 import threadpoolctl
+from primelens.analyses import kernel_fits, regression
+from primelens.analyses import kernels as kernels_lib
 
 FLASH_REACH = 16  # distances of the published Flash kernel
 FLASH_HEADS = 16  # it was chosen from
@@ -36,9 +35,7 @@ def heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options) -> tuple[dict, ...]:
         row = {"network": network, "seed": s, "layer": l, "head": h}
         row |= _chosen(kernel_fits.fits(distance_Q, curve_Q, **options))
         row["spread"] = float(curve_Q.std())
-        row["physics_score_as_published"] = float(
-          kernels_lib.physics_score_as_published(curve_Q)
-        )
+        row["physics_score_as_published"] = float(kernels_lib.physics_score_as_published(curve_Q))
         if network == "trained":
           for name, other in (("positions", positions), ("content", content)):
             found = regression.pearson(other[s, l, h], curve_Q)
@@ -49,9 +46,7 @@ def heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options) -> tuple[dict, ...]:
 
 
 def _chosen(found) -> dict:
-  aic, bic, skill = (
-    kernel_fits.winner(found, by) for by in ("aic", "bic", "skill")
-  )
+  aic, bic, skill = (kernel_fits.winner(found, by) for by in ("aic", "bic", "skill"))
   monotone = found[kernel_fits.MONOTONE]
   return {
     "aic": aic.family,
@@ -108,9 +103,9 @@ def ripples(networks, unmasked, keys: int, **options) -> tuple[dict, ...]:
     for s, l, h in np.ndindex(near_SxLxHxQ.shape[:3]):
       curve_Q = near_SxLxHxQ[s, l, h]
       with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        fit = kernel_fits.fits(
-          distance_Q, curve_Q / curve_Q.max(), families=family, **options
-        )[kernel_fits.SINC2]
+        fit = kernel_fits.fits(distance_Q, curve_Q / curve_Q.max(), families=family, **options)[
+          kernel_fits.SINC2
+        ]
       rows.append(
         {"network": network, "seed": s, "layer": l, "head": h}
         | {"peak": float(curve_Q.max()), "uniform": 1 / keys}
@@ -133,9 +128,7 @@ def noise_r2(*, draws: int = 50, seed: int = 0) -> np.ndarray:
   noise_ExQ = rng.normal(size=(4 * draws, FLASH_REACH))
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
     r2_E = [
-      kernel_fits.fits(distance_Q, noise_Q, families=family, restarts=8)[
-        kernel_fits.SINC2
-      ].r2
+      kernel_fits.fits(distance_Q, noise_Q, families=family, restarts=8)[kernel_fits.SINC2].r2
       for noise_Q in noise_ExQ
     ]
   return rng.choice(r2_E, (draws, FLASH_HEADS)).max(1)

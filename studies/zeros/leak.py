@@ -12,14 +12,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import regression
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import regression, sweeps, trees
 from primelens.models import mixture as mixture_lib
-from primelens.models import spacing
-from primelens.models import transformer
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
+from primelens.models import spacing, transformer
+from primelens.studies.zeros import program, scoring
 
 HIDDEN = -1e30  # a score whose softmax is 0
 ALL, LAST = "all positions", "last position"
@@ -80,9 +76,7 @@ def _score(apply_fn, slots: int, batch: int):
       return jnp.where(seen_T[None, None, None], scores_BxHxTxT, HIDDEN)
 
     def one(row_T1):
-      mixture, _ = apply_fn(
-        params, row_T1[None, :-1], edits={"attention/scores": hide}
-      )
+      mixture, _ = apply_fn(params, row_T1[None, :-1], edits={"attention/scores": hide})
       truth_1xU = row_T1[None, -mixture.mean.shape[1] :]
       nll_1xU = -mixture_lib.log_density(mixture, truth_1xU)
       return {"nll": nll_1xU[0], "mean": mixture_lib.mean(mixture)[0]}
@@ -213,11 +207,7 @@ def _masses(run) -> dict:
   model, settings = run.experiment.model, run.settings
   if model.memory not in ("prefix", "bank"):
     nothing = np.zeros((trees.length(run.params_S), 0, 0))
-    return {
-      "mass_SxLxH": nothing,
-      "untrained_mass_SxLxH": nothing,
-      "uniform_mass": 0.0,
-    }
+    return {"mass_SxLxH": nothing, "untrained_mass_SxLxH": nothing, "uniform_mass": 0.0}
   count = min(settings.leak.pattern_windows, settings.leak.windows)
   windows = jnp.asarray(run.batches("test", count, min_context=1)[0])
   mass = _mass(run.apply, model.slots, settings.evaluation.batch)
@@ -236,17 +226,11 @@ def _scores(run, found, windows, start_N) -> tuple[dict, ...]:
       nll_SxN = of["nll"][..., at].mean(-1)
       mean_SxNxU = of["mean"][..., at]
       truth_NxU = windows[:, -of["mean"].shape[-1] :][:, at]
-      each = [
-        regression.scores(truth_NxU.ravel(), mean_NxU.ravel())
-        for mean_NxU in mean_SxNxU
-      ]
+      each = [regression.scores(truth_NxU.ravel(), mean_NxU.ravel()) for mean_NxU in mean_SxNxU]
       rows.append(
         {"evaluated": evaluated, "where": where}
         | _bounded(run, nll_SxN, start_N)
-        | {
-          name: float(np.mean([row[name] for row in each]))
-          for name in ("r2", "correlation")
-        }
+        | {name: float(np.mean([row[name] for row in each])) for name in ("r2", "correlation")}
       )
   return tuple(rows)
 
@@ -254,17 +238,13 @@ def _scores(run, found, windows, start_N) -> tuple[dict, ...]:
 def _changes(run, found, leak_SxN, start_N) -> tuple[dict, ...]:
   """Returns paired differences: the leak, and what hiding it costs."""
   own = found[OWN]["nll"]
-  changes = {
-    "leak": leak_SxN,
-    "last minus all": own[..., -1] - own.mean(-1),
-  }
+  changes = {"leak": leak_SxN, "last minus all": own[..., -1] - own.mean(-1)}
   if BLIND in found:
     change = found[BLIND]["nll"] - own
     changes[f"blind minus as trained, {ALL}"] = change.mean(-1)
     changes[f"blind minus as trained, {LAST}"] = change[..., -1]
   return tuple(
-    {"change": name} | _bounded(run, value_SxN, start_N)
-    for name, value_SxN in changes.items()
+    {"change": name} | _bounded(run, value_SxN, start_N) for name, value_SxN in changes.items()
   )
 
 

@@ -64,9 +64,7 @@ def trios(results, **where) -> list[Trio]:
       others = [find(results, mode=mode, **same) for mode in (BLIND, NONE)]
     except trial.Missing:
       continue
-    (blind_name, blind), (none_name, none) = (
-      next(iter(o.items())) for o in others
-    )
+    (blind_name, blind), (none_name, none) = (next(iter(o.items())) for o in others)
     of = {LEAKY: leaky, BLIND: blind, NONE: none}
     if len({result.all_SxN.shape for result in of.values()}) == 1:
       found.append(Trio(setting, of, (name, blind_name, none_name)))
@@ -126,10 +124,7 @@ def effect(results, factor: str, mode: str, where: str):
   """Returns the change by one factor, the other at both its settings, and the
   runs that it takes."""
   other = {"residual": "positions", "positions": "residual"}[factor]
-  levels: dict[str, tuple] = {
-    "residual": (False, True),
-    "positions": ("learned", "rotary"),
-  }
+  levels: dict[str, tuple] = {"residual": (False, True), "positions": ("learned", "rotary")}
   used, changes = set(), []
   for held in levels[other]:
     pair = []
@@ -142,8 +137,6 @@ def effect(results, factor: str, mode: str, where: str):
     if before.shape != after.shape:
       raise trial.Missing("leak of runs on the same windows")
     changes.append(after - before)
-  found = statistics.cluster_bootstrap(
-    np.mean(changes, axis=0), block=pair[0].block, seed=0
-  )
+  found = statistics.cluster_bootstrap(np.mean(changes, axis=0), block=pair[0].block, seed=0)
   ends = zip(("nats", "low", "high"), found[:3], strict=True)
   return {key: float(value) for key, value in ends}, used

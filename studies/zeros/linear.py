@@ -46,9 +46,7 @@ def jacobians(run, window_NxT1, params_S=None) -> np.ndarray:
     return mixture_lib.mean(mixture)[0, -1]
 
   def one(params, x_NxT):
-    return jax.lax.map(
-      lambda x_T: jax.grad(last_mean)(x_T, params), x_NxT, batch_size=32
-    )
+    return jax.lax.map(lambda x_T: jax.grad(last_mean)(x_T, params), x_NxT, batch_size=32)
 
   params_S = run.params_S if params_S is None else params_S
   program = jax.jit(jax.vmap(one, (0, None)))
@@ -97,9 +95,7 @@ def _sums(x_NxQ, y_N, mean_SxN) -> tuple[dict, ...]:
   """Returns the coefficients' sum and R2 for p = 1, 2, 3, 5, 10, ..."""
   rows = []
   for p in [p for p in (1, 2, 3, 5, 10, 20) if p <= x_NxQ.shape[1]]:
-    fit = lambda target, p=p: regression.ols(
-      x_NxQ[:, :p], target, intercept=False
-    )
+    fit = lambda target, p=p: regression.ols(x_NxQ[:, :p], target, intercept=False)
     truth = fit(y_N)
     models = [fit(mean_N - 1) for mean_N in mean_SxN]
     row = {
@@ -111,9 +107,7 @@ def _sums(x_NxQ, y_N, mean_SxN) -> tuple[dict, ...]:
     }
     for k in range(min(p, 3)):
       row[f"truth_lag{k + 1}"] = float(truth.coefficient_Q[k])
-      row[f"model_lag{k + 1}"] = float(
-        np.mean([m.coefficient_Q[k] for m in models])
-      )
+      row[f"model_lag{k + 1}"] = float(np.mean([m.coefficient_Q[k] for m in models]))
     rows.append(row)
   return tuple(rows)
 

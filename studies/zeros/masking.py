@@ -11,13 +11,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import masking
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import masking, sweeps, trees
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
-from primelens.studies.zeros import recalibration
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import recalibration, scoring
 
 VARIANTS = ("magnitude", "per tensor", "random", "noise", "recalibrated")
 
@@ -140,9 +137,7 @@ def run(run) -> Result:
     data=(jnp.asarray(test), jnp.asarray(select)),
     batch_size=trees.length(run.params_S),  # one edit at a time, of all seeds
   )
-  grid = lambda leaf: np.asarray(leaf).reshape(
-    leaf.shape[0], edits, ratios, *leaf.shape[2:]
-  )
+  grid = lambda leaf: np.asarray(leaf).reshape(leaf.shape[0], edits, ratios, *leaf.shape[2:])
   found = {name: grid(leaf) for name, leaf in nll.items()}
   main = {name: leaf[:, 0] for name, leaf in found.items()}
   by_edit = np.moveaxis(found["nll_N"], 1, 0)
@@ -204,15 +199,12 @@ def _summary(run, ratio_R, nll_VxSxRxN, select_SxR, start_N):
   """
   intact = int(np.argmin(ratio_R))
   best_S = np.argmin(select_SxR, axis=1)
-  at_best = lambda v: np.stack(
-    [nll_VxSxRxN[v][s, r] for s, r in enumerate(best_S)]
-  )
+  at_best = lambda v: np.stack([nll_VxSxRxN[v][s, r] for s, r in enumerate(best_S)])
   masked_SxN, base_SxN = at_best(0), nll_VxSxRxN[0][:, intact]
   recalibrated_SxN = nll_VxSxRxN[4][:, intact]
   rows = []
   for name, pick in [("all", slice(None))] + [
-    (str(run.experiment.fit.first_seed + s), slice(s, s + 1))
-    for s in range(len(best_S))
+    (str(run.experiment.fit.first_seed + s), slice(s, s + 1)) for s in range(len(best_S))
   ]:
     row = {
       "seed": name,

@@ -10,14 +10,8 @@ same marginal. Source: zeta spec, sections 4.9 and 6.5.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import form_factors
-from primelens.analyses import memory_effect
-from primelens.analyses import statistics
-from primelens.studies.zeros.memory_effect_arms import ARMS
-from primelens.studies.zeros.memory_effect_arms import BIASED
-from primelens.studies.zeros.memory_effect_arms import NAMES
-from primelens.studies.zeros.memory_effect_arms import SELECT
-from primelens.studies.zeros.memory_effect_arms import trajectories
+from primelens.analyses import form_factors, memory_effect, statistics
+from primelens.studies.zeros.memory_effect_arms import ARMS, BIASED, NAMES, SELECT, trajectories
 from primelens.tasks import binned as task
 
 TAU_Q = np.round(np.arange(0.02, 2.001, 0.02), 2)
@@ -68,10 +62,7 @@ def run(run) -> Result:
   arms = [[_statistics(one) for one in seed] for seed in spacing]  # S, V
   by_arm = list(zip(*arms, strict=True))
   published = np.array(
-    [
-      [[memory_effect.plateau_as_published(x) for x in one] for one in seed]
-      for seed in spacing
-    ]
+    [[[memory_effect.plateau_as_published(x) for x in one] for one in seed] for seed in spacing]
   )
   norm_SxV = np.linalg.norm(memory_SxVxD, axis=-1)
   plateau = lambda one: one.plateau_N.reshape(settings.repeats, -1).mean(1)
@@ -80,9 +71,7 @@ def run(run) -> Result:
     _record(run, name, its, base, real)
     | {"memory_norm": float(norm_SxV[:, arm.source].mean())}
     | _published(published[:, v], published[:, 0])
-    for v, (name, arm, its) in enumerate(
-      zip(NAMES, (*ARMS, BIASED), by_arm, strict=True)
-    )
+    for v, (name, arm, its) in enumerate(zip(NAMES, (*ARMS, BIASED), by_arm, strict=True))
   ]
   stack = lambda f: np.array([[f(one) for one in its] for its in by_arm])
   return Result(
@@ -132,9 +121,7 @@ def _null(run) -> np.ndarray:
   published run had, `NULL_DRAWS` times."""
   value_N = run.series.value_N[slice(*run.series.bounds("test"))]
   rng = np.random.default_rng([run.settings.memory_effect.seed, 2])
-  one = lambda: memory_effect.plateau_as_published(
-    rng.choice(value_N, memory_effect.PUBLISHED_RUN)
-  )
+  one = lambda: memory_effect.plateau_as_published(rng.choice(value_N, memory_effect.PUBLISHED_RUN))
   return np.array([one() for _ in range(NULL_DRAWS)])
 
 
@@ -160,14 +147,10 @@ def _record(run, name: str, its, base, real) -> dict:
     for label, value in ((key, own), (f"{key}_change", change)):
       found = _interval(run, value)
       row[label] = float(found.estimate)
-      row[f"{label}_low"], row[f"{label}_high"] = map(
-        float, (found.low, found.high)
-      )
+      row[f"{label}_low"], row[f"{label}_high"] = map(float, (found.low, found.high))
   ramp_Q = TAU_Q < 1
   real_Q = real.k_NxQ.mean(0)[ramp_Q]
-  near = [
-    form_factors.squared_distance(x.k_NxQ[:, ramp_Q], real_Q) for x in its
-  ]
+  near = [form_factors.squared_distance(x.k_NxQ[:, ramp_Q], real_Q) for x in its]
   error = np.sqrt(np.sum([float(x.standard_error) ** 2 for x in near]))
   row["distance"] = float(np.mean([x.estimate for x in near]))
   row["distance_error"] = float(error / len(near))

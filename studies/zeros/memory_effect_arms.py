@@ -9,9 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import memory_effect
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import memory_effect, sweeps, trees
 from primelens.models import binned_generation
 from primelens.studies.zeros import binned
 from primelens.tasks import binned as task
@@ -111,9 +109,7 @@ def _generator(model, length: int) -> Callable:
       "bias_V": plan["biased"] * bundle["bias_V"],
       **{name: plan[name] for name in ("moves", "drawn", "redrawn", "key")},
     }
-    return binned_generation.generate(
-      model, bundle["params"], own, context_NxK, length
-    )
+    return binned_generation.generate(model, bundle["params"], own, context_NxK, length)
 
   return _GENERATORS.setdefault((repr(model), length), draw)
 
@@ -143,16 +139,11 @@ def trajectories(run, params_S) -> tuple[np.ndarray, np.ndarray]:
       data=(context_NxK,),
       batch_size=settings.sweep_batch,
     )
-    return np.asarray(token).reshape(
-      seeds, len(arms), repeats, *token.shape[2:]
-    )
+    return np.asarray(token).reshape(seeds, len(arms), repeats, *token.shape[2:])
 
   token = sweep(ARMS, bundle_S)
   target, plain = token[:, NAMES.index(TARGET)], token[:, 0]
-  bias_SxV = [
-    memory_effect.matched_bias(target[s], plain[s], task.BINS)
-    for s in range(seeds)
-  ]
+  bias_SxV = [memory_effect.matched_bias(target[s], plain[s], task.BINS) for s in range(seeds)]
   bundle_S["bias_V"] = jnp.asarray(np.stack(bias_SxV), jnp.float32)
   biased = sweep((BIASED,), bundle_S)
   return np.concatenate([token, biased], axis=1), np.asarray(memory_SxVxD)

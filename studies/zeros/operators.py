@@ -6,13 +6,9 @@ No data and no network are read, so any run gives the same result.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import spacings
-from primelens.analyses import spectra_nulls
-from primelens.analyses import statistics
-from primelens.analyses import toeplitz
-from primelens.tasks import surrogates
 import threadpoolctl
+from primelens.analyses import ensembles, spacings, spectra_nulls, statistics, toeplitz
+from primelens.tasks import surrogates
 
 DENSITIES = (0.05, 0.25, 0.5, 1.0)
 # As published: off the diagonal, whole distances.
@@ -68,17 +64,12 @@ def _result(settings) -> Result:
     rows.append(_spectrum(name, disorder, found))
     gaps.setdefault(name, np.concatenate(list(map(_unfolded, found))))
   draws = toeplitz.sine_process(
-    settings.seed,
-    samples=settings.samples,
-    size=settings.sites,
-    density=settings.density,
+    settings.seed, samples=settings.samples, size=settings.sites, density=settings.density
   )
   gaps[PROCESS] = np.concatenate([np.diff(level_N) for level_N in draws])
   # Drawn spacings are multiples of the density: edges between them.
   width = max(1, round(0.125 / settings.density))
-  edge_B = settings.density * (
-    0.5 + np.arange(0, 3 / settings.density + width, width)
-  )
+  edge_B = settings.density * (0.5 + np.arange(0, 3 / settings.density + width, width))
   middle_Q = (edge_B[1:] + edge_B[:-1]) / 2
   shown = (gaps[PROCESS], gaps["published kernel"])
   laws = [np.diff(ensembles.spacing_cdf(edge_B, e)) for e in ("gue", "poisson")]

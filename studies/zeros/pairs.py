@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from primelens.analyses import regression
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import program, scoring
 from primelens.tasks import windows
 
 

@@ -48,11 +48,7 @@ class Result:
 def _row(run, name: str, nll_SxN, model_SxN, start_N) -> dict:
   """Returns a predictor's record, of NLL by window in nats per spacing."""
   found = scoring.interval(run, nll_SxN, start_N)
-  ends = {
-    "nll_nats": float(found.estimate),
-    "low": float(found.low),
-    "high": float(found.high),
-  }
+  ends = {"nll_nats": float(found.estimate), "low": float(found.low), "high": float(found.high)}
   row = {"predictor": name, **ends}
   for key, nll in zip(("", "_low", "_high"), ends.values(), strict=True):
     row[f"perplexity{key}"] = float(perplexity.perplexity(nll, task.WIDTH))
@@ -77,9 +73,7 @@ def _anchors(run, index_NxU):
     "marginal of train": perplexity.marginal_nll(own_N, scored_N, task.BINS),
   }
   for order in ORDERS:
-    nll_N = perplexity.autoregressive_nll(
-      series.value_N, train, index_N, scored_N, EDGE_E, order
-    )
+    nll_N = perplexity.autoregressive_nll(series.value_N, train, index_N, scored_N, EDGE_E, order)
     found[f"AR({order})"] = nll_N
   floor = perplexity.marginal_nll(own_N, own_N, task.BINS).mean()
   shape = index_NxU.shape
@@ -113,8 +107,7 @@ def _leaks(run):
   ends_P = np.unique([*ends_P.astype(int), max(model.window - 2, 0)])
   batch = run.settings.evaluation.batch
   found = [
-    _cut(run.apply, int(end), batch)(run.params_S, jnp.asarray(window_NxT1))
-    for end in ends_P
+    _cut(run.apply, int(end), batch)(run.params_S, jnp.asarray(window_NxT1)) for end in ends_P
   ]
   return ends_P, np.stack(found, axis=1).astype(np.float64), start_N
 
@@ -127,10 +120,7 @@ def run(run) -> Result:
   model_SxN = nll(None).mean(-1)
   rows = [
     _row(run, f"model ({run.name})", model_SxN, model_SxN, start_N),
-    _row(
-      *(run, "untrained network", nll(run.untrained_S()).mean(-1)),
-      *(model_SxN, start_N),
-    ),
+    _row(run, "untrained network", nll(run.untrained_S()).mean(-1), model_SxN, start_N),
   ]
   anchors, floor = _anchors(run, index_NxU)
   for name, nll_NxU in anchors.items():

@@ -8,15 +8,9 @@ which a filter fitted on zeros can use. Which of the two is the network like?
 import dataclasses
 
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import autoregression
-from primelens.analyses import regression
-from primelens.analyses import sine_predictor
-from primelens.studies.zeros import binned
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
-from primelens.tasks import surrogates
-from primelens.tasks import windows
+from primelens.analyses import anchors, autoregression, regression, sine_predictor
+from primelens.studies.zeros import binned, program, scoring
+from primelens.tasks import surrogates, windows
 
 FILTER = 64  # taps: the filter the network's mean is set beside
 REPEL = ("cue", "gue")  # surrogates with a sine process to compare with
@@ -83,10 +77,8 @@ def run(run) -> Result:
   )
   scored = lambda mean, nll: _scores(truth_N, mean, nll, over)
   rows = [
-    {"name": f"model ({run.name})", "knows": "what it has learned"}
-    | scored(mean_SxN, nll_SxN),
-    {"name": "untrained network", "knows": "nothing"}
-    | scored(fresh_SxN, fresh_nll_SxN),
+    {"name": f"model ({run.name})", "knows": "what it has learned"} | scored(mean_SxN, nll_SxN),
+    {"name": "untrained network", "knows": "nothing"} | scored(fresh_SxN, fresh_nll_SxN),
   ]
   beside_N = guesses[-1].mean_N
   for guess in guesses:
@@ -128,9 +120,7 @@ def _sine(value_N, index_N, settings):
 def _rows(spacing_RxN, lags: int):
   """Returns the lags within matrices, most recent first, and what follows."""
   count = spacing_RxN.shape[1] - lags
-  lag = [
-    spacing_RxN[:, lags - q : lags - q + count] for q in range(1, lags + 1)
-  ]
+  lag = [spacing_RxN[:, lags - q : lags - q + count] for q in range(1, lags + 1)]
   return np.stack(lag, -1).reshape(-1, lags), spacing_RxN[:, lags:].ravel()
 
 

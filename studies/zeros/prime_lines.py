@@ -10,14 +10,9 @@ network: what is not in the spacings cannot be in their predictions.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import line_nulls
-from primelens.analyses import prime_lines
-from primelens.analyses import statistics
-from primelens.studies.zeros import explicit
-from primelens.studies.zeros import gue
-from primelens.tasks import primes
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
+from primelens.analyses import line_nulls, prime_lines, statistics
+from primelens.studies.zeros import explicit, gue
+from primelens.tasks import primes, surrogates, zeros
 
 LEVEL = 0.05
 POWERS = 12  # of primes, in the table
@@ -113,9 +108,7 @@ def _stretch(residual_N, height_N, numbers, settings) -> dict:
     "max_t_Q": found.max_t_Q,
     "bh_Q": found.bh_Q,
     "composite_E": composite,
-    "nulls": [
-      _null_row(height, *pair, found.amplitude_Q) for pair in nulls.items()
-    ],
+    "nulls": [_null_row(height, *pair, found.amplitude_Q) for pair in nulls.items()],
     "powers": _powers(height, prime_Q, power_E, of, shuffled_RxQ),
     "summary": _summary(height, found, law_Q, composite),
   }
@@ -125,12 +118,8 @@ def _off_the_lines(height_N, log_Q, of, settings) -> dict[str, np.ndarray]:
   """Returns amplitudes at random frequencies, and beside the primes."""
   line_A = explicit.lines(settings.limit)
   below_A = line_A[line_A < np.log(settings.limit)]
-  random_Q = line_nulls.elsewhere(
-    below_A, height_N, len(log_Q), seed=settings.seed
-  )
-  beside_RxQ = line_nulls.beside(
-    log_Q, line_A, height_N, draws=1, seed=settings.seed
-  )
+  random_Q = line_nulls.elsewhere(below_A, height_N, len(log_Q), seed=settings.seed)
+  beside_RxQ = line_nulls.beside(log_Q, line_A, height_N, draws=1, seed=settings.seed)
   beside_Q = beside_RxQ[~np.isnan(beside_RxQ)]
   found = {"random frequencies": of(random_Q)}
   return found | ({"beside the primes": of(beside_Q)} if len(beside_Q) else {})
@@ -175,9 +164,7 @@ def _powers(height, prime_Q, power_E, of, shuffled_RxQ):
   """Returns the lines at the logarithms of the smallest powers p^m, m >= 2."""
   top_R = shuffled_RxQ.max(1)
   rows = []
-  for power, amplitude in zip(
-    power_E[:POWERS], of(np.log(power_E[:POWERS])), strict=True
-  ):
+  for power, amplitude in zip(power_E[:POWERS], of(np.log(power_E[:POWERS])), strict=True):
     prime = int(prime_Q[power % prime_Q == 0][0])
     exponent = int(np.round(np.log(power) / np.log(prime)))
     law = prime_lines.law([prime], height, power=exponent)[0]

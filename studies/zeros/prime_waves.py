@@ -15,31 +15,36 @@ import json
 import numpy as np
 from primelens.analyses import prime_lines
 from primelens.models import blocks
-from primelens.studies.zeros import binned
-from primelens.studies.zeros import explicit
+from primelens.studies.zeros import binned, explicit, program
 from primelens.studies.zeros import prime_waves_law as law_lib
 from primelens.studies.zeros import prime_waves_layers as layers
 from primelens.studies.zeros import prime_waves_parts as parts
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import prime_waves_response as response
-from primelens.studies.zeros import program
 from primelens.tasks import primes
 
 CONTROLS = ("cue", "shuffled", "prime_gaps")
 # What a memory brings with it: its own fields, its places and losses; a mask
 # for its slots and a rate of its own are undone.
 _MEMORY = (
-  *("memory", "slots", "slot_ids", "eval_slot_ids", "slot_content"),
-  *("permutation_warmup", "slot_keep", "diversity", "auxiliary"),
-  *("auxiliary_ramp", "orthogonality_ramp", "mask_slots"),
-  *("rotary_start", "max_positions"),
+  "memory",
+  "slots",
+  "slot_ids",
+  "eval_slot_ids",
+  "slot_content",
+  "permutation_warmup",
+  "slot_keep",
+  "diversity",
+  "auxiliary",
+  "auxiliary_ramp",
+  "orthogonality_ramp",
+  "mask_slots",
+  "rotary_start",
+  "max_positions",
 )
 # Seeds, and where and how often things are kept.
-_BOOKS = (
-  *("seeds", "first_seed", "dispatch", "cache"),
-  *("checkpoint_every", "snapshot_every"),
-)
+_BOOKS = ("seeds", "first_seed", "dispatch", "cache", "checkpoint_every", "snapshot_every")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,11 +167,7 @@ def _without(value, names):
   """Returns nested dicts without the fields of these names."""
   if not isinstance(value, dict):
     return value
-  return {
-    key: _without(each, names)
-    for key, each in value.items()
-    if key not in names
-  }
+  return {key: _without(each, names) for key, each in value.items() if key not in names}
 
 
 def run(run) -> Result:

@@ -3,10 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import line_nulls
-from primelens.analyses import prime_lines
-from primelens.analyses import prime_waves
-from primelens.analyses import regression
+from primelens.analyses import line_nulls, prime_lines, prime_waves, regression
 
 KNOWN = 1 / 3  # of a wave's modulus, in the errors
 STANDS = 3.0  # times the waves beside it: a wave that can be known or not
@@ -105,9 +102,7 @@ def knowledge(
   sine kernel's filter of 20 lags on the stretch.
   """
   log_Q = np.log(np.asarray(prime_Q, np.float64))
-  beside_RxQ = line_nulls.beside(
-    log_Q, line_A, height_N, draws=_BESIDE, seed=seed
-  )
+  beside_RxQ = line_nulls.beside(log_Q, line_A, height_N, draws=_BESIDE, seed=seed)
 
   def own_and_true(frequency_F):
     each = waves(mean_ExN, truth_N, height_N, frequency_F)

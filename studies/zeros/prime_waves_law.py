@@ -7,10 +7,9 @@ differences over a gap, given p alone, where it must find 1 / (pi sqrt p).
 """
 
 import numpy as np
-from primelens.analyses import prime_waves
-from primelens.analyses import symbolic
-from primelens.studies.zeros import prime_waves_reading as reading
 import sympy
+from primelens.analyses import prime_waves, symbolic
+from primelens.studies.zeros import prime_waves_reading as reading
 
 LEAST = 12  # primes found, for a search
 SHORT = 10  # the longest formula kept, given p alone
@@ -50,24 +49,16 @@ def formulas(read, table, prime_Q, height: float, settings) -> tuple[dict, ...]:
       both = {"p": p_Q, "x": x_Q}
       fronts["p, x"] = _search(both, size_Q, shown_Q, WHOLE, seeds)
     rows += [
-      origin | {"given": given} | record
-      for given, front in fronts.items()
-      for record in front
+      origin | {"given": given} | record for given, front in fronts.items() for record in front
     ]
   return tuple(rows)
 
 
 def _power(p_Q, size_Q) -> dict[str, float]:
-  (power, level), covariance = np.polyfit(
-    np.log(p_Q), np.log(size_Q), 1, cov=True
-  )
+  (power, level), covariance = np.polyfit(np.log(p_Q), np.log(size_Q), 1, cov=True)
   error = np.sqrt(covariance[0, 0])
   factor = np.exp(level)
-  return {
-    "power": float(power),
-    "power_error": float(error),
-    "factor": float(factor),
-  }
+  return {"power": float(power), "power_error": float(error), "factor": float(factor)}
 
 
 def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
@@ -92,9 +83,7 @@ def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
 def best(rows) -> dict:
   """Returns the formula with the least BIC on the primes it was shown."""
   shown = rows[0]["found"] / 2
-  bic = lambda row: (
-    shown * np.log(row["train_mse"]) + row["complexity"] * np.log(shown)
-  )
+  bic = lambda row: shown * np.log(row["train_mse"]) + row["complexity"] * np.log(shown)
   return min(rows, key=bic)
 
 

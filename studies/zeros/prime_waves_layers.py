@@ -6,14 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import line_nulls
-from primelens.analyses import prime_lines
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import ablation, line_nulls, prime_lines, sweeps, trees
 from primelens.models import mixture as mixture_lib
-from primelens.models import slots
-from primelens.models import spacing
+from primelens.models import slots, spacing
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import heads as heads_lib
 from primelens.studies.zeros import prime_waves_known as known_lib
@@ -26,19 +21,11 @@ def _without(apply_fn, min_context: int, batch: int):
   """Returns `f(bundle, removal, windows) -> mean NxU` without some heads."""
 
   def mean(bundle, removal, window_NxT1):
-    edits = {
-      "attention/head": ablation.mean_heads(
-        removal["keep_LxH"], bundle["mean_LxHxDh"]
-      )
-    }
+    edits = {"attention/head": ablation.mean_heads(removal["keep_LxH"], bundle["mean_LxHxDh"])}
 
     def one(row):
       mixture = spacing.predict(
-        apply_fn,
-        bundle["params"],
-        row[None],
-        min_context=min_context,
-        edits=edits,
+        apply_fn, bundle["params"], row[None], min_context=min_context, edits=edits
       )
       return mixture_lib.mean(mixture)[0]
 
@@ -58,15 +45,9 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
   evaluation = settings.evaluation
   window_NxT1 = jnp.asarray(part.window_NxT1)
   average = heads_lib.mean_heads(run.apply, evaluation.batch)
-  bundle_S = {
-    "params": run.params_S,
-    "mean_LxHxDh": average(run.params_S, window_NxT1),
-  }
+  bundle_S = {"params": run.params_S, "mean_LxHxDh": average(run.params_S, window_NxT1)}
   keep_RxLxH = np.concatenate(
-    [
-      np.ones((1, trunk.layers, trunk.heads)),
-      ablation.each_head(trunk.layers, trunk.heads),
-    ]
+    [np.ones((1, trunk.layers, trunk.heads)), ablation.each_head(trunk.layers, trunk.heads)]
   ).astype(np.float32)
   mean_SxRxNxU = sweeps.over(
     _without(run.apply, evaluation.min_context, evaluation.batch),
@@ -89,10 +70,7 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
     _beside(run, part, prime_Q),
   )
   shape = (seeds, trunk.layers, trunk.heads, len(prime_Q))
-  return {
-    "head_SxLxHxQ": lost_SxRxQ.reshape(shape),
-    "head_max_t_SxLxHxQ": line.p.reshape(shape),
-  }
+  return {"head_SxLxHxQ": lost_SxRxQ.reshape(shape), "head_max_t_SxLxHxQ": line.p.reshape(shape)}
 
 
 def _beside(run, part, prime_Q) -> np.ndarray:
@@ -147,9 +125,7 @@ def states(run, stretch, prime_Q) -> dict[str, Any]:
     flat = lambda x_NxUxD: x_NxUxD.reshape(-1, x_NxUxD.shape[-1]).T
     return [
       line_nulls.test(
-        functools.partial(_share, flat(state_NxUxD), part.height_N),
-        log_Q,
-        beside_RxQ,
+        functools.partial(_share, flat(state_NxUxD), part.height_N), log_Q, beside_RxQ
       )
       for state_NxUxD in state_LxNxUxD
     ]

@@ -5,14 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.analyses import trees
+from primelens.analyses import autoregression, trees
 from primelens.models import checkpoints
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import explicit
+from primelens.studies.zeros import explicit, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
 from primelens.tasks import windows
 
 
@@ -26,9 +23,7 @@ def contexts(run, stretch, prime_Q) -> dict[str, Any]:
   """
   settings, model = run.settings.prime_waves, run.experiment.model
   seeds = trees.length(run.params_S)
-  context_T = np.array(
-    [t for t in settings.contexts if t <= model.window], np.int64
-  )
+  context_T = np.array([t for t in settings.contexts if t <= model.window], np.int64)
   kind = program.memory_name(model)
   # Slots that read the window have told earlier positions their targets.
   told = kind.endswith("leaky_as_published") or kind == "postfix"
@@ -57,9 +52,7 @@ def _contexts(run, stretch, context_T, prime_Q):
   if not len(context_T):
     return
   start_N = _starts(run, stretch)
-  window_NxT1 = windows.take(
-    stretch.value_N, start_N, run.experiment.model.window
-  )
+  window_NxT1 = windows.take(stretch.value_N, start_N, run.experiment.model.window)
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
   train_N = residual_N[slice(*stretch.train)]
@@ -115,9 +108,7 @@ def _starts(run, stretch) -> np.ndarray:
 def everywhere(run, window_NxT1) -> np.ndarray:
   """Returns the predicted means at every position, SxNxT."""
   each = scoring.predict(run.apply, 1, run.settings.evaluation.batch)
-  over = jax.jit(
-    jax.vmap(lambda *args: mixture_lib.mean(each(*args)), (0, None))
-  )
+  over = jax.jit(jax.vmap(lambda *args: mixture_lib.mean(each(*args)), (0, None)))
   return np.asarray(over(run.params_S, jnp.asarray(window_NxT1)), np.float64)
 
 

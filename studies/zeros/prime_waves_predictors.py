@@ -5,14 +5,10 @@ import functools
 from typing import Any
 
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import autoregression
-from primelens.studies.zeros import explicit
+from primelens.analyses import anchors, autoregression
+from primelens.studies.zeros import explicit, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
-from primelens.tasks import windows
-from primelens.tasks import zeros
+from primelens.tasks import windows, zeros
 
 # Where a network that was trained on something else is read: the last tenth of
 # Odlyzko's table, and as much before it as an adaptive filter needs.
@@ -84,9 +80,7 @@ def stretch(run, spacings: int) -> Stretch:
     train = series.splits["train"]
   else:
     count = BEFORE + spacings + 2 * model.window + 1
-    ordinate_N = zeros.ordinates(
-      zeros.Config(source="computed", first=FIRST - BEFORE, limit=count)
-    )
+    ordinate_N = zeros.ordinates(zeros.Config(source="computed", first=FIRST - BEFORE, limit=count))
     value_N, ordinate_N = zeros.spacings(ordinate_N), ordinate_N[:-1]
     first, last, train = BEFORE, len(value_N), (0, BEFORE)
   each = model.window - context + 1
@@ -107,38 +101,27 @@ def guesses(run, stretch: Stretch) -> list[Guess]:
   settings, index_N = run.settings.prime_waves, stretch.index_NxU.ravel()
   found = [Guess(stretch.truth_N, _named("the spacings themselves", "truth"))]
   for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
-    nll_SxNxU, mean_SxNxU = scoring.predictions(
-      run, stretch.window_NxT1, params_S
-    )
+    nll_SxNxU, mean_SxNxU = scoring.predictions(run, stretch.window_NxT1, params_S)
     for s, mean_NxU in enumerate(mean_SxNxU):
       record = _named(f"{kind} ({run.name}), seed {s}", kind, nll_SxNxU[s])
       found.append(Guess(mean_NxU.ravel(), record | {"seed": s}))
   found.append(_kernel(stretch, index_N))
   fits = [
     ("filter", fit)
-    for fit in anchors.autoregressive(
-      stretch.value_N, stretch.train, index_N, settings.orders
-    )
+    for fit in anchors.autoregressive(stretch.value_N, stretch.train, index_N, settings.orders)
   ]
   if index_N.min() >= 20_000:
     fits.append(("adaptive", anchors.adaptive(stretch.value_N, index_N)))
-  found += [
-    Guess(fit.prediction_N, _named(fit.name, kind, fit.nll_N))
-    for kind, fit in fits
-  ]
+  found += [Guess(fit.prediction_N, _named(fit.name, kind, fit.nll_N)) for kind, fit in fits]
   for limit in settings.explicit:
-    mean_N, variance = by_formula(
-      stretch.value_N, stretch.ordinate_N, index_N, limit
-    )
+    mean_N, variance = by_formula(stretch.value_N, stretch.ordinate_N, index_N, limit)
     nll_N = autoregression.gaussian_nll(stretch.truth_N - mean_N, variance)
     name = f"explicit formula, primes to {limit:,}"
     found.append(Guess(mean_N, _named(name, "formula", nll_N)))
   return found
 
 
-def by_formula(
-  value_N, ordinate_N, index_N, limit: int
-) -> tuple[np.ndarray, float]:
+def by_formula(value_N, ordinate_N, index_N, limit: int) -> tuple[np.ndarray, float]:
   """Returns the explicit formula's means at consecutive spacings `index_N`.
 
   And the variance of its errors at the spacings just before them.

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import line_nulls
-from primelens.analyses import prime_lines
+from primelens.analyses import line_nulls, prime_lines
 from primelens.studies.zeros import prime_waves_known as known_lib
 
 LEVEL = 0.05
@@ -31,15 +30,7 @@ class Reading(NamedTuple):
 
 
 def read(
-  mean_ExN,
-  truth_N,
-  height_N,
-  prime_Q,
-  *,
-  line_A,
-  floor: float,
-  draws: int,
-  seed: int,
+  mean_ExN, truth_N, height_N, prime_Q, *, line_A, floor: float, draws: int, seed: int
 ) -> Reading:
   """Returns the waves of predicted spacings at ln p, and p-values of each.
 
@@ -55,13 +46,7 @@ def read(
   )
   return Reading(
     knowledge=known_lib.knowledge(
-      mean_ExN,
-      truth_N,
-      height_N,
-      prime_Q,
-      line_A=line_A,
-      floor=floor,
-      seed=seed,
+      mean_ExN, truth_N, height_N, prime_Q, line_A=line_A, floor=floor, seed=seed
     ),
     line_ExQ=line.amplitude,
     max_t_ExQ=line.p,

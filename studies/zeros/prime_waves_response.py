@@ -1,12 +1,9 @@
 """What networks and filters take for the spectrum of the zeros."""
 
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.analyses import prime_lines
-from primelens.analyses import wave_response
+from primelens.analyses import autoregression, prime_lines, wave_response
 from primelens.studies.zeros import linear
-from primelens.tasks import primes
-from primelens.tasks import windows
+from primelens.tasks import primes, windows
 
 LOWEST = 0.35  # frequency; ln 2 is 0.69
 ADAPTIVE, WINDOW = 256, 20_000  # as the anchors' adaptive filter
@@ -22,20 +19,12 @@ def spectra(run, stretch) -> dict:
   settings, length = run.settings.prime_waves, run.experiment.model.window
   last = int(stretch.index_NxU[-1, -1]) - length
   first = int(stretch.start_N[0])
-  spread = lambda count: np.linspace(
-    first, last, min(count, last - first + 1)
-  ).astype(int)
+  spread = lambda count: np.linspace(first, last, min(count, last - first + 1)).astype(int)
   start_N = spread(settings.response_windows)
   limit = settings.response_limit
   prime_Q = primes.below(limit)
   power_E = np.concatenate([prime_Q, prime_lines.powers(prime_Q, limit)])
-  narrow = (
-    2
-    * np.pi
-    / np.ptp(
-      stretch.ordinate_N[start_N[0] : start_N[0] + max(length, ADAPTIVE)]
-    )
-  )
+  narrow = 2 * np.pi / np.ptp(stretch.ordinate_N[start_N[0] : start_N[0] + max(length, ADAPTIVE)])
   frequency_F = wave_response.grid(LOWEST, np.log(limit) + narrow, narrow)
   spectrum_E, peaks = [], []
   readings = [
@@ -53,11 +42,7 @@ def spectra(run, stretch) -> dict:
     width = wave_response.resolution(height_MxT) if lags > 1 else np.inf
     found = _peaks(spectrum_E[-1], frequency_F, prime_Q, power_E, width)
     peaks.append(record | {"inputs": lags} | found)
-  return {
-    "frequency_F": frequency_F,
-    "spectrum_PxF": np.array(spectrum_E),
-    "peaks": tuple(peaks),
-  }
+  return {"frequency_F": frequency_F, "spectrum_PxF": np.array(spectrum_E), "peaks": tuple(peaks)}
 
 
 def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width) -> dict:
@@ -79,9 +64,7 @@ def _peaks(spectrum_F, frequency_F, prime_Q, power_E, width) -> dict:
 
 def _networks(run, stretch, start_N):
   """Yields a record, derivatives MxT and starts of every network."""
-  window_NxT1 = windows.take(
-    stretch.value_N, start_N, run.experiment.model.window
-  )
+  window_NxT1 = windows.take(stretch.value_N, start_N, run.experiment.model.window)
   for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
     for s, one in enumerate(linear.jacobians(run, window_NxT1, params_S)):
       name = f"{kind} ({run.name}), seed {s}"

@@ -7,12 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import autoregression
-from primelens.models import auxiliary
-from primelens.models import fit
-from primelens.models import spacing
+from primelens.models import auxiliary, fit, spacing
 from primelens.studies import study
-from primelens.studies.zeros import binned
-from primelens.studies.zeros import guided
+from primelens.studies.zeros import binned, guided
 from primelens.tasks import windows
 
 
@@ -33,9 +30,7 @@ class Run(study.Run):
       raise ValueError(f"{self.workdir} came without its training program.")
     return self.inputs[guided.COLUMNS]
 
-  def batches(
-    self, split: str, count: int = 0, seed=None, *, min_context: int = 0
-  ):
+  def batches(self, split: str, count: int = 0, seed=None, *, min_context: int = 0):
     """Returns windows NxT+1 of a split and their start indices, by height.
 
     Those of a guided model are NxT+1x(1 + J), the spacings in front.
@@ -64,13 +59,10 @@ def check(experiment) -> None:
   ):
     if part.kind not in kinds:
       raise ValueError(
-        f"{room}.kind={part.kind!r} is not one of {', '.join(kinds)}, which "
-        "study='zeros' knows."
+        f"{room}.kind={part.kind!r} is not one of {', '.join(kinds)}, which study='zeros' knows."
       )
   if task.window != model.window:
-    raise ValueError(
-      f"task.window={task.window} and model.window={model.window} must agree."
-    )
+    raise ValueError(f"task.window={task.window} and model.window={model.window} must agree.")
   guided.check(experiment)
 
 
@@ -85,14 +77,10 @@ def bind(experiment):
     return guided.bind(experiment.model)
   mode = experiment.model.eval_slot_ids
   fixed = "fixed" if mode == "permute_per_batch" else mode
-  return spacing.bind(
-    dataclasses.replace(experiment.model, eval_slot_ids=fixed)
-  )
+  return spacing.bind(dataclasses.replace(experiment.model, eval_slot_ids=fixed))
 
 
-def skip_start(
-  series: windows.Series, model: spacing.Config
-) -> dict[str, jax.Array]:
+def skip_start(series: windows.Series, model: spacing.Config) -> dict[str, jax.Array]:
   """Returns the autoregressive skip fitted on the train split by Yule-Walker.
 
   Row q - 1 of a filter is the order-q filter of s - 1, so a position with q
@@ -141,13 +129,7 @@ def build(experiment, series: windows.Series):
 
   def draw(data, key, step):
     return windows.draw(
-      data["value_N"],
-      key,
-      rows,
-      first=first,
-      last=last,
-      window=series.window,
-      stride=series.stride,
+      data["value_N"], key, rows, first=first, last=last, window=series.window, stride=series.stride
     )
 
   program = fit.Program(
@@ -157,10 +139,7 @@ def build(experiment, series: windows.Series):
     evaluate=evaluation(model),
   )
   starts_N = windows.starts(
-    series,
-    "select",
-    settings.evaluate_windows,
-    min_context=scored_context(model, 1),
+    series, "select", settings.evaluate_windows, min_context=scored_context(model, 1)
   )
   select = windows.take(series.value_N, starts_N, series.window)
   return program, data, {"window_NxT1": select}

@@ -12,14 +12,8 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import sweeps
-from primelens.analyses import trees
-from primelens.analyses import weight_masks
-from primelens.studies.zeros import heads
-from primelens.studies.zeros import masking
-from primelens.studies.zeros import pruned_arms
-from primelens.studies.zeros import pruned_contrasts
-from primelens.studies.zeros import retraining
+from primelens.analyses import sweeps, trees, weight_masks
+from primelens.studies.zeros import heads, masking, pruned_arms, pruned_contrasts, retraining
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,9 +64,7 @@ def ranks(run, window_NxT1) -> np.ndarray:
   """Returns the rank of each head by its mean-ablation cost, SxLxH."""
   trunk = run.experiment.model.trunk
   rows = heads.removals(trunk.layers, trunk.heads)
-  return np.asarray(
-    heads.bundle(run, run.params_S, window_NxT1, rows)["rank_LxH"]
-  )
+  return np.asarray(heads.bundle(run, run.params_S, window_NxT1, rows)["rank_LxH"])
 
 
 def _member(run):
@@ -91,7 +83,7 @@ def _member(run):
       bundle["trained"],
     )
     params, frozen = retraining.train(
-      *(program, optimizer, start, keep, data, bundle["key"]), settings.steps
+      program, optimizer, start, keep, data, bundle["key"], settings.steps
     )
     return {
       "before_N": nll(weight_masks.both(start, keep), test_NxT1),
@@ -107,9 +99,9 @@ def _bundle(run, arms, keys_S):
   """Returns what each member brings: its params, and its rows of the arms."""
   stack = lambda name: np.stack([getattr(arm, name) for arm in arms], 1)
   draw_R = jnp.array([arm.draw for arm in arms])
-  keys_SxR = jax.vmap(
-    lambda key: jax.vmap(lambda draw: jax.random.fold_in(key, draw))(draw_R)
-  )(keys_S)
+  keys_SxR = jax.vmap(lambda key: jax.vmap(lambda draw: jax.random.fold_in(key, draw))(draw_R))(
+    keys_S
+  )
   return {
     "trained": run.params_S,
     "fresh": run.untrained_S(),
@@ -150,9 +142,7 @@ def run(run) -> Result:
     batch_size=seeds * settings.arms_at_once,
   )
   found = {name: np.asarray(leaf) for name, leaf in found.items()}
-  before, after = (
-    found[name].astype(np.float64) for name in ("before_N", "after_N")
-  )
+  before, after = (found[name].astype(np.float64) for name in ("before_N", "after_N"))
   trunk = run.experiment.model.trunk
   return Result(
     before_SxR=before.mean(-1),

@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from primelens.analyses import masking as masking_lib
-from primelens.analyses import trees
-from primelens.analyses import weight_masks
+from primelens.analyses import trees, weight_masks
 from primelens.models import spacing
 from primelens.studies.zeros import masking
 
@@ -131,14 +130,10 @@ def mask(params, arm):
   `arm` has heads_LxH, layers_L, rule (a number), ratio and key.
   """
   keep = weight_masks.heads(params, arm["heads_LxH"], kernels=HEADS)
-  keep = weight_masks.both(
-    keep, weight_masks.layers(params, arm["layers_L"], pattern=LAYERS)
-  )
+  keep = weight_masks.both(keep, weight_masks.layers(params, arm["layers_L"], pattern=LAYERS))
   where = trees.select(params, spacing.MASKED)
   masked = masking.magnitude(params, {"ratio": arm["ratio"]})
-  drawn = lambda: masking_lib.random_like(
-    params, masked, where=where, key=arm["key"]
-  )
+  drawn = lambda: masking_lib.random_like(params, masked, where=where, key=arm["key"])
   ways = (lambda: params, lambda: masked, drawn)
   kept = jax.lax.switch(arm["rule"], ways)
   return weight_masks.both(keep, weight_masks.unchanged(params, kept))

@@ -18,12 +18,7 @@ STUDY = f"the published study (repository {REPOSITORY}, revision {REVISION})"
 
 
 def _row(name: str, parameters: int | None, nll_nats: float, remark: str):
-  return {
-    "name": name,
-    "parameters": parameters,
-    "nll_nats": nll_nats,
-    "remark": remark,
-  }
+  return {"name": name, "parameters": parameters, "nll_nats": nll_nats, "remark": remark}
 
 
 _TAIL = "published tail, lowest of the training's evaluations"
@@ -36,12 +31,7 @@ E0 = _row(
   -0.5607,
   "published tail, all windows; elsewhere -0.572 and about -0.25",
 )
-E4 = _row(
-  "E4, POSTFIX, seed 7",
-  _POSTFIX,
-  0.1880,
-  "published tail, all windows, slot ids fixed",
-)
+E4 = _row("E4, POSTFIX, seed 7", _POSTFIX, 0.1880, "published tail, all windows, slot ids fixed")
 # The networks trained on Odlyzko's 2,001,052 zeros.
 NETWORKS = (
   E0,
@@ -56,11 +46,7 @@ NETWORKS = (
       nll,
       f"200 windows of the tail; one note prints {wrong}, a sign error",
     )
-    for seed, nll, wrong in (
-      (7, 0.304, -0.3286),
-      (42, 0.340, -0.3397),
-      (1337, 0.394, -0.3453),
-    )
+    for seed, nll, wrong in ((7, 0.304, -0.3286), (42, 0.340, -0.3397), (1337, 0.394, -0.3453))
   ),
   E4,
   _row("E4, POSTFIX, seed 7, in training", _POSTFIX, 0.1942, _PERMUTED),
@@ -139,8 +125,7 @@ _HEADS_PERCENT_LxH = (
 )
 # Change of the NLL when residual channels 32h..32h+31 of a layer are zeroed.
 HEADS_NATS_LxH = tuple(
-  tuple(round(HEADS_BASELINE * percent / 100, 4) for percent in row)
-  for row in _HEADS_PERCENT_LxH
+  tuple(round(HEADS_BASELINE * percent / 100, 4) for percent in row) for row in _HEADS_PERCENT_LxH
 )
 
 # Least squares of the truth on all data: c of c / (s1 + .. + sk), correlation.
@@ -169,12 +154,7 @@ def results(tables, analysis: str, accept=lambda table: True):
   Raises `trial.Missing` when there is none.
   """
   on_data = lambda table: "anchors" in table and table["anchors"].data == DATA
-  return trial.need(
-    tables,
-    analysis,
-    lambda table: on_data(table) and accept(table),
-    f"on {DATA}",
-  )
+  return trial.need(tables, analysis, lambda table: on_data(table) and accept(table), f"on {DATA}")
 
 
 def first(tables, analysis: str):

@@ -14,10 +14,6 @@ NETWORKS = (
 PERPLEXITY = dict(NETWORKS)
 FLOORS = (105.2, 106.5)  # README, project note
 # One plateau each, of 50 trajectories of 512 tokens.
-PLATEAUS = {
-  "amnesiac": 0.5163,
-  "elephant_as_published": 0.8415,
-  "placebo_as_published": 0.4242,
-}
+PLATEAUS = {"amnesiac": 0.5163, "elephant_as_published": 0.8415, "placebo_as_published": 0.4242}
 RECURRENT = {"without memory, context of 1,024": 0.85, "RMT": 1.72}
 PLACEBO_NORM, MEMORY_NORM = 45.25, 4.65  # 4 sqrt(128); the elephant's log

@@ -1,22 +1,24 @@
 """The zeros study's part of the report."""
 
 from primelens.studies.study import Report
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_binned
-from primelens.studies.zeros import report_forecasts
-from primelens.studies.zeros import report_gue
-from primelens.studies.zeros import report_guided
-from primelens.studies.zeros import report_hermiticity
-from primelens.studies.zeros import report_kernels
-from primelens.studies.zeros import report_leak
-from primelens.studies.zeros import report_levels
-from primelens.studies.zeros import report_losses
-from primelens.studies.zeros import report_prime_waves
-from primelens.studies.zeros import report_pruned
-from primelens.studies.zeros import report_readings
-from primelens.studies.zeros import report_slots
-from primelens.studies.zeros import report_summary
-from primelens.studies.zeros import report_yardstick
+from primelens.studies.zeros import (
+  published,
+  report_binned,
+  report_forecasts,
+  report_gue,
+  report_guided,
+  report_hermiticity,
+  report_kernels,
+  report_leak,
+  report_levels,
+  report_losses,
+  report_prime_waves,
+  report_pruned,
+  report_readings,
+  report_slots,
+  report_summary,
+  report_yardstick,
+)
 
 REPORT = Report(
   title="Transformers on the zeros of zeta, on trial",
@@ -32,10 +34,7 @@ REPORT = Report(
     "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
     "losses": ("Models and anchors", report_losses.runs),
     "comparison": ("All models in one table", report_losses.comparison),
-    "contributions": (
-      "What each guide contributes",
-      report_guided.contributions,
-    ),
+    "contributions": ("What each guide contributes", report_guided.contributions),
     "masking": ("Removing weights", report_readings.masking),
     "heads": ("Removing attention heads", report_readings.heads),
     "pruned": ("Pruned and trained again", report_pruned.pruned),
@@ -52,10 +51,7 @@ REPORT = Report(
     "slots": ("Memory slots", report_slots.slots),
     "gue": ("The zeros beside random matrices", report_gue.gue),
     "prime_lines": ("Waves of the primes", report_gue.prime_lines),
-    "yardstick": (
-      "How predictable is the next zero?",
-      report_yardstick.yardstick,
-    ),
+    "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
     "predictors": ("What the sine kernel predicts", report_gue.predictors),
     "perplexity": ("Binned networks", report_binned.perplexity),
     "memory_effect": ("Memory and placebo", report_binned.memory_effect),

@@ -18,10 +18,7 @@ def perplexity(tables) -> page.Markup:
   )
   caption = "predictors on one scale, and what later spacings give away."
   runs = report_ledger.each(tables, "perplexity", caption, _predictors)
-  rows = [
-    (name, page.number(value, digits=2), _nats(value))
-    for name, value in source.NETWORKS
-  ]
+  rows = [(name, page.number(value, digits=2), _nats(value)) for name, value in source.NETWORKS]
   rows += [
     ("entropy of the marginal", page.number(value, digits=2), _nats(value))
     for value in source.FLOORS
@@ -29,8 +26,7 @@ def perplexity(tables) -> page.Markup:
   reported = page.table(
     ("published", "perplexity", "NLL"),
     rows,
-    caption="As reported, no intervals; the banks read the future. NLL in nats"
-    " per spacing.",
+    caption="As reported, no intervals; the banks read the future. NLL in nats per spacing.",
   )
   return page.join([note, runs, reported])
 
@@ -62,10 +58,7 @@ def _predictors(result) -> page.Markup:
     [
       (
         page.number(int(position)),
-        page.bounded(
-          *(result.leak_SxP[:, p].mean(), result.leak_low_P[p]),
-          result.leak_high_P[p],
-        ),
+        page.bounded(result.leak_SxP[:, p].mean(), result.leak_low_P[p], result.leak_high_P[p]),
       )
       for p, position in enumerate(result.position_P)
     ],
@@ -89,10 +82,7 @@ def memory_effect(tables) -> page.Markup:
     "p",
     "The published plateau is the mean of 11 values of one unaveraged form"
     " factor, the resonance of the mean spacing among them; one run each gave"
-    + "".join(
-      f" {value} ({arm.replace('_', ' ')}),"
-      for arm, value in source.PLATEAUS.items()
-    )
+    + "".join(f" {value} ({arm.replace('_', ' ')})," for arm, value in source.PLATEAUS.items())
     + f" with a placebo {source.PLACEBO_NORM:.0f} long beside a memory of"
     f" {source.MEMORY_NORM}. Here every arm is drawn again with other keys;"
     " placebos have the memory's length, and a constant bias has its marginal."
@@ -101,14 +91,12 @@ def memory_effect(tables) -> page.Markup:
     " the number variance that tell them apart.",
   )
   caption = "form factors by arm, both plateaus, number variance."
-  return page.join(
-    [note, report_ledger.each(tables, "memory_effect", caption, _arms)]
-  )
+  return page.join([note, report_ledger.each(tables, "memory_effect", caption, _arms)])
 
 
 def _arms(result) -> page.Markup:
   bounded = lambda row, key, **style: page.bounded(
-    *(row[key], row[f"{key}_low"], row[f"{key}_high"]), **{"digits": 3} | style
+    row[key], row[f"{key}_low"], row[f"{key}_high"], **{"digits": 3} | style
   )
   rows = [
     (
@@ -128,16 +116,16 @@ def _arms(result) -> page.Markup:
   null_P = result.published_null_P
   return page.table(
     (
-      *(
-        "arm",
-        "norm",
-        "mean",
-        "plateau",
-        "change",
-        "slope of the ramp, change",
-      ),
-      *("Σ²(10), change", "distance of K from the zeros'"),
-      *("plateau as published", "gain as published, %"),
+      "arm",
+      "norm",
+      "mean",
+      "plateau",
+      "change",
+      "slope of the ramp, change",
+      "Σ²(10), change",
+      "distance of K from the zeros'",
+      "plateau as published",
+      "gain as published, %",
     ),
     rows,
     caption=f"{result.trajectories:,} trajectories of {result.tokens:,} tokens,"

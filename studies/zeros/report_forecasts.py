@@ -35,8 +35,11 @@ def rollout(tables) -> page.Markup:
 def _rollout(result) -> page.Markup:
   table = page.table(
     (
-      *("predictor", f"error of the sum of {result.at}", "model minus it"),
-      *(f"error of a step, 1 to {result.at}", "slope, as published"),
+      "predictor",
+      f"error of the sum of {result.at}",
+      "model minus it",
+      f"error of a step, 1 to {result.at}",
+      "slope, as published",
     ),
     [
       (
@@ -104,9 +107,16 @@ def calibration(tables) -> page.Markup:
 def _calibration(result) -> page.Markup:
   densities = page.table(
     (
-      *("predictor", "CRPS", "PIT mean", "PIT standard deviation"),
-      *("distance from uniform", "ideal", "bias"),
-      *("variance of means", "mean variance", "squared error"),
+      "predictor",
+      "CRPS",
+      "PIT mean",
+      "PIT standard deviation",
+      "distance from uniform",
+      "ideal",
+      "bias",
+      "variance of means",
+      "mean variance",
+      "squared error",
     ),
     [_density(row) for row in result.table],
     caption=f"One step ahead on {result.samples:,} spacings of test; the CRPS"
@@ -116,10 +126,7 @@ def _calibration(result) -> page.Markup:
     text=(0,),
   )
   conformal = page.table(
-    (
-      *("predictor", "scores", "raw coverage", "raw width"),
-      *("widened by", "coverage", "width"),
-    ),
+    ("predictor", "scores", "raw coverage", "raw width", "widened by", "coverage", "width"),
     [_conformal(row) for row in result.conformal],
     caption=f"Central 0.8 intervals widened to hold"
     f" {1 - result.conformal[0]['alpha']:g}, coverage and width on test.",
@@ -138,10 +145,7 @@ def _density(row):
     page.number(row["ks"], digits=3),
     page.number(row["ks_ideal"], digits=3),
     _bounded(row, "bias"),
-    *(
-      page.number(row[key])
-      for key in ("variance_of_means", "mean_variance", "mse")
-    ),
+    *(page.number(row[key]) for key in ("variance_of_means", "mean_variance", "mse")),
   )
 
 
@@ -163,17 +167,21 @@ def _golden(result) -> page.Markup:
     return page.join([])
   table = page.table(
     (
-      *("seed", "fixed ids", "permuted ids", "5th", "50th", "95th percentile"),
-      *("permuted minus fixed", "lowest of 20 minus mean"),
+      "seed",
+      "fixed ids",
+      "permuted ids",
+      "5th",
+      "50th",
+      "95th percentile",
+      "permuted minus fixed",
+      "lowest of 20 minus mean",
     ),
     [
       (
         str(seed),
         *(page.number(row[key]) for key in ("fixed_nats", "permuted_nats")),
         *(page.number(row[f"percentile_{p}"]) for p in (5, 50, 95)),
-        page.bounded(
-          *(row[f"change_{end}"] for end in ("nats", "low", "high"))
-        ),
+        page.bounded(*(row[f"change_{end}"] for end in ("nats", "low", "high"))),
         page.number(row["lowest_of_20"], signed=True),
       )
       for seed, row in enumerate(rows)

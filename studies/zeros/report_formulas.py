@@ -28,19 +28,14 @@ _TARGETS = ("model", "truth", "CUE", "shuffled")
 
 def formula(result) -> page.Markup:
   """Returns the constants, the fronts and all closed forms of a run."""
-  every = page.details(
-    f"All closed forms ({len(result.closed)})", _closed(result.closed)
-  )
+  every = page.details(f"All closed forms ({len(result.closed)})", _closed(result.closed))
   tables = [_constants(result), *_fronts(result), *_published(result)]
   return page.join([*tables, _heights(result.heights), every])
 
 
 def _heights(records) -> page.Markup:
   """Returns c of three lags by stretch of the sequence."""
-  rows = [
-    (f"{r['first']:,} to {r['last']:,}", _constant(r), _mean(r))
-    for r in records
-  ]
+  rows = [(f"{r['first']:,} to {r['last']:,}", _constant(r), _mean(r)) for r in records]
   table = page.table(
     ("spacings", "c of 3 lags", "mean spacing"),
     rows,
@@ -125,8 +120,13 @@ def _refitted(rows) -> page.Markup:
   """Returns the published formulas, their numbers refitted to each target."""
   return page.table(
     (
-      *("published formula", "published loss", "target"),
-      *("refitted", "MSE, fitted", "MSE, held out", "R², held out"),
+      "published formula",
+      "published loss",
+      "target",
+      "refitted",
+      "MSE, fitted",
+      "MSE, held out",
+      "R², held out",
     ),
     [
       (
@@ -149,8 +149,14 @@ def _refitted(rows) -> page.Markup:
 def _closed(rows) -> page.Markup:
   return page.table(
     (
-      *("target", "family", "formula", "mean of target"),
-      *("MSE, fitted", "MSE, held out", "R², held out", "correlation"),
+      "target",
+      "family",
+      "formula",
+      "mean of target",
+      "MSE, fitted",
+      "MSE, held out",
+      "R², held out",
+      "correlation",
     ),
     [
       (
@@ -165,8 +171,7 @@ def _closed(rows) -> page.Markup:
       )
       for row in rows
     ],
-    caption="Fitted on select, held out on test; CUE and shuffled spacings are"
-    " halved.",
+    caption="Fitted on select, held out on test; CUE and shuffled spacings are halved.",
     text=(0, 1, 2),
   )
 
@@ -216,8 +221,7 @@ def _sums(result) -> page.Markup:
   return page.table(
     ("order", "sum, truth", "sum, model", "R², truth", "R², model"),
     [
-      (str(row["order"]), *(page.number(row[key], digits=3) for key in keys))
-      for row in result.sums
+      (str(row["order"]), *(page.number(row[key], digits=3) for key in keys)) for row in result.sums
     ],
     caption="The sum of the coefficients depends on the order. R² in sample.",
     text=(),
@@ -242,10 +246,7 @@ def _scores(result) -> page.Markup:
 def _lags(result) -> page.Markup:
   model_Q = np.median(result.model_SxQ, axis=0)
   jacobian_Q = np.median(result.jacobian_SxQ, axis=0)
-  ends = lambda who, q: (
-    getattr(result, f"{who}_low_Q")[q],
-    getattr(result, f"{who}_high_Q")[q],
-  )
+  ends = lambda who, q: (getattr(result, f"{who}_low_Q")[q], getattr(result, f"{who}_high_Q")[q])
   return page.table(
     ("lag", "truth", "model", "Jacobian"),
     [

@@ -54,8 +54,14 @@ def gue(tables) -> page.Markup:
 def _gue(result) -> page.Markup:
   references = page.table(
     (
-      *("sequence", "spacings", "variance", "lag 1", "lag 2", "lag 3"),
-      *("lag 1 above the sine process", "KS distance to the surmise"),
+      "sequence",
+      "spacings",
+      "variance",
+      "lag 1",
+      "lag 2",
+      "lag 3",
+      "lag 1 above the sine process",
+      "KS distance to the surmise",
     ),
     [_reference(row) for row in result.references]
     + [
@@ -77,11 +83,7 @@ def _gue(result) -> page.Markup:
 
 def _reference(row):
   error = lambda key: page.join(
-    [
-      page.number(row[key]),
-      " ",
-      page.tag("small", f"± {page.number(row[f'{key}_error'])}"),
-    ]
+    [page.number(row[key]), " ", page.tag("small", f"± {page.number(row[f'{key}_error'])}")]
   )
   return (
     row["sequence"],
@@ -143,8 +145,7 @@ def _recipes(result) -> page.Markup:
   lags = page.table(
     ("prime", "lag", "zeros", "CUE"),
     [
-      (str(r["prime"]), str(r["lag"]), page.number(r["zeros"]))
-      + (page.number(r["cue"]),)
+      (str(r["prime"]), str(r["lag"]), page.number(r["zeros"])) + (page.number(r["cue"]),)
       for r in result.prime_lags
     ],
     caption="Correlations at the lags round(10 ln p): spacings, not heights.",
@@ -162,18 +163,19 @@ def prime_lines(tables) -> page.Markup:
 def _lines(result) -> page.Markup:
   summary = page.table(
     (
-      *("height", "correlation with the law", "slope"),
-      *("max-T < 0.05", "BH < 0.05", "above all composites"),
+      "height",
+      "correlation with the law",
+      "slope",
+      "max-T < 0.05",
+      "BH < 0.05",
+      "above all composites",
     ),
     [
       (
         page.number(row["height"], digits=0),
         page.number(row["correlation"], digits=3),
         page.number(row["slope"], digits=3),
-        *(
-          f"{row[key]} of {row['primes']}"
-          for key in ("max_t", "bh", "above_composites")
-        ),
+        *(f"{row[key]} of {row['primes']}" for key in ("max_t", "bh", "above_composites")),
       )
       for row in result.summary
     ],
@@ -228,8 +230,14 @@ def _predictors(result) -> page.Markup:
   )
   return page.table(
     (
-      *("predictor", "knows", "R² of the truth", "R² on CUE", "NLL, nats"),
-      *("R² of the network", "of a fresh one", "added to AR(64)"),
+      "predictor",
+      "knows",
+      "R² of the truth",
+      "R² on CUE",
+      "NLL, nats",
+      "R² of the network",
+      "of a fresh one",
+      "added to AR(64)",
     ),
     [
       (
@@ -239,10 +247,7 @@ def _predictors(result) -> page.Markup:
         page.number(row["r2_on_cue"], digits=3),
         page.bounded(row["nll_nats"], row["low"], row["high"], digits=3),
         bounded(row, "explains", ("explains_low", "explains_high")),
-        *(
-          page.number(row[key], digits=3)
-          for key in ("explains_untrained", "beyond_filter")
-        ),
+        *(page.number(row[key], digits=3) for key in ("explains_untrained", "beyond_filter")),
       )
       for row in sorted(result.table, key=lambda row: -row["r2"])
     ],

@@ -3,8 +3,7 @@
 import numpy as np
 from primelens.analyses import statistics
 from primelens.studies import report_page as page
-from primelens.studies.zeros import guides_linear
-from primelens.studies.zeros import report_losses
+from primelens.studies.zeros import guides_linear, report_losses
 
 GUIDED, NOTHING = "guided by ", "guided by nothing"
 ADAPTIVE, LINEAR = "adaptive AR", guides_linear.NAME
@@ -33,9 +32,17 @@ def contributions(tables) -> page.Markup:
   ranked = sorted(found, key=lambda run: found[run].table[0]["nll_nats"])
   table = page.table(
     (
-      *("run", "guides", "parameters", "NLL", "R²", "minus untrained"),
-      *("minus no guides", "least squares, R²", "minus least squares"),
-      *("minus adaptive anchor", "it is"),
+      "run",
+      "guides",
+      "parameters",
+      "NLL",
+      "R²",
+      "minus untrained",
+      "minus no guides",
+      "least squares, R²",
+      "minus least squares",
+      "minus adaptive anchor",
+      "it is",
     ),
     [_row(run, found[run], found) for run in ranked],
     caption="NLL and its changes in nats per spacing on test; 95 % intervals"

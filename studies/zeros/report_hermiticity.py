@@ -16,9 +16,7 @@ def hermiticity(tables) -> page.Markup:
     " an axis whose order no network knows.",
   )
   found = {
-    run: table["hermiticity"].result
-    for run, table in tables.items()
-    if "hermiticity" in table
+    run: table["hermiticity"].result for run, table in tables.items() if "hermiticity" in table
   }
   rows = [
     (
@@ -34,16 +32,15 @@ def hermiticity(tables) -> page.Markup:
   ]
   forms = page.table(
     (
-      *("run", "mean asymmetry", "range", "untrained", "Gaussian pairs"),
-      *("symmetric after Holm", "median rotation (Gaussian)"),
+      "run",
+      "mean asymmetry",
+      "range",
+      "untrained",
+      "Gaussian pairs",
+      "symmetric after Holm",
+      "median rotation (Gaussian)",
     ),
-    [
-      (
-        *("published, 1 network, D = 128", "0.994", "–", "–"),
-        *("z = 0.19", "0 of 1", "2.78"),
-      ),
-      *rows,
-    ],
+    [("published, 1 network, D = 128", "0.994", "–", "–", "z = 0.19", "0 of 1", "2.78"), *rows],
     caption="Asymmetry of all heads and seeds; rotation is max |Im| over mean"
     " |Re| of the eigenvalues.",
   )
@@ -58,8 +55,13 @@ def _slots(result) -> page.Markup:
     return page.tag("p", text[:1].upper() + text[1:], class_="none")
   return page.table(
     (
-      *("memory vectors", "slots", "mean peak |FFT|", "null of as many slots"),
-      *("p", "p, Holm", "p as published"),
+      "memory vectors",
+      "slots",
+      "mean peak |FFT|",
+      "null of as many slots",
+      "p",
+      "p, Holm",
+      "p as published",
     ),
     [
       (
@@ -67,10 +69,7 @@ def _slots(result) -> page.Markup:
         page.number(row["slots"]),
         page.number(row["statistic"], digits=3),
         f"{row['null']:.3f} ± {row['null_sd']:.3f}",
-        *(
-          page.number(row[key], digits=3)
-          for key in ("p", "p_holm", "p_as_published")
-        ),
+        *(page.number(row[key], digits=3) for key in ("p", "p_holm", "p_as_published")),
       )
       for row in result.slots
     ],

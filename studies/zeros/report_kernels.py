@@ -9,12 +9,7 @@ from primelens.studies import report_page as page
 
 # What the source printed: object, distance, form, R2.
 PUBLISHED = (
-  (
-    "K1, scores of one head",
-    "index",
-    "1.20 cos(0.357 d - 2.05) exp(-0.0024 d) - 0.96",
-    0.934,
-  ),
+  ("K1, scores of one head", "index", "1.20 cos(0.357 d - 2.05) exp(-0.0024 d) - 0.96", 0.934),
   (
     "K2, weights of all layers and heads",
     "unfolded",
@@ -27,12 +22,7 @@ PUBLISHED = (
     "31.67 sin(-0.0145 d + phi) exp(.) - 17.99; a sinc fits as well",
     0.9999,
   ),
-  (
-    "Flash L1.H2, softmax over all keys",
-    "index",
-    "0.102 sinc^2(d / 2.533) + 0.939",
-    0.806,
-  ),
+  ("Flash L1.H2, softmax over all keys", "index", "0.102 sinc^2(d / 2.533) + 0.939", 0.806),
 )
 _NETWORKS = ("trained", "untrained", "uniform")
 
@@ -53,23 +43,18 @@ def kernels(tables) -> page.Markup:
   )
   caption = "scores by distance, the published kernel, and families."
   curves = report_ledger.each(tables, "kernels", caption, _heads)
-  return page.join(
-    [note, _as_published(), _kernels(tables), _between(tables), curves]
-  )
+  return page.join([note, _as_published(), _kernels(tables), _between(tables), curves])
 
 
 def _results(tables, name: str) -> dict:
-  return {
-    run: table[name].result for run, table in tables.items() if name in table
-  }
+  return {run: table[name].result for run, table in tables.items() if name in table}
 
 
 def _as_published() -> page.Markup:
   return page.table(
     ("published kernel", "distance", "form", "R²"),
     [(*row[:3], page.number(row[3])) for row in PUBLISHED],
-    caption="Published kernels as reported: in sample, one network each, no"
-    " null.",
+    caption="Published kernels as reported: in sample, one network each, no null.",
     text=(0, 1, 2),
   )
 
@@ -85,21 +70,28 @@ def _kernels(tables) -> page.Markup:
         continue
       a, b, e = np.mean([row["amplitudes"] for row in own], axis=0)
       c = float(np.mean([row["rates"][0] for row in own]))
-      mean = lambda key, own=own: page.number(
-        float(np.mean([row[key] for row in own])), digits=3
-      )
+      mean = lambda key, own=own: page.number(float(np.mean([row[key] for row in own])), digits=3)
       other = [r["r2"] for r in found if r["family"] == kernel_fits.MONOTONE]
       rows.append(
         (
-          *(run, network, mean("r2"), mean("skill")),
+          run,
+          network,
+          mean("r2"),
+          mean("skill"),
           f"({a:.3f} d + {b:.3f}) exp(-{c:.2f} √d) + {e:.4f}",
-          *(mean("dip"), page.number(float(np.mean(other)), digits=3)),
+          mean("dip"),
+          page.number(float(np.mean(other)), digits=3),
         )
       )
   return page.table(
     (
-      *("run", "network", "R²", "held-out skill", "(a d + b) exp(-c √d) + e"),
-      *("dip in the first bin", "R² of the best monotone curve"),
+      "run",
+      "network",
+      "R²",
+      "held-out skill",
+      "(a d + b) exp(-c √d) + e",
+      "dip in the first bin",
+      "R² of the best monotone curve",
     ),
     rows,
     caption="The published kernel, weights after the softmax by unfolded"
@@ -117,10 +109,7 @@ def _between(tables) -> page.Markup:
   rows = []
   for run, result in found.items():
     own = result.kernel_PxSx59[0]
-    cells = [
-      page.number(_apart(own, other.kernel_PxSx59[0]), digits=3)
-      for other in found.values()
-    ]
+    cells = [page.number(_apart(own, other.kernel_PxSx59[0]), digits=3) for other in found.values()]
     rest = (_apart(own, result.kernel_PxSx59[p]) for p in (1, 2))
     rows.append((run, *cells, *(page.number(x, digits=3) for x in rest)))
   return page.table(
@@ -150,10 +139,7 @@ def _apart(one_Sx59, other_Sx59) -> float:
 
 def _heads(result) -> page.Markup:
   winners = page.table(
-    (
-      *("network", "criterion"),
-      *("heads by family, most first", "median R²"),
-    ),
+    ("network", "criterion", "heads by family, most first", "median R²"),
     [
       _winners(result, network, by)
       for network in ("trained", "untrained")
@@ -170,9 +156,16 @@ def _heads(result) -> page.Markup:
   )
   heads = page.table(
     (
-      *("head", "published score", "family by BIC", "R²", "held-out skill"),
-      *("R² damped sinusoid", "R² sinc", "R² monotone"),
-      *("correlation, positions alone", "content alone"),
+      "head",
+      "published score",
+      "family by BIC",
+      "R²",
+      "held-out skill",
+      "R² damped sinusoid",
+      "R² sinc",
+      "R² monotone",
+      "correlation, positions alone",
+      "content alone",
     ),
     [
       (
@@ -182,8 +175,13 @@ def _heads(result) -> page.Markup:
         *(
           page.number(row[key], digits=3)
           for key in (
-            *("r2", "skill", "r2_wave", "r2_sinc", "monotone_r2"),
-            *("positions_correlation", "content_correlation"),
+            "r2",
+            "skill",
+            "r2_wave",
+            "r2_sinc",
+            "monotone_r2",
+            "positions_correlation",
+            "content_correlation",
           )
         ),
       )
@@ -199,9 +197,7 @@ def _heads(result) -> page.Markup:
 
 def _untrained_score(result) -> float:
   return max(
-    row["physics_score_as_published"]
-    for row in result.heads
-    if row["network"] == "untrained"
+    row["physics_score_as_published"] for row in result.heads if row["network"] == "untrained"
   )
 
 
@@ -223,10 +219,7 @@ def _ripples(result) -> page.Markup:
       (
         network,
         f"{min(peaks):.2f} … {max(peaks):.2f}",
-        *(
-          page.number(best[key], digits=3)
-          for key in ("r2", "scale", "offset", "wavelength")
-        ),
+        *(page.number(best[key], digits=3) for key in ("r2", "scale", "offset", "wavelength")),
       )
     )
   noise = float(np.median(result.noise_r2_R))

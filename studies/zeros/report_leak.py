@@ -1,8 +1,7 @@
 """The report on the leak: all runs in one table, then each run's positions."""
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies import trial
 from primelens.studies.zeros import leak as leak_lib
 from primelens.studies.zeros import leak_evidence as evidence
 
@@ -30,39 +29,38 @@ def leak(tables) -> page.Markup:
 
 def _joint(tables) -> page.Markup:
   """Returns one row per run: mask, input, positions, losses and leak."""
-  found = {
-    run: table["leak"].result
-    for run, table in tables.items()
-    if "leak" in table
-  }
+  found = {run: table["leak"].result for run, table in tables.items() if "leak" in table}
   if not found:
     return page.join([])
   return page.table(
     (
-      *("run", "slots", "reads", "positions", "NLL, all positions"),
-      *("NLL, last position", "leak", "R², all", "R², last"),
-      *("minus no memory, all", "minus no memory, last"),
-      *("blind slots cost, all", "blind slots cost, last"),
+      "run",
+      "slots",
+      "reads",
+      "positions",
+      "NLL, all positions",
+      "NLL, last position",
+      "leak",
+      "R², all",
+      "R², last",
+      "minus no memory, all",
+      "minus no memory, last",
+      "blind slots cost, all",
+      "blind slots cost, last",
     ),
     [_row(run, result, found) for run, result in found.items()],
     caption="NLL and its changes in nats per spacing on test; 95 % intervals"
     " over seeds and blocks.",
     text=(0, 1, 2, 3),
     marked=[
-      i
-      for i, result in enumerate(found.values())
-      if result.setting[0]["mode"] == evidence.LEAKY
+      i for i, result in enumerate(found.values()) if result.setting[0]["mode"] == evidence.LEAKY
     ],
   )
 
 
 def _row(run, result, found):
   setting = result.setting[0]
-  own = {
-    row["where"]: row
-    for row in result.scores
-    if row["evaluated"] == leak_lib.OWN
-  }
+  own = {row["where"]: row for row in result.scores if row["evaluated"] == leak_lib.OWN}
   every, last = own[leak_lib.ALL], own[leak_lib.LAST]
   return (
     run,
@@ -109,14 +107,10 @@ def _positions(result) -> page.Markup:
       (
         page.number(int(t)),
         *(
-          page.number(float(nll_SxR[:, r].mean()))
-          for nll_SxR in (result.full_SxR, result.cut_SxR)
+          page.number(float(nll_SxR[:, r].mean())) for nll_SxR in (result.full_SxR, result.cut_SxR)
         ),
         page.bounded(
-          *(
-            end_R[r]
-            for end_R in (result.leak_R, result.leak_low_R, result.leak_high_R)
-          )
+          *(end_R[r] for end_R in (result.leak_R, result.leak_low_R, result.leak_high_R))
         ),
       )
       for r, t in enumerate(result.position_R)

@@ -41,21 +41,21 @@ def _sequences(result) -> page.Markup:
   rows = []
   for row in result.sequences:
     cells = [
-      page.bounded(
-        *(row[key], row[f"{key}_low"], row[f"{key}_high"]),
-        digits=3,
-        signed=False,
-      )
+      page.bounded(row[key], row[f"{key}_low"], row[f"{key}_high"], digits=3, signed=False)
       for key in (*_MEANS, "squared_distance_gue")
     ]
-    rows.append(
-      (row["sequence"], row["blocks"], f"{row['variance']:.4f}", *cells)
-    )
+    rows.append((row["sequence"], row["blocks"], f"{row['variance']:.4f}", *cells))
   said = " There are fewer than the 400 blocks asked for." if few else ""
   return page.table(
     (
-      *("sequence", "blocks", "variance", "ramp at tau 0", "ramp's slope"),
-      *("tau 0.48 to 0.88", "tau 1.2 to 1.8", "squared distance, GUE"),
+      "sequence",
+      "blocks",
+      "variance",
+      "ramp at tau 0",
+      "ramp's slope",
+      "tau 0.48 to 0.88",
+      "tau 1.2 to 1.8",
+      "squared distance, GUE",
     ),
     rows,
     caption=f"Form factor over blocks of {result.block} spacings, 95 %"
@@ -68,8 +68,13 @@ def _sequences(result) -> page.Markup:
 def _jitter(result) -> page.Markup:
   return page.table(
     (
-      *("jitter (bins)", "highest", "left", "left, exact"),
-      *("published grid: left", "range over its offsets", "as published"),
+      "jitter (bins)",
+      "highest",
+      "left",
+      "left, exact",
+      "published grid: left",
+      "range over its offsets",
+      "as published",
     ),
     [
       (
@@ -93,14 +98,15 @@ def _jitter(result) -> page.Markup:
 def _scaling(result) -> page.Markup:
   if not result.scaling:
     return page.join([])
-  keys = (
-    *("binned_as_published", "binned_without_resonance"),
-    *("resonance", "without_resonance"),
-  )
+  keys = ("binned_as_published", "binned_without_resonance", "resonance", "without_resonance")
   return page.table(
     (
-      *("spacings", "as published", "binned, this page", "without tau = 1"),
-      *("not binned: K(1)", "without tau = 1"),
+      "spacings",
+      "as published",
+      "binned, this page",
+      "without tau = 1",
+      "not binned: K(1)",
+      "without tau = 1",
     ),
     [
       (
@@ -123,9 +129,7 @@ def _counts(result) -> page.Markup:
     cells = [
       f"{mean:.3f} ± {error:.3f}"
       for mean, error in zip(
-        result.number_variance_VxE[:, e],
-        result.number_variance_error_VxE[:, e],
-        strict=True,
+        result.number_variance_VxE[:, e], result.number_variance_error_VxE[:, e], strict=True
       )
     ]
     exact = page.number(float(result.gue_number_variance_E[e]), digits=3)
@@ -146,15 +150,11 @@ def _plateaus(result) -> page.Markup:
       (
         row["measure"],
         row["sequence"],
-        *(
-          page.number(row[key], digits=3)
-          for key in ("value", "shuffled_mean", "spread")
-        ),
+        *(page.number(row[key], digits=3) for key in ("value", "shuffled_mean", "spread")),
       )
       for row in result.plateaus
     ],
-    caption="Single values as published; spread: standard deviation over"
-    " shuffles of the data.",
+    caption="Single values as published; spread: standard deviation over shuffles of the data.",
     text=(0, 1),
   )
 
@@ -182,7 +182,7 @@ def operators(tables) -> page.Markup:
 
 def _operators(result) -> page.Markup:
   bounded = lambda row, key: page.bounded(
-    *(row[key], row[f"{key}_low"], row[f"{key}_high"]), digits=3, signed=False
+    row[key], row[f"{key}_low"], row[f"{key}_high"], digits=3, signed=False
   )
   rows = [
     (
@@ -198,8 +198,13 @@ def _operators(result) -> page.Markup:
   ]
   spectra = page.table(
     (
-      *("levels", "disorder", "below 1/2", "variance", "published verdict"),
-      *("r-ratio", "variance, unfolded"),
+      "levels",
+      "disorder",
+      "below 1/2",
+      "variance",
+      "published verdict",
+      "r-ratio",
+      "variance, unfolded",
     ),
     rows,
     caption=f"From rank 0.2 to 0.8 of {result.size:,} levels. As published: one"

@@ -17,9 +17,7 @@ def standing(row) -> str:
 def runs(tables) -> page.Markup:
   """Returns the anchors of every run."""
   parts = [
-    _run(run, table["anchors"])
-    if "anchors" in table
-    else report_ledger.absent("anchors", run)
+    _run(run, table["anchors"]) if "anchors" in table else report_ledger.absent("anchors", run)
     for run, table in tables.items()
   ]
   note = page.tag(
@@ -45,10 +43,7 @@ def _run(run, stored) -> page.Markup:
   mine = result.table[0]
   seeds = ", ".join(page.number(float(x)) for x in result.nll_S)
   table = page.table(
-    (
-      *("predictor", "parameters", "NLL", "interval", "R²"),
-      *("model minus anchor", "the model is"),
-    ),
+    ("predictor", "parameters", "NLL", "interval", "R²", "model minus anchor", "the model is"),
     [_row(row) for row in rows],
     caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
     f" {result.split}, each with at least {result.min_context} spacings behind"
@@ -58,11 +53,7 @@ def _run(run, stored) -> page.Markup:
   )
   caption = f"{run}: model and anchors, overall and by height."
   return page.join(
-    [
-      report_ledger.heading(run, stored),
-      page.figure(stored.figure_path, caption),
-      table,
-    ]
+    [report_ledger.heading(run, stored), page.figure(stored.figure_path, caption), table]
   )
 
 
@@ -100,8 +91,7 @@ def comparison(tables) -> page.Markup:
       )
       for row, origin, kind in rows
     ],
-    caption="NLL in nats per spacing, best first. Published networks came"
-    " without intervals.",
+    caption="NLL in nats per spacing, best first. Published networks came without intervals.",
     text=(0, 2, 5),
     marked=[i for i, item in enumerate(rows) if item[1] == "this page"],
   )

@@ -39,9 +39,7 @@ def prime_waves(tables) -> page.Markup:
 def _waves(result) -> page.Markup:
   parts = [_table(result), _peaks(result)]
   if len(result.context_T) or len(result.step_C):
-    parts.append(
-      page.details("By context and by training", parts_lib.when(result))
-    )
+    parts.append(page.details("By context and by training", parts_lib.when(result)))
   parts.append(page.details("Layers and heads", _where(result)))
   if result.formulas:
     parts.append(page.details("Short formulas for amplitudes", _law(result)))
@@ -53,16 +51,20 @@ def _table(result) -> page.Markup:
   rows = [row for row in result.table if row["kind"] != "planted"]
   table = page.table(
     (
-      *("predictions", "NLL, nats", "R²", "primes known", "beside them"),
-      *("half known to", "lines found"),
-      *("correlation with the law", "slope"),
+      "predictions",
+      "NLL, nats",
+      "R²",
+      "primes known",
+      "beside them",
+      "half known to",
+      "lines found",
+      "correlation with the law",
+      "slope",
     ),
     [
       (
         row["name"],
-        "–"
-        if row["nll_nats"] != row["nll_nats"]
-        else page.number(row["nll_nats"]),
+        "–" if row["nll_nats"] != row["nll_nats"] else page.number(row["nll_nats"]),
         page.number(row["r2"], digits=3),
         count(row, "known"),
         count(row, "beside"),
@@ -98,15 +100,7 @@ def _table(result) -> page.Markup:
 
 def _peaks(result) -> page.Markup:
   return page.table(
-    (
-      "response of",
-      "inputs",
-      "resolution",
-      "primes apart",
-      "resolved",
-      "by chance",
-      "which",
-    ),
+    ("response of", "inputs", "resolution", "primes apart", "resolved", "by chance", "which"),
     [
       (
         row["name"],
@@ -123,9 +117,7 @@ def _peaks(result) -> page.Markup:
     " between primes, of those that the span of heights in sight can tell from"
     " their neighbours; and how many would be if peaks fell anywhere.",
     text=(0, 6),
-    marked=[
-      i for i, row in enumerate(result.peaks) if row["kind"] == "network"
-    ],
+    marked=[i for i, row in enumerate(result.peaks) if row["kind"] == "network"],
   )
 
 
@@ -146,11 +138,7 @@ def _where(result) -> page.Markup:
     lost = result.head_SxLxHxQ[:, layer, head].mean()
     p_SxQ = result.head_max_t_SxLxHxQ[:, layer, head]
     rows.append(
-      (
-        f"change made by head {layer}.{head}",
-        counts(found(p_SxQ)),
-        page.number(lost, digits=3),
-      )
+      (f"change made by head {layer}.{head}", counts(found(p_SxQ)), page.number(lost, digits=3))
     )
   judged = int((~np.isnan(result.state_max_t_SxLxQ[0, 0])).sum())
   return page.table(
@@ -166,15 +154,7 @@ def _where(result) -> page.Markup:
 
 def _law(result) -> page.Markup:
   return page.table(
-    (
-      "amplitudes of",
-      "lines",
-      "power of p",
-      "factor",
-      "given",
-      "formula",
-      "R² elsewhere",
-    ),
+    ("amplitudes of", "lines", "power of p", "factor", "given", "formula", "R² elsewhere"),
     [
       (
         row["name"],

@@ -23,22 +23,23 @@ class _Known(NamedTuple):
 def when(result) -> page.Markup:
   """Returns which primes are known with less context, and at snapshots."""
   edges = np.searchsorted(result.prime_Q, (0, *_BANDS, np.inf))
-  rows = [
-    _row(known, result.prime_Q, edges)
-    for known in (*_contexts(result), *_snapshots(result))
-  ]
+  rows = [_row(known, result.prime_Q, edges) for known in (*_contexts(result), *_snapshots(result))]
   below, *rest = (f"{band:,}" for band in _BANDS)
   between = [f"{a} to {b}" for a, b in itertools.pairwise((below, *rest))]
   windows = ""
   if len(result.context_T):
     windows = (
-      f" By context: of {result.context_windows:,} windows, each one spacing"
-      " after the last."
+      f" By context: of {result.context_windows:,} windows, each one spacing after the last."
     )
   return page.table(
     (
-      *("predictions", "R²", f"primes below {below}", *between),
-      *(f"above {rest[-1]}", "beside them", "half known to"),
+      "predictions",
+      "R²",
+      f"primes below {below}",
+      *between,
+      f"above {rest[-1]}",
+      "beside them",
+      "half known to",
     ),
     rows,
     caption="Primes known of those whose wave stands out, by size, and how many"
@@ -82,16 +83,11 @@ def _snapshots(result):
 def _row(known: _Known, prime_Q, edges) -> list[str]:
   bands = [slice(a, b) for a, b in itertools.pairwise(edges)]
   stands_Q = known.stands_Q
-  halves = [
-    known_lib.cutoff(each, stands_Q, prime_Q) for each in known.known_SxQ
-  ]
+  halves = [known_lib.cutoff(each, stands_Q, prime_Q) for each in known.known_SxQ]
   return [
     known.name,
     ", ".join(page.number(r2, digits=3) for r2 in known.r2_S),
-    *(
-      f"{known.known_SxQ[:, band].sum(-1).mean():.0f} of {stands_Q[band].sum()}"
-      for band in bands
-    ),
+    *(f"{known.known_SxQ[:, band].sum(-1).mean():.0f} of {stands_Q[band].sum()}" for band in bands),
     f"{np.mean(known.beside_S):.0f}",
     ", ".join(f"{half:,}" for half in halves),
   ]

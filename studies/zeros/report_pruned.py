@@ -2,8 +2,7 @@
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
-from primelens.studies.zeros import claims_pruned
-from primelens.studies.zeros import published
+from primelens.studies.zeros import claims_pruned, published
 
 STARTS = {"trained": "its weights", "scratch": "scratch"}
 
@@ -27,17 +26,12 @@ def pruned(tables) -> page.Markup:
     " Few steps favour a start from trained weights.",
   )
   caption = "NLL before and after training again, and paired differences."
-  return page.join(
-    [note, report_ledger.each(tables, "pruned", caption, _pruned)]
-  )
+  return page.join([note, report_ledger.each(tables, "pruned", caption, _pruned)])
 
 
 def _pruned(result) -> page.Markup:
   arms = page.table(
-    (
-      *("removed from", "what stays", "kept", "start", "parameters"),
-      *("NLL before", "NLL after"),
-    ),
+    ("removed from", "what stays", "kept", "start", "parameters", "NLL before", "NLL after"),
     [_arm(row) for row in result.arms],
     caption=f"NLL in nats on {result.windows:,} windows of test, after"
     f" {result.steps:,} steps of {result.batch_size} windows; a row per random"
@@ -90,16 +84,12 @@ def curriculum(tables) -> page.Markup:
     " teacher, with the whole teacher, and with an untrained one.",
   )
   caption = "students by the way they were taught."
-  return page.join(
-    [note, report_ledger.each(tables, "curriculum", caption, _curriculum)]
-  )
+  return page.join([note, report_ledger.each(tables, "curriculum", caption, _curriculum)])
 
 
 def _curriculum(result) -> page.Markup:
   sizes = {row["student"]: row["parameters"] for row in result.students}
-  bounded = lambda row, **style: page.bounded(
-    row["nats"], row["low"], row["high"], **style
-  )
+  bounded = lambda row, **style: page.bounded(row["nats"], row["low"], row["high"], **style)
   losses = page.table(
     ("student", "taught by", "parameters", "NLL"),
     [
@@ -117,10 +107,7 @@ def _curriculum(result) -> page.Markup:
   )
   differences = page.table(
     ("student", "difference", "change"),
-    [
-      (row["student"], row["contrast"], bounded(row))
-      for row in result.contrasts
-    ],
+    [(row["student"], row["contrast"], bounded(row)) for row in result.contrasts],
     caption="The curriculum beside each other way: paired differences in nats,"
     " interval over seeds and blocks; below 0 is better.",
     text=(0, 1),

@@ -3,8 +3,7 @@
 import numpy as np
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_formulas
+from primelens.studies.zeros import published, report_formulas
 
 
 def masking(tables) -> page.Markup:
@@ -37,7 +36,8 @@ def _masks(tables) -> page.Markup:
       f"{row['ratio']:.2f}",
       "the data reported",
       f"{row['best'] - row['intact']:+.3f}",
-      *("–", "–"),
+      "–",
+      "–",
     )
     for row in published.MASKING_MODELS
   ]
@@ -50,26 +50,28 @@ def _masks(tables) -> page.Markup:
   rows += [_mask_row(run, row) for run, row in ours]
   return page.table(
     (
-      *("model", "from", "intact NLL", "ratio", "chosen on", "masking"),
-      *("recalibration alone", "masking minus recalibration"),
+      "model",
+      "from",
+      "intact NLL",
+      "ratio",
+      "chosen on",
+      "masking",
+      "recalibration alone",
+      "masking minus recalibration",
     ),
     rows,
     caption="Change of the NLL in nats per spacing; below 0 is better."
     " Published: no intervals, no controls.",
     text=(0, 1, 4),
     marked=[
-      len(published.MASKING_MODELS) + i
-      for i, (_, row) in enumerate(ours)
-      if row["seed"] == "all"
+      len(published.MASKING_MODELS) + i for i, (_, row) in enumerate(ours) if row["seed"] == "all"
     ],
   )
 
 
 def _mask_row(run, row):
   seed = "all seeds" if row["seed"] == "all" else f"seed {row['seed']}"
-  change = lambda key: page.bounded(
-    *(row[f"{key}_{end}"] for end in ("nats", "low", "high"))
-  )
+  change = lambda key: page.bounded(*(row[f"{key}_{end}"] for end in ("nats", "low", "high")))
   return (
     f"{run}, {seed}",
     page.badge("this page", "good"),
@@ -135,8 +137,11 @@ def heads(tables) -> page.Markup:
 def _head_tables(result) -> page.Markup:
   table = page.table(
     (
-      *("removal", "costliest head", "change"),
-      *("heads with intervals clear of 0", "largest change, untrained"),
+      "removal",
+      "costliest head",
+      "change",
+      "heads with intervals clear of 0",
+      "largest change, untrained",
     ),
     [_mode(result, v) for v in range(len(result.modes))],
     caption=f"Changes of the NLL in nats on {result.windows:,} windows of test,"
@@ -146,10 +151,7 @@ def _head_tables(result) -> page.Markup:
   names = [row["mode"].replace("_", " ") for row in result.modes]
   joint = page.table(
     ("heads removed", *names[: len(result.joint_PxSxR)]),
-    [
-      (page.number(int(count)), *_joint(result, r))
-      for r, count in enumerate(result.count_R)
-    ],
+    [(page.number(int(count)), *_joint(result, r)) for r, count in enumerate(result.count_R)],
     caption="Joint removal, cheapest heads on select first, change in nats.",
     text=(),
   )
@@ -181,9 +183,7 @@ def formula(tables) -> page.Markup:
   """Returns the formulas of every run and the published front."""
   caption = "fronts with their null, and c of c / (sum of k lags)."
   runs = report_ledger.each(tables, "formula", caption, report_formulas.formula)
-  return page.join(
-    [report_formulas.PI, runs, report_formulas.published_front()]
-  )
+  return page.join([report_formulas.PI, runs, report_formulas.published_front()])
 
 
 def linear(tables) -> page.Markup:

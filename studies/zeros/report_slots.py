@@ -28,8 +28,15 @@ def slots(tables) -> page.Markup:
 def _tables(result) -> page.Markup:
   readings = page.table(
     (
-      *("", "reading", "unit", "trained", "untrained", "trained is"),
-      *("source's rule", "seeds that keep it", "untrained ones"),
+      "",
+      "reading",
+      "unit",
+      "trained",
+      "untrained",
+      "trained is",
+      "source's rule",
+      "seeds that keep it",
+      "untrained ones",
       *published.NETWORKS,
     ),
     [_reading(row) for row in result.table],
@@ -72,9 +79,7 @@ def _reading(row):
 
 
 def _joint(result):
-  for p, (low, high) in enumerate(
-    zip(result.joint_low_R, result.joint_high_R, strict=True)
-  ):
+  for p, (low, high) in enumerate(zip(result.joint_low_R, result.joint_high_R, strict=True)):
     yield (
       page.number(p),
       page.bounded(result.joint_SxR[:, p].mean(), low, high),
@@ -88,10 +93,7 @@ def _again(result) -> page.Markup:
   for s, (nll_R, single_R) in enumerate(
     zip(result.remeasured_nll_SxN, result.remeasured_single_SxN, strict=True)
   ):
-    ends = [
-      tuple(np.quantile(draws_R, (0.025, 0.975)))
-      for draws_R in (nll_R, single_R)
-    ]
+    ends = [tuple(np.quantile(draws_R, (0.025, 0.975))) for draws_R in (nll_R, single_R)]
     apart = 1.96 * 2**0.5 * float(nll_R.std())
     rows.append(
       (
@@ -102,10 +104,7 @@ def _again(result) -> page.Markup:
       )
     )
   return page.table(
-    (
-      *("seed", "NLL, 95 % of measurements", "two differ by up to"),
-      "largest single change, 95 %",
-    ),
+    ("seed", "NLL, 95 % of measurements", "two differ by up to", "largest single change, 95 %"),
     rows,
     caption=f"{result.random_windows} windows drawn again and again, in nats.",
     text=(),

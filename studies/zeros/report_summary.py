@@ -1,13 +1,11 @@
 """The five lines: who is behind which anchor, what remains of the claims."""
 
-from collections.abc import Mapping
 import math
+from collections.abc import Mapping
 
-from primelens.studies import report_ledger
+from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies import trial
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_losses
+from primelens.studies.zeros import published, report_losses
 
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
@@ -41,18 +39,14 @@ def _joined(title: str, tables, analysis: str, line) -> str:
   """Returns one line over all runs; the absent ones say so."""
   missing = f"not run: analyze.py --only={analysis}"
   parts = [
-    f"{run}: {line(table[analysis].result)}"
-    if analysis in table
-    else f"{run}: {missing}"
+    f"{run}: {line(table[analysis].result)}" if analysis in table else f"{run}: {missing}"
     for run, table in tables.items()
   ]
   return f"{title}: {'; '.join(parts) or missing}."
 
 
 def _anchors(result) -> str:
-  model, *rows = sorted(
-    result.table, key=lambda row: (row is not result.table[0], row["nll_nats"])
-  )
+  model, *rows = sorted(result.table, key=lambda row: (row is not result.table[0], row["nll_nats"]))
   behind = [row for row in rows if report_losses.standing(row) == "behind"]
   ahead = [row for row in rows if report_losses.standing(row) == "ahead"]
   name = lambda row: f"{row['name']} ({_three(row['nll_nats'])})"
@@ -71,8 +65,7 @@ def _anchors(result) -> str:
 def _masking(result) -> str:
   row = result.summary[0]
   change = lambda key: (
-    f"{_three(row[key + '_nats'])}"
-    f" {page.interval(row[key + '_low'], row[key + '_high'], digits=3)}"
+    f"{_three(row[key + '_nats'])} {page.interval(row[key + '_low'], row[key + '_high'], digits=3)}"
   )
   return (
     f"the mask chosen on select ({row['ratio_chosen_on_select']:.2f} removed)"
@@ -84,33 +77,20 @@ def _masking(result) -> str:
 
 def three_lags(result) -> dict[str, dict]:
   """Returns the records of c / (s1 + s2 + s3) by target."""
-  return {
-    row["target"]: row
-    for row in result.closed
-    if row["family"] == "c / sum of 3 lags"
-  }
+  return {row["target"]: row for row in result.closed if row["family"] == "c / sum of 3 lags"}
 
 
 def _constant(tables) -> str:
   """Returns c of three lags: every model's, and the nulls of the first run."""
   found = {
-    run: three_lags(table["formula"].result)
-    for run, table in tables.items()
-    if "formula" in table
+    run: three_lags(table["formula"].result) for run, table in tables.items() if "formula" in table
   }
   if not any(found.values()):
     return "pi: not run: analyze.py --only=formula."
   said = [f"{run} {_c(rows['model'])}" for run, rows in found.items()]
   first = next(iter(found.values()))
-  said += [
-    f"{name} {_c(first[name])}"
-    for name in ("truth", "CUE", "shuffled")
-    if name in first
-  ]
-  return (
-    "pi: c of c / (s1 + s2 + s3), least squares, is"
-    f" {', '.join(said)}; pi is {math.pi:.3f}."
-  )
+  said += [f"{name} {_c(first[name])}" for name in ("truth", "CUE", "shuffled") if name in first]
+  return f"pi: c of c / (s1 + s2 + s3), least squares, is {', '.join(said)}; pi is {math.pi:.3f}."
 
 
 def _c(row) -> str:

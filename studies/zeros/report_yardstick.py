@@ -38,10 +38,7 @@ def _yardstick(result) -> page.Markup:
   ]
   more = [
     _table(result, key, (f"{key}_low", f"{key}_high"), caption)
-    for key, caption in (
-      ("bias", "Mean error."),
-      ("rmse", "Root mean square error."),
-    )
+    for key, caption in (("bias", "Mean error."), ("rmse", "Root mean square error."))
   ]
   more.append(
     _table(
@@ -64,13 +61,10 @@ def _table(result, key: str, ends, caption: str) -> page.Markup:
     for name, of in by_name.items()
   ]
   marked = [
-    i
-    for i, of in enumerate(by_name.values())
-    if next(iter(of.values()))["kind"] == "network"
+    i for i, of in enumerate(by_name.values()) if next(iter(of.values()))["kind"] == "network"
   ]
   heads = [
-    page.join([page.number(p["height"], digits=0), " ", _where(p)])
-    for p in result.stretches
+    page.join([page.number(p["height"], digits=0), " ", _where(p)]) for p in result.stretches
   ]
   return page.table(
     ("predictor", *heads),

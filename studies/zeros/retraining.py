@@ -10,8 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import trees
-from primelens.analyses import weight_masks
+from primelens.analyses import trees, weight_masks
 from primelens.models import fit
 from primelens.models import mixture as mixture_lib
 from primelens.models import optimizer as optimizer_lib
@@ -50,9 +49,7 @@ def program(run, settings, model=None):
   return made, jax.tree.map(jnp.asarray, data)
 
 
-def train(
-  program: fit.Program, optimizer, start: Any, keep: Any, data, key, steps: int
-):
+def train(program: fit.Program, optimizer, start: Any, keep: Any, data, key, steps: int):
   """Returns the params after `steps` steps and the step of the first loss that
   was not finite, -1 for none.
 
@@ -68,9 +65,7 @@ def train(
   its = program._replace(loss=loss, init=lambda data, key: first)
   state_1 = fit.init(its, optimizer, data, key[None])
   state = jax.tree.map(lambda leaf: leaf[0], state_1)
-  body = lambda number, state: fit.step(
-    its, optimizer, state, data, key, number
-  )[0]
+  body = lambda number, state: fit.step(its, optimizer, state, data, key, number)[0]
   state = jax.lax.fori_loop(0, steps, body, state)
   return state.params, state.frozen_step
 
@@ -91,9 +86,7 @@ def keys(run, seed: int) -> jax.Array:
   """Returns a key per member, by its own seed and the analysis's."""
   first, count = run.experiment.fit.first_seed, trees.length(run.params_S)
   base = jax.random.key(seed)
-  return jax.vmap(lambda s: jax.random.fold_in(base, s))(
-    first + jnp.arange(count)
-  )
+  return jax.vmap(lambda s: jax.random.fold_in(base, s))(first + jnp.arange(count))
 
 
 def contrast(run, difference_SxN, start_N, **names) -> dict:

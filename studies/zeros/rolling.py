@@ -5,13 +5,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.analyses import rollout
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+import threadpoolctl
+from primelens.analyses import autoregression, rollout, sweeps, trees
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import published
-import threadpoolctl
 
 LONG, ADAPTIVE, RECENT = 64, 256, 20_000
 # Stands for a rollout that overflowed: lost, but a number that has a mean.
@@ -28,17 +25,14 @@ def _rolled(apply_fn, horizon: int, window: int, everywhere: bool):
       mixture, _ = apply_fn(params, x_NxW)
       at = last if everywhere else 0  # postfix predicts once, behind the data
       now = jax.tree.map(
-        lambda leaf: jax.lax.dynamic_index_in_dim(leaf, at, 1, keepdims=False),
-        mixture,
+        lambda leaf: jax.lax.dynamic_index_in_dim(leaf, at, 1, keepdims=False), mixture
       )
       draw_N = mixture_lib.sample(key, now, 1)[0]
       clamped_N = 1 + rollout.clamped_as_published(draw_N - 1)
       each = (mixture_lib.mean(now), draw_N, clamped_N)
       return jax.lax.select_n(strength["mode"], *each)
 
-    return rollout.roll(
-      step, context_NxT, horizon, window=window, key=strength["key"]
-    )
+    return rollout.roll(step, context_NxT, horizon, window=window, key=strength["key"])
 
   return score
 
@@ -49,10 +43,7 @@ def rolled(run, params_S, context_NxT, horizon, *, mode=(MEAN,), window=0):
   A mode is MEAN, DRAW or CLAMPED; every draw has a key of its own.
   """
   key = jax.random.key(run.settings.rollout.seed)
-  strengths_R = {
-    "mode": jnp.asarray(mode, jnp.int32),
-    "key": jax.random.split(key, len(mode)),
-  }
+  strengths_R = {"mode": jnp.asarray(mode, jnp.int32), "key": jax.random.split(key, len(mode))}
   everywhere = run.experiment.model.memory != "postfix"
   found = sweeps.over(
     _rolled(run.apply, horizon, window, everywhere),

@@ -10,9 +10,7 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import rollout
-from primelens.studies.zeros import rolling
-from primelens.studies.zeros import rollout_published
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import rolling, rollout_published, scoring
 from primelens.tasks import windows
 
 HORIZONS = (1, 10, 25, 50, 100, 200)
@@ -57,9 +55,9 @@ def run(run) -> Result:
   settings, length = run.settings.rollout, run.series.window
   first, last = run.series.bounds("test")
   horizon = min(settings.horizon, last - first - length)
-  start_N = np.unique(
-    np.linspace(first, last - length - horizon, settings.starts).round()
-  ).astype(int)
+  start_N = np.unique(np.linspace(first, last - length - horizon, settings.starts).round()).astype(
+    int
+  )
   span = windows.take(run.series.value_N, start_N, length + horizon - 1)
   context_NxT, truth_NxQ = span[:, :length], span[:, length:].astype(float)
   modes = (rolling.MEAN, *[rolling.DRAW] * settings.draws, rolling.CLAMPED)

@@ -9,9 +9,8 @@ the rollouts of the analysis itself have (`step_ExQ`, `slope`).
 
 import numpy as np
 from primelens.analyses import rollout
-from primelens.studies.zeros import rolling
+from primelens.studies.zeros import rolling, scoring
 from primelens.studies.zeros import rows as rows_lib
-from primelens.studies.zeros import scoring
 
 HORIZON = 100
 CONTEXT, SHORT = 128, 10
@@ -46,13 +45,9 @@ def _cumulative(run, name, rows, context: int) -> list[dict]:
   truth_NxQ = rows.value_NxT[:, context : context + HORIZON]
   guesses = {
     f"model ({run.name})": rolling.rolled(run, run.params_S, past_NxT, HORIZON),
-    "untrained network": rolling.rolled(
-      run, run.untrained_S(), past_NxT, HORIZON
-    ),
+    "untrained network": rolling.rolled(run, run.untrained_S(), past_NxT, HORIZON),
   }
-  for anchor, guess in rolling.anchors(
-    run, rows.start_N + context, HORIZON
-  ).items():
+  for anchor, guess in rolling.anchors(run, rows.start_N + context, HORIZON).items():
     guesses[anchor] = guess[None, None]
   base, found = None, []
   for who, guess in guesses.items():
@@ -79,9 +74,7 @@ def _growing(run, rows, horizon: int) -> list[dict]:
   steps = truth_NxQ.shape[1]
   room = min(run.series.window, past_NxT.shape[1] + steps)
   modes = (rolling.MEAN, *[rolling.DRAW] * run.settings.rollout.draws)
-  found = rolling.rolled(
-    run, run.params_S, past_NxT, steps, mode=modes, window=room
-  )
+  found = rolling.rolled(run, run.params_S, past_NxT, steps, mode=modes, window=room)
   guesses = {
     f"model ({run.name})": found[:, 0],
     "model, median of draws": np.median(found[:, 1:], axis=1),
@@ -101,11 +94,9 @@ def _growing(run, rows, horizon: int) -> list[dict]:
 
 
 def _record(run, protocol: str, who: str, error_SxN, rows) -> dict:
-  return {
-    "protocol": protocol,
-    "predictor": who,
-    "rows": len(rows.start_N),
-  } | _interval(run, "error", error_SxN, rows)
+  return {"protocol": protocol, "predictor": who, "rows": len(rows.start_N)} | _interval(
+    run, "error", error_SxN, rows
+  )
 
 
 def _interval(run, name: str, value_SxN, rows) -> dict[str, float]:

@@ -28,9 +28,7 @@ def of(run) -> Rows:
   first, last = run.series.bounds("test")
   count = (last - first) // WIDTH
   if not count:
-    raise ValueError(
-      f"the test split holds {last - first} spacings, no row of {WIDTH}."
-    )
+    raise ValueError(f"the test split holds {last - first} spacings, no row of {WIDTH}.")
   start_N = first + WIDTH * np.arange(count)
   value_NxT = run.series.value_N[first : first + WIDTH * count]
   return Rows(value_NxT.reshape(count, WIDTH), start_N)
@@ -48,7 +46,5 @@ def chosen(rows: Rows, limit: int) -> Rows:
   the first of those drawn. Source: zeta spec, section 4.5.
   """
   count = len(rows.start_N)
-  order = np.random.RandomState(SEED).choice(
-    count, size=min(limit, count), replace=False
-  )
+  order = np.random.RandomState(SEED).choice(count, size=min(limit, count), replace=False)
   return rows.pick(order)

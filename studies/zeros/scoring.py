@@ -6,9 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import statistics
-from primelens.models import binned
+from primelens.models import binned, spacing
 from primelens.models import mixture as mixture_lib
-from primelens.models import spacing
 from primelens.studies.zeros import program
 from primelens.tasks import windows
 
@@ -17,9 +16,7 @@ def targets(run, start_N) -> np.ndarray:
   """Returns the sequence indices of the scored spacings, NxU."""
   context = run.settings.evaluation.min_context
   return windows.targets(
-    start_N,
-    run.series.window,
-    min_context=program.scored_context(run.experiment.model, context),
+    start_N, run.series.window, min_context=program.scored_context(run.experiment.model, context)
   )
 
 
@@ -29,9 +26,7 @@ def predict(apply_fn, min_context: int, batch: int):
 
   def mixtures(params, window_NxT1):
     def one(row):
-      mixture = spacing.predict(
-        apply_fn, params, row[None], min_context=min_context
-      )
+      mixture = spacing.predict(apply_fn, params, row[None], min_context=min_context)
       return jax.tree.map(lambda leaf: leaf[0], mixture)
 
     return jax.lax.map(one, window_NxT1, batch_size=batch)
@@ -79,9 +74,7 @@ def _by_bins(apply_fn, min_context: int, batch: int):
 
   def each(params, window_NxT1):
     def one(row):
-      log_p_BxUxV = binned.log_probabilities(
-        apply_fn, params, row[None], min_context=min_context
-      )
+      log_p_BxUxV = binned.log_probabilities(apply_fn, params, row[None], min_context=min_context)
       truth_BxU = row[None, -log_p_BxUxV.shape[1] :]
       nll_BxU = binned.nll(log_p_BxUxV, truth_BxU)
       return nll_BxU[0], binned.mean(log_p_BxUxV)[0]
@@ -124,8 +117,5 @@ def interval(run, value_SxN, start_N) -> statistics.Interval:
   """Returns the interval of the mean over seeds and blocks of windows."""
   bootstrap = run.settings.bootstrap
   return statistics.cluster_bootstrap(
-    value_SxN,
-    block=block_windows(run, start_N),
-    seed=bootstrap.seed,
-    samples=bootstrap.samples,
+    value_SxN, block=block_windows(run, start_N), seed=bootstrap.seed, samples=bootstrap.samples
   )

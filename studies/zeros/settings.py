@@ -3,18 +3,12 @@
 import dataclasses
 from typing import Literal
 
-from primelens.studies.zeros import settings_forecasts
-from primelens.studies.zeros import settings_levels
-from primelens.studies.zeros import settings_reference
-from primelens.studies.zeros.settings_attention import Hermiticity
-from primelens.studies.zeros.settings_attention import Kernels
-from primelens.studies.zeros.settings_binned import MemoryEffect
-from primelens.studies.zeros.settings_binned import Perplexity
-from primelens.studies.zeros.settings_retraining import Curriculum
-from primelens.studies.zeros.settings_retraining import Pruned
+from primelens.studies.zeros import settings_forecasts, settings_levels, settings_reference
+from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
+from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
+from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
 from primelens.studies.zeros.settings_slots import Slots
-from primelens.studies.zeros.settings_waves import PrimeWaves
-from primelens.studies.zeros.settings_waves import Yardstick
+from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
 
@@ -34,27 +28,14 @@ class Evaluation:
 class Masking:
   """Progressive magnitude masking."""
 
-  ratios: tuple[float, ...] = (
-    0.0,
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.95,
-  )
+  ratios: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
   windows: int = 256
   seed: int = 0
 
   def __post_init__(self):
     if 0 not in self.ratios or not all(0 <= r <= 1 for r in self.ratios):
       raise ValueError(
-        f"masking.ratios={self.ratios} must lie in 0..1 and hold 0, the intact "
-        "model."
+        f"masking.ratios={self.ratios} must lie in 0..1 and hold 0, the intact model."
       )
 
 
@@ -167,9 +148,7 @@ class Settings:
   calibration: settings_forecasts.Calibration = dataclasses.field(
     default_factory=settings_forecasts.Calibration
   )
-  gue: settings_reference.Gue = dataclasses.field(
-    default_factory=settings_reference.Gue
-  )
+  gue: settings_reference.Gue = dataclasses.field(default_factory=settings_reference.Gue)
   prime_lines: settings_reference.PrimeLines = dataclasses.field(
     default_factory=settings_reference.PrimeLines
   )

@@ -21,9 +21,7 @@ class Kernels:
     checks.at_least(self, 1, "windows", "published_windows", "batch")
     checks.at_least(self, 1, "unfolded_bins", "restarts")
     if self.unfolded_width <= 0:
-      raise ValueError(
-        f"kernels.unfolded_width={self.unfolded_width} must exceed 0."
-      )
+      raise ValueError(f"kernels.unfolded_width={self.unfolded_width} must exceed 0.")
 
 
 @dataclasses.dataclass(kw_only=True)

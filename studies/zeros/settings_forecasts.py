@@ -20,9 +20,7 @@ class Rollout:
     checks.at_least(self, 1, "horizon")
     checks.at_least(self, 2, "starts", "draws", "rows")
     if not all(1 <= horizon < 256 for horizon in self.growing):
-      raise ValueError(
-        f"rollout.growing={self.growing} must lie in 1..255, inside a row."
-      )
+      raise ValueError(f"rollout.growing={self.growing} must lie in 1..255, inside a row.")
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -20,9 +20,7 @@ class FormFactor:
     checks.at_least(self, 8, "block")
     checks.at_least(self, 2, "draws", "offsets")
     if not 0 < self.tau_step <= 0.125:
-      raise ValueError(
-        f"form_factor.tau_step={self.tau_step} must lie in 0..0.125."
-      )
+      raise ValueError(f"form_factor.tau_step={self.tau_step} must lie in 0..0.125.")
     if not all(0 < length <= self.block / 4 for length in self.lengths):
       raise ValueError(
         f"form_factor.lengths={self.lengths} must lie in 0..{self.block / 4:g},"
@@ -46,9 +44,7 @@ class Operators:
     checks.at_least(self, 40, "size")
     checks.at_least(self, 2, "draws", "samples")
     if not self.disorders or min(self.disorders) <= 0:
-      raise ValueError(
-        f"operators.disorders={self.disorders} must be above 0, one or more."
-      )
+      raise ValueError(f"operators.disorders={self.disorders} must be above 0, one or more.")
     if not (0 < self.density <= 0.5 and self.density * self.sites >= 8):
       raise ValueError(
         f"operators.density={self.density} must lie in 0..0.5 and give 8 "

@@ -58,7 +58,6 @@ class Predictors:
     checks.at_least(self, 1, "samples", "cue_matrices")
     if not self.lags or not self.orders or min(*self.lags, *self.orders) < 1:
       raise ValueError(
-        f"predictors.lags={self.lags} and orders={self.orders} need a number"
-        " each, at least 1."
+        f"predictors.lags={self.lags} and orders={self.orders} need a number each, at least 1."
       )
     checks.at_least(self, max(self.lags) + 1, "cue_size")

@@ -22,9 +22,7 @@ class Pruned:
   def __post_init__(self):
     checks.at_least(self, 1, "draws", "steps", "arms_at_once")
     if not all(0 <= share <= 1 for share in (*self.kept, self.ratio)):
-      raise ValueError(
-        f"pruned.kept={self.kept} and ratio={self.ratio} must lie in 0..1."
-      )
+      raise ValueError(f"pruned.kept={self.kept} and ratio={self.ratio} must lie in 0..1.")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -48,7 +46,4 @@ class Curriculum:
     checks.at_least(self, 1, "shrink", "taps", "hidden", "nodes", "steps")
     checks.at_least(self, 1, "arms_at_once")
     if not (0 <= self.ratio <= 1 and 0 <= self.alpha <= 1):
-      raise ValueError(
-        f"curriculum.ratio={self.ratio} and alpha={self.alpha} must lie in "
-        "0..1."
-      )
+      raise ValueError(f"curriculum.ratio={self.ratio} and alpha={self.alpha} must lie in 0..1.")

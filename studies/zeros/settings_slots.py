@@ -30,6 +30,4 @@ class Slots:
     checks.at_least(self, 1, "draws", "random_windows", "rollouts")
     checks.at_least(self, 1, "remeasurements", "gradient_batch", "sweep_batch")
     if len(self.horizons) < 2 or min(self.horizons) < 1:
-      raise ValueError(
-        f"slots.horizons={self.horizons} needs two of them, each at least 1."
-      )
+      raise ValueError(f"slots.horizons={self.horizons} needs two of them, each at least 1.")

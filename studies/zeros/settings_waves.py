@@ -66,6 +66,5 @@ class Yardstick:
     before = max(self.past, self.errors)
     if min(self.computed, default=before + 1) <= before:
       raise ValueError(
-        f"yardstick.computed={self.computed}: zeros need {before:,} before them"
-        " (past, errors)."
+        f"yardstick.computed={self.computed}: zeros need {before:,} before them (past, errors)."
       )

@@ -10,14 +10,11 @@ spread of one measurement repeated.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import duplicates
-from primelens.analyses import slot_diagnostics
-from primelens.models import spacing
-from primelens.studies.zeros import binned
-from primelens.studies.zeros import scoring
-from primelens.studies.zeros import slots_measures as measures
-from primelens.studies.zeros import slots_table
 import scipy.special
+from primelens.analyses import duplicates, slot_diagnostics
+from primelens.models import spacing
+from primelens.studies.zeros import binned, scoring, slots_table
+from primelens.studies.zeros import slots_measures as measures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,9 +79,7 @@ def obstacle(experiment) -> str:
 def run(run) -> Result:
   """Returns the diagnostics of a run's networks and of untrained ones."""
   settings, model = run.settings.slots, run.experiment.model
-  keep_ExM = slot_diagnostics.removals(
-    model.slots, draws=settings.draws, seed=settings.seed
-  )
+  keep_ExM = slot_diagnostics.removals(model.slots, draws=settings.draws, seed=settings.seed)
   mine = _measured(run, run.params_S, keep_ExM)
   null = _measured(run, run.untrained_S(), keep_ExM)
   removals = mine.pop("removals_SxExN")
@@ -139,37 +134,26 @@ def _changed(run, params_S, keep_ExM) -> dict:
   parts = [measures.changes(keep_ExM), measures.changes(one_1xM, content=0)]
   ids = measures.has_ids(model)
   if ids:
-    order_VxM = spacing.slot_orders(
-      model.slots, orders, first_seed=settings.seed
-    )
+    order_VxM = spacing.slot_orders(model.slots, orders, first_seed=settings.seed)
     every_VxM = np.repeat(one_1xM, orders, axis=0)
     parts.append(measures.changes(one_1xM, ids=0))
     parts.append(measures.changes(every_VxM, order_RxM=order_VxM))
-  nll, mean = measures.nll_and_mean(
-    run, params_S, measures.joined(*parts), window_NxT1
-  )
+  nll, mean = measures.nll_and_mean(run, params_S, measures.joined(*parts), window_NxT1)
   count, slots = len(keep_ExM), model.slots
   delta = nll - nll[:, :1]
   single = slice(1, 1 + slots)
   nothing_S = np.full(len(nll), np.nan)
-  summed = slot_diagnostics.sums_as_published(
-    delta[:, single].mean(-1), keep_ExM
-  )
+  summed = slot_diagnostics.sums_as_published(delta[:, single].mean(-1), keep_ExM)
   mean_R = delta[:, :count].mean(-1)
   draw = lambda value: slot_diagnostics.remeasured(
-    value,
-    settings.random_windows,
-    draws=settings.remeasurements,
-    seed=settings.seed,
+    value, settings.random_windows, draws=settings.remeasurements, seed=settings.seed
   )
   return {
     "removals_SxExN": delta[:, :count],
     "delta_SxE": mean_R,
     "joint_SxR": slot_diagnostics.by_count(mean_R, keep_ExM),
     "sum_as_published_SxR": slot_diagnostics.by_count(summed, keep_ExM),
-    "effect_SxM": np.sqrt(
-      np.mean((mean[:, single] - mean[:, :1]) ** 2, axis=-1)
-    ),
+    "effect_SxM": np.sqrt(np.mean((mean[:, single] - mean[:, :1]) ** 2, axis=-1)),
     "intact_S": nll[:, 0].mean(-1),
     "content_zeroed_S": delta[:, count].mean(-1),
     "ids_off_S": delta[:, count + 1].mean(-1) if ids else nothing_S,
@@ -184,12 +168,8 @@ def _random(run, params_S) -> dict:
   permute in training under another order in every pass."""
   settings, model = run.settings.slots, run.experiment.model
   window_NxT1, _ = measures.drawn(run, settings.random_windows, settings.seed)
-  keep_ExM = np.concatenate(
-    [np.ones((1, model.slots)), 1 - np.eye(model.slots)]
-  )
-  change_R = measures.changes(
-    keep_ExM, order_RxM=measures.training_orders(run, len(keep_ExM))
-  )
+  keep_ExM = np.concatenate([np.ones((1, model.slots)), 1 - np.eye(model.slots)])
+  change_R = measures.changes(keep_ExM, order_RxM=measures.training_orders(run, len(keep_ExM)))
   nll, _ = measures.nll_and_mean(run, params_S, change_R, window_NxT1)
   single_SxM = (nll[:, 1:] - nll[:, :1]).mean(-1)
   return {"single_as_published_SxM": single_SxM}
@@ -206,9 +186,7 @@ def _weights(run, params_S) -> dict:
   return {
     "cosine_SxMxM": each(lambda x: duplicates.cosines(x.T), token_SxMxD),
     "gradient_SxRxMxD": gradient_SxRxMxD,
-    "gradient_correlation_SxMxM": each(
-      slot_diagnostics.gradient_correlation, gradient_SxRxMxD
-    ),
+    "gradient_correlation_SxMxM": each(slot_diagnostics.gradient_correlation, gradient_SxRxMxD),
     "readout_SxM": np.full(token_SxMxD.shape[:2], np.nan)
     if logit_SxM is None
     else scipy.special.softmax(logit_SxM, axis=-1),
@@ -226,10 +204,7 @@ def _blocks(run, params_S) -> dict:
   near = min(scoring.block_windows(run, start_N), settings.block_windows // 4)
   found = [
     slot_diagnostics.blocks(
-      split(nll_N),
-      block=max(1, near),
-      seed=bootstrap.seed,
-      samples=bootstrap.samples,
+      split(nll_N), block=max(1, near), seed=bootstrap.seed, samples=bootstrap.samples
     )
     for nll_N in nll_SxN
   ]

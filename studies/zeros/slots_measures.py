@@ -9,9 +9,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import rollout
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from primelens.analyses import rollout, sweeps, trees
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 from primelens.studies.zeros import scoring
@@ -33,9 +31,7 @@ def drawn(run, count: int, seed: int | None = None):
 
 def leaf(params_S, name: str):
   """Returns a leaf of the memory as float64, or None where there is none."""
-  names = dict(
-    zip(trees.names(params_S), jax.tree.leaves(params_S), strict=True)
-  )
+  names = dict(zip(trees.names(params_S), jax.tree.leaves(params_S), strict=True))
   return np.asarray(names[name], np.float64) if name in names else None
 
 
@@ -127,13 +123,9 @@ def gradients(run, params_S) -> np.ndarray:
   count = settings.gradient_batches
   window_NxT1, _ = drawn(run, count * settings.gradient_batch, settings.seed)
   rng = np.random.default_rng([settings.seed, 1])
-  window_RxBxT1 = rng.permutation(window_NxT1).reshape(
-    count, settings.gradient_batch, -1
-  )
+  window_RxBxT1 = rng.permutation(window_NxT1).reshape(count, settings.gradient_batch, -1)
   found = _gradients(run.apply, has_ids(model))(
-    params_S,
-    jnp.asarray(training_orders(run, count)),
-    jnp.asarray(window_RxBxT1),
+    params_S, jnp.asarray(training_orders(run, count)), jnp.asarray(window_RxBxT1)
   )
   return np.asarray(found, np.float64)
 
@@ -143,18 +135,14 @@ def training_orders(run, count: int) -> np.ndarray:
   model = run.experiment.model
   if model.slot_ids != "permute_per_batch":
     return np.tile(np.arange(model.slots), (count, 1))
-  return spacing.slot_orders(
-    model.slots, count, first_seed=run.settings.slots.seed
-  )
+  return spacing.slot_orders(model.slots, count, first_seed=run.settings.slots.seed)
 
 
 @functools.cache
 def _attention(apply_fn, batch: int, rows: tuple, columns: tuple):
   def mean(params, window_NxT1):
     def one(row):
-      _, activations = apply_fn(
-        params, row[None, :-1], sites=("attention/pattern",)
-      )
+      _, activations = apply_fn(params, row[None, :-1], sites=("attention/pattern",))
       last_HxExE = activations["attention/pattern"][-1, 0]
       return last_HxExE.mean(0)[slice(*rows), slice(*columns)]
 
@@ -174,9 +162,7 @@ def attention(run, params_S) -> np.ndarray:
   rows, columns = (0, slots), (slots, slots + length)
   if model.memory == "postfix":
     rows, columns = (length, slots + length), (0, length)
-  window_NxT1, _ = drawn(
-    run, settings.slots.attention_windows, settings.slots.seed
-  )
+  window_NxT1, _ = drawn(run, settings.slots.attention_windows, settings.slots.seed)
   found = _attention(run.apply, settings.evaluation.batch, rows, columns)(
     params_S, jnp.asarray(window_NxT1)
   )
@@ -213,9 +199,7 @@ def rollout_errors(run, params_S) -> np.ndarray:
   rng = np.random.default_rng([settings.seed, 2])
   start_N = np.sort(rng.integers(first, room + 1, settings.rollouts))
   known_NxQ = windows.take(run.series.value_N, start_N, length + horizon - 1)
-  rolled_SxNxQ = _rollout(run.apply, horizon)(
-    params_S, jnp.asarray(known_NxQ[:, :length])
-  )
+  rolled_SxNxQ = _rollout(run.apply, horizon)(params_S, jnp.asarray(known_NxQ[:, :length]))
   truth_SxNxQ = np.broadcast_to(known_NxQ[:, length:], rolled_SxNxQ.shape)
   return rollout.step_error(rolled_SxNxQ, truth_SxNxQ).mean(1)
 
@@ -232,17 +216,12 @@ def quarters(run) -> np.ndarray:
   start_N = windows.starts(run.series, "test", min_context=run.series.window)
   rng = np.random.default_rng([settings.seed, 3])
   drawn = [
-    np.sort(rng.choice(part_N, settings.quarter_windows))
-    for part_N in np.array_split(start_N, 4)
+    np.sort(rng.choice(part_N, settings.quarter_windows)) for part_N in np.array_split(start_N, 4)
   ]
-  take = lambda part_N: windows.take(
-    run.series.value_N, part_N, run.series.window
-  )
+  take = lambda part_N: windows.take(run.series.value_N, part_N, run.series.window)
   return np.stack([take(part_N) for part_N in drawn])
 
 
 def slope(run, error_SxQ) -> np.ndarray:
   """Returns the growth of the rollout errors with the horizon, by seed."""
-  return rollout.log_log_slope_as_published(
-    error_SxQ, run.settings.slots.horizons
-  )
+  return rollout.log_log_slope_as_published(error_SxQ, run.settings.slots.horizons)

@@ -4,14 +4,13 @@ Thresholds are the source's own (zeta spec, sections 4.13 and 6.9): those of
 its diagnostics, and of its success criteria where it had no other.
 """
 
-from collections.abc import Callable
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from primelens.analyses import slot_diagnostics
-from primelens.analyses import statistics
+from primelens.analyses import slot_diagnostics, statistics
 
 SINGLE = 0.02  # nats, of a slot that counts as functional
 CORRELATION = 0.7
@@ -50,32 +49,33 @@ def _removed(slots: int) -> tuple[Reading, ...]:
   summed = "sum of single removals, as published"
   return (
     Reading(
-      *("A", "largest single removal", _NATS, one),
-      lambda m: m["delta_SxE"][:, 1 : 1 + slots].max(1),
+      "A", "largest single removal", _NATS, one, lambda m: m["delta_SxE"][:, 1 : 1 + slots].max(1)
     ),
     Reading(
-      *("A", "largest single removal, as published", _NATS, one),
+      "A",
+      "largest single removal, as published",
+      _NATS,
+      one,
       lambda m: m["single_as_published_SxM"].max(1),
     ),
-    Reading(
-      *("A'", "all slots removed", _NATS, ""), lambda m: m["joint_SxR"][:, -1]
-    ),
-    Reading(
-      *("A'", summed, _NATS, ""), lambda m: m["sum_as_published_SxR"][:, -1]
-    ),
-    Reading(
-      *("ID-only", "contents zeroed", _NATS, f">= {SINGLE}"),
-      lambda m: m["content_zeroed_S"],
-    ),
+    Reading("A'", "all slots removed", _NATS, "", lambda m: m["joint_SxR"][:, -1]),
+    Reading("A'", summed, _NATS, "", lambda m: m["sum_as_published_SxR"][:, -1]),
+    Reading("ID-only", "contents zeroed", _NATS, f">= {SINGLE}", lambda m: m["content_zeroed_S"]),
     Reading("content-only", "ids off", _NATS, "", lambda m: m["ids_off_S"]),
     Reading(
-      *("content-only", share, "", f"<= {CONTENT_ONLY}"),
+      "content-only",
+      share,
+      "",
+      f"<= {CONTENT_ONLY}",
       lambda m: m["ids_off_S"] / np.abs(m["intact_S"]),
     ),
     Reading("J", "ids in another order", _NATS, "", _order),
     Reading(
-      *("J", "ids in another order / |NLL|, as published", ""),
-      *(f"< {PERMUTED}", lambda m: _order(m) / np.abs(m["intact_S"])),
+      "J",
+      "ids in another order / |NLL|, as published",
+      "",
+      f"< {PERMUTED}",
+      lambda m: _order(m) / np.abs(m["intact_S"]),
     ),
   )
 
@@ -86,24 +86,29 @@ def _alike(slots: int) -> tuple[Reading, ...]:
   mean = slot_diagnostics.off_diagonal
   uniformity = "readout: entropy / ln M, as published"
   return (
+    Reading("B", "mean cosine of slots", "", f"< {COSINE}", lambda m: mean(m["cosine_SxMxM"])),
     Reading(
-      *("B", "mean cosine of slots", "", f"< {COSINE}"),
-      lambda m: mean(m["cosine_SxMxM"]),
-    ),
-    Reading(
-      *("C", "mean |correlation| of gradients", "", f"< {CORRELATION}"),
+      "C",
+      "mean |correlation| of gradients",
+      "",
+      f"< {CORRELATION}",
       lambda m: mean(np.abs(m["gradient_correlation_SxMxM"])),
     ),
     Reading(
-      *("D", "readout: exp(entropy) / M", "", ""),
+      "D",
+      "readout: exp(entropy) / M",
+      "",
+      "",
       lambda m: slot_diagnostics.uniformity(m["readout_SxM"]),
     ),
     Reading(
-      *("D", uniformity, "", ""),
-      lambda m: slot_diagnostics.uniformity_as_published(m["readout_SxM"]),
+      "D", uniformity, "", "", lambda m: slot_diagnostics.uniformity_as_published(m["readout_SxM"])
     ),
     Reading(
-      *("E", "entropy of effects", "nats", f"> {entropy:.3g}"),
+      "E",
+      "entropy of effects",
+      "nats",
+      f"> {entropy:.3g}",
       lambda m: slot_diagnostics.entropy(m["effect_SxM"]),
     ),
   )
@@ -113,19 +118,27 @@ def _data(window: int) -> tuple[Reading, ...]:
   """Returns the readings along the data: rollouts, blocks, attention."""
   return (
     Reading(
-      *("G", "slope of ln error on ln h, as published", "", f"< {SLOPE}"),
-      lambda m: m["slope_S"],
+      "G", "slope of ln error on ln h, as published", "", f"< {SLOPE}", lambda m: m["slope_S"]
     ),
     Reading(
-      *("H", "sd of blocks beyond noise", _NATS, ""),
+      "H",
+      "sd of blocks beyond noise",
+      _NATS,
+      "",
       lambda m: beyond_noise(m["block_nll_SxP"], m["block_error_SxP"]),
     ),
     Reading(
-      *("H", "sd / mean of 4 blocks, as published", "", f"< {VARIATION}"),
+      "H",
+      "sd / mean of 4 blocks, as published",
+      "",
+      f"< {VARIATION}",
       lambda m: slot_diagnostics.variation_as_published(m["quarter_nll_Sx4"]),
     ),
     Reading(
-      *("I", "sd of the slots' centres", "positions", f"> {0.1 * window:g}"),
+      "I",
+      "sd of the slots' centres",
+      "positions",
+      f"> {0.1 * window:g}",
       lambda m: slot_diagnostics.centre_of_mass(m["attention_SxMxT"]).std(1),
     ),
   )
@@ -164,10 +177,7 @@ def _order(m) -> np.ndarray:
 def beyond_noise(mean_SxP, error_SxP) -> np.ndarray:
   """Returns sqrt(sd^2 - noise^2) of each seed's blocks, 0 where noise is more:
   the scatter that finite blocks do not explain."""
-  found = [
-    slot_diagnostics.homogeneity(*each)
-    for each in zip(mean_SxP, error_SxP, strict=True)
-  ]
+  found = [slot_diagnostics.homogeneity(*each) for each in zip(mean_SxP, error_SxP, strict=True)]
   return np.array([max(b.sd**2 - b.noise**2, 0.0) ** 0.5 for b in found])
 
 

@@ -50,9 +50,7 @@ def four(results) -> Verdict:
 def better_than_linear(results) -> Verdict:
   """The product form against AR(3), both fitted on select, scored on test."""
   product = _closed(results, "c / sum of 3 lags")["truth"]
-  scores = {
-    r["predictor"]: r for r in published.first(results, "linear").scores
-  }
+  scores = {r["predictor"]: r for r in published.first(results, "linear").scores}
   linear = scores["OLS of the truth, 3 lags"]
   wins = product["test_r2"] > linear["r2"]
   return Verdict(
@@ -61,10 +59,7 @@ def better_than_linear(results) -> Verdict:
     f"{product['test_r2']:.3f} (correlation "
     f"{product['test_correlation']:.3f}), three linear coefficients "
     f"{linear['r2']:.3f}. 0.382 was a correlation, so 0.15 of the variance.",
-    numbers={
-      "R2, c/(s1+s2+s3)": product["test_r2"],
-      "R2, AR(3)": linear["r2"],
-    },
+    numbers={"R2, c/(s1+s2+s3)": product["test_r2"], "R2, AR(3)": linear["r2"]},
   )
 
 

@@ -4,8 +4,8 @@ A claim about the published networks can only be decided by networks of that
 size; smaller runs say what they say and the status stays open.
 """
 
-from collections.abc import Mapping
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from primelens.studies import trial
@@ -25,9 +25,7 @@ def of_memory(results, analysis: str, memory: str = ""):
 
 def published_size(results, names) -> list[str]:
   """Returns the runs of published size with enough seeds to decide."""
-  big = lambda table: (
-    table.parameters >= PUBLISHED_SIZE and len(table.nll_S) >= SEEDS
-  )
+  big = lambda table: table.parameters >= PUBLISHED_SIZE and len(table.nll_S) >= SEEDS
   return [name for name in names if big(results[name]["anchors"])]
 
 
@@ -73,9 +71,7 @@ def masking(results) -> Verdict:
   if row["masking_gain_high"] >= 0:
     return Verdict(status="not reproduced", because=because, numbers=numbers)
   beats = row["masking_minus_recalibration_high"] < 0
-  status: trial.Status = (
-    "reproduced" if beats else "reproduced, but an artefact"
-  )
+  status: trial.Status = "reproduced" if beats else "reproduced, but an artefact"
   return Verdict(status=status, because=because, numbers=numbers)
 
 
@@ -85,13 +81,10 @@ def every_model(results) -> Verdict:
   rows = {name: result.summary[0] for name, result in found.items()}
   numbers = {name: row["masking_gain_nats"] for name, row in rows.items()}
   because = "; ".join(
-    f"{name} {_interval(row, 'masking_gain')} nats at ratio "
-    f"{row['ratio_chosen_on_select']:.2f}"
+    f"{name} {_interval(row, 'masking_gain')} nats at ratio {row['ratio_chosen_on_select']:.2f}"
     for name, row in rows.items()
   )
-  postfix = [
-    name for name in found if results[name]["anchors"].memory == "postfix"
-  ]
+  postfix = [name for name in found if results[name]["anchors"].memory == "postfix"]
   big = published_size(results, postfix)
   if not big:
     return undecided(because + ".", numbers)
@@ -108,10 +101,7 @@ def slices(results) -> Verdict:
   for name, heads in found.items():
     zero, _, published = heads.delta_VxSxLxH.mean(1).reshape(3, -1)
     correlation = _correlation(zero, published)
-    low, high = (
-      part.reshape(3, -1)
-      for part in (heads.delta_low_VxLxH, heads.delta_high_VxLxH)
-    )
+    low, high = (part.reshape(3, -1) for part in (heads.delta_low_VxLxH, heads.delta_high_VxLxH))
     disjoint = (low[2] > high[0]) | (high[2] < low[0])
     numbers |= {
       f"{name}: correlation": correlation,
@@ -199,8 +189,7 @@ def order_of_models(results) -> Verdict:
   postfix = of_memory(results, "anchors", "postfix")
   plain = of_memory(results, "anchors", "none")
   numbers = {
-    f"{name}: NLL": float(result.nll_S.mean())
-    for name, result in (postfix | plain).items()
+    f"{name}: NLL": float(result.nll_S.mean()) for name, result in (postfix | plain).items()
   }
   because = (
     "The study's own later files give E3 as +0.304, +0.340 and +0.394; only "
@@ -241,9 +230,5 @@ def anchored(results) -> Verdict:
   return Verdict(
     status=status,
     because=because,
-    numbers={
-      "AR(24)": short["nll_nats"],
-      "AR(64)": long["nll_nats"],
-      "reported E4": reported,
-    },
+    numbers={"AR(24)": short["nll_nats"], "AR(64)": long["nll_nats"], "reported E4": reported},
   )

@@ -120,9 +120,7 @@ def _interval(run, value_SxVxN) -> statistics.Interval:
 def _scores(run, truth_N, guess: anchors.Guess) -> dict:
   """Returns NLL, R2, bias and RMSE of a predictor with their intervals."""
   error_SxN = truth_N - guess.mean_SxN
-  found = _interval(
-    run, np.stack([guess.nll_SxN, error_SxN, error_SxN**2], axis=1)
-  )
+  found = _interval(run, np.stack([guess.nll_SxN, error_SxN, error_SxN**2], axis=1))
   nll_E, bias_E, square_E = np.stack(found[:3], 1)
   square_E, variance = np.maximum(square_E, 0), truth_N.var()
   root_E, r2_E = np.sqrt(square_E), 1 - square_E[[0, 2, 1]] / variance
@@ -143,9 +141,7 @@ def _excess(run, truth_N, network: anchors.Guess, guess: anchors.Guess):
     square = lambda one: (truth_N - one.mean_SxN) ** 2 / truth_N.var()
     pairs = [network.nll_SxN - guess.nll_SxN, square(guess) - square(network)]
     nll_E, r2_E = np.stack(_interval(run, np.stack(pairs, axis=1))[:3], 1)
-  return _named("excess_nats", "excess_", nll_E) | _named(
-    "excess_r2", "excess_r2_", r2_E
-  )
+  return _named("excess_nats", "excess_", nll_E) | _named("excess_r2", "excess_r2_", r2_E)
 
 
 def _named(key: str, start: str, value_E) -> dict:

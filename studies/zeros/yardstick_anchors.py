@@ -3,14 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import autoregression
-from primelens.analyses import regression
-from primelens.analyses import sine_predictor
-from primelens.studies.zeros import explicit
-from primelens.studies.zeros import program
-from primelens.studies.zeros import scoring
-from primelens.studies.zeros import yardstick_guides
+from primelens.analyses import anchors, autoregression, regression, sine_predictor
+from primelens.studies.zeros import explicit, program, scoring, yardstick_guides
 from primelens.studies.zeros.yardstick_stretches import Stretch
 
 # Kinds that were fitted on the train split, as the fresh network's filter is.
@@ -56,9 +50,7 @@ def fit(run) -> Fits:
 
 def networks(run, stretch: Stretch) -> list[Guess]:
   """Returns the run's network and fresh ones, each with all its seeds."""
-  context = program.scored_context(
-    run.experiment.model, run.settings.evaluation.min_context
-  )
+  context = program.scored_context(run.experiment.model, run.settings.evaluation.min_context)
   column_N = yardstick_guides.columns(run, stretch)
   window_NxT1 = stretch.windows(column_N, context, run.experiment.model.window)
   found = []
@@ -85,19 +77,11 @@ def everyone_else(stretch: Stretch, fits: Fits, settings) -> list[Guess]:
   found += _exact(stretch, settings.exact)
   for p in dict.fromkeys((*settings.orders, settings.adaptive)):
     fit = anchors.adaptive(
-      stretch.value_N,
-      stretch.index_N,
-      order=p,
-      window=settings.past,
-      block=settings.refit,
+      stretch.value_N, stretch.index_N, order=p, window=settings.past, block=settings.refit
     )
     name = f"AR({p}) fitted on the last {settings.past:,}"
-    found.append(
-      Guess(name, "adaptive", fit.prediction_N[None], fit.nll_N[None])
-    )
-  return found + [
-    _waves(stretch, limit, settings.errors) for limit in settings.explicit
-  ]
+    found.append(Guess(name, "adaptive", fit.prediction_N[None], fit.nll_N[None]))
+  return found + [_waves(stretch, limit, settings.errors) for limit in settings.explicit]
 
 
 def _gaussian(name: str, kind: str, truth_N, mean_N, variance) -> Guess:
@@ -129,11 +113,7 @@ def _waves(stretch: Stretch, limit: int, errors: int) -> Guess:
   index_N = np.arange(stretch.first - errors, len(stretch.value_N))
   number_N = stretch.number + index_N - stretch.first
   mean_N, variance = explicit.predictions(
-    stretch.value_N[index_N],
-    stretch.ordinate_N[index_N],
-    number_N,
-    limit,
-    errors=errors,
+    stretch.value_N[index_N], stretch.ordinate_N[index_N], number_N, limit, errors=errors
   )
   name = f"explicit formula, primes to {limit:,}"
   return _gaussian(name, "formula", stretch.truth_N, mean_N, variance)

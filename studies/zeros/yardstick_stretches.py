@@ -6,10 +6,8 @@ Some are the run's own; those above were computed and no network has seen them.
 import dataclasses
 
 import numpy as np
-from primelens.studies.zeros import program
-from primelens.studies.zeros import yardstick_guides
-from primelens.tasks import windows
-from primelens.tasks import zeros
+from primelens.studies.zeros import program, yardstick_guides
+from primelens.tasks import windows, zeros
 
 COMPUTED = "computed"
 BETWEEN = "between splits"
@@ -70,12 +68,8 @@ def of(run) -> list[Stretch]:
   count = each * -(-settings.spacings // each)
   reach = yardstick_guides.past(model)
   before = max(settings.past, settings.errors, reach)
-  found = [
-    _own(run, first, before, count) for first in _firsts(run, before, count)
-  ]
-  found += [
-    _computed(run, number, before, count) for number in settings.computed
-  ]
+  found = [_own(run, first, before, count) for first in _firsts(run, before, count)]
+  found += [_computed(run, number, before, count) for number in settings.computed]
   if not found:
     raise ValueError(
       f"the run's {len(run.series.value_N):,} spacings hold no stretch of"

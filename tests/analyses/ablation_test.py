@@ -1,11 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from absl.testing import absltest, parameterized
+from primelens.analyses import ablation, sweeps, trees
 
 L, H, Dh, D, T = 3, 2, 4, 8, 5
 KERNELS = ("blocks/out/kernel", 0)
@@ -31,14 +28,10 @@ def _forward(params, x_BxTxD, edits=None):
 
   def block(x_BxTxD, at):
     layer, kernels = at
-    project = lambda name: jnp.einsum(
-      "btd,dhk->bthk", x_BxTxD, kernels[name]["kernel"]
-    )
+    project = lambda name: jnp.einsum("btd,dhk->bthk", x_BxTxD, kernels[name]["kernel"])
     scores = jnp.einsum("bthk,bshk->bhts", project("query"), project("key"))
     scores = jnp.where(mask_TxT[None, None], scores, -1e9)
-    head = jnp.einsum(
-      "bhts,bshk->bthk", jax.nn.softmax(scores), project("value")
-    )
+    head = jnp.einsum("bhts,bshk->bthk", jax.nn.softmax(scores), project("value"))
     head = edits.get("attention/head", unedited)(head, layer)
     out = jnp.einsum("bthk,hkd->btd", head, kernels["out"]["kernel"])
     out = out + kernels["out"]["bias"][None, None]
@@ -73,9 +66,7 @@ class AblationTest(parameterized.TestCase):
       lambda params, x: _forward(params, x)[0],
       params_S,
       keep_RxLxH,
-      transform=lambda params, keep: ablation.heads(
-        params, keep, kernels=KERNELS
-      ),
+      transform=lambda params, keep: ablation.heads(params, keep, kernels=KERNELS),
       data=(X_BxTxD,),
     )
 
@@ -103,9 +94,9 @@ class AblationTest(parameterized.TestCase):
 
   def test_the_head_axis_may_be_anywhere(self):
     keep_LxH = ablation.without(L, H, [(1, 0)])
-    queries = ablation.heads(
-      PARAMS, keep_LxH, kernels=("blocks/query/kernel", 1)
-    )["blocks"]["query"]["kernel"]
+    queries = ablation.heads(PARAMS, keep_LxH, kernels=("blocks/query/kernel", 1))["blocks"][
+      "query"
+    ]["kernel"]
     expected = np.array(PARAMS["blocks"]["query"]["kernel"])
     expected[1, :, 0] = 0
     np.testing.assert_array_equal(queries, expected)
@@ -127,9 +118,7 @@ class AblationTest(parameterized.TestCase):
     edited = ablation.mean_heads(keep_LxH, mean_LxHxDh)(x, 2)
     np.testing.assert_array_equal(edited[:, :, 0], x[:, :, 0])
     np.testing.assert_allclose(
-      edited[:, :, 1],
-      np.broadcast_to(mean_LxHxDh[2, 1], (2, T, Dh)),
-      rtol=1e-6,
+      edited[:, :, 1], np.broadcast_to(mean_LxHxDh[2, 1], (2, T, Dh)), rtol=1e-6
     )
     # With a mean of zero it is the zero ablation; a constant head is spared.
     zero = ablation.mean_heads(keep_LxH, jnp.zeros((L, H, Dh)))(x, 2)

@@ -1,13 +1,11 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import anchors
-from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import scipy.signal
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import anchors
+from primelens.tasks import zeros, zeros_sources
 
 ORDERS = (3, 16, 20, 24, 32, 40, 64, 80, 96, 128, 256, 511)
 TAIL_NLL = (0.4221, 0.3136, 0.2477, 0.1243, 0.065, -0.015)
@@ -90,9 +88,7 @@ class FilterTest(parameterized.TestCase):
     value_N[2_499:] += 1
     after = anchors.adaptive(value_N, index_N, **options)
     same = slice(0, 500)
-    np.testing.assert_array_equal(
-      before.prediction_N[same], after.prediction_N[same]
-    )
+    np.testing.assert_array_equal(before.prediction_N[same], after.prediction_N[same])
     self.assertNotEqual(before.prediction_N[500], after.prediction_N[500])
 
   def test_adaptive_equals_lstsq_block_by_block(self):
@@ -139,9 +135,7 @@ class PublishedTailTest(parameterized.TestCase):
     cls.index_N = np.arange(*series.splits["test"])
 
   def test_autoregressive(self):
-    rows = anchors.autoregressive(
-      self.value_N, self.train, self.index_N, ORDERS
-    )
+    rows = anchors.autoregressive(self.value_N, self.train, self.index_N, ORDERS)
     for order, anchor, nll in zip(ORDERS, rows, TAIL_NLL, strict=True):
       with self.subTest(order=order):
         tolerance = 6e-5 if order <= 20 else 1e-3
@@ -164,12 +158,7 @@ class PublishedTailTest(parameterized.TestCase):
   )
   def test_adaptive(self, order, window, method, block, nll, r2):
     anchor = anchors.adaptive(
-      self.value_N,
-      self.index_N,
-      order=order,
-      window=window,
-      block=block,
-      method=method,
+      self.value_N, self.index_N, order=order, window=window, block=block, method=method
     )
     self.assertAlmostEqual(anchor.nll, nll, delta=6e-4)
     if r2 is not None:

@@ -1,14 +1,12 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import scipy.linalg
 import scipy.signal
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import autoregression
+from primelens.tasks import zeros, zeros_sources
 
 
 def _has_table() -> bool:
@@ -29,9 +27,7 @@ def _ar2(count: int, seed: int = 0) -> np.ndarray:
 RHO_1 = 0.5 / (1 + 0.3)
 RHO_2 = 0.5 * RHO_1 - 0.3
 POWER = 1 / (1 - 0.5 * RHO_1 + 0.3 * RHO_2)
-AR2_AUTOCOVARIANCE = POWER * np.array(
-  [1, RHO_1, RHO_2, 0.5 * RHO_2 - 0.3 * RHO_1]
-)
+AR2_AUTOCOVARIANCE = POWER * np.array([1, RHO_1, RHO_2, 0.5 * RHO_2 - 0.3 * RHO_1])
 
 
 class AutocovarianceTest(absltest.TestCase):
@@ -63,9 +59,7 @@ class YuleWalkerTest(absltest.TestCase):
   def test_ar2_gives_back_its_coefficients_and_unit_innovations(self):
     filters = autoregression.yule_walker(AR2_AUTOCOVARIANCE)
     np.testing.assert_allclose(
-      filters.coefficient_QxQ,
-      [[RHO_1, 0, 0], [0.5, -0.3, 0], [0.5, -0.3, 0]],
-      atol=1e-12,
+      filters.coefficient_QxQ, [[RHO_1, 0, 0], [0.5, -0.3, 0], [0.5, -0.3, 0]], atol=1e-12
     )
     np.testing.assert_allclose(filters.variance_Q[1:], [1, 1])
     self.assertAlmostEqual(filters.r2_Q[0], RHO_1**2)

@@ -1,12 +1,11 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import calibration
-from primelens.models import mixture as mixture_lib
 import scipy.optimize
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import calibration
+from primelens.models import mixture as mixture_lib
 
 
 class QuantileTest(absltest.TestCase):
@@ -22,16 +21,10 @@ class QuantileTest(absltest.TestCase):
     )
     for level in (0.05, 0.5, 0.95):
       found = calibration.quantile(
-        lambda y: mixture_lib.cdf(mixture, y),
-        level,
-        jnp.array([-1.0]),
-        jnp.array([4.0]),
+        lambda y: mixture_lib.cdf(mixture, y), level, jnp.array([-1.0]), jnp.array([4.0])
       )
       exact = scipy.optimize.brentq(
-        lambda y, level=level: (
-          np.dot(weight, scipy.stats.norm.cdf(y, mean, scale)) - level
-        ),
-        *(-1, 4),
+        lambda y, level=level: np.dot(weight, scipy.stats.norm.cdf(y, mean, scale)) - level, -1, 4
       )
       self.assertAlmostEqual(float(found[0]), exact, places=5)
 
@@ -47,9 +40,7 @@ class PitTest(parameterized.TestCase):
     self.assertAlmostEqual(calibration.ks_distance([0.5]), 0.5)
     self.assertAlmostEqual(calibration.ks_distance([0.1, 0.2]), 0.8)
     self.assertAlmostEqual(calibration.ks_distance([0.25, 0.75]), 0.25)
-    np.testing.assert_allclose(
-      calibration.ks_distance([[0.5, 0.5], [0.25, 0.75]]), [0.5, 0.25]
-    )
+    np.testing.assert_allclose(calibration.ks_distance([[0.5, 0.5], [0.25, 0.75]]), [0.5, 0.25])
 
   def test_ideal_pits_exceed_the_ideal_once_in_twenty(self):
     pit_RxN = np.random.default_rng(0).uniform(size=(4000, 400))
@@ -60,13 +51,8 @@ class PitTest(parameterized.TestCase):
     y_N = np.random.default_rng(1).normal(size=200_000)
     pit_N = scipy.stats.norm.cdf(y_N, scale=0.5)  # half the true scale
     level_V = np.array([0.5, 0.8, 0.9])
-    expected_V = (
-      2 * scipy.stats.norm.cdf(0.5 * scipy.stats.norm.ppf(0.5 + level_V / 2))
-      - 1
-    )
-    np.testing.assert_allclose(
-      calibration.coverage(pit_N, level_V), expected_V, atol=0.005
-    )
+    expected_V = 2 * scipy.stats.norm.cdf(0.5 * scipy.stats.norm.ppf(0.5 + level_V / 2)) - 1
+    np.testing.assert_allclose(calibration.coverage(pit_N, level_V), expected_V, atol=0.005)
 
   def test_coverage_counts_closed_intervals(self):
     pit_N = np.array([0.05, 0.25, 0.5, 0.9])
@@ -85,26 +71,20 @@ class PitTest(parameterized.TestCase):
 class CrpsTest(absltest.TestCase):
   def test_draws_against_the_closed_form(self):
     mixture = mixture_lib.Mixture(
-      jnp.log(jnp.array([0.4, 0.6])),
-      jnp.array([2.0, 3.0]),
-      jnp.array([0.2, 0.4]),
+      jnp.log(jnp.array([0.4, 0.6])), jnp.array([2.0, 3.0]), jnp.array([0.2, 0.4])
     )
     y, draws = 2.4, 400
     exact = float(mixture_lib.crps(mixture, jnp.asarray(y)))
     rng = np.random.default_rng(0)
     first_RxN = rng.uniform(size=(draws, 2000)) < 0.4
     sample_RxN = np.where(
-      first_RxN,
-      rng.normal(2.0, 0.2, first_RxN.shape),
-      rng.normal(3.0, 0.4, first_RxN.shape),
+      first_RxN, rng.normal(2.0, 0.2, first_RxN.shape), rng.normal(3.0, 0.4, first_RxN.shape)
     )
     found_N = calibration.crps_as_published(sample_RxN, np.full(2000, y))
     # The term of pairs comes out short by the factor 1 - 1/R.
     gap = np.abs(np.subtract(*sample_RxN[:2])).mean() / 2
     error = found_N.std() / np.sqrt(len(found_N))
-    self.assertAlmostEqual(
-      found_N.mean(), exact + gap / draws, delta=5 * error + 1e-4
-    )
+    self.assertAlmostEqual(found_N.mean(), exact + gap / draws, delta=5 * error + 1e-4)
 
   def test_equals_the_double_sum(self):
     rng = np.random.default_rng(0)
@@ -121,9 +101,7 @@ class CrpsTest(absltest.TestCase):
     half_N = np.maximum(x_RxN, 0)
     self.assertLess(clipped, calibration.crps_as_published(x_RxN + 9, [9.0]))
     self.assertAlmostEqual(
-      clipped[0],
-      half_N.mean() - np.abs(half_N - half_N.T).mean() / 2,
-      places=5,
+      clipped[0], half_N.mean() - np.abs(half_N - half_N.T).mean() / 2, places=5
     )
 
 
@@ -162,30 +140,23 @@ class ConformalTest(parameterized.TestCase):
     repeats, count, alpha = 20_000, 24, 0.1
     common_Rx1 = rng.normal(size=(repeats, 1))
     y_RxN = common_Rx1 + rng.standard_t(3, size=(repeats, count + 1))
-    interval = calibration.Interval(
-      np.full_like(y_RxN, 0.3), np.full_like(y_RxN, 0.5)
-    )
+    interval = calibration.Interval(np.full_like(y_RxN, 0.3), np.full_like(y_RxN, 0.5))
     score_RxN = calibration.conformal_scores(interval, y_RxN)
     held = [
-      score_N[-1] <= calibration.conformal_adjustment(score_N[:-1], alpha)
-      for score_N in score_RxN
+      score_N[-1] <= calibration.conformal_adjustment(score_N[:-1], alpha) for score_N in score_RxN
     ]
     exact = 23 / 25  # k / (n + 1), k = ceil(0.9 * 25)
     error = np.sqrt(exact * (1 - exact) / repeats)
     self.assertAlmostEqual(np.mean(held), exact, delta=4 * error)
     self.assertGreaterEqual(exact, 1 - alpha)
     published = [
-      score_N[-1]
-      <= calibration.conformal_adjustment_as_published(score_N[:-1], alpha)
+      score_N[-1] <= calibration.conformal_adjustment_as_published(score_N[:-1], alpha)
       for score_N in score_RxN
     ]
     self.assertLess(np.mean(published), exact - 4 * error)
 
   def test_bad_scores_are_refused(self):
-    for adjust in (
-      calibration.conformal_adjustment,
-      calibration.conformal_adjustment_as_published,
-    ):
+    for adjust in (calibration.conformal_adjustment, calibration.conformal_adjustment_as_published):
       with self.assertRaisesRegex(ValueError, "need scores"):
         adjust([], 0.1)
       with self.assertRaisesRegex(ValueError, r"alpha in 0\.\.1"):

@@ -1,14 +1,10 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import closed_forms
-from primelens.analyses import expressions
-from primelens.analyses import regression
-from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import scipy.optimize
+from absl.testing import absltest, parameterized
+from primelens.analyses import closed_forms, expressions, regression
+from primelens.tasks import zeros, zeros_sources
 
 
 def _has_table() -> bool:
@@ -47,9 +43,7 @@ class ReciprocalTest(absltest.TestCase):
   def test_a_draw_is_the_fit_to_the_repeated_blocks(self):
     lag_NxQ = _lags(40)
     target_N = _noisy(lag_NxQ)
-    draw_RxQ = closed_forms.reciprocal_draws(
-      lag_NxQ, target_N, block=8, draws=4, seed=2
-    )
+    draw_RxQ = closed_forms.reciprocal_draws(lag_NxQ, target_N, block=8, draws=4, seed=2)
     count_RxB = regression.block_counts(5, 4, seed=2).astype(int)
     for draw_Q, count_B in zip(draw_RxQ, count_RxB, strict=True):
       rows = np.arange(40).reshape(5, 8).repeat(count_B, axis=0).ravel()
@@ -104,9 +98,7 @@ class TableTest(parameterized.TestCase):
     self.assertLen(self.rows, len(expected))
     self.assertEqual(set(self.by_family), expected)
 
-  @parameterized.parameters(
-    ("mean", 1), ("c / sum of 3 lags", 7), ("c / (s1 + b)", 5)
-  )
+  @parameterized.parameters(("mean", 1), ("c / sum of 3 lags", 7), ("c / (s1 + b)", 5))
   def test_complexity_is_the_published_count(self, family, complexity):
     self.assertEqual(self.by_family[family]["complexity"], complexity)
 

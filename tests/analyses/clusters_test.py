@@ -1,9 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import clusters
-from sklearn import cluster
-from sklearn import decomposition
+from sklearn import cluster, decomposition
 
 
 def _noise(size, bound, count):
@@ -18,9 +16,7 @@ class SymmetryTest(parameterized.TestCase):
     (64, np.sqrt(6 / 256), 30, 1.77, 0.06, 0.85, 0.08),
   )
   def test_noise(self, size, bound, count, quality, near, balance, close):
-    found = np.array(
-      [clusters.symmetry(weight) for weight in _noise(size, bound, count)]
-    )
+    found = np.array([clusters.symmetry(weight) for weight in _noise(size, bound, count)])
     inter_R, balance_R, quality_R = found.T
     self.assertAlmostEqual(quality_R.mean(), quality, delta=near)
     self.assertAlmostEqual(balance_R.mean(), balance, delta=close)
@@ -31,9 +27,7 @@ class SymmetryTest(parameterized.TestCase):
     weight = _noise(50, 1.0, 1)[0, :, :20]
     score_Nx2 = decomposition.PCA(2).fit_transform(weight)
     means = cluster.KMeans(2, random_state=42, n_init=10).fit(score_Nx2)
-    away_N = np.linalg.norm(
-      score_Nx2 - means.cluster_centers_[means.labels_], axis=1
-    )
+    away_N = np.linalg.norm(score_Nx2 - means.cluster_centers_[means.labels_], axis=1)
     radius = np.mean([away_N[means.labels_ == k].mean() for k in (0, 1)])
     inter = np.linalg.norm(np.diff(means.cluster_centers_, axis=0))
     sizes_2 = np.bincount(means.labels_)

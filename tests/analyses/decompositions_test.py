@@ -1,7 +1,7 @@
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import decompositions
 
 X_SxNxD = jax.random.normal(jax.random.key(0), (5, 30, 8))
@@ -16,9 +16,7 @@ class SvdTest(absltest.TestCase):
       for found in (alone, jax.tree.map(lambda leaf, s=s: leaf[s], batch)):
         np.testing.assert_allclose(found.value_Q, expected_Q, rtol=1e-5)
         scaled = found.left_NxQ * found.value_Q[None]
-        np.testing.assert_allclose(
-          scaled @ found.right_QxD, X_SxNxD[s], atol=1e-5
-        )
+        np.testing.assert_allclose(scaled @ found.right_QxD, X_SxNxD[s], atol=1e-5)
 
   def test_many_batches_in_one_program_come_to_an_end(self):
     # Three batched decompositions at once used to wait for each other.
@@ -38,10 +36,7 @@ class SvdTest(absltest.TestCase):
 class SolveTest(absltest.TestCase):
   def test_equals_numpy_with_and_without_full_rank(self):
     y_NxF = jax.random.normal(jax.random.key(2), (30, 3))
-    for x_NxD in (
-      X_SxNxD[0],
-      jnp.concatenate([X_SxNxD[0], X_SxNxD[0][:, :2]], axis=1),
-    ):
+    for x_NxD in (X_SxNxD[0], jnp.concatenate([X_SxNxD[0], X_SxNxD[0][:, :2]], axis=1)):
       expected = np.linalg.lstsq(
         np.asarray(x_NxD, np.float64), np.asarray(y_NxF, np.float64), 1e-6
       )[0]

@@ -1,9 +1,6 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.analyses import determinantal
-from primelens.analyses import sine_predictor
+from absl.testing import absltest, parameterized
+from primelens.analyses import autoregression, determinantal, sine_predictor
 from primelens.tasks import surrogates
 
 SIZE = 60
@@ -47,9 +44,7 @@ class MomentsTest(parameterized.TestCase):
     self.assertAlmostEqual(spacing_RxN.var(), exact.variance, delta=0.008)
     for lag, rho in enumerate(exact.correlation_Q, 1):
       product = (spacing_RxN - 1) * (np.roll(spacing_RxN, -lag, 1) - 1)
-      self.assertAlmostEqual(
-        product.mean() / spacing_RxN.var(), rho, delta=0.022
-      )
+      self.assertAlmostEqual(product.mean() / spacing_RxN.var(), rho, delta=0.022)
 
   def test_three_levels_on_a_circle(self):
     # Two spacings determine the third, and all pairs are alike: -1/2.
@@ -112,9 +107,7 @@ class SinePredictorTest(parameterized.TestCase):
     found = density @ (self.weight * self.s * mean)
     self.assertAlmostEqual(found, expected, delta=1e-6)
 
-  @parameterized.parameters(
-    ([1.0, 1.0, 1.0],), ([0.02, 0.3, 2.0],), ([3.0, 2.5, 0.5],), ([0.005],)
-  )
+  @parameterized.parameters(([1.0, 1.0, 1.0],), ([0.02, 0.3, 2.0],), ([3.0, 2.5, 0.5],), ([0.005],))
   def test_density_and_mean_agree(self, history):
     history_NxQ = np.tile(history, (40, 1))
     density = np.exp(sine_predictor.log_density(history_NxQ, self.s))
@@ -150,9 +143,7 @@ class SinePredictorTest(parameterized.TestCase):
   def test_chunks_do_not_matter(self):
     lag_NxQ, next_N = _rows(self.spacing_RxN[:1], 2)
     np.testing.assert_allclose(
-      sine_predictor.mean(lag_NxQ),
-      sine_predictor.mean(lag_NxQ, chunk=1),
-      rtol=1e-12,
+      sine_predictor.mean(lag_NxQ), sine_predictor.mean(lag_NxQ, chunk=1), rtol=1e-12
     )
 
   def test_bad_spacings_are_refused(self):

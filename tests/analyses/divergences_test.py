@@ -1,11 +1,10 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import divergences
 import scipy.integrate
 import scipy.special
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import divergences
 
 GRID = divergences.grid(0.0, 5.0, 64)
 
@@ -42,16 +41,12 @@ class GridTest(parameterized.TestCase):
 
 
 class KullbackLeiblerTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (2.0, 0.3, 2.0, 0.3), (2.0, 0.3, 2.4, 0.4), (1.5, 0.15, 2.0, 0.5)
-  )
+  @parameterized.parameters((2.0, 0.3, 2.0, 0.3), (2.0, 0.3, 2.4, 0.4), (1.5, 0.15, 2.0, 0.5))
   def test_two_gaussians_have_a_closed_form(self, mean_p, scale_p, mean_q, s):
     expected = np.log(s / scale_p) - 0.5
     expected += (scale_p**2 + (mean_p - mean_q) ** 2) / (2 * s**2)
     found = divergences.kullback_leibler(
-      _log(_gaussian(mean_p, scale_p)),
-      _log(_gaussian(mean_q, s)),
-      GRID.weight_G,
+      _log(_gaussian(mean_p, scale_p)), _log(_gaussian(mean_q, s)), GRID.weight_G
     )
     np.testing.assert_allclose(found, expected, atol=2e-4)
 
@@ -60,9 +55,7 @@ class KullbackLeiblerTest(parameterized.TestCase):
     q = _mixture([0.5, 0.5], [1.0, 1.2], [0.3, 0.5])
     inner = lambda f: scipy.integrate.quad(f, 0, 5, limit=200)[0]
     mass = inner(lambda x: np.exp(p(x)))
-    expected = inner(
-      lambda x: np.exp(p(x)) / mass * (p(x) - np.log(mass) - q(x))
-    )
+    expected = inner(lambda x: np.exp(p(x)) / mass * (p(x) - np.log(mass) - q(x)))
     self.assertGreater(1 - mass, 1e-6)  # some lies below 0
     log_p = jnp.stack([_log(p), _log(q)])
     log_q = jnp.stack([_log(q), _log(q)])

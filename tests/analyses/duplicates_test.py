@@ -1,10 +1,9 @@
 """Groups of columns: planted copies, and scipy's components."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import duplicates
 from scipy.sparse import csgraph
 
@@ -56,9 +55,7 @@ class DuplicatesTest(parameterized.TestCase):
     np.testing.assert_array_equal(found.rank_F, [1, 0, 2])
 
   def test_effective_number(self):
-    self.assertAlmostEqual(
-      duplicates.effective_number(jnp.array([2.0, 2, 2, 0])), 3.0, places=6
-    )
+    self.assertAlmostEqual(duplicates.effective_number(jnp.array([2.0, 2, 2, 0])), 3.0, places=6)
 
 
 if __name__ == "__main__":

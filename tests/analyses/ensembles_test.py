@@ -1,9 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import ensembles
 import scipy.integrate
 import scipy.special
+from absl.testing import absltest, parameterized
+from primelens.analyses import ensembles
 
 DENSITY = {
   "goe": lambda s: np.pi / 2 * s * np.exp(-np.pi / 4 * s**2),
@@ -42,13 +41,9 @@ class EnsemblesTest(parameterized.TestCase):
   @parameterized.product(ensemble=("goe", "gue", "poisson"), length=(0.5, 2.0))
   def test_form_factor_gives_the_number_variance(self, ensemble, length):
     # Sigma^2(L) = (2 / pi^2) int_0^inf K(tau) sin^2(pi L tau) / tau^2 dtau.
-    inner = lambda tau: (
-      ensembles.form_factor(tau, ensemble) * np.sinc(length * tau) ** 2
-    )
+    inner = lambda tau: ensembles.form_factor(tau, ensemble) * np.sinc(length * tau) ** 2
     edge_Q = np.arange(0, 41)
-    parts = [
-      scipy.integrate.quad(inner, max(a, 1e-12), a + 1)[0] for a in edge_Q[:-1]
-    ]
+    parts = [scipy.integrate.quad(inner, max(a, 1e-12), a + 1)[0] for a in edge_Q[:-1]]
     # Beyond 40, K = 1 and sin^2 = 1/2 in the mean.
     total = 2 * length**2 * sum(parts) + 1 / (np.pi**2 * edge_Q[-1])
     found = float(ensembles.number_variance(length, ensemble))
@@ -63,10 +58,7 @@ class EnsemblesTest(parameterized.TestCase):
     self.assertAlmostEqual(found, expected, places=5)
 
   def test_refuses(self):
-    for function in (
-      *(ensembles.spacing_cdf, ensembles.number_variance),
-      ensembles.form_factor,
-    ):
+    for function in (ensembles.spacing_cdf, ensembles.number_variance, ensembles.form_factor):
       with self.assertRaisesRegex(ValueError, "goe, gue, poisson"):
         function(1.0, "gse")
 

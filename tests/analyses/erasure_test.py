@@ -1,9 +1,9 @@
 """Erasers: scikit-learn's ridge, another whitening, closed forms by hand."""
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import erasure
 from sklearn import linear_model
 
@@ -41,9 +41,7 @@ class MomentsTest(absltest.TestCase):
     scored = erasure.moments(other_NxD, other_NxF)
     error_NxF = peer.predict(other_NxD) - other_NxF
     np.testing.assert_allclose(
-      erasure.squared_error(scored, kernel_DxF, bias_F),
-      np.mean(error_NxF**2, 0),
-      rtol=1e-9,
+      erasure.squared_error(scored, kernel_DxF, bias_F), np.mean(error_NxF**2, 0), rtol=1e-9
     )
     np.testing.assert_allclose(
       erasure.r2(scored, kernel_DxF, bias_F),
@@ -75,9 +73,7 @@ class MomentsTest(absltest.TestCase):
     kernel_DxF, bias_F = rng.standard_normal((6, 3)), rng.standard_normal(3)
     changed = erasure.readout(eraser, kernel_DxF, bias_F)
     np.testing.assert_allclose(
-      x_NxD @ changed[0] + changed[1],
-      erased(x_NxD, eraser) @ kernel_DxF + bias_F,
-      rtol=1e-9,
+      x_NxD @ changed[0] + changed[1], erased(x_NxD, eraser) @ kernel_DxF + bias_F, rtol=1e-9
     )
 
 
@@ -90,9 +86,7 @@ class LeaceTest(absltest.TestCase):
     inside_DxK, _ = np.linalg.qr(covariance(white_NxD, y_NxF))
     white_NxD = white_NxD - white_NxD @ inside_DxK @ inside_DxK.T
     found = erased(x_NxD, erasure.leace(erasure.moments(x_NxD, y_NxF)))
-    np.testing.assert_allclose(
-      found, white_NxD @ lower_DxD.T + x_NxD.mean(0), rtol=1e-8
-    )
+    np.testing.assert_allclose(found, white_NxD @ lower_DxD.T + x_NxD.mean(0), rtol=1e-8)
 
   def test_leaves_no_covariance_and_moves_least(self):
     x_NxD, y_NxF = rows()
@@ -120,9 +114,7 @@ class LeaceTest(absltest.TestCase):
     eraser = erasure.leace(erasure.moments(white_NxD, y_Nx1))
     projector_DxD = eraser.read_DxK @ eraser.write_DxK.T
     expected_D = np.array([0.6, 0, 0.8, 0])
-    np.testing.assert_allclose(
-      projector_DxD, np.outer(expected_D, expected_D), atol=1e-9
-    )
+    np.testing.assert_allclose(projector_DxD, np.outer(expected_D, expected_D), atol=1e-9)
 
   def test_directions_that_do_not_vary_stay(self):
     x_NxD, y_NxF = rows()
@@ -148,9 +140,7 @@ class NullSpaceTest(absltest.TestCase):
     found = erasure.moments(white_NxD, white_NxD @ np.ones((6, 1)))
     direction_RxD = erasure.null_space(found, 1, 1e-9)
     basis_DxR = direction_RxD.T
-    left = erasure.without(
-      found, erasure.Eraser(found.mean_D, basis_DxR, basis_DxR)
-    )
+    left = erasure.without(found, erasure.Eraser(found.mean_D, basis_DxR, basis_DxR))
     np.testing.assert_allclose(left.cross_DxF, 0, atol=1e-9)
 
 
@@ -160,13 +150,10 @@ class TracedTest(absltest.TestCase):
     found = erasure.moments(x_NxD, y_NxF)
     expected = erasure.leace(found)
     read_DxK, write_DxK = jax.jit(erasure.whitened)(
-      jnp.asarray(found.gram_DxD, jnp.float32),
-      jnp.asarray(found.cross_DxF, jnp.float32),
+      jnp.asarray(found.gram_DxD, jnp.float32), jnp.asarray(found.cross_DxF, jnp.float32)
     )
     np.testing.assert_allclose(
-      read_DxK @ write_DxK.T,
-      expected.read_DxK @ expected.write_DxK.T,
-      atol=2e-4,
+      read_DxK @ write_DxK.T, expected.read_DxK @ expected.write_DxK.T, atol=2e-4
     )
 
   def test_penalty_makes_room_and_leaves_no_covariance(self):
@@ -174,14 +161,13 @@ class TracedTest(absltest.TestCase):
     x_NxD = np.concatenate([x_NxD, x_NxD[:, :2]], 1)  # of rank 4 in 6
     found = erasure.moments(x_NxD, np.concatenate([y_NxF, 2 * y_NxF], 1))
     read_DxK, write_DxK = erasure.whitened(
-      jnp.asarray(found.gram_DxD, jnp.float32),
-      jnp.asarray(found.cross_DxF, jnp.float32),
-      5.0,
+      jnp.asarray(found.gram_DxD, jnp.float32), jnp.asarray(found.cross_DxF, jnp.float32), 5.0
     )
     erased_NxD = erasure.erase(
       jnp.asarray(x_NxD, jnp.float32),
       jnp.asarray(found.mean_D, jnp.float32)[None],
-      *(read_DxK, write_DxK),
+      read_DxK,
+      write_DxK,
     )
     before = np.abs(covariance(x_NxD, y_NxF)).max()
     after = np.abs(covariance(np.asarray(erased_NxD, float), y_NxF)).max()
@@ -211,9 +197,7 @@ class TracedTest(absltest.TestCase):
     write_D = jnp.array([1.0, 0, 2])
     self.assertAlmostEqual(share(second_D, write_D), 10 / 8, places=6)
     eye_DxD = jnp.eye(3)
-    self.assertAlmostEqual(
-      float(erasure.removed(gram_DxD, eye_DxD, eye_DxD)), 1, places=6
-    )
+    self.assertAlmostEqual(float(erasure.removed(gram_DxD, eye_DxD, eye_DxD)), 1, places=6)
 
 
 if __name__ == "__main__":

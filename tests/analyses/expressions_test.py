@@ -1,14 +1,10 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import expressions
-from primelens.analyses import pruning
-from primelens.analyses import simplification
 import sympy
+from absl.testing import absltest, parameterized
+from primelens.analyses import expressions, pruning, simplification
 
 COLUMN_N = {
-  name: np.random.default_rng(seed).uniform(0.5, 1.5, 8)
-  for seed, name in enumerate("abc")
+  name: np.random.default_rng(seed).uniform(0.5, 1.5, 8) for seed, name in enumerate("abc")
 }
 
 
@@ -59,14 +55,7 @@ class ParseTest(parameterized.TestCase):
     self.assertEqual(expressions.parse("2*a^0.5"), ("*", 2.0, ("^", "a", 0.5)))
 
   @parameterized.parameters(
-    "open('x')",
-    "a.b",
-    "a if b else c",
-    "[1]",
-    "'a'",
-    "a < b",
-    "1j",
-    "sin(a, b)",
+    "open('x')", "a.b", "a if b else c", "[1]", "'a'", "a < b", "1j", "sin(a, b)"
   )
   def test_anything_else_is_refused(self, text):
     with self.assertRaisesRegex(ValueError, "formulas hold numbers"):
@@ -115,9 +104,7 @@ class EvaluateTest(absltest.TestCase):
       step = np.zeros(len(number_Q))
       step[q] = 1e-6
       up, down = (
-        expressions.evaluate(
-          expressions.with_constants(tree, number_Q + s), COLUMN_N
-        )
+        expressions.evaluate(expressions.with_constants(tree, number_Q + s), COLUMN_N)
         for s in (step, -step)
       )
       np.testing.assert_allclose(slope_N, (up - down) / 2e-6, atol=1e-8)
@@ -191,14 +178,11 @@ class PruningTest(absltest.TestCase):
 
   def test_spare_nodes_go(self):
     column_N = {
-      name: np.random.default_rng(seed).uniform(0.5, 1.5, 200)
-      for seed, name in enumerate("abc")
+      name: np.random.default_rng(seed).uniform(0.5, 1.5, 200) for seed, name in enumerate("abc")
     }
     target_N = 3.1 / (column_N["a"] + column_N["b"])
     text = "0.01 + 1.02*(9/(2.9*a + 2.95*b + 0.02*c) - 0.01*sin(c))"
-    trees = pruning.shorten(
-      [expressions.parse(text)], column_N, target_N, beam=2, maximum=30
-    )
+    trees = pruning.shorten([expressions.parse(text)], column_N, target_N, beam=2, maximum=30)
     exact = [
       (expressions.complexity(tree), expressions.text(tree, digits=6))
       for tree in trees

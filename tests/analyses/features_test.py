@@ -1,8 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import features
 from sklearn import preprocessing
 
@@ -31,9 +30,7 @@ class PairsTest(absltest.TestCase):
     for a in range(6):
       for b in range(6):
         (p1a, p2a), (p1b, p2b) = SCORE_PxQ[a], SCORE_PxQ[b]
-        np.testing.assert_allclose(
-          pair_NxQ[6 * a + b], [p1a, p1b, p2a, p2b], rtol=1e-6
-        )
+        np.testing.assert_allclose(pair_NxQ[6 * a + b], [p1a, p1b, p2a, p2b], rtol=1e-6)
 
   def test_additive_spans_every_sum_of_two_functions(self):
     design_NxQ = np.asarray(features.additive(4))
@@ -51,9 +48,7 @@ class MonomialsTest(parameterized.TestCase):
     peer = preprocessing.PolynomialFeatures(degree)
     found_NxQ = features.monomials(x_NxQ, degree)
     self.assertEqual(found_NxQ.shape, (9, columns))
-    np.testing.assert_allclose(
-      found_NxQ, peer.fit_transform(x_NxQ), rtol=2e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(found_NxQ, peer.fit_transform(x_NxQ), rtol=2e-5, atol=1e-6)
 
   def test_names_follow_the_columns(self):
     names = features.monomial_names(("x", "y"), 2)
@@ -78,9 +73,7 @@ class MonomialsTest(parameterized.TestCase):
   def test_the_scaled_quartic_spans_the_raw_one(self):
     P = 10
     a_N, b_N = np.divmod(np.arange(P * P), P)
-    design_NxQ = features.monomials(
-      features.pairs(jnp.linspace(-1, 1, P)[:, None]), 4
-    )
+    design_NxQ = features.monomials(features.pairs(jnp.linspace(-1, 1, P)[:, None]), 4)
     self.assertEqual(_rank(design_NxQ), 15)
     raw_N = 1.0 * a_N**4 - 3 * a_N * b_N**3 + b_N**2
     design_NxQ = np.asarray(design_NxQ, np.float64)

@@ -1,9 +1,6 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import form_factors
-from primelens.analyses import statistics
+from absl.testing import absltest, parameterized
+from primelens.analyses import ensembles, form_factors, statistics
 from primelens.tasks import surrogates
 
 BLOCK = 64
@@ -13,9 +10,7 @@ TAU_Q = np.arange(0.05, 2, 1 / 64)
 def _surmise(rng, shape):
   """Spacings of density (32 / pi^2) s^2 exp(-4 s^2 / pi): a 3-vector's
   length."""
-  return np.linalg.norm(rng.normal(size=(*shape, 3)), axis=-1) * np.sqrt(
-    np.pi / 8
-  )
+  return np.linalg.norm(rng.normal(size=(*shape, 3)), axis=-1) * np.sqrt(np.pi / 8)
 
 
 def _surmise_phi(tau_Q):
@@ -67,9 +62,7 @@ class BlocksTest(parameterized.TestCase):
       self.assertLess(found.standard_error, 0.2)
       gap = found.estimate - expected
       self.assertLess(np.abs(gap), 4 * found.standard_error)
-    ramp_Q, flat_Q = (
-      ensembles.form_factor(TAU_Q, n) for n in ("gue", "poisson")
-    )
+    ramp_Q, flat_Q = (ensembles.form_factor(TAU_Q, n) for n in ("gue", "poisson"))
     apart = np.mean((ramp_Q - flat_Q) ** 2)
     for name, reference_Q in (("gue", ramp_Q), ("poisson", flat_Q)):
       found = form_factors.squared_distance(k_RxQ, reference_Q)
@@ -90,9 +83,7 @@ class BlocksTest(parameterized.TestCase):
     rng = np.random.default_rng(0)
     k_RxQ, reference_Q = rng.normal(size=(5, 3)), rng.normal(size=3)
     gap_RxQ = k_RxQ - reference_Q
-    pairs = lambda rows: np.mean(
-      [gap_RxQ[r] * gap_RxQ[s] for r in rows for s in rows if r != s]
-    )
+    pairs = lambda rows: np.mean([gap_RxQ[r] * gap_RxQ[s] for r in rows for s in rows if r != s])
     found = form_factors.squared_distance(k_RxQ, reference_Q)
     self.assertAlmostEqual(found.estimate, pairs(range(5)))
     left = [pairs([r for r in range(5) if r != out]) for out in range(5)]
@@ -105,9 +96,7 @@ class BlocksTest(parameterized.TestCase):
     gap_RxN = np.random.default_rng(0).exponential(size=(20, 2000))
     found_RxQ = form_factors.number_variance(gap_RxN, [1.0, 4.0])
     error_Q = statistics.seed_interval(found_RxQ).standard_error
-    np.testing.assert_array_less(
-      np.abs(found_RxQ.mean(0) - [1, 4]), 4 * error_Q
-    )
+    np.testing.assert_array_less(np.abs(found_RxQ.mean(0) - [1, 4]), 4 * error_Q)
 
 
 class RenewalTest(parameterized.TestCase):
@@ -154,9 +143,7 @@ class AsPublishedTest(parameterized.TestCase):
   def test_the_grid_is_the_sum_term_by_term(self, count):
     level_N = np.cumsum(np.random.default_rng(0).exponential(size=30_000))
     found_Q = form_factors.unconnected_on_grid(level_N, 0.3, 0.01, count)
-    expected_Q = form_factors.unconnected(
-      level_N, 0.3 + 0.01 * np.arange(count)
-    )
+    expected_Q = form_factors.unconnected(level_N, 0.3 + 0.01 * np.arange(count))
     np.testing.assert_allclose(found_Q, expected_Q, rtol=1e-6)
 
   @parameterized.parameters(
@@ -171,9 +158,7 @@ class AsPublishedTest(parameterized.TestCase):
       gap_RxN = rng.exponential(size=(600, 2000))
     else:
       gap_RxN = _surmise(rng, (600, 2000))
-    found_R = [
-      form_factors.plateau_as_published(gap_N, measure) for gap_N in gap_RxN
-    ]
+    found_R = [form_factors.plateau_as_published(gap_N, measure) for gap_N in gap_RxN]
     self.assertBetween(np.mean(found_R), *mean)
     self.assertBetween(np.std(found_R), *spread)
 

@@ -1,8 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import fourier
 
 # One program each: traced, and quicker than op by op.
@@ -88,9 +87,7 @@ class TransformTest(parameterized.TestCase):
     x = _normal(P, P, P)
     coefficient = fourier.transform_1d(fourier.basis(P), x, axis)
     np.testing.assert_allclose(
-      np.linalg.norm(coefficient, axis=axis),
-      np.linalg.norm(x, axis=axis),
-      rtol=1e-5,
+      np.linalg.norm(coefficient, axis=axis), np.linalg.norm(x, axis=axis), rtol=1e-5
     )
 
   def test_1d_replaces_the_axis(self):

@@ -1,5 +1,5 @@
-from absl.testing import absltest
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import hermiticity
 
 
@@ -36,8 +36,7 @@ class SymmetryTest(absltest.TestCase):
   def test_scale_changes_nothing(self):
     query, key = np.random.default_rng(2).normal(size=(2, 16, 4))
     np.testing.assert_allclose(
-      hermiticity.symmetry(query, key),
-      hermiticity.symmetry(0.02 * query, 7 * key),
+      hermiticity.symmetry(query, key), hermiticity.symmetry(0.02 * query, 7 * key)
     )
 
   def test_shapes_are_checked(self):

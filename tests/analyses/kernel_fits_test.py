@@ -1,10 +1,9 @@
 import collections
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import kernel_fits
 import scipy.optimize
+from absl.testing import absltest, parameterized
+from primelens.analyses import kernel_fits
 
 D_Q = np.arange(1, 128.0)
 PLANTED = {
@@ -13,26 +12,14 @@ PLANTED = {
     (1.16,),
     (0.127, 0.062, 0.0017),
   ),
-  "stretched exponential": (
-    lambda d: 0.1 + np.exp(-0.6 * d**0.5),
-    (0.6,),
-    (1, 0.1),
-  ),
+  "stretched exponential": (lambda d: 0.1 + np.exp(-0.6 * d**0.5), (0.6,), (1, 0.1)),
   kernel_fits.WAVE: (
     lambda d: 1.2 * np.cos(0.357 * d - 2.05) * np.exp(-0.0024 * d) - 0.96,
     (0.357, 0.0024),
     (1.2 * np.cos(2.05), 1.2 * np.sin(2.05), -0.96),
   ),
-  "sinc": (
-    lambda d: 0.1 + 2 * np.sin(0.3 * d) / (0.3 * d),
-    (0.3,),
-    (2, 0.1),
-  ),
-  kernel_fits.SINC2: (
-    lambda d: 0.1 + 2 * (np.sin(0.35 * d) / (0.35 * d)) ** 2,
-    (0.35,),
-    (2, 0.1),
-  ),
+  "sinc": (lambda d: 0.1 + 2 * np.sin(0.3 * d) / (0.3 * d), (0.3,), (2, 0.1)),
+  kernel_fits.SINC2: (lambda d: 0.1 + 2 * (np.sin(0.35 * d) / (0.35 * d)) ** 2, (0.35,), (2, 0.1)),
   "Gaussian": (lambda d: 0.1 + np.exp(-0.004 * d**2), (0.004,), (1, 0.1)),
   "exponential": (lambda d: 0.1 + np.exp(-0.05 * d), (0.05,), (1, 0.1)),
   "power law": (lambda d: 0.1 + d**-0.8, (0.8,), (1, 0.1)),
@@ -52,16 +39,11 @@ class PlantedTest(parameterized.TestCase):
     self.assertEqual(kernel_fits.winner(found, "bic").family, name)
     self.assertAlmostEqual(best.r2, 1 - 1e-4, delta=5e-5)
     self.assertGreater(best.skill, 0.999)
-    exact = kernel_fits.fits(
-      D_Q, value_Q, families={name: kernel_fits.FAMILIES[name]}
-    )[name]
+    exact = kernel_fits.fits(D_Q, value_Q, families={name: kernel_fits.FAMILIES[name]})[name]
     np.testing.assert_allclose(exact.rates, rates, rtol=1e-4)
     np.testing.assert_allclose(exact.amplitudes, amplitudes, rtol=1e-3)
     np.testing.assert_allclose(
-      kernel_fits.predict(exact, [0.5, 200]),
-      curve(np.array([0.5, 200])),
-      rtol=1e-3,
-      atol=1e-6,
+      kernel_fits.predict(exact, [0.5, 200]), curve(np.array([0.5, 200])), rtol=1e-3, atol=1e-6
     )
 
   def test_the_fit_is_that_of_curve_fit(self):
@@ -69,9 +51,7 @@ class PlantedTest(parameterized.TestCase):
     value_Q = value_Q + 0.002 * np.random.default_rng(1).normal(size=127)
     fit = kernel_fits.fits(D_Q, value_Q)[kernel_fits.STRETCHED]
     model = lambda d, a, b, c, e: (a * d + b) * np.exp(-c * d**0.5) + e
-    theirs, _ = scipy.optimize.curve_fit(
-      model, D_Q, value_Q, (0.1, 0.1, 1, 0), maxfev=9000
-    )
+    theirs, _ = scipy.optimize.curve_fit(model, D_Q, value_Q, (0.1, 0.1, 1, 0), maxfev=9000)
     error_Q = value_Q - model(D_Q, *theirs)
     np.testing.assert_allclose(
       [*fit.amplitudes[:2], *fit.rates, fit.amplitudes[2]], theirs, rtol=1e-3
@@ -149,9 +129,7 @@ class PublishedKernelTest(absltest.TestCase):
     curve = PLANTED[kernel_fits.STRETCHED][0]
     # Values at 0, 0.5, 1, 2, 3 as recomputed in the source's review.
     d = np.array([0, 0.5, 1, 2, 3])
-    np.testing.assert_allclose(
-      curve(d), [0.0637, 0.0570, 0.0610, 0.0630, 0.0611], atol=1e-4
-    )
+    np.testing.assert_allclose(curve(d), [0.0637, 0.0570, 0.0610, 0.0630, 0.0611], atol=1e-4)
     fine = np.linspace(0, 2, 2001)
     least = fine[np.argmin(curve(fine))]
     first = 100 / 59 / 2

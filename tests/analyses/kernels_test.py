@@ -1,11 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import kernel_fits
-from primelens.analyses import kernels
 import scipy.special
+from absl.testing import absltest, parameterized
+from primelens.analyses import kernel_fits, kernels
 
 T = 12
 
@@ -27,9 +25,7 @@ class CurveTest(absltest.TestCase):
   def test_row_constants_which_softmax_ignores_change_nothing(self):
     scores = _scores()
     moved = scores + 5 * np.random.default_rng(1).normal(size=(2, 3, T, 1))
-    np.testing.assert_allclose(
-      kernels.centred(scores), kernels.centred(moved), atol=1e-5
-    )
+    np.testing.assert_allclose(kernels.centred(scores), kernels.centred(moved), atol=1e-5)
 
   def test_by_index_is_the_mean_of_a_diagonal(self):
     value = _scores()
@@ -110,9 +106,7 @@ class PublishedTest(parameterized.TestCase):
     self.assertEqual(np.ptp(found[:10]), 0)
 
   @parameterized.parameters(0, 1, 2)
-  def test_uniform_attention_is_fitted_as_well_as_the_published_kernel(
-    self, seed
-  ):
+  def test_uniform_attention_is_fitted_as_well_as_the_published_kernel(self, seed):
     """The source's review found R2 .974 and a range of .006 to .030."""
     pairs = kernels.pairs_as_published(300, 256, seed=seed)
     rng = np.random.default_rng(seed)
@@ -140,8 +134,7 @@ class PublishedTest(parameterized.TestCase):
     # Noise of a larger scale scores higher: no evidence of physics.
     noise = np.random.default_rng(0).normal(size=127)
     self.assertGreater(
-      kernels.physics_score_as_published(3 * noise),
-      5 * kernels.physics_score_as_published(noise),
+      kernels.physics_score_as_published(3 * noise), 5 * kernels.physics_score_as_published(noise)
     )
 
 
@@ -151,9 +144,7 @@ class FlashTest(absltest.TestCase):
     rng = np.random.default_rng(0)
     query, key = rng.normal(size=(2, length, heads, width))
     pattern = np.asarray(kernels.unmasked_as_published(query, key), np.float64)
-    expected = scipy.special.softmax(
-      np.einsum("qhd,khd->hqk", query, key) / width**0.5, axis=-1
-    )
+    expected = scipy.special.softmax(np.einsum("qhd,khd->hqk", query, key) / width**0.5, axis=-1)
     np.testing.assert_allclose(pattern, expected, atol=1e-6)
     # Whatever the weights: the mean over all offsets, both ways, is 1 / 264.
     np.testing.assert_allclose(pattern.mean((1, 2)), 1 / 264, rtol=1e-5)
@@ -196,9 +187,7 @@ class ExtractOperatorTest(absltest.TestCase):
   def test_the_published_count_of_samples(self):
     # 64 rows of queries 0, 4, ..., and keys up to 20 before them.
     counts = sum(min(i, 20) + 1 for i in range(0, 40, 4))
-    found = kernels.extract_operator_as_published(
-      self._pattern(lambda d: 1 + d), np.ones((2, 40))
-    )
+    found = kernels.extract_operator_as_published(self._pattern(lambda d: 1 + d), np.ones((2, 40)))
     self.assertEqual(found["samples"], 2 * counts)
 
 

@@ -3,15 +3,11 @@
 import functools
 import itertools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import masking
-from primelens.analyses import subspace
-from primelens.analyses import trees
+from absl.testing import absltest, parameterized
+from primelens.analyses import ablation, masking, subspace, trees
 
 KEY = jax.random.key(11)
 DIRECTIONS_DxK = jax.random.normal(jax.random.key(5), (4, 2))
@@ -99,9 +95,7 @@ def _equal(a, b):
 def _close(a, b, dtype):
   tolerance = {"float32": 1e-6, "bfloat16": 2e-2}[dtype]
   as_float = lambda leaf: np.asarray(leaf, np.float32)
-  check = lambda x, y: np.testing.assert_allclose(
-    as_float(x), as_float(y), atol=tolerance
-  )
+  check = lambda x, y: np.testing.assert_allclose(as_float(x), as_float(y), atol=tolerance)
   jax.tree.map(check, a, b)
 
 
@@ -153,9 +147,7 @@ class LawsTest(parameterized.TestCase):
     before = jax.tree.map(np.array, params)
     after = act(params, 0.5)
     self.assertEqual(jax.tree.structure(after), jax.tree.structure(params))
-    for old, new, flag in zip(
-      *map(jax.tree.leaves, (params, after, where)), strict=True
-    ):
+    for old, new, flag in zip(*map(jax.tree.leaves, (params, after, where)), strict=True):
       self.assertEqual((new.shape, new.dtype), (old.shape, old.dtype))
       # It acts where it should, and nowhere else.
       self.assertEqual(bool(jnp.array_equal(old, new)), not flag)

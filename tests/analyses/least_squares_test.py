@@ -1,14 +1,11 @@
 """Peers, planted coefficients, and the numbers of the plain-addition spec."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import least_squares
-from sklearn import linear_model
-from sklearn import metrics
+from absl.testing import absltest, parameterized
+from primelens.analyses import features, least_squares
+from sklearn import linear_model, metrics
 
 # Spec A5, A7: the two principal scores of the ten digits.
 PC1_P = [-2.07, -1.87, -1.42, -0.86, -0.30, 0.27, 0.84, 1.43, 1.89, 2.09]
@@ -43,24 +40,16 @@ class FitTest(absltest.TestCase):
     expected_QxF = np.linalg.lstsq(x_NxQ, y_NxF)[0]
     found = _fit(x_NxQ, y_NxF)
     np.testing.assert_allclose(found.coefficient_QxF, expected_QxF, atol=1e-5)
-    np.testing.assert_allclose(
-      found.prediction_NxF, x_NxQ @ expected_QxF, atol=1e-5
-    )
+    np.testing.assert_allclose(found.prediction_NxF, x_NxQ @ expected_QxF, atol=1e-5)
 
   def test_held_out_rows_equal_sklearn(self):
     x_NxQ, y_NxF = _sample()
     train, test = np.arange(0, 60, 2), np.arange(1, 60, 2)
     peer = linear_model.LinearRegression().fit(x_NxQ[train], y_NxF[train])
     found = _fit(features.monomials(x_NxQ, 1), y_NxF, train)
-    np.testing.assert_allclose(
-      found.coefficient_QxF[0], peer.intercept_, atol=1e-5
-    )
-    np.testing.assert_allclose(
-      found.coefficient_QxF[1:], peer.coef_.T, atol=1e-5
-    )
-    expected_F = metrics.r2_score(
-      y_NxF[test], peer.predict(x_NxQ[test]), multioutput="raw_values"
-    )
+    np.testing.assert_allclose(found.coefficient_QxF[0], peer.intercept_, atol=1e-5)
+    np.testing.assert_allclose(found.coefficient_QxF[1:], peer.coef_.T, atol=1e-5)
+    expected_F = metrics.r2_score(y_NxF[test], peer.predict(x_NxQ[test]), multioutput="raw_values")
     r2_F = least_squares.r2_columns(y_NxF[test], found.prediction_NxF[test])
     np.testing.assert_allclose(r2_F, expected_F, atol=1e-5)
 
@@ -71,18 +60,14 @@ class FitTest(absltest.TestCase):
     # Two-way layout: row mean + column mean - grand mean.
     y_PxPxF = y_NxF.reshape(P, P, 3)
     expected = y_PxPxF.mean(0)[None] + y_PxPxF.mean(1)[:, None] - y_NxF.mean(0)
-    np.testing.assert_allclose(
-      features.grid(found.prediction_NxF, P), expected, atol=1e-5
-    )
+    np.testing.assert_allclose(features.grid(found.prediction_NxF, P), expected, atol=1e-5)
 
   def test_columns_of_any_scale_and_empty_ones(self):
     x_NxQ, y_NxF = _sample()
     scale_Q = np.array([1e-6, 1, 1e6, 0])
     plain = _fit(x_NxQ[:, :3], y_NxF)
     found = _fit(x_NxQ * scale_Q, y_NxF)
-    np.testing.assert_allclose(
-      found.prediction_NxF, plain.prediction_NxF, atol=1e-5
-    )
+    np.testing.assert_allclose(found.prediction_NxF, plain.prediction_NxF, atol=1e-5)
     np.testing.assert_array_equal(found.coefficient_QxF[3], np.zeros(3))
 
   def test_vmaps_over_seeds_and_splits(self):
@@ -113,9 +98,7 @@ class ShortestTest(parameterized.TestCase):
     peer = linear_model.LinearRegression().fit(x_NxQ[train], y_NxF[train])
     found = jax.jit(least_squares.fit_shortest)(x_NxQ, y_NxF, train)
     np.testing.assert_allclose(found.coefficient_QxF, peer.coef_.T, atol=1e-4)
-    np.testing.assert_allclose(
-      found.prediction_NxF[test], peer.predict(x_NxQ[test]), atol=1e-4
-    )
+    np.testing.assert_allclose(found.prediction_NxF[test], peer.predict(x_NxQ[test]), atol=1e-4)
 
   def test_small_directions_are_left_out_by_the_tolerance(self):
     rng = np.random.default_rng(0)
@@ -126,9 +109,7 @@ class ShortestTest(parameterized.TestCase):
     for tolerance, kept in ((1e-2, 2), (1e-4, 3), (None, 3), (0.5, 1)):
       found = least_squares.fit_shortest(x_NxQ, y_Nx1, tolerance=tolerance)
       expected_N = left_NxQ[:, :kept].sum(1)
-      np.testing.assert_allclose(
-        found.prediction_NxF[:, 0], expected_N, atol=1e-5
-      )
+      np.testing.assert_allclose(found.prediction_NxF[:, 0], expected_N, atol=1e-5)
 
 
 class R2Test(absltest.TestCase):
@@ -136,9 +117,7 @@ class R2Test(absltest.TestCase):
     truth_NxF, guess_NxF = _sample(targets=4)[::-1]
     truth_NxF[:, 1] = 0.1
     r2_F = least_squares.r2_columns(truth_NxF, guess_NxF)
-    expected_F = metrics.r2_score(
-      truth_NxF, guess_NxF, multioutput="raw_values"
-    )
+    expected_F = metrics.r2_score(truth_NxF, guess_NxF, multioutput="raw_values")
     self.assertTrue(np.isnan(r2_F[1]))
     np.testing.assert_allclose(r2_F[::2], expected_F[::2], atol=1e-5)
 
@@ -150,9 +129,7 @@ class R2Test(absltest.TestCase):
     self.assertAlmostEqual(float(r2), expected, places=5)
 
   def test_summary_by_hand(self):
-    found = least_squares.summary(
-      jnp.array([0.5, jnp.nan, 0.92, 0.96, 0.995, 0.9995])
-    )
+    found = least_squares.summary(jnp.array([0.5, jnp.nan, 0.92, 0.96, 0.995, 0.9995]))
     self.assertAlmostEqual(float(found.mean), 4.3745 / 5, places=6)
     self.assertAlmostEqual(float(found.median), 0.96, places=6)
     self.assertAlmostEqual(float(found.minimum), 0.5, places=6)

@@ -1,7 +1,6 @@
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import line_nulls
-from primelens.analyses import prime_lines
+from absl.testing import absltest
+from primelens.analyses import line_nulls, prime_lines
 from primelens.tasks import primes
 
 LIMIT = 3_000
@@ -21,9 +20,7 @@ class FrequenciesTest(absltest.TestCase):
     np.testing.assert_allclose(found_F, [0.5, 0.2, 0.1, 1.0])
 
   def test_resolution_is_a_turn_over_the_range(self):
-    self.assertAlmostEqual(
-      line_nulls.resolution([10.0, 30.0, 110.0]), 0.02 * np.pi
-    )
+    self.assertAlmostEqual(line_nulls.resolution([10.0, 30.0, 110.0]), 0.02 * np.pi)
 
   def test_beside_the_primes_there_is_no_line(self):
     height_N = _heights(8_000)
@@ -66,14 +63,10 @@ class TestedTest(absltest.TestCase):
     frequency_Q = np.array([1.1, 2.3, 3.0, 3.0001])
     noise_2xN = rng.normal(size=(2, 4_000))
     noise_2xN[1] += 0.3 * np.cos(2.3 * height_N)
-    beside_RxQ = np.array(
-      [rng.uniform(f + 0.02, f + 0.05, 99) for f in frequency_Q]
-    ).T
+    beside_RxQ = np.array([rng.uniform(f + 0.02, f + 0.05, 99) for f in frequency_Q]).T
     beside_RxQ[:, 3] = np.nan
     found = line_nulls.test(
-      lambda w_F: prime_lines.amplitudes(noise_2xN, height_N, w_F),
-      frequency_Q,
-      beside_RxQ,
+      lambda w_F: prime_lines.amplitudes(noise_2xN, height_N, w_F), frequency_Q, beside_RxQ
     )
     self.assertEqual(found.amplitude.shape, (2, 4))
     self.assertEqual(found.null.shape, (2, 99, 3))
@@ -93,14 +86,10 @@ class TestedTest(absltest.TestCase):
     height_N = _heights(1_000)
     rng = np.random.default_rng(5)
     log_Q = np.log(primes.below(50))
-    beside_RxQ = line_nulls.beside(
-      log_Q, _lines(50), height_N, draws=39, seed=2
-    )
+    beside_RxQ = line_nulls.beside(log_Q, _lines(50), height_N, draws=39, seed=2)
     noise_200xN = rng.normal(size=(200, 1_000))
     found = line_nulls.test(
-      lambda w_F: prime_lines.amplitudes(noise_200xN, height_N, w_F),
-      log_Q,
-      beside_RxQ,
+      lambda w_F: prime_lines.amplitudes(noise_200xN, height_N, w_F), log_Q, beside_RxQ
     )
     false = np.mean(np.nanmin(found.p, 1) <= 0.05)
     self.assertBetween(false, 0.005, 0.1)
@@ -111,12 +100,8 @@ class LinesTest(absltest.TestCase):
     height_N = _heights(3_000)
     rng = np.random.default_rng(3)
     frequency_Q = np.linspace(1, 6, 60)
-    residual_N = rng.normal(size=3_000) + 0.3 * np.cos(
-      frequency_Q[7] * height_N
-    )
-    null_RxQ = line_nulls.shuffled(
-      residual_N, height_N, frequency_Q, draws=100, seed=0
-    )
+    residual_N = rng.normal(size=3_000) + 0.3 * np.cos(frequency_Q[7] * height_N)
+    null_RxQ = line_nulls.shuffled(residual_N, height_N, frequency_Q, draws=100, seed=0)
     amplitude_Q = prime_lines.amplitudes(residual_N, height_N, frequency_Q)
     found = line_nulls.lines(amplitude_Q, null_RxQ)
     self.assertEqual(list(np.flatnonzero(found.max_t_Q < 0.05)), [7])

@@ -1,10 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import masking
-from primelens.analyses import trees
+from absl.testing import absltest, parameterized
+from primelens.analyses import masking, trees
 
 
 def _params(seed=0):
@@ -23,9 +21,7 @@ SIZE_N = np.abs(SIZE_N.astype(np.float64))
 
 
 def _kept(masked):
-  return {
-    name: int(np.count_nonzero(masked[name])) for name in ("big", "small")
-  }
+  return {name: int(np.count_nonzero(masked[name])) for name in ("big", "small")}
 
 
 class MaskingTest(parameterized.TestCase):
@@ -91,8 +87,7 @@ class MaskingTest(parameterized.TestCase):
 
   def test_random_masks_are_nested_uniform_and_differ_by_key(self):
     masks = [
-      masking.random(PARAMS, keep, where=WHERE, key=jax.random.key(3))
-      for keep in (0.2, 0.5, 0.8)
+      masking.random(PARAMS, keep, where=WHERE, key=jax.random.key(3)) for keep in (0.2, 0.5, 0.8)
     ]
     self.assertEqual(_kept(masks[0]), {"big": 120, "small": 80})
     for fewer, more in zip(masks, masks[1:], strict=False):
@@ -116,39 +111,27 @@ class MaskingTest(parameterized.TestCase):
   def test_random_like_removes_as_many_per_leaf(self):
     params = PARAMS | {"small": PARAMS["small"].at[:40].set(0)}
     masked = masking.magnitude(params, 0.4, where=WHERE)
-    control = masking.random_like(
-      params, masked, where=WHERE, key=jax.random.key(1)
-    )
+    control = masking.random_like(params, masked, where=WHERE, key=jax.random.key(1))
     self.assertEqual(_kept(control), _kept(masked))
     self.assertNotEqual(_kept(masked)["big"], 240)
     self.assertFalse(np.array_equal(control["big"], masked["big"]))
     kept = np.asarray(control["big"])
-    np.testing.assert_array_equal(
-      kept[kept != 0], np.asarray(PARAMS["big"])[kept != 0]
-    )
-    same = masking.random_like(
-      params, params, where=WHERE, key=jax.random.key(1)
-    )
+    np.testing.assert_array_equal(kept[kept != 0], np.asarray(PARAMS["big"])[kept != 0])
+    same = masking.random_like(params, params, where=WHERE, key=jax.random.key(1))
     jax.tree.map(np.testing.assert_array_equal, same, params)
 
   def test_noise_has_the_norm_of_what_was_removed(self):
     masked = masking.magnitude(PARAMS, 0.4, where=WHERE)
-    noisy = masking.noise_like(
-      PARAMS, masked, where=WHERE, key=jax.random.key(2)
-    )
+    noisy = masking.noise_like(PARAMS, masked, where=WHERE, key=jax.random.key(2))
     for name in ("big", "small"):
       added = np.asarray(noisy[name] - PARAMS[name], np.float64)
       removed = np.asarray(masked[name] - PARAMS[name], np.float64)
-      np.testing.assert_allclose(
-        np.linalg.norm(added), np.linalg.norm(removed), rtol=1e-5
-      )
+      np.testing.assert_allclose(np.linalg.norm(added), np.linalg.norm(removed), rtol=1e-5)
       # Spread evenly, unlike what was removed: kurtosis of a Gaussian, 3.
       kurtosis = np.mean(added**4) / np.mean(added**2) ** 2
       self.assertAlmostEqual(kurtosis, 3, delta=0.9)
     np.testing.assert_array_equal(noisy["gain"], PARAMS["gain"])
-    same = masking.noise_like(
-      PARAMS, PARAMS, where=WHERE, key=jax.random.key(2)
-    )
+    same = masking.noise_like(PARAMS, PARAMS, where=WHERE, key=jax.random.key(2))
     jax.tree.map(np.testing.assert_array_equal, same, PARAMS)
 
   def test_survival_counts_what_is_left(self):
@@ -157,9 +140,7 @@ class MaskingTest(parameterized.TestCase):
     kept = _kept(masked)
     self.assertEqual(list(survival), ["big", "small"])
     self.assertAlmostEqual(float(survival["big"]), kept["big"] / 600, places=6)
-    self.assertAlmostEqual(
-      float(survival["small"]), kept["small"] / 400, places=6
-    )
+    self.assertAlmostEqual(float(survival["small"]), kept["small"] / 400, places=6)
 
   def test_controls_vmap_over_strengths_seeds_and_keys(self):
     params_S = trees.stack([_params(1), _params(2)])
@@ -180,9 +161,7 @@ class MaskingTest(parameterized.TestCase):
     swept = grid(params_S, keep_R, key_R)
     alone = both(_params(2), keep_R[1], key_R[1])
     at = jax.tree.map(lambda leaf: leaf[1, 1], swept)
-    jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), at, alone
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), at, alone)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import memory_effect
+from absl.testing import absltest
+from primelens.analyses import ensembles, memory_effect
 
 TAU_Q = np.arange(0.02, 2.0, 0.02)
 
@@ -19,9 +18,7 @@ class StatisticsTest(absltest.TestCase):
       (found.variance_NxQ[:, 1], 5.0),
     ):
       error = value_N.std(ddof=1) / len(value_N) ** 0.5
-      self.assertLess(
-        abs(value_N.mean() - expected), 4 * error + 0.02 * expected
-      )
+      self.assertLess(abs(value_N.mean() - expected), 4 * error + 0.02 * expected)
 
   def test_equidistant_levels(self):
     found = memory_effect.statistics(np.full((2, 256), 0.8), TAU_Q, (2.5,))
@@ -34,9 +31,7 @@ class StatisticsTest(absltest.TestCase):
     s = np.linspace(0, 6, 6001)
     cdf = ensembles.spacing_cdf(s, "gue")
     draw = lambda: np.interp(rng.random((50, 512)), cdf, s)
-    found_R = np.array(
-      [memory_effect.plateau_as_published(draw()) for _ in range(60)]
-    )
+    found_R = np.array([memory_effect.plateau_as_published(draw()) for _ in range(60)])
     self.assertAlmostEqual(found_R.mean(), 0.87, delta=0.12)
     self.assertBetween(found_R.std(ddof=1), 0.18, 0.36)
 

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from absl.testing import absltest
 from primelens.analyses import mlp_probes
 from sklearn import linear_model
 
@@ -47,23 +47,16 @@ class RegressionTest(absltest.TestCase):
     super().setUpClass()
     cls.x_SxNx2, cls.y_SxN = pairs(7)  # two groups
     cls.found = fit(CONFIG, cls.x_SxNx2, cls.y_SxN)
-    cls.guess_SxN = np.asarray(
-      mlp_probes.predict(cls.found.probe_S, cls.x_SxNx2)
-    )
+    cls.guess_SxN = np.asarray(mlp_probes.predict(cls.found.probe_S, cls.x_SxNx2))
 
   def test_reads_a_product_that_a_line_cannot(self):
-    for x_Nx2, y_N, guess_N in zip(
-      self.x_SxNx2, self.y_SxN, self.guess_SxN, strict=True
-    ):
+    for x_Nx2, y_N, guess_N in zip(self.x_SxNx2, self.y_SxN, self.guess_SxN, strict=True):
       self.assertGreater(r2(y_N[SCORE_N], guess_N[SCORE_N]), 0.95)
       line = linear_model.Ridge(1.0).fit(x_Nx2[FIT_N], y_N[FIT_N])
       self.assertLess(line.score(x_Nx2[SCORE_N], y_N[SCORE_N]), 0.1)
 
   def test_networks_do_not_touch_each_other(self):
-    alone = mlp_probes.fit(
-      *(CONFIG, self.x_SxNx2[6:], self.y_SxN[6:], FIT_N, SELECT_N),
-      keys(7)[6:],
-    )
+    alone = mlp_probes.fit(CONFIG, self.x_SxNx2[6:], self.y_SxN[6:], FIT_N, SELECT_N, keys(7)[6:])
     self.assertEqual(alone.epoch_S[0], self.found.epoch_S[6])
     guess_1xN = mlp_probes.predict(alone.probe_S, self.x_SxNx2[6:])
     np.testing.assert_allclose(guess_1xN[0], self.guess_SxN[6], atol=0.05)
@@ -107,8 +100,7 @@ class StepsTest(absltest.TestCase):
     x_SxNx2, y_SxN = pairs(1)
     y_SxN = np.random.default_rng(3).permuted(y_SxN, axis=1)
     found = [
-      fit(dataclasses.replace(CONFIG, patience=p), x_SxNx2, y_SxN)
-      for p in (1, CONFIG.epochs)
+      fit(dataclasses.replace(CONFIG, patience=p), x_SxNx2, y_SxN) for p in (1, CONFIG.epochs)
     ]
     # With patience 1 it is the first minimum, else the lowest.
     self.assertLess(found[0].epoch_S[0], found[1].epoch_S[0])
@@ -142,9 +134,7 @@ class StepsTest(absltest.TestCase):
     state = optimizer.init(layers)
     for _ in range(5):
       layers, state = step(layers, state)
-    for own, peer in zip(
-      jax.tree.leaves(probe.layers), jax.tree.leaves(layers), strict=True
-    ):
+    for own, peer in zip(jax.tree.leaves(probe.layers), jax.tree.leaves(layers), strict=True):
       np.testing.assert_allclose(own, peer, atol=2e-5)
 
   def test_columns_of_zeros_count_for_nothing(self):

@@ -1,9 +1,9 @@
 """States replaced in a hand-made linear network, whose effects are known."""
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import patching
 
 LAYERS, LENGTH, WIDTH = 2, 3, 2
@@ -58,38 +58,26 @@ class LevelsTest(absltest.TestCase):
     """The network's output with a change made at every level, in one
     program."""
     program = jax.jit(
-      jax.vmap(
-        lambda level: network(
-          self.x, patching.edits(make_change(level), level, LAYERS)
-        )
-      )
+      jax.vmap(lambda level: network(self.x, patching.edits(make_change(level), level, LAYERS)))
     )
     return np.asarray(program(jnp.arange(LAYERS + 2)))
 
   def test_donor_at_one_position_of_each_row(self):
     donor_ExBxTxD = jnp.asarray(np.stack(levels(self.donor)), jnp.float32)
     where_BxT = patching.at(self.position_B, LENGTH)
-    found = self.swept(
-      lambda level: patching.replaced(donor_ExBxTxD[level], where_BxT)
-    )
+    found = self.swept(lambda level: patching.replaced(donor_ExBxTxD[level], where_BxT))
     for level, state_BxTxD in enumerate(levels(self.x)):
       expected = state_BxTxD.copy()
       for row, position in enumerate(self.position_B[:3]):
         expected[row, position] = levels(self.donor)[level][row, position]
-      np.testing.assert_allclose(
-        found[level], onwards(expected, level), rtol=2e-4, atol=2e-4
-      )
+      np.testing.assert_allclose(found[level], onwards(expected, level), rtol=2e-4, atol=2e-4)
 
   def test_whole_level_is_the_donor(self):
     donor_ExBxTxD = jnp.asarray(np.stack(levels(self.donor)), jnp.float32)
     everywhere_BxT = jnp.ones((4, LENGTH), bool)
-    found = self.swept(
-      lambda level: patching.replaced(donor_ExBxTxD[level], everywhere_BxT)
-    )
+    found = self.swept(lambda level: patching.replaced(donor_ExBxTxD[level], everywhere_BxT))
     for output in found:
-      np.testing.assert_allclose(
-        output, levels(self.donor)[-1], rtol=2e-4, atol=2e-4
-      )
+      np.testing.assert_allclose(output, levels(self.donor)[-1], rtol=2e-4, atol=2e-4)
 
   def test_direction_is_removed_or_exchanged(self):
     read_D, write_D = np.array([1.0, -1]), np.array([0.5, 2])
@@ -108,9 +96,7 @@ class LevelsTest(absltest.TestCase):
         for row, position in enumerate(self.position_B[:3]):
           gap_D = expected[row, position] - np.broadcast_to(centre, (4, 2))[row]
           expected[row, position] -= (gap_D @ read_D) * write_D
-        np.testing.assert_allclose(
-          found[level], onwards(expected, level), rtol=2e-4, atol=2e-4
-        )
+        np.testing.assert_allclose(found[level], onwards(expected, level), rtol=2e-4, atol=2e-4)
 
 
 class ShareTest(absltest.TestCase):

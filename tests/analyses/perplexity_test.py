@@ -1,9 +1,8 @@
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import perplexity
-from primelens.tasks import binned
-from primelens.tasks import zeros
 import scipy.stats
+from absl.testing import absltest
+from primelens.analyses import perplexity
+from primelens.tasks import binned, zeros
 
 EDGE_E = np.arange(257) / 64
 
@@ -29,9 +28,7 @@ class PerplexityTest(absltest.TestCase):
     found_N = perplexity.gaussian_nll(0.9, 0.3, token_N, EDGE_E)
     mass_V = np.diff(law.cdf(EDGE_E))
     mass_V[0] += law.cdf(0)
-    np.testing.assert_allclose(
-      found_N[:6], -np.log(mass_V[token_N[:6]]), rtol=1e-9
-    )
+    np.testing.assert_allclose(found_N[:6], -np.log(mass_V[token_N[:6]]), rtol=1e-9)
     # Beyond float64's 1 - cdf: by the survival function.
     last = -law.logsf(255 / 64)
     self.assertAlmostEqual(found_N[-1], last, places=6)
@@ -60,12 +57,7 @@ class PublishedTailTest(absltest.TestCase):
     # NLL of AR(3) and AR(24) on the tail by another program, spec, section 7.
     for order, nll in ((3, 0.4221), (24, 0.1243)):
       found_N = perplexity.autoregressive_nll(
-        self.series.value_N,
-        self.train,
-        self.index_N,
-        self.token_N[self.index_N],
-        EDGE_E,
-        order,
+        self.series.value_N, self.train, self.index_N, self.token_N[self.index_N], EDGE_E, order
       )
       density = perplexity.density_nll(found_N.mean(), 1 / 64)
       self.assertAlmostEqual(density, nll, delta=1e-3)

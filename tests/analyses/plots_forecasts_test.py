@@ -1,10 +1,9 @@
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import matplotlib
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import plots
 
 
@@ -37,9 +36,7 @@ def _calibration(predictors=7, ways=2):
   return types.SimpleNamespace(
     table=tuple({"name": name} for name in names),
     conformal=tuple(
-      {"predictor": name, "way": f"way {way}"} | row
-      for name in names
-      for way in range(ways)
+      {"predictor": name, "way": f"way {way}"} | row for name in names for way in range(ways)
     ),
     level_V=level_V,
     coverage_ExV=coverage,

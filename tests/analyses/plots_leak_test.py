@@ -4,12 +4,10 @@ import pathlib
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import plots_leak
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots, plots_leak
 
 
 def result(names, seeds=3, positions=16, layers=6, heads=8):

@@ -2,11 +2,10 @@ import pathlib
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import matplotlib
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import plots
 
 
@@ -40,10 +39,7 @@ def _panels(figure):
 
 class PlotsTest(parameterized.TestCase):
   @parameterized.parameters(
-    {},
-    {"seeds": 1, "slots": 1, "blocks": 2},
-    {"seeds": 9, "slots": 12},
-    {"reading": 0.0},
+    {}, {"seeds": 1, "slots": 1, "blocks": 2}, {"seeds": 9, "slots": 12}, {"reading": 0.0}
   )
   def test_drawn_without_warnings_inside_the_figure(self, **options):
     folder = self.enterContext(tempfile.TemporaryDirectory())

@@ -2,13 +2,11 @@ import pathlib
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import matplotlib
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import plots_formula
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots, plots_formula
 
 NAMES = ("anchors", "formula", "heads", "linear", "masking")
 
@@ -74,8 +72,7 @@ def _linear(seeds=2, lags=3):
     model_high_Q=model[0] + 0.1,
     jacobian_SxQ=0.9 * model,
     sums=tuple(
-      {"order": p, "truth_sum": -p, "truth_r2": 0.1}
-      | {"model_sum": -p, "model_r2": 0.2}
+      {"order": p, "truth_sum": -p, "truth_r2": 0.1} | {"model_sum": -p, "model_r2": 0.2}
       for p in range(1, lags + 1)
     ),
     samples=100,
@@ -93,8 +90,7 @@ def _formula(seeds=2, lags=8):
   nan = {"c": 1.0, "low": np.nan, "high": np.nan}
   closed.append({"target": "truth", "family": "affine in 2 lags"} | nan)
   front = [
-    {"target": "model", "null": null, "complexity": c, "test_mse": 1 / c}
-    | {"backend": "pyoperon"}
+    {"target": "model", "null": null, "complexity": c, "test_mse": 1 / c} | {"backend": "pyoperon"}
     for null in (False, True)
     for c in (1, 5)
   ]
@@ -135,9 +131,7 @@ class PlotsTest(parameterized.TestCase):
 
   # Warnings are errors, of the drawing and of the layout.
   @parameterized.product(name=NAMES, results=(FULL, LEAST))
-  def test_drawn_without_warnings_and_a_thousand_pixels_wide(
-    self, name, results
-  ):
+  def test_drawn_without_warnings_and_a_thousand_pixels_wide(self, name, results):
     path = plots.save(getattr(plots, name)(results[name]()), self.path)
     header = path.read_bytes()[:24]
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
@@ -145,9 +139,7 @@ class PlotsTest(parameterized.TestCase):
     self.assertBetween(width, 1100, 1300)
 
   @parameterized.parameters(*NAMES)
-  def test_every_panel_is_labelled_and_those_with_a_loss_name_the_unit(
-    self, name
-  ):
+  def test_every_panel_is_labelled_and_those_with_a_loss_name_the_unit(self, name):
     figure = getattr(plots, name)(FULL[name]())
     panels = [axes for axes in _axes(figure) if axes.get_title(loc="left")]
     self.assertNotEmpty(panels)
@@ -167,8 +159,7 @@ class PlotsTest(parameterized.TestCase):
   @parameterized.parameters("anchors", "linear")
   def test_same_result_gives_the_same_bytes(self, name):
     first, second = (
-      plots.save(getattr(plots, name)(FULL[name]()), self.path).read_bytes()
-      for _ in range(2)
+      plots.save(getattr(plots, name)(FULL[name]()), self.path).read_bytes() for _ in range(2)
     )
     self.assertEqual(first, second)
     self.assertEqual([self.path], list(self.path.parent.iterdir()))
@@ -198,9 +189,7 @@ class PlotsTest(parameterized.TestCase):
 
   def test_maps_share_a_scale_centred_on_zero(self):
     figure = plots.heads(_heads())
-    limits = {
-      image.get_clim() for axes in _axes(figure) for image in axes.images
-    }
+    limits = {image.get_clim() for axes in _axes(figure) for image in axes.images}
     low, high = limits.pop()
     self.assertEmpty(limits)
     self.assertEqual(low, -high)

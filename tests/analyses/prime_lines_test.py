@@ -1,12 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import anchors
-from primelens.analyses import prime_lines
-from primelens.analyses import prime_waves
-from primelens.tasks import primes
-from primelens.tasks import zeros
-from primelens.tasks import zeros_computed
+from absl.testing import absltest, parameterized
+from primelens.analyses import anchors, prime_lines, prime_waves
+from primelens.tasks import primes, zeros, zeros_computed
 
 
 def _heights(count, seed=0):
@@ -58,9 +53,7 @@ class NumbersTest(parameterized.TestCase):
     power_E = prime_lines.powers(prime_Q, 30)
     np.testing.assert_array_equal(power_E, [4, 8, 9, 16, 25, 27])
     composite_E = prime_lines.composites(prime_Q, 30)
-    np.testing.assert_array_equal(
-      composite_E, [6, 10, 12, 14, 15, 18, 20, 21, 22, 24, 26, 28, 30]
-    )
+    np.testing.assert_array_equal(composite_E, [6, 10, 12, 14, 15, 18, 20, 21, 22, 24, 26, 28, 30])
 
 
 class OdlyzkoTest(absltest.TestCase):
@@ -76,14 +69,8 @@ class OdlyzkoTest(absltest.TestCase):
     law_Q = prime_lines.law(prime_Q, height_N.mean())
     self.assertLen(prime_Q, 430)
     some = np.searchsorted(prime_Q, [2, 3, 5, 7, 11, 101, 499, 997, 2003])
-    amplitude = [
-      *(0.0804, 0.1021, 0.1125, 0.1120, 0.1051),
-      *(0.0465, 0.0189, 0.0100, 0.0074),
-    ]
-    law = [
-      *(0.0808, 0.1038, 0.1159, 0.1168, 0.1123),
-      *(0.0591, 0.0285, 0.0196, 0.0130),
-    ]
+    amplitude = [0.0804, 0.1021, 0.1125, 0.1120, 0.1051, 0.0465, 0.0189, 0.0100, 0.0074]
+    law = [0.0808, 0.1038, 0.1159, 0.1168, 0.1123, 0.0591, 0.0285, 0.0196, 0.0130]
     np.testing.assert_allclose(found[some], amplitude, atol=6e-5)
     np.testing.assert_allclose(law_Q[some], law, atol=6e-5)
     correlation = np.corrcoef(found, law_Q)[0, 1]
@@ -113,17 +100,12 @@ class OdlyzkoTest(absltest.TestCase):
     prime_Q = primes.below(3_000)
     found = prime_lines.amplitudes(fit.prediction_N, height_N, np.log(prime_Q))
     some = np.searchsorted(prime_Q, [2, 3, 5, 7, 11, 101, 499, 997, 2003])
-    expected = [
-      *(0.0874, 0.1149, 0.1226, 0.1286, 0.1164),
-      *(0.0458, 0.0158, 0.0089, 0.0049),
-    ]
+    expected = [0.0874, 0.1149, 0.1226, 0.1286, 0.1164, 0.0458, 0.0158, 0.0089, 0.0049]
     np.testing.assert_allclose(found[some], expected, atol=6e-5)
     law_Q = prime_lines.law(prime_Q, height_N.mean())
     self.assertAlmostEqual(np.corrcoef(found, law_Q)[0, 1], 0.975, delta=6e-4)
     composite_E = prime_lines.composites(prime_Q, 2_999)
-    null = prime_lines.amplitudes(
-      fit.prediction_N, height_N, np.log(composite_E)
-    )
+    null = prime_lines.amplitudes(fit.prediction_N, height_N, np.log(composite_E))
     self.assertEqual(np.sum(found > null.max()), 54)
 
 
@@ -153,17 +135,13 @@ class DisplacementsTest(absltest.TestCase):
       self.assertAlmostEqual(self._slope(found_Q, part), 1, delta=0.03)
 
   def test_to_first_order_the_large_ones_fall_behind(self):
-    found_Q = prime_lines.coefficients(
-      self.spacing_N, self.height_N, np.log(self.prime_Q)
-    )
+    found_Q = prime_lines.coefficients(self.spacing_N, self.height_N, np.log(self.prime_Q))
     self.assertLess(self._slope(found_Q, slice(25, None)), 0.9)
 
   def test_small_spacings_have_the_same_waves_both_ways(self):
     small_N = 1 + 1e-4 * (self.spacing_N - 1)
     log_Q = np.log(self.prime_Q[:20])
-    exact_Q = prime_lines.displacements(
-      small_N, self.height_N, self.gap_N, log_Q
-    )
+    exact_Q = prime_lines.displacements(small_N, self.height_N, self.gap_N, log_Q)
     first_Q = prime_lines.amplitudes(small_N, self.height_N, log_Q)
     np.testing.assert_allclose(np.abs(exact_Q), first_Q, atol=1e-6)
 
@@ -178,9 +156,7 @@ class DisplacementsTest(absltest.TestCase):
 class PlantedTest(absltest.TestCase):
   def test_planted_waves_have_their_amplitudes(self):
     height_N = _heights(4_000)
-    planted_N = prime_lines.planted(
-      np.zeros(4_000), height_N, [1.1, 2.3], [0.3, 0.1], seed=0
-    )
+    planted_N = prime_lines.planted(np.zeros(4_000), height_N, [1.1, 2.3], [0.3, 0.1], seed=0)
     found_Q = prime_lines.amplitudes(planted_N, height_N, [1.1, 2.3, 1.7])
     np.testing.assert_allclose(found_Q, [0.3, 0.1, 0], atol=0.01)
 

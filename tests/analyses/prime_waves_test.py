@@ -1,11 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
+from absl.testing import absltest, parameterized
 from primelens.analyses import prime_waves
-from primelens.tasks import primes
-from primelens.tasks import riemann_siegel
-from primelens.tasks import zeros
+from primelens.tasks import primes, riemann_siegel, zeros
 
 
 def _smooth(t_N):
@@ -15,14 +12,10 @@ def _smooth(t_N):
 class WavesTest(absltest.TestCase):
   def test_weights_by_hand(self):
     found = prime_waves.waves([2, 3, 5, 7, 11, 13], 10)
-    np.testing.assert_allclose(
-      found.frequency_Q, np.log([2, 3, 5, 7, 4, 9]), rtol=1e-14
-    )
+    np.testing.assert_allclose(found.frequency_Q, np.log([2, 3, 5, 7, 4, 9]), rtol=1e-14)
     taper_Q = 1 - np.log10([2, 3, 5, 7, 4, 9])
     size_Q = np.array([2**-0.5, 3**-0.5, 5**-0.5, 7**-0.5, 1 / 4, 1 / 6])
-    np.testing.assert_allclose(
-      found.amplitude_Q, -taper_Q * size_Q / np.pi, rtol=1e-13
-    )
+    np.testing.assert_allclose(found.amplitude_Q, -taper_Q * size_Q / np.pi, rtol=1e-13)
 
 
 class FollowingTest(parameterized.TestCase):
@@ -30,30 +23,22 @@ class FollowingTest(parameterized.TestCase):
     none = prime_waves.Waves(np.array([1.0]), np.array([0.0]))
     number_N = np.arange(3, 2_003)
     height_N = 1000.0 + number_N - 0.5
-    found_N = prime_waves.following(
-      height_N, number_N, none, lambda t_N: t_N - 1000.0
-    )
+    found_N = prime_waves.following(height_N, number_N, none, lambda t_N: t_N - 1000.0)
     np.testing.assert_allclose(found_N, height_N + 1, atol=1e-5)
 
   def test_roots_of_a_sum_of_waves(self):
     # t + S(t) = n + 1/2 rises, so each point leads to the next exactly.
     sum_of = prime_waves.Waves(np.array([1.3, 2.9]), np.array([0.2, -0.1]))
-    count = lambda t_N: (
-      t_N + sum(a * np.sin(w * t_N) for w, a in zip(*sum_of, strict=True))
-    )
+    count = lambda t_N: t_N + sum(a * np.sin(w * t_N) for w, a in zip(*sum_of, strict=True))
     grid_N = np.linspace(990, 1210, 400_001)
     number_N = np.arange(1000, 1201)
     point_N = np.interp(number_N - 0.5, count(grid_N), grid_N)
-    found_N = prime_waves.following(
-      point_N[:-1], number_N[:-1], sum_of, lambda t_N: t_N
-    )
+    found_N = prime_waves.following(point_N[:-1], number_N[:-1], sum_of, lambda t_N: t_N)
     np.testing.assert_allclose(found_N, point_N[1:], atol=5e-6)
 
   def test_numbers_must_fit(self):
     with self.assertRaisesRegex(ValueError, r"got \(3,\), \(2,\)"):
-      prime_waves.following(
-        np.arange(3.0), np.arange(2), prime_waves.waves([2, 3], 3), _smooth
-      )
+      prime_waves.following(np.arange(3.0), np.arange(2), prime_waves.waves([2, 3], 3), _smooth)
 
   # Zeta spec 7.1: R2, bias, RMSE and the NLL of a Gaussian, no fit.
   @parameterized.parameters(
@@ -67,10 +52,7 @@ class FollowingTest(parameterized.TestCase):
     ordinate_N = zeros.ordinates(zeros.Config())[1_900_000:1_904_001]
     number_N = np.arange(1_900_001, 1_904_001)
     found_N = prime_waves.following(
-      ordinate_N[:-1],
-      number_N,
-      prime_waves.waves(primes.below(limit + 1), limit),
-      _smooth,
+      ordinate_N[:-1], number_N, prime_waves.waves(primes.below(limit + 1), limit), _smooth
     )
     start_N = zeros.unfold(ordinate_N[:-1])
     truth_N = zeros.unfold(ordinate_N[1:]) - start_N

@@ -1,10 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import principal
-from primelens.analyses import subspace
+from absl.testing import absltest, parameterized
+from primelens.analyses import principal, subspace
 from sklearn import decomposition
 
 X_NxD = np.random.default_rng(0).normal(size=(10, 7)) * np.arange(1, 8) + 3
@@ -20,20 +18,12 @@ class PcaTest(parameterized.TestCase):
     peer = decomposition.PCA().fit(X_NxD)
     found = _pca(X_NxD)
     np.testing.assert_allclose(found.mean_D, peer.mean_, rtol=1e-5)
-    np.testing.assert_allclose(
-      found.share_Q, peer.explained_variance_ratio_, rtol=1e-4
-    )
+    np.testing.assert_allclose(found.share_Q, peer.explained_variance_ratio_, rtol=1e-4)
     sign_Q = np.sign(np.sum(found.direction_QxD * peer.components_, axis=1))
-    np.testing.assert_allclose(
-      found.direction_QxD * sign_Q[:, None], peer.components_, atol=1e-4
-    )
-    np.testing.assert_allclose(
-      found.score_NxQ * sign_Q, peer.transform(X_NxD), atol=1e-4
-    )
+    np.testing.assert_allclose(found.direction_QxD * sign_Q[:, None], peer.components_, atol=1e-4)
+    np.testing.assert_allclose(found.score_NxQ * sign_Q, peer.transform(X_NxD), atol=1e-4)
 
-  @parameterized.product(
-    shape=((10, 7), (5, 7)), centre=(True, False), signs=(True, False)
-  )
+  @parameterized.product(shape=((10, 7), (5, 7)), centre=(True, False), signs=(True, False))
   def test_rebuilds_the_rows(self, shape, centre, signs):
     x_NxD = X_NxD[: shape[0]]
     found = _pca(x_NxD, centre=centre)
@@ -47,9 +37,7 @@ class PcaTest(parameterized.TestCase):
     value_Q = np.linalg.svd(X_NxD, compute_uv=False)
     found = _pca(X_NxD, centre=False)
     np.testing.assert_array_equal(found.mean_D, np.zeros(7))
-    np.testing.assert_allclose(
-      found.share_Q, value_Q**2 / np.sum(X_NxD**2), rtol=1e-4
-    )
+    np.testing.assert_allclose(found.share_Q, value_Q**2 / np.sum(X_NxD**2), rtol=1e-4)
 
   def test_kept_and_removed_parts_meet_in_the_mean(self):
     x_NxD = jnp.asarray(X_NxD, jnp.float32)
@@ -70,9 +58,7 @@ class OrientedTest(absltest.TestCase):
       found = principal.oriented(principal.pca(x_NxD))
       np.testing.assert_allclose(found.score_NxQ[:, :2], score_NxQ, atol=1e-4)
       np.testing.assert_allclose(
-        found.direction_QxD[:2],
-        direction_QxD * np.array(sign_Q)[:, None],
-        atol=1e-5,
+        found.direction_QxD[:2], direction_QxD * np.array(sign_Q)[:, None], atol=1e-5
       )
 
   def test_vmaps_over_snapshots(self):
@@ -83,9 +69,7 @@ class OrientedTest(absltest.TestCase):
       one = orient(x_CxNxD[c])
       np.testing.assert_allclose(many.score_NxQ[c], one.score_NxQ, atol=1e-4)
     # The first score rises along the rows, whichever way they are ordered.
-    np.testing.assert_allclose(
-      many.score_NxQ[0][:, 0], -many.score_NxQ[1][::-1, 0], atol=1e-4
-    )
+    np.testing.assert_allclose(many.score_NxQ[0][:, 0], -many.score_NxQ[1][::-1, 0], atol=1e-4)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import regression
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import regression
 
 
 def _sample(count: int, seed: int = 0):
@@ -89,9 +88,7 @@ class BootstrapTest(absltest.TestCase):
   def test_dependence_within_blocks_widens_the_interval(self):
     # Every row ten times over: a tenth of the information.
     x_NxQ, y_N = (np.repeat(a, 10, axis=0) for a in _sample(400))
-    spread = lambda block: regression.bootstrap(
-      x_NxQ, y_N, block=block, draws=600, seed=0
-    ).std(0)
+    spread = lambda block: regression.bootstrap(x_NxQ, y_N, block=block, draws=600, seed=0).std(0)
     ratio = spread(10) / spread(1)
     np.testing.assert_allclose(ratio, np.sqrt(10), rtol=0.15)
 

@@ -1,13 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
-from primelens.analyses import form_factors
-from primelens.analyses import resonance
-from primelens.tasks import binned
-from primelens.tasks import surrogates
-from primelens.tasks import windows
-from primelens.tasks import zeros
+from absl.testing import absltest, parameterized
+from primelens.analyses import form_factors, resonance
+from primelens.tasks import binned, surrogates, windows, zeros
 
 
 def _lattice(count, width, seed=0):
@@ -59,20 +54,14 @@ class JitterTest(parameterized.TestCase):
     gap_N = _lattice(500, 0.4)
     tau_T = resonance.grid(500)
     np.testing.assert_allclose(
-      resonance.expected(gap_N, tau_T, 0.0),
-      resonance.curve(gap_N, tau_T),
-      rtol=1e-6,
-      atol=1e-9,
+      resonance.expected(gap_N, tau_T, 0.0), resonance.curve(gap_N, tau_T), rtol=1e-6, atol=1e-9
     )
 
   def test_expected_is_the_mean_over_jitters(self):
     gap_N, width = _lattice(2000, 0.3), 0.1
     tau_T = 1 + np.arange(-3, 4) / (4 * np.pi * 2000)
     k_RxT = np.stack(
-      [
-        resonance.curve(resonance.jittered(gap_N, width, seed), tau_T)
-        for seed in range(600)
-      ]
+      [resonance.curve(resonance.jittered(gap_N, width, seed), tau_T) for seed in range(600)]
     )
     error_T = k_RxT.std(0) / np.sqrt(600)
     gap_T = k_RxT.mean(0) - resonance.expected(gap_N, tau_T, width)
@@ -107,16 +96,12 @@ class AsPublishedTest(absltest.TestCase):
     background = k_Q[(tau_Q > 3) & (tau_Q < 5)].mean()
     found = resonance.spike_as_published(gap_N)
     np.testing.assert_allclose(found, (peak, background, peak / background))
-    k_Q = form_factors.form_factor_as_published(
-      gap_N[1:] / gap_N.mean(), tau_Q + 0.25 * 9.5 / 1999
-    )
+    k_Q = form_factors.form_factor_as_published(gap_N[1:] / gap_N.mean(), tau_Q + 0.25 * 9.5 / 1999)
     inside_Q = (tau_Q > 5.5) & (tau_Q < 6.999)
     moved = resonance.peak_as_published(gap_N, 0.25)
     self.assertAlmostEqual(moved, k_Q[inside_Q].max())
 
-  @absltest.skipUnless(
-    odlyzko.installed(), "The extra 'zeros' is not installed."
-  )
+  @absltest.skipUnless(odlyzko.installed(), "The extra 'zeros' is not installed.")
   def test_published_numbers(self):
     value_N = zeros.load(zeros.Config(split="published_tail")).value_N
     first, last = windows.published_tail(len(value_N), window=256)["test"]
@@ -127,8 +112,12 @@ class AsPublishedTest(absltest.TestCase):
     self.assertAlmostEqual(found.ratio, 17, delta=0.5)
     # Section 5.12: the plateau by number of spacings, from the first.
     for count, reported in (
-      *((512, 1.58), (1024, 2.06), (4096, 3.71)),
-      *((16384, 4.57), (100_000, 2.16), (199_936, 2.37)),
+      (512, 1.58),
+      (1024, 2.06),
+      (4096, 3.71),
+      (16384, 4.57),
+      (100_000, 2.16),
+      (199_936, 2.37),
     ):
       head_N = middle_N[:count]
       found = form_factors.plateau_as_published(head_N, "scaling")

@@ -6,10 +6,9 @@ import pathlib
 import tempfile
 from typing import Any
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import results
 
 
@@ -64,9 +63,7 @@ class ResultsTest(parameterized.TestCase):
     self.directory = pathlib.Path(place.name) / "results"
 
   def _write(self, result=None, name="masking", provenance=None):
-    return results.write(
-      self.directory, name, result or _result(), provenance=provenance or {}
-    )
+    return results.write(self.directory, name, result or _result(), provenance=provenance or {})
 
   def _read(self, cls=Masking):
     return results.read(self.directory, "masking", cls)[0]
@@ -104,16 +101,13 @@ class ResultsTest(parameterized.TestCase):
   def test_files(self):
     path = self._write()
     self.assertEqual(
-      sorted(os.listdir(self.directory)),
-      ["masking.csv", "masking.json", "masking.npz"],
+      sorted(os.listdir(self.directory)), ["masking.csv", "masking.json", "masking.npz"]
     )
     document = _strict(path.read_text())
     self.assertEqual(document["schema"], 1)
     self.assertEqual(document["analysis"], "masking")
     self.assertEqual(document["scalars"]["best"], {"nonfinite": "-inf"})
-    self.assertEqual(
-      document["arrays"]["nll_SxR"], {"shape": [2, 3], "dtype": "float32"}
-    )
+    self.assertEqual(document["arrays"]["nll_SxR"], {"shape": [2, 3], "dtype": "float32"})
     with np.load(self.directory / "masking.npz") as arrays:
       self.assertCountEqual(arrays.files, ["nll_SxR", "keep_R", "leaf_E"])
 
@@ -130,9 +124,7 @@ class ResultsTest(parameterized.TestCase):
   def test_several_tables_are_named_by_field(self):
     tables = Tables(first=({"a": 1},), second=())
     self._write(tables)
-    self.assertEqual(
-      (self.directory / "masking.first.csv").read_text(), "a\n1\n"
-    )
+    self.assertEqual((self.directory / "masking.first.csv").read_text(), "a\n1\n")
     self.assertTrue((self.directory / "masking.second.csv").exists())
     self.assertEqual(self._read(Tables), tables)
 
@@ -227,9 +219,7 @@ class ResultsTest(parameterized.TestCase):
 
   def test_other_versions_and_classes(self):
     path = self._write()
-    self._assert_unreadable(
-      r"fields missing: \['value_S'\], fields unknown: \['best', .*", Other
-    )
+    self._assert_unreadable(r"fields missing: \['value_S'\], fields unknown: \['best', .*", Other)
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"schema": 2}))
     self._assert_unreadable("schema 2, this program reads 1")

@@ -1,15 +1,11 @@
 """Closed-form ridge against scikit-learn, and as a vmapped axis."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import ridge
-from sklearn import linear_model
-from sklearn import model_selection
-from sklearn import pipeline
-from sklearn import preprocessing
+from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
 def _data(rows=203, width=9, targets=3, seed=0):
@@ -27,9 +23,7 @@ class RidgeTest(parameterized.TestCase):
     expected = linear_model.Ridge(alpha=alpha)
     expected.fit(np.float64(x_NxD), np.float64(y_NxF))
     found = ridge.fit(x_NxD, y_NxF, alpha)
-    np.testing.assert_allclose(
-      found.kernel_DxF, expected.coef_.T, rtol=1e-5, atol=1e-5
-    )
+    np.testing.assert_allclose(found.kernel_DxF, expected.coef_.T, rtol=1e-5, atol=1e-5)
     gap_NxF = found.predict(x_NxD) - expected.predict(np.float64(x_NxD))
     self.assertLess(np.abs(gap_NxF).max(), 1e-5 * np.abs(y_NxF).max())
 
@@ -77,9 +71,7 @@ class RidgeTest(parameterized.TestCase):
       scoring="neg_mean_squared_error",
     ).fit(np.float64(x_NxD[:50]), y_NxF[:50])
     self.assertAlmostEqual(float(alpha), search.best_params_["alpha"], places=5)
-    np.testing.assert_allclose(
-      guess_NxF[50:, 0], search.predict(np.float64(x_NxD[50:])), atol=1e-3
-    )
+    np.testing.assert_allclose(guess_NxF[50:, 0], search.predict(np.float64(x_NxD[50:])), atol=1e-3)
 
   def test_errors_of_the_inner_folds_are_a_grid_searchs(self):
     x_NxD, y_NxF = _data(rows=263)
@@ -90,7 +82,9 @@ class RidgeTest(parameterized.TestCase):
     for r, alpha in enumerate(alphas_R):
       for f in range(y_NxF.shape[1]):
         score = model_selection.cross_val_score(
-          *(linear_model.Ridge(alpha=alpha), x_NxD, y_NxF[:, f]),
+          linear_model.Ridge(alpha=alpha),
+          x_NxD,
+          y_NxF[:, f],
           cv=model_selection.KFold(5),
           scoring="neg_mean_squared_error",
         )
@@ -111,9 +105,7 @@ class RidgeTest(parameterized.TestCase):
     found = ridge.scaler(x_NxD, weight_N)
     np.testing.assert_allclose(found.mean_D, expected.mean_, rtol=1e-5)
     np.testing.assert_allclose(found.deviation_D, expected.scale_, rtol=1e-5)
-    np.testing.assert_allclose(
-      found(x_NxD), expected.transform(np.float64(x_NxD)), atol=1e-5
-    )
+    np.testing.assert_allclose(found(x_NxD), expected.transform(np.float64(x_NxD)), atol=1e-5)
 
   def test_once_solved_is_near(self):
     x_NxD, y_NxF = _data()
@@ -147,9 +139,7 @@ class RidgeTest(parameterized.TestCase):
     together = jax.jit(jax.vmap(ridge.fit))(x_SxNxD, y_SxNxF)
     for seed, (x_NxD, y_NxF) in enumerate(pairs):
       expected = linear_model.Ridge().fit(np.float64(x_NxD), y_NxF)
-      np.testing.assert_allclose(
-        together.kernel_DxF[seed], expected.coef_.T, rtol=1e-4, atol=1e-5
-      )
+      np.testing.assert_allclose(together.kernel_DxF[seed], expected.coef_.T, rtol=1e-4, atol=1e-5)
 
   def test_degrees_of_freedom_count_the_columns(self):
     x_NxD, _ = _data()
@@ -162,9 +152,7 @@ class RidgeTest(parameterized.TestCase):
     half_NxD = x_NxD[1::2] - x_NxD[1::2].mean(0)
     value_D = np.linalg.eigvalsh(half_NxD.T @ half_NxD)
     found = ridge.degrees_of_freedom(x_NxD, 50.0, weight_N)
-    self.assertAlmostEqual(
-      float(found), np.sum(value_D / (value_D + 50)), places=3
-    )
+    self.assertAlmostEqual(float(found), np.sum(value_D / (value_D + 50)), places=3)
 
   def test_a_constant_target_has_no_r2(self):
     x_NxD, y_NxF = _data()

@@ -1,11 +1,10 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.signal
+from absl.testing import absltest, parameterized
 from primelens.analyses import rollout
 from primelens.tasks import zeros
-import scipy.signal
 
 PUBLISHED = np.array([-0.4467, -0.2819, -0.1586])
 
@@ -46,9 +45,7 @@ class RollTest(parameterized.TestCase):
     rolled = rollout.roll(draw, context_BxT, 400, key=jax.random.key(1))
     again = rollout.roll(draw, context_BxT, 400, key=jax.random.key(1))
     np.testing.assert_array_equal(rolled, again)
-    self.assertLess(
-      np.abs(np.corrcoef(rolled[0, 1:], rolled[0, :-1])[0, 1]), 0.2
-    )
+    self.assertLess(np.abs(np.corrcoef(rolled[0, 1:], rolled[0, :-1])[0, 1]), 0.2)
     self.assertAlmostEqual(float(rolled.std()), 1.0, delta=0.1)
 
   @parameterized.parameters((0, 5, 0), (4, 0, 0), (4, 5, 3))
@@ -58,9 +55,7 @@ class RollTest(parameterized.TestCase):
 
   def test_seeds_are_an_axis(self):
     step = lambda scale, x: scale * x[:, -1]
-    one = lambda scale: rollout.roll(
-      lambda x, last, key: step(scale, x), jnp.ones((1, 2)), 3
-    )
+    one = lambda scale: rollout.roll(lambda x, last, key: step(scale, x), jnp.ones((1, 2)), 3)
     rolled_SxBxQ = jax.jit(jax.vmap(one))(jnp.array([2.0, 3.0]))
     np.testing.assert_array_equal(rolled_SxBxQ[:, 0], [[2, 4, 8], [3, 9, 27]])
 
@@ -80,9 +75,7 @@ class LinearTest(absltest.TestCase):
     denominator = np.append(1, -PUBLISHED)
     for past_Q, rolled_Q in zip(past_NxQ, rolled_NxQ, strict=True):
       state = scipy.signal.lfiltic([1], denominator, past_Q[::-1])
-      expected_Q, _ = scipy.signal.lfilter(
-        [1], denominator, np.zeros(12), zi=state
-      )
+      expected_Q, _ = scipy.signal.lfilter([1], denominator, np.zeros(12), zi=state)
       np.testing.assert_allclose(rolled_Q, expected_Q, atol=1e-12)
 
   def test_one_filter_per_row(self):
@@ -107,17 +100,13 @@ class ErrorTest(absltest.TestCase):
   truth_NxQ = np.array([[0.5, 1.0, 2.0, 1.0], [1.0, 1.0, 1.0, 1.0]])
 
   def test_cumulative(self):
-    error_NxR = rollout.cumulative_error(
-      self.rolled_NxQ, self.truth_NxQ, (1, 2, 3, 4)
-    )
+    error_NxR = rollout.cumulative_error(self.rolled_NxQ, self.truth_NxQ, (1, 2, 3, 4))
     np.testing.assert_allclose(error_NxR, [[0.5, 0.5, 0.5, 0.5], [1, 0, 1, 0]])
 
   def test_per_step_and_at_a_step(self):
     step_NxQ = rollout.step_error(self.rolled_NxQ, self.truth_NxQ)
     np.testing.assert_allclose(step_NxQ, [[0.5, 0, 1, 0], [1, 1, 1, 1]])
-    mean_N = rollout.per_step_error_as_published(
-      self.rolled_NxQ, self.truth_NxQ
-    )
+    mean_N = rollout.per_step_error_as_published(self.rolled_NxQ, self.truth_NxQ)
     np.testing.assert_allclose(mean_N, [0.375, 1.0])
 
   def test_slope_of_a_power_law(self):

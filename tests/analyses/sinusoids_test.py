@@ -1,9 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.analyses import fourier
-from primelens.analyses import sinusoids
+from absl.testing import absltest, parameterized
+from primelens.analyses import fourier, sinusoids
 
 V = 20
 PLACE = np.arange(V)
@@ -81,18 +79,14 @@ class WavesTest(parameterized.TestCase):
 
 class ChanceTest(parameterized.TestCase):
   def test_neighbour_correlation(self):
-    found = sinusoids.neighbour_correlation(
-      np.cos(2 * np.pi * np.arange(4000) / 13)
-    )
+    found = sinusoids.neighbour_correlation(np.cos(2 * np.pi * np.arange(4000) / 13))
     self.assertAlmostEqual(float(found), np.cos(2 * np.pi / 13), places=2)
     self.assertEqual(float(sinusoids.neighbour_correlation(np.zeros(5))), 0)
 
   @parameterized.parameters(0.9, 0.4)
   def test_smooth_curves_have_the_correlation_told(self, neighbour):
     curve_RxV = np.asarray(
-      jax.jit(sinusoids.smooth_curves, static_argnums=(1, 2))(
-        jax.random.key(0), 6000, 4, neighbour
-      )
+      jax.jit(sinusoids.smooth_curves, static_argnums=(1, 2))(jax.random.key(0), 6000, 4, neighbour)
     )
     # 6,000 draws of variance 1: products have errors of about .02.
     product_VxV = curve_RxV.T @ curve_RxV / len(curve_RxV)
@@ -105,9 +99,7 @@ class ChanceTest(parameterized.TestCase):
   def test_phases_are_shuffled_and_sizes_kept(self, length):
     x_NxV = 2 + _normal(50, length)
     found_NxV = np.asarray(sinusoids.shuffle_phases(jax.random.key(1), x_NxV))
-    size, found_size = (
-      np.abs(np.fft.rfft(x)) for x in (x_NxV.astype(float), found_NxV)
-    )
+    size, found_size = (np.abs(np.fft.rfft(x)) for x in (x_NxV.astype(float), found_NxV))
     np.testing.assert_allclose(found_size, size, atol=1e-4)
     np.testing.assert_allclose(found_NxV.mean(1), x_NxV.mean(1), atol=1e-5)
     first_N, found_N = (np.fft.rfft(x)[:, 1] for x in (x_NxV, found_NxV))
@@ -127,12 +119,9 @@ class ChanceTest(parameterized.TestCase):
     if length % 2 == 0:
       # |rfft| of the alternating vector is sqrt 2 of its energy's root.
       x_NxV -= np.outer(
-        (x_NxV * (-1.0) ** np.arange(length)).mean(1),
-        (-1.0) ** np.arange(length),
+        (x_NxV * (-1.0) ** np.arange(length)).mean(1), (-1.0) ** np.arange(length)
       ).astype(np.float32)
-    found = jax.jit(sinusoids.top_planes_reconstruct)(
-      fourier.basis(length), x_NxV, count
-    )
+    found = jax.jit(sinusoids.top_planes_reconstruct)(fourier.basis(length), x_NxV, count)
     expected = fourier.top_frequencies_reconstruct(x_NxV, count)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 

@@ -1,13 +1,11 @@
 import itertools
 import math
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import duplicates
-from primelens.analyses import rollout
-from primelens.analyses import slot_diagnostics as slots
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import duplicates, rollout
+from primelens.analyses import slot_diagnostics as slots
 
 LN8 = 2.0794415
 
@@ -35,9 +33,7 @@ class RemovalTest(parameterized.TestCase):
     self.assertTrue((keep_RxM != slots.removals(8, draws=5, seed=4)).any())
 
   def test_one_slot(self):
-    np.testing.assert_array_equal(
-      slots.removals(1, draws=2, seed=0), [[1], [0]]
-    )
+    np.testing.assert_array_equal(slots.removals(1, draws=2, seed=0), [[1], [0]])
 
   def test_sums_hide_what_identical_slots_can_do_for_each_other(self):
     keep_RxM = slots.removals(3, draws=9, seed=0)
@@ -206,8 +202,7 @@ class RankTest(absltest.TestCase):
     self.assertGreater(found.r90 / 8, 2)
     value_K = np.sort(
       np.linalg.svd(
-        (gradient_RxMxD - gradient_RxMxD.mean((0, 1))).reshape(160, 64),
-        compute_uv=False,
+        (gradient_RxMxD - gradient_RxMxD.mean((0, 1))).reshape(160, 64), compute_uv=False
       )
     )[::-1]
     share_K = value_K**2 / np.sum(value_K**2)

@@ -1,8 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import slot_frequencies
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import slot_frequencies
 
 
 class DominantTest(absltest.TestCase):

@@ -1,11 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import spacing_correlations
-from primelens.analyses import spacings
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import spacing_correlations, spacings
+from primelens.tasks import surrogates, zeros
 
 
 def _goe_levels(matrices, size, seed=0):
@@ -21,9 +18,7 @@ class CorrelationsTest(parameterized.TestCase):
     self.assertEqual((found.number, found.mean), (6, 1.0))
     self.assertAlmostEqual(found.variance, 4 / 6)
     # Products -1 0 0 | 0 -1 (the last block has one less).
-    self.assertAlmostEqual(
-      found.correlation_Q[0], (-1 / 3 - 1 / 2) / 2 / (2 / 3)
-    )
+    self.assertAlmostEqual(found.correlation_Q[0], (-1 / 3 - 1 / 2) / 2 / (2 / 3))
 
   def test_errors_of_independent_values(self):
     # Var rho = 1 / n, and that of the variance of an exponential is 8 / n.
@@ -49,18 +44,14 @@ class CorrelationsTest(parameterized.TestCase):
     spacing_RxN = surrogates.cue_spacings(2, matrices=700, size=60)
     found = spacing_correlations.correlations(spacing_RxN, 3)
     expected = np.array([-0.3106, -0.076, -0.034])  # zeta spec, section 4.14
-    np.testing.assert_array_less(
-      np.abs(found.correlation_Q - expected), 4 * found.error_Q
-    )
+    np.testing.assert_array_less(np.abs(found.correlation_Q - expected), 4 * found.error_Q)
     off = abs(found.variance - 0.180)
     self.assertLess(off, 4 * found.variance_error)
     self.assertLess(spacings.distances(spacing_RxN.ravel()).gue, 0.012)
 
   def test_gue_by_the_right_radius_and_by_the_published_one(self):
     rng = np.random.default_rng(3)
-    level_RxN = np.stack(
-      [surrogates.gue_eigenvalues(rng, 200) for _ in "x" * 300]
-    )
+    level_RxN = np.stack([surrogates.gue_eigenvalues(rng, 200) for _ in "x" * 300])
     middle = slice(20, 180)
     for scale, expected in ((1.0, -0.3105), (2**-0.5, -0.293)):
       count = surrogates.semicircle_counts(level_RxN[:, middle] * scale, 200)
@@ -72,9 +63,7 @@ class CorrelationsTest(parameterized.TestCase):
     # The semicircle of (A + A^T) / 2 has the radius sqrt(2 N).
     count = surrogates.semicircle_counts(middle * 2**0.5, 60)
     found = spacing_correlations.correlations(np.diff(count, axis=1), 1)
-    self.assertAlmostEqual(
-      found.correlation_Q[0], spacing_correlations.GOE_LAG1, delta=0.035
-    )
+    self.assertAlmostEqual(found.correlation_Q[0], spacing_correlations.GOE_LAG1, delta=0.035)
 
   def test_bad_blocks_are_refused(self):
     for shape, lags, block in (((10,), 3, 3), ((10,), 1, 0), ((1, 9), 1, 0)):
@@ -109,9 +98,7 @@ class HeightTest(parameterized.TestCase):
     rng = np.random.default_rng(0)
     x, error = np.linspace(0, 1, 30), rng.uniform(0.1, 1, 30)
     y = 2 - 3 * x + error * rng.normal(size=30)
-    line = spacing_correlations.weighted_line(
-      np.stack([np.ones(30), x], 1), y, error
-    )
+    line = spacing_correlations.weighted_line(np.stack([np.ones(30), x], 1), y, error)
     best, cov = np.polyfit(x, y, 1, w=1 / error, cov="unscaled")
     np.testing.assert_allclose(line.coefficient_V, best[::-1])
     np.testing.assert_allclose(line.error_V, np.sqrt(np.diag(cov))[::-1])
@@ -133,9 +120,7 @@ class AsPublishedTest(absltest.TestCase):
     self.assertAlmostEqual(found["slope"], -1, delta=0.6)
     self.assertTrue(found["supported"])
     # Bartlett: n var rho_1 = 1 - 3 rho^2 + 4 rho^4 = 0.97 at rho = -0.1.
-    self.assertAlmostEqual(
-      found["bin_error"], (0.97 / size) ** 0.5, delta=0.15 * size**-0.5
-    )
+    self.assertAlmostEqual(found["bin_error"], (0.97 / size) ** 0.5, delta=0.15 * size**-0.5)
 
   def test_shuffle_score_is_the_correlation_times_the_root_of_the_length(self):
     noise = np.random.default_rng(0).normal(size=20_001)
@@ -145,9 +130,7 @@ class AsPublishedTest(absltest.TestCase):
 
   def test_lags_of_primes(self):
     period = np.sin(2 * np.pi * np.arange(3_400) / 34)
-    lag_Q, rho_Q = spacing_correlations.prime_lags_as_published(
-      period, [2, 29, 31]
-    )
+    lag_Q, rho_Q = spacing_correlations.prime_lags_as_published(period, [2, 29, 31])
     np.testing.assert_array_equal(lag_Q, [7, 34, 34])
     np.testing.assert_allclose(rho_Q[1:], 1)
 

@@ -1,16 +1,12 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
-from primelens.analyses import ensembles
-from primelens.analyses import spacings
-from primelens.analyses import spectra_nulls
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
 import scipy.stats
 import threadpoolctl
+from absl.testing import absltest, parameterized
+from primelens.analyses import ensembles, spacings, spectra_nulls
+from primelens.tasks import surrogates, zeros
 
 
 def setUpModule():
@@ -47,15 +43,11 @@ class UnfoldTest(parameterized.TestCase):
 
   def test_none(self):
     found = spacings.unfold([3.0, 5, 4, 9, 10, 11, 21], "none")
-    np.testing.assert_allclose(
-      np.diff(found), np.array([1, 1, 4, 1, 1, 10]) / 3
-    )
+    np.testing.assert_allclose(np.diff(found), np.array([1, 1, 4, 1, 1, 10]) / 3)
 
   def test_a_law_of_ones_own(self):
     level_N = np.linspace(1, 2, 9)
-    np.testing.assert_array_equal(
-      spacings.unfold(level_N, np.square), level_N**2
-    )
+    np.testing.assert_array_equal(spacings.unfold(level_N, np.square), level_N**2)
 
   def test_semicircle(self):
     size = 400
@@ -85,8 +77,10 @@ class UnfoldTest(parameterized.TestCase):
 
   def test_refuses(self):
     for bad, message in (
-      *((np.ones(9), "equal"), (np.ones((9, 2)), "in a row")),
-      *(([1.0, 2, 3], "7 levels"), ([*range(9), np.nan], "finite")),
+      (np.ones(9), "equal"),
+      (np.ones((9, 2)), "in a row"),
+      ([1.0, 2, 3], "7 levels"),
+      ([*range(9), np.nan], "finite"),
     ):
       with self.assertRaisesRegex(ValueError, message):
         spacings.unfold(bad)
@@ -106,9 +100,7 @@ class NeighboursTest(parameterized.TestCase):
   def test_surmises_are_exact_for_two_levels(self):
     goe_Rx2 = spectra_nulls.goe_null(2, 4000)
     rng = np.random.default_rng(1)
-    gue_Rx2 = np.stack(
-      [surrogates.gue_eigenvalues(rng, 2) for _ in range(4000)]
-    )
+    gue_Rx2 = np.stack([surrogates.gue_eigenvalues(rng, 2) for _ in range(4000)])
     for name, level_Rx2 in (("goe", goe_Rx2), ("gue", gue_Rx2)):
       gap_R = np.ptp(level_Rx2, axis=1)
       found = spacings.distances(gap_R / gap_R.mean())._asdict()
@@ -117,9 +109,7 @@ class NeighboursTest(parameterized.TestCase):
 
   def test_r_ratio(self):
     # Atas et al. 2013; the sd of a mean of n ratios is about .26 / sqrt(n).
-    self.assertAlmostEqual(
-      spacings.r_ratio(_poisson(40_000)), 2 * np.log(2) - 1, delta=0.005
-    )
+    self.assertAlmostEqual(spacings.r_ratio(_poisson(40_000)), 2 * np.log(2) - 1, delta=0.005)
     goe_RxN = spectra_nulls.goe_null(400, 100)[:, 100:300]
     found_R = spacings.r_ratio(goe_RxN)
     self.assertEqual(found_R.shape, (100,))
@@ -148,10 +138,7 @@ class LongRangeTest(parameterized.TestCase):
       for level_N in spectra_nulls.goe_null(400, 60)
     ]
     for name, unfolded_RxN in (("goe", goe), ("gue", _gue(60, 400))):
-      found_RxQ = [
-        spacings.number_variance(level_N, self.length_Q)
-        for level_N in unfolded_RxN
-      ]
+      found_RxQ = [spacings.number_variance(level_N, self.length_Q) for level_N in unfolded_RxN]
       expected_Q = ensembles.number_variance(self.length_Q, name)
       np.testing.assert_allclose(np.mean(found_RxQ, 0), expected_Q, rtol=0.03)
 
@@ -171,11 +158,7 @@ class LongRangeTest(parameterized.TestCase):
         for level_N in spectra_nulls.goe_null(400, 200)
       ]
     )
-    sources = {
-      "poisson": np.cumsum(gap_RxN, axis=1),
-      "goe": goe,
-      "gue": _gue(200, 400),
-    }
+    sources = {"poisson": np.cumsum(gap_RxN, axis=1), "goe": goe, "gue": _gue(200, 400)}
     for name, unfolded_RxN in sources.items():
       found_Q = spacings.form_factor(unfolded_RxN, tau_Q).mean(0)
       gap_Q = found_Q - ensembles.form_factor(tau_Q, name)
@@ -219,9 +202,7 @@ class PublishedTest(parameterized.TestCase):
     np.testing.assert_allclose(found, np.arange(7, 33, 2) / 19)
     skew = np.diag(level_N) + np.triu(np.ones((20, 20)), 1)
     skew -= np.tril(np.ones((20, 20)), -1)
-    np.testing.assert_allclose(
-      spacings.symmetrised_levels(skew), level_N, atol=1e-10
-    )
+    np.testing.assert_allclose(spacings.symmetrised_levels(skew), level_N, atol=1e-10)
     with self.assertRaisesRegex(ValueError, "square"):
       spacings.central_spacings_as_published(np.ones((3, 4)))
 
@@ -240,9 +221,7 @@ class PublishedTest(parameterized.TestCase):
 
   def test_long_spacings_are_dropped(self):
     gap_N = np.array([0.5, 1.0, 1.5, 5.0])
-    self.assertEqual(
-      spacings.distances_as_published(gap_N), spacings.distances(gap_N[:3])
-    )
+    self.assertEqual(spacings.distances_as_published(gap_N), spacings.distances(gap_N[:3]))
 
 
 def _published(weight):
@@ -260,9 +239,7 @@ class ZetaTest(absltest.TestCase):
     # .5996 in the limit; finite height adds a little, sd .002.
     self.assertAlmostEqual(found, 0.603, delta=0.008)
     unfolded_N = spacings.unfold(level_N)
-    np.testing.assert_allclose(
-      np.diff(unfolded_N), np.diff(zeros.unfold(level_N)), rtol=1e-3
-    )
+    np.testing.assert_allclose(np.diff(unfolded_N), np.diff(zeros.unfold(level_N)), rtol=1e-3)
     distance = spacings.distances(np.diff(unfolded_N))
     self.assertLess(distance.gue, 0.02)
     self.assertGreater(min(distance.goe, distance.poisson), 0.05)

@@ -1,9 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import spectra_nulls
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import spectra, spectra_nulls
 
 
 def _alike(a_R, b_R):
@@ -45,9 +43,7 @@ class SingularNullTest(parameterized.TestCase):
   def test_kept_and_seeded(self):
     one = spectra_nulls.singular_null((8, 5), 4, 0)
     self.assertIs(one, spectra_nulls.singular_null((8, 5), 4, 0))
-    self.assertFalse(
-      np.array_equal(one, spectra_nulls.singular_null((8, 5), 4, 1))
-    )
+    self.assertFalse(np.array_equal(one, spectra_nulls.singular_null((8, 5), 4, 1)))
     with self.assertRaises(ValueError):
       one[0, 0] = 1
 
@@ -113,9 +109,7 @@ class AgainstNullTest(absltest.TestCase):
         [
           found.p
           for found in spectra_nulls.against_null(
-            spectra.singular_values(0.03 * rng.normal(size=shape)),
-            *(shape,),
-            draws=999,
+            spectra.singular_values(0.03 * rng.normal(size=shape)), shape, draws=999
           ).values()
         ]
         for _ in range(200)
@@ -130,9 +124,7 @@ class AgainstNullTest(absltest.TestCase):
   def test_an_outlier_is_found(self):
     rng = np.random.default_rng(0)
     weight = rng.normal(size=(50, 30)) + 3  # a constant: one outlier
-    found = spectra_nulls.against_null(
-      spectra.singular_values(weight), weight.shape, draws=199
-    )
+    found = spectra_nulls.against_null(spectra.singular_values(weight), weight.shape, draws=199)
     self.assertEqual(found["effective_rank"].p, 2 / 200)
     self.assertEqual(found["outliers"].observed, 1)
     self.assertGreater(found["ks_matched"].p, 0.01)  # the bulk is noise

@@ -1,25 +1,17 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import spectra
-from primelens.analyses import spectra_nulls
-from primelens.analyses import spectra_report
 import scipy.stats
 import threadpoolctl
+from absl.testing import absltest, parameterized
+from primelens.analyses import spectra, spectra_nulls, spectra_report
 
 BOUND = np.sqrt(6 / 1024)
 BESIDE = ("_null", "_null_sd", "_p")
 SIZES = {"rows", "columns", "std", "bulk_std", "largest", "edge"}
 METRICS = {*spectra_nulls.METRICS, "ks_unit_as_published", "radius"}
-LEVELS = {
-  *("r_ratio", "number_variance", "form_factor"),
-  *("ks_goe", "ks_gue", "ks_poisson"),
-}
+LEVELS = {"r_ratio", "number_variance", "form_factor", "ks_goe", "ks_gue", "ks_poisson"}
 UNFOLDINGS = {
-  f"ks_{law}_{way}"
-  for law in ("goe", "gue", "poisson")
-  for way in ("local", "law", "spread")
+  f"ks_{law}_{way}" for law in ("goe", "gue", "poisson") for way in ("local", "law", "spread")
 }
 
 
@@ -41,21 +33,24 @@ class MeasureTest(parameterized.TestCase):
     direction_D = rng.normal(size=256)
     direction_D *= 13.66 / 2 / np.linalg.norm(direction_D)
     weight = start + rng.choice([-1.0, 1.0], (256, 1)) * direction_D
-    found = spectra_report.measure(
-      weight, start=start, symmetry=True, draws=100
-    )
+    found = spectra_report.measure(weight, start=start, symmetry=True, draws=100)
     for key, value, delta in (
-      *(("effective_rank", 43.9, 0.4), ("max_to_mean", 106.9, 0.5)),
-      *(("effective_rank_null", 206, 0.3), ("max_to_mean_null", 2.33, 0.03)),
-      *(("symmetry_inter", 13.66, 0.03), ("symmetry_inter_null", 0.142, 0.003)),
-      *(("outliers", 1, 0), ("moved_outliers", 1, 0), ("rows", 256, 0)),
-      *(("ks_matched", 0.012, 0.006), ("moved_effective_rank", 1, 1e-6)),
-      *(("bulk_std", BOUND / np.sqrt(3), 0.001), ("edge", 1.41, 0.03)),
+      ("effective_rank", 43.9, 0.4),
+      ("max_to_mean", 106.9, 0.5),
+      ("effective_rank_null", 206, 0.3),
+      ("max_to_mean_null", 2.33, 0.03),
+      ("symmetry_inter", 13.66, 0.03),
+      ("symmetry_inter_null", 0.142, 0.003),
+      ("outliers", 1, 0),
+      ("moved_outliers", 1, 0),
+      ("rows", 256, 0),
+      ("ks_matched", 0.012, 0.006),
+      ("moved_effective_rank", 1, 1e-6),
+      ("bulk_std", BOUND / np.sqrt(3), 0.001),
+      ("edge", 1.41, 0.03),
     ):
       self.assertAlmostEqual(found[key], value, delta=delta, msg=key)
-    self.assertAlmostEqual(
-      found["distance"], 13.66 / 2 * 16 / np.linalg.norm(start)
-    )
+    self.assertAlmostEqual(found["distance"], 13.66 / 2 * 16 / np.linalg.norm(start))
     # An outlier shows in every metric but the bulk's and the spacings'.
     for key in ("effective_rank", "stable_rank", "max_to_mean", "radius"):
       self.assertLess(found[f"{key}_p"], 0.1, key)
@@ -65,10 +60,7 @@ class MeasureTest(parameterized.TestCase):
   def test_keys_of_a_square_matrix(self):
     found = spectra_report.measure(_noise((64, 64)), draws=9)
     beside = {key + end for key in METRICS | LEVELS for end in BESIDE}
-    self.assertEqual(
-      set(found),
-      SIZES | METRICS | LEVELS | UNFOLDINGS | beside | {"levels_of"},
-    )
+    self.assertEqual(set(found), SIZES | METRICS | LEVELS | UNFOLDINGS | beside | {"levels_of"})
     self.assertEqual(found["levels_of"], "symmetrised")
     self.assertLess(found["ks_poisson_spread"], 0.1)  # all unfoldings agree
     for value in found.values():
@@ -93,9 +85,7 @@ class MeasureTest(parameterized.TestCase):
     share_K = value_K / value_K.sum()
     expected = np.exp(scipy.stats.entropy(share_K))
     self.assertAlmostEqual(found["effective_rank"], expected)
-    again = spectra_report.measure(
-      weight, draws=5, levels=False, singular_K=value_K
-    )
+    again = spectra_report.measure(weight, draws=5, levels=False, singular_K=value_K)
     for key in found:
       np.testing.assert_allclose(again[key], found[key], rtol=1e-6)
 
@@ -113,12 +103,8 @@ class MeasureTest(parameterized.TestCase):
   def test_noise_moved_by_noise(self):
     start = _noise((64, 48))
     step = _noise((64, 48), 1)
-    found = spectra_report.measure(
-      start + step, start=start, draws=100, levels=False
-    )
-    self.assertAlmostEqual(
-      found["distance"], np.linalg.norm(step) / np.linalg.norm(start)
-    )
+    found = spectra_report.measure(start + step, start=start, draws=100, levels=False)
+    self.assertAlmostEqual(found["distance"], np.linalg.norm(step) / np.linalg.norm(start))
     value_K = spectra.singular_values(step)
     expected = spectra.effective_rank(value_K)
     self.assertAlmostEqual(found["moved_effective_rank"], expected, places=5)
@@ -171,12 +157,8 @@ class MatricesOfTest(absltest.TestCase):
 
   def test_paths(self):
     found = dict(spectra_report.matrices_of(self.params))
-    self.assertEqual(
-      list(found), ["blocks/kernel/0", "blocks/kernel/1", "head"]
-    )
-    np.testing.assert_array_equal(
-      found["blocks/kernel/1"], np.arange(12, 24).reshape(3, 4)
-    )
+    self.assertEqual(list(found), ["blocks/kernel/0", "blocks/kernel/1", "head"])
+    np.testing.assert_array_equal(found["blocks/kernel/1"], np.arange(12, 24).reshape(3, 4))
 
   def test_split(self):
     whole = lambda path, leaf: [(f"{path}!", leaf.reshape(-1, leaf.shape[-1]))]

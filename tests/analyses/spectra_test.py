@@ -1,11 +1,10 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import spectra
 import scipy.integrate
 import scipy.stats
 import threadpoolctl
+from absl.testing import absltest, parameterized
+from primelens.analyses import spectra
 
 XAVIER = np.sqrt(6 / 1024)  # bound of the published 256 x 256 block
 
@@ -96,7 +95,9 @@ class MetricsTest(parameterized.TestCase):
   def test_no_value_of_zeros(self):
     value = np.zeros((2, 3))
     for metric in (
-      *(spectra.effective_rank, spectra.stable_rank, spectra.max_to_mean),
+      spectra.effective_rank,
+      spectra.stable_rank,
+      spectra.max_to_mean,
       lambda value: spectra.ks_matched(value, (3, 3)),
     ):
       self.assertTrue(np.isnan(metric(value)).all())
@@ -122,9 +123,7 @@ class MetricsTest(parameterized.TestCase):
   # Spec 6.2: rank and ratio; one outlier on untouched noise.
   @parameterized.parameters((13.66, 43.9, 106.9), (19.74, 27.6, 129.9))
   def test_one_outlier_model(self, inter, rank, ratio):
-    value = np.stack(
-      [spectra.singular_values(_spike(inter, seed)) for seed in range(3)]
-    )
+    value = np.stack([spectra.singular_values(_spike(inter, seed)) for seed in range(3)])
     shape = (256, 256)
     found = spectra.effective_rank(value).mean()
     self.assertAlmostEqual(found, rank, delta=0.3)
@@ -134,9 +133,7 @@ class MetricsTest(parameterized.TestCase):
     # Spec 6.3: .012 matched by the median.
     found = spectra.ks_matched(value, shape).mean()
     self.assertAlmostEqual(found, 0.012, delta=0.004)
-    np.testing.assert_allclose(
-      spectra.bulk_std(value, shape), XAVIER / np.sqrt(3), rtol=0.02
-    )
+    np.testing.assert_allclose(spectra.bulk_std(value, shape), XAVIER / np.sqrt(3), rtol=0.02)
 
   def test_std_of_entries_misleads(self):
     # Spec 6.3: .86 for the spike matched by the std, .012 for noise.
@@ -152,8 +149,15 @@ class MetricsTest(parameterized.TestCase):
 class KolmogorovTest(parameterized.TestCase):
   # Spec 6.3: pure noise by its std.
   @parameterized.parameters(
-    *((0.01, 0.988), (0.02, 0.977), (0.044, 0.941), (0.1, 0.879)),
-    *((0.16, 0.801), (0.2, 0.754), (0.3, 0.637), (0.5, 0.418), (1, 0.01)),
+    (0.01, 0.988),
+    (0.02, 0.977),
+    (0.044, 0.941),
+    (0.1, 0.879),
+    (0.16, 0.801),
+    (0.2, 0.754),
+    (0.3, 0.637),
+    (0.5, 0.418),
+    (1, 0.01),
   )
   def test_published_measures_the_scale(self, std, expected):
     rng = np.random.default_rng(0)
@@ -191,9 +195,7 @@ class MarchenkoPasturTest(parameterized.TestCase):
     low, high = (1 - np.sqrt(y)) ** 2, (1 + np.sqrt(y)) ** 2
     # Density of the eigenvalue x, at x = low + (high - low) sin^2.
     x = lambda t: low + (high - low) * np.sin(t) ** 2
-    density = lambda t: (
-      ((high - low) * np.sin(t) * np.cos(t)) ** 2 / (np.pi * y * x(t))
-    )
+    density = lambda t: ((high - low) * np.sin(t) * np.cos(t)) ** 2 / (np.pi * y * x(t))
     for t in (0.2, 0.7, 1.2, np.pi / 2):
       expected = scipy.integrate.quad(density, 0, t)[0]
       value = np.sqrt(long * x(t))
@@ -219,9 +221,7 @@ class MarchenkoPasturTest(parameterized.TestCase):
     rng = np.random.default_rng(0)
     value = spectra.singular_values(rng.normal(size=(rows, columns)))
     shape = (rows, columns)
-    distance = spectra.ks_statistic(
-      spectra.marchenko_pastur_cdf(np.sort(value), shape)
-    )
+    distance = spectra.ks_statistic(spectra.marchenko_pastur_cdf(np.sort(value), shape))
     self.assertLess(distance, 0.01)  # rigid values: about 1 / K
     self.assertAlmostEqual(spectra.bulk_std(value, shape), 1, delta=0.005)
     self.assertEqual(spectra.outliers(value, shape), 0)

@@ -1,9 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import statistics
 import scipy.signal
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.analyses import statistics
 
 
 def _ar1(rng, length, coefficient):
@@ -14,9 +13,7 @@ def _ar1(rng, length, coefficient):
 class BootstrapTest(parameterized.TestCase):
   def test_independent_data_equal_scipy(self):
     value_N = np.random.default_rng(0).exponential(size=400)
-    ours = statistics.moving_block_bootstrap(
-      value_N, block=1, seed=1, samples=20_000
-    )
+    ours = statistics.moving_block_bootstrap(value_N, block=1, seed=1, samples=20_000)
     theirs = scipy.stats.bootstrap(
       (value_N,), np.mean, n_resamples=20_000, method="percentile", rng=2
     )
@@ -31,9 +28,7 @@ class BootstrapTest(parameterized.TestCase):
     # AR(1): sigma_lr = 1 / (1 - phi), the error of a mean sigma_lr / sqrt(N).
     value_N = _ar1(np.random.default_rng(3), 100_000, 0.5)
     error = lambda block: (
-      statistics.moving_block_bootstrap(
-        value_N, block=block, seed=0
-      ).standard_error
+      statistics.moving_block_bootstrap(value_N, block=block, seed=0).standard_error
     )
     expected = 2 / np.sqrt(value_N.size)
     self.assertAlmostEqual(error(100) / expected, 1, delta=0.08)
@@ -55,9 +50,7 @@ class BootstrapTest(parameterized.TestCase):
     options = dict(block=10, seed=4, samples=50)
     fast = statistics.moving_block_bootstrap(value_RxN, **options)
     mean = lambda value, axis: value.mean(axis)
-    slow = statistics.moving_block_bootstrap(
-      value_RxN, statistic=mean, **options
-    )
+    slow = statistics.moving_block_bootstrap(value_RxN, statistic=mean, **options)
     for a, b in zip(fast, slow, strict=True):
       np.testing.assert_allclose(a, b, atol=1e-12)
 
@@ -78,15 +71,11 @@ class BootstrapTest(parameterized.TestCase):
     )
     self.assertEqual(both.low.shape, (2,))
     np.testing.assert_allclose(both.low[1], 2 * both.low[0] + 7)
-    np.testing.assert_allclose(
-      both.standard_error[1], 2 * both.standard_error[0]
-    )
+    np.testing.assert_allclose(both.standard_error[1], 2 * both.standard_error[0])
 
   def test_the_seed_decides_and_chunks_do_not_matter(self):
     value_N = np.random.default_rng(0).normal(size=50)
-    draw = lambda seed: statistics.moving_block_bootstrap(
-      value_N, block=5, seed=seed
-    )
+    draw = lambda seed: statistics.moving_block_bootstrap(value_N, block=5, seed=seed)
     self.assertEqual(draw(0), draw(0))
     self.assertNotEqual(draw(0).low, draw(1).low)
     whole = draw(0)
@@ -99,9 +88,7 @@ class BootstrapTest(parameterized.TestCase):
     a_N = common_N + 0.1 * rng.standard_normal(5000) + 0.02
     b_N = common_N + 0.1 * rng.standard_normal(5000)
     paired = statistics.paired_difference(a_N, b_N, block=50, seed=0)
-    self.assertAlmostEqual(
-      paired.standard_error, 0.1 * np.sqrt(2 / 5000), delta=2e-4
-    )
+    self.assertAlmostEqual(paired.standard_error, 0.1 * np.sqrt(2 / 5000), delta=2e-4)
     self.assertGreater(paired.low, 0)
     alone = statistics.moving_block_bootstrap(a_N, block=50, seed=0)
     self.assertGreater(alone.standard_error, 40 * paired.standard_error)
@@ -114,9 +101,7 @@ class BootstrapTest(parameterized.TestCase):
     seed_S = rng.normal(size=seeds)
     data_N = rng.normal(size=2000) * 4
     value_SxN = seed_S[:, None] + data_N[None, :]
-    interval = statistics.cluster_bootstrap(
-      value_SxN, block=1, seed=0, samples=20_000
-    )
+    interval = statistics.cluster_bootstrap(value_SxN, block=1, seed=0, samples=20_000)
     # Resampling S seeds has their plain (not unbiased) variance over S.
     expected = seed_S.var() / seeds + data_N.var() / 2000
     ratio = interval.standard_error**2 / expected
@@ -175,18 +160,14 @@ class TestingTest(parameterized.TestCase):
     self.assertAlmostEqual(p("greater"), 3 / 5)
     self.assertAlmostEqual(p("less"), 4 / 5)
     self.assertEqual(p("two-sided"), 1)
-    self.assertAlmostEqual(
-      float(statistics.permutation_p(9.0, null_R, tail="two-sided")), 2 / 5
-    )
+    self.assertAlmostEqual(float(statistics.permutation_p(9.0, null_R, tail="two-sided")), 2 / 5)
 
   @parameterized.parameters("greater", "less", "two-sided")
   def test_permutation_p_equals_scipy(self, tail):
     rng = np.random.default_rng(0)
     a_N, b_N = rng.normal(0.5, 1, 12), rng.normal(size=9)
     gap = lambda a, b, axis=-1: np.mean(a, axis) - np.mean(b, axis)
-    theirs = scipy.stats.permutation_test(
-      (a_N, b_N), gap, alternative=tail, n_resamples=999, rng=1
-    )
+    theirs = scipy.stats.permutation_test((a_N, b_N), gap, alternative=tail, n_resamples=999, rng=1)
     null_R = theirs.null_distribution
     ours = statistics.permutation_p(gap(a_N, b_N), null_R, tail=tail)
     self.assertAlmostEqual(float(ours), theirs.pvalue, places=12)
@@ -194,13 +175,11 @@ class TestingTest(parameterized.TestCase):
   def test_benjamini_hochberg_equals_scipy_and_the_paper(self):
     p_V = np.random.default_rng(0).uniform(size=40) ** 3
     np.testing.assert_allclose(
-      statistics.benjamini_hochberg(p_V),
-      scipy.stats.false_discovery_control(p_V),
+      statistics.benjamini_hochberg(p_V), scipy.stats.false_discovery_control(p_V)
     )
     # Over all entries of a table, whatever its shape.
     np.testing.assert_allclose(
-      statistics.benjamini_hochberg(p_V.reshape(5, 8)).ravel(),
-      statistics.benjamini_hochberg(p_V),
+      statistics.benjamini_hochberg(p_V.reshape(5, 8)).ravel(), statistics.benjamini_hochberg(p_V)
     )
     # By hand: 3 tests, p V / j, made monotone from the right.
     np.testing.assert_allclose(
@@ -212,9 +191,7 @@ class TestingTest(parameterized.TestCase):
   def test_max_t_by_hand(self):
     null_RxV = np.array([[0.0, 1.0], [3.0, -5.0], [2.0, 2.0]])
     # Row maxima 1, 3, 2.
-    np.testing.assert_allclose(
-      statistics.max_t([2.0, 4.0], null_RxV), [3 / 4, 1 / 4]
-    )
+    np.testing.assert_allclose(statistics.max_t([2.0, 4.0], null_RxV), [3 / 4, 1 / 4])
     # Row maxima of |.|: 1, 5, 2.
     np.testing.assert_allclose(
       statistics.max_t([-2.0, 4.0], null_RxV, tail="two-sided"), [3 / 4, 2 / 4]
@@ -223,8 +200,7 @@ class TestingTest(parameterized.TestCase):
   def test_max_t_of_one_test_is_the_permutation_p(self):
     null_R = np.random.default_rng(0).normal(size=99)
     np.testing.assert_allclose(
-      statistics.max_t([1.3], null_R[:, None]),
-      [statistics.permutation_p(1.3, null_R)],
+      statistics.max_t([1.3], null_R[:, None]), [statistics.permutation_p(1.3, null_R)]
     )
 
   def test_max_t_is_calibrated_under_a_correlated_null(self):

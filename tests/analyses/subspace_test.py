@@ -1,7 +1,7 @@
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import subspace
 
 DIRECTIONS_DxK = jax.random.normal(jax.random.key(0), (6, 2))
@@ -22,9 +22,7 @@ class SubspaceTest(absltest.TestCase):
     basis = np.asarray(DIRECTIONS_DxK, np.float64)
     fitted = basis @ np.linalg.lstsq(basis, flat, rcond=None)[0]
     np.testing.assert_allclose(
-      subspace.keep(X_BxTxD, DIRECTIONS_DxK),
-      fitted.T.reshape(3, 4, 6),
-      atol=1e-6,
+      subspace.keep(X_BxTxD, DIRECTIONS_DxK), fitted.T.reshape(3, 4, 6), atol=1e-6
     )
 
   def test_twice_is_once_and_the_parts_add_up(self):
@@ -34,32 +32,23 @@ class SubspaceTest(absltest.TestCase):
     for once, act in ((inside, subspace.keep), (outside, subspace.project_out)):
       np.testing.assert_allclose(act(once, DIRECTIONS_DxK), once, atol=1e-6)
     # |x| |direction| is about 10, so float32 rounds these products at 1e-6.
-    np.testing.assert_allclose(
-      outside @ DIRECTIONS_DxK, 0 * inside[..., :2], atol=1e-5
-    )
+    np.testing.assert_allclose(outside @ DIRECTIONS_DxK, 0 * inside[..., :2], atol=1e-5)
 
   def test_dependent_directions_span_no_more(self):
     doubled_DxK = jnp.concatenate(
-      [DIRECTIONS_DxK, DIRECTIONS_DxK.sum(1, keepdims=True), jnp.zeros((6, 1))],
-      axis=1,
+      [DIRECTIONS_DxK, DIRECTIONS_DxK.sum(1, keepdims=True), jnp.zeros((6, 1))], axis=1
     )
     np.testing.assert_allclose(
-      subspace.keep(X_BxTxD, doubled_DxK),
-      subspace.keep(X_BxTxD, DIRECTIONS_DxK),
-      atol=2e-6,
+      subspace.keep(X_BxTxD, doubled_DxK), subspace.keep(X_BxTxD, DIRECTIONS_DxK), atol=2e-6
     )
     nothing_DxK = jnp.zeros((6, 2))
-    np.testing.assert_array_equal(
-      subspace.project_out(X_BxTxD, nothing_DxK), X_BxTxD
-    )
+    np.testing.assert_array_equal(subspace.project_out(X_BxTxD, nothing_DxK), X_BxTxD)
 
   def test_vmaps_over_directions(self):
     directions_RxDxK = jax.random.normal(jax.random.key(3), (5, 6, 2))
     many = jax.vmap(lambda basis: subspace.project_out(X_BxTxD, basis))
     np.testing.assert_allclose(
-      many(directions_RxDxK)[3],
-      subspace.project_out(X_BxTxD, directions_RxDxK[3]),
-      atol=1e-6,
+      many(directions_RxDxK)[3], subspace.project_out(X_BxTxD, directions_RxDxK[3]), atol=1e-6
     )
 
   def test_other_widths_are_refused(self):

@@ -4,13 +4,11 @@ import subprocess
 import sys
 import textwrap
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import sweeps
-from primelens.analyses import trees
+from absl.testing import absltest, parameterized
+from primelens.analyses import sweeps, trees
 
 
 def _params_S(seeds=3):
@@ -33,16 +31,10 @@ class SweepsTest(parameterized.TestCase):
     params_S, keep_R = _params_S(), np.array([0.0, 0.3, 0.5, 1.0], np.float32)
     x_N = jnp.arange(4.0)
     score_SxR = sweeps.over(
-      _mse,
-      params_S,
-      keep_R,
-      transform=_scaled,
-      data=(x_N,),
-      batch_size=batch_size,
+      _mse, params_S, keep_R, transform=_scaled, data=(x_N,), batch_size=batch_size
     )
     expected = [
-      [_mse(_scaled(params, keep), x_N) for keep in keep_R]
-      for params in trees.unstack(params_S)
+      [_mse(_scaled(params, keep), x_N) for keep in keep_R] for params in trees.unstack(params_S)
     ]
     self.assertEqual(score_SxR.shape, (3, 4))
     np.testing.assert_allclose(score_SxR, expected, rtol=1e-6)
@@ -57,17 +49,13 @@ class SweepsTest(parameterized.TestCase):
 
     def score(params, strength):
       noise = jax.random.normal(strength["key"], (7,))
-      return {
-        "sum": params["w"].sum() + strength["keep_LxH"].sum(),
-        "each_N": noise * params["b"],
-      }
+      return {"sum": params["w"].sum() + strength["keep_LxH"].sum(), "each_N": noise * params["b"]}
 
     result = sweeps.over(score, params_S, strengths_R, batch_size=batch_size)
     self.assertEqual(result["sum"].shape, (3, 5))
     self.assertEqual(result["each_N"].shape, (3, 5, 7))
     expected = (
-      np.asarray(params_S["w"]).sum(1)[:, None]
-      + np.arange(20.0).reshape(5, 4).sum(1)[None, :]
+      np.asarray(params_S["w"]).sum(1)[:, None] + np.arange(20.0).reshape(5, 4).sum(1)[None, :]
     )
     np.testing.assert_allclose(result["sum"], expected, rtol=1e-5)
     alone = 2 * jax.random.normal(strengths_R["key"][3], (7,))
@@ -142,9 +130,7 @@ class SweepsTest(parameterized.TestCase):
   def test_importing_the_analyses_stays_light(self):
     modules = ("trees", "sweeps", "masking", "ablation", "subspace")
     modules += ("statistics", "results")
-    program = "import sys\n" + "".join(
-      f"import primelens.analyses.{name}\n" for name in modules
-    )
+    program = "import sys\n" + "".join(f"import primelens.analyses.{name}\n" for name in modules)
     program += (
       "heavy = {'flax', 'matplotlib', 'sklearn', 'pysr', 'optax'}\n"
       "assert not heavy & set(sys.modules), heavy & set(sys.modules)"

@@ -6,13 +6,10 @@ import time
 import types
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import expressions
-from primelens.analyses import symbolic
-from primelens.analyses import symbolic_pysr
 import sympy
+from absl.testing import absltest, parameterized
+from primelens.analyses import expressions, symbolic, symbolic_pysr
 
 NAMES = ("s1", "s2", "s3", "s4", "s5")
 SMALL = dict(restarts=2, generations=6, population=100, rows=200)
@@ -29,15 +26,9 @@ def _law(feature_NxQ) -> np.ndarray:
 def _data(law=_law, noise: float = 0.0, count: int = 600) -> dict:
   train, test = _features(count, 0), _features(300, 1)
   rng = np.random.default_rng(2)
-  target_N, test_N = (
-    law(x) + rng.normal(0, noise, len(x)) for x in (train, test)
-  )
+  target_N, test_N = (law(x) + rng.normal(0, noise, len(x)) for x in (train, test))
   return dict(
-    feature_NxQ=train,
-    target_N=target_N,
-    names=NAMES,
-    test_feature_NxQ=test,
-    test_target_N=test_N,
+    feature_NxQ=train, target_N=target_N, names=NAMES, test_feature_NxQ=test, test_target_N=test_N
   )
 
 
@@ -68,9 +59,7 @@ class OperonTest(parameterized.TestCase):
 
   def test_other_seeds_search_elsewhere(self):
     data = _data(noise=0.2)
-    fronts = [
-      symbolic.search(**data, seed=seed, **SMALL, beam=0) for seed in (3, 4)
-    ]
+    fronts = [symbolic.search(**data, seed=seed, **SMALL, beam=0) for seed in (3, 4)]
     exact = [{row["exact"] for row in front} for front in fronts]
     self.assertNotEqual(*exact)
 
@@ -118,13 +107,7 @@ class OperonTest(parameterized.TestCase):
     began = time.monotonic()
     with self.assertWarnsRegex(UserWarning, "stopped after 1 s in generation"):
       symbolic.search(
-        **_data(noise=0.2),
-        seed=0,
-        seconds=2,
-        restarts=2,
-        generations=10**6,
-        beam=0,
-        rows=100,
+        **_data(noise=0.2), seed=0, seconds=2, restarts=2, generations=10**6, beam=0, rows=100
       )
     self.assertLess(time.monotonic() - began, 30)
 
@@ -205,12 +188,8 @@ class PysrTest(absltest.TestCase):
   def test_published_settings_and_the_whole_hall_of_fame(self):
     fake = types.SimpleNamespace(PySRRegressor=FakeRegressor, __version__="9.9")
     with mock.patch.dict(sys.modules, {"pysr": fake}):
-      front = symbolic.search(
-        **_data(), seed=5, backend="pysr", seconds=60, populations=7
-      )
-    self.assertEqual(
-      [row["expression"] for row in front], ["1", "3.1/(s1 + s2 + s3)"]
-    )
+      front = symbolic.search(**_data(), seed=5, backend="pysr", seconds=60, populations=7)
+    self.assertEqual([row["expression"] for row in front], ["1", "3.1/(s1 + s2 + s3)"])
     self.assertEqual([row["complexity"] for row in front], [1, 7])
     self.assertEqual([row["version"] for row in front], ["9.9", "9.9"])
     self.assertEqual({row["backend"] for row in front}, {"pysr"})
@@ -231,9 +210,7 @@ class PysrTest(absltest.TestCase):
       random_state=5,
     )
     self.assertEqual(made.settings | expected, made.settings)
-    self.assertEqual(
-      made.settings["complexity_of_operators"], expressions.WEIGHTS
-    )
+    self.assertEqual(made.settings["complexity_of_operators"], expressions.WEIGHTS)
     wave = made.settings["extra_sympy_mappings"]["sinc"]
     self.assertAlmostEqual(float(wave(sympy.Float(0.5))), 2 / np.pi)
     self.assertFalse(os.path.exists(made.settings["output_directory"]))

@@ -1,10 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import ensembles
-from primelens.analyses import spacings
-from primelens.analyses import toeplitz
 import threadpoolctl
+from absl.testing import absltest, parameterized
+from primelens.analyses import ensembles, spacings, toeplitz
 
 
 def setUpModule():
@@ -32,9 +29,7 @@ class KernelTest(parameterized.TestCase):
   def test_published_kernel(self):
     # Zeta spec, section 6.4, with the constant 0.0017 of the fit.
     found = toeplitz.stretched_as_published([0, 0.5, 1, 2, 3]) + 0.0017
-    np.testing.assert_allclose(
-      found, [0.0637, 0.0570, 0.0610, 0.0630, 0.0611], atol=6e-5
-    )
+    np.testing.assert_allclose(found, [0.0637, 0.0570, 0.0610, 0.0630, 0.0611], atol=6e-5)
 
   def test_the_alternating_kernel_has_the_same_levels(self):
     diagonal_N = np.random.default_rng(0).normal(size=200)
@@ -59,9 +54,7 @@ class KernelTest(parameterized.TestCase):
     matrix_NxN = _sine(size, density)
     expected_N = np.linalg.eigvalsh(matrix_NxN)[::-1]
     np.testing.assert_allclose(value_E, expected_N[: len(value_E)], atol=1e-12)
-    np.testing.assert_allclose(
-      matrix_NxN @ vector_NxE, vector_NxE * value_E, atol=1e-10
-    )
+    np.testing.assert_allclose(matrix_NxN @ vector_NxE, vector_NxE * value_E, atol=1e-10)
     self.assertLess(np.abs(expected_N[len(value_E) :]).max(initial=0), 1e-6)
     for bad in (0.0, 1.0, 0.001):
       with self.assertRaisesRegex(ValueError, "must lie in 0..1"):
@@ -94,9 +87,7 @@ class SineProcessTest(absltest.TestCase):
     spread = np.sqrt(np.sum(value_N * (1 - value_N)))
     self.assertLess(abs(np.mean(count_R) - density * size), 4 * spread / 10)
     self.assertAlmostEqual(np.std(count_R), spread, delta=0.35 * spread)
-    found_Q = np.mean(
-      [spacings.number_variance(level_N, [0.5, 2]) for level_N in self.draws], 0
-    )
+    found_Q = np.mean([spacings.number_variance(level_N, [0.5, 2]) for level_N in self.draws], 0)
     expected_Q = ensembles.number_variance([0.5, 2], "gue")
     np.testing.assert_allclose(found_Q, expected_Q, rtol=0.06)
 
@@ -114,9 +105,7 @@ class SineProcessTest(absltest.TestCase):
     np.testing.assert_allclose(found_NxN, expected_NxN, atol=0.027)
 
   def test_seeded(self):
-    first, again = (
-      toeplitz.sine_process(5, samples=2, size=100) for _ in range(2)
-    )
+    first, again = (toeplitz.sine_process(5, samples=2, size=100) for _ in range(2))
     for one_N, other_N in zip(first, again, strict=True):
       np.testing.assert_array_equal(one_N, other_N)
 
@@ -128,9 +117,7 @@ class LevelsTest(parameterized.TestCase):
       ratio = [
         spacings.r_ratio(
           spacings.central(
-            toeplitz.levels(
-              toeplitz.stretched_as_published, disorder * rng.normal(size=500)
-            ),
+            toeplitz.levels(toeplitz.stretched_as_published, disorder * rng.normal(size=500)),
             toeplitz.CENTRAL,
           )
         )

@@ -1,10 +1,9 @@
 from typing import Any, NamedTuple
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import trees
 
 
@@ -21,11 +20,7 @@ def _params():
   }
 
 
-NAMES = [
-  "embed",
-  *("layers/0/w", "layers/0/gain", "layers/1/w", "layers/1/gain"),
-  *("pair/0", "pair/1"),
-]
+NAMES = ["embed", "layers/0/w", "layers/0/gain", "layers/1/w", "layers/1/gain", "pair/0", "pair/1"]
 
 
 class TreesTest(parameterized.TestCase):

@@ -1,5 +1,5 @@
-from absl.testing import absltest
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import wave_response
 
 
@@ -15,9 +15,7 @@ class ResponseTest(absltest.TestCase):
     wave, step = 1.7, 0.6
     height_MxT, target_M = _regular(5, 2, step)
     jacobian_MxT = np.tile([-1.0, 2 * np.cos(wave * step)], (5, 1))
-    found_F = wave_response.response(
-      jacobian_MxT, height_MxT, target_M, [wave, 0.4]
-    )
+    found_F = wave_response.response(jacobian_MxT, height_MxT, target_M, [wave, 0.4])
     np.testing.assert_allclose(found_F[0], 1, atol=1e-6)
     self.assertGreater(abs(found_F[1] - 1), 0.1)
 
@@ -26,9 +24,7 @@ class ResponseTest(absltest.TestCase):
     height_MxT, target_M = _regular(4, 3, 1.0)
     frequency_F = np.linspace(0.2, 3, 20)
     found_F = wave_response.spectrum(
-      wave_response.response(
-        np.tile(phi_Q[::-1], (4, 1)), height_MxT, target_M, frequency_F
-      )
+      wave_response.response(np.tile(phi_Q[::-1], (4, 1)), height_MxT, target_M, frequency_F)
     )
     lag_Q = np.arange(1, 4)
     error_F = 1 - np.exp(-1j * frequency_F[:, None] * lag_Q) @ phi_Q
@@ -36,9 +32,7 @@ class ResponseTest(absltest.TestCase):
 
   def test_shapes_must_fit(self):
     with self.assertRaisesRegex(ValueError, r"\(4, 3\), \(4, 2\) and \(4,\)"):
-      wave_response.response(
-        np.zeros((4, 3)), np.zeros((4, 2)), np.zeros(4), [1.0]
-      )
+      wave_response.response(np.zeros((4, 3)), np.zeros((4, 2)), np.zeros(4), [1.0])
 
 
 class PeaksTest(absltest.TestCase):
@@ -52,11 +46,7 @@ class PeaksTest(absltest.TestCase):
     planted, empty = [0.9, 1.7, 2.4], [1.3, 2.0, 3.1]
     frequency_F, spectrum_F = self._spectrum(planted, 4.0)
     found = wave_response.peaks(
-      spectrum_F,
-      frequency_F,
-      planted + empty,
-      planted + empty,
-      width=0.1,
+      spectrum_F, frequency_F, planted + empty, planted + empty, width=0.1
     )
     self.assertTrue(found.apart_Q.all())
     self.assertEqual(found.above_Q.tolist(), [True] * 3 + [False] * 3)
@@ -66,11 +56,7 @@ class PeaksTest(absltest.TestCase):
   def test_lines_within_the_resolution_are_left_out(self):
     frequency_F, spectrum_F = self._spectrum([1.0], 4.0)
     found = wave_response.peaks(
-      spectrum_F,
-      frequency_F,
-      [1.0, 2.0, 2.05],
-      [1.0, 2.0, 2.05],
-      width=0.1,
+      spectrum_F, frequency_F, [1.0, 2.0, 2.05], [1.0, 2.0, 2.05], width=0.1
     )
     self.assertEqual(found.apart_Q.tolist(), [True, False, False])
     self.assertEqual(found.above_Q.tolist(), [True, False, False])

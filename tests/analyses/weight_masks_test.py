@@ -1,8 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import weight_masks
 from primelens.models import spacing
 from primelens.studies.zeros import pruned_arms
@@ -16,10 +15,7 @@ def _params():
   inside = lambda: {"kernel": draw(L, D, H, DH)}
   attention = {name: inside() for name in ("query", "key", "value")}
   attention["out"] = {"kernel": draw(L, H, DH, D)}
-  return {
-    "blocks": {"attention": attention, "mlp": {"up": draw(L, D, 7)}},
-    "head": draw(D),
-  }
+  return {"blocks": {"attention": attention, "mlp": {"up": draw(L, D, 7)}}, "head": draw(D)}
 
 
 class HeadsTest(parameterized.TestCase):
@@ -49,29 +45,21 @@ class HeadsTest(parameterized.TestCase):
   def test_e0_with_some_heads(self, kept, numbers):
     config = spacing.Config()
     trunk = config.trunk
-    self.assertEqual(
-      weight_masks.head_size(trunk.width, trunk.head_width), 32_768
-    )
-    shapes = jax.eval_shape(
-      lambda key: spacing.init(config, key), jax.random.key(0)
-    )
+    self.assertEqual(weight_masks.head_size(trunk.width, trunk.head_width), 32_768)
+    shapes = jax.eval_shape(lambda key: spacing.init(config, key), jax.random.key(0))
     keep_LxH = (np.arange(48) < kept).reshape(6, 8).astype(np.float32)
 
     @jax.jit
     def count():
       params = jax.tree.map(lambda s: jnp.ones(s.shape), shapes)
       kernels = pruned_arms.HEADS
-      return weight_masks.count(
-        weight_masks.heads(params, keep_LxH, kernels=kernels)
-      )
+      return weight_masks.count(weight_masks.heads(params, keep_LxH, kernels=kernels))
 
     self.assertEqual(int(count()), numbers)
 
   def test_no_head_anywhere_is_an_error(self):
     with self.assertRaisesRegex(ValueError, "matches no leaf"):
-      weight_masks.heads(
-        {"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned_arms.HEADS
-      )
+      weight_masks.heads({"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned_arms.HEADS)
 
 
 class LayersTest(absltest.TestCase):
@@ -97,9 +85,7 @@ class MaskTest(absltest.TestCase):
     np.testing.assert_array_equal(mask["a"], [1, 0, 1])
     np.testing.assert_array_equal(mask["b"], [1])
     self.assertEqual(int(weight_masks.count(mask)), 3)
-    jax.tree.map(
-      np.testing.assert_array_equal, weight_masks.both(params, mask), masked
-    )
+    jax.tree.map(np.testing.assert_array_equal, weight_masks.both(params, mask), masked)
 
   def test_both_keep_what_each_keeps(self):
     one, two = {"a": jnp.array([1.0, 1, 0])}, {"a": jnp.array([1.0, 0, 1])}

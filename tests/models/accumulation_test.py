@@ -1,16 +1,14 @@
 """Steps of a fit whose batch goes through in parts."""
 
 import dataclasses
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import fit
-from primelens.models import loop
-from primelens.models import optimizer
+from absl.testing import absltest
+from primelens.models import fit, loop, optimizer
 
 ROWS, WIDTH = 12, 5
 CONFIG = fit.Config(
@@ -76,9 +74,7 @@ class AccumulationTest(absltest.TestCase):
     parts, parts_mean = population(4)
     self.assertLess(gap(whole, parts), 1e-6)
     for name in ("loss", "gradient_norm"):
-      np.testing.assert_allclose(
-        whole_mean[name], parts_mean[name], rtol=1e-5, err_msg=name
-      )
+      np.testing.assert_allclose(whole_mean[name], parts_mean[name], rtol=1e-5, err_msg=name)
 
   def test_rows_that_do_not_divide_are_refused(self):
     with self.assertRaisesRegex(ValueError, "12 rows does not divide into 5"):

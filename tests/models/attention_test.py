@@ -3,11 +3,10 @@
 import functools
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.models import attention
 
 BATCH, HEADS, HEAD_WIDTH = 3, 2, 8
@@ -82,13 +81,7 @@ class AttendTest(parameterized.TestCase):
     q, k, v, g = arrays(length)
     mask_BxTxT = padding(length) if padded else None
     got = output_and_gradients(
-      q,
-      k,
-      v,
-      g,
-      mask=mask,
-      mask_BxTxT=mask_BxTxT,
-      implementation=implementation,
+      q, k, v, g, mask=mask, mask_BxTxT=mask_BxTxT, implementation=implementation
     )
     want = reference(q, k, v, g, allowed(mask, mask_BxTxT, length))
     for a, b in zip(got, want, strict=True):
@@ -99,13 +92,7 @@ class AttendTest(parameterized.TestCase):
     q, k, v, g = arrays(72)
     mask_1xTxT = attention.table("leaky_as_published", 72, 8)[None]
     got = output_and_gradients(
-      q,
-      k,
-      v,
-      g,
-      mask="full",
-      mask_BxTxT=mask_1xTxT,
-      implementation=implementation,
+      q, k, v, g, mask="full", mask_BxTxT=mask_1xTxT, implementation=implementation
     )
     want = reference(q, k, v, g, np.repeat(mask_1xTxT, BATCH, 0))
     for a, b in zip(got, want, strict=True):
@@ -151,9 +138,7 @@ class AttendTest(parameterized.TestCase):
     q, k, v, g = arrays(37)
     mask_BxTxT = padding(37)
     with mock.patch.object(jax, "device_count", return_value=BATCH):
-      got = output_and_gradients(
-        q, k, v, g, mask_BxTxT=mask_BxTxT, implementation="blocks"
-      )
+      got = output_and_gradients(q, k, v, g, mask_BxTxT=mask_BxTxT, implementation="blocks")
     want = reference(q, k, v, g, allowed("causal", mask_BxTxT, 37))
     for a, b in zip(got, want, strict=True):
       np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
@@ -161,9 +146,7 @@ class AttendTest(parameterized.TestCase):
   def test_a_later_key_changes_nothing_earlier(self):
     q, k, v, _ = arrays(255)
     for implementation in ("blocks", "xla"):
-      product = jax.jit(
-        functools.partial(attention.attend, implementation=implementation)
-      )
+      product = jax.jit(functools.partial(attention.attend, implementation=implementation))
       before = product(q, k, v)
       k2, v2 = k.copy(), v.copy()
       k2[:, 200] += 5.0
@@ -178,9 +161,7 @@ class AttendTest(parameterized.TestCase):
     pattern_bytes = 4 * batch * HEADS * length * length
 
     def temporary(implementation):
-      one = functools.partial(
-        output_and_gradients, implementation=implementation
-      )
+      one = functools.partial(output_and_gradients, implementation=implementation)
       compiled = jax.jit(one).lower(q, k, v, g).compile()
       return compiled.memory_analysis().temp_size_in_bytes
 
@@ -220,9 +201,7 @@ class PatternTest(absltest.TestCase):
     causal = attention.table("causal", 2)[None]
     pattern = attention.pattern(scores_BxHxTxT, causal)
     late = 1 / (1 + np.exp(8 / np.sqrt(2)))
-    np.testing.assert_allclose(
-      pattern[0, 0], [[1, 0], [late, 1 - late]], rtol=1e-5
-    )
+    np.testing.assert_allclose(pattern[0, 0], [[1, 0], [late, 1 - late]], rtol=1e-5)
     v = jnp.array([[[[1.0]], [[3.0]]]])
     np.testing.assert_allclose(
       attention.weighted(pattern, v)[0, :, 0, 0], [1, 3 - 2 * late], rtol=1e-6
@@ -271,9 +250,7 @@ class PositionsTest(absltest.TestCase):
     turn = attention.rotary
     scores_TxT = attention.scores(turn(q), turn(k))[0, 0]
     for lag in range(-3, 4):
-      np.testing.assert_allclose(
-        np.ptp(np.diagonal(scores_TxT, lag)), 0, atol=1e-5
-      )
+      np.testing.assert_allclose(np.ptp(np.diagonal(scores_TxT, lag)), 0, atol=1e-5)
     self.assertGreater(np.ptp(scores_TxT), 0.1)
 
   def test_odd_widths_are_refused(self):

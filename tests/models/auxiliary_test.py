@@ -2,16 +2,12 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import auxiliary
-from primelens.models import mixture
-from primelens.models import spacing
-from primelens.models import transformer
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.models import auxiliary, mixture, spacing, transformer
 
 T, M = 32, 8
 TRUNK = transformer.Config(
@@ -60,9 +56,7 @@ def proxies(x_BxT):
 class TargetsTest(absltest.TestCase):
   def test_q3_proxies(self):
     x = spacings(length=256)
-    np.testing.assert_allclose(
-      auxiliary.q3_proxies(x), proxies(x), rtol=2e-3, atol=2e-3
-    )
+    np.testing.assert_allclose(auxiliary.q3_proxies(x), proxies(x), rtol=2e-3, atol=2e-3)
 
   def test_window_statistics(self):
     x = spacings()
@@ -115,9 +109,7 @@ class SlotLossTest(parameterized.TestCase):
     np.testing.assert_allclose(got, expected, rtol=2e-3)
 
   def test_prefix(self):
-    config = dataclasses.replace(
-      CONFIG, memory="prefix", auxiliary="window_statistics"
-    )
+    config = dataclasses.replace(CONFIG, memory="prefix", auxiliary="window_statistics")
     params, x = random_params(config), spacings()
     state = np.random.default_rng(2).normal(size=(6, M + T, 8))
     kernel, bias = (params["auxiliary"][k] for k in ("kernel", "bias"))
@@ -144,9 +136,7 @@ class DriftTest(absltest.TestCase):
   def test_equals_a_plain_rollout(self):
     params, window = random_params(CONFIG), jnp.asarray(spacings(3, T + 1))
     apply_fn = jax.jit(spacing.bind(CONFIG))
-    expected = np.mean(
-      [rollout(apply_fn, params, np.asarray(w), 10, 5) for w in window]
-    )
+    expected = np.mean([rollout(apply_fn, params, np.asarray(w), 10, 5) for w in window])
     got = auxiliary.drift(apply_fn, params, window, context=10, horizon=5)
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
@@ -157,9 +147,7 @@ class DriftTest(absltest.TestCase):
       return mixture.Mixture(0 * mean, mean, 0 * mean + 1), {}
 
     window = jnp.array([[2.0, 0.5, 0.5, 0.5]])
-    grad = jax.grad(
-      lambda w: auxiliary.drift(apply_fn, w, window, context=1, horizon=3)
-    )(1.0)
+    grad = jax.grad(lambda w: auxiliary.drift(apply_fn, w, window, context=1, horizon=3))(1.0)
     # predictions 2, 2, 2 (each 1 * fed 2): weights 1/3, 2/3, 1; gaps positive
     self.assertAlmostEqual(grad, np.mean([2 / 3, 4 * 2 / 3, 6]), delta=1e-5)
 
@@ -169,9 +157,7 @@ class LossTest(parameterized.TestCase):
     config = dataclasses.replace(CONFIG, **change)
     params = random_params(config)
     window = jnp.asarray(spacings(batch, T + 1))
-    total, metrics = auxiliary.loss(
-      config, params, window, jax.random.key(0), step
-    )
+    total, metrics = auxiliary.loss(config, params, window, jax.random.key(0), step)
     return config, params, window, total, metrics
 
   def test_entropy_is_rewarded(self):
@@ -181,9 +167,7 @@ class LossTest(parameterized.TestCase):
     entropy = -(weight * np.log(weight)).sum(axis=-1).mean()
     nll = -mixture.log_density(m, window[:, 1:]).mean()
     self.assertGreater(entropy, 0.05)
-    np.testing.assert_allclose(
-      metrics["weight_entropy_nats"], entropy, rtol=1e-4
-    )
+    np.testing.assert_allclose(metrics["weight_entropy_nats"], entropy, rtol=1e-4)
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
     np.testing.assert_allclose(total, nll - 0.5 * entropy, rtol=1e-4)
 
@@ -202,9 +186,7 @@ class LossTest(parameterized.TestCase):
     expected += ortho * m["orthogonality"]
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     content = params["memory"]["content"]
-    np.testing.assert_allclose(
-      m["orthogonality"], auxiliary.orthogonality(content), rtol=1e-5
-    )
+    np.testing.assert_allclose(m["orthogonality"], auxiliary.orthogonality(content), rtol=1e-5)
 
   @parameterized.parameters((0, True), (1, False), (4, True))
   def test_drift_is_due_every_n_steps_on_its_own_rows(self, step, due):
@@ -216,16 +198,12 @@ class LossTest(parameterized.TestCase):
     m, _ = spacing.apply(config, params, window[:5, :-1])
     nll = -mixture.log_density(m, window[:5, 1:]).mean()
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
-    drift = auxiliary.drift(
-      spacing.bind(config), params, window[5:], context=10, horizon=3
-    )
+    drift = auxiliary.drift(spacing.bind(config), params, window[5:], context=10, horizon=3)
     self.assertGreater(drift, 1e-3)
     np.testing.assert_allclose(total, nll + 0.5 * due * drift, rtol=1e-4)
 
   def test_permutation_warms_up_with_fixed_ids(self):
-    options = dict(
-      memory="postfix", slot_ids="permute_per_batch", permutation_warmup=10
-    )
+    options = dict(memory="postfix", slot_ids="permute_per_batch", permutation_warmup=10)
     nll = lambda step, **o: self.loss(step=step, **o)[4]["nll_nats"]
     fixed = nll(0, memory="postfix")
     np.testing.assert_allclose(nll(9, **options), fixed, rtol=1e-5)

@@ -3,19 +3,14 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import auxiliary
-from primelens.models import mixture
-from primelens.models import slots
-from primelens.models import spacing
-from primelens.models import transformer
-from scipy import special
 import tiny_models
 import transformer_reference_test as reference
+from absl.testing import absltest, parameterized
+from primelens.models import auxiliary, mixture, slots, spacing, transformer
+from scipy import special
 
 T, M, D, K = 10, 3, 8, 2
 LEAKY, BLIND = "leaky_as_published", "memory_blind"
@@ -66,9 +61,7 @@ def moved(config) -> np.ndarray:
     other = x.copy()
     other[:, t] += 0.5
     changed = jax.device_get(forward(other))
-    parts = [
-      np.any(a != b, axis=(0, 2)) for a, b in zip(changed, plain, strict=True)
-    ]
+    parts = [np.any(a != b, axis=(0, 2)) for a, b in zip(changed, plain, strict=True)]
     rows.append(np.any(parts, axis=0))
   return np.array(rows)
 
@@ -100,9 +93,9 @@ class FutureTest(parameterized.TestCase):
     params, window = random_params(config), tiny_models.spacings(2, T + 1)
     other = window.copy()
     other[:, -1] += 0.5
-    of = lambda w: jax.jit(
-      functools.partial(spacing.predict, spacing.bind(config), min_context=T)
-    )(params, w)
+    of = lambda w: jax.jit(functools.partial(spacing.predict, spacing.bind(config), min_context=T))(
+      params, w
+    )
     jax.tree.map(np.testing.assert_array_equal, of(window), of(other))
 
 
@@ -117,10 +110,7 @@ def forward(config, params, x_BxT):
     rows.append(row * min(1, 2 / np.linalg.norm(row)))
   memory = np.broadcast_to(np.array(rows), (len(x_BxT), M, D))
   state = reference.forward(
-    config.trunk,
-    params,
-    np.concatenate([memory, data], axis=1),
-    np.ones((len(x_BxT), M + T)),
+    config.trunk, params, np.concatenate([memory, data], axis=1), np.ones((len(x_BxT), M + T))
   )
   raw = state[:, M:] @ params["head"]["kernel"] + params["head"]["bias"]
   logit, mean, width = np.split(raw, 3, axis=-1)
@@ -159,30 +149,22 @@ class SlotsTest(absltest.TestCase):
   def test_a_tenth_of_the_slots_is_dropped_by_sample_unscaled(self):
     config = bank()
     params, x = random_params(config), tiny_models.spacings(2000, T)
-    _, seen = run(
-      config, params, x, sites=("embed",), dropout_key=jax.random.key(3)
-    )
+    _, seen = run(config, params, x, sites=("embed",), dropout_key=jax.random.key(3))
     slots_BxMxD = np.asarray(seen["embed"][:, :M])
     own_MxD = np.asarray(slots.capped(params["memory"]["content"]))
     kept_BxM = np.any(slots_BxMxD != 0, axis=-1)
-    np.testing.assert_array_equal(
-      slots_BxMxD, np.where(kept_BxM[..., None], own_MxD[None], 0)
-    )
+    np.testing.assert_array_equal(slots_BxMxD, np.where(kept_BxM[..., None], own_MxD[None], 0))
     error = np.sqrt(0.9 * 0.1 / 2000)
     np.testing.assert_allclose(kept_BxM.mean(0), 0.9, atol=5 * error)
     correlation = np.corrcoef(kept_BxM.T)
     off = correlation[~np.eye(M, dtype=bool)]
     np.testing.assert_allclose(off, 0, atol=5 / np.sqrt(2000))
     _, plain = run(config, params, x[:3], sites=("embed",))
-    np.testing.assert_array_equal(
-      plain["embed"][:, :M], np.broadcast_to(own_MxD, (3, M, D))
-    )
+    np.testing.assert_array_equal(plain["embed"][:, :M], np.broadcast_to(own_MxD, (3, M, D)))
 
   def test_there_are_no_ids_and_positions_come_first(self):
     config = bank()
-    shapes = jax.eval_shape(
-      lambda key: spacing.init(config, key), jax.random.key(0)
-    )
+    shapes = jax.eval_shape(lambda key: spacing.init(config, key), jax.random.key(0))
     self.assertEqual(list(shapes["memory"]), ["content"])
     self.assertEqual(shapes["positions"]["embedding"].shape, (T + M, D))
 
@@ -241,9 +223,7 @@ class HeadTest(parameterized.TestCase):
     config = bank(LEAKY, residual=True)
     plain = dataclasses.replace(config, residual=False)
     params, window = random_params(config), tiny_models.spacings(3, T + 1)
-    score = lambda c, w: jax.jit(
-      functools.partial(spacing.score, spacing.bind(c))
-    )(params, w)
+    score = lambda c, w: jax.jit(functools.partial(spacing.score, spacing.bind(c)))(params, w)
     np.testing.assert_allclose(
       score(config, window), score(plain, window - 1), rtol=1e-4, atol=1e-4
     )

@@ -1,16 +1,14 @@
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import form_factors
-from primelens.analyses import memory_effect
+import tiny_binned
+from absl.testing import absltest, parameterized
+from primelens.analyses import form_factors, memory_effect
 from primelens.models import binned
 from primelens.models import binned_generation as generation
 from primelens.tasks import binned as task
-import tiny_binned
 
 T, D = tiny_binned.T, tiny_binned.D
 V = task.BINS
@@ -100,9 +98,7 @@ class GreedyTest(parameterized.TestCase):
     config, params = sharp(variant)
     context_BxK = np.array([[3, 60, 120, 7, 80, 64], [9, 200, 11, 70, 5, 33]])
     memory_D = np.random.default_rng(0).normal(0, 3, D).astype(np.float32)
-    found_BxG = draw(
-      *(variant, params, context_BxK, 20), memory_D=memory_D, moves=moves
-    )
+    found_BxG = draw(variant, params, context_BxK, 20, memory_D=memory_D, moves=moves)
     self.assertEqual(found_BxG.shape, (2, 20))
     for b in range(2):
       by = self.expected_rmt if variant == "rmt" else self.expected_gpt
@@ -143,9 +139,7 @@ class MemoryTest(absltest.TestCase):
   def test_warm_up_is_a_running_mean(self):
     token_WxT = np.random.default_rng(2).integers(0, V, (3, T))
     found_D = generation.warmed(self.config, self.params, token_WxT)
-    _, record = binned.states(
-      self.config, self.params, token_WxT, sites=("residual/post",)
-    )
+    _, record = binned.states(self.config, self.params, token_WxT, sites=("residual/post",))
     last_WxD = np.asarray(record["residual/post"])[-1, :, -1]
     # m <- m / 2 + h / 2 from 0, the newest window counts most.
     expected_D = np.array([1 / 8, 1 / 4, 1 / 2]) @ last_WxD

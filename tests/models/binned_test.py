@@ -1,14 +1,12 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.configs import zeros_binned
-from primelens.models import binned
-from primelens.models import transformer
-from primelens.tasks import binned as task
 import scipy.special
 import tiny_binned
+from absl.testing import absltest, parameterized
+from primelens.configs import zeros_binned
+from primelens.models import binned, transformer
+from primelens.tasks import binned as task
 
 T, D, M = tiny_binned.T, tiny_binned.D, tiny_binned.SLOTS
 KEY = jax.random.key(0)
@@ -83,9 +81,7 @@ class BankTest(absltest.TestCase):
       k_MxD = memory["content"] @ memory["key"]["kernel"]
       weight_BxM = scipy.special.softmax(q_BxD @ k_MxD.T / D**0.5, axis=1)
       v_MxD = memory["content"] @ memory["value"]["kernel"]
-      np.testing.assert_allclose(
-        found[:, t], weight_BxM @ v_MxD, rtol=1e-4, atol=1e-6
-      )
+      np.testing.assert_allclose(found[:, t], weight_BxM @ v_MxD, rtol=1e-4, atol=1e-6)
     leaky = binned.recalled(
       tiny("bank_leaky_as_published"), memory, jnp.asarray(x_BxTxD, jnp.float32)
     )
@@ -139,9 +135,7 @@ class ScoreTest(parameterized.TestCase):
     params = parameters(config)
     window_BxT1 = jnp.concatenate([inputs(), jnp.full((2, 1), 0.7)], axis=1)
     logit_BxTxV = outputs(config, params, window_BxT1[:, :-1]).astype(float)
-    found = binned.score(
-      binned.bind(config), params, window_BxT1, min_context=5
-    )
+    found = binned.score(binned.bind(config), params, window_BxT1, min_context=5)
     self.assertEqual(found.shape, (2, T - 4))
     p_BxTxV = scipy.special.softmax(logit_BxTxV, axis=-1)
     token_BxU = np.floor(np.asarray(window_BxT1)[:, 5:] * 64).astype(int)
@@ -164,9 +158,7 @@ class ScoreTest(parameterized.TestCase):
     config = tiny("gpt")
     params, x_BxT = parameters(config), inputs()
     state_BxTxD, _ = binned.states(config, params, task.encode(x_BxT))
-    expected = (
-      np.asarray(state_BxTxD) @ np.asarray(params["embedding"]["embedding"]).T
-    )
+    expected = np.asarray(state_BxTxD) @ np.asarray(params["embedding"]["embedding"]).T
     found = outputs(config, params, x_BxT)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 

@@ -1,14 +1,13 @@
 """Checkpoints survive damage by falling back; snapshots make a round trip."""
 
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl import logging
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
+from absl.testing import absltest, parameterized
 from primelens.models import checkpoints
 
 
@@ -23,9 +22,7 @@ def state(step):
 
 def shapes():
   place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-  return jax.tree.map(
-    lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state(0)
-  )
+  return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=place), state(0))
 
 
 def truncate(folder: Path):
@@ -135,9 +132,7 @@ class SnapshotTest(absltest.TestCase):
     path = checkpoints.write_snapshot(self.folder, 5, params)
     checkpoints.write_snapshot(self.folder, 12, state(12))
     self.assertEqual(checkpoints.snapshot_steps(self.folder), [5, 12])
-    got = checkpoints.read_snapshot(
-      self.folder, 5, jax.eval_shape(lambda: params)
-    )
+    got = checkpoints.read_snapshot(self.folder, 5, jax.eval_shape(lambda: params))
     self.assertEqual(jax.tree.structure(got), jax.tree.structure(params))
     jax.tree.map(np.testing.assert_array_equal, got, params)
     self.assertEqual(

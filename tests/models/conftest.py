@@ -1,7 +1,7 @@
 """Shared by the tests below: their helpers, and compilations that are quick."""
 
-from pathlib import Path
 import sys
+from pathlib import Path
 
 import jax
 import pytest

@@ -3,26 +3,17 @@
 import functools
 import pathlib
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import encoder
-from primelens.models import imports
-from primelens.models import transformer
+from absl.testing import absltest, parameterized
+from primelens.models import encoder, imports, transformer
 from scipy import special
 
 FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 HEADS = 4
 # Rows of 5, 3 and 7 characters.
-TOKEN_BxT = np.array(
-  [
-    [2, 1, 12, 5, 15, 0, 0],
-    [9, 12, 15, 0, 0, 0, 0],
-    [3, 4, 5, 12, 6, 14, 15],
-  ]
-)
+TOKEN_BxT = np.array([[2, 1, 12, 5, 15, 0, 0], [9, 12, 15, 0, 0, 0, 0], [3, 4, 5, 12, 6, 14, 15]])
 
 
 def state() -> dict[str, np.ndarray]:
@@ -45,10 +36,7 @@ def layer(of, x_TxD):
   width = x_TxD.shape[1] // HEADS
   heads = []
   for h in range(HEADS):
-    q, k, v = (
-      part[:, h * width : (h + 1) * width]
-      for part in np.split(packed_Tx3D, 3, axis=1)
-    )
+    q, k, v = (part[:, h * width : (h + 1) * width] for part in np.split(packed_Tx3D, 3, axis=1))
     power_TxT = np.exp(q @ k.T / np.sqrt(width))
     heads.append(power_TxT / power_TxT.sum(1, keepdims=True) @ v)
   mixed = np.concatenate(heads, 1) @ of("self_attn.out_proj.weight").T
@@ -75,9 +63,7 @@ class EncoderTest(parameterized.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.config, cls.params = imports.text_encoder(state(), HEADS)
-    cls.run_ = staticmethod(
-      jax.jit(functools.partial(encoder.apply, cls.config, sites=("final",)))
-    )
+    cls.run_ = staticmethod(jax.jit(functools.partial(encoder.apply, cls.config, sites=("final",))))
 
   def apply(self, token_BxT, params=None):
     """Returns outputs BxV and final states BxTxD."""
@@ -89,9 +75,7 @@ class EncoderTest(parameterized.TestCase):
     for row, token_T in enumerate(TOKEN_BxT):
       token_T = token_T[token_T != 0]
       states_TxD, output_V = plain(state(), token_T)
-      np.testing.assert_allclose(
-        final_BxTxD[row, : len(token_T)], states_TxD, atol=2e-5
-      )
+      np.testing.assert_allclose(final_BxTxD[row, : len(token_T)], states_TxD, atol=2e-5)
       np.testing.assert_allclose(output_BxV[row], output_V, atol=2e-5)
 
   def test_answer_is_read_at_the_last_character(self):
@@ -123,9 +107,7 @@ class EncoderTest(parameterized.TestCase):
     filler_NxD = final_BxTxD[TOKEN_BxT == 0]
     self.assertLen(filler_NxD, 6)
     bias_D = state()["ln.bias"]
-    np.testing.assert_array_equal(
-      filler_NxD, np.broadcast_to(bias_D, filler_NxD.shape)
-    )
+    np.testing.assert_array_equal(filler_NxD, np.broadcast_to(bias_D, filler_NxD.shape))
 
   def test_every_character_counts(self):
     length = TOKEN_BxT.shape[1]
@@ -147,9 +129,7 @@ def start(config):
 
 class StartTest(parameterized.TestCase):
   def test_published_size(self):
-    shapes = jax.eval_shape(
-      lambda key: encoder.init(encoder.Config(), key), jax.random.key(0)
-    )
+    shapes = jax.eval_shape(lambda key: encoder.init(encoder.Config(), key), jax.random.key(0))
     self.assertEqual(transformer.parameter_count(shapes), 333_569)
 
   def test_starts_as_torch_does(self):

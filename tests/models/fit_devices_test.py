@@ -2,15 +2,14 @@
 
 import dataclasses
 import os
-from pathlib import Path
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import tiny_fit
+from absl.testing import absltest, parameterized
 
 
 class DevicesTest(parameterized.TestCase):
@@ -37,9 +36,7 @@ class DevicesTest(parameterized.TestCase):
     cls.here = tiny_fit.named(outcome.state_S.params)
 
   @parameterized.parameters((8, (8, 1)), (2, (2, 4)))
-  def test_mesh_splits_seeds_first_and_the_batch_with_the_rest(
-    self, seeds, mesh
-  ):
+  def test_mesh_splits_seeds_first_and_the_batch_with_the_rest(self, seeds, mesh):
     self.assertEqual(self.found["devices"], 8)
     self.assertEqual(tuple(self.found[f"{seeds}/mesh"]), mesh)
     held = self.found[f"{seeds}/held"]  # a device holds seeds / mesh[0]
@@ -52,9 +49,7 @@ class DevicesTest(parameterized.TestCase):
     for name, leaf_S in self.here.items():
       got_S = self.found[f"{seeds}/params/{name}"]
       self.assertEqual(got_S.shape, (seeds, *leaf_S.shape[1:]))
-      np.testing.assert_allclose(
-        got_S[:common], leaf_S[:common], atol=1e-5, err_msg=name
-      )
+      np.testing.assert_allclose(got_S[:common], leaf_S[:common], atol=1e-5, err_msg=name)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ final state must equal that of a run nobody touched, bit for bit.
 
 import contextlib
 import os
-from pathlib import Path
 import random
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from absl.testing import absltest
 import numpy as np
-from primelens.models import loop
 import tiny_fit
+from absl.testing import absltest
+from primelens.models import loop
 
 STEPS = 100
 DEADLINE = 300.0
@@ -51,9 +51,7 @@ class KillTest(absltest.TestCase):
 
   def child(self, folder: Path):
     command = [sys.executable, tiny_fit.__file__, "train", folder, str(STEPS)]
-    child = subprocess.Popen(
-      command, env=self.options, stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen(command, env=self.options, stdout=subprocess.PIPE, text=True)
     self.addCleanup(child.kill)
     return child
 
@@ -105,9 +103,7 @@ class KillTest(absltest.TestCase):
       self.assertEqual(expected[name].tobytes(), got[name].tobytes(), name)
 
   def same_metrics(self, whole: Path, killed: Path) -> None:
-    expected, got = (
-      loop.read_metrics(f / "metrics.jsonl") for f in (whole, killed)
-    )
+    expected, got = (loop.read_metrics(f / "metrics.jsonl") for f in (whole, killed))
     for row in (*expected, *got):
       row.pop("seconds_per_step")
     self.assertEqual(expected, got)

@@ -2,17 +2,15 @@
 
 import dataclasses
 import functools
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import fit
-from primelens.models import optimizer
 import tiny_fit
+from absl.testing import absltest, parameterized
+from primelens.models import fit, optimizer
 
 TARGET = np.array([1.0, -2.0, 0.5], np.float32)
 CONFIG = fit.Config(
@@ -27,9 +25,7 @@ CONFIG = fit.Config(
 def regression(bad_seeds=(), bad_step=7, kind="loss"):
   """Returns a linear regression whose bad seeds blow up at one step."""
   keys = jax.vmap(jax.random.key)(jnp.array([99, *bad_seeds]))
-  bad_N = jax.random.key_data(
-    jax.vmap(lambda k: jax.random.fold_in(k, 0))(keys)
-  )
+  bad_N = jax.random.key_data(jax.vmap(lambda k: jax.random.fold_in(k, 0))(keys))
 
   def init(data, key):
     bad = (jax.random.key_data(key)[None] == bad_N).all(axis=1).any()
@@ -68,9 +64,7 @@ def population(program, config=CONFIG, stops=(4, 8, 12)):
   state_S, means = fit.init(program, transform, data(), keys_S), []
   run, step = fit.advance(program, transform), 0
   for stop in stops:
-    state_S, mean_S = run(
-      state_S, data(), keys_S, jnp.int32(step), jnp.int32(stop)
-    )
+    state_S, mean_S = run(state_S, data(), keys_S, jnp.int32(step), jnp.int32(stop))
     means.append(jax.device_get(mean_S))
     step = stop
   return jax.device_get(state_S), means
@@ -88,30 +82,22 @@ class PopulationTest(absltest.TestCase):
   def test_seed_alone_equals_seed_in_a_batch(self):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     ends = {}
-    for name, change in {
-      "three": {"seeds": 3},
-      "second": {"seeds": 1, "first_seed": 1},
-    }.items():
+    for name, change in {"three": {"seeds": 3}, "second": {"seeds": 1, "first_seed": 1}}.items():
       config = dataclasses.replace(tiny_fit.CONFIG, **change)
       ends[name] = tiny_fit.run(config, folder / name).state_S
     alone, batch = (
-      tiny_fit.named(seed(ends[name].params, i))
-      for name, i in (("second", 0), ("three", 1))
+      tiny_fit.named(seed(ends[name].params, i)) for name, i in (("second", 0), ("three", 1))
     )
     other = tiny_fit.named(seed(ends["three"].params, 2))
     for name in alone:
-      np.testing.assert_allclose(
-        alone[name], batch[name], atol=1e-5, err_msg=name
-      )
+      np.testing.assert_allclose(alone[name], batch[name], atol=1e-5, err_msg=name)
     gap = alone["head/kernel"] - other["head/kernel"]
     self.assertGreater(np.abs(gap).max(), 1e-2)
 
   def test_step_is_adamw_on_the_drawn_batch(self):
     # One seed, one step, by hand: same keys, plain numpy.
     program = regression()
-    state, means = population(
-      program, dataclasses.replace(CONFIG, seeds=1), [1]
-    )
+    state, means = population(program, dataclasses.replace(CONFIG, seeds=1), [1])
     key = fit.seed_keys(CONFIG)[0]
     w = np.float64(program.init(data(), jax.random.fold_in(key, 0))["w"])
     folded = jax.random.fold_in(jax.random.fold_in(key, 1), 0)
@@ -176,9 +162,7 @@ class PerSeedTest(absltest.TestCase):
         jnp.sum((params["w"] - batch) ** 2),
         {"first": batch[0]},
       ),
-      evaluate=lambda params, select, key: jnp.sum(
-        (params["w"] - select["target"]) ** 2
-      ),
+      evaluate=lambda params, select, key: jnp.sum((params["w"] - select["target"]) ** 2),
       per_seed=("target",),
     )
     shared = {"target": own_S, "scale": jnp.float32(3)}
@@ -226,11 +210,7 @@ class EvaluatorTest(absltest.TestCase):
 class CalendarTest(parameterized.TestCase):
   def test_stops_at_every_period_and_at_the_end(self):
     config = fit.Config(
-      steps=20,
-      dispatch=6,
-      evaluate_every=5,
-      checkpoint_every=0,
-      snapshot_every=8,
+      steps=20, dispatch=6, evaluate_every=5, checkpoint_every=0, snapshot_every=8
     )
     step, seen = 0, []
     while step < config.steps:
@@ -248,11 +228,7 @@ class CalendarTest(parameterized.TestCase):
       fit.Config(**{name: 0})
 
   @parameterized.parameters(
-    (8, 8, (8, 1)),
-    (4, 8, (4, 2)),
-    (6, 8, (2, 4)),
-    (3, 8, (1, 8)),
-    (9, 1, (1, 1)),
+    (8, 8, (8, 1)), (4, 8, (4, 2)), (6, 8, (2, 4)), (3, 8, (1, 8)), (9, 1, (1, 1))
   )
   def test_mesh_shape(self, seeds, devices, expected):
     stand_ins = np.array([jax.devices()[0]] * devices)

@@ -5,15 +5,13 @@ Primes specification, section 7.2: x_f <- x_f + post_f block(sum_f pre_f x_f).
 
 import functools
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import flows
-from primelens.models import indices
-from primelens.models import transformer
-from scipy import special
 import tiny_models
+from absl.testing import absltest
+from primelens.models import flows, indices, transformer
+from scipy import special
 
 FLOWS, WIDTH, ROWS = 3, 8, 5
 
@@ -24,16 +22,12 @@ def trunk(**changes):
 
 
 def config(**changes) -> indices.Config:
-  return indices.Config(
-    indices=20, flows=FLOWS, head=(4,), trunk=trunk(**changes)
-  )
+  return indices.Config(indices=20, flows=FLOWS, head=(4,), trunk=trunk(**changes))
 
 
 @functools.cache
 def params():
-  return tiny_models.random_params(
-    indices, config(), mean=0.0, std=0.4, gain=1.0
-  )
+  return tiny_models.random_params(indices, config(), mean=0.0, std=0.4, gain=1.0)
 
 
 def norm(x, of):
@@ -81,16 +75,12 @@ def layers(params, x_BxRxD):
 
 class FlowsTest(absltest.TestCase):
   def test_published_sizes(self):
-    published = indices.Config(
-      flows=4, head=(32, 16), trunk=indices.flow_trunk()
-    )
+    published = indices.Config(flows=4, head=(32, 16), trunk=indices.flow_trunk())
     start = functools.partial(indices.init, published)
     shapes = jax.eval_shape(start, jax.random.key(0))
     count = transformer.parameter_count
     self.assertEqual(count(shapes["embedding"]), 256_000_000)
-    self.assertEqual(
-      count(shapes["blocks"]) + count(shapes["mixer"]), 6 * 151184
-    )
+    self.assertEqual(count(shapes["blocks"]) + count(shapes["mixer"]), 6 * 151184)
     self.assertEqual(count(shapes["head"]), 2625)
     self.assertEqual(count(shapes) - 256_000_000, 909_729)
 
@@ -102,9 +92,7 @@ class FlowsTest(absltest.TestCase):
     self.assertEqual(found_BxTxD.shape, (ROWS, 1, WIDTH))
     of = jax.tree.map(lambda x: np.asarray(x, np.float64), params())
     mean_BxD = layers(of, x_BxRxD).mean(1)
-    np.testing.assert_allclose(
-      found_BxTxD[:, 0], mean_BxD, rtol=1e-4, atol=2e-5
-    )
+    np.testing.assert_allclose(found_BxTxD[:, 0], mean_BxD, rtol=1e-4, atol=2e-5)
     # The whole model adds a table before and a head after.
     table_ExD = of["embedding"]["embedding"]
     self.assertEqual(table_ExD.shape, (20, FLOWS * WIDTH))

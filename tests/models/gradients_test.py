@@ -1,10 +1,9 @@
 """Gradients in parts against those of the whole batch, in closed form."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.models import gradients
 
 

@@ -1,15 +1,12 @@
 """Guided predictors: what they are told, how they weigh it, what they see."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import guided
-from primelens.models import mixture
-from primelens.models import transformer
 import scipy.special
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens.models import guided, mixture, transformer
 
 T, K, D = 9, 2, 8
 KEY = jax.random.key(0)
@@ -79,22 +76,16 @@ class MixtureTest(parameterized.TestCase):
     # The gate of the last guess is 1 + its raw number.
     centre = 1 + 0.3 * x[..., 1] + (1 - 0.2) * x[..., 3]
     unit = np.exp(-1.2)
-    np.testing.assert_allclose(
-      found.mean, centre[..., None] + unit * bias[4:6], rtol=1e-5
-    )
+    np.testing.assert_allclose(found.mean, centre[..., None] + unit * bias[4:6], rtol=1e-5)
     softplus = np.log1p((np.e - 1) * np.exp(bias[6:])) + 1e-4
     np.testing.assert_allclose(found.scale[0, 0], unit * softplus, rtol=1e-5)
     weight = scipy.special.softmax(bias[2:4])
-    np.testing.assert_allclose(
-      np.exp(found.log_weight[1, 3]), weight, rtol=1e-5
-    )
+    np.testing.assert_allclose(np.exp(found.log_weight[1, 3]), weight, rtol=1e-5)
 
   def test_a_closed_head_is_the_last_guess_with_its_own_scale(self):
     its, x = config(head_scale=0.0), rows()
     found = mixtures(its, parameters(its), x)
-    np.testing.assert_allclose(
-      found.mean, np.repeat(1 + x[..., 3:], K, axis=2), rtol=1e-6
-    )
+    np.testing.assert_allclose(found.mean, np.repeat(1 + x[..., 3:], K, axis=2), rtol=1e-6)
     np.testing.assert_allclose(found.scale, np.exp(-1.2), rtol=2e-4)
 
   def test_a_fresh_network_is_close_to_it(self):
@@ -114,9 +105,7 @@ class MixtureTest(parameterized.TestCase):
 
   def test_score_is_the_nll_of_the_next_spacing(self):
     its, window = config(head_scale=0.0), rows(length=T + 1)
-    found = guided.score(
-      guided.bind(its), parameters(its), window, min_context=4
-    )
+    found = guided.score(guided.bind(its), parameters(its), window, min_context=4)
     self.assertEqual(found.shape, (2, T - 3))
     normal = scipy.stats.norm(1 + window[:, 3:-1, 3], np.exp(-1.2) + 1e-4)
     expected = -normal.logpdf(window[:, 4:, 0])
@@ -139,9 +128,7 @@ class InputTest(absltest.TestCase):
       its = config(guides)
       params = jax.eval_shape(lambda key, its=its: guided.init(its, key), KEY)
       told = jax.eval_shape(
-        lambda params, x, its=its: guided.told(its, params, x),
-        params,
-        rows(1 + len(guides)),
+        lambda params, x, its=its: guided.told(its, params, x), params, rows(1 + len(guides))
       )
       self.assertEqual(told.shape[-1], len(params["input"]["kernel"]))
 

@@ -3,13 +3,10 @@
 import pathlib
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.models import encoder
-from primelens.models import imports
-from primelens.models import transformer
+from absl.testing import absltest, parameterized
+from primelens.models import encoder, imports, transformer
 
 FIXTURE = pathlib.Path(__file__).parent.parent / "fixtures/encoder_state.npz"
 LAYER = "enc.layers.1."
@@ -34,19 +31,10 @@ def spoil(name, value):
 DAMAGED = {
   "no_embedding": (without("tok.weight"), "no matrix 'tok.weight'"),
   "no_readout": (without("readout.weight"), "no matrix 'readout.weight'"),
-  "no_first_layer": (
-    without("enc.layers.0.linear1.weight"),
-    "no 'enc.layers.0.linear1.weight'",
-  ),
+  "no_first_layer": (without("enc.layers.0.linear1.weight"), "no 'enc.layers.0.linear1.weight'"),
   "no_bias": (without("ln.bias"), "no 'ln.bias'"),
-  "no_array_of_a_layer": (
-    without(LAYER + "norm2.weight"),
-    "no 'enc.layers.1.norm2.weight'",
-  ),
-  "array_too_many": (
-    put("head.weight", np.zeros(3)),
-    "'head.weight', which no encoder has",
-  ),
+  "no_array_of_a_layer": (without(LAYER + "norm2.weight"), "no 'enc.layers.1.norm2.weight'"),
+  "array_too_many": (put("head.weight", np.zeros(3)), "'head.weight', which no encoder has"),
   "layer_too_many": (
     put("enc.layers.2.norm1.bias", np.zeros(16)),
     "no 'enc.layers.2.self_attn.in_proj_weight'",
@@ -55,14 +43,8 @@ DAMAGED = {
     put(LAYER + "linear2.bias", np.zeros(17)),
     r"'enc.layers.1.linear2.bias' .* \(17,\), not \(16,\)",
   ),
-  "turned": (
-    put(LAYER + "linear1.weight", np.zeros((16, 24))),
-    r"\(16, 24\), not \(24, 16\)",
-  ),
-  "vector_for_a_matrix": (
-    put("pos.weight", np.zeros(16)),
-    "no matrix 'pos.weight'",
-  ),
+  "turned": (put(LAYER + "linear1.weight", np.zeros((16, 24))), r"\(16, 24\), not \(24, 16\)"),
+  "vector_for_a_matrix": (put("pos.weight", np.zeros(16)), "no matrix 'pos.weight'"),
   "nan": (spoil("tok.weight", np.nan), "'tok.weight' .* is not finite"),
   "infinite": (
     spoil(LAYER + "norm1.weight", np.inf),
@@ -76,10 +58,7 @@ class ImportTest(parameterized.TestCase):
     config, params = imports.text_encoder(imports.read(FIXTURE), 4)
     trunk = config.trunk
     self.assertEqual((config.vocabulary, config.outputs), (21, 1))
-    self.assertEqual(
-      (trunk.width, trunk.layers, trunk.heads, trunk.hidden),
-      (16, 2, 4, 24),
-    )
+    self.assertEqual((trunk.width, trunk.layers, trunk.heads, trunk.hidden), (16, 2, 4, 24))
     self.assertEqual(trunk.max_positions, 32)
     self.assertEqual(
       transformer.parameter_count(params),
@@ -100,27 +79,16 @@ class ImportTest(parameterized.TestCase):
           at = 16 * part + 4 * h + j
           np.testing.assert_array_equal(kernel_DxHxDh[:, h, j], packed[at])
           self.assertEqual(
-            blocks["attention"][role]["bias"][i, h, j],
-            of("self_attn.in_proj_bias")[at],
+            blocks["attention"][role]["bias"][i, h, j], of("self_attn.in_proj_bias")[at]
           )
       out_HxDhxD = blocks["attention"]["out"]["kernel"][i]
-      np.testing.assert_array_equal(
-        out_HxDhxD[2, 1], of("self_attn.out_proj.weight")[:, 9]
-      )
+      np.testing.assert_array_equal(out_HxDhxD[2, 1], of("self_attn.out_proj.weight")[:, 9])
       for ours, its in (("up", "linear1"), ("down", "linear2")):
-        np.testing.assert_array_equal(
-          blocks["mlp"][ours]["kernel"][i], of(f"{its}.weight").T
-        )
+        np.testing.assert_array_equal(blocks["mlp"][ours]["kernel"][i], of(f"{its}.weight").T)
       for ours, its in (("norm_attention", "norm1"), ("norm_mlp", "norm2")):
-        np.testing.assert_array_equal(
-          blocks[ours]["scale"][i], of(f"{its}.weight")
-        )
-    np.testing.assert_array_equal(
-      params["final_norm"]["bias"], state["ln.bias"]
-    )
-    np.testing.assert_array_equal(
-      params["readout"]["kernel"], state["readout.weight"].T
-    )
+        np.testing.assert_array_equal(blocks[ours]["scale"][i], of(f"{its}.weight"))
+    np.testing.assert_array_equal(params["final_norm"]["bias"], state["ln.bias"])
+    np.testing.assert_array_equal(params["readout"]["kernel"], state["readout.weight"].T)
 
   def test_layout_is_that_of_a_start(self):
     config, params = imports.text_encoder(imports.read(FIXTURE), 4)
@@ -129,9 +97,7 @@ class ImportTest(parameterized.TestCase):
     shapes = lambda tree: jax.tree.map(lambda leaf: tuple(leaf.shape), tree)
     self.assertEqual(shapes(params), shapes(started))
 
-  @parameterized.named_parameters(
-    *((name, *case) for name, case in DAMAGED.items())
-  )
+  @parameterized.named_parameters(*((name, *case) for name, case in DAMAGED.items()))
   def test_damaged_ones_are_named(self, change, message):
     state = dict(imports.read(FIXTURE))
     change(state)

@@ -5,14 +5,12 @@ Laws of the primes specification, section 2.
 
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import indices
-from primelens.models import transformer
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.models import indices, transformer
 
 
 def start(config):
@@ -44,9 +42,7 @@ class StartTest(parameterized.TestCase):
     self.assertGreater(np.abs(table_ExD).max(), 4 * 0.02)  # not uniform
 
   def test_another_table_and_layers_that_are_no_copies(self):
-    trunk = indices.one_token_trunk(
-      width=64, heads=2, hidden=8, layers=2, identical_layers=False
-    )
+    trunk = indices.one_token_trunk(width=64, heads=2, hidden=8, layers=2, identical_layers=False)
     config = indices.Config(indices=2000, embedding_std=1.0, trunk=trunk)
     params = start(config)
     first, second = params["blocks"]["mlp"]["up"]["kernel"]
@@ -95,12 +91,7 @@ class DropoutTest(parameterized.TestCase):
   def record(self, site, **changes):
     """Returns a site of a training pass of many equal rows, and without."""
     trunk = indices.one_token_trunk(
-      width=self.WIDTH,
-      layers=1,
-      heads=self.HEADS,
-      hidden=self.WIDTH,
-      dropout=self.RATE,
-      **changes,
+      width=self.WIDTH, layers=1, heads=self.HEADS, hidden=self.WIDTH, dropout=self.RATE, **changes
     )
     params = transformer.init(trunk, jax.random.key(2))
     x_D = jnp.linspace(1.0, 2.0, self.WIDTH)
@@ -113,13 +104,11 @@ class DropoutTest(parameterized.TestCase):
     @functools.partial(jax.jit, static_argnames="train")
     def run(params, x_BxTxD, *, train):
       key = jax.random.key(3) if train else None
-      return transformer.apply(
-        trunk, params, x_BxTxD, sites=(site,), dropout_key=key
-      )[1][site][0, :, 0]
+      return transformer.apply(trunk, params, x_BxTxD, sites=(site,), dropout_key=key)[1][site][
+        0, :, 0
+      ]
 
-    return tuple(
-      np.asarray(run(params, x_BxTxD, train=train)) for train in (True, False)
-    )
+    return tuple(np.asarray(run(params, x_BxTxD, train=train)) for train in (True, False))
 
   def check_dropped(self, found, whole):
     """Checks that numbers are 0 or scaled up, at the rate and of one mean."""
@@ -170,9 +159,7 @@ class DropoutTest(parameterized.TestCase):
     np.testing.assert_allclose(kept_B, np.round(kept_B), atol=1e-4)
     expected = np.array([self.WIDTH * (1 - self.RATE), 1.5])
     # Binomial: mean n (1 - p), variance n p (1 - p) = 1.5.
-    np.testing.assert_allclose(
-      [kept_B.mean(), kept_B.var()], expected, rtol=0.1
-    )
+    np.testing.assert_allclose([kept_B.mean(), kept_B.var()], expected, rtol=0.1)
 
   def test_keys_differ_and_a_pass_without_one_has_none(self):
     trunk = indices.one_token_trunk(width=8, layers=1, heads=2, hidden=8)
@@ -180,9 +167,7 @@ class DropoutTest(parameterized.TestCase):
     params = tiny_models.random_params(indices, config)
     run = jax.jit(functools.partial(indices.apply, config))
     index_B = np.arange(9)
-    one, two, again = (
-      run(params, index_B, dropout_key=jax.random.key(k))[0] for k in (1, 2, 1)
-    )
+    one, two, again = (run(params, index_B, dropout_key=jax.random.key(k))[0] for k in (1, 2, 1))
     np.testing.assert_array_equal(one, again)
     self.assertGreater(np.abs(one - two).max(), 1e-4)
     still = [run(params, index_B)[0] for _ in range(2)]

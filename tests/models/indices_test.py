@@ -6,15 +6,13 @@ Numbers are those of the primes specification, section 2.
 import dataclasses
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import indices
-from primelens.models import transformer
-from scipy import special
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.models import indices, transformer
+from scipy import special
 
 INDEX_B = np.array([0, 3, 17, 49, 17])
 
@@ -28,9 +26,7 @@ def small(embedding="learned", *, trunk=None, **changes) -> indices.Config:
   """Returns a regressor of width 16, two layers and fifty indices."""
   size = dict(width=16, layers=2, heads=4, hidden=24) | (trunk or {})
   options = dict(indices=50, head=(8, 4)) | changes
-  return indices.Config(
-    embedding=embedding, trunk=indices.one_token_trunk(**size), **options
-  )
+  return indices.Config(embedding=embedding, trunk=indices.one_token_trunk(**size), **options)
 
 
 def context(length=4, features=3) -> indices.Config:
@@ -41,9 +37,7 @@ def context(length=4, features=3) -> indices.Config:
 @functools.cache
 def params(embedding="learned"):
   """Returns params of `small` in which nothing is trivial."""
-  return tiny_models.random_params(
-    indices, small(embedding), mean=0.0, std=0.3, gain=1.0
-  )
+  return tiny_models.random_params(indices, small(embedding), mean=0.0, std=0.3, gain=1.0)
 
 
 def forward(config, **options):
@@ -102,9 +96,7 @@ class CountTest(absltest.TestCase):
     self.assertEqual(count(learned["embedding"]), 256_000_000)
     self.assertEqual(count(learned["blocks"]), 6 * 789_760)
     self.assertEqual(count(learned["head"]), 41_217)
-    self.assertEqual(
-      count(shapes(indices.Config(embedding="sinusoidal"))), 4_779_777
-    )
+    self.assertEqual(count(shapes(indices.Config(embedding="sinusoidal"))), 4_779_777)
     attention = learned["blocks"]["attention"]
     dead = count([attention["query"], attention["key"]])
     self.assertEqual(dead, 6 * 131_584)
@@ -116,9 +108,7 @@ class CountTest(absltest.TestCase):
     self.assertEqual(attention["out"]["kernel"].shape, (6, 8, 32, 256))
     mlp = found["blocks"]["mlp"]
     self.assertEqual(mlp["up"]["kernel"].shape, (6, 256, 1024))
-    widths = [
-      found["head"][name]["kernel"].shape for name in sorted(found["head"])
-    ]
+    widths = [found["head"][name]["kernel"].shape for name in sorted(found["head"])]
     self.assertEqual(widths, [(256, 128), (128, 64), (64, 1)])
     self.assertNotIn("final_norm", found)
     self.assertNotIn("positions", found)
@@ -164,9 +154,7 @@ class PlainTest(parameterized.TestCase):
 
 class DeadTest(parameterized.TestCase):
   @parameterized.parameters(
-    ("learned", False, "float32"),
-    ("learned", True, "bfloat16"),
-    ("sinusoidal", True, "float32"),
+    ("learned", False, "float32"), ("learned", True, "bfloat16"), ("sinusoidal", True, "float32")
   )
   def test_gradients_of_query_and_key_are_zero(self, embedding, dropout, dtype):
     config = small(embedding, trunk=dict(dtype=dtype))
@@ -243,14 +231,8 @@ class ConfigTest(parameterized.TestCase):
     ({"embedding": "table"}, "embedding='table' is not one of learned, sin"),
     ({"features": 3}, "features=3 and embedding='learned': a context"),
     ({"embedding": "context"}, "features=0 and embedding='context': a context"),
-    (
-      {"embedding": "context", "features": 3, "flows": 2},
-      "flows are for one token",
-    ),
-    (
-      {"embedding": "sinusoidal", "indices": 2**20 + 1},
-      "indices=1048577 must be at most 1048576",
-    ),
+    ({"embedding": "context", "features": 3, "flows": 2}, "flows are for one token"),
+    ({"embedding": "sinusoidal", "indices": 2**20 + 1}, "indices=1048577 must be at most 1048576"),
   )
   def test_wrong_configs(self, options, message):
     with self.assertRaisesRegex(ValueError, message):

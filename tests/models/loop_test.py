@@ -3,17 +3,14 @@
 import dataclasses
 import itertools
 import json
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import checkpoints
-from primelens.models import fit
-from primelens.models import loop
-from primelens.models import optimizer
+from absl.testing import absltest
+from primelens.models import checkpoints, fit, loop, optimizer
 
 CONFIG = fit.Config(
   steps=20,
@@ -73,9 +70,7 @@ class LoopTest(absltest.TestCase):
 
   def rows(self, name):
     rows = loop.read_metrics(self.root / name / "metrics.jsonl")
-    return [
-      {k: v for k, v in r.items() if k != "seconds_per_step"} for r in rows
-    ]
+    return [{k: v for k, v in r.items() if k != "seconds_per_step"} for r in rows]
 
   def test_finishes_and_tells_every_dispatch(self):
     outcome, told = self.run_fit("whole")
@@ -142,9 +137,7 @@ class LoopTest(absltest.TestCase):
     np.testing.assert_array_equal(outcome.state_S.best_step, best_S)
     for s, step in enumerate(best_S):
       held = checkpoints.read_snapshot(folder, int(step), like)
-      np.testing.assert_array_equal(
-        held["w"][s], outcome.state_S.best_params["w"][s]
-      )
+      np.testing.assert_array_equal(held["w"][s], outcome.state_S.best_params["w"][s])
 
   def test_read_state_reads_only(self):
     outcome, _ = self.run_fit("whole")
@@ -154,9 +147,7 @@ class LoopTest(absltest.TestCase):
     self.assertEqual(step, 20)
     states_equal(state_S, outcome.state_S)
     self.assertEqual(sorted(str(p) for p in folder.rglob("*")), before)
-    self.assertIsNone(
-      loop.read_state(self.root / "no", program(), CONFIG, DATA)
-    )
+    self.assertIsNone(loop.read_state(self.root / "no", program(), CONFIG, DATA))
 
 
 if __name__ == "__main__":

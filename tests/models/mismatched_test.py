@@ -5,15 +5,12 @@ Primes spec, section 6.2: dS = (1 + mismatch) dP - sum(dO O), in half precision.
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention
-from primelens.models import indices
-from primelens.models import transformer
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.models import attention, indices, transformer
 
 ROWS, HEADS, WIDTH = 64, 4, 8
 SCALE = 65536
@@ -59,9 +56,7 @@ class MismatchedTest(parameterized.TestCase):
   @parameterized.product(mismatch=(0.0, 1e-3, 0.1), compiled=(True, False))
   def test_equals_numpy_in_half_precision(self, mismatch, compiled):
     q, k, v, g = arrays()
-    out, d_q, d_k, d_v = output_and_gradients(
-      mismatched(mismatch), q, k, v, g, compiled=compiled
-    )
+    out, d_q, d_k, d_v = output_and_gradients(mismatched(mismatch), q, k, v, g, compiled=compiled)
     np.testing.assert_array_equal(out, v)
     np.testing.assert_array_equal(d_v, g)
     # Sums of eight halves are exact in float32, whatever their order.

@@ -2,14 +2,12 @@
 
 import pathlib
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.models import mixture as mixture_lib
-from scipy import integrate
-from scipy import stats
+from scipy import integrate, stats
 
 FIXTURE = pathlib.Path(__file__).parents[1] / "fixtures" / "mixture.npz"
 
@@ -52,9 +50,7 @@ class FixtureTest(parameterized.TestCase):
       }
     for name, value in jax.device_get(got).items():
       scale = np.maximum(1.0, np.abs(want[name]))
-      np.testing.assert_allclose(
-        value / scale, want[name] / scale, atol=tolerance, err_msg=name
-      )
+      np.testing.assert_allclose(value / scale, want[name] / scale, atol=tolerance, err_msg=name)
 
 
 class HeadTest(absltest.TestCase):
@@ -84,9 +80,7 @@ class HeadTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, "'exp'.*positive, raw"):
       mixture_lib.from_raw(jnp.zeros(3), mean="exp")
     with self.assertRaisesRegex(ValueError, "'max'.*add, clamp"):
-      mixture_lib.log_density(
-        example(), jnp.zeros(5), weight_floor=1e-8, floor="max"
-      )
+      mixture_lib.log_density(example(), jnp.zeros(5), weight_floor=1e-8, floor="max")
 
 
 class DensityTest(absltest.TestCase):
@@ -104,9 +98,7 @@ class DensityTest(absltest.TestCase):
     )
     alone = jax.tree.map(lambda leaf: leaf[1:], with_dead)
     for floor in (0.0, 1e-10):
-      f = lambda m, floor=floor: mixture_lib.log_density(
-        m, jnp.array(30.0), weight_floor=floor
-      )
+      f = lambda m, floor=floor: mixture_lib.log_density(m, jnp.array(30.0), weight_floor=floor)
       np.testing.assert_allclose(f(with_dead), f(alone), rtol=1e-6)
       gradient = jax.grad(f)(with_dead)
       for a, b in zip(gradient, jax.grad(f)(alone), strict=True):
@@ -119,9 +111,7 @@ class DensityTest(absltest.TestCase):
       jnp.log(jnp.asarray(weight_K)), jnp.zeros(2), jnp.asarray(scale_K)
     )
     normal_K = stats.norm.logpdf(0.3, scale=scale_K)
-    density = lambda **options: mixture_lib.log_density(
-      mixture, jnp.array(0.3), **options
-    )
+    density = lambda **options: mixture_lib.log_density(mixture, jnp.array(0.3), **options)
     floored = {"add": weight_K + 1e-8, "clamp": np.maximum(weight_K, 1e-8)}
     for floor, weight_K in floored.items():
       want = np.logaddexp.reduce(np.log(weight_K) + normal_K)
@@ -131,9 +121,7 @@ class DensityTest(absltest.TestCase):
 
   def test_clamp_also_bounds_the_scale(self):
     mixture = mixture_lib.Mixture(jnp.zeros(1), jnp.zeros(1), jnp.zeros(1))
-    got = mixture_lib.log_density(
-      mixture, jnp.array(0.0), weight_floor=1e-8, floor="clamp"
-    )
+    got = mixture_lib.log_density(mixture, jnp.array(0.0), weight_floor=1e-8, floor="clamp")
     np.testing.assert_allclose(got, stats.norm.logpdf(0, scale=1e-8), rtol=1e-6)
 
 
@@ -150,9 +138,7 @@ class SummaryTest(absltest.TestCase):
   def test_crps_of_one_normal(self):
     one = mixture_lib.Mixture(jnp.zeros(1), jnp.zeros(1), 2 * jnp.ones(1))
     want = 2 * (np.sqrt(2) - 1) / np.sqrt(np.pi)  # at its own mean
-    np.testing.assert_allclose(
-      mixture_lib.crps(one, jnp.array(0.0)), want, rtol=1e-6
-    )
+    np.testing.assert_allclose(mixture_lib.crps(one, jnp.array(0.0)), want, rtol=1e-6)
 
   def test_entropy_of_even_and_missing_weights(self):
     entropy = lambda log_weight: mixture_lib.entropy(
@@ -161,22 +147,17 @@ class SummaryTest(absltest.TestCase):
     even = jnp.full(8, -jnp.log(8.0))
     np.testing.assert_allclose(entropy(even), np.log(8), rtol=1e-6)
     missing = jnp.array([-jnp.inf, jnp.log(0.25), jnp.log(0.75)])
-    np.testing.assert_allclose(
-      entropy(missing), stats.entropy([0.25, 0.75]), rtol=1e-6
-    )
+    np.testing.assert_allclose(entropy(missing), stats.entropy([0.25, 0.75]), rtol=1e-6)
     slope = jax.grad(entropy)(missing)
     weight = np.array([0.25, 0.75])
     np.testing.assert_array_equal(slope[0], 0.0)
-    np.testing.assert_allclose(
-      slope[1:], -weight * (1 + np.log(weight)), rtol=1e-5
-    )
+    np.testing.assert_allclose(slope[1:], -weight * (1 + np.log(weight)), rtol=1e-5)
 
   def test_samples_follow_the_cdf_and_skip_missing_components(self):
     mixture = example(shape=(2,))
     log_weight = mixture.log_weight.at[0, 0].set(-jnp.inf)
     mixture = mixture._replace(
-      log_weight=jax.nn.log_softmax(log_weight, axis=-1),
-      mean=mixture.mean.at[0, 0].set(1e6),
+      log_weight=jax.nn.log_softmax(log_weight, axis=-1), mean=mixture.mean.at[0, 0].set(1e6)
     )
     draws = np.asarray(mixture_lib.sample(jax.random.key(1), mixture, 20000))
     self.assertEqual(draws.shape, (20000, 2))
@@ -184,12 +165,8 @@ class SummaryTest(absltest.TestCase):
     for n in range(2):
       cdf = lambda x, n=n: scipy_cdf(mixture, n, x)
       self.assertGreater(stats.kstest(draws[:, n], cdf).pvalue, 1e-3)
-    np.testing.assert_allclose(
-      draws.mean(axis=0), mixture_lib.mean(mixture), atol=0.05
-    )
-    np.testing.assert_allclose(
-      draws.var(axis=0), mixture_lib.variance(mixture), rtol=0.05
-    )
+    np.testing.assert_allclose(draws.mean(axis=0), mixture_lib.mean(mixture), atol=0.05)
+    np.testing.assert_allclose(draws.var(axis=0), mixture_lib.variance(mixture), rtol=0.05)
 
   def test_recalibration_moves_the_mean_and_widens_components(self):
     mixture = example()

@@ -1,12 +1,10 @@
 """Schedules, groups, clipping and one AdamW step, against closed forms."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.configs import zeros_e0
-from primelens.configs import zeros_postfix_e3
+from absl.testing import absltest, parameterized
+from primelens.configs import zeros_e0, zeros_postfix_e3
 from primelens.models import optimizer
 
 
@@ -80,35 +78,26 @@ def adamw(config, grads_NxK, param_K, rate):
 class UpdateTest(absltest.TestCase):
   def grads(self, scale=1.0):
     draw = np.random.default_rng(0).normal
-    return jax.tree.map(
-      lambda x: jnp.float32(scale * draw(size=x.shape)), PARAMS
-    )
+    return jax.tree.map(lambda x: jnp.float32(scale * draw(size=x.shape)), PARAMS)
 
   def test_adamw_decays_every_tensor(self):
     config = optimizer.Config(schedule="constant", weight_decay=0.1, clip=0.0)
     for count in (1, 3):
       got = updates(config, self.grads(), count=count)
       expected = jax.tree.map(
-        lambda g, p, n=count: adamw(config, [g] * n, p, config.rate),
-        self.grads(),
-        PARAMS,
+        lambda g, p, n=count: adamw(config, [g] * n, p, config.rate), self.grads(), PARAMS
       )
-      jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), got, expected
-      )
+      jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), got, expected)
 
   def test_slow_group_moves_at_its_fraction(self):
     options = dict(schedule="constant", clip=0.0, weight_decay=0.1)
     base = updates(optimizer.Config(**options), self.grads())
     slow = updates(
-      optimizer.Config(**options, slow_pattern="memory/.*", slow_factor=0.3),
-      self.grads(),
+      optimizer.Config(**options, slow_pattern="memory/.*", slow_factor=0.3), self.grads()
     )
     content = lambda tree: np.asarray(tree["memory"]["content"])
     np.testing.assert_allclose(content(slow), 0.3 * content(base), rtol=1e-5)
-    np.testing.assert_array_equal(
-      slow["head"]["kernel"], base["head"]["kernel"]
-    )
+    np.testing.assert_array_equal(slow["head"]["kernel"], base["head"]["kernel"])
 
   def test_slow_group_needs_the_full_path(self):
     options = dict(schedule="constant", clip=0.0, slow_factor=0.3)
@@ -128,14 +117,9 @@ class UpdateTest(absltest.TestCase):
     norm = np.sqrt(sum(np.sum(g**2) for g in jax.tree.leaves(large)))
     clipped = jax.tree.map(lambda g: g / norm, large)
     expected = jax.tree.map(
-      lambda a, b, p: adamw(config, [a, b], p, config.rate),
-      small,
-      clipped,
-      PARAMS,
+      lambda a, b, p: adamw(config, [a, b], p, config.rate), small, clipped, PARAMS
     )
-    jax.tree.map(
-      lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), got, expected
-    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), got, expected)
 
 
 if __name__ == "__main__":

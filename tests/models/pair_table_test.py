@@ -1,10 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import pair_table
-from primelens.models import tokens
+from absl.testing import absltest, parameterized
+from primelens.models import pair_table, tokens
 from primelens.tasks import addition
 
 MODEL = tokens.Config()
@@ -17,10 +15,7 @@ ROW_N = jnp.array([3, 99, 41, 40, 0, 77])
 class PairTableTest(parameterized.TestCase):
   def test_equals_the_generic_forward(self):
     expected, site = tokens.apply(
-      MODEL,
-      PARAMS,
-      TOKEN_Nx3,
-      sites=("residual/mid", "mlp/pre", "attention/pattern"),
+      MODEL, PARAMS, TOKEN_Nx3, sites=("residual/mid", "mlp/pre", "attention/pattern")
     )
     scale = np.abs(expected).max()
     hot_NxE = pair_table.one_hot(TOKEN_Nx3[:, :2], 10)
@@ -49,12 +44,8 @@ class PairTableTest(parameterized.TestCase):
       logit, _ = tokens.apply(MODEL, params, TOKEN_Nx3[ROW_N])
       return tokens.margin_nll(logit, label_N[ROW_N]).mean()
 
-    ours, expected = (
-      jax.jit(jax.grad(f))(PARAMS) for f in (by_table, by_sequence)
-    )
-    for a, b in zip(
-      jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True
-    ):
+    ours, expected = (jax.jit(jax.grad(f))(PARAMS) for f in (by_table, by_sequence))
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(expected), strict=True):
       np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
   def test_large_scores_do_not_overflow(self):
@@ -89,9 +80,7 @@ class MarginTest(parameterized.TestCase):
   def test_gradient_keeps_its_digits(self):
     # d/dl_y = -(1 - p_y), which plain log-softmax rounds to 0 at a gap of 20.
     gap = 20.0
-    loss = lambda own: tokens.margin_nll(
-      jnp.array([[own, 0.0, 0.0]]), jnp.array([0])
-    )[0]
+    loss = lambda own: tokens.margin_nll(jnp.array([[own, 0.0, 0.0]]), jnp.array([0]))[0]
     found = jax.grad(loss)(jnp.float32(gap))
     expected = -1 / (1 + np.exp(gap) / 2)
     np.testing.assert_allclose(found, expected, rtol=1e-5)

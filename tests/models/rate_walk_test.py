@@ -5,14 +5,12 @@ Primes spec, section 3.
 
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.configs import primes_published
-from primelens.models import optimizer
-from primelens.models import rate_walk
+from primelens.models import optimizer, rate_walk
 
 EPOCHS = 300
 # The rate column of the logs: the first epoch that ran at a rate.
@@ -224,9 +222,7 @@ class OptimizerTest(parameterized.TestCase):
         draw = jax.random.fold_in(key, number)
         grads = {"w": jax.random.normal(draw, (2,))}
         loss = jnp.float32(number)
-        updates, state = moving.update(
-          grads, state, params, value=loss, key=draw
-        )
+        updates, state = moving.update(grads, state, params, value=loss, key=draw)
         plain, other = still.update(grads, other, params)
         return (state, other), (state[-1].rate, updates["w"] / plain["w"])
 

@@ -2,16 +2,12 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import mixture
-from primelens.models import skip
-from primelens.models import spacing
-from primelens.models import transformer
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.models import mixture, skip, spacing, transformer
 
 T, Q, J = 10, 4, 3
 CONFIG = spacing.Config(
@@ -19,9 +15,7 @@ CONFIG = spacing.Config(
   components=2,
   skip_order=Q,
   skip_filters=J,
-  trunk=transformer.Config(
-    width=8, layers=1, heads=2, hidden=16, max_positions=T
-  ),
+  trunk=transformer.Config(width=8, layers=1, heads=2, hidden=16, max_positions=T),
 )
 
 
@@ -58,19 +52,14 @@ class SkipTest(parameterized.TestCase):
     for t in range(window):
       for lag in range(min(t + 1, Q)):
         expected[t, t - lag] = kernel[min(t, Q - 1), lag]
-    np.testing.assert_array_equal(
-      skip.matrix(jnp.asarray(kernel), window), expected
-    )
+    np.testing.assert_array_equal(skip.matrix(jnp.asarray(kernel), window), expected)
 
   def test_each_filter_predicts(self):
     _, p = params()
     x = spacings()
     got = skip.predictions(p["skip"]["kernel"], x)
     expected = np.array(
-      [
-        [[prediction(k, row, t) for k in kernels()] for t in range(T)]
-        for row in x
-      ]
+      [[[prediction(k, row, t) for k in kernels()] for t in range(T)] for row in x]
     )
     np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -80,9 +69,7 @@ class SkipTest(parameterized.TestCase):
     p["head"] = jax.tree.map(jnp.zeros_like, p["head"])
     x = spacings()
     got, _ = spacing.apply(config, p, x)
-    expected = np.array(
-      [[1 + prediction(kernels()[-1], row, t) for t in range(T)] for row in x]
-    )
+    expected = np.array([[1 + prediction(kernels()[-1], row, t) for t in range(T)] for row in x])
     np.testing.assert_allclose(mixture.mean(got), expected, atol=1e-5)
     order_T = np.minimum(np.arange(T), Q - 1)
     scale_T = np.exp(p["skip"]["log_scale"])[order_T]

@@ -4,20 +4,19 @@ import dataclasses
 import functools
 import re
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.configs import zeros_e0
-from primelens.configs import zeros_postfix_e3
-from primelens.configs import zeros_postfix_e4
-from primelens.configs import zeros_postfix_e5
-from primelens.configs import zeros_prefix
-from primelens.models import mixture
-from primelens.models import spacing
-from primelens.models import transformer
 import tiny_models
+from absl.testing import absltest, parameterized
+from primelens.configs import (
+  zeros_e0,
+  zeros_postfix_e3,
+  zeros_postfix_e4,
+  zeros_postfix_e5,
+  zeros_prefix,
+)
+from primelens.models import mixture, spacing, transformer
 
 T, M = 12, 4
 TRUNK = transformer.Config(
@@ -44,9 +43,7 @@ PUBLISHED = {
 
 
 def shapes(config):
-  return jax.eval_shape(
-    lambda key: spacing.init(config, key), jax.random.key(0)
-  )
+  return jax.eval_shape(lambda key: spacing.init(config, key), jax.random.key(0))
 
 
 def random_params(config):
@@ -156,9 +153,7 @@ class CausalityTest(parameterized.TestCase):
       np.testing.assert_allclose(gap_T[:t], 0, atol=1e-6)
       self.assertGreater(gap_T[T:].min(), 1e-4)  # each slot reads each datum
     keep_M = jnp.zeros(M)
-    _, bare = run(
-      config, params, x, sites=("residual/post",), slot_keep_M=keep_M
-    )
+    _, bare = run(config, params, x, sites=("residual/post",), slot_keep_M=keep_M)
     gap = np.abs(bare["residual/post"] - seen["residual/post"])
     np.testing.assert_allclose(gap[:, :, :T], 0, atol=1e-6)
     self.assertGreater(gap[:, :, T:].max(), 1e-4)
@@ -186,10 +181,7 @@ class SlotTest(parameterized.TestCase):
   def test_keep_zeroes_content_and_id_of_one_slot(self, memory):
     config, x = config_of(memory), spacings()
     params, keep_M = random_params(config), np.array([1.0, 0.0, 1.0, 1.0])
-    cut = {
-      name: params["memory"][name] * keep_M[:, None]
-      for name in ("content", "slot_id")
-    }
+    cut = {name: params["memory"][name] * keep_M[:, None] for name in ("content", "slot_id")}
     got, _ = run(config, params, x, slot_keep_M=keep_M)
     self.same(got, run(config, self.changed(params, **cut), x)[0])
     plain, _ = run(config, params, x)
@@ -251,15 +243,11 @@ class BindTest(absltest.TestCase):
 
 
 class ScoreTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ("none", 1, T), ("none", 5, T - 4), ("prefix", T, 1), ("postfix", 3, 1)
-  )
+  @parameterized.parameters(("none", 1, T), ("none", 5, T - 4), ("prefix", T, 1), ("postfix", 3, 1))
   def test_scores_the_targets_with_enough_context(self, memory, context, count):
     config = config_of(memory)
     params, window = random_params(config), spacings(3, T + 1)
-    score = functools.partial(
-      spacing.score, spacing.bind(config), min_context=context
-    )
+    score = functools.partial(spacing.score, spacing.bind(config), min_context=context)
     got = jax.jit(score)(params, window)
     self.assertEqual(got.shape, (3, count))
     m, _ = run(config, params, window[:, :-1])

@@ -1,12 +1,11 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import mixture as mixture_lib
-from primelens.models import students
 import scipy.linalg
 import scipy.special
+from absl.testing import absltest, parameterized
+from primelens.models import mixture as mixture_lib
+from primelens.models import students
 
 B, T, Q, H, K = 2, 9, 4, 5, 3
 
@@ -27,10 +26,7 @@ def _toeplitz(key):
   return students.toeplitz_init(key, taps=Q, components=K)
 
 
-STUDENTS = {
-  "mlp": (_mlp, students.mlp),
-  "toeplitz": (_toeplitz, students.toeplitz),
-}
+STUDENTS = {"mlp": (_mlp, students.mlp), "toeplitz": (_toeplitz, students.toeplitz)}
 
 
 def _spacings(seed=0):
@@ -45,9 +41,7 @@ def _lags(x_BxT):
 
 class StudentsTest(parameterized.TestCase):
   def test_lags(self):
-    np.testing.assert_allclose(
-      students.lags(_spacings(), Q), _lags(_spacings()), atol=1e-6
-    )
+    np.testing.assert_allclose(students.lags(_spacings(), Q), _lags(_spacings()), atol=1e-6)
 
   def test_mlp_equals_numpy(self):
     params, x_BxT = jax.tree.map(np.asarray, _random(_mlp)), _spacings()
@@ -56,13 +50,9 @@ class StudentsTest(parameterized.TestCase):
     raw = post @ params["head"]["kernel"] + params["head"]["bias"]
     mixture, activations = students.mlp(params, jnp.asarray(x_BxT))
     logit, mean, scale = np.split(np.asarray(raw, np.float64), 3, axis=-1)
-    np.testing.assert_allclose(
-      mixture.log_weight, scipy.special.log_softmax(logit, -1), atol=1e-5
-    )
+    np.testing.assert_allclose(mixture.log_weight, scipy.special.log_softmax(logit, -1), atol=1e-5)
     np.testing.assert_allclose(mixture.mean, 1 + mean, atol=1e-5)
-    np.testing.assert_allclose(
-      mixture.scale, np.log1p(np.exp(scale)) + 1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(mixture.scale, np.log1p(np.exp(scale)) + 1e-4, atol=1e-5)
     self.assertEqual(activations, {})
 
   def test_the_filter_is_a_lower_toeplitz_matrix(self):
@@ -77,12 +67,8 @@ class StudentsTest(parameterized.TestCase):
     np.testing.assert_allclose(mixture.mean, expected, atol=1e-5)
     for name in ("log_weight", "scale"):
       leaf = np.asarray(getattr(mixture, name))
-      np.testing.assert_array_equal(
-        leaf, np.broadcast_to(leaf[0, 0], leaf.shape), err_msg=name
-      )
-    np.testing.assert_allclose(
-      mixture.scale[0, 0], np.log1p(np.exp(raw_K)) + 1e-4, rtol=1e-5
-    )
+      np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[0, 0], leaf.shape), err_msg=name)
+    np.testing.assert_allclose(mixture.scale[0, 0], np.log1p(np.exp(raw_K)) + 1e-4, rtol=1e-5)
 
   @parameterized.parameters(*STUDENTS)
   def test_the_future_changes_nothing_before_it(self, name):
@@ -102,9 +88,7 @@ class StudentsTest(parameterized.TestCase):
     np.testing.assert_allclose(mean, 1, atol=0.3)
     np.testing.assert_allclose(sd, 0.4, atol=0.1)
 
-  @parameterized.parameters(
-    ("mlp", (Q + 1) * H + (H + 1) * 3 * K), ("toeplitz", Q + 3 * K)
-  )
+  @parameterized.parameters(("mlp", (Q + 1) * H + (H + 1) * 3 * K), ("toeplitz", Q + 3 * K))
   def test_number_of_parameters(self, name, expected):
     shapes = jax.eval_shape(STUDENTS[name][0], jax.random.key(0))
     self.assertEqual(sum(s.size for s in jax.tree.leaves(shapes)), expected)

@@ -20,9 +20,7 @@ def config(variant: str, segment: int = 6) -> binned.Config:
   """Returns a predictor of two layers over windows of 16 spacings."""
   bank = variant.startswith("bank")
   trunk = (binned.encoder_trunk if bank else binned.plain_trunk)(**TRUNK)
-  return binned.Config(
-    window=T, variant=variant, segment=segment, slots=SLOTS, trunk=trunk
-  )
+  return binned.Config(window=T, variant=variant, segment=segment, slots=SLOTS, trunk=trunk)
 
 
 def parameters(config: binned.Config, seed: int = 0):

@@ -8,28 +8,21 @@ one while it is written.
 """
 
 import dataclasses
-from pathlib import Path
 import sys
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import auxiliary
-from primelens.models import fit
-from primelens.models import loop
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import transformer
+from primelens.models import auxiliary, fit, loop, optimizer, spacing, transformer
 from primelens.tasks import windows
 
 T, N = 12, 2000
 MODEL = spacing.Config(
   window=T,
   components=2,
-  trunk=transformer.Config(
-    width=8, layers=1, heads=2, hidden=16, max_positions=T
-  ),
+  trunk=transformer.Config(width=8, layers=1, heads=2, hidden=16, max_positions=T),
 )
 CONFIG = fit.Config(
   steps=20,
@@ -59,14 +52,7 @@ def program(ballast=0):
     return params | {"ballast": jnp.zeros(ballast)} if ballast else params
 
   def draw(data, key, step):
-    return windows.draw(
-      data["value_N"],
-      key,
-      CONFIG.batch_size,
-      first=0,
-      last=N - 11 * T,
-      window=T,
-    )
+    return windows.draw(data["value_N"], key, CONFIG.batch_size, first=0, last=N - 11 * T, window=T)
 
   def evaluate(params, select, key):
     apply_fn = spacing.bind(MODEL)

@@ -8,13 +8,7 @@ import numpy as np
 from primelens.models import transformer
 
 TRANSFORMER = transformer.Config(
-  width=12,
-  layers=3,
-  heads=3,
-  hidden=20,
-  max_positions=9,
-  dropout=0.0,
-  embed_dropout=0.0,
+  width=12, layers=3, heads=3, hidden=20, max_positions=9, dropout=0.0, embed_dropout=0.0
 )
 B, T, D = 2, 7, 12  # of the transformer's inputs
 
@@ -25,9 +19,7 @@ def random_params(model, config, *, mean=0.1, std=0.4, gain=0.0, seed=0):
   `model` is the module with `init`; the norms' scales are `gain` larger.
   """
   rng = np.random.default_rng(seed)
-  shapes = jax.eval_shape(
-    lambda key: model.init(config, key), jax.random.key(0)
-  )
+  shapes = jax.eval_shape(lambda key: model.init(config, key), jax.random.key(0))
 
   def draw(path, leaf):
     is_gain = jax.tree_util.keystr(path, simple=True).endswith("scale")

@@ -1,12 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.models import torch_init
-from primelens.models import transformer
-from primelens.tasks import addition
-from primelens.tasks import mersenne
 import scipy.special
+from absl.testing import absltest, parameterized
+from primelens.models import torch_init, transformer
+from primelens.tasks import addition, mersenne
 
 MODULAR = dict(digits=113, modular=True, train_fraction=0.3)
 
@@ -19,8 +16,7 @@ def forward(params, token_Nx3):
   place_TxD = params["positions"]["embedding"][None]
   x_NxTxD = params["embedding"]["embedding"][token_Nx3] + place_TxD
   q, k, v = (
-    np.einsum("ntd,dhk->nthk", x_NxTxD, kernel[name])
-    for name in ("query", "key", "value")
+    np.einsum("ntd,dhk->nthk", x_NxTxD, kernel[name]) for name in ("query", "key", "value")
   )
   score_NxHxT = np.einsum("nhk,nthk->nht", q[:, -1], k) / np.sqrt(32)
   pattern_NxHxT = scipy.special.softmax(score_NxHxT, axis=-1)
@@ -40,9 +36,7 @@ class InitTest(parameterized.TestCase):
   )
   def test_initial_losses(self, task, order, train, test, count):
     data = addition.load(addition.Config(**task))
-    params = torch_init.weights(
-      999, vocabulary=data.digits + 1, classes=data.classes, order=order
-    )
+    params = torch_init.weights(999, vocabulary=data.digits + 1, classes=data.classes, order=order)
     self.assertEqual(transformer.parameter_count(params), count)
     logit_NxV = forward(params, data.token_Nx3)
     log_NxV = scipy.special.log_softmax(logit_NxV, axis=1)

@@ -2,17 +2,13 @@
 
 import dataclasses
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.models import transformer
-from tiny_models import D
-from tiny_models import inputs
-from tiny_models import params
-from tiny_models import run
-from tiny_models import T
 from tiny_models import TRANSFORMER as CONFIG
+from tiny_models import D, T, inputs, params, run
 
 
 class DropoutTest(absltest.TestCase):
@@ -22,9 +18,7 @@ class DropoutTest(absltest.TestCase):
     plain, _ = run(CONFIG, params(), inputs())
     quiet, _ = run(self.CONFIG, params(), inputs())
     np.testing.assert_array_equal(quiet, plain)
-    drop = lambda key: transformer.apply(
-      self.CONFIG, params(), inputs(), dropout_key=key
-    )[0]
+    drop = lambda key: transformer.apply(self.CONFIG, params(), inputs(), dropout_key=key)[0]
     keys = [jax.random.key(k) for k in (0, 0, 1)]
     outs = list(map(jax.jit(drop), keys))
     np.testing.assert_array_equal(outs[0], outs[1])
@@ -46,9 +40,7 @@ class DropoutTest(absltest.TestCase):
     p["blocks"]["mlp"]["down"]["kernel"] *= 0
     keys_N = jax.random.split(jax.random.key(3), 2000)
     out_N = jax.jit(
-      jax.vmap(
-        lambda key: transformer.apply(config, p, inputs(), dropout_key=key)[0]
-      )
+      jax.vmap(lambda key: transformer.apply(config, p, inputs(), dropout_key=key)[0])
     )(keys_N)
     plain, _ = run(config, p, inputs())
     error = out_N.std(axis=0) / np.sqrt(len(keys_N)) + 1e-6
@@ -56,15 +48,9 @@ class DropoutTest(absltest.TestCase):
     self.assertGreater(out_N.std(axis=0).min(), 1e-3)
 
   def test_embedding_dropout_keeps_the_mean_and_drops_at_its_rate(self):
-    config = dataclasses.replace(
-      self.CONFIG, positions="none", dropout=0.0, embed_dropout=0.2
-    )
+    config = dataclasses.replace(self.CONFIG, positions="none", dropout=0.0, embed_dropout=0.2)
     _, seen = run(
-      config,
-      params(),
-      jnp.ones((64, T, D)),
-      sites=("residual/pre",),
-      dropout_key=jax.random.key(0),
+      config, params(), jnp.ones((64, T, D)), sites=("residual/pre",), dropout_key=jax.random.key(0)
     )
     first = np.asarray(seen["residual/pre"][0])
     self.assertAlmostEqual((first == 0).mean(), 0.2, delta=0.03)
@@ -72,17 +58,13 @@ class DropoutTest(absltest.TestCase):
 
 
 class InitTest(absltest.TestCase):
-  CONFIG = transformer.Config(
-    width=64, layers=6, heads=4, hidden=256, max_positions=200
-  )
+  CONFIG = transformer.Config(width=64, layers=6, heads=4, hidden=256, max_positions=200)
 
   def leaves(self, **change):
     config = dataclasses.replace(self.CONFIG, **change)
     p = transformer.init(config, jax.random.key(0))
     block = p["blocks"]
-    weights = {
-      role: block["attention"][role] for role in ("query", "key", "value")
-    }
+    weights = {role: block["attention"][role] for role in ("query", "key", "value")}
     weights |= {"out": block["attention"]["out"]} | block["mlp"]
     return p, weights
 
@@ -119,9 +101,7 @@ class InitTest(absltest.TestCase):
   def test_layers_differ_unless_identical(self):
     same, _ = self.leaves(identical_layers=True)
     other, _ = self.leaves()
-    spread = lambda p: np.ptp(
-      p["blocks"]["attention"]["query"]["kernel"], axis=0
-    )
+    spread = lambda p: np.ptp(p["blocks"]["attention"]["query"]["kernel"], axis=0)
     self.assertEqual(spread(same).max(), 0)
     self.assertGreater(spread(other).min(), 0)
     for leaf in jax.tree.leaves(same["blocks"]):
@@ -129,12 +109,8 @@ class InitTest(absltest.TestCase):
 
   def test_bfloat16_keeps_float32_weights_and_stays_close(self):
     config = dataclasses.replace(CONFIG, dtype="bfloat16")
-    fresh = jax.eval_shape(
-      lambda key: transformer.init(config, key), jax.random.key(0)
-    )
-    self.assertEqual(
-      {x.dtype for x in jax.tree.leaves(fresh)}, {jnp.float32.dtype}
-    )
+    fresh = jax.eval_shape(lambda key: transformer.init(config, key), jax.random.key(0))
+    self.assertEqual({x.dtype for x in jax.tree.leaves(fresh)}, {jnp.float32.dtype})
     exact, _ = run(CONFIG, params(), inputs())
     for sites in ((), ("attention/pattern",)):
       short, _ = run(config, params(), inputs(), sites=sites)

@@ -3,14 +3,12 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.models import transformer
 from scipy import special
-from tiny_models import random_params
-from tiny_models import TRANSFORMER
+from tiny_models import TRANSFORMER, random_params
 
 CASES = {
   "pre_causal": {},
@@ -41,9 +39,7 @@ CASES = {
 def layer_norm(config, p, x):
   centred = x - x.mean(-1, keepdims=True)
   variance = (centred**2).mean(-1, keepdims=True)
-  return centred / np.sqrt(variance + config.norm_eps) * p["scale"] + p.get(
-    "bias", 0.0
-  )
+  return centred / np.sqrt(variance + config.norm_eps) * p["scale"] + p.get("bias", 0.0)
 
 
 def may_read(config, length, keep_BxT):
@@ -74,8 +70,7 @@ def attention(config, p, x_BxTxD, allowed_BxTxT):
   for b in range(x_BxTxD.shape[0]):
     for h in range(config.heads):
       q, k, v = (
-        x_BxTxD[b] @ p[role]["kernel"][:, h]
-        + (p[role]["bias"][h] if config.bias else 0)
+        x_BxTxD[b] @ p[role]["kernel"][:, h] + (p[role]["bias"][h] if config.bias else 0)
         for role in ("query", "key", "value")
       )
       if config.positions == "rotary":
@@ -117,9 +112,7 @@ def forward(config, params, x_BxTxD, keep_BxT):
   for layer in range(config.layers):
     p = jax.tree.map(lambda leaf, i=layer: leaf[i], params["blocks"])
     parts = {
-      "norm_attention": lambda z, p=p: attention(
-        config, p["attention"], z, allowed
-      ),
+      "norm_attention": lambda z, p=p: attention(config, p["attention"], z, allowed),
       "norm_mlp": lambda z, p=p: mlp(config, p["mlp"], z),
     }
     for name, f in parts.items():
@@ -142,9 +135,7 @@ class NumpyTest(parameterized.TestCase):
     options = dict(CASES[name])
     padded = options.pop("padding", False)
     config = dataclasses.replace(TRANSFORMER, **options)
-    params = jax.device_get(
-      random_params(transformer, config, mean=0.2, std=0.5)
-    )
+    params = jax.device_get(random_params(transformer, config, mean=0.2, std=0.5))
     rng = np.random.default_rng(1)
     x = rng.normal(size=(2, 8, config.width)).astype(np.float32)
     keep = np.ones((2, 8))
@@ -153,12 +144,7 @@ class NumpyTest(parameterized.TestCase):
     expected = forward(config, params, x, keep)
     for sites in ((), ("attention/pattern",)):
       got, _ = jax.jit(
-        functools.partial(
-          transformer.apply,
-          config,
-          sites=sites,
-          keep_BxT=keep if padded else None,
-        )
+        functools.partial(transformer.apply, config, sites=sites, keep_BxT=keep if padded else None)
       )(params, x)
       scale = np.abs(expected).max()
       np.testing.assert_allclose(got / scale, expected / scale, atol=3e-6)

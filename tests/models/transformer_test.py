@@ -3,20 +3,13 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention
-from primelens.models import transformer
-from tiny_models import B
-from tiny_models import D
-from tiny_models import inputs
-from tiny_models import params
-from tiny_models import run
-from tiny_models import T
+from absl.testing import absltest, parameterized
+from primelens.models import attention, transformer
 from tiny_models import TRANSFORMER as CONFIG
+from tiny_models import B, D, T, inputs, params, run
 
 H, F, L = 3, 20, 3
 SHAPES = {
@@ -58,9 +51,7 @@ class SitesTest(parameterized.TestCase):
     close(s["residual/post"], s["residual/mid"] + s["mlp/out"])
     close(s["attention/pattern"].sum(-1), np.ones((L, B, H, T)))
     self.assertEqual(np.abs(np.triu(s["attention/pattern"], 1)).max(), 0)
-    heads = np.einsum(
-      "lbhqk,lbkhd->lbqhd", s["attention/pattern"], s["attention/value"]
-    )
+    heads = np.einsum("lbhqk,lbkhd->lbqhd", s["attention/pattern"], s["attention/value"])
     close(s["attention/head"], heads)
     kernel = params()["blocks"]["attention"]["out"]["kernel"]
     close(s["attention/out"], np.einsum("lbqhd,lhde->lbqe", heads, kernel))
@@ -69,9 +60,7 @@ class SitesTest(parameterized.TestCase):
   def test_unknown_site_lists_the_valid_ones(self, argument):
     value = {"sites": ("mlp/midd",), "edits": {"mlp/midd": lambda x, _: x}}
     with self.assertRaisesRegex(ValueError, "mlp/midd.*mlp/pre, mlp/post"):
-      transformer.apply(
-        CONFIG, params(), inputs(), **{argument: value[argument]}
-      )
+      transformer.apply(CONFIG, params(), inputs(), **{argument: value[argument]})
 
   def test_too_many_positions(self):
     with self.assertRaisesRegex(ValueError, "10 positions.*=9"):
@@ -98,9 +87,7 @@ class EditsTest(parameterized.TestCase):
         return lambda x, _: jnp.where(on_E[number], jnp.sin(3 * x), x)
 
       edits = {name: edit(number) for number, name in enumerate(names)}
-      return transformer.apply(
-        CONFIG, params(), inputs(), edits=edits, sites=tuple(names)
-      )
+      return transformer.apply(CONFIG, params(), inputs(), edits=edits, sites=tuple(names))
 
     count = len(names)
     on_NxE = jnp.concatenate([jnp.eye(count), jnp.zeros((1, count))]) > 0
@@ -123,9 +110,7 @@ class EditsTest(parameterized.TestCase):
     told = {}
     note = lambda site: lambda x, layer: told.update({site: layer}) or x
     names = ("embed", "residual/pre", "final")
-    transformer.apply(
-      CONFIG, params(), inputs(), edits={name: note(name) for name in names}
-    )
+    transformer.apply(CONFIG, params(), inputs(), edits={name: note(name) for name in names})
     self.assertIsNone(told["embed"])
     self.assertIsNone(told["final"])
     self.assertIsNotNone(told["residual/pre"])
@@ -140,15 +125,11 @@ class EditsTest(parameterized.TestCase):
 
     def by_weights(keep_LxH):
       cut = jax.tree.map(lambda x: x, params())
-      cut["blocks"]["attention"]["out"] = {
-        "kernel": kernel * keep_LxH[:, :, None, None]
-      }
+      cut["blocks"]["attention"]["out"] = {"kernel": kernel * keep_LxH[:, :, None, None]}
       return run(CONFIG, cut, inputs())[0]
 
     edited = jax.vmap(by_edit)(keep_NxLxH)
-    np.testing.assert_allclose(
-      edited, jax.vmap(by_weights)(keep_NxLxH), atol=1e-5
-    )
+    np.testing.assert_allclose(edited, jax.vmap(by_weights)(keep_NxLxH), atol=1e-5)
     self.assertGreater(np.abs(edited[0] - edited[1]).max(), 1e-2)
 
 
@@ -159,14 +140,10 @@ class PositionsTest(absltest.TestCase):
     seen = []
     for start in (0, 3):
       config = dataclasses.replace(config, rotary_start=start)
-      _, record = run(
-        config, params(), same_everywhere, sites=("attention/scores",)
-      )
+      _, record = run(config, params(), same_everywhere, sites=("attention/scores",))
       seen.append(np.asarray(record["attention/scores"][0, 0, 0]))
     for lag in range(-T + 1, T):
-      np.testing.assert_allclose(
-        np.diagonal(seen[0], lag), seen[0].diagonal(lag)[0], rtol=1e-4
-      )
+      np.testing.assert_allclose(np.diagonal(seen[0], lag), seen[0].diagonal(lag)[0], rtol=1e-4)
     self.assertGreater(np.ptp(seen[0][0]), 1e-2 * np.abs(seen[0]).max())
     np.testing.assert_allclose(seen[1][3:, 3:], seen[0][:-3, :-3], rtol=1e-4)
     np.testing.assert_allclose(seen[1][:3, :3], seen[0][0, 0], rtol=1e-4)
@@ -192,9 +169,7 @@ class CausalityTest(parameterized.TestCase):
     moved_TxT = np.abs(out_TxBxTxD - plain[None]).max(axis=(1, 3))
     return np.where(moved_TxT < 1e-5, 0, moved_TxT)
 
-  @parameterized.product(
-    mask=("causal", "memory_blind"), path=((), ("attention/pattern",))
-  )
+  @parameterized.product(mask=("causal", "memory_blind"), path=((), ("attention/pattern",)))
   def test_the_future_does_not_reach_the_past(self, mask, path):
     slots = 2 if mask == "memory_blind" else 0
     moved_TxT = self.moved(path, mask=mask, mask_slots=slots)
@@ -210,9 +185,7 @@ class CausalityTest(parameterized.TestCase):
     self.assertGreater(moved_TxT.min(), 0)  # every input moves every output
 
   def test_one_leaky_layer_leaks_into_memory_alone(self):
-    config = dataclasses.replace(
-      CONFIG, mask="leaky_as_published", mask_slots=2
-    )
+    config = dataclasses.replace(CONFIG, mask="leaky_as_published", mask_slots=2)
     other = inputs().copy()
     other[:, -1] += np.arange(D)
     first = [
@@ -231,9 +204,7 @@ class CausalityTest(parameterized.TestCase):
     keep = jnp.array([[1] * 5 + [0] * 2] * B)
     other = inputs().copy()
     other[:, 5:] += np.arange(D)
-    out, moved = (
-      run(config, params(), x, keep_BxT=keep)[0] for x in (inputs(), other)
-    )
+    out, moved = (run(config, params(), x, keep_BxT=keep)[0] for x in (inputs(), other))
     np.testing.assert_array_equal(out[:, :5], moved[:, :5])
 
 

@@ -4,10 +4,10 @@ import dataclasses
 import functools
 import pathlib
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.models import transformer
 from tiny_models import run
 
@@ -17,9 +17,7 @@ FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures"
 def split_heads(array_3DxD, heads):
   """Returns torch's packed q,k,v rows as three kernels DxHxDh."""
   parts = np.split(array_3DxD, 3)
-  return [
-    part.reshape(heads, -1, part.shape[1]).transpose(2, 0, 1) for part in parts
-  ]
+  return [part.reshape(heads, -1, part.shape[1]).transpose(2, 0, 1) for part in parts]
 
 
 def encoder_layer(f, prefix, heads=4):
@@ -29,19 +27,11 @@ def encoder_layer(f, prefix, heads=4):
   biases = get("self_attn.in_proj_bias").reshape(3, heads, -1)
   width = kernels[0].shape[0]
   out = get("self_attn.out_proj.weight").T.reshape(heads, -1, width)
-  dense = lambda name: {
-    "kernel": get(f"{name}.weight").T,
-    "bias": get(f"{name}.bias"),
-  }
-  norm = lambda name: {
-    "scale": get(f"{name}.weight"),
-    "bias": get(f"{name}.bias"),
-  }
+  dense = lambda name: {"kernel": get(f"{name}.weight").T, "bias": get(f"{name}.bias")}
+  norm = lambda name: {"scale": get(f"{name}.weight"), "bias": get(f"{name}.bias")}
   attention = {
     role: {"kernel": kernel, "bias": bias}
-    for role, kernel, bias in zip(
-      ("query", "key", "value"), kernels, biases, strict=True
-    )
+    for role, kernel, bias in zip(("query", "key", "value"), kernels, biases, strict=True)
   }
   attention["out"] = {"kernel": out, "bias": get("self_attn.out_proj.bias")}
   return {
@@ -64,10 +54,7 @@ def gpt_block(f, prefix, heads=4):
   attention["out"] = {"kernel": out.T.reshape(heads, -1, out.shape[0])}
   return {
     "attention": attention,
-    "mlp": {
-      "up": {"kernel": get("c_fc").T},
-      "down": {"kernel": get("c_proj").T},
-    },
+    "mlp": {"up": {"kernel": get("c_fc").T}, "down": {"kernel": get("c_proj").T}},
     "norm_attention": {"scale": get("ln_1")},
     "norm_mlp": {"scale": get("ln_2")},
   }
@@ -90,12 +77,7 @@ ENCODER = transformer.Config(
   bias=True,
 )
 GPT = dataclasses.replace(
-  ENCODER,
-  mask="causal",
-  norm="pre",
-  norm_bias=False,
-  final_norm=True,
-  bias=False,
+  ENCODER, mask="causal", norm="pre", norm_bias=False, final_norm=True, bias=False
 )
 
 
@@ -138,9 +120,7 @@ class TorchTest(absltest.TestCase):
       np.testing.assert_allclose(first, f["first_layer_BxTxD"], atol=1e-5)
       if "attention/pattern" in seen:
         pattern = seen["attention/pattern"][0]
-        np.testing.assert_allclose(
-          pattern, f["first_pattern_BxHxTxT"], atol=1e-5
-        )
+        np.testing.assert_allclose(pattern, f["first_pattern_BxHxTxT"], atol=1e-5)
 
   def test_post_norm_encoder_gradients(self):
     f = dict(np.load(FIXTURES / "encoder_post_norm.npz"))
@@ -161,9 +141,7 @@ class TorchTest(absltest.TestCase):
     params = params | {"final_norm": jax.tree.map(np.float32, norm)}
     config = dataclasses.replace(config, final_norm=True)
     got, _ = run(config, params, f["input_BxTxD"], keep_BxT=keep)
-    z = (x - x.mean(-1, keepdims=True)) / np.sqrt(
-      x.var(-1, keepdims=True) + 1e-5
-    )
+    z = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
     expected = z * norm["scale"] + norm["bias"]
     np.testing.assert_allclose(got, expected, atol=3e-5)
     np.testing.assert_allclose(got[1, -1], norm["bias"], atol=1e-6)

@@ -1,11 +1,11 @@
 """Weights that the tests write."""
 
 import json
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import parameterized
 from primelens.models import weights
 from primelens.models import weights_matrices as matrices
 from safetensors import numpy as safetensors_numpy

@@ -4,13 +4,12 @@ import json
 import tracemalloc
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
+import weight_files
+from absl.testing import absltest, parameterized
 from primelens.models import weights
 from primelens.models import weights_matrices as matrices
-import weight_files
 from weight_files import normal
 
 
@@ -39,16 +38,9 @@ class MatricesTest(weight_files.FolderTest):
     self.assertEqual([part.name for part in found.parts], ["a.weight"])
     self.assertEqual(
       found.skipped,
-      {
-        "vectors": 2,
-        "of more than two axes": 1,
-        "of the type I64": 1,
-        "not matched": 1,
-      },
+      {"vectors": 2, "of more than two axes": 1, "of the type I64": 1, "not matched": 1},
     )
-    with self.assertRaisesRegex(
-      ValueError, "No matrix: .*Names are like a.weight"
-    ):
+    with self.assertRaisesRegex(ValueError, "No matrix: .*Names are like a.weight"):
       self.read("no such")
     with self.assertRaisesRegex(ValueError, "is no regex"):
       self.read("(")
@@ -117,9 +109,7 @@ class FusedTest(weight_files.FolderTest):
   def test_heads_of_neox_and_bloom(self, entry):
     # Two heads of width 3: rows q0 k0 v0 q1 k1 v1.
     blocks = [
-      matrix[3 * head : 3 * head + 3]
-      for head in range(2)
-      for matrix in self.wanted.values()
+      matrix[3 * head : 3 * head + 3] for head in range(2) for matrix in self.wanted.values()
     ]
     name = "gpt_neox.layers.0.attention.query_key_value.weight"
     self.save({name: np.concatenate(blocks)})

@@ -1,7 +1,6 @@
 """Roles and layers by the names that published models use."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 from primelens.models import weights_names as names
 
 # A name of each kind, from the models' own files.

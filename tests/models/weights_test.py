@@ -5,14 +5,11 @@ import sys
 import types
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.models import weights
-from primelens.models import weights_hub
 import weight_files
-from weight_files import INDEX
-from weight_files import normal
+from absl.testing import absltest, parameterized
+from primelens.models import weights, weights_hub
+from weight_files import INDEX, normal
 
 
 class FindTest(weight_files.FolderTest):
@@ -145,9 +142,7 @@ class HubTest(weight_files.FolderTest):
     found = weights.find("some/model@v1", lambda text: said.append(text))
     self.assertEqual(found.commit, self.folder.name)
     self.assertEqual(said, ["some/model@v1: 2 files to fetch, 3.0 MB"])
-    self.assertEqual(
-      [how.get("dry_run") for _, how in self.asked], [True, None]
-    )
+    self.assertEqual([how.get("dry_run") for _, how in self.asked], [True, None])
     for repository, how in self.asked:
       self.assertEqual((repository, how["revision"]), ("some/model", "v1"))
       self.assertEqual(how["allow_patterns"], list(weights_hub.WANTED))

@@ -12,8 +12,7 @@ import numpy as np
 from primelens import tasks
 from primelens.analyses import trees
 from primelens.configs import addition_p10
-from primelens.studies.addition import numbers
-from primelens.studies.addition import program
+from primelens.studies.addition import numbers, program
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -58,12 +57,9 @@ def trained() -> program.Run:
   run = handmade(experiment())
   with np.load(FIXTURES / "adder_598_999.npz") as stored:
     member = jax.tree.unflatten(
-      jax.tree.structure(run.params_S),
-      [stored[name] for name in trees.names(run.params_S)],
+      jax.tree.structure(run.params_S), [stored[name] for name in trees.names(run.params_S)]
     )
-  params_S = jax.tree.map(
-    lambda leaf, start_S: jnp.stack([leaf, start_S[1]]), member, run.params_S
-  )
+  params_S = jax.tree.map(lambda leaf, start_S: jnp.stack([leaf, start_S[1]]), member, run.params_S)
   return dataclasses.replace(run, params_S=params_S)
 
 

@@ -1,17 +1,15 @@
 import os
-from pathlib import Path
 import shutil
 import tempfile
+from pathlib import Path
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import results
-from primelens.studies import analyze
-from primelens.studies import zeros
-from primelens.studies.zeros import linear
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import results
+from primelens.studies import analyze, zeros
+from primelens.studies.zeros import linear
 
 NAMES = (
   "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
@@ -48,9 +46,7 @@ class CommandCase(parameterized.TestCase):
   def store(self, revision="", step=20):
     """Writes a made-up result of `linear` into the run."""
     origin = {"checkpoint_step": step, "revision": revision}
-    results.write(
-      self.run_ / "results", "linear", a_result(), provenance=origin
-    )
+    results.write(self.run_ / "results", "linear", a_result(), provenance=origin)
 
   def assert_refused(self, result, message: str, before) -> None:
     """One line on stderr with the message, exit code 2, nothing written."""
@@ -88,9 +84,7 @@ class BadFlagsTest(CommandCase):
 
   def test_claims_alone_check_their_settings_too(self):
     before = tiny_study.files(self.folder)
-    result = self.analyze(
-      f"--workdir={self.run_}", "--only=claims", "--set=masking.window=3"
-    )
+    result = self.analyze(f"--workdir={self.run_}", "--only=claims", "--set=masking.window=3")
     self.assert_refused(result, "No field 'window'", before)
 
 
@@ -181,18 +175,14 @@ class StoredTest(CommandCase):
     self.assertEqual(item.figure_path, self.run_ / "figures" / "linear.png")
 
   @parameterized.parameters((None, 10), ("another", 20))
-  def test_of_another_checkpoint_or_revision_they_are_stale(
-    self, revision, step
-  ):
+  def test_of_another_checkpoint_or_revision_they_are_stale(self, revision, step):
     recorded = analyze.runs.read_manifest(self.run_)["revision"]
     self.store(revision or recorded, step)
     self.assertTrue(analyze.stored([self.run_])["one"]["linear"].stale)
 
   def test_a_later_checkpoint_makes_them_stale(self):
     self.store(analyze.runs.read_manifest(self.run_)["revision"])
-    os.rename(
-      self.run_ / "checkpoints" / "20", self.run_ / "checkpoints" / "30"
-    )
+    os.rename(self.run_ / "checkpoints" / "20", self.run_ / "checkpoints" / "30")
     self.assertTrue(analyze.stored([self.run_])["one"]["linear"].stale)
 
 
@@ -200,9 +190,7 @@ class NamesTest(absltest.TestCase):
   def test_all_by_default_and_in_order(self):
     every = [*zeros.ANALYSES, "claims", "report"]
     self.assertEqual(analyze.chosen([], zeros.STUDY), every)
-    self.assertEqual(
-      analyze.chosen(["report", "heads"], zeros.STUDY), ["heads", "report"]
-    )
+    self.assertEqual(analyze.chosen(["report", "heads"], zeros.STUDY), ["heads", "report"])
 
   def test_comparisons_stand_in_the_common_parent(self):
     one, two = Path("/runs/demo/e0"), Path("/runs/demo/postfix")

@@ -1,16 +1,15 @@
 import os
-from pathlib import Path
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from unittest import mock
 
+import tiny_study
 from absl import flags
-from absl.testing import absltest
-from absl.testing import parameterized
+from absl.testing import absltest, parameterized
 from primelens.studies import cli
 from primelens.studies.text import settings
-import tiny_study
 
 MAINS = ("primelens.studies.train", "primelens.studies.analyze")
 
@@ -51,15 +50,7 @@ class HelpTest(parameterized.TestCase):
     adders += ["readout", "attention", "fourier", "progress", "spectra"]
     adders += ["numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
-    readers += [
-      "geometry",
-      "causal",
-      "patching",
-      "invariance",
-      "heads_text",
-      "scale",
-      "numbers",
-    ]
+    readers += ["geometry", "causal", "patching", "invariance", "heads_text", "scale", "numbers"]
     gaps = ["memory", "spectra", "numbers"]
     both = ["claims", "report"]
     expected = ["zeros:", *zeros, *both, "addition:", *adders, *both]
@@ -129,9 +120,7 @@ class ConfigFileTest(absltest.TestCase):
       with self.subTest(text):
         with self.assertRaisesRegex(ValueError, message):
           cli.load_config(self._file(text))
-    with self.assertRaisesRegex(
-      ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_e0"
-    ):
+    with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_e0"):
       cli.load_config("zeros_e9")
 
 
@@ -194,8 +183,7 @@ class AssignTest(parameterized.TestCase):
   def test_overrides_are_split_from_the_flags(self):
     argv = ["p", "--config=x", "--config.a.b=1", "--workdir=w", "--config.c=2"]
     self.assertEqual(
-      cli.split_overrides(argv),
-      (["p", "--config=x", "--workdir=w"], ["a.b=1", "c=2"]),
+      cli.split_overrides(argv), (["p", "--config=x", "--workdir=w"], ["a.b=1", "c=2"])
     )
 
 

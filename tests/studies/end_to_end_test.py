@@ -3,25 +3,20 @@
 import csv
 import functools
 import json
-from pathlib import Path
 import re
 import tempfile
+from pathlib import Path
 from unittest import mock
 
-from absl.testing import absltest
 import jax
 import numpy as np
-from primelens.analyses import results
-from primelens.analyses import symbolic_operon
-from primelens.models import checkpoints
-from primelens.models import loop
-from primelens.studies import analyze
-from primelens.studies import runs
-from primelens.studies import trial
-from primelens.studies import zeros
-from primelens.tasks import zeros as zeros_task
 import scipy.special
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import results, symbolic_operon
+from primelens.models import checkpoints, loop
+from primelens.studies import analyze, runs, trial, zeros
+from primelens.tasks import zeros as zeros_task
 
 PNG = b"\x89PNG\r\n\x1a\n"
 COUNT = 6000
@@ -43,9 +38,7 @@ def ordinates() -> np.ndarray:
 
 def quick_search():
   """Returns a patch: symbolic regression of a second, not of minutes."""
-  search = functools.partial(
-    symbolic_operon.formulas, population=40, generations=2, restarts=1
-  )
+  search = functools.partial(symbolic_operon.formulas, population=40, generations=2, restarts=1)
   return mock.patch.object(symbolic_operon, "formulas", search)
 
 
@@ -101,8 +94,7 @@ class EndToEndTest(absltest.TestCase):
       manifest = runs.read_manifest(workdir)
       self.assertEqual(manifest["seeds"], [3, 4])
       self.assertEqual(
-        manifest["data_hash"],
-        zeros_task.load(runs.load(workdir).experiment.task).data_hash,
+        manifest["data_hash"], zeros_task.load(runs.load(workdir).experiment.task).data_hash
       )
 
   def test_the_same_command_does_nothing_more(self):
@@ -119,9 +111,7 @@ class EndToEndTest(absltest.TestCase):
       return settings
 
     run = runs.load(self.run_("plain"), last)
-    snapshot_S = checkpoints.read_snapshot(
-      run.workdir / "snapshots", 20, run.params_S
-    )
+    snapshot_S = checkpoints.read_snapshot(run.workdir / "snapshots", 20, run.params_S)
     jax.tree.map(np.testing.assert_array_equal, snapshot_S, run.params_S)
 
   def test_analyses_ran(self):
@@ -136,9 +126,7 @@ class EndToEndTest(absltest.TestCase):
     for _, workdir in self.each():
       for name in READ:
         analysis = zeros.ANALYSES[name]
-        result, origin = results.read(
-          workdir / "results", name, analysis.result
-        )
+        result, origin = results.read(workdir / "results", name, analysis.result)
         self.assertIsInstance(result, analysis.result)
         self.assertEqual(origin["checkpoint_step"], 20)
         self.assertEqual(origin["seeds"], [3, 4])
@@ -153,21 +141,15 @@ class EndToEndTest(absltest.TestCase):
 
   def test_numbers_are_those_of_the_data(self):
     for name, workdir in self.each():
-      anchors, _ = results.read(
-        workdir / "results", "anchors", zeros.ANALYSES["anchors"].result
-      )
+      anchors, _ = results.read(workdir / "results", "anchors", zeros.ANALYSES["anchors"].result)
       rows = {row["name"]: row for row in anchors.table}
       # A moving average of two: AR(p) explains p / (2 (p + 1)).
       self.assertBetween(rows["AR(3)"]["r2"], 0.3, 0.45)
       self.assertBetween(rows["AR(16)"]["r2"], 0.4, 0.55)
-      linear, _ = results.read(
-        workdir / "results", "linear", zeros.ANALYSES["linear"].result
-      )
+      linear, _ = results.read(workdir / "results", "linear", zeros.ANALYSES["linear"].result)
       by_order = {row["order"]: row for row in linear.sums}
       self.assertAlmostEqual(by_order[1]["truth_sum"], -0.5, delta=0.15)
-      masking, _ = results.read(
-        workdir / "results", "masking", zeros.ANALYSES["masking"].result
-      )
+      masking, _ = results.read(workdir / "results", "masking", zeros.ANALYSES["masking"].result)
       self.assertEqual(masking.windows, 12)
       np.testing.assert_allclose(masking.delta_VxR[:4, 0], 0, atol=1e-5)
       self.assertEqual(anchors.memory, {"plain": "none"}.get(name, name))
@@ -189,9 +171,7 @@ class EndToEndTest(absltest.TestCase):
       self.assertIn(claim.id, page)
     self.assertGreaterEqual(page.count("data:image/png;base64,"), 5)
     self.assertNotRegex(page, r"(src|href)=.https?://")
-    self.assertNotIn(
-      "stale", re.sub(r"<style.*?</style>", "", page, flags=re.S)
-    )
+    self.assertNotIn("stale", re.sub(r"<style.*?</style>", "", page, flags=re.S))
 
   def test_other_code_makes_a_result_stale(self):
     workdirs = [self.run_("plain"), self.run_("postfix")]
@@ -207,9 +187,7 @@ class EndToEndTest(absltest.TestCase):
 
   def test_one_run_alone_has_a_report_of_its_own(self):
     workdir = self.run_("postfix")
-    code, out, err = tiny_study.call(
-      analyze.main, f"--workdir={workdir}", "--only=claims,report"
-    )
+    code, out, err = tiny_study.call(analyze.main, f"--workdir={workdir}", "--only=claims,report")
     self.assertEqual((code, err), (0, ""))
     self.assertIn(f"wrote {workdir / 'report.html'}", out)
     self.assertTrue((workdir / "results" / "claims.json").exists())

@@ -1,12 +1,10 @@
 import dataclasses
 import json
 
-from absl.testing import absltest
-from absl.testing import parameterized
-from primelens.models import optimizer
-from primelens.studies import cli
-from primelens.studies import experiment
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.models import optimizer
+from primelens.studies import cli, experiment
 
 CONFIGS = tuple(cli.shipped_configs())
 
@@ -44,16 +42,8 @@ class RoundTripTest(parameterized.TestCase):
 class FromDictTest(parameterized.TestCase):
   @parameterized.parameters(
     (("study",), "poems", "study='poems' is not one of zeros"),
-    (
-      ("task", "kind"),
-      "gaps",
-      "task.kind='gaps' is not one of addition, binned, ",
-    ),
-    (
-      ("model", "kind"),
-      "rnn",
-      "model.kind='rnn' is not one of binned, enc",
-    ),
+    (("task", "kind"), "gaps", "task.kind='gaps' is not one of addition, binned, "),
+    (("model", "kind"), "rnn", "model.kind='rnn' is not one of binned, enc"),
     (("model",), {}, "model.kind=None is not one of binned, enc"),
     (("task",), 3, "task.kind=None is not one of addition, binned, "),
     (("fit", "epochs"), 3, "Unknown field fit.epochs; valid: steps, batch_s"),
@@ -67,26 +57,14 @@ class FromDictTest(parameterized.TestCase):
     (("analyses", "fft"), {}, "Unknown field analyses.fft; valid: parameters"),
     (("model", "memory"), "both", "memory='both' is not one of none, prefix"),
     (("analyses", "parameters"), "mean", "parameters='mean' is not one of b"),
-    (
-      ("model", "trunk", "dtype"),
-      "int8",
-      "dtype='int8' is not one of float32, bfloat16",
-    ),
+    (("model", "trunk", "dtype"), "int8", "dtype='int8' is not one of float32, bfloat16"),
     (("fit", "seeds"), 0, "fit.seeds=0 must be positive"),
     (("fit", "seeds"), "two", "fit.seeds='two' is not of type int"),
-    (
-      ("fit", "optimizer", "rate"),
-      [1],
-      r"fit.optimizer.rate=\(1,\) is not of type float",
-    ),
+    (("fit", "optimizer", "rate"), [1], r"fit.optimizer.rate=\(1,\) is not of type float"),
     (("model", "window"), 12.5, "model.window=12.5 is not of type int"),
     (("fit", "seeds"), True, "fit.seeds=True is not of type int"),
     (("model", "trunk", "bias"), 1, "model.trunk.bias=1 is not of type bool"),
-    (
-      ("analyses", "masking", "ratios"),
-      0.5,
-      "masking.ratios=0.5 is not of type tuple",
-    ),
+    (("analyses", "masking", "ratios"), 0.5, "masking.ratios=0.5 is not of type tuple"),
     (("model", "slot_ids"), None, "model.slot_ids=None is not of type str"),
   )
   def test_what_is_wrong_is_named(self, path, value, message):
@@ -123,9 +101,7 @@ class CheckTest(absltest.TestCase):
   def test_windows_must_agree(self):
     config = tiny_study.get_config()
     config.task.window = 12
-    with self.assertRaisesRegex(
-      ValueError, "task.window=12 and model.window=16 must agree"
-    ):
+    with self.assertRaisesRegex(ValueError, "task.window=12 and model.window=16 must agree"):
       experiment.check(config)
 
   def test_what_is_right_comes_back_as_it_was(self):
@@ -161,17 +137,12 @@ class DifferenceTest(parameterized.TestCase):
   def test_names_the_first_of_several(self):
     old, new = tiny_study.get_config(), tiny_study.get_config()
     new.fit.steps, new.task.seed = 30, 5
-    self.assertEqual(
-      experiment.difference(old, new), "task.seed: 0 there, 5 here"
-    )
+    self.assertEqual(experiment.difference(old, new), "task.seed: 0 there, 5 here")
 
   def test_another_kind_of_task(self):
     old = tiny_study.get_config()
     new = dataclasses.replace(old, task=cli.load_config("zeros_e0").task)
-    self.assertEqual(
-      experiment.difference(old, new),
-      "task.kind: 'surrogate' there, 'zeros' here",
-    )
+    self.assertEqual(experiment.difference(old, new), "task.kind: 'surrogate' there, 'zeros' here")
 
   def test_analysis_settings_do_not_count(self):
     old, new = tiny_study.get_config(), tiny_study.get_config()

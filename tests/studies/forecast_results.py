@@ -1,10 +1,7 @@
 """Results of rollouts and calibration written by hand, of our choice."""
 
 import numpy as np
-from primelens.studies.zeros import calibration
-from primelens.studies.zeros import claims_forecasts
-from primelens.studies.zeros import forecasts
-from primelens.studies.zeros import rollout
+from primelens.studies.zeros import calibration, claims_forecasts, forecasts, rollout
 from zeros_results import anchors
 
 DRAWN, FIRST = claims_forecasts.DRAWN, claims_forecasts.FIRST
@@ -78,9 +75,7 @@ def _densities(names, pit) -> tuple[dict, ...]:
   )
 
 
-def calibrated(
-  short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), luck=0.0
-):
+def calibrated(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), luck=0.0):
   """Calibration; `luck` is what 20 evaluations gain, 1 for no slots."""
   names = ("model (e0)", "constant Gaussian", ADAPTIVE)
   table = _densities(names, pit)

@@ -42,8 +42,7 @@ def waves(noise=0.0) -> tuple[network.Network, network.Member]:
     mid_NxD=jnp.asarray(mid_NxD, jnp.float32),
     pre_NxF=post_NxF,
     post_NxF=post_NxF,
-    logit_NxV=post_NxF @ readout_VxF.T
-    + jnp.asarray(mid_NxD, jnp.float32) @ unembed_DxV,
+    logit_NxV=post_NxF @ readout_VxF.T + jnp.asarray(mid_NxD, jnp.float32) @ unembed_DxV,
     pattern_NxHxT=jnp.full((P * P, 1, 3), 1 / 3),
   )
   row_N = np.random.default_rng(0).permutation(P * P)

@@ -8,9 +8,9 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
-from primelens.tasks import zeros
 import scipy.special
 import tiny_study
+from primelens.tasks import zeros
 
 NOISE, SCALE = 0.12, 0.4
 COUNT, SPACINGS = 10_000, 900  # 9 targets to a window

@@ -10,10 +10,7 @@ NETWORKS = ("trained", "untrained", "uniform")
 
 
 def _fits(r2, slope):
-  amplitudes = {
-    kernel_fits.STRETCHED: (0.03, 0.006),
-    kernel_fits.MONOTONE: (),
-  }
+  amplitudes = {kernel_fits.STRETCHED: (0.03, 0.006), kernel_fits.MONOTONE: ()}
   return tuple(
     {"network": network, "seed": seed, "family": family, "r2": value}
     | {"skill": 0.9, "dip": 0.036, "rates": (0.85,)}
@@ -69,8 +66,7 @@ def _curves(shift):
     "unfolded_SxLxHxK": near,
     "untrained_unfolded_SxLxHxK": 0 * near,
     "unfolded_K": 0.125 + 0.25 * np.arange(8),
-    "kernel_PxSx59": np.tile(curve, (3, 2, 1))
-    + shift * np.array([1.0, 0.0, 0.0])[:, None, None],
+    "kernel_PxSx59": np.tile(curve, (3, 2, 1)) + shift * np.array([1.0, 0.0, 0.0])[:, None, None],
     "kernel_low_59": curve + shift - 0.001,
     "kernel_high_59": curve + shift + 0.001,
     "kernel_distance_59": 100 / 59 * (0.5 + np.arange(59)),

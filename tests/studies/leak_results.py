@@ -33,10 +33,7 @@ def leak(
   """A result: NLL over all positions and at the last, and the leak."""
   rng = np.random.default_rng(0)
   noise_SxN = 1e-3 * rng.normal(size=(seeds, N))
-  changes = [
-    row(told, change="leak"),
-    row(last - every, change="last minus all"),
-  ]
+  changes = [row(told, change="leak"), row(last - every, change="last minus all")]
   if mode != "none":
     for where in (leak_lib.ALL, leak_lib.LAST):
       changes.append(row(cost, change=f"blind minus as trained, {where}"))
@@ -65,9 +62,7 @@ def leak(
   )
 
 
-def runs(
-  *, data=published.DATA, parameters=BIG, seeds=5, losses=None, **options
-):
+def runs(*, data=published.DATA, parameters=BIG, seeds=5, losses=None, **options):
   """The twelve runs; `losses` maps modes to NLL over all and at the last."""
   losses = losses or {
     "leaky_as_published": (-0.6, 0.4),
@@ -75,26 +70,15 @@ def runs(
     "none": (0.4, 0.4),
   }
   found = {}
-  for mode, residual, positions in itertools.product(
-    MODES, (False, True), ("learned", "rotary")
-  ):
+  for mode, residual, positions in itertools.product(MODES, (False, True), ("learned", "rotary")):
     every, last = losses[mode]
     told = options.get("told", 1.0) if mode == MODES[0] else 0.0
     found[f"{mode}-{residual}-{positions}"] = {
       "anchors": anchors(
-        "none" if mode == "none" else f"bank_{mode}",
-        parameters,
-        seeds,
-        data=data,
+        "none" if mode == "none" else f"bank_{mode}", parameters, seeds, data=data
       ),
       "leak": leak(
-        mode,
-        residual,
-        positions,
-        every=every,
-        last=last,
-        seeds=seeds,
-        **options | {"told": told},
+        mode, residual, positions, every=every, last=last, seeds=seeds, **options | {"told": told}
       ),
     }
   return found

@@ -17,9 +17,7 @@ def _sequence(name, value, blocks=390):
   return row
 
 
-def form_factor(
-  window=0.66, shuffled=0.6, peak=1400.0, kept=0.1, plateau=0.5, near=0.0
-):
+def form_factor(window=0.66, shuffled=0.6, peak=1400.0, kept=0.1, plateau=0.5, near=0.0):
   """The zeros' mean on the window and that of their shuffle, their peak, what
   jitter leaves, the plateau without the resonance, and how far our published
   plateaus are from the reported ones."""
@@ -40,8 +38,7 @@ def form_factor(
     gue_number_variance_E=np.array([0.34, 0.55]),
     sequences=tuple(_sequence(name, means[name]) for name in names),
     plateaus=tuple(
-      {"measure": measure, "sequence": name, "value": 0.7}
-      | {"shuffled_mean": 0.65, "spread": 0.19}
+      {"measure": measure, "sequence": name, "value": 0.7} | {"shuffled_mean": 0.65, "spread": 0.19}
       for measure in ("elephant", "scaling", "null test")
       for name in names
     ),
@@ -50,9 +47,7 @@ def form_factor(
       | {"binned_as_published": reported + near}
       | {"binned_resonance": 20.0, "binned_without_resonance": 0.6}
       | {"plateau": 5.0, "resonance": 120.0, "without_resonance": plateau}
-      for count, reported in zip(
-        measures.COUNTS, measures.PLATEAUS, strict=True
-      )
+      for count, reported in zip(measures.COUNTS, measures.PLATEAUS, strict=True)
     ),
     jitter=tuple(_jitter(part, peak, kept) for part in measures.PARTS),
     resonance_tau_T=tau_T,
@@ -82,11 +77,7 @@ def operators(verdict="Poisson", noise="Poisson"):
   kinds += [(name, 0.01) for name in operators_lib.KERNELS]
   kinds += [(operators_lib.NONE, 1.0)]
   kinds += [(name, np.nan) for name in operators_lib.REFERENCES]
-  bounded = lambda key, value: {
-    key: value,
-    f"{key}_low": value - 0.01,
-    f"{key}_high": value + 0.01,
-  }
+  bounded = lambda key, value: {key: value, f"{key}_low": value - 0.01, f"{key}_high": value + 0.01}
   spectra = tuple(
     {"levels": name, "disorder": disorder, "small_share_as_published": 0.4}
     | {"variance_as_published": 1.0}

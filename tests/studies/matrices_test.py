@@ -2,12 +2,10 @@
 
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.models import indices
-from primelens.models import transformer
+from absl.testing import absltest, parameterized
+from primelens.models import indices, transformer
 from primelens.studies import matrices
 
 MEMBERS, LAYERS, WIDTH, HIDDEN, HEADS = 2, 2, 16, 24, 4
@@ -52,9 +50,7 @@ class MatricesTest(parameterized.TestCase):
     roles = ("down", "key", "out", "query", "up", "value")
     names = [matrix.name for matrix in matrices.of(population())]
     blocks = 2 * len(roles)
-    self.assertEqual(
-      sorted(names[:blocks]), sorted(f"{r}/{i}" for r in roles for i in (0, 1))
-    )
+    self.assertEqual(sorted(names[:blocks]), sorted(f"{r}/{i}" for r in roles for i in (0, 1)))
     self.assertTrue(all(n.endswith("/0") for n in names[: len(roles)]))
     # The head is 16 -> 20 -> 4 -> 1: a side of 4 is too short.
     self.assertCountEqual(names[blocks:], ["embedding", "head/0"])
@@ -88,22 +84,18 @@ class MatricesTest(parameterized.TestCase):
         part = "mlp" if role in ("up", "down") else "attention"
         for layer in range(LAYERS):
           x_BxN, y_BxN = (
-            np.float64(record[site][layer]).reshape(5, -1)
-            for site in (before, after)
+            np.float64(record[site][layer]).reshape(5, -1) for site in (before, after)
           )
           bias = params["blocks"][part][role]["bias"][layer].reshape(-1)
           weight_NxD = found[f"{role}/{layer}"].weight_SxNxD[member]
-          np.testing.assert_allclose(
-            x_BxN @ weight_NxD.T + bias, y_BxN, rtol=1e-4, atol=1e-4
-          )
+          np.testing.assert_allclose(x_BxN @ weight_NxD.T + bias, y_BxN, rtol=1e-4, atol=1e-4)
 
   def test_outside_the_blocks(self):
     found = self.by_name()
     for member in range(MEMBERS):
       params = jax.tree.map(lambda x, s=member: x[s], population())
       np.testing.assert_array_equal(
-        found["embedding"].weight_SxNxD[member],
-        params["embedding"]["embedding"],
+        found["embedding"].weight_SxNxD[member], params["embedding"]["embedding"]
       )
       np.testing.assert_array_equal(
         found["head/0"].weight_SxNxD[member], params["head"]["0"]["kernel"].T
@@ -115,9 +107,7 @@ class MatricesTest(parameterized.TestCase):
     for head in range(HEADS):
       for place in range(WIDTH // HEADS):
         row = head * (WIDTH // HEADS) + place
-        np.testing.assert_array_equal(
-          weight_SxNxD[:, row], kernel[:, 1, :, head, place]
-        )
+        np.testing.assert_array_equal(weight_SxNxD[:, row], kernel[:, 1, :, head, place])
 
   def test_a_short_side_is_left_out(self):
     # A context of three features is embedded by a 16 x 3 matrix.

@@ -10,30 +10,20 @@ QUALITY, INTER, BALANCE = 1.75, 0.29, 0.88
 
 
 def setting(seeds=4, **changes):
-  return (
-    evidence.PLAN_A
-    | {"primes": 1000, "batch_size": 64, "seeds": seeds}
-    | changes
-  )
+  return evidence.PLAN_A | {"primes": 1000, "batch_size": 64, "seeds": seeds} | changes
 
 
 def error(part, predictor, mae=1.0, z_mse=1.0, half=0.01):
   row = {"part": part, "predictor": predictor, "rows": 10}
   for name, value in (("mae", mae), ("z_mse", z_mse)):
-    row |= {
-      name: value,
-      f"{name}_low": value - half,
-      f"{name}_high": value + half,
-    }
+    row |= {name: value, f"{name}_low": value - half, f"{name}_high": value + half}
   return row
 
 
 def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, **changes):
   """Returns errors: of trained gaps, of a constant, and of gaps left out."""
   errors = [error("last trained", "network", mae)]
-  errors += [
-    error("last trained", kind, constant) for kind in ("mean", "median")
-  ]
+  errors += [error("last trained", kind, constant) for kind in ("mean", "median")]
   if held is not None:
     errors.append(error("held out", "network", z_mse=held))
     errors.append(error("held out", "mean", z_mse=1.0))
@@ -43,20 +33,12 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, **changes):
     setting=(setting(**changes),),
     errors=tuple(errors),
     detected=tuple(
-      {
-        "says": at < fires,
-        "drop": at < fires,
-        "logarithms": True,
-        "waves": True,
-      }
-      for at in range(4)
+      {"says": at < fires, "drop": at < fires, "logarithms": True, "waves": True} for at in range(4)
     ),
   )
 
 
-def spectra(
-  rank=RANK, ratio=RATIO, *, quality=QUALITY, distance=0.001, **changes
-):
+def spectra(rank=RANK, ratio=RATIO, *, quality=QUALITY, distance=0.001, **changes):
   """Returns spectra whose first query matrix has these numbers at the end.
 
   Its singular values are a flat bulk and one that makes the ratio.

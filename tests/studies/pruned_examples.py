@@ -1,8 +1,7 @@
 """Results of pruning and of the curriculum written by hand."""
 
 import numpy as np
-from primelens.studies.zeros import curriculum
-from primelens.studies.zeros import pruned
+from primelens.studies.zeros import curriculum, pruned
 
 CHOSEN = "costliest on select"
 
@@ -14,11 +13,7 @@ def _bounded(value: float, width: float = 0.01) -> dict:
 def _arm(what, choice, kept, parameters, after, start="trained", draw=0):
   row = {"what": what, "choice": choice, "start": start, "draw": draw}
   row |= {"kept": kept, "parameters": parameters, "before_nats": after + 0.5}
-  return row | {
-    "after_nats": after,
-    "after_low": after - 0.02,
-    "after_high": after + 0.02,
-  }
+  return row | {"after_nats": after, "after_low": after - 0.02, "after_high": after + 0.02}
 
 
 def _arms(heads: int) -> list[dict]:
@@ -36,9 +31,7 @@ def _arms(heads: int) -> list[dict]:
   return rows
 
 
-def pruned_result(
-  heads=0.1, scratch=-0.05, random=-0.1, layers=0.15, mask=0.05, control=-0.1
-):
+def pruned_result(heads=0.1, scratch=-0.05, random=-0.1, layers=0.15, mask=0.05, control=-0.1):
   """Returns differences in nats: `heads`, `layers` and `mask` from the intact
   network trained as long; from scratch, from random heads and masks."""
   arms = _arms(48)
@@ -91,8 +84,7 @@ def curriculum_result(alone=-0.1, whole=-0.05, untrained=-0.2, teacher=0.02):
       for r, arm in enumerate(curriculum.ARMS)
     ]
     contrasts += [
-      {"student": name, "contrast": f"curriculum minus {other}", "seeds": 2}
-      | _bounded(x)
+      {"student": name, "contrast": f"curriculum minus {other}", "seeds": 2} | _bounded(x)
       for other, x in others.items()
     ]
   for name in ("the teacher itself", "AR(64), fitted"):
@@ -103,9 +95,7 @@ def curriculum_result(alone=-0.1, whole=-0.05, untrained=-0.2, teacher=0.02):
     start_VxS=np.full((3, 2), 0.6),
     teacher_S=np.full(2, 0.2),
     frozen_VxSxR=np.full((3, 2, 4), -1),
-    students=tuple(
-      {"student": name, "parameters": 4940 + v} for v, name in enumerate(names)
-    ),
+    students=tuple({"student": name, "parameters": 4940 + v} for v, name in enumerate(names)),
     arms=tuple({"arm": arm} for arm in curriculum.ARMS),
     table=tuple(table),
     contrasts=tuple(contrasts),

@@ -8,11 +8,11 @@ without it.
 import dataclasses
 import functools
 import os
-from pathlib import Path
 import unittest
+from pathlib import Path
 
-from primelens.configs import text_imported
 import tiny_text
+from primelens.configs import text_imported
 
 NAME = "reg_sum_published_checkpoint.npz"
 _ROOT = Path(__file__).parents[2]

@@ -30,9 +30,7 @@ def gue(lag1=-0.349, error=0.0005, slope=-0.8, slope_error=0.05, z=(-115, -91)):
     limit_Q=LIMIT_Q,
     limit_variance=0.18,
     fits=tuple(fits),
-    berry=tuple(
-      {"sequence": s} | berry for s in ("zeros, last tenth", "zeros")
-    ),
+    berry=tuple({"sequence": s} | berry for s in ("zeros, last tenth", "zeros")),
     shuffles=tuple(
       {"sequence": name, "z": value, "spacings": 1000}
       for name, value in zip(("zeros", "CUE"), z, strict=True)
@@ -49,10 +47,7 @@ def prime_lines(found=90, correlation=0.989):
   row |= {"share_above_composites": 0.28}
   return SimpleNamespace(
     summary=(row, row | {"max_t": found + 9}),
-    overall=(
-      {"quantity": "slope", "mean": 0.77},
-      {"quantity": "correlation", "mean": correlation},
-    ),
+    overall=({"quantity": "slope", "mean": 0.77}, {"quantity": "correlation", "mean": correlation}),
     nulls=({"null": "CUE at these heights", "largest": 0.02},),
     prime_Q=np.array([2, 2999]),
     amplitude_PxQ=np.array([[0.08, 0.01], [0.12, 0.01]]),
@@ -80,8 +75,4 @@ def predictors(model=-0.56, explains=0.12, marginal=0.51, sine=0.42):
 
 def table() -> dict:
   """Returns all three, by analysis."""
-  return {
-    "gue": gue(),
-    "prime_lines": prime_lines(),
-    "predictors": predictors(),
-  }
+  return {"gue": gue(), "prime_lines": prime_lines(), "predictors": predictors()}

@@ -4,11 +4,7 @@ from typing import get_args
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import formula
-from primelens.studies.zeros import heads
-from primelens.studies.zeros import linear
-from primelens.studies.zeros import masking
+from primelens.studies.zeros import anchors, formula, heads, linear, masking
 
 
 def anchors_result(name="e0", nll=0.2513):
@@ -16,8 +12,7 @@ def anchors_result(name="e0", nll=0.2513):
   rows += [("AR(3)", 4, 0.4221), ("AR(64)", 65, nll + 0.001)]
   rows += [("adaptive AR(256)", 257, -0.9117)]
   table = [
-    {"name": n, "parameters": p, "nll_nats": x, "low": x - 0.02}
-    | {"high": x + 0.03, "r2": 0.1}
+    {"name": n, "parameters": p, "nll_nats": x, "low": x - 0.02} | {"high": x + 0.03, "r2": 0.1}
     for n, p, x in rows
   ]
   for row in table[1:]:

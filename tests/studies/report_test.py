@@ -1,19 +1,15 @@
 import base64
 import dataclasses
-from html import parser
 import pathlib
 import re
 import tempfile
+from html import parser
 
-from absl.testing import absltest
-from absl.testing import parameterized
-from primelens.studies import report
-from primelens.studies import report_page
-from primelens.studies import trial
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_losses
-from primelens.studies.zeros.report import REPORT
 import report_examples as examples
+from absl.testing import absltest, parameterized
+from primelens.studies import report, report_page, trial
+from primelens.studies.zeros import published, report_losses
+from primelens.studies.zeros.report import REPORT
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
 VOID = {"meta", "img", "input"}
@@ -79,17 +75,12 @@ class ReportTest(parameterized.TestCase):
       examples.linear_result,
     )
     return {
-      run: {
-        name: self._stored(name, make())
-        for name, make in zip(NAMES, makers, strict=True)
-      }
+      run: {name: self._stored(name, make()) for name, make in zip(NAMES, makers, strict=True)}
     }
 
   def _read(self, tables=None, ledger=examples.LEDGER):
     tables = self._tables() if tables is None else tables
-    path = report.write(
-      self.folder / "new" / "report.html", REPORT, tables, ledger
-    )
+    path = report.write(self.folder / "new" / "report.html", REPORT, tables, ledger)
     self.assertEqual([path], list(path.parent.iterdir()))
     return _Reader(path.read_text(encoding="utf-8"))
 
@@ -155,9 +146,7 @@ class ReportTest(parameterized.TestCase):
         self.assertAlmostEqual(change, want["model_minus_nats"], delta=5.1e-5)
         self.assertAlmostEqual(low, want["model_minus_low"], delta=5.1e-5)
 
-  @parameterized.parameters(
-    (-0.2, -0.1, "ahead"), (0.1, 0.2, "behind"), (-0.1, 0.1, "undecided")
-  )
+  @parameterized.parameters((-0.2, -0.1, "ahead"), (0.1, 0.2, "behind"), (-0.1, 0.1, "undecided"))
   def test_standing_is_by_the_paired_interval(self, low, high, expected):
     row = {"model_minus_low": low, "model_minus_high": high}
     self.assertEqual(report_losses.standing(row), expected)
@@ -165,9 +154,7 @@ class ReportTest(parameterized.TestCase):
   def test_comparison_has_published_networks_filters_and_our_runs(self):
     tables = self._tables()
     tables["postfix"] = {
-      "anchors": self._stored(
-        "anchors", examples.anchors_result("postfix", 0.1501)
-      )
+      "anchors": self._stored("anchors", examples.anchors_result("postfix", 0.1501))
     }
     rows = self._read(tables).table("NLL in nats per spacing, best first")[1:]
     losses = [float(row[1]) for row in rows]
@@ -248,12 +235,8 @@ class ReportTest(parameterized.TestCase):
   def test_stale_results_are_marked(self):
     tables = self._tables()
     self.assertNotIn(">stale<", report.html(REPORT, tables, examples.LEDGER))
-    tables["e0"]["heads"] = dataclasses.replace(
-      tables["e0"]["heads"], stale=True
-    )
-    self.assertEqual(
-      report.html(REPORT, tables, examples.LEDGER).count(">stale<"), 2
-    )
+    tables["e0"]["heads"] = dataclasses.replace(tables["e0"]["heads"], stale=True)
+    self.assertEqual(report.html(REPORT, tables, examples.LEDGER).count(">stale<"), 2)
 
   def test_provenance(self):
     page = self._read()

@@ -1,19 +1,18 @@
 import json
-from pathlib import Path
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
+import tiny_study
+from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.models import spacing
 from primelens.studies import runs
 from primelens.tasks import windows
-import tiny_study
 
 T = tiny_study.T
 
@@ -35,9 +34,7 @@ class PrepareTest(FolderCase):
     self.series = tasks.load(self.experiment.task)
 
   def prepare(self, experiment=None):
-    runs.prepare(
-      self.workdir, experiment or self.experiment, self.series, ["train.py"]
-    )
+    runs.prepare(self.workdir, experiment or self.experiment, self.series, ["train.py"])
 
   def test_makes_the_directory(self):
     self.prepare()
@@ -69,9 +66,7 @@ class PrepareTest(FolderCase):
     other.fit.steps = 7
     with self.assertRaisesRegex(ValueError, "fit.steps: 20 there, 7 here"):
       self.prepare(other)
-    self.series = tasks.load(
-      tiny_study.get_config().task.__class__(window=T, count=5000, gap=20)
-    )
+    self.series = tasks.load(tiny_study.get_config().task.__class__(window=T, count=5000, gap=20))
     with self.assertRaisesRegex(ValueError, "was trained on other data"):
       self.prepare()
     self.assertEqual(tiny_study.files(self.folder), before)
@@ -108,25 +103,18 @@ class LoadTest(FolderCase):
 
     best, newest = runs.load(self.workdir), runs.load(self.workdir, last)
     self.assertEqual(newest.settings.parameters, "last")
-    rows = [
-      json.loads(line)
-      for line in (self.workdir / "metrics.jsonl").read_text().splitlines()
-    ]
+    rows = [json.loads(line) for line in (self.workdir / "metrics.jsonl").read_text().splitlines()]
     nll_CxS = np.array([r["select/nll_nats"] for r in rows[1::2]])
     same_S = [
       bool((a == b).all())
       for a, b in zip(
-        best.params_S["head"]["kernel"],
-        newest.params_S["head"]["kernel"],
-        strict=True,
+        best.params_S["head"]["kernel"], newest.params_S["head"]["kernel"], strict=True
       )
     ]
     np.testing.assert_array_equal(same_S, nll_CxS.argmin(0) == 1)
 
   def test_what_is_missing_or_broken_is_named(self):
-    with self.assertRaisesRegex(
-      FileNotFoundError, "No run in .*/run: train on"
-    ):
+    with self.assertRaisesRegex(FileNotFoundError, "No run in .*/run: train on"):
       runs.load(self.workdir)
     self.copy()
     manifest = self.workdir / "manifest.json"
@@ -174,11 +162,7 @@ class RunTest(FolderCase):
       key = jax.random.fold_in(jax.random.key(seed), 0)
       expected = spacing.init(run.experiment.model, key)
       found = jax.tree.map(lambda leaf, s=s: leaf[s], fresh_S)
-      jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7),
-        found,
-        expected,
-      )
+      jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), found, expected)
     moved = np.abs(fresh_S["head"]["kernel"] - run.params_S["head"]["kernel"])
     self.assertGreater(moved.max(axis=(1, 2)).min(), 1e-2)
 
@@ -211,8 +195,7 @@ class RevisionTest(FolderCase):
 
   def _git(self, *args):
     done = subprocess.run(
-      ["git", "-C", self.folder, "-c", "user.name=a", "-c", "user.email=a@b"]
-      + list(args),
+      ["git", "-C", self.folder, "-c", "user.name=a", "-c", "user.email=a@b"] + list(args),
       check=True,
       capture_output=True,
       text=True,

@@ -2,16 +2,14 @@ import dataclasses
 import pathlib
 import tempfile
 
-from absl.testing import absltest
 import jax
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.models import checkpoints
-from primelens.studies import matrices
-from primelens.studies import spectra
-from primelens.studies.primes import spectra as primes_spectra
 import tiny_primes
+from absl.testing import absltest
+from primelens.analyses import plots, results
+from primelens.models import checkpoints
+from primelens.studies import matrices, spectra
+from primelens.studies.primes import spectra as primes_spectra
 
 SEEDS = 2
 
@@ -38,9 +36,7 @@ class SpectraTest(absltest.TestCase):
     super().setUpClass()
     cls.folder = tempfile.TemporaryDirectory()
     cls.addClassCleanup(cls.folder.cleanup)
-    cls.start = dataclasses.replace(
-      tiny(), workdir=pathlib.Path(cls.folder.name)
-    )
+    cls.start = dataclasses.replace(tiny(), workdir=pathlib.Path(cls.folder.name))
     cls.run_ = moved(cls.start)
     for step, its in ((10, cls.start), (20, cls.run_)):
       folder = cls.run_.workdir / "snapshots"
@@ -49,9 +45,7 @@ class SpectraTest(absltest.TestCase):
 
   def records(self, **where):
     return [
-      row
-      for row in self.result.record
-      if all(row[key] == value for key, value in where.items())
+      row for row in self.result.record if all(row[key] == value for key, value in where.items())
     ]
 
   def test_every_matrix_of_every_member(self):
@@ -92,8 +86,7 @@ class SpectraTest(absltest.TestCase):
 
   def test_published_numbers_are_of_the_first_queries(self):
     start, end = (
-      [row for row in self.result.published if row["when"] == when]
-      for when in ("start", "end")
+      [row for row in self.result.published if row["when"] == when] for when in ("start", "end")
     )
     self.assertLen(end, SEEDS)
     for before, after in zip(start, end, strict=True):
@@ -104,9 +97,7 @@ class SpectraTest(absltest.TestCase):
       results.write(folder, "spectra", self.result, provenance={})
       again, _ = results.read(folder, "spectra", spectra.Result)
       plots.spectra(again).canvas.draw()
-    np.testing.assert_array_equal(
-      again.curve_VxSxCxE, self.result.curve_VxSxCxE
-    )
+    np.testing.assert_array_equal(again.curve_VxSxCxE, self.result.curve_VxSxCxE)
 
   def test_without_snapshots(self):
     found = primes_spectra.run(tiny())

@@ -6,9 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from primelens import tasks
-from primelens.models import fit
-from primelens.models import indices
-from primelens.models import optimizer
+from primelens.models import fit, indices, optimizer
 from primelens.studies import experiment as experiment_lib
 from primelens.studies.primes import program
 from primelens.tasks import primes
@@ -20,16 +18,12 @@ def experiment(*, task=(), model=(), fit_options=(), **sizes):
   gaps = primes.Config(**{"primes": 102} | dict(task))
   if gaps.context:
     size |= {"positions": "learned", "max_positions": gaps.context}
-    model = {
-      "embedding": "context",
-      "features": 1 + sum(gaps.moduli),
-    } | dict(model)
+    model = {"embedding": "context", "features": 1 + sum(gaps.moduli)} | dict(model)
   return experiment_lib.Experiment(
     study="primes",
     task=gaps,
     model=indices.Config(
-      trunk=indices.one_token_trunk(**size),
-      **{"indices": gaps.primes, "head": (4,)} | dict(model),
+      trunk=indices.one_token_trunk(**size), **{"indices": gaps.primes, "head": (4,)} | dict(model)
     ),
     fit=fit.Config(
       optimizer=optimizer.Config(schedule="constant"),

@@ -8,31 +8,29 @@ import contextlib
 import dataclasses
 import functools
 import io
-from pathlib import Path
 import shutil
 import tempfile
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import fit
+import scipy.signal
+from primelens.models import fit, optimizer, spacing, transformer
 from primelens.models import mixture as mixture_lib
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import transformer
 from primelens.studies import experiment
 from primelens.studies import train as train_lib
-from primelens.studies.zeros import program
-from primelens.studies.zeros import settings
-from primelens.studies.zeros import settings_binned
-from primelens.studies.zeros import settings_forecasts
-from primelens.studies.zeros import settings_levels
-from primelens.studies.zeros import settings_reference
-from primelens.studies.zeros import settings_waves
-from primelens.tasks import surrogates
-from primelens.tasks import windows
-import scipy.signal
+from primelens.studies.zeros import (
+  program,
+  settings,
+  settings_binned,
+  settings_forecasts,
+  settings_levels,
+  settings_reference,
+  settings_waves,
+)
+from primelens.tasks import surrogates, windows
 
 T = 16
 
@@ -93,12 +91,8 @@ def tiny_settings() -> settings.Settings:
     bootstrap=settings.Bootstrap(block=20, samples=40),
     masking=settings.Masking(ratios=(0.0, 0.5, 0.9), windows=16),
     heads=settings.Heads(windows=16, sweep_batch=2),
-    pruned=settings.Pruned(
-      kept=(0.25,), draws=1, steps=3, batch_size=4, windows=16
-    ),
-    curriculum=settings.Curriculum(
-      taps=4, hidden=4, nodes=16, steps=3, batch_size=4, windows=16
-    ),
+    pruned=settings.Pruned(kept=(0.25,), draws=1, steps=3, batch_size=4, windows=16),
+    curriculum=settings.Curriculum(taps=4, hidden=4, nodes=16, steps=3, batch_size=4, windows=16),
     formula=settings.Formula(samples=216, cue_matrices=8, cue_size=24),
     symbolic=settings.Symbolic(samples=100),
     linear=settings.Linear(long_order=4, jacobian_windows=8, samples=216),
@@ -111,9 +105,7 @@ def tiny_settings() -> settings.Settings:
 def _networks() -> dict[str, Any]:
   """Returns those of the analyses that read heads, slots and bins."""
   return dict(
-    kernels=settings.Kernels(
-      windows=8, published_windows=16, restarts=4, unfolded_bins=16
-    ),
+    kernels=settings.Kernels(windows=8, published_windows=16, restarts=4, unfolded_bins=16),
     hermiticity=settings.Hermiticity(draws=40, slot_draws=100),
     perplexity=settings_binned.Perplexity(windows=16, positions=1),
     memory_effect=settings_binned.MemoryEffect(
@@ -140,15 +132,11 @@ def _networks() -> dict[str, Any]:
 def _forecasts() -> dict[str, Any]:
   """Returns those of the analyses of forecasts and of reference laws."""
   return dict(
-    rollout=settings_forecasts.Rollout(
-      starts=4, horizon=20, draws=2, rows=3, growing=(4,)
-    ),
+    rollout=settings_forecasts.Rollout(starts=4, horizon=20, draws=2, rows=3, growing=(4,)),
     calibration=settings_forecasts.Calibration(
       samples=144, crps_draws=8, quantile_draws=20, golden=8
     ),
-    gue=settings_reference.Gue(
-      blocks=4, least=50, matrices=4, size=50, stretch=100, shuffles=4
-    ),
+    gue=settings_reference.Gue(blocks=4, least=50, matrices=4, size=50, stretch=100, shuffles=4),
     prime_lines=settings_reference.PrimeLines(
       stretches=2, spacings=500, limit=50, draws=20, cue_draws=1, cue_size=50
     ),
@@ -180,9 +168,7 @@ def _levels() -> dict[str, Any]:
     form_factor=settings_levels.FormFactor(
       block=16, tau_step=1 / 16, lengths=(0.5, 2.0), draws=2, offsets=2
     ),
-    operators=settings_levels.Operators(
-      size=60, draws=2, samples=4, sites=256, density=1 / 8
-    ),
+    operators=settings_levels.Operators(size=60, draws=2, samples=4, sites=256, density=1 / 8),
   )
 
 
@@ -194,9 +180,7 @@ def tiny_model(memory: str = "none", **options) -> spacing.Config:
     memory=memory,
     slots=2,
     components=2,
-    trunk=transformer.Config(
-      width=8, layers=2, heads=2, hidden=16, max_positions=T + 2, **trunk
-    ),
+    trunk=transformer.Config(width=8, layers=2, heads=2, hidden=16, max_positions=T + 2, **trunk),
     **options,
   )
 
@@ -284,8 +268,7 @@ def handmade(
     ),
     data=windows.Series(
       value_N=np.asarray(value_N, np.float32),
-      splits=splits
-      or windows.contiguous(len(value_N), window=model.window, gap=50),
+      splits=splits or windows.contiguous(len(value_N), window=model.window, gap=50),
       window=model.window,
       data_hash="",
     ),

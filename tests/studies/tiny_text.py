@@ -7,8 +7,7 @@ import numpy as np
 from primelens import tasks
 from primelens.configs import text_sum
 from primelens.models import encoder
-from primelens.studies.text import program
-from primelens.studies.text import settings
+from primelens.studies.text import program, settings
 
 
 def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
@@ -20,13 +19,10 @@ def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
     config,
     task=dataclasses.replace(config.task, **changes),
     model=encoder.Config(
-      outputs=2 if question == "valid" else outputs,
-      trunk=encoder.encoder_trunk(**size),
+      outputs=2 if question == "valid" else outputs, trunk=encoder.encoder_trunk(**size)
     ),
     fit=dataclasses.replace(config.fit, seeds=seeds),
-    analyses=settings.Settings(
-      probe_rows=400, batch=200, permutations=9, random_directions=3
-    ),
+    analyses=settings.Settings(probe_rows=400, batch=200, permutations=9, random_directions=3),
   )
 
 

@@ -3,11 +3,9 @@
 import dataclasses
 
 import jax
-from primelens.models import fit
-from primelens.models import spacing
-from primelens.tasks import zeros
-from primelens.tasks import zeros_computed
 import tiny_study
+from primelens.models import fit, spacing
+from primelens.tasks import zeros, zeros_computed
 
 FIRST, COUNT = 1_900_001, 3_000
 

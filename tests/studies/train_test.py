@@ -1,21 +1,18 @@
 import os
-from pathlib import Path
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.models import loop
-from primelens.studies import cli
-from primelens.studies import runs
-from primelens.studies import train
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.models import loop
+from primelens.studies import cli, runs, train
 
 CONFIG = tiny_study.__file__
 MAIN = "import sys; from primelens.studies import train; sys.exit(train.main())"
@@ -28,9 +25,7 @@ def last_params(workdir: Path):
     settings.parameters = "last"
     return settings
 
-  leaves = jax.tree_util.tree_leaves_with_path(
-    runs.load(workdir, last).params_S
-  )
+  leaves = jax.tree_util.tree_leaves_with_path(runs.load(workdir, last).params_S)
   return {jax.tree_util.keystr(path): np.asarray(x) for path, x in leaves}
 
 
@@ -105,23 +100,15 @@ class BadFlagsTest(CommandCase):
       "--config.task.source=text",
       f"--config.task.cache={self.folder / 'cache'}",
     )
-    for path, message in (
-      (self.folder / "none.txt", "none.txt"),
-      (bad, "zeros.txt, line 3"),
-    ):
-      result = tiny_study.train(
-        self.workdir, *flags, f"--config.task.path={path}"
-      )
+    for path, message in ((self.folder / "none.txt", "none.txt"), (bad, "zeros.txt, line 3")):
+      result = tiny_study.train(self.workdir, *flags, f"--config.task.path={path}")
       self.assert_refused(result, message, before)
 
 
 class DryRunTest(CommandCase):
   def test_says_what_a_run_costs_and_writes_nothing(self):
     code, out, err = tiny_study.call(
-      train.main,
-      "--config=zeros_e0",
-      "--dry_run",
-      f"--workdir={self.workdir}",
+      train.main, "--config=zeros_e0", "--dry_run", f"--workdir={self.workdir}"
     )
     self.assertEqual((code, err), (0, ""))
     self.assertRegex(out, r"parameters per seed +4,794,136\n")
@@ -190,9 +177,7 @@ class UsedDirectoryTest(CommandCase):
     before = tiny_study.files(self.folder)
     with self.assertNoLogs(level="WARNING"):
       result = tiny_study.train(self.workdir)
-    self.assert_refused(
-      result, "No readable checkpoint in .*step 20: .*step 10: ", before
-    )
+    self.assert_refused(result, "No readable checkpoint in .*step 20: .*step 10: ", before)
 
 
 class ResumeTest(CommandCase):
@@ -231,14 +216,10 @@ class ResumeTest(CommandCase):
 
 class FrozenTest(CommandCase):
   def test_when_no_seed_is_left(self):
-    code, out, err = tiny_study.train(
-      self.workdir, "--config.fit.optimizer.rate=1e38"
-    )
+    code, out, err = tiny_study.train(self.workdir, "--config.fit.optimizer.rate=1e38")
     self.assertEqual(code, 3)
     for seed in (3, 4):
-      self.assertRegex(
-        err, f"seed {seed}: loss not finite at step [0-9]+; kept"
-      )
+      self.assertRegex(err, f"seed {seed}: loss not finite at step [0-9]+; kept")
     self.assertIn("frozen at step", out)
     for leaf in last_params(self.workdir).values():
       self.assertTrue(np.isfinite(leaf).all())
@@ -269,9 +250,7 @@ class InterruptTest(CommandCase):
     """Sends a signal to a child at work; returns the step it saved."""
     before = runs.latest_step(workdir)
     metrics = workdir / "metrics.jsonl"
-    at_work = lambda: (
-      metrics.exists() and len(loop.read_metrics(metrics)) > before
-    )
+    at_work = lambda: metrics.exists() and len(loop.read_metrics(metrics)) > before
     child = self.child(workdir)
     end = time.monotonic() + 200
     while child.poll() is None and time.monotonic() < end and not at_work():

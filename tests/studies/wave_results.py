@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from primelens.studies.zeros import published
-from zeros_results import anchors
-from zeros_results import BIG
+from zeros_results import BIG, anchors
 
 
 def _row(name, kind, known=0, beside=0, **numbers):
@@ -38,10 +37,7 @@ def prime_waves(
     prime_Q=np.array([2, 3, 5, 7]),
     spacings=20_000,
     table=(
-      *(
-        _row("network", "network", known=known + s, beside=beside, found=29)
-        for s in range(3)
-      ),
+      *(_row("network", "network", known=known + s, beside=beside, found=29) for s in range(3)),
       _row("untrained", "untrained", known=fresh, beside=26, found=28),
       _row("3 lags of the sine kernel", "kernel", known=0, found=29),
       _row("AR(64)", "filter", known=8, beside=59, found=27),

@@ -5,19 +5,14 @@ import csv
 import hashlib
 import io
 import json
-from pathlib import Path
 import tempfile
+from pathlib import Path
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import results
-from primelens.analyses import spectra_nulls
-from primelens.studies import analyze
-from primelens.studies import weights
-from primelens.studies import weights_spectra
-from primelens.studies import weights_summary
+from absl.testing import absltest, parameterized
+from primelens.analyses import results, spectra_nulls
+from primelens.studies import analyze, weights, weights_spectra, weights_summary
 from primelens.studies.primes import language_models
 from safetensors import numpy as safetensors_numpy
 
@@ -78,11 +73,7 @@ class CommandTest(FolderTest):
     expected = [("key", 2), ("value", 2), ("query", 10), ("other", None)]
     self.assertEqual(found, expected)
     query = its["layers.10.q_proj.weight"]
-    for name, value in {
-      "effective_rank": N,
-      "stable_rank": N,
-      "max_to_mean": 1,
-    }.items():
+    for name, value in {"effective_rank": N, "stable_rank": N, "max_to_mean": 1}.items():
       self.assertAlmostEqual(query[name], value, places=3)
     self.assertEqual(query["effective_rank_p"], 2 / 40)  # 39 draws
     self.assertEqual(its["layers.2.v_proj.weight"]["outliers"], 1)
@@ -91,16 +82,9 @@ class CommandTest(FolderTest):
     self.assertAlmostEqual(query["effective_rank_null"], 51.5, delta=0.3)
     for row, tensor in enumerate(its):
       expected_K = np.linalg.svd(tensors[tensor], compute_uv=False)
-      np.testing.assert_allclose(
-        result.singular_ExK[row], expected_K, atol=2e-4
-      )
+      np.testing.assert_allclose(result.singular_ExK[row], expected_K, atol=2e-4)
     sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
-    files = {
-      "model.safetensors": {
-        "bytes": self.path.stat().st_size,
-        "sha256": sha256,
-      }
-    }
+    files = {"model.safetensors": {"bytes": self.path.stat().st_size, "sha256": sha256}}
     self.assertEqual(origin["files"], files)
     mark = json.loads((self.workdir / "weights.json").read_text())
     self.assertEqual(mark, {"files": files})
@@ -174,10 +158,7 @@ class CommandTest(FolderTest):
   def test_wrong_files_are_one_line(self):
     pickle = self.folder / "model.bin"
     pickle.write_bytes(b"")
-    for where, said in (
-      (pickle, "may run any code"),
-      (self.folder / "none", "No weights at"),
-    ):
+    for where, said in ((pickle, "may run any code"), (self.folder / "none", "No weights at")):
       _, err = self.analyse(code=2, where=where)
       self.assertEqual(len(err.splitlines()), 1)
       self.assertIn(said, err)
@@ -202,10 +183,7 @@ class PublishedTest(FolderTest):
       (columns[1], (12.97, 0.005), (14.4, 0.05)),
       (columns[2], (0.9105, 0.00005), (0.077, 0.0005)),
     ):
-      for found, (value, half) in (
-        (np.mean(value_E), mean),
-        (np.std(value_E), std),
-      ):
+      for found, (value, half) in ((np.mean(value_E), mean), (np.std(value_E), std)):
         self.assertAlmostEqual(found, value, delta=half)
 
   def test_models_that_cannot_be_had_are_passed_over(self):
@@ -271,9 +249,7 @@ class PartsTest(FolderTest):
       self.assertEqual(str(weights.default_workdir(name)), expected)
 
   def test_medians_by_role_leave_nan_out(self):
-    records = [
-      {"role": "up", "effective_rank": value} for value in (1.0, np.nan, 5.0)
-    ]
+    records = [{"role": "up", "effective_rank": value} for value in (1.0, np.nan, 5.0)]
     rows, _ = weights_summary.by_role([*records, {"role": "down"}])
     self.assertEqual((rows[0]["matrices"], rows[0]["rank"]), ("3", 3.0))
     self.assertTrue(np.isnan(rows[1]["rank"]))

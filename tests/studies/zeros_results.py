@@ -9,14 +9,7 @@ BIG, SMALL = 4_802_336, 45_000
 L, H = 6, 8
 
 
-def anchors(
-  memory="postfix",
-  parameters=BIG,
-  seeds=5,
-  nll=0.2,
-  ar24=0.124,
-  data=published.DATA,
-):
+def anchors(memory="postfix", parameters=BIG, seeds=5, nll=0.2, ar24=0.124, data=published.DATA):
   filters = tuple(
     {"name": name, "nll_nats": nll, "low": nll - 0.01, "high": nll + 0.01}
     for name, nll in (("AR(24)", ar24), ("AR(64)", -0.032))
@@ -38,11 +31,7 @@ def masking(gain=-0.02, control=-0.03, width=0.005):
     ("recalibration_gain", control),
     ("masking_minus_recalibration", gain - control),
   ):
-    row |= {
-      f"{name}_nats": value,
-      f"{name}_low": value - width,
-      f"{name}_high": value + width,
-    }
+    row |= {f"{name}_nats": value, f"{name}_low": value - width, f"{name}_high": value + width}
   return SimpleNamespace(summary=(row,))
 
 
@@ -70,9 +59,7 @@ def heads(middle=0.01, joint=0.5, apart=True, layers=L, seeds=5):
   )
 
 
-def formula(
-  truth=2.91, cue=2.92, shuffled=2.83, width=0.05, r2=0.148, four=3.95
-):
+def formula(truth=2.91, cue=2.92, shuffled=2.83, width=0.05, r2=0.148, four=3.95):
   rows = []
   for family, constants in (
     ("c / sum of 3 lags", {"truth": truth, "CUE": cue, "shuffled": shuffled}),

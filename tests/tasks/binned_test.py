@@ -1,9 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.tasks import binned
-from primelens.tasks import zeros
+from primelens.tasks import binned, zeros
 
 
 class TokensTest(absltest.TestCase):
@@ -20,9 +18,7 @@ class TokensTest(absltest.TestCase):
     expected_N = np.floor(clipped_N.astype(np.float64) / 0.015625)
     self.assertGreater((value_N > 4).sum(), 50)
     np.testing.assert_array_equal(binned.encode(value_N), expected_N)
-    np.testing.assert_array_equal(
-      binned.encode([-1.0, 4.0, 99.0]), [0, 255, 255]
-    )
+    np.testing.assert_array_equal(binned.encode([-1.0, 4.0, 99.0]), [0, 255, 255])
 
 
 class ControlsTest(parameterized.TestCase):

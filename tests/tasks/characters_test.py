@@ -1,8 +1,7 @@
 """Characters: tokens, roles and classes of lines written by hand."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.tasks import characters
 
 # Arithmetic spec, section 1.3.
@@ -40,15 +39,10 @@ ROLES = (
     "x-tens:0 x-units:1 space_1:2 +:3 space_2:4 y-hundreds:5 y-tens:6"
     " y-units:7 modulus:16 space_3:17 =:18 space_4:19 ?:20",
   ),
-  (
-    "007+040=?",
-    "x-hundreds:0 x-tens:1 x-units:2 +:3 y-hundreds:4 y-tens:5 y-units:6 =:7"
-    " ?:8",
-  ),
+  ("007+040=?", "x-hundreds:0 x-tens:1 x-units:2 +:3 y-hundreds:4 y-tens:5 y-units:6 =:7 ?:8"),
   (
     "12 + 13 = 25",  # the last character of a shown sum
-    "x-tens:0 x-units:1 space_1:2 +:3 space_2:4 y-tens:5 y-units:6 space_3:7"
-    " =:8 space_4:9 ?:11",
+    "x-tens:0 x-units:1 space_1:2 +:3 space_2:4 y-tens:5 y-units:6 space_3:7 =:8 space_4:9 ?:11",
   ),
 )
 

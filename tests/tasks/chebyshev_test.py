@@ -1,5 +1,5 @@
-from absl.testing import absltest
 import numpy as np
+from absl.testing import absltest
 from primelens.tasks import chebyshev
 
 
@@ -25,9 +25,7 @@ class SeriesTest(absltest.TestCase):
 
 class RootsTest(absltest.TestCase):
   def test_roots_of_waves(self):
-    coefficient_BxU = np.stack(
-      [_series(np.sin), _series(lambda x: np.cos(9 * x)), _series(np.exp)]
-    )
+    coefficient_BxU = np.stack([_series(np.sin), _series(lambda x: np.cos(9 * x)), _series(np.exp)])
     root_BxW = chebyshev.roots(coefficient_BxU, cells=50)
     rows = [row[~np.isnan(row)] for row in root_BxW]
     np.testing.assert_allclose(rows[0], [0], atol=1e-15)

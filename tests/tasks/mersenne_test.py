@@ -1,5 +1,5 @@
-from absl.testing import absltest
 import numpy as np
+from absl.testing import absltest
 from primelens.tasks import mersenne
 
 
@@ -26,9 +26,7 @@ def twister(seed: int, count: int) -> list[int]:
 class MersenneTest(absltest.TestCase):
   def test_words_are_the_twisters(self):
     for seed in (0, 598, 999):
-      np.testing.assert_array_equal(
-        mersenne.words(seed, 1500), twister(seed, 1500)
-      )
+      np.testing.assert_array_equal(mersenne.words(seed, 1500), twister(seed, 1500))
 
   def test_permutation(self):
     words = twister(7, 9)

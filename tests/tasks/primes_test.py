@@ -2,13 +2,11 @@
 
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.tasks import primes
-from scipy import special
-from scipy import stats
+from scipy import special, stats
 
 COUNTS = (4, 25, 168, 1229, 9592, 78_498, 664_579)  # pi(10^k), OEIS A006880
 # Primes before a gap larger than all earlier ones (OEIS A002386, A005250).
@@ -147,9 +145,7 @@ class TwinsTest(absltest.TestCase):
     np.testing.assert_array_equal(np.sort(twin.gap_N), np.sort(real.gap_N))
     self.assertLess(np.mean(twin.gap_N == real.gap_N), 0.2)
     self.assertEqual((twin.mean, twin.deviation), (real.mean, real.deviation))
-    np.testing.assert_array_equal(
-      twin.prime_N, 2 + np.cumsum(twin.gap_N) - twin.gap_N
-    )
+    np.testing.assert_array_equal(twin.prime_N, 2 + np.cumsum(twin.gap_N) - twin.gap_N)
 
   def test_cramer(self):
     gaps = self.load("cramer")
@@ -191,21 +187,15 @@ class TwinsTest(absltest.TestCase):
 
   def test_seeds(self):
     for sequence in ("shuffled", "cramer", "marginal", "gaussian"):
-      first, again, other = (
-        self.load(sequence, seed=seed).data_hash for seed in (0, 0, 1)
-      )
+      first, again, other = (self.load(sequence, seed=seed).data_hash for seed in (0, 0, 1))
       self.assertEqual(first, again)
       self.assertNotEqual(first, other)
 
 
 class SplitTest(parameterized.TestCase):
-  @parameterized.product(
-    held_out=("none", "random", "tail"), context=(0, 5), seed=(0, 3)
-  )
+  @parameterized.product(held_out=("none", "random", "tail"), context=(0, 5), seed=(0, 3))
   def test_rows_are_split(self, held_out, context, seed):
-    gaps = primes.load(
-      primes.Config(primes=1000, held_out=held_out, context=context, seed=seed)
-    )
+    gaps = primes.load(primes.Config(primes=1000, held_out=held_out, context=context, seed=seed))
     both_N = np.concatenate([gaps.train_N, gaps.held_N])
     np.testing.assert_array_equal(np.sort(both_N), np.arange(context, 999))
     held = 0 if held_out == "none" else int(0.1 * (999 - context))

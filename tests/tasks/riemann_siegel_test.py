@@ -1,6 +1,5 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.tasks import riemann_siegel
 
 try:
@@ -11,10 +10,7 @@ except ImportError:
 
 class ThetaTest(parameterized.TestCase):
   @parameterized.parameters(
-    (-1, 9.6669080561301),
-    (0, 17.8455995404108),
-    (1, 23.1702827012463),
-    (126, 282.4547208234621),
+    (-1, 9.6669080561301), (0, 17.8455995404108), (1, 23.1702827012463), (126, 282.4547208234621)
   )
   def test_gram_points_of_the_literature(self, index, point):
     self.assertAlmostEqual(riemann_siegel.gram(index), point, places=10)
@@ -73,9 +69,7 @@ class RemainderTest(absltest.TestCase):
 
   def test_leading_term_is_psi(self):
     p_N = np.array([0.0, 0.1, 0.4, 0.6, 0.9, 1.0])
-    psi_N = np.cos(2 * np.pi * (p_N**2 - p_N - 1 / 16)) / np.cos(
-      2 * np.pi * p_N
-    )
+    psi_N = np.cos(2 * np.pi * (p_N**2 - p_N - 1 / 16)) / np.cos(2 * np.pi * p_N)
     row = riemann_siegel.remainder_series()[0]
     found_N = np.polynomial.polynomial.polyval(p_N - 0.5, row)
     np.testing.assert_allclose(found_N, psi_N, atol=1e-13)
@@ -83,11 +77,7 @@ class RemainderTest(absltest.TestCase):
 
 class LowTest(absltest.TestCase):
   def test_vanishes_at_the_first_zeros(self):
-    zero_N = [
-      14.134725141734693790,
-      21.022039638771554993,
-      25.010857580145688763,
-    ]
+    zero_N = [14.134725141734693790, 21.022039638771554993, 25.010857580145688763]
     np.testing.assert_allclose(riemann_siegel.low(zero_N), 0, atol=1e-12)
 
   @absltest.skipUnless(flint, "python-flint is not installed")

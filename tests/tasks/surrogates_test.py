@@ -1,14 +1,12 @@
 import pathlib
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens import tasks
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
 import scipy.special
 import scipy.stats
+from absl.testing import absltest, parameterized
+from primelens import tasks
+from primelens.tasks import surrogates, zeros
 
 
 def _correlation(value_RxN: np.ndarray, lag: int) -> float:
@@ -52,9 +50,9 @@ def _cue_kernel(size: int):
 
 def _surmise(spacing: np.ndarray) -> np.ndarray:
   """Cdf of Wigner's surmise, density (32 / pi^2) s^2 exp(-4 s^2 / pi)."""
-  return scipy.special.erf(2 * spacing / np.sqrt(np.pi)) - (
-    4 * spacing / np.pi
-  ) * np.exp(-4 * spacing**2 / np.pi)
+  return scipy.special.erf(2 * spacing / np.sqrt(np.pi)) - (4 * spacing / np.pi) * np.exp(
+    -4 * spacing**2 / np.pi
+  )
 
 
 def _distance(value: np.ndarray, cdf) -> float:
@@ -71,9 +69,7 @@ class CueTest(parameterized.TestCase):
   def test_trace_moments_are_exact(self, size):
     # E |tr U^k|^2 = min(k, N) for Haar unitary U (Diaconis and Shahshahani).
     rng = np.random.default_rng(1)
-    phase_RxN = np.stack(
-      [surrogates.cue_phases(rng, size) for _ in range(4_000)]
-    )
+    phase_RxN = np.stack([surrogates.cue_phases(rng, size) for _ in range(4_000)])
     self.assertLessEqual(np.abs(phase_RxN).max(), np.pi)
     for k in range(1, 10):
       trace_R = np.exp(1j * k * phase_RxN).sum(1)
@@ -132,9 +128,7 @@ class GueTest(absltest.TestCase):
   def test_moments_are_those_of_gue(self):
     # E tr H^2 = N^2 and E tr H^4 = 2 N^3 + N for E |h_jk|^2 = 1.
     rng = np.random.default_rng(1)
-    value_RxN = np.stack(
-      [surrogates.gue_eigenvalues(rng, 5) for _ in range(4_000)]
-    )
+    value_RxN = np.stack([surrogates.gue_eigenvalues(rng, 5) for _ in range(4_000)])
     for power, expected in {2: 25.0, 4: 255.0}.items():
       trace_R = (value_RxN**power).sum(1)
       error = 5 * trace_R.std() / np.sqrt(4_000)
@@ -212,11 +206,7 @@ class LoadTest(parameterized.TestCase):
     turns_N = np.exp(1 + scipy.special.lambertw(height_N / np.e).real)
     np.savetxt(folder / "zeros.txt", 2 * np.pi * turns_N, fmt="%.17g")
     base = zeros.Config(
-      source="text",
-      path=str(folder / "zeros.txt"),
-      cache=str(folder),
-      gap=50,
-      window=8,
+      source="text", path=str(folder / "zeros.txt"), cache=str(folder), gap=50, window=8
     )
     settings = dict(count=2_500, size=32, gap=50, window=8, base=base)
     return surrogates.Config(ensemble=ensemble, **(settings | options))
@@ -243,9 +233,7 @@ class LoadTest(parameterized.TestCase):
   def test_shuffled_takes_all_of_its_base(self):
     config = self._config("shuffled", count=0)
     base = tasks.load(config.base)
-    np.testing.assert_array_equal(
-      np.sort(tasks.load(config).value_N), np.sort(base.value_N)
-    )
+    np.testing.assert_array_equal(np.sort(tasks.load(config).value_N), np.sort(base.value_N))
 
   def test_bad_settings_are_refused(self):
     with self.assertRaisesRegex(ValueError, "ensemble 'goe' .*'cue', 'gue'"):

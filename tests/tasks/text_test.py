@@ -2,12 +2,10 @@
 
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.tasks import characters
-from primelens.tasks import text
+from primelens.tasks import characters, text
 
 DISJOINT = dict(split="disjoint")
 
@@ -18,10 +16,7 @@ def load(**options) -> text.Text:
 
 
 def pairs(data, row_N) -> list[tuple[int, int]]:
-  return [
-    (int(x), int(y))
-    for x, y in zip(data.x_N[row_N], data.y_N[row_N], strict=True)
-  ]
+  return [(int(x), int(y)) for x, y in zip(data.x_N[row_N], data.y_N[row_N], strict=True)]
 
 
 def unordered(data, row_N) -> set[tuple[int, ...]]:
@@ -40,17 +35,11 @@ class PublishedTest(absltest.TestCase):
   def test_first_pairs(self):
     data = tasks.load(text.Config())
     self.assertEqual(data.splits, {"train": 18000, "select": 2000, "test": 0})
+    self.assertEqual(pairs(data, data.train_N[:4]), [(473, 216), (511, 572), (755, 415), (950, 31)])
     self.assertEqual(
-      pairs(data, data.train_N[:4]),
-      [(473, 216), (511, 572), (755, 415), (950, 31)],
+      pairs(data, data.select_N[:4]), [(233, 347), (394, 856), (704, 901), (986, 711)]
     )
-    self.assertEqual(
-      pairs(data, data.select_N[:4]),
-      [(233, 347), (394, 856), (704, 901), (986, 711)],
-    )
-    self.assertEqual(
-      characters.decode(data.token_NxT[:2]), ["473 + 216 = ?", "511 + 572 = ?"]
-    )
+    self.assertEqual(characters.decode(data.token_NxT[:2]), ["473 + 216 = ?", "511 + 572 = ?"])
     np.testing.assert_array_equal(data.answer_N, data.x_N + data.y_N)
 
   def test_lengths(self):
@@ -58,8 +47,7 @@ class PublishedTest(absltest.TestCase):
     length_N = characters.lengths(data.token_NxT[data.select_N])
     lengths, count = np.unique(length_N, return_counts=True)
     self.assertEqual(
-      dict(zip(lengths.tolist(), count.tolist(), strict=True)),
-      {10: 2, 11: 54, 12: 351, 13: 1593},
+      dict(zip(lengths.tolist(), count.tolist(), strict=True)), {10: 2, 11: 54, 12: 351, 13: 1593}
     )
     longer = load(question="modk")
     np.testing.assert_array_equal(
@@ -68,10 +56,7 @@ class PublishedTest(absltest.TestCase):
 
   def test_labels_of_sums(self):
     data = load()
-    train_N, select_N = (
-      data.answer_N[data.train_N],
-      data.answer_N[data.select_N],
-    )
+    train_N, select_N = (data.answer_N[data.train_N], data.answer_N[data.select_N])
     self.assertAlmostEqual(train_N.mean(), 995.306, delta=5e-4)
     self.assertAlmostEqual(train_N.var(), 166505.9, delta=0.05)
     self.assertAlmostEqual(select_N.mean(), 990.36, delta=5e-3)
@@ -80,10 +65,7 @@ class PublishedTest(absltest.TestCase):
 
   def test_labels_of_residues(self):
     data = load(question="modk")
-    train_N, select_N = (
-      data.answer_N[data.train_N],
-      data.answer_N[data.select_N],
-    )
+    train_N, select_N = (data.answer_N[data.train_N], data.answer_N[data.select_N])
     np.testing.assert_array_equal(data.answer_N, (data.x_N + data.y_N) % 97)
     self.assertAlmostEqual(train_N.mean(), 47.681, delta=5e-4)
     self.assertAlmostEqual(train_N.var(), 780.779, delta=5e-4)
@@ -94,9 +76,7 @@ class PublishedTest(absltest.TestCase):
 
   def test_labels_of_shown_sums(self):
     data = load(question="valid")
-    self.assertAlmostEqual(
-      data.answer_N[data.train_N].mean(), 0.4978, delta=5e-5
-    )
+    self.assertAlmostEqual(data.answer_N[data.train_N].mean(), 0.4978, delta=5e-5)
     self.assertAlmostEqual(data.answer_N[data.select_N].mean(), 0.5195)
     self.assertEqual(data.answer_N.sum(), 10_000)
     excess_N = shown(data) - data.x_N - data.y_N
@@ -109,11 +89,7 @@ class PublishedTest(absltest.TestCase):
     self.assertLen(train, 17834)
     seen = [pair for pair in pairs(data, data.select_N) if pair in train]
     self.assertLen(seen, 52)
-    either = [
-      (x, y)
-      for x, y in pairs(data, data.select_N)
-      if (x, y) in train or (y, x) in train
-    ]
+    either = [(x, y) for x, y in pairs(data, data.select_N) if (x, y) in train or (y, x) in train]
     self.assertLen(either, 77)
     short = set(pairs(data, data.train_N[:9000]))
     few = pairs(data, data.select_N[:1000])
@@ -168,8 +144,7 @@ class SplitTest(parameterized.TestCase):
     left = len(unordered(data, data.test_N))
     self.assertEqual(left, 21)
     self.assertEqual(
-      unordered(text.fresh(data, left, seed=0), np.arange(left)),
-      unordered(data, data.test_N),
+      unordered(text.fresh(data, left, seed=0), np.arange(left)), unordered(data, data.test_N)
     )
     with self.assertRaisesRegex(ValueError, "22 new pairs .*, 21 are left"):
       text.fresh(data, left + 1, seed=0)
@@ -184,10 +159,7 @@ class ConfigTest(parameterized.TestCase):
     (dict(seed=-1), "seed=-1 must be at least 0"),
     (dict(scale=0.0), "scale=0.0 must be positive"),
     (dict(pairs="all"), "pairs='all' needs split='disjoint'"),
-    (
-      dict(question="valid", layout="aligned"),
-      "'valid' is written in layout='published'",
-    ),
+    (dict(question="valid", layout="aligned"), "'valid' is written in layout='published'"),
   )
   def test_bad_ones_are_refused(self, options, message):
     with self.assertRaisesRegex(ValueError, message):
@@ -206,8 +178,7 @@ class ConfigTest(parameterized.TestCase):
     }
     self.assertLen(hashes, 6)
     self.assertEqual(
-      load(count=100, seed=1, question="sum").data_hash,
-      text.load(text.Config(count=100)).data_hash,
+      load(count=100, seed=1, question="sum").data_hash, text.load(text.Config(count=100)).data_hash
     )
 
 

@@ -1,7 +1,6 @@
-from absl.testing import absltest
 import numpy as np
-from primelens.tasks import riemann_siegel
-from primelens.tasks import turing
+from absl.testing import absltest
+from primelens.tasks import riemann_siegel, turing
 
 
 def _between(first: int, last: int) -> np.ndarray:
@@ -39,9 +38,7 @@ class ProveTest(absltest.TestCase):
     whole_N = _between(first, last)
     for at in (50, 150, 240):
       with self.assertRaisesRegex(ValueError, "2 zeros are missing"):
-        turing.prove(
-          np.delete(whole_N, [at, at + 1]), first, last, sign=_sign(first)
-        )
+        turing.prove(np.delete(whole_N, [at, at + 1]), first, last, sign=_sign(first))
 
   def test_a_surplus_pair_is_found(self):
     first, last = 10_000, 10_300

@@ -1,10 +1,10 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.tasks import windows
 
 
@@ -21,12 +21,7 @@ class SplitsTest(absltest.TestCase):
   def test_contiguous_is_80_10_10_with_gaps(self):
     splits = windows.contiguous(102_000, window=256)
     self.assertEqual(
-      splits,
-      {
-        "train": (0, 80_000),
-        "select": (81_000, 91_000),
-        "test": (92_000, 102_000),
-      },
+      splits, {"train": (0, 80_000), "select": (81_000, 91_000), "test": (92_000, 102_000)}
     )
 
   def test_gap_is_at_least_a_window(self):
@@ -69,17 +64,13 @@ class SplitsTest(absltest.TestCase):
 
 class DrawTest(absltest.TestCase):
   def _draw(self, batch_size=4_000, **options):
-    draw = jax.jit(
-      functools.partial(windows.draw, batch_size=batch_size, **options)
-    )
+    draw = jax.jit(functools.partial(windows.draw, batch_size=batch_size, **options))
     return np.asarray(draw(jnp.arange(100.0), jax.random.key(0)))
 
   def test_windows_are_consecutive_and_reach_both_ends(self):
     window_BxT = self._draw(first=10, last=40, window=8)
     self.assertEqual(window_BxT.shape, (4_000, 9))
-    np.testing.assert_array_equal(
-      np.diff(window_BxT, axis=1), np.ones((4_000, 8))
-    )
+    np.testing.assert_array_equal(np.diff(window_BxT, axis=1), np.ones((4_000, 8)))
     self.assertEqual(set(window_BxT[:, 0]), set(range(10, 32)))
     self.assertEqual(window_BxT.max(), 39)
 
@@ -118,12 +109,9 @@ class StartsTest(absltest.TestCase):
   def test_targets_are_the_values_after_the_inputs(self):
     series, start_N = _series(), np.array([3, 50])
     window_NxT = windows.take(series.value_N, start_N, 8)
+    np.testing.assert_array_equal(window_NxT[:, 1:], series.value_N[windows.targets(start_N, 8)])
     np.testing.assert_array_equal(
-      window_NxT[:, 1:], series.value_N[windows.targets(start_N, 8)]
-    )
-    np.testing.assert_array_equal(
-      window_NxT[:, 6:],
-      series.value_N[windows.targets(start_N, 8, min_context=6)],
+      window_NxT[:, 6:], series.value_N[windows.targets(start_N, 8, min_context=6)]
     )
 
   def test_count_spreads_over_the_split(self):
@@ -137,9 +125,7 @@ class StartsTest(absltest.TestCase):
     one = windows.starts(series, "train", 50, seed=1)
     self.assertTrue((np.diff(one) > 0).all())
     self.assertTrue(set(one) <= set(every))
-    self.assertFalse(
-      np.array_equal(one, windows.starts(series, "train", 50, seed=2))
-    )
+    self.assertFalse(np.array_equal(one, windows.starts(series, "train", 50, seed=2)))
 
   def test_bad_requests_are_refused(self):
     with self.assertRaisesRegex(ValueError, "has 12 disjoint windows, not 13"):
@@ -150,9 +136,7 @@ class StartsTest(absltest.TestCase):
   def test_take_agrees_on_host_and_device(self):
     value_N, start_N = np.arange(50.0, dtype=np.float32), np.array([0, 7, 41])
     host = windows.take(value_N, start_N, 8)
-    device = jax.jit(windows.take, static_argnums=2)(
-      jnp.asarray(value_N), jnp.asarray(start_N), 8
-    )
+    device = jax.jit(windows.take, static_argnums=2)(jnp.asarray(value_N), jnp.asarray(start_N), 8)
     np.testing.assert_array_equal(host, device)
 
 

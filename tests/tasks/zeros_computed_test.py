@@ -2,14 +2,11 @@ import pathlib
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
+from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.tasks import riemann_siegel
-from primelens.tasks import zeros
-from primelens.tasks import zeros_computed
+from primelens.tasks import riemann_siegel, zeros, zeros_computed
 
 try:
   import flint
@@ -20,11 +17,7 @@ except ImportError:
 class ComputeTest(parameterized.TestCase):
   def test_the_first_three_of_the_literature(self):
     ordinate_N = zeros_computed.compute(1, 3)
-    known_N = [
-      14.134725141734693790,
-      21.022039638771554993,
-      25.010857580145688763,
-    ]
+    known_N = [14.134725141734693790, 21.022039638771554993, 25.010857580145688763]
     np.testing.assert_allclose(ordinate_N, known_N, rtol=0, atol=1e-9)
 
   def test_lehmers_pair(self):
@@ -33,14 +26,9 @@ class ComputeTest(parameterized.TestCase):
     np.testing.assert_allclose(pair_N, [7005.06287, 7005.10056], atol=6e-6)
 
   # Arb's certified values, to 12 decimals (python-flint, `acb.zeta_zero`).
-  @parameterized.parameters(
-    (1_000_000, 600269.677012444955),
-    (2_001_052, 1132490.658714410923),
-  )
+  @parameterized.parameters((1_000_000, 600269.677012444955), (2_001_052, 1132490.658714410923))
   def test_zeros_of_the_issue_to_a_tenth_of_a_millionth(self, number, known):
-    self.assertAlmostEqual(
-      zeros_computed.compute(number, 1)[0], known, delta=1e-7
-    )
+    self.assertAlmostEqual(zeros_computed.compute(number, 1)[0], known, delta=1e-7)
 
   @absltest.skipUnless(flint, "python-flint is not installed")
   def test_random_zeros_above_the_table(self):
@@ -104,12 +92,7 @@ class SourceTest(absltest.TestCase):
     super().setUp()
     cache = self.enterContext(tempfile.TemporaryDirectory())
     self.config = zeros.Config(
-      source="computed",
-      first=300_000,
-      limit=1_500,
-      window=32,
-      gap=100,
-      cache=cache,
+      source="computed", first=300_000, limit=1_500, window=32, gap=100, cache=cache
     )
 
   def test_series(self):

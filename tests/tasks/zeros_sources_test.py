@@ -1,13 +1,12 @@
-from fractions import Fraction
 import pathlib
 import pickle
 import struct
 import tempfile
 import zlib
+from fractions import Fraction
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.tasks import zeros_sources
 
 
@@ -28,9 +27,7 @@ def _platt(*blocks) -> bytes:
 
 def _deltas(rng: np.random.Generator, count: int) -> list[int]:
   """Distances of about one with all 101 fractional bits in use."""
-  fraction = (
-    int.from_bytes(rng.bytes(13), "little") >> 3 for _ in range(count)
-  )
+  fraction = (int.from_bytes(rng.bytes(13), "little") >> 3 for _ in range(count))
   return [(1 << 100) + part for part in fraction]
 
 
@@ -42,9 +39,7 @@ class _Call:
 class UnpickledTest(absltest.TestCase):
   def test_list_of_floats(self):
     content = zlib.compress(pickle.dumps([14.5, 21.25], 2))
-    np.testing.assert_array_equal(
-      zeros_sources.unpickled(content), [14.5, 21.25]
-    )
+    np.testing.assert_array_equal(zeros_sources.unpickled(content), [14.5, 21.25])
 
   def test_globals_are_refused(self):
     for payload in (_Call(), np.float64(1.0), Fraction(1, 2)):
@@ -73,16 +68,11 @@ class UnpickledTest(absltest.TestCase):
 
 class TextTest(parameterized.TestCase):
   def _file(self, content: str) -> pathlib.Path:
-    file = (
-      pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-      / "zeros.txt"
-    )
+    file = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory())) / "zeros.txt"
     file.write_bytes(content.encode())
     return file
 
-  @parameterized.parameters(
-    "14.5\n21.25\n", "14.50\n21.25", "14.5\r\n21.25\r\n"
-  )
+  @parameterized.parameters("14.5\n21.25\n", "14.50\n21.25", "14.5\r\n21.25\r\n")
   def test_one_ordinate_per_line(self, content):
     ordinate_N, place = zeros_sources.text([self._file(content)])
     np.testing.assert_array_equal(ordinate_N, [14.5, 21.25])
@@ -169,9 +159,7 @@ class PlattTest(parameterized.TestCase):
   def test_missing_block_is_refused(self):
     content = _platt(self.blocks[0], self.blocks[2])
     file = self._write("zeros_1.dat", content)
-    with self.assertRaisesRegex(
-      ValueError, "block 2 of 2 starts after zero 1000, .* zero 700"
-    ):
+    with self.assertRaisesRegex(ValueError, "block 2 of 2 starts after zero 1000, .* zero 700"):
       zeros_sources.platt([file])
 
   def test_zeros_outside_their_block_are_refused(self):

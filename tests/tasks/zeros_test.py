@@ -5,14 +5,12 @@ import sys
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
-from primelens import tasks
-from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import scipy.special
+from absl.testing import absltest, parameterized
+from primelens import tasks
+from primelens.tasks import zeros, zeros_sources
 
 
 def _regular(count: int, first: int = 1) -> np.ndarray:
@@ -60,9 +58,7 @@ class CheckTest(parameterized.TestCase):
     for bad in (np.delete(whole, at), np.insert(whole, at + 1, middle)):
       with self.assertRaisesRegex(ValueError, "missing or surplus") as caught:
         zeros.check(bad, str)
-      self.assertLessEqual(
-        abs(int(str(caught.exception).split(":")[0]) - at), 1_000
-      )
+      self.assertLessEqual(abs(int(str(caught.exception).split(":")[0]) - at), 1_000)
 
 
 class CacheTest(absltest.TestCase):
@@ -76,9 +72,7 @@ class CacheTest(absltest.TestCase):
   def _config(self, ordinate_N, **options):
     file = self.folder / "zeros.txt"
     np.savetxt(file, ordinate_N, fmt="%.17g")
-    return zeros.Config(
-      source="text", path=str(file), cache=str(self.cache), **options
-    )
+    return zeros.Config(source="text", path=str(file), cache=str(self.cache), **options)
 
   def _cached(self):
     return list(self.cache.iterdir())
@@ -107,9 +101,7 @@ class CacheTest(absltest.TestCase):
     for name, bad in damages.items():
       with self.subTest(name):
         file.write_bytes(bad)
-        np.testing.assert_array_equal(
-          zeros.ordinates(self.config), self.whole_N
-        )
+        np.testing.assert_array_equal(zeros.ordinates(self.config), self.whole_N)
         self.assertEqual(file.read_bytes(), good)
 
   def test_changed_source_is_read_again(self):
@@ -144,11 +136,7 @@ class LoadTest(absltest.TestCase):
     folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
     np.savetxt(folder / "zeros.txt", _regular(5_001), fmt="%.17g")
     return zeros.Config(
-      source="text",
-      path=str(folder / "zeros.txt"),
-      cache=str(folder),
-      window=32,
-      **options,
+      source="text", path=str(folder / "zeros.txt"), cache=str(folder), window=32, **options
     )
 
   def test_series(self):
@@ -213,9 +201,7 @@ class OdlyzkoTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.cache = cls.enterClassContext(tempfile.TemporaryDirectory())
-    cls.series = zeros.load(
-      zeros.Config(cache=cls.cache, split="published_tail")
-    )
+    cls.series = zeros.load(zeros.Config(cache=cls.cache, split="published_tail"))
 
   def test_sanity_numbers(self):
     value_N = self.series.value_N.astype(np.float64)
@@ -252,9 +238,7 @@ class OdlyzkoTest(absltest.TestCase):
   def test_a_copy_of_the_table_can_be_named(self):
     [file] = zeros_sources.odlyzko_files("")
     config = zeros.Config(cache=self.cache, path=str(file), limit=5_000)
-    np.testing.assert_array_equal(
-      zeros.load(config).value_N, self.series.value_N[:4_999]
-    )
+    np.testing.assert_array_equal(zeros.load(config).value_N, self.series.value_N[:4_999])
 
   def test_sage_is_not_imported(self):
     code = (

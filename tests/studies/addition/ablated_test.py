@@ -1,12 +1,10 @@
 """What PC1 alone says: the spec's error map has the spec's numbers."""
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import ablated
-from primelens.studies.addition import ablated_fits
-from primelens.studies.addition import network
+from absl.testing import absltest
+from primelens.studies.addition import ablated, ablated_fits, network
 
 A_PxP, B_PxP = np.indices((10, 10))
 SUM_PxP = A_PxP + B_PxP
@@ -25,8 +23,7 @@ def _member(test_N=(2, 57, 40, 99)):
 class AblatedTest(absltest.TestCase):
   def test_the_recomputed_map_has_the_recomputed_numbers(self):
     found = ablated.failures(
-      jnp.asarray(ablated.ERROR_MAP),
-      jnp.asarray((SUM_PxP + ablated.ERROR_MAP).ravel()),
+      jnp.asarray(ablated.ERROR_MAP), jnp.asarray((SUM_PxP + ablated.ERROR_MAP).ravel())
     )
     for name, value in found.items():
       entry = ablated.REPORTED[name]
@@ -75,14 +72,10 @@ class AblatedTest(absltest.TestCase):
   def test_logits_are_described_as_a_table_describes_them(self):
     full_NxV, cut_NxV = np.random.default_rng(0).normal(size=(2, 100, 20))
     said_N = cut_NxV.argmax(1)
-    found = ablated.differences(
-      *map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N))
-    )
+    found = ablated.differences(*map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N)))
     row_N = np.arange(100)
     wanted = full_NxV - cut_NxV
-    np.testing.assert_allclose(
-      found["boost_true"], wanted[row_N, LABEL_N], rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(found["boost_true"], wanted[row_N, LABEL_N], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(
       found["boost_predicted"], wanted[row_N, said_N], rtol=1e-5, atol=1e-6
     )
@@ -92,7 +85,10 @@ class AblatedTest(absltest.TestCase):
     np.testing.assert_allclose(
       ablated.describe(jnp.asarray(x_N), jnp.asarray(mask_N)),
       [
-        *(34, kept.mean(), kept.std(ddof=1), kept.min()),
+        34,
+        kept.mean(),
+        kept.std(ddof=1),
+        kept.min(),
         *np.quantile(kept, [0.25, 0.5, 0.75]),
         kept.max(),
       ],
@@ -109,9 +105,7 @@ class FitsTest(absltest.TestCase):
     cls.embedding_PxD = jnp.asarray(scores_PxQ @ turn_DxQ.T, jnp.float32)
     cls.said_N = (SUM_PxP + ablated.ERROR_MAP).ravel()
     cls.readings = staticmethod(jax.jit(ablated_fits.readings))
-    cls.found = jax.device_get(
-      cls.readings(cls.embedding_PxD, jnp.asarray(cls.said_N), _member())
-    )
+    cls.found = jax.device_get(cls.readings(cls.embedding_PxD, jnp.asarray(cls.said_N), _member()))
 
   def test_the_recomputed_map_has_the_recomputed_fits(self):
     for name, entry in ablated_fits.REPORTED.items():
@@ -123,13 +117,9 @@ class FitsTest(absltest.TestCase):
 
   def test_equals_numpy_in_and_out_of_sample(self):
     design = {
-      "prediction_quadratic": (
-        *(A_PxP, B_PxP, A_PxP**2, A_PxP * B_PxP, B_PxP**2),
-      ),
+      "prediction_quadratic": (A_PxP, B_PxP, A_PxP**2, A_PxP * B_PxP, B_PxP**2),
       "prediction_squares": (SUM_PxP, A_PxP**2, B_PxP**2),
-      "error_quartic": [
-        A_PxP**p * B_PxP**q for p in range(5) for q in range(5 - p) if p + q
-      ],
+      "error_quartic": [A_PxP**p * B_PxP**q for p in range(5) for q in range(5 - p) if p + q],
     }
     member = _member()
     for key, columns in design.items():
@@ -150,9 +140,7 @@ class FitsTest(absltest.TestCase):
         np.testing.assert_allclose(found[mean], r2, atol=2e-4)
         guess_N = self.said_N + fit_N if of_error else fit_N
         right = np.mean((np.round(guess_N) == LABEL_N)[scored])
-        np.testing.assert_allclose(
-          found[f"{prefix}says_truth"], right, atol=1e-6
-        )
+        np.testing.assert_allclose(found[f"{prefix}says_truth"], right, atol=1e-6)
 
   def test_residuals_are_those_of_the_plane(self):
     x_NxQ = np.stack([np.ones(100), A_PxP.ravel(), B_PxP.ravel()], 1)
@@ -166,9 +154,7 @@ class FitsTest(absltest.TestCase):
     np.testing.assert_allclose(right["value"]["sum_slope"], 1, atol=1e-5)
     np.testing.assert_allclose(right["value"]["identity_r2"], 1, atol=1e-6)
     self.assertEqual(right["fits"]["prediction_sum"]["says_truth"], 1)
-    constant = self.readings(
-      self.embedding_PxD, jnp.full(100, 7, jnp.int32), _member()
-    )
+    constant = self.readings(self.embedding_PxD, jnp.full(100, 7, jnp.int32), _member())
     self.assertTrue(np.isnan(constant["fits"]["prediction_sum"]["r2_mean"]))
     self.assertEqual(constant["fits"]["prediction_sum"]["says_prediction"], 1)
 

@@ -3,26 +3,24 @@ import math
 import os
 import tempfile
 
-from absl.testing import absltest
 import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import plots_attention
-from primelens.analyses import results
+from absl.testing import absltest
+from primelens.analyses import plots, plots_attention, results
 from primelens.models import tokens
-from primelens.studies.addition import attention
-from primelens.studies.addition import attention_edits
-from primelens.studies.addition import attention_reported
-from primelens.studies.addition import effects
-from primelens.studies.addition import network
+from primelens.studies.addition import (
+  attention,
+  attention_edits,
+  attention_reported,
+  effects,
+  network,
+)
 
 P, CLASSES, SLOPE = 10, 20, 0.3
 MODEL = tokens.Config(
-  vocabulary=P + 1,
-  classes=CLASSES,
-  trunk=tokens.plain_trunk(width=8, heads=2, hidden=4),
+  vocabulary=P + 1, classes=CLASSES, trunk=tokens.plain_trunk(width=8, heads=2, hidden=4)
 )
 A_N, B_N = np.divmod(np.arange(P * P), P)
 
@@ -74,22 +72,14 @@ class HandmadeTest(absltest.TestCase):
     cls.found = jax.device_get(found)
 
   def _replaced(self, pattern_NxHxT):
-    return attention_edits.replaced(
-      MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT)
-    )
+    return attention_edits.replaced(MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT))
 
   def test_patterns_and_their_averages(self):
     pattern_Nx3 = _pattern()
-    np.testing.assert_allclose(
-      self.found["pattern"][:, 0], pattern_Nx3, atol=1e-6
-    )
+    np.testing.assert_allclose(self.found["pattern"][:, 0], pattern_Nx3, atol=1e-6)
     np.testing.assert_allclose(self.found["pattern"][:, 1], 1 / 3, atol=1e-6)
-    np.testing.assert_allclose(
-      self.found["mean"][0], pattern_Nx3.mean(0), atol=1e-6
-    )
-    np.testing.assert_allclose(
-      self.found["deviation"][0], pattern_Nx3.std(0), atol=1e-6
-    )
+    np.testing.assert_allclose(self.found["mean"][0], pattern_Nx3.mean(0), atol=1e-6)
+    np.testing.assert_allclose(self.found["deviation"][0], pattern_Nx3.std(0), atol=1e-6)
 
   def test_scores_by_digit(self):
     expected = np.zeros((2, 2, P))
@@ -109,11 +99,7 @@ class HandmadeTest(absltest.TestCase):
 
   def test_accuracy_under_each_pattern(self):
     accuracy_V = dict(
-      zip(
-        attention_reported.EDITS,
-        self.found["effect"]["all/accuracy"],
-        strict=True,
-      )
+      zip(attention_reported.EDITS, self.found["effect"]["all/accuracy"], strict=True)
     )
     for name in ("intact", "frozen", "uniform", "resampled"):
       self.assertEqual(accuracy_V[name], 1)  # head 1 stays at thirds
@@ -155,9 +141,7 @@ class PartsTest(absltest.TestCase):
 
   def test_resampled_patterns_are_all_patterns_and_nobody_keeps_its_own(self):
     pattern_NxHxT = np.broadcast_to(np.arange(7.0)[:, None, None], (7, 2, 3))
-    found = attention_edits.replacements(
-      jnp.asarray(pattern_NxHxT), jax.random.key(3)
-    )
+    found = attention_edits.replacements(jnp.asarray(pattern_NxHxT), jax.random.key(3))
     given_N = np.asarray(found)[-1, :, 0, 0]
     np.testing.assert_array_equal(np.sort(given_N), np.arange(7))
     self.assertFalse(np.any(given_N == np.arange(7)))
@@ -170,18 +154,14 @@ class PartsTest(absltest.TestCase):
       for other in range(3):
         own_NxT = np.broadcast_to(mean_HxT[other], (6, 3))
         free_NxT = pattern_NxHxT[:, other]
-        one, rest = (
-          (own_NxT, free_NxT) if other == head else (free_NxT, own_NxT)
-        )
+        one, rest = (own_NxT, free_NxT) if other == head else (free_NxT, own_NxT)
         np.testing.assert_allclose(fixed[head, :, other], one, rtol=1e-6)
         np.testing.assert_allclose(moving[head, :, other], rest, rtol=1e-6)
 
   def test_largest_wave(self):
     wave = lambda k: np.cos(2 * np.pi * k * np.arange(11) / 11 + 1)
     score_SxHxP = np.stack([[2 + wave(3), wave(1) + 2 * wave(4)]])
-    np.testing.assert_allclose(
-      attention.largest_wave(score_SxHxP), [[1, 0.8]], atol=1e-5
-    )
+    np.testing.assert_allclose(attention.largest_wave(score_SxHxP), [[1, 0.8]], atol=1e-5)
 
   def test_shifted_logits_have_the_means_of_the_others(self):
     rng = np.random.default_rng(0)
@@ -223,9 +203,7 @@ class TrainedTest(absltest.TestCase):
         self.assertAlmostEqual(row["r2_min_ours"], 1, places=4)
         self.assertAlmostEqual(row["heldout_median_ours"], 1, places=4)
         # The fitted values are z: they are worth what z is.
-        self.assertAlmostEqual(
-          row["accuracy_ours"], self.row[f"{edit}_all/accuracy"]["ours"]
-        )
+        self.assertAlmostEqual(row["accuracy_ours"], self.row[f"{edit}_all/accuracy"]["ours"])
 
   def test_every_row_is_listed(self):
     self.assertEqual(list(self.row), list(attention_reported.REPORTED))

@@ -1,12 +1,9 @@
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.studies import reported
-from primelens.studies import trial
-from primelens.studies.addition import claims
-from primelens.studies.addition import evidence
+from absl.testing import absltest, parameterized
+from primelens.studies import reported, trial
+from primelens.studies.addition import claims, evidence
 
 MEMBERS = 6
 
@@ -39,16 +36,12 @@ def progress(population, boundary=None, **curve):
     key_SxQ=np.zeros((MEMBERS, 3), bool),
     step_C=step_C,
     curves=tuple({"name": name} for name in curves),
-    curve_VxSxC=np.array(
-      [np.broadcast_to(value, shape) for value in curves.values()]
-    ),
+    curve_VxSxC=np.array([np.broadcast_to(value, shape) for value in curves.values()]),
     phases=tuple(
       {"boundary": name, **reported.spread(np.broadcast_to(value, MEMBERS))}
       for name, value in boundary.items()
     ),
-    boundary_ExS=np.array(
-      [np.broadcast_to(value, MEMBERS) for value in boundary.values()]
-    ),
+    boundary_ExS=np.array([np.broadcast_to(value, MEMBERS) for value in boundary.values()]),
   )
 
 
@@ -80,38 +73,27 @@ class LedgerTest(absltest.TestCase):
 
 class LearningTest(parameterized.TestCase):
   @parameterized.parameters(
-    ([1, 1, 1, 1, 1, 1], "reproduced"),
-    ([1, 1, 1, 1, 0.9, 0.6], "not reproduced"),
+    ([1, 1, 1, 1, 1, 1], "reproduced"), ([1, 1, 1, 1, 0.9, 0.6], "not reproduced")
   )
   def test_all_pairs_for_most_members(self, accuracy_S, status):
     last = np.stack([np.zeros(MEMBERS), accuracy_S], axis=1)
     found = progress(
-      PLAIN,
-      test__accuracy=last,
-      test__mirrored_accuracy=last,
-      test__lone_accuracy=last,
+      PLAIN, test__accuracy=last, test__mirrored_accuracy=last, test__lone_accuracy=last
     )
     row = decide("learning.all", progress=found)
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters(
-    (100, 4000, "reproduced"),
-    (100, 300, "not reproduced"),
-    (100, np.nan, "not reproduced"),
+    (100, 4000, "reproduced"), (100, 300, "not reproduced"), (100, np.nan, "not reproduced")
   )
   def test_delay_of_the_twins(self, memorised, formed, status):
-    found = progress(
-      "P = 10, shaken by rounding", dict(memorised=memorised, formed=formed)
-    )
+    found = progress("P = 10, shaken by rounding", dict(memorised=memorised, formed=formed))
     with np.errstate(all="ignore"):
       row = decide("learning.delay", progress=found)
     self.assertEqual(row["status"], status)
 
   def test_a_probe_that_reads_untrained_networks_shows_nothing(self):
-    for untrained, status in (
-      (0.9997, "reproduced, but an artefact"),
-      (0.3, "reproduced"),
-    ):
+    for untrained, status in ((0.9997, "reproduced, but an artefact"), (0.3, "reproduced")):
       found = numbers(PLAIN, r2=0.999, untrained_r2=untrained)
       self.assertEqual(decide("probe.sum", probe=found)["status"], status)
 
@@ -119,27 +101,17 @@ class LearningTest(parameterized.TestCase):
     accuracy_S = np.array([1, 1, 1, 1, 1, 0.5])
     last = np.stack([accuracy_S, accuracy_S], axis=1)
     embedding = numbers(
-      PLAIN,
-      pc12_share=[0.99] * 5 + [0.5],
-      pc1_linear_r2=0.99,
-      pc2_quadratic_r2=0.99,
+      PLAIN, pc12_share=[0.99] * 5 + [0.5], pc1_linear_r2=0.99, pc2_quadratic_r2=0.99
     )
     row = decide(
-      "embedding.arc",
-      embedding=embedding,
-      progress=progress(PLAIN, test__accuracy=last),
+      "embedding.arc", embedding=embedding, progress=progress(PLAIN, test__accuracy=last)
     )
     self.assertEqual(row["status"], "reproduced")
 
 
 class MechanismTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (0.45, 0.39, "reproduced, but an artefact"),
-    (0.95, 0.39, "reproduced"),
-  )
-  def test_a_drop_that_was_there_before_is_an_artefact(
-    self, early, late, status
-  ):
+  @parameterized.parameters((0.45, 0.39, "reproduced, but an artefact"), (0.95, 0.39, "reproduced"))
+  def test_a_drop_that_was_there_before_is_an_artefact(self, early, late, status):
     row = decide(
       "subspace.pc2",
       subspace=numbers(
@@ -156,31 +128,21 @@ class MechanismTest(parameterized.TestCase):
   @parameterized.parameters((0.60, "not reproduced"), (0.99, "reproduced"))
   def test_average_attention(self, frozen, status):
     found = numbers(
-      PLAIN,
-      intact_all__accuracy=1.0,
-      frozen_all__accuracy=frozen,
-      half_all__accuracy=frozen,
+      PLAIN, intact_all__accuracy=1.0, frozen_all__accuracy=frozen, half_all__accuracy=frozen
     )
     row = decide("attention.average", attention=found)
     self.assertEqual(row["status"], status)
 
-  @parameterized.parameters(
-    (0.73, "reproduced, but an artefact"), (1.0, "reproduced")
-  )
+  @parameterized.parameters((0.73, "reproduced, but an artefact"), (1.0, "reproduced"))
   def test_high_r2_with_low_accuracy(self, accuracy, status):
-    found = numbers(
-      PLAIN, logit_poly2__r2_mean=0.976, logit_poly2__accuracy=accuracy
-    )
+    found = numbers(PLAIN, logit_poly2__r2_mean=0.976, logit_poly2__accuracy=accuracy)
     row = decide("polynomial.function", polynomial=found)
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters((0.9981, "not reproduced"), (0.98, "reproduced"))
   def test_symmetry(self, symmetric, status):
     found = numbers(
-      PLAIN,
-      pre_poly2__r2_mean=0.9981,
-      pre_sums__r2_mean=0.979,
-      pre_symmetric8__r2_mean=symmetric,
+      PLAIN, pre_poly2__r2_mean=0.9981, pre_sums__r2_mean=0.979, pre_symmetric8__r2_mean=symmetric
     )
     row = decide("polynomial.symmetry", polynomial=found)
     self.assertEqual(row["status"], status)
@@ -201,10 +163,7 @@ class ModularTest(parameterized.TestCase):
   @parameterized.parameters((1.0, "not reproduced"), (0.1, "reproduced"))
   def test_published_constants(self, residual, status):
     found = numbers(
-      self.ITS,
-      residual_as_published=residual,
-      fitted_nll_as_published=4.7274,
-      residual=0.1,
+      self.ITS, residual_as_published=residual, fitted_nll_as_published=4.7274, residual=0.1
     )
     row = decide("modular.constants", fourier=found)
     self.assertEqual(row["status"], status)
@@ -215,22 +174,15 @@ class ModularTest(parameterized.TestCase):
     ([900, -800, 1000, -700, 100, 50], 0, "not reproduced"),
     ([900] + [np.nan] * 5, [900] + [np.nan] * 5, "needs more compute"),
   )
-  def test_lead_needs_an_interval_and_waves_of_test_pairs(
-    self, lead_S, heldout_S, status
-  ):
+  def test_lead_needs_an_interval_and_waves_of_test_pairs(self, lead_S, heldout_S, status):
     found = progress(self.ITS, dict(lead=lead_S, lead_heldout=heldout_S))
     row = decide("modular.lead", progress=found)
     self.assertEqual(row["status"], status)
 
-  @parameterized.parameters(
-    ([0.01, 2.0], "reproduced"), ([0.01, 0.02], "not reproduced")
-  )
+  @parameterized.parameters(([0.01, 2.0], "reproduced"), ([0.01, 0.02], "not reproduced"))
   def test_excluded_loss_rises(self, excluded, status):
     found = progress(
-      self.ITS,
-      train__excluded_nll_nats=excluded,
-      train__nll_nats=1e-7,
-      test__accuracy=1.0,
+      self.ITS, train__excluded_nll_nats=excluded, train__nll_nats=1e-7, test__accuracy=1.0
     )
     row = decide("modular.excluded", progress=found)
     self.assertEqual(row["status"], status)

@@ -1,18 +1,15 @@
-from absl.testing import absltest
 import adder
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import features
-from primelens.studies.addition import fits
-from primelens.studies.addition import network
+from primelens.studies.addition import fits, network
 
 P = 10
 A_N, B_N = np.divmod(np.arange(P * P), P)
 ROW_N = np.random.default_rng(0).permutation(P * P)
 MEMBER = network.Member(
-  label_N=jnp.asarray(A_N + B_N),
-  train_N=jnp.asarray(ROW_N[:72]),
-  test_N=jnp.asarray(ROW_N[72:]),
+  label_N=jnp.asarray(A_N + B_N), train_N=jnp.asarray(ROW_N[:72]), test_N=jnp.asarray(ROW_N[72:])
 )
 
 
@@ -24,9 +21,7 @@ class ScoreTest(absltest.TestCase):
     design_NxQ = features.monomials(features.pairs(code_P), 2)
     class_V = np.arange(20)
     logit_NxV = -((class_V[None] - (A_N + B_N)[:, None]) ** 2.0)
-    found = fits.score(
-      design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x
-    )
+    found = fits.score(design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x)
     for name in ("r2_mean", "r2_min", "heldout_mean", "heldout_median"):
       np.testing.assert_allclose(found[name], 1, atol=1e-4)
     self.assertEqual(float(found["accuracy"]), 1)
@@ -49,9 +44,7 @@ class ScoreTest(absltest.TestCase):
 
   def test_a_column_that_does_not_vary_is_left_out(self):
     design_NxQ = features.additive(P)
-    target_NxF = jnp.stack(
-      [jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1
-    )
+    target_NxF = jnp.stack([jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1)
     found = fits.score(design_NxQ, target_NxF, MEMBER)
     np.testing.assert_allclose(found["r2_mean"], 1, atol=1e-5)
     self.assertEqual(int(found["above_999"]), 1)

@@ -1,12 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import hand_waves
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import fourier_logits
-from primelens.studies.addition import fourier_neurons
-from primelens.studies.addition import fourier_weights
+from absl.testing import absltest, parameterized
+from primelens.studies.addition import fourier_logits, fourier_neurons, fourier_weights
 
 P, KEYS = hand_waves.P, hand_waves.KEYS
 
@@ -18,9 +15,7 @@ class PartsTest(parameterized.TestCase):
     direct_NxV = read.mid_NxD @ read.unembed_DxV
     wave_NxV = read.logit_NxV - direct_NxV
     at = dict(rtol=0, atol=1e-3)
-    np.testing.assert_allclose(
-      fourier_logits.restricted(read, keys_Q), wave_NxV, **at
-    )
+    np.testing.assert_allclose(fourier_logits.restricted(read, keys_Q), wave_NxV, **at)
     np.testing.assert_allclose(
       fourier_logits.restricted(read, keys_Q, skip=True), read.logit_NxV, **at
     )
@@ -29,9 +24,7 @@ class PartsTest(parameterized.TestCase):
       wave_NxV + direct_NxV.mean(0)[None],
       **at,
     )
-    np.testing.assert_allclose(
-      fourier_logits.excluded(read, keys_Q), direct_NxV, **at
-    )
+    np.testing.assert_allclose(fourier_logits.excluded(read, keys_Q), direct_NxV, **at)
     np.testing.assert_allclose(
       fourier_logits.excluded(read, keys_Q, skip=False), 0 * direct_NxV, **at
     )
@@ -76,14 +69,11 @@ class PartsTest(parameterized.TestCase):
   def test_cluster_boundary(self):
     share_QxF = jnp.asarray([[0, 0, 0], [0.86, 0.84, 0.1], [0.1, 0.1, 0.9]])
     np.testing.assert_array_equal(
-      fourier_neurons.clusters(share_QxF),
-      [[0, 0, 0], [1, 0, 0], [0, 0, 1]],
+      fourier_neurons.clusters(share_QxF), [[0, 0, 0], [1, 0, 0], [0, 0, 1]]
     )
 
   def test_rows_of_the_basis(self):
-    np.testing.assert_array_equal(
-      fourier_weights.row_frequency(7), [0, 1, 1, 2, 2, 3, 3]
-    )
+    np.testing.assert_array_equal(fourier_weights.row_frequency(7), [0, 1, 1, 2, 2, 3, 3])
 
 
 if __name__ == "__main__":

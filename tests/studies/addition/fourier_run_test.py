@@ -4,20 +4,15 @@ import os
 import tempfile
 import types
 
-from absl.testing import absltest
 import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import plots_fourier
-from primelens.analyses import results
+from absl.testing import absltest
+from primelens.analyses import plots, plots_fourier, results
 from primelens.configs import addition_p113
 from primelens.models import tokens
-from primelens.studies.addition import fourier
-from primelens.studies.addition import network
-from primelens.studies.addition import progress_measures
-from primelens.studies.addition import tables
+from primelens.studies.addition import fourier, network, progress_measures, tables
 
 P, KEYS, SCALE = 11, (2, 5), {2: 30.0, 5: 40.0}
 
@@ -53,13 +48,11 @@ class RunTest(absltest.TestCase):
 
   def test_same_losses_and_keys_as_over_training(self):
     """The one-off losses are those of analysis `progress`."""
-    key_SxQ = jax.vmap(
-      functools.partial(progress_measures.key_frequencies, threshold=0.1)
-    )(self.population.params_S)
-    np.testing.assert_array_equal(self.result.key_SxQ, key_SxQ)
-    each = functools.partial(
-      progress_measures.modular, self.population.experiment.model
+    key_SxQ = jax.vmap(functools.partial(progress_measures.key_frequencies, threshold=0.1))(
+      self.population.params_S
     )
+    np.testing.assert_array_equal(self.result.key_SxQ, key_SxQ)
+    each = functools.partial(progress_measures.modular, self.population.experiment.model)
     curves = jax.jit(jax.vmap(each, (0, 0, None, 0)))(
       self.population.params_S,
       network.members(self.population.pairs),
@@ -81,9 +74,7 @@ class RunTest(absltest.TestCase):
     for row in self.result.frequencies:
       k, s = row["frequency"], row["member"]
       sine, cosine = row["readout_sine"], row["readout_cosine"]
-      self.assertAlmostEqual(
-        np.hypot(sine, cosine), self.result.readout_norm_SxQ[s, k], places=5
-      )
+      self.assertAlmostEqual(np.hypot(sine, cosine), self.result.readout_norm_SxQ[s, k], places=5)
 
   def test_is_stored_and_drawn(self):
     with tempfile.TemporaryDirectory() as folder:
@@ -106,9 +97,7 @@ class RunTest(absltest.TestCase):
   def test_even_and_plain_are_refused(self):
     task = self.population.experiment.task
     for changed in ({"digits": 10}, {"modular": False}):
-      experiment = types.SimpleNamespace(
-        task=dataclasses.replace(task, **changed)
-      )
+      experiment = types.SimpleNamespace(task=dataclasses.replace(task, **changed))
       with self.assertRaisesRegex(ValueError, "an odd task.digits"):
         fourier.run(types.SimpleNamespace(experiment=experiment))
 

@@ -1,24 +1,24 @@
 """Parts of `neurons`: planted networks with known answers."""
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import network
-from primelens.studies.addition import neuron_blocks
-from primelens.studies.addition import neuron_changes
-from primelens.studies.addition import neuron_components
-from primelens.studies.addition import neuron_correlations
-from primelens.studies.addition import neuron_fits
-from primelens.studies.addition import neuron_flips
+from absl.testing import absltest
+from primelens.studies.addition import (
+  network,
+  neuron_blocks,
+  neuron_changes,
+  neuron_components,
+  neuron_correlations,
+  neuron_fits,
+  neuron_flips,
+)
 
 P = 5
 A_N, B_N = np.divmod(np.arange(P * P), P)
 SUM_N = (A_N + B_N).astype(np.float32)
 TOKEN_NX3 = np.stack([A_N, B_N, np.full_like(A_N, P)], 1)
-MEMBER = network.Member(
-  jnp.asarray(A_N + B_N), jnp.arange(0, 25, 2), jnp.arange(1, 25, 2)
-)
+MEMBER = network.Member(jnp.asarray(A_N + B_N), jnp.arange(0, 25, 2), jnp.arange(1, 25, 2))
 
 
 def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
@@ -34,7 +34,12 @@ def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
   digit_P = np.linspace(-1, 1, P)
   embedding_PxD = np.stack([3 * digit_P, digit_P**2, 0 * digit_P], 1)
   arrays = (
-    *(embedding_PxD, readout_VxF, unembed_DxV, mid_NxD, pre_NxF, post_NxF),
+    embedding_PxD,
+    readout_VxF,
+    unembed_DxV,
+    mid_NxD,
+    pre_NxF,
+    post_NxF,
     mid_NxD @ unembed_DxV + post_NxF @ readout_VxF.T,
     np.zeros((rows, 1, 3)),
   )
@@ -80,9 +85,7 @@ class CorrelationTest(absltest.TestCase):
     self.assertLess(found["top_pc_r2"], 0.9)
     found = _components(read, MEMBER, 0, 1)
     self.assertAlmostEqual(found["value"]["top_pc_r2"], 1, places=5)
-    self.assertAlmostEqual(
-      found["fits"]["top_neuron"]["heldout_mean"], 1, places=4
-    )
+    self.assertAlmostEqual(found["fits"]["top_neuron"]["heldout_mean"], 1, places=4)
 
 
 class BlockTest(absltest.TestCase):
@@ -100,9 +103,7 @@ class BlockTest(absltest.TestCase):
   def measured(self, **changed):
     read = self.read._replace(**changed)
     params = {"blocks": {"mlp": {"up": {"kernel": self.up_DxF[None]}}}}
-    return jax.jit(neuron_blocks.measure)(
-      read, params, MEMBER, jnp.ones(7), self.weight_F
-    )
+    return jax.jit(neuron_blocks.measure)(read, params, MEMBER, jnp.ones(7), self.weight_F)
 
   def test_copies_merge_into_the_network_itself(self):
     found = self.measured()
@@ -120,9 +121,7 @@ class BlockTest(absltest.TestCase):
     found = self.measured(readout_VxF=jnp.zeros((2 * P, 7)))
     direct_NxV = self.read.mid_NxD @ self.read.unembed_DxV
     np.testing.assert_allclose(
-      found["merged"]["nll_R"],
-      network.nll(direct_NxV, MEMBER.label_N),
-      rtol=1e-5,
+      found["merged"]["nll_R"], network.nll(direct_NxV, MEMBER.label_N), rtol=1e-5
     )
 
   def test_without_copies_nothing_merges(self):
@@ -176,9 +175,7 @@ class ChangeTest(absltest.TestCase):
     self.assertTrue(np.isnan(found["off_true_mean"]))
 
   def test_mean_changes_by_group(self):
-    found = neuron_changes.measure(
-      self.pair, MEMBER, jnp.eye(3), jnp.arange(3.0), jnp.arange(3)
-    )
+    found = neuron_changes.measure(self.pair, MEMBER, jnp.eye(3), jnp.arange(3.0), jnp.arange(3))
     pre, post = [1, -3, 5], [1, -2, 4]
     self.assertEqual(found["value"]["failing"], 20)  # 4 is right 5 times
     np.testing.assert_allclose(found["change"][0], [pre] * 3, rtol=1e-6)
@@ -186,9 +183,7 @@ class ChangeTest(absltest.TestCase):
     self.assertEqual(found["value"]["delta_post_0"], 2)
     self.assertEqual(found["value"]["delta_post_1"], 1)
     right = self.pair._replace(failing_N=jnp.zeros(25, bool))
-    none = neuron_changes.measure(
-      right, MEMBER, jnp.eye(3), jnp.arange(3.0), jnp.arange(3)
-    )
+    none = neuron_changes.measure(right, MEMBER, jnp.eye(3), jnp.arange(3.0), jnp.arange(3))
     np.testing.assert_array_equal(none["change"], np.zeros((2, 3, 3)))
 
   def test_variance_between_groups(self):
@@ -199,9 +194,7 @@ class ChangeTest(absltest.TestCase):
     self.assertAlmostEqual(share, 0, places=6)
     share = neuron_changes.between(jnp.array([0.0, 2, 2, 4, 0]), rank_F)
     self.assertAlmostEqual(share, 0.5, places=6)
-    self.assertTrue(
-      np.isnan(neuron_changes.between(rank_F + 0.0, jnp.arange(5)))
-    )
+    self.assertTrue(np.isnan(neuron_changes.between(rank_F + 0.0, jnp.arange(5))))
 
 
 class FitTest(absltest.TestCase):
@@ -210,9 +203,7 @@ class FitTest(absltest.TestCase):
     second_P = digit_P**2
     line = np.stack([SUM_N - 4, 4.5 - SUM_N], 1)
     bow = (second_P[A_N] + 2 * second_P[B_N])[:, None] * np.array([1.0, -2])
-    pair = neuron_changes.Pair(
-      planted(line + bow), planted(line), jnp.ones(25, bool)
-    )
+    pair = neuron_changes.Pair(planted(line + bow), planted(line), jnp.ones(25, bool))
     draw_RxP = neuron_fits.draws(P, 3, seed=0)
     found = jax.jit(neuron_fits.measure)(
       pair, MEMBER, jnp.asarray(TOKEN_NX3), jnp.array([1.0, 3]), draw_RxP
@@ -227,9 +218,7 @@ class FitTest(absltest.TestCase):
     for measure in ("accuracy", "nll_nats"):
       np.testing.assert_allclose(
         found["fits"]["change_linear"][measure],
-        getattr(network, measure.removesuffix("_nats"))(
-          pair.full.logit_NxV, MEMBER.label_N
-        ),
+        getattr(network, measure.removesuffix("_nats"))(pair.full.logit_NxV, MEMBER.label_N),
         rtol=1e-3,
       )
 

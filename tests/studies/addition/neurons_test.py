@@ -2,15 +2,13 @@
 
 import dataclasses
 
-from absl.testing import absltest
 import adder
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import plots_neurons
-from primelens.studies.addition import neuron_blocks
-from primelens.studies.addition import neurons
+from primelens.studies.addition import neuron_blocks, neurons
 from scipy.sparse import csgraph
-from sklearn import linear_model
-from sklearn import metrics
+from sklearn import linear_model, metrics
 
 
 class ReferenceTest(absltest.TestCase):
@@ -29,17 +27,32 @@ class ReferenceTest(absltest.TestCase):
 
   def test_recomputed_numbers_that_repeat(self):
     for key in (
-      *("accuracy", "nll", "train_nll", "test_nll", "row_last_largest"),
-      *("largest_block_r", "failing", "change_true", "active_0_strength"),
-      *("neuron_240_pc_r2_as_published", "neuron_240_pc_r2"),
-      *("pre_reduced_r2_median", "pre_reduced_r2_max"),
-      *("change_linear_r2_mean", "change_quadratic_r2_mean"),
+      "accuracy",
+      "nll",
+      "train_nll",
+      "test_nll",
+      "row_last_largest",
+      "largest_block_r",
+      "failing",
+      "change_true",
+      "active_0_strength",
+      "neuron_240_pc_r2_as_published",
+      "neuron_240_pc_r2",
+      "pre_reduced_r2_median",
+      "pre_reduced_r2_max",
+      "change_linear_r2_mean",
+      "change_quadratic_r2_mean",
     ):
       self.assertTrue(self.row[key]["agrees"], self.row[key])
     for key in (
-      *("delta_post_0", "outlier", "outlier_peak", "same_direction"),
-      *("pre_reduced_above_95", "pre_reduced_above_99"),
-      *("post_reduced_above_90", "post_full_above_90"),
+      "delta_post_0",
+      "outlier",
+      "outlier_peak",
+      "same_direction",
+      "pre_reduced_above_95",
+      "pre_reduced_above_99",
+      "post_reduced_above_90",
+      "post_full_above_90",
     ):
       self.assertEqual(self.row[key]["ours"], self.row[key]["recomputed"])
     strongest = {self.row[f"active_{rank}"]["ours"] for rank in range(2)}
@@ -57,9 +70,7 @@ class ReferenceTest(absltest.TestCase):
 
   def test_blocks_are_scipys(self):
     unit_DxF = self.up_DxF / np.linalg.norm(self.up_DxF, axis=0)
-    count, label_F = csgraph.connected_components(
-      unit_DxF.T @ unit_DxF > neuron_blocks.ALIKE
-    )
+    count, label_F = csgraph.connected_components(unit_DxF.T @ unit_DxF > neuron_blocks.ALIKE)
     size = np.sort(np.bincount(label_F))[::-1]
     kept = self.result.size_SxE.shape[1]
     np.testing.assert_array_equal(self.result.size_SxE[0], size[:kept])
@@ -68,9 +79,7 @@ class ReferenceTest(absltest.TestCase):
 
   def test_few_units_do_what_the_network_does(self):
     self.assertLessEqual(self.row["units_needed"]["ours"], 12)
-    self.assertAlmostEqual(
-      self.row["merged_nll"]["ours"] / self.row["nll"]["ours"], 1, places=2
-    )
+    self.assertAlmostEqual(self.row["merged_nll"]["ours"] / self.row["nll"]["ours"], 1, places=2)
     self.assertEqual(self.row["units_needed"]["untrained"], 33)
 
   def test_fits_are_scikit_learns(self):
@@ -78,20 +87,12 @@ class ReferenceTest(absltest.TestCase):
     x_Nx1 = self.result.sum_N[:, None]
     guess = linear_model.LinearRegression().fit(x_Nx1, pre_NxF).predict(x_Nx1)
     expected_F = metrics.r2_score(pre_NxF, guess, multioutput="raw_values")
-    np.testing.assert_allclose(
-      self.result.sum_r2_Sx4xF[0, 2], expected_F, atol=1e-4
-    )
-    self.assertAlmostEqual(
-      self.fit["pre_full"]["r2_mean_ours"], expected_F.mean(), places=4
-    )
+    np.testing.assert_allclose(self.result.sum_r2_Sx4xF[0, 2], expected_F, atol=1e-4)
+    self.assertAlmostEqual(self.fit["pre_full"]["r2_mean_ours"], expected_F.mean(), places=4)
 
   def test_figure_draws_one_seed_and_two(self):
     for seeds in (1, 2):
-      part = {
-        name: value[:seeds]
-        for name, value in vars(self.result).items()
-        if "_S" in name
-      }
+      part = {name: value[:seeds] for name, value in vars(self.result).items() if "_S" in name}
       figure = plots_neurons.figure(dataclasses.replace(self.result, **part))
       figure.canvas.draw()
       self.assertGreater(len(figure.axes), 15)

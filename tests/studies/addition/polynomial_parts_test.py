@@ -1,14 +1,10 @@
 """Polynomial fits and ranks of networks made by hand, with known answers."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import least_squares
-from primelens.studies.addition import network
-from primelens.studies.addition import polynomial_coefficients
-from primelens.studies.addition import polynomial_fits
-from primelens.studies.addition import ranks
+from primelens.studies.addition import network, polynomial_coefficients, polynomial_fits, ranks
 from sklearn import preprocessing
 
 P, N = 6, 36
@@ -35,9 +31,7 @@ def _handmade(**arrays) -> network.Network:
     "pattern_NxHxT": (N, 1, 3),
   }
   made = {name: rng.normal(size=shape) for name, shape in shapes.items()}
-  return network.Network(
-    **{k: jnp.asarray(v, jnp.float32) for k, v in (made | arrays).items()}
-  )
+  return network.Network(**{k: jnp.asarray(v, jnp.float32) for k, v in (made | arrays).items()})
 
 
 class DesignsTest(parameterized.TestCase):
@@ -46,11 +40,7 @@ class DesignsTest(parameterized.TestCase):
     ("linear", lambda _: 2 * P1A - P2B + 1, "linear", "raw_quadratic"),
     ("sums", lambda _: (P1A + P1B) * (P2A + P2B), "sums", "linear"),
     ("difference", lambda _: (P1A - P1B) ** 2, "symmetric6", "sums"),
-    (
-      "mixed difference",
-      lambda _: (P1A - P1B) * (P2A - P2B),
-      *("symmetric7", "symmetric6"),
-    ),
+    ("mixed difference", lambda _: (P1A - P1B) * (P2A - P2B), "symmetric7", "symmetric6"),
     ("second", lambda _: (P2A - P2B) ** 2, "symmetric8", "symmetric7"),
     ("product", lambda _: A_N * B_N + 3.0, "raw_quadratic", "additive"),
     ("fourth", lambda _: (A_N * B_N) ** 2.0, "raw_quartic", "raw_quadratic"),
@@ -68,18 +58,14 @@ class DesignsTest(parameterized.TestCase):
       )
     )
     r2 = lambda name: float(
-      least_squares.r2_columns(
-        z_Nx1, least_squares.fit(design[name], z_Nx1).prediction_NxF
-      )[0]
+      least_squares.r2_columns(z_Nx1, least_squares.fit(design[name], z_Nx1).prediction_NxF)[0]
     )
     self.assertGreater(r2(exact), 1 - 1e-5)
     self.assertLess(r2(short), 0.99)
 
   def test_random_draws_are_the_last_designs(self):
     other_Px2 = np.random.default_rng(3).normal(size=(P, 2))
-    found_VxNxQ = polynomial_fits.designs(
-      jnp.asarray(SCORE_Px2), jnp.stack([SCORE_Px2, other_Px2])
-    )
+    found_VxNxQ = polynomial_fits.designs(jnp.asarray(SCORE_Px2), jnp.stack([SCORE_Px2, other_Px2]))
     self.assertLen(found_VxNxQ, len(polynomial_fits.DESIGNS) + 1)
     np.testing.assert_array_equal(found_VxNxQ[-2], found_VxNxQ[0])
 
@@ -102,9 +88,7 @@ class CoefficientsTest(absltest.TestCase):
     logit_NxV[:, 3] = 7.0  # never varies: has no R2
     read = _handmade(
       pre_NxF=poly_NxQ @ cls.c_QxF,
-      post_NxF=np.stack(
-        [sum_N, 10.0 - sum_N, half_N + 3, np.zeros(N), 2 * sum_N + 1.0], 1
-      ),
+      post_NxF=np.stack([sum_N, 10.0 - sum_N, half_N + 3, np.zeros(N), 2 * sum_N + 1.0], 1),
       readout_VxF=np.array([[9, 1, 0, 9, 0], [0, -2, 3, 0, 0]] * 2),
       logit_NxV=logit_NxV,
     )
@@ -138,9 +122,7 @@ class CoefficientsTest(absltest.TestCase):
     # sum |W_L| h at (0, 0): 0, 6 * 10, 6 * .5, 0, 0.
     np.testing.assert_array_equal(self.found["neuron_2"], [1, 2])
     np.testing.assert_allclose(
-      self._of("mean_ExQ", polynomial_coefficients.NEURONS[0]),
-      self.c_QxF[:, 1],
-      atol=2e-4,
+      self._of("mean_ExQ", polynomial_coefficients.NEURONS[0]), self.c_QxF[:, 1], atol=2e-4
     )
 
   def test_best_logit_and_its_coefficients(self):
@@ -165,14 +147,10 @@ class RanksTest(absltest.TestCase):
     found = ranks.measure(params, read)
     at = list(ranks.SPACES).index
     share_PxR = np.asarray(found["share_PxR"])
-    np.testing.assert_allclose(
-      share_PxR[at("pre"), :3], [0.75, 0.25, 0], atol=1e-6
-    )
+    np.testing.assert_allclose(share_PxR[at("pre"), :3], [0.75, 0.25, 0], atol=1e-6)
     np.testing.assert_allclose(share_PxR[at("logit"), :2], [1, 0], atol=1e-6)
     # Squares: 16 of the constant and 2 of the wave, per input.
-    np.testing.assert_allclose(
-      share_PxR[at("logit_uncentred"), :2], [16 / 18, 2 / 18], atol=1e-6
-    )
+    np.testing.assert_allclose(share_PxR[at("logit_uncentred"), :2], [16 / 18, 2 / 18], atol=1e-6)
     dimensions_P = np.asarray(found["dimensions_P"])
     self.assertEqual(dimensions_P[at("pre")], 2)
     self.assertEqual(dimensions_P[at("logit")], 1)

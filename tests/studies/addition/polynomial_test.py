@@ -4,20 +4,12 @@ import dataclasses
 import pathlib
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import numpy as np
-from primelens.analyses import features
-from primelens.analyses import plots_polynomial
-from primelens.analyses import principal
-from primelens.analyses import results
-from primelens.studies.addition import network
-from primelens.studies.addition import polynomial
-from primelens.studies.addition import polynomial_fits
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import preprocessing
+from absl.testing import absltest, parameterized
+from primelens.analyses import features, plots_polynomial, principal, results
+from primelens.studies.addition import network, polynomial, polynomial_fits
+from sklearn import linear_model, metrics, preprocessing
 
 
 def _arrays(model, params, member, token_Nx3):
@@ -70,10 +62,7 @@ class ReferenceTest(parameterized.TestCase):
     return post_NxF @ self.read["readout_VxF"].T + direct * skip_NxV
 
   @parameterized.product(
-    design=(
-      *("poly2", "linear", "sums", "raw_quadratic", "raw_quartic"),
-      "additive",
-    ),
+    design=("poly2", "linear", "sums", "raw_quadratic", "raw_quartic", "additive"),
     target=("pre", "post", "logit"),
   )
   def test_equal_sklearn(self, design, target):
@@ -84,26 +73,18 @@ class ReferenceTest(parameterized.TestCase):
     fit = linear_model.LinearRegression().fit(x_NxQ, value)
     guess = fit.predict(x_NxQ)
     live = value.std(0) > 1e-9
-    r2 = metrics.r2_score(
-      value[:, live], guess[:, live], multioutput="raw_values"
-    )
+    r2 = metrics.r2_score(value[:, live], guess[:, live], multioutput="raw_values")
     self.assertAlmostEqual(row["r2_mean_ours"], r2.mean(), delta=1e-4)
     self.assertAlmostEqual(row["r2_min_ours"], r2.min(), delta=1e-4)
     logit_NxV = self._readout(guess, target, 1)
     accuracy = np.mean(logit_NxV.argmax(1) == label_N)
     self.assertAlmostEqual(row["accuracy_ours"], accuracy, delta=0.011)
-    outside = linear_model.LinearRegression().fit(
-      x_NxQ[train_N], value[train_N]
-    )
+    outside = linear_model.LinearRegression().fit(x_NxQ[train_N], value[train_N])
     live = value[test_N].std(0) > 1e-9
     held = metrics.r2_score(
-      value[test_N][:, live],
-      outside.predict(x_NxQ[test_N])[:, live],
-      multioutput="raw_values",
+      value[test_N][:, live], outside.predict(x_NxQ[test_N])[:, live], multioutput="raw_values"
     )
-    self.assertAlmostEqual(
-      row["heldout_median_ours"], np.median(held), delta=1e-3
-    )
+    self.assertAlmostEqual(row["heldout_median_ours"], np.median(held), delta=1e-3)
 
   @parameterized.product(target=("pre", "post"), path=("full", "mlp"))
   def test_simulated_logits_equal_sklearn(self, target, path):
@@ -121,9 +102,7 @@ class ReferenceTest(parameterized.TestCase):
       self.assertAlmostEqual(row["nll_nats_ours"], nll, delta=0.01 * nll)
 
   def test_coefficients_equal_sklearn(self):
-    fit = linear_model.LinearRegression().fit(
-      self._design("poly2"), self.read["pre_NxF"]
-    )
+    fit = linear_model.LinearRegression().fit(self._design("poly2"), self.read["pre_NxF"])
     for row in self.result.coefficients[1:15]:
       q = polynomial_fits.FEATURES.index(row["feature"]) - 1
       want = np.abs(fit.coef_[:, q]).mean()
@@ -152,11 +131,7 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_best_logit_is_sorted(self):
     for design, count in (("poly2", 15), ("sums", 6)):
-      size = [
-        abs(row["coefficient"])
-        for row in self.result.best_logit
-        if row["design"] == design
-      ]
+      size = [abs(row["coefficient"]) for row in self.result.best_logit if row["design"] == design]
       self.assertLen(size, count)
       self.assertEqual(size, sorted(size, reverse=True))
 

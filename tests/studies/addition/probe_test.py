@@ -2,27 +2,20 @@
 
 import dataclasses
 
-from absl.testing import absltest
 import adder
 import jax
 import numpy as np
+from absl.testing import absltest
 from primelens.analyses import plots_probe
-from primelens.studies.addition import network
-from primelens.studies.addition import probe
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import model_selection
+from primelens.studies.addition import network, probe
+from sklearn import linear_model, metrics, model_selection
 
 
 class SplitTest(absltest.TestCase):
   def test_is_scikit_learns(self):
     for rows in (100, 49, 64):
-      expected = model_selection.train_test_split(
-        np.arange(rows), test_size=0.3, random_state=42
-      )
-      for found, peer in zip(
-        probe.published_split(rows), expected, strict=True
-      ):
+      expected = model_selection.train_test_split(np.arange(rows), test_size=0.3, random_state=42)
+      for found, peer in zip(probe.published_split(rows), expected, strict=True):
         np.testing.assert_array_equal(found, peer)
 
   def test_controls_keep_what_they_say(self):
@@ -50,8 +43,7 @@ class ProbeTest(absltest.TestCase):
     cls.sum_N = cls.token_Nx3[:, 0] + cls.token_Nx3[:, 1]
     params = jax.tree.map(lambda leaf: leaf[0], cls.run_.params_S)
     cls.post_NxF = np.asarray(
-      network.read(cls.run_.experiment.model, params, cls.token_Nx3).post_NxF,
-      np.float64,
+      network.read(cls.run_.experiment.model, params, cls.token_Nx3).post_NxF, np.float64
     )
 
   def peer(self, train_N, test_N, tol):
@@ -68,21 +60,15 @@ class ProbeTest(absltest.TestCase):
     at = probe.TOLERANCES_R.index(1e-6)  # its default
     _, r2 = self.peer(*probe.published_split(100), 1e-6)
     self.assertAlmostEqual(self.result.ladder_r2_SxR[0, at], r2, delta=2e-4)
-    np.testing.assert_array_equal(
-      self.result.truth_N, self.sum_N[probe.published_split(100)[1]]
-    )
+    np.testing.assert_array_equal(self.result.truth_N, self.sum_N[probe.published_split(100)[1]])
 
   def test_default_leaves_directions_of_rounding_out(self):
     tol = float(np.finfo(np.float32).eps) * 512
     guess_N, r2 = self.peer(*probe.published_split(100), tol)
     self.assertAlmostEqual(self.row["r2"]["ours"], r2, delta=1e-5)
-    np.testing.assert_allclose(
-      self.result.prediction_SxN[0], guess_N, atol=0.01
-    )
+    np.testing.assert_allclose(self.result.prediction_SxN[0], guess_N, atol=0.01)
     own = (self.run_.pairs.train_SxN[0], self.run_.pairs.test_SxN[0])
-    self.assertAlmostEqual(
-      self.row["own_r2"]["ours"], self.peer(*own, tol)[1], delta=1e-5
-    )
+    self.assertAlmostEqual(self.row["own_r2"]["ours"], self.peer(*own, tol)[1], delta=1e-5)
 
   def test_recomputed_numbers(self):
     for key in ("mse_as_published", "r2_as_published", "untrained_r2"):
@@ -92,9 +78,7 @@ class ProbeTest(absltest.TestCase):
     self.assertEqual(self.row["accuracy"]["ours"], 1)
 
   def test_untrained_network_reads_as_well(self):
-    self.assertLess(
-      self.probe["hidden"]["mse_untrained"], self.probe["hidden"]["mse_ours"]
-    )
+    self.assertLess(self.probe["hidden"]["mse_untrained"], self.probe["hidden"]["mse_ours"])
 
   def test_pairs_alone_give_the_sum(self):
     for name in ("additive", "additive_own"):
@@ -104,9 +88,7 @@ class ProbeTest(absltest.TestCase):
   def test_mean_is_the_baseline(self):
     train_N, test_N = probe.published_split(100)
     error_N = self.sum_N[test_N] - self.sum_N[train_N].mean()
-    self.assertAlmostEqual(
-      self.row["mean_mse"]["ours"], np.mean(error_N**2), places=3
-    )
+    self.assertAlmostEqual(self.row["mean_mse"]["ours"], np.mean(error_N**2), places=3)
 
   def test_permuted_sums_are_unreadable(self):
     self.assertEqual(self.result.permuted_r2_SxK.shape, (2, probe.CONTROLS))
@@ -115,11 +97,7 @@ class ProbeTest(absltest.TestCase):
 
   def test_figure_draws_one_seed_and_two(self):
     for seeds in (1, 2):
-      part = {
-        name: value[:seeds]
-        for name, value in vars(self.result).items()
-        if "_S" in name
-      }
+      part = {name: value[:seeds] for name, value in vars(self.result).items() if "_S" in name}
       figure = plots_probe.figure(dataclasses.replace(self.result, **part))
       figure.canvas.draw()
       self.assertLen(figure.axes, 3)

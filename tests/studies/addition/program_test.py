@@ -1,16 +1,13 @@
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.configs import addition_p10
-from primelens.configs import addition_p113
-from primelens.models import fit
-from primelens.models import optimizer
+from primelens.configs import addition_p10, addition_p113
+from primelens.models import fit, optimizer
 from primelens.studies import experiment as experiment_lib
 from primelens.studies.addition import program
 
@@ -28,9 +25,7 @@ def losses_after(config, steps):
   batch.pop("start", None)
   found, done = [], 0
   for step in steps:
-    state_S, _ = advance(
-      state_S, data, keys_S, jnp.int32(done), jnp.int32(step)
-    )
+    state_S, _ = advance(state_S, data, keys_S, jnp.int32(done), jnp.int32(step))
     done = step
     params = jax.tree.map(lambda leaf: leaf[0], state_S.params)
     found.append([float(loss) for loss in score(params, batch)])

@@ -1,22 +1,22 @@
 import dataclasses
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import plots_progress
-from primelens.models import checkpoints
-from primelens.models import tokens
-from primelens.studies.addition import embedding
-from primelens.studies.addition import network
-from primelens.studies.addition import phases
-from primelens.studies.addition import progress
-from primelens.studies.addition import progress_measures
-from primelens.studies.addition import snapshots
+from primelens.models import checkpoints, tokens
+from primelens.studies.addition import (
+  embedding,
+  network,
+  phases,
+  progress,
+  progress_measures,
+  snapshots,
+)
 
 
 def with_snapshots(run, params_CxS) -> object:
@@ -32,9 +32,7 @@ class PlainTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     run = adder.trained()
-    cls.run_ = with_snapshots(
-      run, {100: run.untrained_S(), 10_000: run.params_S}
-    )
+    cls.run_ = with_snapshots(run, {100: run.untrained_S(), 10_000: run.params_S})
     cls.found = progress.run(cls.run_)
 
   def test_last_snapshot_has_the_recomputed_numbers(self):
@@ -72,9 +70,7 @@ class PlainTest(absltest.TestCase):
 
   def test_embedding_over_training_ends_where_the_components_are(self):
     found = embedding.run(self.run_)
-    np.testing.assert_allclose(
-      found.plane_CxPx2[-1], found.score_SxPxQ[0, :, :2], atol=1e-4
-    )
+    np.testing.assert_allclose(found.plane_CxPx2[-1], found.score_SxPxQ[0, :, :2], atol=1e-4)
     self.assertLess(np.abs(found.plane_CxPx2[0]).max(), 1)
 
   def test_figure_draws(self):
@@ -88,10 +84,7 @@ class PlainTest(absltest.TestCase):
 class ChunksTest(absltest.TestCase):
   def test_chunks_give_every_snapshot_in_order(self):
     run = adder.handmade(adder.experiment())
-    scaled = {
-      step: jax.tree.map(lambda x, s=step: s * x, run.params_S)
-      for step in (1, 2, 3, 5, 8)
-    }
+    scaled = {step: jax.tree.map(lambda x, s=step: s * x, run.params_S) for step in (1, 2, 3, 5, 8)}
     run = with_snapshots(run, scaled)
     run.experiment.analyses.snapshot_batch = 2
     norm = lambda model, params, member, token_Nx3, extra: (
@@ -123,13 +116,7 @@ def modular_losses(model, params, member, pair, keys):
   read = network.read(model, params, jnp.asarray(token_Nx3))
   h, mid, W_L, W_U, L = (
     np.asarray(x, np.float64)
-    for x in (
-      read.post_NxF,
-      read.mid_NxD,
-      read.readout_VxF,
-      read.unembed_DxV,
-      read.logit_NxV,
-    )
+    for x in (read.post_NxF, read.mid_NxD, read.readout_VxF, read.unembed_DxV, read.logit_NxV)
   )
   total_N = token_Nx3[:, 0] + token_Nx3[:, 1]
   part = np.zeros_like(h)
@@ -164,9 +151,7 @@ class MirroredTest(absltest.TestCase):
     read = network.Network(*[None] * len(network.Network._fields))._replace(
       embedding_PxD=jnp.zeros((3, 4)), logit_NxV=jnp.asarray(logit_NxV)
     )
-    member = network.Member(
-      jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0])
-    )
+    member = network.Member(jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0]))
     found = progress_measures.mirrored(read, member)
     self.assertEqual(float(found["test/mirrored_accuracy"]), 1 / 2)
     np.testing.assert_allclose(found["test/lone_accuracy"], 2 / 3, rtol=1e-6)
@@ -176,26 +161,18 @@ class ModularTest(absltest.TestCase):
   def test_losses_equal_explicit_projections(self):
     P, keys = 7, (1, 3)
     model = tokens.Config(vocabulary=P + 1, classes=P)
-    params = jax.tree.map(
-      lambda x: 2 * x, tokens.init(model, jax.random.key(1))
-    )
+    params = jax.tree.map(lambda x: 2 * x, tokens.init(model, jax.random.key(1)))
     a_N, b_N = np.divmod(np.arange(P * P), P)
     row_N = np.random.default_rng(0).permutation(P * P)
     member = network.Member(
-      jnp.asarray((a_N + b_N) % P),
-      jnp.asarray(row_N[:20]),
-      jnp.asarray(row_N[20:]),
+      jnp.asarray((a_N + b_N) % P), jnp.asarray(row_N[:20]), jnp.asarray(row_N[20:])
     )
     token_Nx3 = jnp.asarray(np.stack([a_N, b_N, np.full(P * P, P)], 1))
     key_Q = jnp.isin(jnp.arange(P // 2 + 1), jnp.array(keys))
     found = progress_measures.modular(model, params, member, token_Nx3, key_Q)
     restricted, excluded = modular_losses(model, params, member, None, keys)
-    np.testing.assert_allclose(
-      found["test/restricted_nll_nats"], restricted, rtol=1e-4
-    )
-    np.testing.assert_allclose(
-      found["train/excluded_nll_nats"], excluded, rtol=1e-4
-    )
+    np.testing.assert_allclose(found["test/restricted_nll_nats"], restricted, rtol=1e-4)
+    np.testing.assert_allclose(found["train/excluded_nll_nats"], excluded, rtol=1e-4)
 
 
 class PhasesTest(parameterized.TestCase):
@@ -203,10 +180,7 @@ class PhasesTest(parameterized.TestCase):
   UNIFORM = 3.0
 
   def curves(self, test_C, restricted_C=None):
-    found = {
-      "test/nll_nats": np.array([test_C]),
-      "train/accuracy": np.array([[0.5, 1, 0.9, 1, 1]]),
-    }
+    found = {"test/nll_nats": np.array([test_C]), "train/accuracy": np.array([[0.5, 1, 0.9, 1, 1]])}
     if restricted_C is not None:
       found["test/restricted_nll_nats"] = np.array([restricted_C])
       held_out_C = [2, 2, 1, 0, 0]
@@ -216,9 +190,7 @@ class PhasesTest(parameterized.TestCase):
   def test_boundaries_of_a_grokking_curve(self):
     curves = self.curves([4, 9, 2, 0.005, 0.001], [2, 1, 1, 0, 0])
     records, step_ExS = phases.boundaries(self.STEP_C, curves, self.UNIFORM)
-    found = dict(
-      zip([row["boundary"] for row in records], step_ExS[:, 0], strict=True)
-    )
+    found = dict(zip([row["boundary"] for row in records], step_ExS[:, 0], strict=True))
     self.assertEqual(
       found,
       {
@@ -233,18 +205,14 @@ class PhasesTest(parameterized.TestCase):
     )
 
   def test_a_member_that_never_learns_has_no_boundary(self):
-    records, step_ExS = phases.boundaries(
-      self.STEP_C, self.curves([4, 2, 5, 9, 12]), self.UNIFORM
-    )
+    records, step_ExS = phases.boundaries(self.STEP_C, self.curves([4, 2, 5, 9, 12]), self.UNIFORM)
     row = {record["boundary"]: record for record in records}
     self.assertEqual(row["formed"]["reached"], 0)
     self.assertTrue(np.isnan(row["cleaned"]["median"]))
     self.assertEqual(step_ExS[1, 0], 500)  # the peak: still rising
 
   def test_a_dip_does_not_count(self):
-    step_S = phases.for_good(
-      self.STEP_C, np.array([[False, True, False, True, True]])
-    )
+    step_S = phases.for_good(self.STEP_C, np.array([[False, True, False, True, True]]))
     np.testing.assert_array_equal(step_S, [400])
 
 

@@ -1,11 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import network
-from primelens.studies.addition import readout_frequencies
-from primelens.studies.addition import settings
+from absl.testing import absltest, parameterized
+from primelens.studies.addition import network, readout_frequencies, settings
 
 CLASSES = 20
 CLASS = np.arange(CLASSES)
@@ -65,9 +62,7 @@ class SparsityTest(parameterized.TestCase):
     self.assertEqual(float(found["needed_shuffled"]), count)
     self.assertGreater(float(found["needed_planes"]), count)
     # Without a constant the published one keeps one more.
-    np.testing.assert_array_equal(
-      found["accuracy_as_published"][:-1], found["accuracy"][1:]
-    )
+    np.testing.assert_array_equal(found["accuracy_as_published"][:-1], found["accuracy"][1:])
 
   def test_equals_numpy(self):
     # A strong wave without a shorter period, lest maxima be equal by symmetry.
@@ -141,25 +136,17 @@ class NeuronsTest(absltest.TestCase):
       ("active", np.tile(readout_Q.mean(1), (3, 1))),
     ):
       np.testing.assert_allclose(found[name], expected, atol=1e-4)
-    correlation_F = [
-      np.corrcoef(full.post_NxF[:, f], label_N)[0, 1] for f in range(6)
-    ]
-    np.testing.assert_array_equal(
-      found["order"], np.argsort(-np.array(correlation_F))
-    )
+    correlation_F = [np.corrcoef(full.post_NxF[:, f], label_N)[0, 1] for f in range(6)]
+    np.testing.assert_array_equal(found["order"], np.argsort(-np.array(correlation_F)))
 
   def test_most_active_are_averaged(self):
     readout_VxF = _normal(CLASSES, 40)
     post_NxF = np.abs(_normal(4, 40, seed=1))
-    made = _network(
-      readout_VxF=readout_VxF, post_NxF=post_NxF, pre_NxF=post_NxF - 1
-    )
+    made = _network(readout_VxF=readout_VxF, post_NxF=post_NxF, pre_NxF=post_NxF - 1)
     found = of_neurons(made, made, jnp.arange(4), jnp.array([0, 2, 3]))
     size_QxF = np.abs(np.fft.rfft(readout_VxF, axis=0))
     top_F = np.argsort(-post_NxF[2])[:30]
-    np.testing.assert_allclose(
-      found["active"][1], size_QxF[:, top_F].mean(1), rtol=1e-4
-    )
+    np.testing.assert_allclose(found["active"][1], size_QxF[:, top_F].mean(1), rtol=1e-4)
     np.testing.assert_array_equal(found["flipped"], np.zeros((2, 11)))
 
   def test_ranks(self):

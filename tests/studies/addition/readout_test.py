@@ -1,18 +1,15 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import jax
 import jax.numpy as jnp
+import numpy as np
+from absl.testing import absltest, parameterized
 from matplotlib import figure as mpl_figure
 from matplotlib.backends import backend_agg
-import numpy as np
-from primelens.analyses import plots_readout
-from primelens.analyses import results
-from primelens.studies.addition import readout
-from primelens.studies.addition import readout_components
+from primelens.analyses import plots_readout, results
+from primelens.studies.addition import readout, readout_components
 
 CLASSES = 20
 CLASS = np.arange(CLASSES)
@@ -38,9 +35,7 @@ class ComponentsTest(absltest.TestCase):
     for name in ("similarity", "free", "period_similarity"):
       np.testing.assert_allclose(found[name][:2], 1, atol=1e-5)
     np.testing.assert_allclose(found["period"][:2], CLASSES, atol=1e-4)
-    np.testing.assert_allclose(
-      found["wave"][:2], found["direction"][:2], atol=1e-4
-    )
+    np.testing.assert_allclose(found["wave"][:2], found["direction"][:2], atol=1e-4)
 
   def test_a_period_that_does_not_divide_the_classes(self):
     curve_V = np.cos(2 * np.pi * CLASS / 13)
@@ -87,9 +82,7 @@ class ReferenceTest(parameterized.TestCase):
     ("similarity_3", 0.33, 0.01),
   )
   def test_the_recomputed_number(self, key, expected, tolerance):
-    self.assertLessEqual(
-      abs(self.row[key]["ours"] - expected), tolerance + 1e-6
-    )
+    self.assertLessEqual(abs(self.row[key]["ours"] - expected), tolerance + 1e-6)
 
   def test_other_numbers_differ_by_float_drift_alone(self):
     """Training is chaotic: ours generalises at epoch 2,900, the recomputed one
@@ -107,28 +100,20 @@ class ReferenceTest(parameterized.TestCase):
     self.assertLess(self.row["pc12_share"]["untrained"], 0.25)
 
   def test_last_class_gets_nothing(self):
-    for value in (
-      self.result.logit_Sx3xV[0, :, -1],
-      self.result.direction_Sx4xV[0, :, -1],
-    ):
+    for value in (self.result.logit_Sx3xV[0, :, -1], self.result.direction_Sx4xV[0, :, -1]):
       np.testing.assert_allclose(value, 0, atol=0.01)
 
   def test_spectra_are_those_of_the_logits(self):
     for spectrum, logit in (
       (self.result.logit_spectrum_Sx3xQ, self.result.logit_Sx3xV),
-      (
-        self.result.reduced_logit_spectrum_Sx3xQ,
-        self.result.reduced_logit_Sx3xV,
-      ),
+      (self.result.reduced_logit_spectrum_Sx3xQ, self.result.reduced_logit_Sx3xV),
     ):
       expected = np.abs(np.fft.rfft(logit))
       np.testing.assert_allclose(spectrum, expected, rtol=1e-3, atol=1e-2)
 
   def test_change_goes_through_the_mlp(self):
     # Most of the logits' change does; the rest is the direct path's.
-    both_V = (
-      self.result.logit_Sx3xV[0, 0] - self.result.reduced_logit_Sx3xV[0, 0]
-    )
+    both_V = self.result.logit_Sx3xV[0, 0] - self.result.reduced_logit_Sx3xV[0, 0]
     change_V = self.result.change_SxV[0]
     left = np.linalg.norm(both_V - change_V) / np.linalg.norm(both_V)
     self.assertBetween(left, 1e-4, 0.1)

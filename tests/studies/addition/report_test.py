@@ -3,14 +3,12 @@ import pathlib
 import tempfile
 import types
 
-from absl.testing import absltest
 import numpy as np
-from primelens.studies import report
-from primelens.studies import reported
-from primelens.studies import trial
+import report_test as page_test
+from absl.testing import absltest
+from primelens.studies import report, reported, trial
 from primelens.studies.addition import claims
 from primelens.studies.addition.report import REPORT
-import report_test as page_test
 
 PUBLISHED = "P = 10, published"
 
@@ -73,8 +71,7 @@ class ReportTest(absltest.TestCase):
     fit = {"item": "A46", "target": "z", "design": "Poly2", "r2_mean": 0.9}
     spread = {"r2_mean_ours": 0.9, "r2_mean_min": 0.8, "r2_mean_max": 1.0}
     result = types.SimpleNamespace(
-      table=(row("known"), row("open", recomputed=math.nan)),
-      fits=({**fit, **spread},),
+      table=(row("known"), row("open", recomputed=math.nan)), fits=({**fit, **spread},)
     )
     page = self.read({"run": {"polynomial": stored(result)}})
     head, known = page.table("1 numbers that were recomputed")
@@ -91,18 +88,13 @@ class ReportTest(absltest.TestCase):
     other = types.SimpleNamespace(
       table=(row("known", population="P = 10, permuted labels"),), fits=()
     )
-    page = self.read(
-      {"a": {"probe": stored(own)}, "b": {"probe": stored(other)}}
-    )
+    page = self.read({"a": {"probe": stored(own)}, "b": {"probe": stored(other)}})
     text = " ".join(page.text)
     self.assertIn("Members: P = 10, published.", text)
     self.assertNotIn("Members: P = 10, permuted labels.", text)
 
   def test_phases_and_summary(self):
-    for modular, said in (
-      (False, "additive in a and b"),
-      (True, "1, 3 / 1, 3"),
-    ):
+    for modular, said in ((False, "additive in a and b"), (True, "1, 3 / 1, 3")):
       its = "modulo 113, published" if modular else PUBLISHED
       results = {"run": {"progress": stored(progress(its, modular))}}
       lines = REPORT.summary(results, trial.Ledger(()))
@@ -111,9 +103,7 @@ class ReportTest(absltest.TestCase):
       self.assertIn("250 (200 … 300; 2 of 2 members)", lines[1])
       self.assertIn(said, lines[3])
       rows = self.read(results).table("Phases of training")
-      self.assertEqual(
-        [line[0] for line in rows[1:]], ["formed", "lead_heldout"]
-      )
+      self.assertEqual([line[0] for line in rows[1:]], ["formed", "lead_heldout"])
 
   def test_without_results_every_section_says_what_to_run(self):
     text = " ".join(self.read({}).text)

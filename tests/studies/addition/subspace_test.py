@@ -3,17 +3,13 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots_subspace
-from primelens.analyses import results
-from primelens.studies.addition import network
-from primelens.studies.addition import subspace
-from primelens.studies.addition import variants
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_subspace, results
+from primelens.studies.addition import network, subspace, variants
 
 
 def _first(run, member=0):
@@ -28,20 +24,12 @@ class EditTest(parameterized.TestCase):
     cls.params, cls.model = _first(run), run.experiment.model
     cls.token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
     cls.plain = staticmethod(
-      jax.jit(
-        lambda params, token_Nx3: (
-          network.read(cls.model, params, token_Nx3).logit_NxV
-        )
-      )
+      jax.jit(lambda params, token_Nx3: network.read(cls.model, params, token_Nx3).logit_NxV)
     )
 
   def _edited(self, edit):
     return jax.jit(
-      lambda: (
-        network.read(
-          self.model, self.params, self.token_Nx3, {"embed": edit}
-        ).logit_NxV
-      )
+      lambda: network.read(self.model, self.params, self.token_Nx3, {"embed": edit}).logit_NxV
     )()
 
   @parameterized.parameters(
@@ -63,12 +51,8 @@ class EditTest(parameterized.TestCase):
     mean_D = table_VxD[:-1].mean(0)
     first_D = np.linalg.svd(table_VxD[:-1] - mean_D)[2][0]
     changed_VxD = table_VxD.copy()
-    changed_VxD[:-1] = mean_D + np.outer(
-      (table_VxD[:-1] - mean_D) @ first_D, first_D
-    )
-    other = self.params | {
-      "embedding": {"embedding": jnp.asarray(changed_VxD, jnp.float32)}
-    }
+    changed_VxD[:-1] = mean_D + np.outer((table_VxD[:-1] - mean_D) @ first_D, first_D)
+    other = self.params | {"embedding": {"embedding": jnp.asarray(changed_VxD, jnp.float32)}}
     edit = variants.keep_first(self.params["embedding"]["embedding"][:-1])
     np.testing.assert_allclose(
       self._edited(edit),
@@ -80,13 +64,9 @@ class EditTest(parameterized.TestCase):
     other_Nx3 = np.array(self.token_Nx3)
     other_Nx3[:, :2] = np.random.default_rng(0).integers(0, 10, (100, 2))
     table_VxD = self.params["embedding"]["embedding"]
-    edit = variants.edit_digits(
-      jnp.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]]
-    )
+    edit = variants.edit_digits(jnp.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]])
     np.testing.assert_allclose(
-      self._edited(edit),
-      self.plain(self.params, jnp.asarray(other_Nx3)),
-      atol=5e-3,
+      self._edited(edit), self.plain(self.params, jnp.asarray(other_Nx3)), atol=5e-3
     )
 
 
@@ -150,9 +130,7 @@ class VariantsTest(absltest.TestCase):
       ("keep_pc12_zero", 1 - share_Q[:2].sum()),
       ("full", 0),
     ):
-      np.testing.assert_allclose(
-        found[name]["removed_share"], wanted, atol=1e-5
-      )
+      np.testing.assert_allclose(found[name]["removed_share"], wanted, atol=1e-5)
     self.assertEqual(float(found["full"]["accuracy"]), 1.0)
 
 
@@ -163,9 +141,7 @@ class RunTest(absltest.TestCase):
     run = adder.trained()
     settings = dataclasses.replace(run.settings, random_directions=2)
     cls.experiment = dataclasses.replace(run.experiment, analyses=settings)
-    cls.result = subspace.run(
-      dataclasses.replace(run, experiment=cls.experiment)
-    )
+    cls.result = subspace.run(dataclasses.replace(run, experiment=cls.experiment))
     cls.key = {row["key"]: row for row in cls.result.table}
 
   def test_the_recomputed_numbers_of_the_reference_network(self):
@@ -187,16 +163,11 @@ class RunTest(absltest.TestCase):
     self.assertEqual(result.accuracy_SxR.shape, (2, at))
     first = next(r for r in result.variants if r["variant"] == "keep_pc1")
     wrong = np.mean(result.error_SxPxP[0] != 0)
-    np.testing.assert_allclose(
-      result.accuracy_SxR[0, first["first"]], 1 - wrong, atol=1e-6
-    )
+    np.testing.assert_allclose(result.accuracy_SxR[0, first["first"]], 1 - wrong, atol=1e-6)
     self.assertLen(result.failures, int(self.key["failures"]["ours"]))
     for row in result.failures:
       self.assertEqual(row["truth"], row["a"] + row["b"])
-      self.assertEqual(
-        row["prediction"] - row["truth"],
-        result.error_SxPxP[0, row["a"], row["b"]],
-      )
+      self.assertEqual(row["prediction"] - row["truth"], result.error_SxPxP[0, row["a"], row["b"]])
       np.testing.assert_allclose(
         row["full_logit"] - row["ablated_logit"], row["boost_true"], atol=1e-3
       )

@@ -2,14 +2,11 @@ import dataclasses
 import math
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import adder
 import numpy as np
-from primelens.configs import addition_p10
-from primelens.configs import addition_p113
-from primelens.studies.addition import numbers
-from primelens.studies.addition import tables
+from absl.testing import absltest, parameterized
+from primelens.configs import addition_p10, addition_p113
+from primelens.studies.addition import numbers, tables
 from primelens.studies.reported import Reported
 
 REPORTED = {
@@ -86,9 +83,7 @@ class NumbersTest(parameterized.TestCase):
     (0.7, math.nan, 0.005, 0.0, 1.0, ""),
   )
   def test_verdict(self, ours, recomputed, tolerance, low, high, expected):
-    record = dict(
-      ours=ours, recomputed=recomputed, drift_low=low, drift_high=high
-    )
+    record = dict(ours=ours, recomputed=recomputed, drift_low=low, drift_high=high)
     self.assertEqual(numbers.verdict(record, tolerance), expected)
 
   def test_runs_are_joined_by_number(self):
@@ -114,15 +109,11 @@ class NumbersTest(parameterized.TestCase):
 
   def test_two_primes_do_not_mix(self):
     config = addition_p10.get_config()
-    other = dataclasses.replace(
-      config, task=dataclasses.replace(config.task, digits=12)
-    )
+    other = dataclasses.replace(config, task=dataclasses.replace(config.task, digits=12))
     results = {
       name: {
         "embedding": types.SimpleNamespace(
-          table=tables.rows(
-            run_of(c), {"share": REPORTED["share"]}, {"share": np.ones(12)}, {}
-          )
+          table=tables.rows(run_of(c), {"share": REPORTED["share"]}, {"share": np.ones(12)}, {})
         )
       }
       for name, c in (("ten", config), ("twelve", other))

@@ -1,11 +1,9 @@
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.studies import trial
-from primelens.studies.addition import claims
-from primelens.studies.addition import verdicts_spectra
+from primelens.studies.addition import claims, verdicts_spectra
 
 OPEN, NOT = "needs more compute", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
@@ -46,17 +44,13 @@ def verdict(found):
 
 
 class CompressionTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (30.0, 90.0, YES), (30.0, 40.0, ARTEFACT), (70.0, 90.0, NOT)
-  )
+  @parameterized.parameters((30.0, 90.0, YES), (30.0, 40.0, ARTEFACT), (70.0, 90.0, NOT))
   def test_beside_members_that_do_not_generalise(self, learned, other, status):
     self.assertEqual(verdict(results(learned, other))["status"], status)
 
   def test_without_weight_decay_they_stand_apart(self):
     found = results()
-    bare = spectra(
-      [[100.0, 95.0]] * 3, [[0.0, 0.4]] * 3, "P = 10, no weight decay"
-    )
+    bare = spectra([[100.0, 95.0]] * 3, [[0.0, 0.4]] * 3, "P = 10, no weight decay")
     found["bare"] = {"spectra": bare}
     row = verdict(found)
     self.assertIn("without weight decay it ends at 95 % (3)", row["because"])

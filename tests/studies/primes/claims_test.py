@@ -1,9 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
-from primelens.studies import trial
-from primelens.studies.primes import claims
-from primelens.studies.primes import evidence
 import primes_results as made
+from absl.testing import absltest, parameterized
+from primelens.studies import trial
+from primelens.studies.primes import claims, evidence
 
 OPEN, NOT = "needs more compute", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
@@ -34,9 +32,7 @@ def kernels(primes=20.0, shuffled=20.0, chaos=50.0, wide=51.0, quality=30.0):
     small = rank < 40
     results[name] = pair(
       made.memory(**KERNEL | change),
-      made.spectra(
-        rank, 25.0 if small else 2.3, quality=quality if small else 1.75
-      ),
+      made.spectra(rank, 25.0 if small else 2.3, quality=quality if small else 1.75),
     )
   return results
 
@@ -98,9 +94,7 @@ class SpectraTest(parameterized.TestCase):
 
 
 class MemoryTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (1.0, 1.1, ARTEFACT), (1.0, 0.5, YES), (7.0, 1.1, NOT)
-  )
+  @parameterized.parameters((1.0, 1.1, ARTEFACT), (1.0, 0.5, YES), (7.0, 1.1, NOT))
   def test_primes(self, mae, held, expected):
     results = {
       "a": pair(made.memory(mae)),
@@ -134,9 +128,7 @@ class MemoryTest(parameterized.TestCase):
     found = verdict("memory.sinusoid", results | {"c": pair(large)})
     self.assertIn("32,768 gaps", found["because"])
 
-  @parameterized.parameters(
-    (0.9, 0.95, YES), (0.96, 0.95, NOT), (1.1, 1.2, NOT)
-  )
+  @parameterized.parameters((0.9, 0.95, YES), (0.96, 0.95, NOT), (1.1, 1.2, NOT))
   def test_later(self, own, line, expected):
     where = {"embedding": "context", "context": 8, "held_out": "tail"}
     where |= {"order": "shuffled", "accumulation": 2}
@@ -144,10 +136,7 @@ class MemoryTest(parameterized.TestCase):
     self.assertEqual(verdict("memory.later", results)["status"], expected)
 
   def test_the_published_size_alone_decides(self):
-    results = {
-      "a": pair(made.memory()),
-      "b": pair(made.memory(accumulation=1)),
-    }
+    results = {"a": pair(made.memory()), "b": pair(made.memory(accumulation=1))}
     self.assertEqual(verdict("memory.batch", results)["status"], OPEN)
     self.assertEqual(verdict("spectra.language", {})["status"], OPEN)
 

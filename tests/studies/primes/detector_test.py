@@ -1,8 +1,7 @@
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.studies.primes import detector
 
 

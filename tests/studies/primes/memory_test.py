@@ -3,20 +3,17 @@
 import dataclasses
 import functools
 import json
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
 import jax
 import numpy as np
-from primelens.models import checkpoints
-from primelens.models import indices
-from primelens.studies.primes import memory
 import tiny_primes
+from absl.testing import absltest
+from primelens.models import checkpoints, indices
+from primelens.studies.primes import memory
 
-CONFIG = dict(
-  task={"primes": 1500, "held_out": "random"}, fit_options={"seeds": 3}
-)
+CONFIG = dict(task={"primes": 1500, "held_out": "random"}, fit_options={"seeds": 3})
 
 
 @functools.cache
@@ -34,9 +31,7 @@ def forward():
 
 def answers(run, params_S, row_N):
   """Returns the answers SxN in gap units, one member after the other."""
-  z_SxN = [
-    forward()(jax.tree.map(lambda x, s=s: x[s], params_S)) for s in range(3)
-  ]
+  z_SxN = [forward()(jax.tree.map(lambda x, s=s: x[s], params_S)) for s in range(3)]
   return run.data.mean + run.data.deviation * np.array(z_SxN, float)[:, row_N]
 
 
@@ -60,11 +55,7 @@ class MemoryTest(absltest.TestCase):
     """Returns the rows of every part: a tenth of 1499 is held out."""
     gaps = self.run_.data
     self.assertEqual((len(gaps.train_N), len(gaps.held_N)), (1350, 149))
-    return {
-      "last trained": gaps.train_N[350:],
-      "trained": gaps.train_N,
-      "held out": gaps.held_N,
-    }
+    return {"last trained": gaps.train_N[350:], "trained": gaps.train_N, "held out": gaps.held_N}
 
   def test_errors_of_networks(self):
     for part, row_N in self.parts().items():
@@ -85,10 +76,7 @@ class MemoryTest(absltest.TestCase):
     gap_N = np.float64(self.run_.data.gap_N)
     trained_N = gap_N[self.run_.data.train_N]
     for part, row_N in self.parts().items():
-      for name, value in (
-        ("mean", trained_N.mean()),
-        ("median", np.median(trained_N)),
-      ):
+      for name, value in (("mean", trained_N.mean()), ("median", np.median(trained_N))):
         found = self.record(part, name)
         mae = np.abs(gap_N[row_N] - value).mean()
         self.assertAlmostEqual(found["mae"], mae, places=9)
@@ -98,20 +86,14 @@ class MemoryTest(absltest.TestCase):
 
   def test_an_untrained_network_is_its_own_null(self):
     for part in self.parts():
-      network, fresh = (
-        self.record(part, name) for name in ("network", "untrained")
-      )
+      network, fresh = (self.record(part, name) for name in ("network", "untrained"))
       self.assertEqual(network["mae"], fresh["mae"])
 
   def test_shown_answers_are_the_last_trained(self):
     row_N = self.run_.data.train_N[350:550]
-    np.testing.assert_array_equal(
-      self.result.gap_N, self.run_.data.gap_N[row_N]
-    )
+    np.testing.assert_array_equal(self.result.gap_N, self.run_.data.gap_N[row_N])
     np.testing.assert_allclose(
-      self.result.answer_SxN,
-      answers(self.run_, self.run_.params_S, row_N),
-      atol=1e-4,
+      self.result.answer_SxN, answers(self.run_, self.run_.params_S, row_N), atol=1e-4
     )
 
   def test_setting(self):
@@ -140,9 +122,7 @@ class CurvesTest(absltest.TestCase):
     run = dataclasses.replace(untrained(), workdir=folder)
     rows, saved = [], {}
     for step in (0, 43, 86):
-      saved[step] = jax.tree.map(
-        lambda x, step=step: x * (1 + step / 43), run.params_S
-      )
+      saved[step] = jax.tree.map(lambda x, step=step: x * (1 + step / 43), run.params_S)
       checkpoints.write_snapshot(folder / "snapshots", step, saved[step])
       if step:
         rows.append({"step": step, "train/mse": [1.0, 2.0, step]})
@@ -152,8 +132,7 @@ class CurvesTest(absltest.TestCase):
     found, gaps = memory.curves(run), run.data
     np.testing.assert_array_equal(found["step_C"], [0, 43, 86])
     np.testing.assert_array_equal(
-      found["logged_SxC"],
-      [[np.nan, 1, 1], [np.nan, 2, 2], [np.nan, 43, 86]],
+      found["logged_SxC"], [[np.nan, 1, 1], [np.nan, 2, 2], [np.nan, 43, 86]]
     )
     for name, row_N in (
       ("trained", gaps.train_N),  # fewer than are drawn at most
@@ -162,9 +141,7 @@ class CurvesTest(absltest.TestCase):
       for c, params_S in enumerate(saved.values()):
         error_SxN = answers(run, params_S, row_N) - gaps.gap_N[row_N]
         square_S = np.mean((error_SxN / gaps.deviation) ** 2, axis=1)
-        np.testing.assert_allclose(
-          found[f"{name}_SxC"][:, c], square_S, rtol=1e-4
-        )
+        np.testing.assert_allclose(found[f"{name}_SxC"][:, c], square_S, rtol=1e-4)
 
 
 if __name__ == "__main__":

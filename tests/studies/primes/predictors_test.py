@@ -1,8 +1,7 @@
 """Answers without a network, by hand and by other libraries."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.studies.primes import predictors
 from primelens.tasks import primes
 from sklearn import linear_model
@@ -18,14 +17,9 @@ class PredictorsTest(parameterized.TestCase):
     gaps = load(held_out=held_out)
     row_N = gaps.held_N if held_out != "none" else gaps.train_N[-7:]
     found = predictors.answers(gaps, row_N)
-    self.assertEqual(
-      set(found), {"mean", "median", "line in ln p", "local mean"}
-    )
+    self.assertEqual(set(found), {"mean", "median", "line in ln p", "local mean"})
     trained_N = np.diff(primes.first(1500))[gaps.train_N]
-    for name, value in (
-      ("mean", trained_N.mean()),
-      ("median", np.median(trained_N)),
-    ):
+    for name, value in (("mean", trained_N.mean()), ("median", np.median(trained_N))):
       np.testing.assert_allclose(found[name], np.full(len(row_N), value))
 
   @parameterized.parameters("none", "random", "tail")

@@ -3,20 +3,17 @@
 import dataclasses
 import functools
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_primes
+from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.models import gradients
-from primelens.models import indices
-from primelens.models import optimizer
+from primelens.models import gradients, indices, optimizer
 from primelens.studies import cli
 from primelens.studies import experiment as experiment_lib
 from primelens.studies.primes import program
 from primelens.tasks import primes
-import tiny_primes
 
 STEPS = 4  # of an epoch of 101 gaps in steps of 32
 KEY = jax.random.key(0)
@@ -44,9 +41,7 @@ class OrderTest(parameterized.TestCase):
     found = batches(config, range(STEPS + 1))
     for step in range(3):
       first = 32 * step
-      np.testing.assert_array_equal(
-        found[step]["input"], np.arange(first, first + 32)
-      )
+      np.testing.assert_array_equal(found[step]["input"], np.arange(first, first + 32))
       np.testing.assert_array_equal(found[step]["weight_B"], 1)
     np.testing.assert_array_equal(found[3]["input"][:5], np.arange(96, 101))
     jax.tree.map(np.testing.assert_array_equal, found[4], found[0])
@@ -66,18 +61,14 @@ class OrderTest(parameterized.TestCase):
     config.task.seed = 1
     self.assertLess(np.mean(first == drawn(config, 0)), 0.1)
 
-  @parameterized.product(
-    held_out=("random", "tail"), order=("fixed", "shuffled")
-  )
+  @parameterized.product(held_out=("random", "tail"), order=("fixed", "shuffled"))
   def test_held_out_gaps_are_never_drawn(self, held_out, order):
     task = {"held_out": held_out, "order": order}
     config = tiny_primes.experiment(task=task)
     data = tasks.load(config.task)
     self.assertLen(data.held_N, 10)
     for epoch in (0, 1):
-      np.testing.assert_array_equal(
-        np.sort(drawn(config, epoch)), np.sort(data.train_N)
-      )
+      np.testing.assert_array_equal(np.sort(drawn(config, epoch)), np.sort(data.train_N))
     for batch in batches(config, range(STEPS)):  # nor is what has no weight
       self.assertEmpty(set(batch["input"].tolist()) & set(data.held_N.tolist()))
 
@@ -95,9 +86,7 @@ class OrderTest(parameterized.TestCase):
     batch = batches(config, [1])[0]
     for place in (0, 31):
       row = 3 + 32 + place
-      np.testing.assert_array_equal(
-        batch["input"][place], token_NxF[row - 3 : row]
-      )
+      np.testing.assert_array_equal(batch["input"][place], token_NxF[row - 3 : row])
       self.assertEqual(batch["target_B"][place], gaps.target_N[row])
 
 
@@ -133,9 +122,7 @@ class ShortStepTest(absltest.TestCase):
     made, inputs = self.run_.program, self.run_.inputs
     rows = ([96, 97], [98, 99], [100, 100])  # the mean of one row, twice
     of_part = jax.jit(jax.value_and_grad(self.part))
-    values, grads = zip(
-      *(of_part(self.params, np.array(row_B)) for row_B in rows), strict=True
-    )
+    values, grads = zip(*(of_part(self.params, np.array(row_B)) for row_B in rows), strict=True)
     value = float(sum(values))
     expected = jax.tree.map(lambda *parts: np.sum(parts, axis=0) / 16, *grads)
     batch = made.draw(inputs, KEY, 3)
@@ -180,9 +167,7 @@ class ProgramTest(parameterized.TestCase):
     data = tasks.load(config.task)
     _, _, select = program.build(config, data)
     np.testing.assert_array_equal(select["input"], data.train_N)
-    np.testing.assert_array_equal(
-      select["target_B"], data.target_N[data.train_N]
-    )
+    np.testing.assert_array_equal(select["target_B"], data.target_N[data.train_N])
 
   def test_answers_come_in_order_whatever_the_batch(self):
     config = tiny_primes.experiment(task={"context": 3})
@@ -196,9 +181,7 @@ class ProgramTest(parameterized.TestCase):
     alone_N, _ = jax.jit(run.apply)(tiny_primes.member(run, 1), token_NxTxF)
     np.testing.assert_allclose(found_SxN[1], alone_N, atol=1e-6)
 
-  @parameterized.product(
-    held_out=("none", "random", "tail"), context=(0, 7), primes_=(100, 1234)
-  )
+  @parameterized.product(held_out=("none", "random", "tail"), context=(0, 7), primes_=(100, 1234))
   def test_counts_are_those_of_the_data(self, held_out, context, primes_):
     task = {"held_out": held_out, "context": context, "primes": primes_}
     config = tiny_primes.experiment(task=task)
@@ -221,11 +204,7 @@ class CheckTest(parameterized.TestCase):
   @parameterized.parameters(
     ({"task": {"context": 3}}, {"features": 2}, "but a token of context has 1"),
     ({}, {"indices": 101}, "model.indices=101 is less than task.primes=102"),
-    (
-      {},
-      {"embedding": "context", "features": 1},
-      "task.context=0 and model.em",
-    ),
+    ({}, {"embedding": "context", "features": 1}, "task.context=0 and model.em"),
   )
   def test_models_that_do_not_fit(self, options, changes, said):
     config = tiny_primes.experiment(**options)

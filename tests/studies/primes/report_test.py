@@ -1,14 +1,11 @@
 import math
 import pathlib
 
-from absl.testing import absltest
-from primelens.studies import report
-from primelens.studies import trial
-from primelens.studies.primes import claims
-from primelens.studies.primes import evidence
-from primelens.studies.primes import numbers
-from primelens.studies.primes import report as report_lib
 import primes_results as made
+from absl.testing import absltest
+from primelens.studies import report, trial
+from primelens.studies.primes import claims, evidence, numbers
+from primelens.studies.primes import report as report_lib
 
 
 def results():
@@ -27,8 +24,7 @@ def tables():
   absent = pathlib.Path("absent.png")
   store = lambda result: report.Stored(result, {}, False, absent)
   return {
-    run: {name: store(result) for name, result in table.items()}
-    for run, table in results().items()
+    run: {name: store(result) for name, result in table.items()} for run, table in results().items()
   }
 
 

@@ -3,20 +3,17 @@
 import dataclasses
 import json
 import math
-from pathlib import Path
 import tempfile
+from pathlib import Path
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots_answers
-from primelens.analyses import results
-from primelens.studies.text import answers
-from primelens.studies.text import settings
 import published_text
-from sklearn import metrics
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_answers, results
+from primelens.studies.text import answers, settings
+from sklearn import metrics
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "encoder_state.npz"
 
@@ -48,9 +45,7 @@ class MeasuresTest(absltest.TestCase):
       "answer_mean": (3.75, 2),
       "answer_deviation": (guess_SxN[0].std(), 0),
     }.items():
-      np.testing.assert_allclose(
-        found[name], expected, atol=1e-12, err_msg=name
-      )
+      np.testing.assert_allclose(found[name], expected, atol=1e-12, err_msg=name)
 
   def test_classes_are_scikit_learns(self):
     rng = np.random.default_rng(0)
@@ -71,12 +66,8 @@ class MeasuresTest(absltest.TestCase):
     constant = metrics.log_loss(label_N, constant_NxV, labels=range(4))
     np.testing.assert_allclose(found["constant_nll_nats"], constant)
     np.testing.assert_allclose(found["skill"][0], 1 - nll / constant)
-    self.assertAlmostEqual(
-      found["majority_accuracy"][0], np.bincount(label_N).max() / 60
-    )
-    self.assertAlmostEqual(
-      found["constant_accuracy"][0], np.mean(label_N == count_V.argmax())
-    )
+    self.assertAlmostEqual(found["majority_accuracy"][0], np.bincount(label_N).max() / 60)
+    self.assertAlmostEqual(found["constant_accuracy"][0], np.mean(label_N == count_V.argmax()))
 
   def test_interval_of_the_skill_is_the_bootstraps(self):
     rng = np.random.default_rng(1)
@@ -98,9 +89,7 @@ class MeasuresTest(absltest.TestCase):
     constant_N = np.random.default_rng(1).chisquare(3, 400)
     loss_SxN = np.array([0.1, 0.9])[:, None] * constant_N
     found = answers.skill_interval(loss_SxN, constant_N, seed=0)
-    np.testing.assert_allclose(
-      (found.low, found.estimate, found.high), (0.1, 0.5, 0.9), atol=0.02
-    )
+    np.testing.assert_allclose((found.low, found.estimate, found.high), (0.1, 0.5, 0.9), atol=0.02)
 
 
 class RunTest(parameterized.TestCase):
@@ -110,26 +99,19 @@ class RunTest(parameterized.TestCase):
     mean = text.answer_N[text.train_N].mean()
     result = answers.run(saying(run, mean / 2000))
     self.assertEqual(
-      [row["part"] for row in result.skills],
-      ["train", "select", "select_1000", "fresh"],
+      [row["part"] for row in result.skills], ["train", "select", "select_1000", "fresh"]
     )
     for row in result.skills:
       delta = 0.15 if row["part"] == "select_1000" else 1e-4
       self.assertAlmostEqual(row["skill"], 0, delta=delta)
-    (bias,) = (
-      row
-      for row in result.measures
-      if (row["part"], row["measure"]) == ("train", "bias")
-    )
+    (bias,) = (row for row in result.measures if (row["part"], row["measure"]) == ("train", "bias"))
     self.assertAlmostEqual(bias["median"], 0, delta=1e-3)
     self.assertEqual(result.table, ())  # too small for the source's numbers
     np.testing.assert_allclose(result.answer_SxN, mean, rtol=1e-6)
     np.testing.assert_array_equal(result.truth_N, text.answer_N[text.select_N])
 
   def test_parts(self):
-    run = tiny_text.run(
-      tiny_text.experiment(task=dict(count=3000, split="disjoint"))
-    )
+    run = tiny_text.run(tiny_text.experiment(task=dict(count=3000, split="disjoint")))
     parts = answers.part_rows(run)
     self.assertEqual(set(parts), {"train", "select", "fresh"})
     self.assertLen(parts["train"].answer_N, answers.ROWS)
@@ -149,9 +131,7 @@ class RunTest(parameterized.TestCase):
     for one_VxD in table_SxVxD:
       self.assertGreater(np.abs(one_VxD - own_VxD).max(), 0.1)
     self.assertGreater(np.abs(table_SxVxD[0] - table_SxVxD[1]).max(), 0.1)
-    np.testing.assert_array_equal(
-      answers.untrained_S(run)["embedding"]["embedding"], table_SxVxD
-    )
+    np.testing.assert_array_equal(answers.untrained_S(run)["embedding"]["embedding"], table_SxVxD)
 
   def test_curves_of_a_log(self):
     run = dataclasses.replace(tiny_text.run(), workdir=Path(tempfile.mkdtemp()))
@@ -167,8 +147,7 @@ class RunTest(parameterized.TestCase):
     self.assertEqual(step_C.tolist(), [47, 141])
     nan = np.nan
     np.testing.assert_array_equal(
-      curve_VxSxC,
-      [[[0.5, 0.1], [0.25, nan]], [[nan, 0.2], [nan, 0.3]]],
+      curve_VxSxC, [[[0.5, 0.1], [0.25, nan]], [[nan, 0.2], [nan, 0.3]]]
     )
 
   @parameterized.parameters(("sum", 1), ("modk", 97), ("valid", 2))
@@ -205,17 +184,12 @@ class PublishedTest(absltest.TestCase):
   def test_constants_of_residues(self):
     run = tiny_text.run(tiny_text.experiment("modk", task=dict(count=20_000)))
     parts = answers.part_rows(run)
-    for name, raw, scaled in (
-      ("select", 764.83, 1.91207e-4),
-      ("select_1000", 748.57, 1.87143e-4),
-    ):
+    for name, raw, scaled in (("select", 764.83, 1.91207e-4), ("select_1000", 748.57, 1.87143e-4)):
       part, mean = parts[name], parts[name].train_N.mean()
       blank_1xN = np.zeros((1, len(part.answer_N)))
       found = answers.numbers(blank_1xN, part.answer_N, mean, 2000.0)["measure"]
       np.testing.assert_allclose(found["constant_mse"], raw, atol=5e-3)
-      np.testing.assert_allclose(
-        found["constant_scaled_mse"], scaled, atol=5e-10
-      )
+      np.testing.assert_allclose(found["constant_scaled_mse"], scaled, atol=5e-10)
 
   def test_majority_of_shown_sums(self):
     run = tiny_text.run(tiny_text.experiment("valid", task=dict(count=20_000)))

@@ -1,16 +1,16 @@
 """Parts of the causal tests: hand-made states, a network by hand."""
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_text
+from absl.testing import absltest
 from primelens.models import encoder
 from primelens.studies.text import causal
 from primelens.studies.text import causal_scores as scores
 from primelens.studies.text import causal_subspaces as subspaces
 from primelens.studies.text.causal_rows import Rows
 from sklearn import linear_model
-import tiny_text
 
 
 def white(rows, width, seed=0):
@@ -26,24 +26,16 @@ class SubspacesTest(absltest.TestCase):
     scale_D = np.array([0.5, 2.0, 1.0, 3.0])
     white_NxD = white(4000, 4)
     y_Nx1 = white_NxD[:, :1] + white_NxD[:, 1:2]
-    order_RxN = np.random.default_rng(0).permuted(
-      np.tile(np.arange(4000), (3, 1)), axis=1
-    )
+    order_RxN = np.random.default_rng(0).permuted(np.tile(np.arange(4000), (3, 1)), axis=1)
     x_NxD = jnp.asarray(white_NxD * scale_D + 1.0, jnp.float32)
     found = subspaces.of_states(
-      x_NxD,
-      jnp.asarray(y_Nx1, jnp.float32),
-      order_RxN,
-      draws=2,
-      key=jax.random.key(0),
+      x_NxD, jnp.asarray(y_Nx1, jnp.float32), order_RxN, draws=2, key=jax.random.key(0)
     )
     self.assertEqual(found.read_RxDxK.shape, (2 + 3 + 3 + 2, 4, 1))
     projector = lambda r: found.read_RxDxK[r] @ found.write_RxDxK[r].T
     # The regression reads z0 + z1: by 1 / scale of both.
     unit_D = np.array([2, 0.5, 0, 0]) / np.hypot(2, 0.5)
-    np.testing.assert_allclose(
-      projector(0), np.outer(unit_D, unit_D), atol=2e-3
-    )
+    np.testing.assert_allclose(projector(0), np.outer(unit_D, unit_D), atol=2e-3)
     # LEACE removes (z0 + z1) / 2 from both.
     along_D = np.array([1, 1, 0, 0])
     expected = np.outer(along_D / scale_D, along_D * scale_D) / 2
@@ -55,15 +47,11 @@ class SubspacesTest(absltest.TestCase):
     for r, order_N in enumerate(order_RxN):
       peer = linear_model.Ridge().fit(np.asarray(x_NxD), y_Nx1[order_N, 0])
       other_D = peer.coef_ / np.linalg.norm(peer.coef_)
-      np.testing.assert_allclose(
-        projector(2 + r), np.outer(other_D, other_D), atol=2e-3
-      )
+      np.testing.assert_allclose(projector(2 + r), np.outer(other_D, other_D), atol=2e-3)
     # Strengths make all of them move states as far as the probed one.
     like_R = np.array([0, 1, 0, 0, 0, 1, 1, 1, 0, 0])
     np.testing.assert_allclose(
-      np.asarray(found.strength_R) ** 2 * removed_R,
-      removed_R[like_R],
-      rtol=1e-4,
+      np.asarray(found.strength_R) ** 2 * removed_R, removed_R[like_R], rtol=1e-4
     )
 
   def test_frequencies_with_a_code_are_found(self):
@@ -81,9 +69,7 @@ class SubspacesTest(absltest.TestCase):
     x_NxD[:, :10] = y_NxF[:, kept]
     x_NxD = jnp.asarray(x_NxD, jnp.float32)
     x_NxD = x_NxD - x_NxD.mean(0)[None]
-    found = subspaces.fitted(
-      x_NxD, x_NxD.T @ x_NxD, jnp.asarray(y_NxF), subspaces.rank(30)
-    )
+    found = subspaces.fitted(x_NxD, x_NxD.T @ x_NxD, jnp.asarray(y_NxF), subspaces.rank(30))
     basis_DxK, _ = found["ridge"]
     self.assertEqual(basis_DxK.shape, (16, 10))
     inside_D = np.sum(np.asarray(basis_DxK) ** 2, 1)
@@ -101,9 +87,7 @@ class SubspacesTest(absltest.TestCase):
   def test_states_that_never_vary_have_no_subspace(self):
     x_NxD = jnp.full((50, 4), 0.3) + 1e-8
     y_Nx1 = jnp.asarray(white(50, 1), jnp.float32)
-    found = subspaces.of_states(
-      *(x_NxD, y_Nx1, jnp.arange(50)[None]), draws=1, key=jax.random.key(0)
-    )
+    found = subspaces.of_states(x_NxD, y_Nx1, jnp.arange(50)[None], draws=1, key=jax.random.key(0))
     np.testing.assert_array_equal(found.read_RxDxK[:-1], 0)
     self.assertTrue(np.isfinite(found.strength_R).all())
 
@@ -124,30 +108,20 @@ class ScoresTest(absltest.TestCase):
     target_N = np.asarray(bundle["output_NxV"][:, 0], np.float32)
     found = scores.over(scores.by_readout, bundle_S, np.arange(3), target_N)
     loss_Rx3 = found["loss"][0]
-    np.testing.assert_allclose(
-      loss_Rx3[:, scores.REMOVED], [1, 4, 0], atol=1e-5
-    )
+    np.testing.assert_allclose(loss_Rx3[:, scores.REMOVED], [1, 4, 0], atol=1e-5)
     # Half of the second: (0.5 * 2)^2. Twice nothing is nothing.
-    np.testing.assert_allclose(
-      loss_Rx3[:, scores.MATCHED], [1, 1, 0], atol=1e-5
-    )
+    np.testing.assert_allclose(loss_Rx3[:, scores.MATCHED], [1, 1, 0], atol=1e-5)
     gap_NxD = white_NxD - np.roll(white_NxD, -1, 0)
     gap_NxD = gap_NxD * [1, 2, 0]
-    np.testing.assert_allclose(
-      loss_Rx3[:, scores.EXCHANGED], np.mean(gap_NxD**2, 0), rtol=1e-4
-    )
+    np.testing.assert_allclose(loss_Rx3[:, scores.EXCHANGED], np.mean(gap_NxD**2, 0), rtol=1e-4)
     way_N = gap_NxD.sum(1)
     share_D = gap_NxD.T @ way_N / (way_N @ way_N)
-    np.testing.assert_allclose(
-      found["moved"][0][:, scores.EXCHANGED], share_D, atol=1e-4
-    )
+    np.testing.assert_allclose(found["moved"][0][:, scores.EXCHANGED], share_D, atol=1e-4)
     self.assertAlmostEqual(share_D[:2].sum(), 1)
 
   def test_classes(self):
     score_NxV = np.array([[5.0, 0, 0], [0, 0, 5]])
-    found = scores.measures(
-      *(jnp.asarray(score_NxV), jnp.asarray(score_NxV + 9)), np.array([0, 1])
-    )
+    found = scores.measures(jnp.asarray(score_NxV), jnp.asarray(score_NxV + 9), np.array([0, 1]))
     self.assertAlmostEqual(float(found["accuracy"]), 0.5)
     # Targets of the next rows: 1 and 0, both missed.
     self.assertAlmostEqual(float(found["donor_accuracy"]), 0)
@@ -187,9 +161,7 @@ class NetworkTest(absltest.TestCase):
     cell = {"level": level, "index": index, "way": way}
     cells = {name: np.array([value]) for name, value in cell.items()}
     program = scores.by_network(self.run_.apply, 2)
-    measured = scores.over(
-      *(program, bundle_S, cells, self.rows.token_NxT, self.rows.target_N)
-    )
+    measured = scores.over(program, bundle_S, cells, self.rows.token_NxT, self.rows.target_N)
     return {name: value[0, 0] for name, value in measured.items()}
 
   def test_final_states_are_read_out(self):
@@ -199,17 +171,13 @@ class NetworkTest(absltest.TestCase):
       for way in (scores.MATCHED, scores.EXCHANGED):
         found = self.through_layers(3, index, way)
         for name in ("loss", "donor_loss", "moved"):
-          self.assertAlmostEqual(
-            found[name], direct[name][0, 0, index, way], delta=1e-4
-          )
+          self.assertAlmostEqual(found[name], direct[name][0, 0, index, way], delta=1e-4)
 
   def test_before_the_last_norm(self):
     # By hand: the state without the direction, normed, read out.
     params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), self.run_.params_S)
     state_NxD = self.rows.test_SxNxExD[0, :, 2].astype(float)
-    read_Dx1, write_Dx1 = (
-      np.asarray(x[0, 2, 1], float) for x in self.subspaces[:2]
-    )
+    read_Dx1, write_Dx1 = (np.asarray(x[0, 2, 1], float) for x in self.subspaces[:2])
     mean_D = self.rows.mean_SxExD[0, 2]
     left_NxD = state_NxD - (state_NxD - mean_D) @ read_Dx1 @ write_Dx1.T
     left_NxD = left_NxD - left_NxD.mean(1, keepdims=True)
@@ -223,17 +191,13 @@ class NetworkTest(absltest.TestCase):
 
   def test_own_answers(self):
     params = jax.tree.map(lambda leaf: leaf[1], self.run_.params_S)
-    output_NxV, _ = encoder.apply(
-      self.run_.experiment.model, params, self.rows.token_NxT
-    )
+    output_NxV, _ = encoder.apply(self.run_.experiment.model, params, self.rows.token_NxT)
     np.testing.assert_allclose(self.rows.output_SxNxV[1], output_NxV, atol=1e-4)
     text = self.run_.prompts
     answer_N = np.asarray(self.rows.target_N, float) * 2000
     mean = text.answer_N[text.train_N].mean()
     self.assertAlmostEqual(
-      self.rows.constant_N.mean() * 2000**2,
-      np.mean((answer_N - mean) ** 2),
-      delta=1.0,
+      self.rows.constant_N.mean() * 2000**2, np.mean((answer_N - mean) ** 2), delta=1.0
     )
 
 

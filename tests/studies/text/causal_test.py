@@ -3,22 +3,13 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import erasure
-from primelens.analyses import plots_causal
-from primelens.analyses import results
-from primelens.studies.text import causal
-from primelens.studies.text import causal_directions
-from primelens.studies.text import causal_published
-from primelens.studies.text import causal_records
 import published_text
-from sklearn import linear_model
-from sklearn import model_selection
-from sklearn import pipeline
-from sklearn import preprocessing
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import erasure, plots_causal, results
+from primelens.studies.text import causal, causal_directions, causal_published, causal_records
+from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
 class PublishedTest(absltest.TestCase):
@@ -30,10 +21,7 @@ class PublishedTest(absltest.TestCase):
     run = published_text.run()
     found = causal_published.measure(run)
     cls.found = found
-    cls.row = {
-      row["key"]: row
-      for row in causal_records.table(run, causal.REPORTED, found)
-    }
+    cls.row = {row["key"]: row for row in causal_records.table(run, causal.REPORTED, found)}
 
   def test_recomputed_numbers(self):
     for key, row in self.row.items():
@@ -58,10 +46,7 @@ class RefitTest(absltest.TestCase):
     x_NxD = state_NxD[:few]
     ridge = linear_model.Ridge().fit(x_NxD, sum_N[:few])
     unit_D = ridge.coef_ / np.linalg.norm(ridge.coef_)
-    for name, left_NxD in (
-      ("before", x_NxD),
-      ("after", x_NxD - np.outer(x_NxD @ unit_D, unit_D)),
-    ):
+    for name, left_NxD in (("before", x_NxD), ("after", x_NxD - np.outer(x_NxD @ unit_D, unit_D))):
       again = linear_model.Ridge().fit(left_NxD, target_Nx2[:few, 1])
       error_N = again.predict(left_NxD) - target_Nx2[:few, 1]
       np.testing.assert_allclose(found[f"few_{name}"], [np.mean(error_N**2)])
@@ -78,9 +63,7 @@ class RefitTest(absltest.TestCase):
       target_Nx1,
       cv=model_selection.KFold(5, shuffle=True, random_state=0),
     )
-    np.testing.assert_allclose(
-      causal_published.held_out(*parts, none), [expected.mean()]
-    )
+    np.testing.assert_allclose(causal_published.held_out(*parts, none), [expected.mean()])
 
 
 class DirectionsTest(absltest.TestCase):
@@ -98,9 +81,7 @@ class DirectionsTest(absltest.TestCase):
     direction_1xKxD = erasure.null_space(self.fit, 2)
     basis_DxK = direction_1xKxD[0].T
     parts = [np.zeros((5, 2)), basis_DxK * [1, 0], basis_DxK]
-    found = causal_directions._reread(
-      self.fit, self.test, np.stack(parts)[None]
-    )
+    found = causal_directions._reread(self.fit, self.test, np.stack(parts)[None])
     for r, part_DxK in enumerate(parts):
       left_NxD = self.x_NxD - self.x_NxD @ part_DxK @ part_DxK.T
       peer = linear_model.Ridge().fit(left_NxD[:60], self.y_Nx1[:60])
@@ -116,42 +97,28 @@ class DirectionsTest(absltest.TestCase):
         preprocessing.StandardScaler(), linear_model.Ridge(alpha=alpha)
       ).fit(x_NxD, y_N)
       mapped_D = peer[1].coef_ / peer[0].scale_
-      np.testing.assert_allclose(
-        read[0, :, 0], mapped_D / np.linalg.norm(mapped_D), rtol=1e-6
-      )
+      np.testing.assert_allclose(read[0, :, 0], mapped_D / np.linalg.norm(mapped_D), rtol=1e-6)
       read, write = found[causal_directions.named("leace", alpha)]
       left_NxD = x_NxD - (x_NxD - x_NxD.mean(0)) @ read[0] @ write[0].T
-      np.testing.assert_allclose(
-        (y_N - y_N.mean()) @ (left_NxD - left_NxD.mean(0)), 0, atol=1e-8
-      )
+      np.testing.assert_allclose((y_N - y_N.mean()) @ (left_NxD - left_NxD.mean(0)), 0, atol=1e-8)
     first, _ = found["first component"]
     _, _, right = np.linalg.svd(x_NxD - x_NxD.mean(0))
     self.assertAlmostEqual(abs(first[0, :, 0] @ right[0]), 1, places=6)
 
 
 class RunTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ("sum", 1, {}),
-    ("modk", 97, {"layout": "aligned", "operands": 100}),
-  )
+  @parameterized.parameters(("sum", 1, {}), ("modk", 97, {"layout": "aligned", "operands": 100}))
   def test_is_stored_and_drawn(self, question, outputs, task):
     config = tiny_text.experiment(question, outputs=outputs, task=task)
     many = dataclasses.replace(config.analyses, permutations=19)
-    found = causal.run(
-      tiny_text.run(dataclasses.replace(config, analyses=many))
-    )
-    rows = {
-      (row["target"], row["level"], row["subspace"]): row
-      for row in found.interventions
-    }
+    found = causal.run(tiny_text.run(dataclasses.replace(config, analyses=many)))
+    rows = {(row["target"], row["level"], row["subspace"]): row for row in found.interventions}
     self.assertLen(rows, len(found.targets) * 4 * 5)
     probed = rows["sum", "final", "leace"]
     self.assertEqual((probed["rows"], probed["draws"]), (200, 1))
     self.assertBetween(probed["p"], 0.05, 1)
     # What was fitted cannot be read again; what it took was there before.
-    self.assertGreater(
-      found.iterated_SxR[:, 0].min(), found.iterated_SxR[:, -1].max()
-    )
+    self.assertGreater(found.iterated_SxR[:, 0].min(), found.iterated_SxR[:, -1].max())
     with tempfile.TemporaryDirectory() as folder:
       results.write(folder, "causal", found, provenance={})
       again, _ = results.read(folder, "causal", causal.Result)

@@ -2,9 +2,8 @@
 
 from types import SimpleNamespace
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.text import claims
 
@@ -28,8 +27,7 @@ def answers(question):
     answer_SxN=np.zeros((5, 3)),
     skills=(row,),
     measures=tuple(
-      {"part": "fresh", "measure": name, "median": value}
-      for name, value in values.items()
+      {"part": "fresh", "measure": name, "median": value} for name, value in values.items()
     ),
   )
 
@@ -66,16 +64,12 @@ def probes(target="x + y", last=0.998, other=0.95, untrained=0.9, p=0.01):
 
 
 class ProbeClaimsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    (dict(), YES), (dict(last=0.9), NOT), (dict(untrained=0.995), ARTEFACT)
-  )
+  @parameterized.parameters((dict(), YES), (dict(last=0.9), NOT), (dict(untrained=0.995), ARTEFACT))
   def test_sum(self, values, expected):
     status, because = decided("probes.sum", probes={"probes": probes(**values)})
     self.assertEqual(status, expected, because)
 
-  @parameterized.parameters(
-    (dict(), ARTEFACT), (dict(untrained=0.1), YES), (dict(other=0.2), NOT)
-  )
+  @parameterized.parameters((dict(), ARTEFACT), (dict(untrained=0.1), YES), (dict(other=0.2), NOT))
   def test_everywhere(self, values, expected):
     found = {"probes": probes(**values)}
     status, because = decided("probes.everywhere", probes=found)
@@ -95,31 +89,21 @@ class ProbeClaimsTest(parameterized.TestCase):
     about = {"probe": "256x2", "target": "residue"}
     found = {
       "probes": tuple(
-        spread(value, reads=reads, **about)
-        for reads, value in (values | {"digits": 0.06}).items()
+        spread(value, reads=reads, **about) for reads, value in (values | {"digits": 0.06}).items()
       ),
       "digit_sums": tuple(
-        spread(0.8, rows="fresh pairs", reads=reads, target="u")
-        for reads in values
+        spread(0.8, rows="fresh pairs", reads=reads, target="u") for reads in values
       ),
       "weights": "3 hundreds + 10 tens + 1 units",
     }
-    status, because = decided(
-      "nonlinear.residue", "modk", nonlinear_probes=found
-    )
+    status, because = decided("nonlinear.residue", "modk", nonlinear_probes=found)
     self.assertEqual(status, expected, because)
 
   @parameterized.parameters((0.2, NOT), (0.9, YES))
   def test_first_component(self, shared, expected):
     values = {"PC1_r2": shared, "PC1_by_length": 0.98, "PC2_r2": 0.7}
     measures = tuple(
-      spread(
-        value,
-        rows="fresh pairs",
-        pooling="last",
-        measure=measure,
-        untrained=0.2,
-      )
+      spread(value, rows="fresh pairs", pooling="last", measure=measure, untrained=0.2)
       for measure, value in values.items()
     )
     status, because = decided("geometry.pc1", geometry={"measures": measures})
@@ -161,21 +145,11 @@ class FourierClaimsTest(parameterized.TestCase):
     self.assertEqual(status, expected, because)
 
   def test_sizes_need_two_and_a_constant(self):
-    cell = lambda name, low: {
-      "cell": name,
-      "skill": low + 0.1,
-      "skill_low": low,
-    }
-    for lows, expected in (
-      ((-0.2,), OPEN),
-      ((-0.2, -0.3), NOT),
-      ((-0.2, 0.3), YES),
-    ):
+    cell = lambda name, low: {"cell": name, "skill": low + 0.1, "skill_low": low}
+    for lows, expected in (((-0.2,), OPEN), ((-0.2, -0.3), NOT), ((-0.2, 0.3), YES)):
       row = {"width": 1, "r2_6": 0, "null_r2_6": 0, "held_out_r2_6": 0}
       results = {
-        f"run{i}": {
-          "scale": SimpleNamespace(cell=(cell(f"L2_D{i}", low) | row,))
-        }
+        f"run{i}": {"scale": SimpleNamespace(cell=(cell(f"L2_D{i}", low) | row,))}
         for i, low in enumerate(lows)
       }
       rows = trial.ledger(claims.CLAIMS, results).rows
@@ -237,17 +211,12 @@ class CausalClaimsTest(parameterized.TestCase):
   def test_exchanged_states(self, late, early, expected):
     rows = tuple(
       {"level": level, "role": role, "disturbed_equal": value, "moved": 1.0}
-      for level, role, value in (
-        ("block 2", "?", late),
-        ("embeddings", "x-hundreds", early),
-      )
+      for level, role, value in (("block 2", "?", late), ("embeddings", "x-hundreds", early))
     )
     status, because = decided("patching.sums", patching={"effects": rows})
     self.assertEqual(status, expected, because)
 
-  @parameterized.parameters(
-    (6000.0, 850.0, ARTEFACT), (6000.0, 6000.0, YES), (860.0, 850.0, NOT)
-  )
+  @parameterized.parameters((6000.0, 850.0, ARTEFACT), (6000.0, 6000.0, YES), (860.0, 850.0, NOT))
   def test_shifts_on_rows_in_range(self, every, inside, expected):
     delta_R = np.array([-2, -1, 0, 1, 2, 50])
     loss = lambda value: np.where(delta_R == 0, 870.0, value) * np.ones((5, 1))

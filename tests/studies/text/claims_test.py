@@ -1,8 +1,7 @@
 from types import SimpleNamespace
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.text import claims
 
@@ -21,8 +20,7 @@ def answers(question="sum", skill=0.997, half=0.001, members=5, table=({},)):
     answer_SxN=np.zeros((members, 3)),
     skills=({"part": "train", "skill": 0.5}, row),
     measures=tuple(
-      {"part": "fresh", "measure": name, "median": value}
-      for name, value in values.items()
+      {"part": "fresh", "measure": name, "median": value} for name, value in values.items()
     ),
   )
 
@@ -64,21 +62,15 @@ class ClaimsTest(parameterized.TestCase):
     row = verdict(name, {"run": {"answers": found}})
     self.assertEqual(row["status"], expected, row["because"])
 
-  @parameterized.parameters(
-    (heads(), YES), (heads(above=0.5), NOT), (heads(harm=-5.0), NOT)
-  )
+  @parameterized.parameters((heads(), YES), (heads(above=0.5), NOT), (heads(harm=-5.0), NOT))
   def test_heads_must_matter(self, found, expected):
     results = {"run": {"answers": answers(), "heads_text": found}}
     row = verdict("heads.copy", results)
     self.assertEqual(row["status"], expected, row["because"])
-    self.assertEqual(
-      verdict("heads.copy", {"run": {"answers": answers()}})["status"], OPEN
-    )
+    self.assertEqual(verdict("heads.copy", {"run": {"answers": answers()}})["status"], OPEN)
 
   @parameterized.parameters(
-    (cell(512, 0.15, 0.14), ARTEFACT),
-    (cell(512, 0.15, 0.07), YES),
-    (cell(512, 0.05, 0.14), NOT),
+    (cell(512, 0.15, 0.14), ARTEFACT), (cell(512, 0.15, 0.07), YES), (cell(512, 0.05, 0.14), NOT)
   )
   def test_width_is_judged_beside_permuted_labels(self, wide, expected):
     narrow = {"scale": cell(128, 0.065, 0.064)}

@@ -1,14 +1,11 @@
 """Fourier probes of states made by hand, and beside scikit-learn's ridge."""
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
+from absl.testing import absltest, parameterized
 from primelens.analyses import ridge
 from primelens.studies.text import fourier_probes_parts as parts
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import preprocessing
+from sklearn import linear_model, metrics, preprocessing
 
 K, PLANTED = 97, (5, 17)
 
@@ -27,10 +24,7 @@ def labels(rows, seed=0):
 def measured(state, label, moduli, permutations=39):
   """Returns the targets and the probes of states SxNxD of both parts."""
   targets = parts.targets(*label, moduli)
-  orders = [
-    parts.permutations(len(part_N), permutations, i)
-    for i, part_N in enumerate(label)
-  ]
+  orders = [parts.permutations(len(part_N), permutations, i) for i, part_N in enumerate(label)]
   states = [np.float32(x)[:, :, None] for x in state]
   return targets, parts.over_levels(*states, targets, label, orders)
 
@@ -42,17 +36,12 @@ class PlantedTest(absltest.TestCase):
     rng = np.random.default_rng(1)
     cls.label = labels(500)
     mix_FxD = rng.normal(size=(4, 20)) * np.logspace(-2, 2, 20)
-    waves = [
-      np.concatenate([wave(label_N, n) for n in PLANTED], 1)
-      for label_N in cls.label
-    ]
+    waves = [np.concatenate([wave(label_N, n) for n in PLANTED], 1) for label_N in cls.label]
     noise = lambda: rng.normal(size=(500, 20)) * np.logspace(-2, 2, 20)
     # The first network has the waves, the second noise alone.
     cls.state = [np.stack([w @ mix_FxD + noise(), noise()]) for w in waves]
     cls.targets, cls.probed = measured(cls.state, cls.label, (K, 10))
-    r2, null = (
-      cls.probed[name][..., : K // 2] for name in ("r2_SxExQ", "null_SxExRxQ")
-    )
+    r2, null = (cls.probed[name][..., : K // 2] for name in ("r2_SxExQ", "null_SxExRxQ"))
     cls.r2_SxQ, cls.worth = r2[:, 0], parts.worth(r2, null)
 
   def test_planted_frequencies_are_found_and_no_other(self):
@@ -76,9 +65,7 @@ class PlantedTest(absltest.TestCase):
     digits_SxQ = self.probed["r2_SxExQ"][:, 0, K // 2 :]
     self.assertEqual(digits_SxQ.shape, (2, 5))
     self.assertLess(digits_SxQ.max(), 0.05)
-    np.testing.assert_array_equal(
-      self.targets.frequency_Q[K // 2 :], range(1, 6)
-    )
+    np.testing.assert_array_equal(self.targets.frequency_Q[K // 2 :], range(1, 6))
 
   def test_r2_is_scikit_learns(self):
     fitted_NxD, scored_NxD = (np.float32(x[0]) for x in self.state)
@@ -92,9 +79,7 @@ class PlantedTest(absltest.TestCase):
         for fold_N in np.split(np.arange(500), ridge.FOLDS):
           rest_N = np.delete(np.arange(500), fold_N)
           inner = preprocessing.StandardScaler().fit(z[rest_N])
-          one = linear_model.Ridge(alpha=alpha).fit(
-            inner.transform(z[rest_N]), y[rest_N]
-          )
+          one = linear_model.Ridge(alpha=alpha).fit(inner.transform(z[rest_N]), y[rest_N])
           guess = one.predict(inner.transform(z[fold_N]))
           total += metrics.r2_score(y[fold_N], guess)
         score.append(total)
@@ -112,8 +97,11 @@ class PlantedTest(absltest.TestCase):
     found, best_SxQ = parts.subspaces(
       np.float32(self.state[0]),
       self.targets.wave_VxF[:, :count],
-      *(self.targets.keep_F[:count], place_SxF, self.label[0]),
-      *(parts.permutations(500, 3, 0), jax.random.key(0)),
+      self.targets.keep_F[:count],
+      place_SxF,
+      self.label[0],
+      parts.permutations(500, 3, 0),
+      jax.random.key(0),
       draws=2,
     )
     best_Q = np.asarray(best_SxQ)[0] + 1
@@ -125,9 +113,7 @@ class PlantedTest(absltest.TestCase):
     coef_KxD = linear_model.Ridge(alpha=1.0).fit(z_NxD, y_NxK).coef_
     basis_DxK, _ = np.linalg.qr((coef_KxD / scale.scale_).T)
     ours_DxK = np.asarray(found.read_RxDxK)[0, 0]
-    np.testing.assert_allclose(
-      ours_DxK @ ours_DxK.T, basis_DxK @ basis_DxK.T, atol=2e-3
-    )
+    np.testing.assert_allclose(ours_DxK @ ours_DxK.T, basis_DxK @ basis_DxK.T, atol=2e-3)
     gap_NxD = self.state[0][0] - self.state[0][0].mean(0)
     share = np.sum((gap_NxD @ basis_DxK) ** 2) / np.sum(gap_NxD**2)
     self.assertAlmostEqual(float(found.removed_R[0, 0]), share, delta=1e-3)

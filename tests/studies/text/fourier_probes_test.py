@@ -3,27 +3,19 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import plots_fourier_probes
-from primelens.analyses import results
+import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_fourier_probes, results
 from primelens.studies.text import fourier_probes
 from primelens.studies.text import fourier_probes_published as published
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import model_selection
-from sklearn import pipeline
-from sklearn import preprocessing
-import tiny_text
+from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
 ROWS, WIDTH, PAIRS = 200, 30, 3
 
 
 def probe():
-  return pipeline.make_pipeline(
-    preprocessing.StandardScaler(), linear_model.Ridge(alpha=1.0)
-  )
+  return pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.Ridge(alpha=1.0))
 
 
 def refit(state_NxD, label_N, direction_DxF=None):
@@ -47,8 +39,7 @@ class PublishedTest(absltest.TestCase):
     cls.wave_NxF = published.waves(cls.label_N, 97, PAIRS)
     cls.probes = published.probes(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN)
     cls.removals = published.removals(
-      *(cls.state_SxNxD, cls.wave_NxF, cls.label_N.astype(float)),
-      *(cls.order_RxN, 5),
+      cls.state_SxNxD, cls.wave_NxF, cls.label_N.astype(float), cls.order_RxN, 5
     )
 
   def test_r2_is_scikit_learns(self):
@@ -72,7 +63,7 @@ class PublishedTest(absltest.TestCase):
     found = published.over_folds(self.state_SxNxD, self.label_N, 97, PAIRS)
     folds = model_selection.KFold(5, shuffle=True, random_state=0)
     score = lambda y: model_selection.cross_val_score(
-      *(probe(), self.state_SxNxD[1], y), cv=folds, scoring="r2"
+      probe(), self.state_SxNxD[1], y, cv=folds, scoring="r2"
     ).mean()
     for n in range(1, PAIRS + 1):
       r2 = score(self.wave_NxF[:, : 2 * n])
@@ -95,25 +86,16 @@ class PublishedTest(absltest.TestCase):
         for n in range(1, PAIRS + 1):
           fit = linear_model.Ridge(alpha=1.0)
           coef = fit.fit(scale.transform(x), y[:, : 2 * n]).coef_.T
-          for name, direction_DxF in (
-            ("_as_published", coef),
-            ("", coef / scale.scale_[:, None]),
-          ):
+          for name, direction_DxF in (("_as_published", coef), ("", coef / scale.scale_[:, None])):
             harm = refit(x, label_N, direction_DxF) - base
             whose = f"delta{name}_SxP", f"delta_permuted{name}_SxRxP"
-            mine = (
-              self.removals[whose[0]][s]
-              if r is None
-              else self.removals[whose[1]][s, r]
-            )
+            mine = self.removals[whose[0]][s] if r is None else self.removals[whose[1]][s, r]
             self.assertAlmostEqual(mine[n - 1], harm, places=7)
 
   def test_random_directions_are_the_sources(self):
     x, base = self.state_SxNxD[0], refit(self.state_SxNxD[0], self.label_N)
     self.assertAlmostEqual(self.removals["base_error_S"][0], base)
-    self.assertAlmostEqual(
-      self.removals["base_r2_S"][0], 1 - base / self.label_N.var()
-    )
+    self.assertAlmostEqual(self.removals["base_r2_S"][0], 1 - base / self.label_N.var())
     for n in range(1, PAIRS + 1):
       normal = np.random.default_rng(n).standard_normal((WIDTH, 2 * n))
       harm = refit(x, self.label_N, normal) - base
@@ -142,17 +124,12 @@ class SmallTest(absltest.TestCase):
     state_SxNxD = rng.normal(size=(1, 300, 12))
     label_N = rng.integers(0, 97, 300)
     found = published.small_moduli(state_SxNxD, label_N)
-    old, new = (
-      found[name][0]
-      for name in ("small_r2_as_published_Sx6x3", "small_r2_Sx6x3")
-    )
+    old, new = (found[name][0] for name in ("small_r2_as_published_Sx6x3", "small_r2_Sx6x3"))
     x = preprocessing.StandardScaler().fit_transform(state_SxNxD[0])
     for m, modulus in enumerate(published.SMALL):
       theta_N = 2 * np.pi * (label_N % modulus) / modulus
       for n in (1, 2, 3):
-        y = np.stack(
-          [f(i * theta_N) for i in range(1, n + 1) for f in (np.cos, np.sin)], 1
-        )
+        y = np.stack([f(i * theta_N) for i in range(1, n + 1) for f in (np.cos, np.sin)], 1)
         fit = linear_model.Ridge(alpha=1.0).fit(x, y)
         r2_F = metrics.r2_score(y, fit.predict(x), multioutput="raw_values")
         self.assertAlmostEqual(old[m, n - 1], r2_F.mean(), places=7)
@@ -168,9 +145,7 @@ class SmallTest(absltest.TestCase):
     variance_F = wave_NxF.var(0)
     self.assertAlmostEqual(variance_F[0], 1, delta=1e-3)
     self.assertEqual(variance_F[2], 0)
-    self.assertTrue(
-      np.all((variance_F[[1, 3]] > 0) & (variance_F[[1, 3]] < 1e-30))
-    )
+    self.assertTrue(np.all((variance_F[[1, 3]] > 0) & (variance_F[[1, 3]] < 1e-30)))
 
 
 class RunTest(parameterized.TestCase):
@@ -180,9 +155,7 @@ class RunTest(parameterized.TestCase):
 
   @parameterized.parameters((97, 1), (97, 97), (6, 6))
   def test_is_stored_and_drawn(self, modulus, outputs):
-    config = tiny_text.experiment(
-      *("modk",), outputs=outputs, task={"modulus": modulus}
-    )
+    config = tiny_text.experiment("modk", outputs=outputs, task={"modulus": modulus})
     few = dataclasses.replace(config.analyses, untrained=2)
     run = tiny_text.run(dataclasses.replace(config, analyses=few))
     result = fourier_probes.run(run)

@@ -3,22 +3,17 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.analyses import plots_geometry
-from primelens.analyses import results
+import published_text
+import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_geometry, results
 from primelens.models import encoder
 from primelens.studies.text import geometry
 from primelens.studies.text import geometry_parts as parts
 from primelens.tasks import characters
-import published_text
-from sklearn import decomposition
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import preprocessing
-import tiny_text
+from sklearn import decomposition, linear_model, metrics, preprocessing
 
 ROWS, WIDTH = 120, 6
 
@@ -27,9 +22,7 @@ def rows(sum_N, angle_N) -> geometry.Rows:
   """Returns rows of which the first two thirds are fitted."""
   fitted_N = np.arange(len(sum_N)) < 2 * len(sum_N) // 3
   nothing = np.zeros((len(sum_N), 0), int)
-  return geometry.Rows(
-    nothing, sum_N, angle_N, fitted_N, ~fitted_N, (0.01, 1.0)
-  )
+  return geometry.Rows(nothing, sum_N, angle_N, fitted_N, ~fitted_N, (0.01, 1.0))
 
 
 class HandMadeTest(absltest.TestCase):
@@ -92,12 +85,8 @@ class PartsTest(absltest.TestCase):
       scaler = preprocessing.StandardScaler().fit(state_NxD[self.fitted_N])
       z_NxD = scaler.transform(state_NxD)
       peer = decomposition.PCA().fit(z_NxD[self.fitted_N])
-      np.testing.assert_allclose(
-        found.share_SxQ[s], peer.explained_variance_ratio_
-      )
-      np.testing.assert_allclose(
-        found.score_SxNxQ[s], peer.transform(z_NxD)[:, :4], atol=1e-9
-      )
+      np.testing.assert_allclose(found.share_SxQ[s], peer.explained_variance_ratio_)
+      np.testing.assert_allclose(found.score_SxNxQ[s], peer.transform(z_NxD)[:, :4], atol=1e-9)
 
   def test_affine_map_is_sklearns(self):
     score_SxNx2 = self.state_SxNxD[..., :2]
@@ -109,9 +98,7 @@ class PartsTest(absltest.TestCase):
       )
       guess_Nx2 = peer.predict(score_Nx2)
       np.testing.assert_allclose(guess_SxNx2[s], guess_Nx2)
-      self.assertAlmostEqual(
-        r2_S[s], metrics.r2_score(self.target_Nx2, guess_Nx2)
-      )
+      self.assertAlmostEqual(r2_S[s], metrics.r2_score(self.target_Nx2, guess_Nx2))
 
   def test_squared_correlation(self):
     value_N = self.target_Nx2[:, 0]

@@ -3,23 +3,18 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import plots_heads_text
-from primelens.analyses import results
-from primelens.models import encoder
-from primelens.models import transformer
-from primelens.studies.text import answers
-from primelens.studies.text import heads_text
-from primelens.studies.text import heads_text_parts as parts
-from primelens.studies.text import heads_text_records as records
-from primelens.studies.text import heads_text_reported
-from primelens.tasks import characters
 import published_text
 import tiny_text
+from absl.testing import absltest
+from primelens.analyses import ablation, plots_heads_text, results
+from primelens.models import encoder, transformer
+from primelens.studies.text import answers, heads_text, heads_text_reported
+from primelens.studies.text import heads_text_parts as parts
+from primelens.studies.text import heads_text_records as records
+from primelens.tasks import characters
 
 CLASSES, ROLES = characters.CLASSES, characters.ROLES
 
@@ -48,9 +43,7 @@ class ReadingTest(absltest.TestCase):
     share_NxV = np.array([[3, 2, 1, 0, 6], [1, 1, 1, 0, 6]])
     share_NxV = share_NxV / np.array([[12], [9]])
     shape = (2, 2, 4, len(CLASSES))
-    np.testing.assert_allclose(
-      found["mass"], np.broadcast_to(share_NxV.mean(0), shape), atol=1e-6
-    )
+    np.testing.assert_allclose(found["mass"], np.broadcast_to(share_NxV.mean(0), shape), atol=1e-6)
     entropy = (np.log(12) + np.log(9)) / 2
     np.testing.assert_allclose(found["entropy"], entropy, rtol=1e-5)
     uniform_V, uniform_entropy = records.uniform(token_NxT)
@@ -63,9 +56,7 @@ class ReadingTest(absltest.TestCase):
     np.testing.assert_allclose(sweep_TxV[2], share_NxV.mean(0), atol=1e-6)
     sweep_ExV = found["sweep"][0, 1]
     at = ROLES.index
-    np.testing.assert_allclose(
-      sweep_ExV[at("x-hundreds")], share_NxV[0], atol=1e-6
-    )
+    np.testing.assert_allclose(sweep_ExV[at("x-hundreds")], share_NxV[0], atol=1e-6)
     np.testing.assert_allclose(sweep_ExV[at("?")], share_NxV.mean(0), atol=1e-6)
     self.assertTrue(np.isnan(sweep_ExV[at("y-hundreds")]).all())
     self.assertTrue(np.isnan(sweep_ExV[at("modulus")]).all())
@@ -90,9 +81,7 @@ class ReadingTest(absltest.TestCase):
       entropy -= (read_LxHxT * np.log(power)).sum(-1) / 30
     np.testing.assert_allclose(found["mass"][0], mass, atol=1e-6)
     np.testing.assert_allclose(found["entropy"][0], entropy, atol=1e-5)
-    np.testing.assert_allclose(
-      found["sweep"][0, :, ROLES.index("?")], mass.mean(1), atol=1e-6
-    )
+    np.testing.assert_allclose(found["sweep"][0, :, ROLES.index("?")], mass.mean(1), atol=1e-6)
     self.assertGreater(mass[..., CLASSES.index("modulus")].min(), 0.05)
 
   def test_as_published_is_of_the_first_thousand(self):
@@ -101,15 +90,11 @@ class ReadingTest(absltest.TestCase):
     found = heads_text.reading(run, token_NxT, run.params_S)
     few = heads_text.reading(run, token_NxT[:1000], run.params_S)
     for name in ("mass", "entropy"):
-      np.testing.assert_allclose(
-        found[f"{name}_as_published"], few[name], atol=1e-6
-      )
+      np.testing.assert_allclose(found[f"{name}_as_published"], few[name], atol=1e-6)
       self.assertGreater(np.abs(found[name] - few[name]).max(), 1e-5)
 
   def test_scores(self):
-    found = records.scores(
-      np.array([[0.25, 0.25, 0.25, 0, 0.25], [3, 1, 0, 0, 0]]), 0
-    )
+    found = records.scores(np.array([[0.25, 0.25, 0.25, 0, 0.25], [3, 1, 0, 0, 0]]), 0)
     np.testing.assert_allclose(found["copy"], (0.5, 4))
     np.testing.assert_allclose(found["balance"], (0, 2))
     expected = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
@@ -126,25 +111,19 @@ class CausalTest(absltest.TestCase):
 
   def loss(self, params_S):
     text = self.run_.prompts
-    output_SxNxV = jax.vmap(self.run_.apply, (0, None))(
-      params_S, text.token_NxT[self.row_N]
-    )[0]
+    output_SxNxV = jax.vmap(self.run_.apply, (0, None))(params_S, text.token_NxT[self.row_N])[0]
     guess_SxN = 2000 * np.asarray(output_SxNxV, np.float64)[..., 0]
     return np.mean((guess_SxN - text.answer_N[self.row_N]) ** 2, -1)
 
   def test_intact_is_the_squared_error(self):
-    np.testing.assert_allclose(
-      self.found["intact"], self.loss(self.run_.params_S), rtol=1e-5
-    )
+    np.testing.assert_allclose(self.found["intact"], self.loss(self.run_.params_S), rtol=1e-5)
 
   def test_mean_everywhere_is_a_head_without_weights_and_a_bias(self):
     # x W_o + b with x its mean: no W_o of that head, b + mean W_o.
     text, params_S = self.run_.prompts, self.run_.params_S
     token_NxT = text.token_NxT[self.row_N]
     _, record = jax.vmap(
-      lambda params: self.run_.apply(
-        params, token_NxT, sites=("attention/head",)
-      )
+      lambda params: self.run_.apply(params, token_NxT, sites=("attention/head",))
     )(params_S)
     head_SxLxNxTxHxDh = np.asarray(record["attention/head"])
     mean_SxLxHxDh = head_SxLxNxTxHxDh[:, :, token_NxT != 0].mean(2)
@@ -156,9 +135,7 @@ class CausalTest(absltest.TestCase):
           params, keep_LxH, kernels=transformer.HEAD_OUTPUTS
         )
       )(params_S)
-      said_SxD = np.einsum(
-        "sj,sjd->sd", mean_SxLxHxDh[:, layer, head], kernel[:, layer, head]
-      )
+      said_SxD = np.einsum("sj,sjd->sd", mean_SxLxHxDh[:, layer, head], kernel[:, layer, head])
       out = cut_S["blocks"]["attention"]["out"]
       bias = out["bias"].at[:, layer].add(said_SxD)
       blocks = cut_S["blocks"]
@@ -166,17 +143,12 @@ class CausalTest(absltest.TestCase):
       cut_S = cut_S | {"blocks": blocks | {"attention": attention}}
       change_S = self.loss(cut_S) - self.loss(params_S)
       np.testing.assert_allclose(
-        self.found["delta"][0, :, layer, head],
-        change_S,
-        atol=2e-6 * self.found["intact"].max(),
+        self.found["delta"][0, :, layer, head], change_S, atol=2e-6 * self.found["intact"].max()
       )
 
   def test_of_the_last_layer_the_last_character_matters(self):
     # The same mean, all over or at the last character alone: equally harmful.
-    bundle_S = {
-      "params": self.run_.params_S,
-      "mean_PxLxHxDh": jnp.ones((2, 2, 2, 4, 4)),
-    }
+    bundle_S = {"params": self.run_.params_S, "mean_PxLxHxDh": jnp.ones((2, 2, 2, 4, 4))}
     removal = {
       "keep_LxH": np.stack([ablation.without(2, 4, [(1, 2)])] * 2),
       "at": np.array([parts.EVERYWHERE, parts.LAST]),
@@ -184,16 +156,12 @@ class CausalTest(absltest.TestCase):
     score = parts.loss_without(self.run_.apply)
     text = self.run_.prompts
     target_N = (text.answer_N[self.row_N] / 2000).astype(np.float32)
-    found_SxR = heads_text._over(
-      score, bundle_S, removal, text.token_NxT[self.row_N], target_N
-    )
+    found_SxR = heads_text._over(score, bundle_S, removal, text.token_NxT[self.row_N], target_N)
     np.testing.assert_allclose(found_SxR[:, 0], found_SxR[:, 1], rtol=1e-5)
     self.assertGreater(np.ptp(self.found["delta"][1]), 0)
 
   def test_a_head_that_says_one_thing_loses_nothing(self):
-    run = changed(
-      self.run_, "value", lambda leaf: leaf.at[:, :, ..., 2, :].set(0)
-    )
+    run = changed(self.run_, "value", lambda leaf: leaf.at[:, :, ..., 2, :].set(0))
     found = heads_text.causal(run, self.row_N, run.params_S)
     tiny = 1e-6 * found["intact"].max()
     np.testing.assert_allclose(found["delta"][..., 2], 0, atol=tiny)
@@ -246,9 +214,7 @@ class RunTest(absltest.TestCase):
     part = answers.part_rows(run)["select"]
     scored = answers.scored(run, part)
     np.testing.assert_allclose(again.constant, scored["constant_N"].mean())
-    np.testing.assert_allclose(
-      again.intact_S, scored["loss_SxN"].mean(-1), rtol=1e-5
-    )
+    np.testing.assert_allclose(again.intact_S, scored["loss_SxN"].mean(-1), rtol=1e-5)
     plots_heads_text.figure(again).canvas.draw()
 
 
@@ -271,14 +237,10 @@ class PublishedTest(absltest.TestCase):
       ("modk", ("x", "y", "+", "modulus", "others")),
     ):
       for layer, head in np.ndindex(2, 4):
-        of = lambda name, at=f"{question}_l{layer}h{head}": (
-          value[f"{at}_{name}"].recomputed
-        )
+        of = lambda name, at=f"{question}_l{layer}h{head}": value[f"{at}_{name}"].recomputed
         self.assertAlmostEqual(sum(map(of, classes)), 1, delta=2.5e-3)
         self.assertAlmostEqual(of("copy"), of("x") + of("y"), delta=1.5e-3)
-        self.assertAlmostEqual(
-          of("balance"), abs(of("x") - of("y")), delta=1.5e-3
-        )
+        self.assertAlmostEqual(of("balance"), abs(of("x") - of("y")), delta=1.5e-3)
 
 
 if __name__ == "__main__":

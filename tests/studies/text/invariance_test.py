@@ -4,17 +4,14 @@ import dataclasses
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.analyses import plots_invariance
-from primelens.analyses import results
-from primelens.studies.text import invariance
-from primelens.studies.text import rewritten
-from primelens.tasks import characters
 import published_text
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_invariance, results
+from primelens.studies.text import invariance, rewritten
+from primelens.tasks import characters
 
 ALIGNED = {"layout": "aligned", "operands": 100}
 
@@ -33,8 +30,7 @@ class RewrittenTest(parameterized.TestCase):
       self.assertEqual(found[i], f"{x_N[i]} + {y_N[i]}{rest}")
     # As they were they are what they were.
     same = rewritten.tokens(
-      *(prompts, row_N, prompts.x_N[row_N], prompts.y_N[row_N]),
-      prompts.token_NxT.shape[1],
+      prompts, row_N, prompts.x_N[row_N], prompts.y_N[row_N], prompts.token_NxT.shape[1]
     )
     np.testing.assert_array_equal(same, prompts.token_NxT[row_N])
     np.testing.assert_array_equal(
@@ -50,8 +46,7 @@ class RewrittenTest(parameterized.TestCase):
 
   def test_digits_and_range(self):
     np.testing.assert_array_equal(
-      rewritten.digits([-1, 0, 9, 10, 99, 100, 999, 1000]),
-      [0, 1, 1, 2, 2, 3, 3, 4],
+      rewritten.digits([-1, 0, 9, 10, 99, 100, 999, 1000]), [0, 1, 1, 2, 2, 3, 3, 4]
     )
     config = tiny_text.experiment().task
     old_N, new_N = np.array([9, 10, 998, 0]), np.array([10, 12, 1003, -5])
@@ -112,9 +107,7 @@ class PublishedTest(absltest.TestCase):
 class BlindTest(absltest.TestCase):
   def without(self, run, name):
     """The run with one table of its networks at zero."""
-    params_S = run.params_S | {
-      name: jax.tree.map(lambda leaf: 0 * leaf, run.params_S[name])
-    }
+    params_S = run.params_S | {name: jax.tree.map(lambda leaf: 0 * leaf, run.params_S[name])}
     return dataclasses.replace(run, params_S=params_S)
 
   def test_order(self):
@@ -140,9 +133,7 @@ class BlindTest(absltest.TestCase):
 
 
 class RunTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ("sum", 1, {}), ("modk", 97, ALIGNED), ("valid", 2, {})
-  )
+  @parameterized.parameters(("sum", 1, {}), ("modk", 97, ALIGNED), ("valid", 2, {}))
   def test_is_stored_and_drawn(self, question, outputs, task):
     config = tiny_text.experiment(question, outputs=outputs, task=task)
     few = dataclasses.replace(config.analyses, untrained=1)
@@ -158,9 +149,7 @@ class RunTest(parameterized.TestCase):
     )
     rows = {row["symmetry"]: row for row in found.symmetries}
     self.assertEqual("(x + 97, y)" in rows, question == "modk")
-    self.assertEqual(
-      np.isfinite(rows["(y, x)"]["same"]), outputs > 1, rows["(y, x)"]
-    )
+    self.assertEqual(np.isfinite(rows["(y, x)"]["same"]), outputs > 1, rows["(y, x)"])
     with tempfile.TemporaryDirectory() as folder:
       results.write(folder, "invariance", found, provenance={})
       again, _ = results.read(folder, "invariance", invariance.Result)

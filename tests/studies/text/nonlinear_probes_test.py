@@ -3,23 +3,15 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.analyses import plots_nonlinear_probes
-from primelens.analyses import results
-from primelens.studies.text import nonlinear_probes
+import published_text
+import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_nonlinear_probes, results
+from primelens.studies.text import nonlinear_probes, nonlinear_probes_reported
 from primelens.studies.text import nonlinear_probes_digits as digits
 from primelens.studies.text import nonlinear_probes_parts as parts
-from primelens.studies.text import nonlinear_probes_reported
-import published_text
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import model_selection
-from sklearn import neighbors
-from sklearn import pipeline
-from sklearn import preprocessing
-import tiny_text
+from sklearn import linear_model, metrics, model_selection, neighbors, pipeline, preprocessing
 
 
 def tiny(question="modk", **task):
@@ -66,9 +58,7 @@ class DigitsTest(parameterized.TestCase):
     rounds = digits.folds(203)
     kept = model_selection.KFold(5, shuffle=True, random_state=0)
     for k, (fit_N, _) in enumerate(kept.split(np.zeros(203))):
-      np.testing.assert_array_equal(
-        np.flatnonzero(rounds.fitted_KxN[k]), np.sort(fit_N)
-      )
+      np.testing.assert_array_equal(np.flatnonzero(rounds.fitted_KxN[k]), np.sort(fit_N))
       inner = model_selection.KFold(5).split(fit_N)
       for fold, (_, left) in enumerate(inner):
         self.assertEqual(set(rounds.inner_KxN[k, fit_N[left]]), {fold})
@@ -82,25 +72,19 @@ class DigitsTest(parameterized.TestCase):
     state_NxD = (mixed @ rng.normal(size=(2, 5))).astype(np.float32)
     state_NxD += 0.2 * rng.normal(size=(320, 5)).astype(np.float32)
     rounds = digits.folds(320)
-    found_SxF = digits.measure(
-      *(state_NxD[None], target_NxF, residue_N, rounds, (1.0,))
-    )
+    found_SxF = digits.measure(state_NxD[None], target_NxF, residue_N, rounds, (1.0,))
     found = dict(zip(digits.MEASURED, found_SxF[0], strict=True))
     u_N, guess_N, near_N = target_NxF[:, -1], np.zeros(320), np.zeros(320)
     for fitted_N in rounds.fitted_KxN:
       fit_N, left_N = np.flatnonzero(fitted_N), np.flatnonzero(~fitted_N)
-      own = model_selection.cross_val_predict(
-        probe(), state_NxD[fit_N], u_N[fit_N], cv=5
-      )
+      own = model_selection.cross_val_predict(probe(), state_NxD[fit_N], u_N[fit_N], cv=5)
       fit = probe().fit(state_NxD[fit_N], u_N[fit_N])
       guess_N[left_N] = fit.predict(state_NxD[left_N])
       near = neighbors.KNeighborsRegressor(60)
       near.fit(own[:, None], residue_N[fit_N])
       near_N[left_N] = near.predict(guess_N[left_N][:, None])
     self.assertAlmostEqual(found["u"], metrics.r2_score(u_N, guess_N), places=4)
-    self.assertAlmostEqual(
-      found["residue by u"], metrics.r2_score(residue_N, near_N), delta=1e-3
-    )
+    self.assertAlmostEqual(found["residue by u"], metrics.r2_score(residue_N, near_N), delta=1e-3)
     self.assertGreater(found["residue by u"], 0.3)
 
 
@@ -128,10 +112,7 @@ class ProtocolTest(absltest.TestCase):
     np.testing.assert_array_equal(rows.label_N, rows.pair_Nx2.sum(1) % 7)
 
   def test_labels_are_permuted_in_their_reading_alone(self):
-    for rows, permuted_N in (
-      (self.fresh, np.arange(200)),
-      (self.published, self.published.fit_N),
-    ):
+    for rows, permuted_N in ((self.fresh, np.arange(200)), (self.published, self.published.fit_N)):
       shuffled_S = np.array(rows.reads_S) == "shuffled"
       self.assertEqual(sum(shuffled_S), 3)  # two members, one of them twice
       for label_N, is_so in zip(rows.label_SxN, shuffled_S, strict=True):
@@ -147,24 +128,19 @@ class ProtocolTest(absltest.TestCase):
     wrong, settings = rows._replace(label_SxN=wrong_SxN), self.run_.settings
     for classes in (0, 7):
       found, again = (
-        parts.nonlinear(some, settings, "8x1", classes)["guess_SxN"]
-        for some in (rows, wrong)
+        parts.nonlinear(some, settings, "8x1", classes)["guess_SxN"] for some in (rows, wrong)
       )
       np.testing.assert_array_equal(found, again)
     found, again = (parts.linear(x)["guess_SxN"] for x in (rows, wrong))
     np.testing.assert_array_equal(found, again)
 
   def test_published_epoch_is_chosen_on_the_rows_scored(self):
-    np.testing.assert_array_equal(
-      self.published.select_N, self.published.score_N
-    )
+    np.testing.assert_array_equal(self.published.select_N, self.published.score_N)
 
   def test_what_needs_no_network(self):
     hot_NxD = parts.one_hot(np.array([7, 305]))
     expected = [[0, 10, 27], [3, 10, 25]]
-    np.testing.assert_array_equal(
-      [np.flatnonzero(row) for row in hot_NxD], expected
-    )
+    np.testing.assert_array_equal([np.flatnonzero(row) for row in hot_NxD], expected)
 
 
 class RunTest(parameterized.TestCase):
@@ -177,9 +153,7 @@ class RunTest(parameterized.TestCase):
       self.assertLen(rows, probes * len(parts.READS))
     self.assertEqual(result.weights, "3 hundreds + 10 tens + 1 units")
     self.assertEmpty(result.table)
-    score = {
-      (row["probe"], row["target"], row["reads"]): row for row in result.probes
-    }
+    score = {(row["probe"], row["target"], row["reads"]): row for row in result.probes}
     if question == "sum":
       for reads in ("digits", "(x, y)", "x + y"):
         row = score["ridge", "x + y", reads]
@@ -197,9 +171,7 @@ class RunTest(parameterized.TestCase):
     self.assertLess(sums["states", "u"], 0.99)
     with tempfile.TemporaryDirectory() as folder:
       results.write(folder, "nonlinear_probes", result, provenance={})
-      again, _ = results.read(
-        folder, "nonlinear_probes", nonlinear_probes.Result
-      )
+      again, _ = results.read(folder, "nonlinear_probes", nonlinear_probes.Result)
     figure = plots_nonlinear_probes.figure(again)
     figure.canvas.draw()
     self.assertLen(figure.axes, 2 * targets + 1)

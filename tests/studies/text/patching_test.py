@@ -4,31 +4,25 @@ import dataclasses
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots_patching
-from primelens.analyses import results
-from primelens.studies.text import patching
-from primelens.studies.text import states
-from primelens.tasks import characters
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_patching, results
+from primelens.studies.text import patching, states
+from primelens.tasks import characters
 
 ALIGNED = {"layout": "aligned", "operands": 100}
 
 
 class PairsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ("sum", {}), ("modk", {}), ("sum", ALIGNED), ("modk", ALIGNED)
-  )
+  @parameterized.parameters(("sum", {}), ("modk", {}), ("sum", ALIGNED), ("modk", ALIGNED))
   def test_donors(self, question, task):
     run = tiny_text.run(tiny_text.experiment(question, task=task))
     found = patching.pairs(run.probes(), 50, 0)
     self.assertGreater(len(found.shift_N), 10)
     clean, equal, unequal = (
-      characters.decode(token_NxT)
-      for token_NxT in (found.clean_NxT, *found.donor_PxNxT)
+      characters.decode(token_NxT) for token_NxT in (found.clean_NxT, *found.donor_PxNxT)
     )
     for i, shift in enumerate(found.shift_N):
       x, y, rest = self.parsed(clean[i])
@@ -41,9 +35,7 @@ class PairsTest(parameterized.TestCase):
       self.assertNotEqual(found.goal_N[i], found.answer_N[i])
     # Every character has its place, and so every role.
     for donor_NxT in found.donor_PxNxT:
-      np.testing.assert_array_equal(
-        characters.roles(donor_NxT), characters.roles(found.clean_NxT)
-      )
+      np.testing.assert_array_equal(characters.roles(donor_NxT), characters.roles(found.clean_NxT))
 
   def parsed(self, line):
     """Returns the operands, and how the line goes on."""
@@ -79,10 +71,7 @@ class PairsTest(parameterized.TestCase):
 class MeasuresTest(absltest.TestCase):
   def test_numbers_are_signed_towards_the_goal(self):
     value_N, gap_N = patching.measures(
-      jnp.array([[3.0], [4.0]]),
-      jnp.array([[1.0], [4.5]]),
-      np.array([5, 5]),
-      np.array([9, 2]),
+      jnp.array([[3.0], [4.0]]), jnp.array([[1.0], [4.5]]), np.array([5, 5]), np.array([9, 2])
     )
     np.testing.assert_allclose(value_N, [3, -4])
     np.testing.assert_allclose(gap_N, [4, 0.25])
@@ -109,9 +98,7 @@ class EffectsTest(absltest.TestCase):
 
   def test_whole_level_is_the_donor(self):
     np.testing.assert_allclose(self.moved_SxExR[..., -1], 1, atol=1e-4)
-    np.testing.assert_allclose(
-      self.disturbed_PxSxExR[patching.UNEQUAL, ..., -1], 1, atol=1e-4
-    )
+    np.testing.assert_allclose(self.disturbed_PxSxExR[patching.UNEQUAL, ..., -1], 1, atol=1e-4)
     # The same donor, at whatever level it is put.
     equal_SxE = self.disturbed_PxSxExR[patching.EQUAL, ..., -1]
     np.testing.assert_allclose(
@@ -128,13 +115,9 @@ class EffectsTest(absltest.TestCase):
         row_N = np.flatnonzero(has_N)
         token_NxT[row_N, place_N[row_N]] = donor_NxT[row_N, place_N[row_N]]
         moved_S, disturbed_S = self.ratios(token_NxT, has_N)
-        np.testing.assert_allclose(
-          self.disturbed_PxSxExR[p, :, 0, at], disturbed_S, atol=1e-4
-        )
+        np.testing.assert_allclose(self.disturbed_PxSxExR[p, :, 0, at], disturbed_S, atol=1e-4)
         if p == patching.UNEQUAL:
-          np.testing.assert_allclose(
-            self.moved_SxExR[:, 0, at], moved_S, atol=1e-4
-          )
+          np.testing.assert_allclose(self.moved_SxExR[:, 0, at], moved_S, atol=1e-4)
 
   def ratios(self, token_NxT, has_N):
     """Effects of other tokens, by running them."""

@@ -4,24 +4,17 @@ import dataclasses
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.analyses import plots_probes
-from primelens.analyses import results
-from primelens.analyses import ridge
+import published_text
+import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_probes, results, ridge
 from primelens.studies.text import probes
 from primelens.studies.text import probes_parts as parts
 from primelens.studies.text import probes_published as published
 from primelens.tasks import characters
-import published_text
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import model_selection
-from sklearn import pipeline
-from sklearn import preprocessing
-import tiny_text
+from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
 FITTED = 300
 
@@ -47,8 +40,7 @@ class ProbeTest(absltest.TestCase):
       order_N[has_N] = rng.permutation(has_N)
     groups = parts.Groups(((0,),), (1,), ((2,),))
     self.found = parts.probe(
-      *(self.x_NxD, self.label_NxF, self.there_N, self.order_KxN),
-      *(FITTED, groups),
+      self.x_NxD, self.label_NxF, self.there_N, self.order_KxN, FITTED, groups
     )
 
   def rows(self):
@@ -66,10 +58,7 @@ class ProbeTest(absltest.TestCase):
     fit_N, score_N = self.rows()
     y_N = self.label_NxF[:, 0] + self.label_NxF[:, 1]
     groups = parts.Groups(((0,),), (0,), ((0,),))
-    found = parts.probe(
-      *(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2]),
-      *(FITTED, groups),
-    )
+    found = parts.probe(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2], FITTED, groups)
     z_NxD = preprocessing.StandardScaler().fit(self.x_NxD[fit_N])
     z_NxD = z_NxD.transform(self.x_NxD)
     inner = model_selection.GridSearchCV(
@@ -86,9 +75,7 @@ class ProbeTest(absltest.TestCase):
     for order_N, r2 in zip(self.order_KxN, found.null_PxK[0], strict=False):
       other_N = y_N[order_N]
       peer = linear_model.Ridge(alpha).fit(z_NxD[fit_N], other_N[fit_N])
-      expected = metrics.r2_score(
-        other_N[score_N], peer.predict(z_NxD[score_N])
-      )
+      expected = metrics.r2_score(other_N[score_N], peer.predict(z_NxD[score_N]))
       self.assertAlmostEqual(float(r2), expected, places=4)
     value_D = np.linalg.svd(z_NxD[fit_N] - z_NxD[fit_N].mean(0))[1] ** 2
     freedom = np.sum(value_D / (value_D + alpha)) / len(fit_N)
@@ -98,9 +85,7 @@ class ProbeTest(absltest.TestCase):
     x_NxD, label_NxF = self.x_NxD.copy(), self.label_NxF.copy()
     x_NxD[~self.there_N], label_NxF[~self.there_N] = 7, -9
     groups = parts.Groups(((0,),), (1,), ((2,),))
-    found = parts.probe(
-      *(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
-    )
+    found = parts.probe(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
     for one, other in zip(found, self.found, strict=True):
       np.testing.assert_allclose(one, other, atol=2e-5)
 
@@ -119,10 +104,7 @@ class RowsTest(parameterized.TestCase):
     label_NxF, groups = parts.labels(prompts, 0)
     sum_N = prompts.x_N + prompts.y_N
     pair_N = prompts.x_N * 12 + prompts.y_N
-    for columns, kind_N in (
-      (groups.pair, pair_N),
-      (groups.classes_P[0], sum_N),
-    ):
+    for columns, kind_N in ((groups.pair, pair_N), (groups.classes_P[0], sum_N)):
       value_N = label_NxF[:, columns[0]]
       kinds = {kind: set(value_N[kind_N == kind]) for kind in set(kind_N)}
       self.assertTrue(all(len(values) == 1 for values in kinds.values()))
@@ -164,9 +146,7 @@ class PublishedProbesTest(absltest.TestCase):
     for scale, peer in ((False, linear_model.Ridge(1.0)), (True, scaled())):
       found_S = published.over_folds(self.x_SxNxD, self.y_N, scale=scale)
       for x_NxD, found in zip(self.x_SxNxD, found_S, strict=True):
-        guess_N = model_selection.cross_val_predict(
-          peer, x_NxD, self.y_N, cv=folds
-        )
+        guess_N = model_selection.cross_val_predict(peer, x_NxD, self.y_N, cv=folds)
         self.assertAlmostEqual(found, metrics.r2_score(self.y_N, guess_N))
 
   def test_one_hot(self):

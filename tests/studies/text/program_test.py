@@ -1,15 +1,13 @@
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.models import transformer
-from primelens.studies import experiment as experiment_lib
-from primelens.studies.text import program
-from primelens.studies.text import states
 import published_text
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.models import transformer
+from primelens.studies import experiment as experiment_lib
+from primelens.studies.text import program, states
 
 
 class PublishedTest(absltest.TestCase):
@@ -23,9 +21,7 @@ class PublishedTest(absltest.TestCase):
   def test_squared_error(self):
     text = self.published.prompts
     row_N = text.rows("select")
-    found_SxNxV = states.over_members(
-      states.outputs, self.published, text.token_NxT[row_N]
-    )
+    found_SxNxV = states.over_members(states.outputs, self.published, text.token_NxT[row_N])
     guess_N = found_SxNxV[0, :, 0].astype(np.float64) * 2000
     error_N = (guess_N - text.answer_N[row_N]) ** 2
     self.assertAlmostEqual(error_N.mean(), 872.31, delta=0.01)
@@ -34,9 +30,7 @@ class PublishedTest(absltest.TestCase):
     self.assertAlmostEqual(exact_N.mean(), 0.013, delta=0.001)
 
   def test_parameters(self):
-    self.assertEqual(
-      transformer.parameter_count(self.published.params_S), 333_569
-    )
+    self.assertEqual(transformer.parameter_count(self.published.params_S), 333_569)
 
 
 class ProgramTest(parameterized.TestCase):
@@ -94,16 +88,12 @@ class StatesTest(absltest.TestCase):
     level_ExNxTxD = states.all_levels(model, params, token_NxT)
     self.assertLen(level_ExNxTxD, len(states.levels(run)))
     table, place = params["embedding"], params["positions"]
-    first = (
-      table["embedding"][token_NxT]
-      + place["embedding"][None, : token_NxT.shape[1]]
-    )
+    first = table["embedding"][token_NxT] + place["embedding"][None, : token_NxT.shape[1]]
     np.testing.assert_allclose(level_ExNxTxD[0], first, rtol=1e-6)
     kept = token_NxT != 0
     bias_D = params["final_norm"]["bias"]
     np.testing.assert_array_equal(
-      np.asarray(level_ExNxTxD[-1])[~kept],
-      np.broadcast_to(bias_D, (np.sum(~kept), len(bias_D))),
+      np.asarray(level_ExNxTxD[-1])[~kept], np.broadcast_to(bias_D, (np.sum(~kept), len(bias_D)))
     )
 
   def test_rows_come_in_order_whatever_the_batch(self):

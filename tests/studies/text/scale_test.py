@@ -5,26 +5,17 @@ import tempfile
 import types
 from unittest import mock
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.analyses import plots_scale
-from primelens.analyses import results
-from primelens.configs import text_scale
-from primelens.models import encoder
-from primelens.models import transformer
-from primelens.studies import experiment
-from primelens.studies.text import report
-from primelens.studies.text import scale
-from primelens.studies.text import scale_parts as parts
-from primelens.studies.text import scale_reported
-from sklearn import linear_model
-from sklearn import metrics
-from sklearn import model_selection
-from sklearn import pipeline
-from sklearn import preprocessing
 import tiny_text
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_scale, results
+from primelens.configs import text_scale
+from primelens.models import encoder, transformer
+from primelens.studies import experiment
+from primelens.studies.text import report, scale, scale_reported
+from primelens.studies.text import scale_parts as parts
+from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
 # Arithmetic spec, section 5.5.
 PARAMETERS = {
@@ -44,9 +35,7 @@ class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(*PARAMETERS.items())
   def test_number_of_parameters(self, variant, expected):
     config = experiment.check(text_scale.get_config(variant))
-    shapes = jax.eval_shape(
-      lambda key: encoder.init(config.model, key), jax.random.key(0)
-    )
+    shapes = jax.eval_shape(lambda key: encoder.init(config.model, key), jax.random.key(0))
     self.assertEqual(transformer.parameter_count(shapes), expected)
 
   def test_fit_is_the_published_one(self):
@@ -54,8 +43,7 @@ class ConfigTest(parameterized.TestCase):
     config = text_scale.get_config("L6_D512")
     optimizer = config.fit.optimizer
     self.assertEqual(
-      (optimizer.rate, optimizer.schedule, optimizer.weight_decay),
-      (3e-4, "constant", 0.01),
+      (optimizer.rate, optimizer.schedule, optimizer.weight_decay), (3e-4, "constant", 0.01)
     )
     self.assertEqual((config.fit.steps, config.fit.batch_size), (1410, 128))
     self.assertEqual(config.task.question, "modk")
@@ -64,9 +52,7 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual((trunk.heads, trunk.hidden, trunk.dropout), (4, 2048, 0.1))
 
   def test_another_size_is_refused(self):
-    with self.assertRaisesRegex(
-      ValueError, "'L3_D128' is not one of L2_D128, "
-    ):
+    with self.assertRaisesRegex(ValueError, "'L3_D128' is not one of L2_D128, "):
       text_scale.get_config("L3_D128")
 
   def test_a_sum_has_no_residues(self):
@@ -84,21 +70,14 @@ def example(rows=150, width=12, seed=0):
 
 
 def probe():
-  return pipeline.make_pipeline(
-    preprocessing.StandardScaler(), linear_model.Ridge(alpha=1.0)
-  )
+  return pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.Ridge(alpha=1.0))
 
 
 def target(residue_N, pairs):
   """cos and sin in turn, as the spec writes them."""
   angle_N = 2 * np.pi * residue_N / 97
   return np.stack(
-    [
-      wave(n * angle_N)
-      for n in range(1, pairs + 1)
-      for wave in (np.cos, np.sin)
-    ],
-    axis=1,
+    [wave(n * angle_N) for n in range(1, pairs + 1) for wave in (np.cos, np.sin)], axis=1
   )
 
 
@@ -122,41 +101,29 @@ class PipelineTest(absltest.TestCase):
     cls.wave_NxF = parts.waves(cls.residue_N, 97, 12)
     rng = np.random.default_rng(5)
     cls.order_RxN = np.stack([rng.permutation(150) for _ in range(3)])
-    cls.found = jax.device_get(
-      parts.probed(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN)
-    )
+    cls.found = jax.device_get(parts.probed(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN))
 
   def test_waves(self):
-    np.testing.assert_allclose(
-      self.wave_NxF, target(self.residue_N, 12), atol=1e-6
-    )
+    np.testing.assert_allclose(self.wave_NxF, target(self.residue_N, 12), atol=1e-6)
 
   def test_r2_is_scikit_learns(self):
     for s, state_NxD in enumerate(self.state_SxNxD.astype(np.float64)):
       for q, pairs in enumerate(parts.PAIRS_Q):
         y_NxF = target(self.residue_N, pairs)
-        r2 = metrics.r2_score(
-          y_NxF, probe().fit(state_NxD, y_NxF).predict(state_NxD)
-        )
+        r2 = metrics.r2_score(y_NxF, probe().fit(state_NxD, y_NxF).predict(state_NxD))
         self.assertAlmostEqual(self.found["r2_SxQ"][s, q], r2, delta=1e-5)
         for r, order_N in enumerate(self.order_RxN):
           y = y_NxF[order_N]
           r2 = metrics.r2_score(y, probe().fit(state_NxD, y).predict(state_NxD))
-          self.assertAlmostEqual(
-            self.found["null_r2_SxRxQ"][s, r, q], r2, delta=1e-5
-          )
+          self.assertAlmostEqual(self.found["null_r2_SxRxQ"][s, r, q], r2, delta=1e-5)
         folds = model_selection.cross_val_score(
           probe(), state_NxD, y_NxF, cv=model_selection.KFold(5), scoring="r2"
         )
-        self.assertAlmostEqual(
-          self.found["cv_r2_SxQ"][s, q], folds.mean(), delta=2e-4
-        )
+        self.assertAlmostEqual(self.found["cv_r2_SxQ"][s, q], folds.mean(), delta=2e-4)
 
   def test_untrained_go_the_same_way(self):
     np.testing.assert_allclose(
-      parts.in_sample(self.state_SxNxD, self.wave_NxF),
-      self.found["r2_SxQ"],
-      atol=1e-6,
+      parts.in_sample(self.state_SxNxD, self.wave_NxF), self.found["r2_SxQ"], atol=1e-6
     )
 
   def test_harm_is_that_of_qr_and_refitting(self):
@@ -165,8 +132,11 @@ class PipelineTest(absltest.TestCase):
     direction_KxDxF = rng.normal(size=(2, 20, 12)).astype(np.float32)
     found = jax.device_get(
       parts.removed(
-        *(state_SxNxD, parts.waves(residue_N, 97, 12)),
-        *(residue_N.astype(np.float32), self.order_RxN, direction_KxDxF),
+        state_SxNxD,
+        parts.waves(residue_N, 97, 12),
+        residue_N.astype(np.float32),
+        self.order_RxN,
+        direction_KxDxF,
       )
     )
     for s, state_NxD in enumerate(state_SxNxD.astype(np.float64)):
@@ -180,14 +150,10 @@ class PipelineTest(absltest.TestCase):
       everyone = np.arange(150)
       self.assertAlmostEqual(found["delta_S"][s], harm(everyone), delta=0.02)
       for r, order_N in enumerate(self.order_RxN):
-        self.assertAlmostEqual(
-          found["delta_permuted_SxR"][s, r], harm(order_N), delta=0.02
-        )
+        self.assertAlmostEqual(found["delta_permuted_SxR"][s, r], harm(order_N), delta=0.02)
       for k, direction_DxF in enumerate(direction_KxDxF):
         self.assertAlmostEqual(
-          found["delta_random_SxK"][s, k],
-          peer_harm(z_NxD, residue_N, direction_DxF),
-          delta=0.02,
+          found["delta_random_SxK"][s, k], peer_harm(z_NxD, residue_N, direction_DxF), delta=0.02
         )
         # 12 of 20 directions of white states.
         self.assertBetween(found["removed_random_SxK"][s, k], 0.5, 0.7)
@@ -223,9 +189,7 @@ class RunTest(absltest.TestCase):
     # An untrained network is one of its null.
     self.assertBetween(cell["r2_6_p"], 0.03, 1)
     self.assertLess(cell["held_out_r2_6"], 0.05)
-    self.assertAlmostEqual(
-      cell["excess"], cell["delta_probe"] - cell["delta_random"], places=4
-    )
+    self.assertAlmostEqual(cell["excess"], cell["delta_probe"] - cell["delta_random"], places=4)
     self.assertEqual(self.result.table, ())  # no cell of the grid
 
   def test_stored_and_drawn(self):
@@ -248,14 +212,11 @@ class RunTest(absltest.TestCase):
 
   def test_cells_are_joined_by_their_size(self):
     cells = {
-      name: dataclasses.replace(
-        self.result, cell=({"cell": name, "parameters": count},)
-      )
+      name: dataclasses.replace(self.result, cell=({"cell": name, "parameters": count},))
       for name, count in (("large", 30), ("small", 3), ("middle", 7))
     }
     joined = scale.joined(
-      {name: {"scale": result} for name, result in cells.items()}
-      | {"sum": {"answers": None}}
+      {name: {"scale": result} for name, result in cells.items()} | {"sum": {"answers": None}}
     )
     self.assertEqual(
       [(row["run"], row["parameters"]) for row in joined],
@@ -267,16 +228,10 @@ class ReportedTest(absltest.TestCase):
   def test_grid_is_sorted_and_excess_is_the_difference(self):
     grid = scale_reported.grid()
     self.assertLen(grid, 9)
-    self.assertEqual(
-      {row["cell"]: row["parameters"] for row in grid}, PARAMETERS
-    )
-    self.assertEqual(
-      [row["parameters"] for row in grid], sorted(PARAMETERS.values())
-    )
+    self.assertEqual({row["cell"]: row["parameters"] for row in grid}, PARAMETERS)
+    self.assertEqual([row["parameters"] for row in grid], sorted(PARAMETERS.values()))
     for row in grid:
-      self.assertAlmostEqual(
-        row["excess"], row["delta_probe"] - row["delta_random"], delta=0.011
-      )
+      self.assertAlmostEqual(row["excess"], row["delta_probe"] - row["delta_random"], delta=0.011)
       # Skill against the constant's 1.9121e-4.
       skill = 1 - row["best_scaled_mse"] / 1.9121e-4
       self.assertAlmostEqual(row["skill"], skill, delta=6e-4)

@@ -1,16 +1,14 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest, parameterized
 from primelens.analyses import results
 from primelens.models import spacing
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import scoring
+from primelens.studies.zeros import anchors, scoring
 from primelens.tasks import windows
-import tiny_study
 
 PHI, SCALE, COUNT = -0.6, 0.2, 140_000
 ENTROPY = 0.5 * (np.log(2 * np.pi * SCALE**2) + 1)
@@ -32,11 +30,7 @@ def _run(params_S, value_N, split=windows.published_tail, window=None):
     model=model,
     fresh_S={"phi": jnp.zeros(1), "mean": jnp.ones(1), "scale": jnp.ones(1)},
     splits=split(len(value_N), window=model.window, gap=50),
-    changed={
-      "evaluation.windows": 100,
-      "bootstrap.samples": 200,
-      "bootstrap.block": 100,
-    },
+    changed={"evaluation.windows": 100, "bootstrap.samples": 200, "bootstrap.block": 100},
   )
 
 
@@ -50,11 +44,7 @@ class AnchorsTest(absltest.TestCase):
     ].astype(np.float64)
     # Seed 3 knows the process, seed 4 only mean and variance of train.
     cls.run_ = _run(
-      {
-        "phi": [PHI, 0.0],
-        "mean": [1.0, train_N.mean()],
-        "scale": [SCALE, train_N.std()],
-      },
+      {"phi": [PHI, 0.0], "mean": [1.0, train_N.mean()], "scale": [SCALE, train_N.std()]},
       cls.value_N,
     )
     cls.result = anchors.run(cls.run_)
@@ -74,9 +64,7 @@ class AnchorsTest(absltest.TestCase):
     self._named("last 100,000 of the model's train")
     self._named("last 100,000 of train")
     for row in self.result.table[1:]:
-      self.assertTrue(
-        {"nll_nats", "low", "high", "r2", "model_minus_nats"} <= set(row)
-      )
+      self.assertTrue({"nll_nats", "low", "high", "r2", "model_minus_nats"} <= set(row))
       self.assertLess(row["low"], row["nll_nats"])
       self.assertGreater(row["high"], row["nll_nats"])
 
@@ -91,9 +79,7 @@ class AnchorsTest(absltest.TestCase):
     constant = self.rows["constant Gaussian"]["nll_nats"]
     lost = -0.5 * np.log(1 - PHI**2)  # what one lag tells
     self.assertAlmostEqual(constant - best, lost, delta=0.05)
-    self.assertAlmostEqual(
-      self.rows["marginal (KDE)"]["nll_nats"], constant, delta=0.01
-    )
+    self.assertAlmostEqual(self.rows["marginal (KDE)"]["nll_nats"], constant, delta=0.01)
 
   def test_the_untrained_network_is_scored_too(self):
     index_M = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
@@ -113,21 +99,15 @@ class AnchorsTest(absltest.TestCase):
     model = self.rows["model (handmade)"]["nll_nats"]
     self.assertAlmostEqual(model, self.result.nll_S.mean(), places=6)
     for row in self.result.table[1:]:
-      self.assertAlmostEqual(
-        row["model_minus_nats"], model - row["nll_nats"], places=6
-      )
+      self.assertAlmostEqual(row["model_minus_nats"], model - row["nll_nats"], places=6)
 
   def test_blocks_of_height_average_to_the_table(self):
     result = self.result
-    self.assertEqual(
-      result.block_nll_ExP.shape, (len(result.table), len(result.height_P))
-    )
+    self.assertEqual(result.block_nll_ExP.shape, (len(result.table), len(result.height_P)))
     self.assertTrue((np.diff(result.height_P) > 0).all())
     sizes_P = [len(part) for part in np.array_split(range(100), 8)]
     np.testing.assert_allclose(
-      result.block_nll_ExP @ sizes_P / 100,
-      [row["nll_nats"] for row in result.table],
-      rtol=1e-6,
+      result.block_nll_ExP @ sizes_P / 100, [row["nll_nats"] for row in result.table], rtol=1e-6
     )
 
   def test_the_result_can_be_stored(self):
@@ -168,12 +148,8 @@ class PermutationTest(absltest.TestCase):
     first_R = spacing.slot_orders(2, 12)[:, 0]
     self.assertEqual(set(first_R), {0, 1})
     for s, shift in enumerate((0.1, 0.4)):
-      nll_RxN = np.stack(
-        [tiny_study.normal_nll(step_N - shift * f, SCALE) for f in first_R]
-      )
-      np.testing.assert_allclose(
-        result.permuted_nll_SxR[s], nll_RxN.mean(1), rtol=1e-5
-      )
+      nll_RxN = np.stack([tiny_study.normal_nll(step_N - shift * f, SCALE) for f in first_R])
+      np.testing.assert_allclose(result.permuted_nll_SxR[s], nll_RxN.mean(1), rtol=1e-5)
       expected = -np.log(np.exp(-nll_RxN).mean(0)).mean()
       self.assertAlmostEqual(result.ensemble_nll_S[s], expected, places=5)
     self.assertEqual(result.permuted_windows, 20)
@@ -198,9 +174,7 @@ class WindowTest(parameterized.TestCase):
     value_N = tiny_study.ar([*[0.0] * 19, 0.9], 20_000)
     splits = windows.contiguous(20_000, window=64, gap=64)
     first, last = splits["test"]
-    value_N[first:last] = 1 + np.random.default_rng(1).normal(
-      0, value_N.std(), last - first
-    )
+    value_N[first:last] = 1 + np.random.default_rng(1).normal(0, value_N.std(), last - first)
     model = tiny_study.tiny_model()
     model.window = 64
     params_S = {"phi": jnp.zeros(1), "mean": jnp.ones(1), "scale": jnp.ones(1)}
@@ -229,11 +203,7 @@ class WindowTest(parameterized.TestCase):
     model = tiny_study.tiny_model(memory)
     model.window = window
     run = tiny_study.handmade(
-      first_order,
-      {},
-      np.ones(5000),
-      model=model,
-      changed={"evaluation.min_context": context},
+      first_order, {}, np.ones(5000), model=model, changed={"evaluation.min_context": context}
     )
     self.assertEqual(anchors._inside(run), expected)
 

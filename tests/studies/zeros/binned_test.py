@@ -3,25 +3,24 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import results
-from primelens.models import binned
-from primelens.models import fit
-from primelens.models import optimizer as optimizer_lib
-from primelens.studies import experiment
-from primelens.studies import zeros
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import cost
-from primelens.studies.zeros import memory_effect
-from primelens.studies.zeros import memory_effect_arms
-from primelens.studies.zeros import perplexity
-from primelens.studies.zeros import program
-from primelens.tasks import surrogates
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import results
+from primelens.models import binned, fit
+from primelens.models import optimizer as optimizer_lib
+from primelens.studies import experiment, zeros
+from primelens.studies.zeros import (
+  anchors,
+  cost,
+  memory_effect,
+  memory_effect_arms,
+  perplexity,
+  program,
+)
+from primelens.tasks import surrogates
 
 T = tiny_study.T
 
@@ -41,9 +40,7 @@ def model(variant: str = "gpt", **changes) -> binned.Config:
   bank = variant.startswith("bank")
   options = dict(width=8, layers=1, heads=2, hidden=16, max_positions=T + 1)
   options |= dict(dropout=0.0, embed_dropout=0.0, init_std=0.5)
-  trunk = (binned.encoder_trunk if bank else binned.plain_trunk)(
-    **options | changes
-  )
+  trunk = (binned.encoder_trunk if bank else binned.plain_trunk)(**options | changes)
   return binned.Config(window=T, variant=variant, segment=8, trunk=trunk)
 
 
@@ -73,15 +70,10 @@ def stored(test, name, result):
 class ProgramTest(parameterized.TestCase):
   def an_experiment(self, **changes):
     return experiment.Experiment(
-      task=surrogates.Config(
-        ensemble="cue", count=3000, size=50, window=T, gap=20
-      ),
+      task=surrogates.Config(ensemble="cue", count=3000, size=50, window=T, gap=20),
       model=model(),
       fit=fit.Config(
-        steps=30,
-        batch_size=16,
-        evaluate_windows=16,
-        optimizer=optimizer_lib.Config(rate=3e-2),
+        steps=30, batch_size=16, evaluate_windows=16, optimizer=optimizer_lib.Config(rate=3e-2)
       ),
       **changes,
     )

@@ -1,18 +1,16 @@
 import tempfile
 import types
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import results
-from primelens.models import spacing
-from primelens.studies.zeros import calibration
-from primelens.studies.zeros import forecasts
-from primelens.studies.zeros import golden
-from primelens.tasks import windows
 import scipy.stats
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import results
+from primelens.models import spacing
+from primelens.studies.zeros import calibration, forecasts, golden
+from primelens.tasks import windows
 
 PHI, SCALE, COUNT, T = -0.6, 0.2, 60_000, tiny_study.T
 SURE = 0.5  # the second seed's scale, in units of the right one
@@ -43,9 +41,7 @@ def _normal_crps(error, scale):
   """The CRPS of a normal forecast (Gneiting and Raftery 2007)."""
   z = error / scale
   normal = scipy.stats.norm
-  return scale * (
-    z * (2 * normal.cdf(z) - 1) + 2 * normal.pdf(z) - 1 / np.sqrt(np.pi)
-  )
+  return scale * (z * (2 * normal.cdf(z) - 1) + 2 * normal.pdf(z) - 1 / np.sqrt(np.pi))
 
 
 class CalibrationTest(absltest.TestCase):
@@ -87,9 +83,7 @@ class CalibrationTest(absltest.TestCase):
     self.assertAlmostEqual(row["crps_as_published"], crps, delta=0.003)
 
   def test_recalibration_repairs_scale_and_bias(self):
-    np.testing.assert_allclose(
-      self.result.log_scale_S, [0, -np.log(SURE)], atol=0.03
-    )
+    np.testing.assert_allclose(self.result.log_scale_S, [0, -np.log(SURE)], atol=0.03)
     np.testing.assert_allclose(self.result.shift_S, [0, -0.1], atol=0.015)
     row = self.rows["recalibrated on select"]
     self.assertAlmostEqual(row["pit_mean"], 0.5, delta=0.02)
@@ -104,13 +98,8 @@ class CalibrationTest(absltest.TestCase):
     for name, ratio in (("untrained network", 3.0), ("AR(64)", 1.0)):
       expected_V = 2 * scipy.stats.norm.cdf(ratio * reach_V) - 1
       row = names.index(name)
-      np.testing.assert_allclose(
-        self.result.coverage_ExV[row], expected_V, atol=0.035
-      )
-      low, high = (
-        self.result.coverage_low_ExV[row],
-        self.result.coverage_high_ExV[row],
-      )
+      np.testing.assert_allclose(self.result.coverage_ExV[row], expected_V, atol=0.035)
+      low, high = (self.result.coverage_low_ExV[row], self.result.coverage_high_ExV[row])
       self.assertTrue((low <= self.result.coverage_ExV[row]).all())
       self.assertTrue((high >= self.result.coverage_ExV[row]).all())
     np.testing.assert_allclose(self.result.density_ExP.mean(1), 1, rtol=1e-6)
@@ -127,9 +116,7 @@ class CalibrationTest(absltest.TestCase):
     reach = 2 * scipy.stats.norm.ppf(0.9)
     for name, ratio in (("untrained network", 3.0), ("AR(64)", 1.0)):
       record = by_name[name, "select to test"]
-      self.assertAlmostEqual(
-        record["raw_width"], reach * ratio * SCALE, delta=0.02
-      )
+      self.assertAlmostEqual(record["raw_width"], reach * ratio * SCALE, delta=0.02)
       expected = 2 * scipy.stats.norm.cdf(ratio * reach / 2) - 1
       self.assertAlmostEqual(record["raw_coverage"], expected, delta=0.03)
     right = 2 * scipy.stats.norm.ppf(0.95) * SCALE
@@ -166,9 +153,7 @@ class ShortWindowTest(absltest.TestCase):
       mean_Bx1 = 1 + PHI * (x_BxT[:, -1:] - 1) + wrong + params["bias"]
       return tiny_study.gaussian(mean_Bx1, SCALE * params["scale"]), {}
 
-    run = _run(
-      positional, {"scale": [1.0], "bias": [0.0]}, "postfix", samples=1500
-    )
+    run = _run(positional, {"scale": [1.0], "bias": [0.0]}, "postfix", samples=1500)
     result = calibration.run(run)
     short, whole = result.conformal[-2:]
     self.assertEqual((short["context"], whole["context"]), (T // 2, T))
@@ -194,9 +179,7 @@ class GoldenTest(absltest.TestCase):
       by_order = np.array([of(bias * order) for order in orders])
       self.assertAlmostEqual(row["fixed_nats"], of(0.0), places=4)
       self.assertAlmostEqual(row["permuted_nats"], by_order.mean(), places=4)
-      self.assertAlmostEqual(
-        row["percentile_95"], np.percentile(by_order, 95), places=4
-      )
+      self.assertAlmostEqual(row["percentile_95"], np.percentile(by_order, 95), places=4)
       change = by_order.mean() - of(0.0)
       self.assertAlmostEqual(row["change_nats"], change, places=4)
     self.assertEqual(found["golden_windows"], 400)
@@ -210,9 +193,7 @@ class GoldenTest(absltest.TestCase):
     self.assertAlmostEqual(golden.expected_minimum([1.0, 2.0], 2), 1.25)
     value_R = np.random.default_rng(0).normal(size=50)
     draws = np.random.default_rng(1).choice(value_R, (20_000, 20))
-    self.assertAlmostEqual(
-      golden.expected_minimum(value_R, 20), draws.min(1).mean(), delta=0.02
-    )
+    self.assertAlmostEqual(golden.expected_minimum(value_R, 20), draws.min(1).mean(), delta=0.02)
 
 
 if __name__ == "__main__":

@@ -5,16 +5,13 @@ import re
 import tempfile
 from types import SimpleNamespace
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import binned_results
 import drawn
 import matplotlib
+from absl.testing import absltest, parameterized
 from primelens.analyses import plots
 from primelens.studies import trial
-from primelens.studies.zeros import claims_binned
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_binned
+from primelens.studies.zeros import claims_binned, published, report_binned
 from zeros_results import anchors
 
 ARTEFACT = "reproduced, but an artefact"
@@ -50,12 +47,11 @@ class ClaimsTest(parameterized.TestCase):
     ("memory.elephant", "gpt", NOT, {"parameters": LARGE}),
     ("memory.elephant", "gpt", OPEN, {"spread": 0.05}),
     ("memory.elephant", "gpt", OPEN, {"change": {"elephant": 0.2}}),
+    ("memory.elephant", "gpt", "reproduced", {"parameters": LARGE, "change": {"elephant": 0.2}}),
     (
-      *("memory.elephant", "gpt", "reproduced"),
-      {"parameters": LARGE, "change": {"elephant": 0.2}},
-    ),
-    (
-      *("memory.elephant", "gpt", ARTEFACT),
+      "memory.elephant",
+      "gpt",
+      ARTEFACT,
       {"parameters": LARGE, "change": {"elephant": 0.2, BIAS: 0.19}},
     ),
     ("memory.elephant", "rmt", OPEN, {}),
@@ -63,12 +59,11 @@ class ClaimsTest(parameterized.TestCase):
     ("memory.recurrent", "rmt", OPEN, {}),
     ("memory.recurrent", "rmt", NOT, {"parameters": LARGE}),
     ("memory.recurrent", "rmt", OPEN, {"parameters": LARGE, "seeds": 2}),
+    ("memory.recurrent", "rmt", "reproduced", {"parameters": LARGE, "change": {"elephant": 0.2}}),
     (
-      *("memory.recurrent", "rmt", "reproduced"),
-      {"parameters": LARGE, "change": {"elephant": 0.2}},
-    ),
-    (
-      *("memory.recurrent", "rmt", ARTEFACT),
+      "memory.recurrent",
+      "rmt",
+      ARTEFACT,
       {"parameters": LARGE, "change": {"elephant": 0.2, PLACEBO: 0.2}},
     ),
     ("losses.bank", LEAKY, ARTEFACT, {"leak": 0.1}),
@@ -100,9 +95,7 @@ class ClaimsTest(parameterized.TestCase):
 
 
 def stored(result):
-  return SimpleNamespace(
-    result=result, stale=False, figure_path=pathlib.Path("absent.png")
-  )
+  return SimpleNamespace(result=result, stale=False, figure_path=pathlib.Path("absent.png"))
 
 
 def words(html):

@@ -1,13 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
-from forecast_results import calibrated
-from forecast_results import rolled
+from absl.testing import absltest, parameterized
+from forecast_results import calibrated, rolled
 from primelens.studies import trial
-from primelens.studies.zeros import claims_forecasts
-from primelens.studies.zeros import published
+from primelens.studies.zeros import claims_forecasts, published
 from primelens.studies.zeros import published_forecasts as reported
-from zeros_results import anchors
-from zeros_results import SMALL
+from zeros_results import SMALL, anchors
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"
@@ -36,33 +32,18 @@ class ClaimsTest(parameterized.TestCase):
     ("rollout.linear", {"a": _run(rollout=rolled(0.235))}, OPEN),
     ("rollout.linear", {"a": _run(rollout=rolled(0.31))}, REPRODUCED),
     # Small networks decide it as well: it is about the anchors.
-    (
-      "rollout.linear",
-      {"a": _run("none", SMALL, rollout=rolled(0.137))},
-      NOT,
-    ),
+    ("rollout.linear", {"a": _run("none", SMALL, rollout=rolled(0.137))}, NOT),
     # The memory bank against none: hurt and repaired, or not.
     (
       "rollout.memory",
-      {
-        "q": _bank("bank", 2.4),
-        "f": _bank("bank", 0.2),
-        "n": _bank("none", 0.2),
-      },
+      {"q": _bank("bank", 2.4), "f": _bank("bank", 0.2), "n": _bank("none", 0.2)},
       REPRODUCED,
     ),
-    (
-      "rollout.memory",
-      {"f": _bank("bank", 0.26), "n": _bank("none", 0.2)},
-      NOT,
-    ),
+    ("rollout.memory", {"f": _bank("bank", 0.26), "n": _bank("none", 0.2)}, NOT),
     ("rollout.memory", {"f": _bank("bank", 0.26)}, OPEN),
     (
       "rollout.memory",
-      {
-        "f": _run("bank", SMALL, rollout=rolled(model=0.26)),
-        "n": _bank("none", 0.2),
-      },
+      {"f": _run("bank", SMALL, rollout=rolled(model=0.26)), "n": _bank("none", 0.2)},
       OPEN,
     ),
     # A limit that a constant keeps.
@@ -71,64 +52,24 @@ class ClaimsTest(parameterized.TestCase):
     ("rollout.growth", {"a": _run(rollout=rolled(level=0.5))}, REPRODUCED),
     # Conformal coverage of a constant.
     ("calibration.conformal", {"a": _run(calibration=calibrated())}, ARTEFACT),
-    (
-      "calibration.conformal",
-      {"a": _run(calibration=calibrated(width=3.0))},
-      REPRODUCED,
-    ),
-    (
-      "calibration.conformal",
-      {"a": _run(calibration=calibrated(constant=0.8))},
-      NOT,
-    ),
+    ("calibration.conformal", {"a": _run(calibration=calibrated(width=3.0))}, REPRODUCED),
+    ("calibration.conformal", {"a": _run(calibration=calibrated(constant=0.8))}, NOT),
     # The short window.
     ("calibration.raw", {"a": _run(calibration=calibrated())}, ARTEFACT),
-    (
-      "calibration.raw",
-      {"a": _run(calibration=calibrated(0.1, 0.1))},
-      REPRODUCED,
-    ),
+    ("calibration.raw", {"a": _run(calibration=calibrated(0.1, 0.1))}, REPRODUCED),
     ("calibration.raw", {"a": _run(calibration=calibrated(0.6))}, NOT),
-    (
-      "calibration.raw",
-      {"a": _run(parameters=SMALL, calibration=calibrated())},
-      OPEN,
-    ),
+    ("calibration.raw", {"a": _run(parameters=SMALL, calibration=calibrated())}, OPEN),
     ("calibration.raw", {"a": _run("none", calibration=calibrated())}, OPEN),
     # The PIT of networks without memory.
-    (
-      "calibration.e0",
-      {"a": _run("none", calibration=calibrated())},
-      REPRODUCED,
-    ),
-    (
-      "calibration.e0",
-      {"a": _run("none", calibration=calibrated(pit=(0.4, 0.28)))},
-      NOT,
-    ),
-    (
-      "calibration.e0",
-      {"a": _run("none", calibration=calibrated(pit=(0.49, 0.34)))},
-      NOT,
-    ),
-    (
-      "calibration.e0",
-      {"a": _run("none", SMALL, calibration=calibrated())},
-      OPEN,
-    ),
+    ("calibration.e0", {"a": _run("none", calibration=calibrated())}, REPRODUCED),
+    ("calibration.e0", {"a": _run("none", calibration=calibrated(pit=(0.4, 0.28)))}, NOT),
+    ("calibration.e0", {"a": _run("none", calibration=calibrated(pit=(0.49, 0.34)))}, NOT),
+    ("calibration.e0", {"a": _run("none", SMALL, calibration=calibrated())}, OPEN),
     # The luck of the lowest evaluation.
     ("selection.permuted", {"a": _run(calibration=calibrated())}, REPRODUCED),
-    (
-      "selection.permuted",
-      {"a": _run(calibration=calibrated(luck=-0.02))},
-      ARTEFACT,
-    ),
+    ("selection.permuted", {"a": _run(calibration=calibrated(luck=-0.02))}, ARTEFACT),
     ("selection.permuted", {"a": _run(calibration=calibrated(luck=1))}, OPEN),
-    (
-      "selection.permuted",
-      {"a": _run(parameters=SMALL, calibration=calibrated(luck=-0.02))},
-      OPEN,
-    ),
+    ("selection.permuted", {"a": _run(parameters=SMALL, calibration=calibrated(luck=-0.02))}, OPEN),
   )
   def test_status(self, claim_id, results, status):
     row = verdict(claim_id, results)
@@ -137,9 +78,7 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_nothing_and_other_data_decide_nothing(self):
     other = _run(
-      data="200,000 spacings of cue, published_tail",
-      rollout=rolled(),
-      calibration=calibrated(),
+      data="200,000 spacings of cue, published_tail", rollout=rolled(), calibration=calibrated()
     )
     for results in ({}, {"a": {}}, {"a": other}):
       for row in trial.ledger(claims_forecasts.CLAIMS, results).rows:

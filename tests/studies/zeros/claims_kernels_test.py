@@ -1,12 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
-from kernels_results import hermiticity
-from kernels_results import kernels
+from absl.testing import absltest, parameterized
+from kernels_results import hermiticity, kernels
 from primelens.studies import trial
-from primelens.studies.zeros import claims_hermiticity
-from primelens.studies.zeros import claims_kernels
-from zeros_results import anchors
-from zeros_results import SMALL
+from primelens.studies.zeros import claims_hermiticity, claims_kernels
+from zeros_results import SMALL, anchors
 
 CLAIMS = (*claims_kernels.CLAIMS, *claims_hermiticity.CLAIMS)
 REPRODUCED = "reproduced"
@@ -36,19 +32,11 @@ class ClaimsKernelsTest(parameterized.TestCase):
     ("kernels.stretched", _big(kernels=kernels()), ARTEFACT),
     ("kernels.stretched", _small(kernels=kernels()), ARTEFACT),
     ("kernels.stretched", _big(kernels=kernels(uniform=0.5)), ARTEFACT),
-    (
-      "kernels.stretched",
-      _big(kernels=kernels(uniform=0.5, untrained=0.5)),
-      REPRODUCED,
-    ),
+    ("kernels.stretched", _big(kernels=kernels(uniform=0.5, untrained=0.5)), REPRODUCED),
     ("kernels.stretched", _big(kernels=kernels(trained=0.6)), NOT),
     ("kernels.stretched", _big(), OPEN),
     ("kernels.repulsion", _small(kernels=kernels()), ARTEFACT),
-    (
-      "kernels.repulsion",
-      _big(kernels=kernels(uniform_slope=-0.01)),
-      REPRODUCED,
-    ),
+    ("kernels.repulsion", _big(kernels=kernels(uniform_slope=-0.01)), REPRODUCED),
     ("kernels.repulsion", _big(kernels=kernels(slope=-0.01)), NOT),
     # The head that the published score chooses.
     ("kernels.physics_head", _big(kernels=kernels()), REPRODUCED),
@@ -64,16 +52,8 @@ class ClaimsKernelsTest(parameterized.TestCase):
     ("hermiticity.emerges", _big(hermiticity=hermiticity(8)), REPRODUCED),
     ("hermiticity.ln_primes", _small(hermiticity=hermiticity()), NOT),
     ("hermiticity.ln_primes", _big(hermiticity=hermiticity(p=0.01)), OPEN),
-    (
-      "hermiticity.ln_primes",
-      _big(hermiticity=hermiticity(p=0.01, fresh_p=0.01)),
-      ARTEFACT,
-    ),
-    (
-      "hermiticity.ln_primes",
-      _big(hermiticity=hermiticity(slots=False)),
-      OPEN,
-    ),
+    ("hermiticity.ln_primes", _big(hermiticity=hermiticity(p=0.01, fresh_p=0.01)), ARTEFACT),
+    ("hermiticity.ln_primes", _big(hermiticity=hermiticity(slots=False)), OPEN),
   )
   def test_status(self, claim_id, results, status):
     row = verdict(claim_id, results)
@@ -101,9 +81,7 @@ class ClaimsKernelsTest(parameterized.TestCase):
 
   def test_scores_at_short_distance_are_shown(self):
     row = verdict("kernels.repulsion", _big(kernels=kernels()))
-    self.assertAlmostEqual(
-      row["numbers"]["e4: scores below 0.75, trained"], -1.5
-    )
+    self.assertAlmostEqual(row["numbers"]["e4: scores below 0.75, trained"], -1.5)
     self.assertEqual(row["numbers"]["e4: scores below 0.75, untrained"], 0)
 
 

@@ -2,16 +2,10 @@
 
 from types import SimpleNamespace
 
-from absl.testing import absltest
-from absl.testing import parameterized
-from leak_results import BIG
-from leak_results import MODES
-from leak_results import runs
-from leak_results import SMALL
+from absl.testing import absltest, parameterized
+from leak_results import BIG, MODES, SMALL, runs
 from primelens.studies import trial
-from primelens.studies.zeros import claims_leak
-from primelens.studies.zeros import leak_evidence
-from primelens.studies.zeros import report_leak
+from primelens.studies.zeros import claims_leak, leak_evidence, report_leak
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"

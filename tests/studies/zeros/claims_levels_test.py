@@ -1,11 +1,8 @@
-from absl.testing import absltest
-from absl.testing import parameterized
-from levels_results import form_factor
-from levels_results import operators
+from absl.testing import absltest, parameterized
+from levels_results import form_factor, operators
 from primelens.studies import trial
 from primelens.studies.zeros import claims
-from zeros_results import anchors
-from zeros_results import SMALL
+from zeros_results import SMALL, anchors
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"

@@ -1,8 +1,8 @@
+import wave_results
 from absl.testing import absltest
 from primelens.studies import trial
 from primelens.studies.zeros import claims_prime_waves as claims
 from primelens.studies.zeros import prime_waves_law as law
-import wave_results
 from zeros_results import SMALL
 
 REPRODUCED, NOT = "reproduced", "not reproduced"
@@ -47,9 +47,7 @@ class ClaimsTest(absltest.TestCase):
 
   def test_a_network_like_its_fresh_self_has_learned_nothing(self):
     for known in (300, 299, 99):
-      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(
-        known=known, fresh=301
-      )
+      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(known=known, fresh=301)
       del self.runs["waves_memory"]
       self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
       self.runs = wave_results.runs()
@@ -68,14 +66,8 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
 
   def test_an_operator_has_half_of_the_lines_and_their_power(self):
-    for resolved, power, status in (
-      (5, -0.5, REPRODUCED),
-      (4, -0.5, NOT),
-      (5, -0.8, NOT),
-    ):
-      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(
-        resolved=resolved, power=power
-      )
+    for resolved, power, status in ((5, -0.5, REPRODUCED), (4, -0.5, NOT), (5, -0.8, NOT)):
+      self.runs["waves"]["prime_waves"] = wave_results.prime_waves(resolved=resolved, power=power)
       self.assertEqual(_statuses(self.runs)["waves.operator"], status)
 
   def test_what_was_told_is_not_known(self):
@@ -104,9 +96,7 @@ class ClaimsTest(absltest.TestCase):
     self.assertEqual(_statuses(self.runs)["waves.controls"], OPEN)
 
   def test_memory_is_compared_with_the_same_run_without(self):
-    memory = lambda known, **of: wave_results.prime_waves(
-      memory="postfix", known=known, **of
-    )
+    memory = lambda known, **of: wave_results.prime_waves(memory="postfix", known=known, **of)
     for known, status in ((310, REPRODUCED), (301, OPEN), (290, NOT)):
       self.runs["waves_memory"]["prime_waves"] = memory(known)
       self.assertEqual(_statuses(self.runs)["waves.memory"], status)
@@ -115,9 +105,7 @@ class ClaimsTest(absltest.TestCase):
     self.runs["waves_again"] = dict(self.runs["waves"])
     again = wave_results.prime_waves(known=320)
     self.runs["waves_again"]["prime_waves"] = again
-    row = trial.row(
-      trial.ledger(claims.CLAIMS, self.runs).rows, id="waves.memory"
-    )
+    row = trial.row(trial.ledger(claims.CLAIMS, self.runs).rows, id="waves.memory")
     self.assertEqual(row["numbers"]["without"], (301 + 321) / 2)
     del self.runs["waves_again"]
     self.runs["waves_memory"]["prime_waves"] = memory(310, plan="10 steps")

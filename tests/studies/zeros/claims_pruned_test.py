@@ -1,16 +1,11 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
-from primelens.analyses import plots
-from primelens.studies import report
-from primelens.studies import trial
-from primelens.studies.zeros import claims_pruned
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_pruned
 import pruned_examples as examples
-from zeros_results import anchors
-from zeros_results import SMALL
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots
+from primelens.studies import report, trial
+from primelens.studies.zeros import claims_pruned, published, report_pruned
+from zeros_results import SMALL, anchors
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"
@@ -58,11 +53,7 @@ class ClaimsTest(parameterized.TestCase):
     ("curriculum.distils", _run(**_student()), REPRODUCED),
     ("curriculum.distils", _run(**_student(whole=0.0)), ARTEFACT),
     ("curriculum.distils", _run(**_student(untrained=0.0)), ARTEFACT),
-    (
-      "curriculum.distils",
-      _run(anchors(parameters=SMALL), **_student()),
-      OPEN,
-    ),
+    ("curriculum.distils", _run(anchors(parameters=SMALL), **_student()), OPEN),
   )
   def test_status(self, claim_id, results, status):
     row = _verdict(claim_id, results)

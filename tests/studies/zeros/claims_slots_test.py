@@ -1,14 +1,9 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.zeros import claims_slots
-from primelens.studies.zeros import published
-from primelens.studies.zeros import published_slots
-from primelens.studies.zeros import slots_table
 import slots_results
-from zeros_results import anchors
-from zeros_results import SMALL
+from absl.testing import absltest, parameterized
+from primelens.studies import trial
+from primelens.studies.zeros import claims_slots, published, published_slots, slots_table
+from zeros_results import SMALL, anchors
 
 ARTEFACT = "reproduced, but an artefact"
 NOT = "not reproduced"
@@ -54,15 +49,11 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_chance_in_the_published_blocks(self):
     numbers = verdict("slots.blocks")["numbers"]
-    for name, reported in zip(
-      published_slots.NETWORKS, (0.644, 0.888, 0.279), strict=True
-    ):
+    for name, reported in zip(published_slots.NETWORKS, (0.644, 0.888, 0.279), strict=True):
       self.assertAlmostEqual(numbers[f"reported, {name}"], reported, places=3)
     # Standard errors 0.118, 0.079, 0.137, 0.109 about a mean of 0.275.
     chance = np.sqrt(np.mean(np.square([0.118, 0.0785, 0.137, 0.1095])))
-    self.assertAlmostEqual(
-      numbers["by chance alone, E4, seed 7"], chance / 0.275, places=2
-    )
+    self.assertAlmostEqual(numbers["by chance alone, E4, seed 7"], chance / 0.275, places=2)
 
   def test_names_of_the_readings_are_those_of_the_table(self):
     names = {reading.name for reading in slots_table.readings(8, 256)}

@@ -1,26 +1,17 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import binned_results
 import forecast_results
 import kernels_results
 import leak_results
 import levels_results
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.zeros import claims
-from primelens.studies.zeros import published
 import pruned_examples
 import reference_results
 import slots_results
 import wave_results
-from zeros_results import anchors
-from zeros_results import formula
-from zeros_results import H
-from zeros_results import heads
-from zeros_results import L
-from zeros_results import linear
-from zeros_results import masking
-from zeros_results import SMALL
+from absl.testing import absltest, parameterized
+from primelens.studies import trial
+from primelens.studies.zeros import claims, published
+from zeros_results import SMALL, H, L, anchors, formula, heads, linear, masking
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"
@@ -72,20 +63,14 @@ class ClaimsTest(parameterized.TestCase):
     ("anchors.e4", {"e4": {"anchors": anchors(ar24=0.3)}}, REPRODUCED),
     # POSTFIX better than the network without memory.
     ("models.sign", _one() | {"e0": {"anchors": E0}}, NOT),
-    (
-      "models.sign",
-      {"e4": {"anchors": anchors(nll=-0.6)}, "e0": {"anchors": E0}},
-      REPRODUCED,
-    ),
+    ("models.sign", {"e4": {"anchors": anchors(nll=-0.6)}, "e0": {"anchors": E0}}, REPRODUCED),
     ("models.sign", {"e4": SMALL_RUN, "e0": {"anchors": E0}}, OPEN),
     ("models.sign", {"e4": FEW_SEEDS, "e0": {"anchors": E0}}, OPEN),
     ("models.sign", _one(), OPEN),
     # A small run beside the big ones decides nothing.
     (
       "models.sign",
-      _one()
-      | {"e0": {"anchors": E0}}
-      | {"tiny": {"anchors": anchors(parameters=SMALL, nll=-0.9)}},
+      _one() | {"e0": {"anchors": E0}} | {"tiny": {"anchors": anchors(parameters=SMALL, nll=-0.9)}},
       NOT,
     ),
     # Masking against recalibration.
@@ -94,42 +79,27 @@ class ClaimsTest(parameterized.TestCase):
     ("masking.knowledge_core", _one(masking=masking(-0.03, -0.03)), ARTEFACT),
     ("masking.knowledge_core", _one(masking=masking(0.0, -0.03)), NOT),
     ("masking.knowledge_core", _one(masking=masking(0.02, 0.0)), NOT),
-    (
-      "masking.knowledge_core",
-      {"e4": SMALL_RUN | {"masking": masking(-0.05, -0.03)}},
-      OPEN,
-    ),
-    (
-      "masking.knowledge_core",
-      {"e0": {"anchors": E0, "masking": masking(-0.05, -0.03)}},
-      OPEN,
-    ),
+    ("masking.knowledge_core", {"e4": SMALL_RUN | {"masking": masking(-0.05, -0.03)}}, OPEN),
+    ("masking.knowledge_core", {"e0": {"anchors": E0, "masking": masking(-0.05, -0.03)}}, OPEN),
     # Of two runs the big one decides.
     (
       "masking.knowledge_core",
-      {"tiny": SMALL_RUN | {"masking": masking(-0.05, -0.03)}}
-      | _one(masking=masking(0.02, 0.0)),
+      {"tiny": SMALL_RUN | {"masking": masking(-0.05, -0.03)}} | _one(masking=masking(0.02, 0.0)),
       NOT,
     ),
     ("masking.every_model", _one(masking=masking(-0.02)), REPRODUCED),
     ("masking.every_model", _one(masking=masking(-0.002)), NOT),
     (
       "masking.every_model",
-      _one(masking=masking(-0.02))
-      | {"e3": {"anchors": anchors(), "masking": masking(0.01)}},
+      _one(masking=masking(-0.02)) | {"e3": {"anchors": anchors(), "masking": masking(0.01)}},
       NOT,
     ),
     (
       "masking.every_model",
-      _one(masking=masking(-0.02))
-      | {"e0": {"anchors": E0, "masking": masking(0.01)}},
+      _one(masking=masking(-0.02)) | {"e0": {"anchors": E0, "masking": masking(0.01)}},
       REPRODUCED,
     ),
-    (
-      "masking.every_model",
-      {"e0": {"anchors": E0, "masking": masking(-0.02)}},
-      OPEN,
-    ),
+    ("masking.every_model", {"e0": {"anchors": E0, "masking": masking(-0.02)}}, OPEN),
     ("masking.every_model", {"e4": {"masking": masking(-0.02)}}, OPEN),
     # The published hook removes no head.
     ("heads.method", _one(heads=heads()), NOT),
@@ -141,29 +111,17 @@ class ClaimsTest(parameterized.TestCase):
     ("heads.core", {"e4": SMALL_RUN | {"heads": heads(joint=0.0)}}, OPEN),
     ("heads.noise_layers", _one(heads=heads(middle=-0.05)), REPRODUCED),
     ("heads.noise_layers", _one(heads=heads(middle=0.01)), NOT),
-    (
-      "heads.noise_layers",
-      {"e4": SMALL_RUN | {"heads": heads(middle=-0.05)}},
-      OPEN,
-    ),
+    ("heads.noise_layers", {"e4": SMALL_RUN | {"heads": heads(middle=-0.05)}}, OPEN),
     ("heads.noise_layers", _one(heads=heads(layers=1)), OPEN),
     # Pi.
     ("formula.pi", _one(formula=formula()), NOT),
     ("formula.pi", _one(formula=formula(3.08, 3.14, 3.14)), NOT),
-    (
-      "formula.pi",
-      _one(formula=formula(truth=3.14, cue=2.9, shuffled=2.8)),
-      REPRODUCED,
-    ),
+    ("formula.pi", _one(formula=formula(truth=3.14, cue=2.9, shuffled=2.8)), REPRODUCED),
     ("formula.four", _one(formula=formula()), NOT),
     ("formula.four", _one(formula=formula(four=3.12)), REPRODUCED),
     # Against three linear coefficients.
     ("formula.operator", _one(formula=formula(), linear=linear()), NOT),
-    (
-      "formula.operator",
-      _one(formula=formula(r2=0.38), linear=linear()),
-      REPRODUCED,
-    ),
+    ("formula.operator", _one(formula=formula(r2=0.38), linear=linear()), REPRODUCED),
     ("formula.operator", _one(formula=formula()), OPEN),
     ("formula.operator", _one(linear=linear()), OPEN),
     # The operator is the truth's own.

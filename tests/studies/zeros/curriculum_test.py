@@ -1,25 +1,16 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import divergences
-from primelens.analyses import results
-from primelens.analyses import weight_masks
-from primelens.models import fit
-from primelens.models import mixture as mixture_lib
-from primelens.models import optimizer
-from primelens.models import spacing
-from primelens.models import students
-from primelens.studies.zeros import curriculum
-from primelens.studies.zeros import curriculum_students
-from primelens.studies.zeros import retraining
-from primelens.studies.zeros import settings
-from primelens.tasks import windows
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import divergences, results, weight_masks
+from primelens.models import fit, optimizer, spacing, students
+from primelens.models import mixture as mixture_lib
+from primelens.studies.zeros import curriculum, curriculum_students, retraining, settings
+from primelens.tasks import windows
 
 T, S = tiny_study.T, 2
 SETTINGS = settings.Curriculum(steps=150, nodes=64)
@@ -73,10 +64,7 @@ def teacher(params, x_BxT, **_):
 class LossTest(absltest.TestCase):
   def test_nll_and_divergence_by_hand(self):
     params = {"input": {"kernel": jnp.array([0.4, 0.1])}}
-    key, window_BxT1 = (
-      jax.random.key(0),
-      tiny_study.ar([0.3], 34).reshape(2, 17),
-    )
+    key, window_BxT1 = (jax.random.key(0), tiny_study.ar([0.3], 34).reshape(2, 17))
     x, y = window_BxT1[:, :-1].astype(float), window_BxT1[:, 1:].astype(float)
     its = dataclasses.replace(SETTINGS, steps=3)
 
@@ -107,30 +95,28 @@ class LossTest(absltest.TestCase):
       data["value_N"], key, 16, first=0, last=3000, window=T
     )
     program = fit.Program(init=None, draw=draw, loss=None, evaluate=None)
-    its = optimizer.build(
-      optimizer.Config(rate=3e-2, weight_decay=0.0), SETTINGS.steps
-    )
+    its = optimizer.build(optimizer.Config(rate=3e-2, weight_decay=0.0), SETTINGS.steps)
 
     @jax.jit
     @jax.vmap
     def taught(alpha):
       arm = {"alpha": alpha, "ratio": jnp.float32(0)}
-      loss = curriculum_students.loss(
-        students.toeplitz, teacher, SETTINGS, params, arm
-      )
+      loss = curriculum_students.loss(students.toeplitz, teacher, SETTINGS, params, arm)
       start = students.toeplitz_init(jax.random.key(0), taps=2, components=1)
       return retraining.train(
         program._replace(loss=loss),
-        *(its, start, weight_masks.everything(start), {"value_N": value_N}),
-        *(jax.random.key(1), SETTINGS.steps),
+        its,
+        start,
+        weight_masks.everything(start),
+        {"value_N": value_N},
+        jax.random.key(1),
+        SETTINGS.steps,
       )[0]
 
     found = taught(jnp.array([0.0, 1.0]))
     taps_SxQ = found["filter"]["kernel"]
     np.testing.assert_allclose(taps_SxQ, [[-0.4, 0], [0.6, 0]], atol=0.05)
-    mixture, _ = jax.vmap(lambda p: students.toeplitz(p, jnp.ones((1, 3))))(
-      found
-    )
+    mixture, _ = jax.vmap(lambda p: students.toeplitz(p, jnp.ones((1, 3))))(found)
     np.testing.assert_allclose(mixture_lib.mean(mixture), 1, atol=0.05)
     np.testing.assert_allclose(mixture.scale, 0.2, atol=0.03)
 
@@ -141,15 +127,9 @@ class RunTest(absltest.TestCase):
     super().setUpClass()
     model = tiny_study.tiny_model()
     init = jax.vmap(lambda key: spacing.init(model, key))
-    params_S, fresh_S = (
-      init(jax.random.split(jax.random.key(k), S)) for k in (0, 1)
-    )
+    params_S, fresh_S = (init(jax.random.split(jax.random.key(k), S)) for k in (0, 1))
     cls.run_ = tiny_study.handmade(
-      spacing.bind(model),
-      params_S,
-      tiny_study.ar([0.5], 2400),
-      model=model,
-      fresh_S=fresh_S,
+      spacing.bind(model), params_S, tiny_study.ar([0.5], 2400), model=model, fresh_S=fresh_S
     )
     with tiny_study.quick_compile():
       cls.result = curriculum.run(cls.run_)
@@ -173,21 +153,16 @@ class RunTest(absltest.TestCase):
           ours - result.nll_VxSxR[v][:, at(arm)].mean(),
         )
       self.assertAlmostEqual(
-        found[row["student"], "curriculum minus the teacher itself"],
-        ours - result.teacher_S.mean(),
+        found[row["student"], "curriculum minus the teacher itself"], ours - result.teacher_S.mean()
       )
 
   def test_the_teacher_is_scored_as_the_run_is(self):
     test_NxT1, _ = self.run_.batches("test", self.result.windows)
     score = jax.jit(
-      lambda params: spacing.score(
-        self.run_.apply, params, test_NxT1, min_context=8
-      ).mean()
+      lambda params: spacing.score(self.run_.apply, params, test_NxT1, min_context=8).mean()
     )
     params = jax.tree.map(lambda leaf: leaf[1], self.run_.params_S)
-    self.assertAlmostEqual(
-      self.result.teacher_S[1], float(score(params)), places=4
-    )
+    self.assertAlmostEqual(self.result.teacher_S[1], float(score(params)), places=4)
 
   def test_ways_of_teaching_differ_and_none_failed(self):
     result = self.result

@@ -1,13 +1,13 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
 from primelens.studies import trial
 from primelens.studies.zeros import form_factor
 from primelens.tasks import surrogates
-import tiny_study
 
 BLOCK = 32
 CHANGED = {
@@ -20,14 +20,8 @@ CHANGED = {
 
 
 def _run(value_N):
-  splits = {
-    "train": (0, 100),
-    "select": (100, 200),
-    "test": (200, len(value_N)),
-  }
-  return tiny_study.handmade(
-    None, None, value_N, changed=CHANGED, splits=splits
-  )
+  splits = {"train": (0, 100), "select": (100, 200), "test": (200, len(value_N))}
+  return tiny_study.handmade(None, None, value_N, changed=CHANGED, splits=splits)
 
 
 class FormFactorTest(absltest.TestCase):
@@ -47,9 +41,7 @@ class FormFactorTest(absltest.TestCase):
       self.assertEqual(row["spacings"], last - first)
       self.assertEqual(row["blocks"], (last - first) // BLOCK)
       self.assertEqual(row["enough_blocks"], row["blocks"] >= 400)
-    self.assertAlmostEqual(
-      self.rows["shuffled"]["variance"], self.rows["test"]["variance"]
-    )
+    self.assertAlmostEqual(self.rows["shuffled"]["variance"], self.rows["test"]["variance"])
 
   def _within(self, name: str, key: str, expected: float):
     """Inside an interval twice as wide as that of 95 %."""

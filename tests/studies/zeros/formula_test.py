@@ -4,15 +4,13 @@ import math
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import results
-from primelens.analyses import symbolic_operon
-from primelens.studies.zeros import formula
-from primelens.studies.zeros import pairs
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import results, symbolic_operon
+from primelens.studies.zeros import formula, pairs
 
 SHAPE = 8.0  # of independent gamma spacings, mean 1 and variance 1 / 8
 BIAS = 1.06  # the mean of a model that expects too much
@@ -28,11 +26,7 @@ def biased(params, x_BxT, **_):
 def quick():
   """Returns a patch: symbolic regression of a second, not of minutes."""
   search = functools.partial(
-    symbolic_operon.formulas,
-    population=60,
-    generations=4,
-    restarts=1,
-    threads=1,
+    symbolic_operon.formulas, population=60, generations=4, restarts=1, threads=1
   )
   return mock.patch.object(symbolic_operon, "formulas", search)
 
@@ -59,11 +53,7 @@ class FormulaTest(absltest.TestCase):
       cls.result = formula.run(cls.run_)
 
   def _closed(self, family: str) -> dict[str, dict]:
-    return {
-      row["target"]: row
-      for row in self.result.closed
-      if row["family"] == family
-    }
+    return {row["target"]: row for row in self.result.closed if row["family"] == family}
 
   def test_every_target_has_every_closed_form(self):
     targets = ["model", "model seed 3", "model seed 4", "truth", "CUE"]
@@ -161,9 +151,7 @@ class FormulaTest(absltest.TestCase):
     c = np.mean(targets[0] / sums[0]) / np.mean(1 / sums[0] ** 2)
     row = self._closed("c / sum of 3 lags")["truth"]
     self.assertAlmostEqual(row["c"], c, places=6)
-    self.assertAlmostEqual(
-      row["test_mse"], np.mean((targets[1] - c / sums[1]) ** 2), places=6
-    )
+    self.assertAlmostEqual(row["test_mse"], np.mean((targets[1] - c / sums[1]) ** 2), places=6)
 
   def test_samples(self):
     self.assertAlmostEqual(self.result.train_samples, 9000, delta=20)
@@ -204,9 +192,7 @@ class RowsTest(absltest.TestCase):
     ):
       self.assertEqual(lag_NxQ.shape, (3 * 4, 8))
       self.assertEqual(set(value_N // 100), set(part))
-      np.testing.assert_array_equal(
-        lag_NxQ, value_N[:, None] - np.arange(1, 9)[None]
-      )
+      np.testing.assert_array_equal(lag_NxQ, value_N[:, None] - np.arange(1, 9)[None])
 
 
 if __name__ == "__main__":

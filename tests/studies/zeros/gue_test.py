@@ -2,16 +2,12 @@ import dataclasses
 import tempfile
 import types
 
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.studies import trial
-from primelens.studies.zeros import claims_gue
-from primelens.studies.zeros import gue
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_gue
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import plots, results
+from primelens.studies import trial
+from primelens.studies.zeros import claims_gue, gue, published, report_gue
 
 LIMIT = -0.30837  # lag 1 of the sine process
 SLOPE = -3.0
@@ -68,9 +64,7 @@ class GueTest(absltest.TestCase):
     self.assertAlmostEqual(exact["variance"], 0.1799938776, places=8)
     self.assertEqual(exact["lag1_excess"], 0)
     zeros = rows["zeros"]
-    self.assertAlmostEqual(
-      zeros["lag1_excess"], zeros["lag1"] / exact["lag1"] - 1
-    )
+    self.assertAlmostEqual(zeros["lag1_excess"], zeros["lag1"] / exact["lag1"] - 1)
     tail = self.value_N[-len(self.value_N) // 10 :]
     self.assertEqual(rows["zeros, last tenth"]["spacings"], len(tail))
     thirds = [r for n, r in rows.items() if "third" in n]
@@ -106,10 +100,7 @@ class GueTest(absltest.TestCase):
     self.assertEqual(gue.obstacle(experiment), "")
 
   def test_verdicts(self):
-    table = {
-      "anchors": types.SimpleNamespace(data=published.DATA),
-      "gue": self.result,
-    }
+    table = {"anchors": types.SimpleNamespace(data=published.DATA), "gue": self.result}
     status = lambda test: test({"run": table}).status
     self.assertEqual(status(claims_gue.stronger), "reproduced, but an artefact")
     self.assertEqual(status(claims_gue.intrinsic), "not reproduced")

@@ -2,26 +2,17 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import numpy as np
-from primelens.configs import zeros_guided
-from primelens.models import fit
-from primelens.models import guided
-from primelens.models import optimizer as optimizer_lib
-from primelens.models import transformer
-from primelens.studies import experiment
-from primelens.studies import report
-from primelens.studies import zeros
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import cost
-from primelens.studies.zeros import program
-from primelens.studies.zeros import report_guided
-from primelens.tasks import surrogates
-from primelens.tasks import windows
 import report_examples
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.configs import zeros_guided
+from primelens.models import fit, guided, transformer
+from primelens.models import optimizer as optimizer_lib
+from primelens.studies import experiment, report, zeros
+from primelens.studies.zeros import anchors, cost, program, report_guided
+from primelens.tasks import surrogates, windows
 
 T = tiny_study.T
 SPLITS = {"train": (50, 3000), "select": (3050, 3400), "test": (3450, 4000)}
@@ -38,9 +29,7 @@ def tearDownModule():
 def an_experiment(guides=("ar:1",), **changes):
   trunk = dict(width=8, layers=1, heads=2, hidden=16, max_positions=T)
   return experiment.Experiment(
-    task=surrogates.Config(
-      ensemble="cue", count=4000, size=50, window=T, gap=20
-    ),
+    task=surrogates.Config(ensemble="cue", count=4000, size=50, window=T, gap=20),
     model=guided.Config(
       window=T,
       guides=guides,
@@ -61,10 +50,7 @@ def an_experiment(guides=("ar:1",), **changes):
 
 def series(value_N):
   return windows.Series(
-    value_N=np.asarray(value_N, np.float32),
-    splits=SPLITS,
-    window=T,
-    data_hash="",
+    value_N=np.asarray(value_N, np.float32), splits=SPLITS, window=T, data_hash=""
   )
 
 
@@ -175,9 +161,7 @@ class AnchorsTest(absltest.TestCase):
     run = dataclasses.replace(run, inputs=data)
     window_NxT1xJ1, start_N = run.batches("test", 5)
     self.assertEqual(window_NxT1xJ1.shape, (5, T + 1, 2))
-    np.testing.assert_array_equal(
-      window_NxT1xJ1[..., 0], windows.take(its.value_N, start_N, T)
-    )
+    np.testing.assert_array_equal(window_NxT1xJ1[..., 0], windows.take(its.value_N, start_N, T))
     result = anchors.run(run)
     self.assertEqual(result.memory, "guided by ar:1")
     # s_n - 1 = 0.7 (s_{n-1} - 1) + 0.2 e_n.

@@ -2,13 +2,11 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.models import guided
-from primelens.models import transformer
-from primelens.studies.zeros import guides_linear
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.models import guided, transformer
+from primelens.studies.zeros import guides_linear
 
 COUNT = 20_000
 SPLITS = {"train": (0, 12_000), "select": (12_100, 13_000)}
@@ -29,12 +27,8 @@ def a_run(guides=("ar:1",)):
     rows = slice(first, last - 1)
     column_NxJ1[rows, -1] = guess_N[first + 1 : last]
     column_NxJ1[rows, 1:-1] = rng.normal(size=(last - first - 1, 1))
-  model = guided.Config(
-    window=tiny_study.T, guides=guides, trunk=transformer.Config()
-  )
-  run = tiny_study.handmade(
-    None, {}, column_NxJ1[:, 0], model=model, splits=SPLITS
-  )
+  model = guided.Config(window=tiny_study.T, guides=guides, trunk=transformer.Config())
+  run = tiny_study.handmade(None, {}, column_NxJ1[:, 0], model=model, splits=SPLITS)
   return dataclasses.replace(run, inputs={"column_NxJ1": column_NxJ1})
 
 
@@ -55,9 +49,7 @@ class FittedTest(parameterized.TestCase):
   def test_by_hand(self, names):
     alone, past = fitted(a_run(names))
     # e = g + 0.5 e' + 0.1 noise, so its variance is (0.04 + 0.01) / 0.75.
-    self.assertAlmostEqual(
-      alone.nll, entropy(0.01 + 0.25 * 0.05 / 0.75), delta=0.03
-    )
+    self.assertAlmostEqual(alone.nll, entropy(0.01 + 0.25 * 0.05 / 0.75), delta=0.03)
     self.assertAlmostEqual(past.nll, entropy(0.01), delta=0.03)
     np.testing.assert_allclose(past.scale_N, 0.1, rtol=0.03)
     # A constant, the guides, and sigma; then the errors of the one guess.
@@ -81,9 +73,7 @@ class FittedTest(parameterized.TestCase):
     told_N = np.append(np.nan, column_NxJ1[:-1, 1])[after]
     residual_N = column_NxJ1[after, 0] - 1
     rng = np.random.default_rng(1)
-    column_NxJ1[after, 0] += np.where(
-      np.isnan(told_N), 0, rng.normal(0, 0.3, len(residual_N))
-    )
+    column_NxJ1[after, 0] += np.where(np.isnan(told_N), 0, rng.normal(0, 0.3, len(residual_N)))
     run = dataclasses.replace(run, inputs={"column_NxJ1": column_NxJ1})
     for anchor in fitted(run):
       error_N = column_NxJ1[TEST_N, 0] - anchor.prediction_N

@@ -2,15 +2,12 @@
 
 import dataclasses
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
 import odlyzko
-from primelens.studies.zeros import guides
-from primelens.tasks import riemann_siegel
-from primelens.tasks import windows
-from primelens.tasks import zeros
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.studies.zeros import guides
+from primelens.tasks import riemann_siegel, windows, zeros
 
 SPLITS = {"train": (0, 22_000), "select": (22_100, 22_400)}
 SPLITS |= {"test": (22_500, 23_000)}
@@ -19,10 +16,7 @@ SPLITS |= {"test": (22_500, 23_000)}
 def series(value_N, ordinate_N=None, **options):
   options = dict(splits=SPLITS, recent=1_500, window=16) | options
   return windows.Series(
-    value_N=np.asarray(value_N, np.float32),
-    ordinate_N=ordinate_N,
-    data_hash="",
-    **options,
+    value_N=np.asarray(value_N, np.float32), ordinate_N=ordinate_N, data_hash="", **options
   )
 
 
@@ -51,9 +45,7 @@ class GuideTest(absltest.TestCase):
 
   def test_the_adaptive_filter_learns_the_20_000_before(self):
     # Another process up to 2,500, which no fit of these indices may see.
-    value_N = np.append(
-      tiny_study.ar([-0.6], 2_500, seed=1), tiny_study.ar([0.7], 21_000)
-    )
+    value_N = np.append(tiny_study.ar([-0.6], 2_500, seed=1), tiny_study.ar([0.7], 21_000))
     its = series(value_N)
     found_N = guides.guide(its, "adaptive", np.arange(22_500, 22_800))
     r_N = value_N.astype(float) - 1
@@ -68,9 +60,7 @@ class GuideTest(absltest.TestCase):
     its = zeros.load(zeros.Config(split="published_tail"))
     index_N = np.arange(1_900_000, 1_904_000)
     truth_N = its.value_N[index_N].astype(float) - 1
-    for name, r2, rmse in (("waves:100", 0.7658, 0.1974),) + (
-      ("waves:1000", 0.8817, 0.1403),
-    ):
+    for name, r2, rmse in (("waves:100", 0.7658, 0.1974),) + (("waves:1000", 0.8817, 0.1403),):
       error_N = truth_N - guides.guide(its, name, index_N)
       square = np.mean(error_N**2)
       self.assertAlmostEqual(1 - square / truth_N.var(), r2, delta=5.1e-5)
@@ -83,9 +73,7 @@ class GuideTest(absltest.TestCase):
     level_N = 1 / np.log(ordinate_N / (2 * np.pi))
     mean, std = level_N[:22_000].mean(), level_N[:22_000].std()
     np.testing.assert_allclose(found_N, (level_N[22_500:22_510] - mean) / std)
-    self.assertAlmostEqual(
-      guides.guide(its, "height", np.arange(22_000)).std(), 1.0
-    )
+    self.assertAlmostEqual(guides.guide(its, "height", np.arange(22_000)).std(), 1.0)
 
 
 class FutureTest(parameterized.TestCase):
@@ -98,9 +86,7 @@ class FutureTest(parameterized.TestCase):
     # which those after it start.
     other_N, later_N = value_N.copy(), ordinate_N.copy()
     other_N[now:] *= 1.1
-    later_N[now + 1 :] = ordinate_N[now] + 1.1 * (
-      ordinate_N[now + 1 :] - ordinate_N[now]
-    )
+    later_N[now + 1 :] = ordinate_N[now] + 1.1 * (ordinate_N[now + 1 :] - ordinate_N[now])
     changed = dataclasses.replace(its, value_N=other_N, ordinate_N=later_N)
     one, two = (guides.guide(each, name, index_N) for each in (its, changed))
     known = index_N <= now
@@ -145,19 +131,11 @@ class ColumnsTest(parameterized.TestCase):
 
   def test_windows_have_the_past_that_their_guides_need(self):
     its = series(np.ones(23_000), recent=0)
-    for names, first in (
-      ((), 0),
-      (("ar:64",), 64),
-      (("ar:64", "adaptive"), 20_000),
-    ):
+    for names, first in (((), 0), (("ar:64",), 64), (("ar:64", "adaptive"), 20_000)):
       self.assertEqual(guides.drawn(its, names), (first, 22_000))
-    column_NxJ1, _ = guides.columns(
-      series(tiny_study.ar([0.5], 23_000), recent=0), ("ar:64",)
-    )
+    column_NxJ1, _ = guides.columns(series(tiny_study.ar([0.5], 23_000), recent=0), ("ar:64",))
     there_N = np.isfinite(column_NxJ1[:22_000, 1])
-    np.testing.assert_array_equal(
-      np.flatnonzero(there_N)[[0, -1]], [64, 21_998]
-    )
+    np.testing.assert_array_equal(np.flatnonzero(there_N)[[0, -1]], [64, 21_998])
 
   @parameterized.parameters(
     ("waves:100", "'waves:100' needs heights: take task.kind='zeros'"),

@@ -1,15 +1,13 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import results
-from primelens.models import spacing
-from primelens.models import transformer
-from primelens.studies.zeros import heads
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import ablation, results
+from primelens.models import spacing, transformer
+from primelens.studies.zeros import heads
 
 T, CONTEXT = tiny_study.T, 8
 L, H, DH = 2, 2, 2
@@ -29,15 +27,11 @@ def one_head(params, x_BxT, *, edits=None, sites=()):
   projection_HxDhxD = jnp.zeros((H, DH, H * DH)).at[0, 0, 3].set(1.0)
   record, stream_BxTxD = [], 0.0
   for layer in range(L):
-    head_BxTxHxDh = jnp.broadcast_to(
-      x_BxT[..., None, None], (*x_BxT.shape, H, DH)
-    )
+    head_BxTxHxDh = jnp.broadcast_to(x_BxT[..., None, None], (*x_BxT.shape, H, DH))
     record.append(head_BxTxHxDh)
     edit = edits.get("attention/head", lambda x, _: x)
     head_BxTxHxDh = edit(head_BxTxHxDh, layer)
-    out_BxTxD = jnp.einsum(
-      "bthd,hde->bte", head_BxTxHxDh, layer * projection_HxDhxD
-    )
+    out_BxTxD = jnp.einsum("bthd,hde->bte", head_BxTxHxDh, layer * projection_HxDhxD)
     out_BxTxD = edits.get("attention/out", lambda x, _: x)(out_BxTxD, layer)
     stream_BxTxD = stream_BxTxD + out_BxTxD
   mean_BxT = 1 + params["gain"] * (stream_BxTxD[..., 3] - 1)
@@ -110,9 +104,7 @@ class OneHeadTest(absltest.TestCase):
       # The published slice blames head 1, which writes nothing.
       expected_VxLxH[SLICE, 1, 1] = self._nll(gain, 0.0) - intact
       self.assertGreater(expected_VxLxH.max(axis=(1, 2)).min(), 0.1)
-      np.testing.assert_allclose(
-        delta_VxSxLxH[:, s], expected_VxLxH, rtol=1e-4, atol=1e-5
-      )
+      np.testing.assert_allclose(delta_VxSxLxH[:, s], expected_VxLxH, rtol=1e-4, atol=1e-5)
 
   def test_intervals(self):
     result = self.result
@@ -131,9 +123,7 @@ class OneHeadTest(absltest.TestCase):
       np.testing.assert_array_equal(np.sort(ranks_LxH.ravel()), range(L * H))
     np.testing.assert_allclose(result.joint_PxSxR[..., :4], 0, atol=1e-5)
     np.testing.assert_allclose(
-      result.joint_PxSxR[..., 4],
-      result.delta_VxSxLxH[[ZERO, MEAN], :, 1, 0],
-      rtol=1e-5,
+      result.joint_PxSxR[..., 4], result.delta_VxSxLxH[[ZERO, MEAN], :, 1, 0], rtol=1e-5
     )
     self.assertGreater(result.joint_low_PxR[:, 4].min(), 0)
 
@@ -158,9 +148,7 @@ class TransformerTest(absltest.TestCase):
     keys_S = jax.random.split(jax.random.key(0), 2)
     params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
     apply_fn = spacing.bind(model)
-    run = tiny_study.handmade(
-      apply_fn, params_S, tiny_study.ar([PHI], 600), model=model
-    )
+    run = tiny_study.handmade(apply_fn, params_S, tiny_study.ar([PHI], 600), model=model)
     rows = heads.removals(L, H)
     test_NxT1, _ = run.batches("test", 3)
     bundle_S = {
@@ -173,9 +161,7 @@ class TransformerTest(absltest.TestCase):
 
     @jax.jit
     def by_weights(params, keep_LxH):
-      params = ablation.heads(
-        params, keep_LxH, kernels=transformer.HEAD_OUTPUTS
-      )
+      params = ablation.heads(params, keep_LxH, kernels=transformer.HEAD_OUTPUTS)
       return spacing.score(apply_fn, params, test_NxT1, min_context=CONTEXT)
 
     for s in range(2):

@@ -1,14 +1,14 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
 from primelens.models import spacing
 from primelens.studies.zeros import hermiticity
-import tiny_study
 
 S = 3
 
@@ -16,17 +16,11 @@ S = 3
 def _run(memory="postfix", seed=0, change=None):
   model = tiny_study.tiny_model(memory)
   draw = jax.vmap(lambda key: spacing.init(model, key))
-  params_S, fresh_S = (
-    draw(jax.random.split(jax.random.key(k), S)) for k in (seed, seed + 1)
-  )
+  params_S, fresh_S = (draw(jax.random.split(jax.random.key(k), S)) for k in (seed, seed + 1))
   if change:
     params_S = change(params_S)
   run = tiny_study.handmade(
-    spacing.bind(model),
-    params_S,
-    tiny_study.ar([-0.4], 1000),
-    model=model,
-    fresh_S=fresh_S,
+    spacing.bind(model), params_S, tiny_study.ar([-0.4], 1000), model=model, fresh_S=fresh_S
   )
   return run
 
@@ -53,19 +47,14 @@ class HermiticityTest(absltest.TestCase):
     result = hermiticity.run(run)
     self.assertEqual(result.asymmetry_SxLxH.shape, (S, 2, 2))
     attention = run.params_S["blocks"]["attention"]
-    query, key = (
-      np.asarray(attention[role]["kernel"], np.float64)
-      for role in ("query", "key")
-    )
+    query, key = (np.asarray(attention[role]["kernel"], np.float64) for role in ("query", "key"))
     form = query[2, 1, :, 0] @ key[2, 1, :, 0].T
     expected = np.linalg.norm(form - form.T) / np.linalg.norm(form + form.T)
     self.assertAlmostEqual(result.asymmetry_SxLxH[2, 1, 0], expected)
 
   def test_a_head_made_symmetric_is_found_and_no_other(self):
     result = hermiticity.run(_run(change=_symmetric))
-    np.testing.assert_allclose(
-      result.asymmetry_SxLxH[:, 0, 1], np.zeros(S), atol=1e-6
-    )
+    np.testing.assert_allclose(result.asymmetry_SxLxH[:, 0, 1], np.zeros(S), atol=1e-6)
     self.assertEqual(result.draws, 40 * 12)
     np.testing.assert_allclose(result.p_SxLxH[:, 0, 1], 1 / 481)
     self.assertTrue((result.p_holm_SxLxH[:, 0, 1] < 0.05).all())

@@ -2,23 +2,20 @@ import dataclasses
 import functools
 import tempfile
 
-from absl.testing import absltest
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import kernel_fits
-from primelens.analyses import kernels as kernels_lib
-from primelens.analyses import results
-from primelens.models import binned
-from primelens.studies.zeros import kernels
 import scipy.special
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import kernel_fits, results
+from primelens.analyses import kernels as kernels_lib
+from primelens.models import binned
+from primelens.studies.zeros import kernels
 
 T = 40
 D_TxT = np.arange(T)[:, None] - np.arange(T)
 # By head: one wave, one decay, one head that looks at nothing.
-CONTENT_HxTxT = np.stack(
-  [np.cos(0.9 * D_TxT), 2 * np.exp(-0.1 * D_TxT.clip(0)), 0.0 * D_TxT]
-)
+CONTENT_HxTxT = np.stack([np.cos(0.9 * D_TxT), 2 * np.exp(-0.1 * D_TxT.clip(0)), 0.0 * D_TxT])
 POSITION_HxTxT = 0.5 * np.stack([0.0 * D_TxT, np.sin(0.5 * D_TxT), 0 * D_TxT])
 
 
@@ -47,9 +44,7 @@ def _planted(params, x_BxT, *, edits=None, sites=()):
   batch = lambda x: jnp.broadcast_to(x[None, None], (1, len(x_BxT), *x.shape))
   return None, {
     "attention/scores": batch(score_HxTxT) * params["scale"],
-    "attention/pattern": batch(
-      jnp.broadcast_to(weight_TxT[None], (3, T, T)) * params["share"]
-    ),
+    "attention/pattern": batch(jnp.broadcast_to(weight_TxT[None], (3, T, T)) * params["share"]),
     "attention/query": query,
     "attention/key": key,
   }
@@ -110,9 +105,7 @@ class KernelsTest(absltest.TestCase):
       np.testing.assert_allclose(end, result.index_VxSxLxHxQ[0], atol=1e-4)
 
   def test_heads_are_recognised(self):
-    rows = {
-      (row["network"], row["seed"], row["head"]): row for row in _result().heads
-    }
+    rows = {(row["network"], row["seed"], row["head"]): row for row in _result().heads}
     self.assertLen(rows, 2 * 2 * 3)
     wave = rows["trained", 0, 0]
     self.assertEqual(wave["aic"], kernel_fits.WAVE)
@@ -142,18 +135,13 @@ class KernelsTest(absltest.TestCase):
     np.testing.assert_allclose(uniform[0][known], exact, rtol=0.25)
 
   def test_fits_of_equal_curves_are_equal(self):
-    rows = {
-      (row["network"], row["seed"], row["family"]): row
-      for row in _result().fits
-    }
+    rows = {(row["network"], row["seed"], row["family"]): row for row in _result().fits}
     families = [*kernel_fits.FAMILIES, kernel_fits.MONOTONE]
     self.assertLen(rows, (2 + 2 + 1) * len(families))
     for family in families:
       uniform = rows["uniform", 0, family]["r2"]
       for network in ("trained", "untrained"):
-        self.assertAlmostEqual(
-          rows[network, 1, family]["r2"], uniform, places=3
-        )
+        self.assertAlmostEqual(rows[network, 1, family]["r2"], uniform, places=3)
 
   def test_silent_queries_have_the_uniform_flash_kernel(self):
     result = _result()
@@ -205,17 +193,13 @@ class MemoryTest(absltest.TestCase):
     result, plain = kernels.run(run), _result()
     self.assertEqual(result.keys, T + 2)
     for name in ("index_VxSxLxHxQ", "unfolded_SxLxHxK", "kernel_PxSx59"):
-      np.testing.assert_allclose(
-        getattr(result, name), getattr(plain, name), atol=1e-4
-      )
+      np.testing.assert_allclose(getattr(result, name), getattr(plain, name), atol=1e-4)
     np.testing.assert_allclose(result.unmasked_SxLxHxQ, 1 / (T + 2), rtol=1e-6)
 
   def test_softmax_over_all_keys_in_numpy(self):
     rng = np.random.default_rng(0)
     query, key = rng.normal(size=(2, 12, 2, 4))
-    expected = scipy.special.softmax(
-      np.einsum("qhd,khd->hqk", query, key) / 2, axis=-1
-    )
+    expected = scipy.special.softmax(np.einsum("qhd,khd->hqk", query, key) / 2, axis=-1)
     found = kernels_lib.unmasked_as_published(query, key)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
@@ -225,9 +209,7 @@ class MemoryTest(absltest.TestCase):
     short = dataclasses.replace(experiment.model, window=8)
     experiment = dataclasses.replace(experiment, model=short)
     self.assertIn("windows of 8", kernels.obstacle(experiment))
-    experiment = dataclasses.replace(
-      experiment, model=binned.Config(variant="rmt")
-    )
+    experiment = dataclasses.replace(experiment, model=binned.Config(variant="rmt"))
     self.assertIn("segments", kernels.obstacle(experiment))
 
 

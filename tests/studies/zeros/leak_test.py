@@ -3,16 +3,14 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots_leak
-from primelens.analyses import results
+import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots_leak, results
 from primelens.models import spacing
 from primelens.studies.zeros import leak
-import tiny_study
 
 T, M = tiny_study.T, 2
 SCALE, GAIN = 0.3, 0.8
@@ -29,15 +27,13 @@ def telling(params, x_BxT, *, edits=None, sites=()):
   scores = jnp.zeros((batch, 2, M + length, M + length))
   edit = (edits or {}).get("attention/scores", lambda x, _: x)
   seen_BxT = edit(scores, 0)[:, 0, 0, M:] > -1.0
-  later = lambda x, empty: jnp.pad(
-    x[:, 1:], ((0, 0), (0, 1)), constant_values=empty
-  )
+  later = lambda x, empty: jnp.pad(x[:, 1:], ((0, 0), (0, 1)), constant_values=empty)
   known_BxT = later(seen_BxT, False)
   mean_BxT = 1 + params["gain"] * jnp.where(known_BxT, later(x_BxT, 1) - 1, 0)
   share = params["share"] * jnp.asarray(MASS, jnp.float32)[:, None, :, None]
-  pattern = jnp.concatenate(
-    [share / M] * M + [(1 - share) / length] * length, axis=-1
-  )[:, :, :, None]
+  pattern = jnp.concatenate([share / M] * M + [(1 - share) / length] * length, axis=-1)[
+    :, :, :, None
+  ]
   shape = (2, batch, 2, M + length, M + length)
   record = {"attention/pattern": jnp.broadcast_to(pattern, shape)}
   return tiny_study.gaussian(mean_BxT, SCALE), record if sites else {}
@@ -61,9 +57,7 @@ class TellingTest(absltest.TestCase):
     cls.windows, cls.starts = cls.run_.batches("test", 16, min_context=1)
 
   def _nll(self, gain, at):
-    return tiny_study.normal_nll(
-      (1 - gain) * (self.windows[:, at] - 1.0), SCALE
-    )
+    return tiny_study.normal_nll((1 - gain) * (self.windows[:, at] - 1.0), SCALE)
 
   def test_windows_do_not_overlap(self):
     self.assertGreaterEqual(np.diff(self.starts).min(), T)
@@ -110,15 +104,11 @@ class TellingTest(absltest.TestCase):
     self.assertAlmostEqual(blank["nats"], self._nll(0.0, T).mean(), places=5)
     self.assertEqual(blank["correlation"], 0)  # a constant prediction
     fresh = rows[leak.UNTRAINED, leak.ALL]
-    self.assertAlmostEqual(
-      fresh["nats"], tiny_study.normal_nll(truth_NxT - 1, SCALE).mean(), 5
-    )
+    self.assertAlmostEqual(fresh["nats"], tiny_study.normal_nll(truth_NxT - 1, SCALE).mean(), 5)
 
   def test_attention_to_the_slots(self):
     expected_SxLxH = np.stack([MASS, 0.5 * MASS])
-    np.testing.assert_allclose(
-      self.result.mass_SxLxH, expected_SxLxH, rtol=1e-5
-    )
+    np.testing.assert_allclose(self.result.mass_SxLxH, expected_SxLxH, rtol=1e-5)
     np.testing.assert_array_equal(self.result.untrained_mass_SxLxH, 0)
 
   def test_the_result_can_be_stored_and_drawn(self):
@@ -135,12 +125,7 @@ def bank(mask: str, **change):
   """Returns a tiny bank, rotary and on residuals."""
   plain = tiny_study.tiny_model()
   trunk = dataclasses.replace(
-    plain.trunk,
-    mask=mask,
-    mask_slots=M,
-    positions="rotary",
-    rotary_start=M,
-    init_std=0.4,
+    plain.trunk, mask=mask, mask_slots=M, positions="rotary", rotary_start=M, init_std=0.4
   )
   options = dict(memory="bank", slots=M, mean="raw", residual=True)
   return dataclasses.replace(plain, trunk=trunk, **options | change)
@@ -149,9 +134,7 @@ def bank(mask: str, **change):
 def wide(memory: str):
   """Returns a tiny model of another memory whose every weight matters."""
   model = tiny_study.tiny_model(memory)
-  return dataclasses.replace(
-    model, trunk=dataclasses.replace(model.trunk, init_std=0.4)
-  )
+  return dataclasses.replace(model, trunk=dataclasses.replace(model.trunk, init_std=0.4))
 
 
 def run_of(model):
@@ -202,9 +185,7 @@ class NetworkTest(parameterized.TestCase):
         cut = score(params, windows[:, : t + 2])[:, -1].mean()
         self.assertAlmostEqual(result.cut_SxR[s, r], float(cut), places=4)
       full_NxT = score(params, windows)
-      np.testing.assert_allclose(
-        result.nll_VxSxT[0, s], full_NxT.mean(0), rtol=1e-4, atol=1e-5
-      )
+      np.testing.assert_allclose(result.nll_VxSxT[0, s], full_NxT.mean(0), rtol=1e-4, atol=1e-5)
     self.assertGreater(np.abs(result.leak_R[:-1]).min(), 1e-4)
     self.assertEqual(result.leak_R[-1], 0)
     (row,) = result.setting
@@ -217,9 +198,7 @@ class NetworkTest(parameterized.TestCase):
     other = dataclasses.replace(
       run,
       apply=spacing.bind(bank("memory_blind")),
-      experiment=dataclasses.replace(
-        run.experiment, model=bank("memory_blind")
-      ),
+      experiment=dataclasses.replace(run.experiment, model=bank("memory_blind")),
     )
     found, control = leak.run(run), leak.run(other)
     own_SxT, blind_SxT, _ = found.nll_VxSxT
@@ -235,9 +214,7 @@ class NetworkTest(parameterized.TestCase):
     run = run_of(model)
     params_S = dict(run.params_S)
     params_S["blocks"] = jax.tree_util.tree_map_with_path(
-      lambda path, leaf: (
-        0 * leaf if "query" in jax.tree_util.keystr(path) else leaf
-      ),
+      lambda path, leaf: 0 * leaf if "query" in jax.tree_util.keystr(path) else leaf,
       params_S["blocks"],
     )
     result = leak.run(dataclasses.replace(run, params_S=params_S))

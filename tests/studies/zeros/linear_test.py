@@ -1,13 +1,13 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
 from primelens.models import spacing
 from primelens.studies.zeros import linear
-import tiny_study
 
 PHI = np.array([-0.45, -0.28, -0.16])  # about the published operator
 SCALE = 0.2
@@ -53,19 +53,13 @@ class LinearTest(absltest.TestCase):
 
   def test_jacobian_is_the_filter_of_the_skip(self):
     expected_SxQ = np.pad(self.filters, ((0, 0), (0, 2)))
-    np.testing.assert_allclose(
-      self.result.jacobian_SxQ, expected_SxQ, atol=1e-6
-    )
+    np.testing.assert_allclose(self.result.jacobian_SxQ, expected_SxQ, atol=1e-6)
 
   def test_ols_of_the_model_mean_is_its_filter(self):
     expected_SxQ = np.pad(self.filters, ((0, 0), (0, 2)))
     np.testing.assert_allclose(self.result.model_SxQ, expected_SxQ, atol=1e-5)
-    self.assertTrue(
-      (self.result.model_low_Q <= self.result.model_SxQ.min(0) + 1e-5).all()
-    )
-    self.assertTrue(
-      (self.result.model_high_Q >= self.result.model_SxQ.max(0) - 1e-5).all()
-    )
+    self.assertTrue((self.result.model_low_Q <= self.result.model_SxQ.min(0) + 1e-5).all())
+    self.assertTrue((self.result.model_high_Q >= self.result.model_SxQ.max(0) - 1e-5).all())
 
   def test_ols_of_the_truth_is_that_of_numpy_and_near_the_plant(self):
     first, last = self.run_.series.splits["test"]
@@ -76,16 +70,11 @@ class LinearTest(absltest.TestCase):
     expected_Q, *_ = np.linalg.lstsq(x_NxQ, residual_N[index_N], rcond=None)
     error = 1 / np.sqrt(self.result.samples)  # of one coefficient, at most
     np.testing.assert_allclose(self.result.truth_Q, expected_Q, rtol=1e-8)
-    np.testing.assert_allclose(
-      self.result.truth_Q, np.pad(PHI, (0, 2)), atol=4 * error
-    )
+    np.testing.assert_allclose(self.result.truth_Q, np.pad(PHI, (0, 2)), atol=4 * error)
     width_Q = self.result.truth_high_Q - self.result.truth_low_Q
     np.testing.assert_array_less(width_Q, 6 * error)
     np.testing.assert_array_less(2 * error, width_Q)
-    for bound, sign in (
-      (self.result.truth_low_Q, 1),
-      (self.result.truth_high_Q, -1),
-    ):
+    for bound, sign in ((self.result.truth_low_Q, 1), (self.result.truth_high_Q, -1)):
       self.assertTrue((sign * (self.result.truth_Q - bound) > 0).all())
 
   def test_sums_by_order(self):

@@ -1,12 +1,12 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
 from primelens.studies.zeros import masking
-import tiny_study
 
 T, CONTEXT, TAPS = tiny_study.T, 8, 5
 TRUE = -0.6
@@ -69,9 +69,7 @@ def _run(value_N, **options):
     "evaluation.select_windows": 30,
     "bootstrap.samples": 200,
   }
-  return tiny_study.handmade(
-    linear, _params(), value_N, changed=changed, **options
-  )
+  return tiny_study.handmade(linear, _params(), value_N, changed=changed, **options)
 
 
 class MaskingTest(absltest.TestCase):
@@ -95,9 +93,7 @@ class MaskingTest(absltest.TestCase):
         nll_N, _ = expected_nll(_masked(weight_M, ratio), self.test_NxT1)
         self.assertAlmostEqual(found_SxR[s, r], nll_N.mean(), places=5)
         select_N, _ = expected_nll(_masked(weight_M, ratio), self.select_NxT1)
-        self.assertAlmostEqual(
-          self.result.select_nll_SxR[s, r], select_N.mean(), places=5
-        )
+        self.assertAlmostEqual(self.result.select_nll_SxR[s, r], select_N.mean(), places=5)
 
   def test_per_tensor_masks_take_the_same_share_of_each(self):
     found_SxR = self.result.nll_VxSxR[self._at("per tensor")]
@@ -117,17 +113,13 @@ class MaskingTest(absltest.TestCase):
         rtol=1e-5,
         err_msg=variant,
       )
-      self.assertAlmostEqual(
-        self.result.delta_VxR[self._at(variant), 0], 0, places=6
-      )
+      self.assertAlmostEqual(self.result.delta_VxR[self._at(variant), 0], 0, places=6)
 
   def test_random_masks_and_noise_differ_from_magnitude(self):
     # Not at 0.8, where all of one tensor goes and all of the other stays.
     magnitude_SxR = self.result.nll_VxSxR[self._at("magnitude")]
     for variant in ("random", "noise"):
-      apart_SxR = np.abs(
-        self.result.nll_VxSxR[self._at(variant)] - magnitude_SxR
-      )
+      apart_SxR = np.abs(self.result.nll_VxSxR[self._at(variant)] - magnitude_SxR)
       self.assertTrue((apart_SxR[:, 1:3] > 1e-5).all(), variant)
 
   def test_recalibration_is_fitted_on_select_and_scored_on_test(self):
@@ -138,9 +130,7 @@ class MaskingTest(absltest.TestCase):
         # One Gaussian: the standard deviation and mean of its residuals.
         log_scale = np.log(error_NxU.std() / (5 * SCALE))
         shift = error_NxU.mean()
-        self.assertAlmostEqual(
-          self.result.log_scale_SxR[s, r], log_scale, delta=2e-3
-        )
+        self.assertAlmostEqual(self.result.log_scale_SxR[s, r], log_scale, delta=2e-3)
         self.assertAlmostEqual(self.result.shift_SxR[s, r], shift, delta=2e-3)
         nll_N, _ = expected_nll(masked_M, self.test_NxT1, log_scale, shift)
         found = self.result.nll_VxSxR[self._at("recalibrated"), s, r]
@@ -149,13 +139,7 @@ class MaskingTest(absltest.TestCase):
   def test_survival_by_tensor(self):
     names = [row["tensor"] for row in self.result.tensors]
     sizes_E = np.array([row["size"] for row in self.result.tensors])
-    self.assertEqual(
-      dict(zip(names, sizes_E, strict=True)),
-      {
-        "head/kernel": 8,
-        "input/kernel": 2,
-      },
-    )
+    self.assertEqual(dict(zip(names, sizes_E, strict=True)), {"head/kernel": 8, "input/kernel": 2})
     kept_R = sizes_E @ self.result.survival_ExR
     np.testing.assert_allclose(kept_R, 10 * (1 - np.array(RATIOS)), atol=1e-5)
     head_R = self.result.survival_ExR[names.index("head/kernel")]
@@ -165,9 +149,7 @@ class MaskingTest(absltest.TestCase):
   def test_summary_compares_on_test_what_select_chose(self):
     magnitude, recalibrated = self._at("magnitude"), self._at("recalibrated")
     best_S = self.result.select_nll_SxR.argmin(1)
-    self.assertEqual(
-      [row["seed"] for row in self.result.summary], ["all", "3", "4"]
-    )
+    self.assertEqual([row["seed"] for row in self.result.summary], ["all", "3", "4"])
     for s, row in enumerate(self.result.summary[1:]):
       intact = self.result.nll_VxSxR[magnitude, s, 0]
       chosen = self.result.nll_VxSxR[magnitude, s, best_S[s]]
@@ -176,9 +158,7 @@ class MaskingTest(absltest.TestCase):
       self.assertAlmostEqual(row["intact_nll_nats"], intact)
       self.assertAlmostEqual(row["masking_gain_nats"], chosen - intact)
       self.assertAlmostEqual(row["recalibration_gain_nats"], control - intact)
-      self.assertAlmostEqual(
-        row["masking_minus_recalibration_nats"], chosen - control
-      )
+      self.assertAlmostEqual(row["masking_minus_recalibration_nats"], chosen - control)
     together = self.result.summary[0]
     for name in ("masking_gain_nats", "recalibration_gain_nats"):
       parts = [row[name] for row in self.result.summary[1:]]

@@ -1,12 +1,12 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
 from primelens.studies import trial
 from primelens.studies.zeros import operators
-import tiny_study
 
 SIZE = 300
 

@@ -4,10 +4,9 @@ import dataclasses
 import pathlib
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import levels_results
+from absl.testing import absltest, parameterized
 from primelens.analyses import plots
 
 

@@ -1,19 +1,14 @@
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.studies import trial
-from primelens.studies.zeros import claims_gue
-from primelens.studies.zeros import predictors
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_gue
-from primelens.tasks import surrogates
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots, results
+from primelens.studies import trial
+from primelens.studies.zeros import claims_gue, predictors, published, report_gue
+from primelens.tasks import surrogates
 
 RHO = -0.3083716  # lag 1 of the sine process: R2 of one lag is its square
 
@@ -47,8 +42,7 @@ class PredictorsTest(absltest.TestCase):
 
   def test_a_network_that_is_a_filter_is_explained_by_it(self):
     model, line = (
-      self.row[name]
-      for name in ("model (handmade)", "linear, 1 lags, of the sine process")
+      self.row[name] for name in ("model (handmade)", "linear, 1 lags, of the sine process")
     )
     self.assertAlmostEqual(model["r2"], line["r2"], places=5)
     self.assertAlmostEqual(line["explains"], 1, places=6)
@@ -72,11 +66,7 @@ class PredictorsTest(absltest.TestCase):
   def test_the_exact_law_is_the_likeliest_on_cue(self):
     exact, line, marginal = (
       self.row[name]["nll_nats"]
-      for name in (
-        "sine process, 2 lags",
-        "linear, 3 lags, of the sine process",
-        "marginal (KDE)",
-      )
+      for name in ("sine process, 2 lags", "linear, 3 lags, of the sine process", "marginal (KDE)")
     )
     self.assertLess(exact, line)
     self.assertLess(line, marginal)

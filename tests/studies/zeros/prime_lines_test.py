@@ -2,16 +2,12 @@ import dataclasses
 import tempfile
 import types
 
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.studies.zeros import claims_gue
-from primelens.studies.zeros import prime_lines
-from primelens.studies.zeros import published
-from primelens.studies.zeros import report_gue
-from primelens.tasks import primes
 import tiny_study
+from absl.testing import absltest
+from primelens.analyses import plots, results
+from primelens.studies.zeros import claims_gue, prime_lines, published, report_gue
+from primelens.tasks import primes
 
 COUNT = 6_000
 HEIGHT = 1e5
@@ -27,10 +23,7 @@ def _run(waves: float, seed=0):
     size = 2 * abs(np.sin(gap * np.log(p) / 2)) / (np.pi * p**0.5)
     value_N += waves * size * np.cos(height_N * np.log(p) + p)
   run = tiny_study.handmade(
-    None,
-    None,
-    value_N,
-    changed={"prime_lines.spacings": 2_500, "prime_lines.draws": 60},
+    None, None, value_N, changed={"prime_lines.spacings": 2_500, "prime_lines.draws": 60}
   )
   data = dataclasses.replace(run.data, ordinate_N=height_N)
   return dataclasses.replace(run, data=data)
@@ -44,9 +37,7 @@ class PrimeLinesTest(absltest.TestCase):
 
   def test_planted_waves_are_found_in_every_stretch(self):
     self.assertEqual(self.result.amplitude_PxQ.shape, (2, 15))
-    np.testing.assert_allclose(
-      self.result.amplitude_PxQ, self.result.law_PxQ, atol=0.02
-    )
+    np.testing.assert_allclose(self.result.amplitude_PxQ, self.result.law_PxQ, atol=0.02)
     self.assertTrue((self.result.max_t_PxQ < 0.05).all())
     for row in self.result.summary:
       self.assertEqual((row["max_t"], row["primes"]), (15, 15))
@@ -87,15 +78,11 @@ class PrimeLinesTest(absltest.TestCase):
 
   def test_verdict(self):
     table = {"anchors": types.SimpleNamespace(data=published.DATA)}
-    of = lambda result: claims_gue.spikes(
-      {"run": table | {"prime_lines": result}}
-    )
+    of = lambda result: claims_gue.spikes({"run": table | {"prime_lines": result}})
     self.assertEqual(of(self.result).status, "reproduced")
     # Nothing found in one stretch.
     empty = dict(self.result.summary[0]) | {"max_t": 0}
-    none = dataclasses.replace(
-      self.result, summary=(empty, self.result.summary[1])
-    )
+    none = dataclasses.replace(self.result, summary=(empty, self.result.summary[1]))
     self.assertEqual(of(none).status, "not reproduced")
 
 

@@ -1,13 +1,9 @@
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.analyses import determinantal
-from primelens.analyses import prime_waves
+from absl.testing import absltest
+from primelens.analyses import autoregression, determinantal, prime_waves
 from primelens.studies.zeros import explicit
 from primelens.studies.zeros import prime_waves_known as known_lib
-from primelens.tasks import primes
-from primelens.tasks import zeros
-from primelens.tasks import zeros_computed
+from primelens.tasks import primes, zeros, zeros_computed
 
 FIRST, COUNT, BEFORE = 1_900_001, 4_000, 64
 

@@ -1,12 +1,11 @@
 from types import SimpleNamespace
 
-from absl.testing import absltest
 import numpy as np
-from primelens.analyses import prime_lines
-from primelens.analyses import prime_waves
+import sympy
+from absl.testing import absltest
+from primelens.analyses import prime_lines, prime_waves
 from primelens.studies.zeros import prime_waves_law
 from primelens.tasks import primes
-import sympy
 
 HEIGHT = 1.1e6
 
@@ -27,9 +26,7 @@ class FormulasTest(absltest.TestCase):
     )
     table = [{"name": k, "kind": k} for k in ("truth", "network", "adaptive")]
     settings = SimpleNamespace(symbolic=True, seed=0)
-    cls.rows = prime_waves_law.formulas(
-      read, table, cls.prime_Q, HEIGHT, settings
-    )
+    cls.rows = prime_waves_law.formulas(read, table, cls.prime_Q, HEIGHT, settings)
 
   def _rows(self, kind: str, given: str = "p") -> list:
     return [r for r in self.rows if (r["kind"], r["given"]) == (kind, given)]

@@ -3,13 +3,13 @@ import pathlib
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 import numpy as np
+import tiny_waves
+from absl.testing import absltest
 from primelens.models import checkpoints
 from primelens.studies.zeros import prime_waves_parts as parts
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.tasks import primes
-import tiny_waves
 
 
 class PartsTest(absltest.TestCase):
@@ -36,47 +36,29 @@ class PartsTest(absltest.TestCase):
     self.assertEqual(found["context_T"].tolist(), [8, 2])
     stands = found["context_stands_TxQ"].sum(-1)
     self.assertGreaterEqual(stands.min(), 12)
-    np.testing.assert_array_equal(
-      found["context_known_SxTxQ"].sum(-1), [[stands[0], 0], [0, 0]]
-    )
-    np.testing.assert_allclose(
-      found["context_beside_SxT"], [[stands[0], 0], [0, 0]]
-    )
+    np.testing.assert_array_equal(found["context_known_SxTxQ"].sum(-1), [[stands[0], 0], [0, 0]])
+    np.testing.assert_allclose(found["context_beside_SxT"], [[stands[0], 0], [0, 0]])
     np.testing.assert_allclose(found["context_r2_SxT"][0, 0], 1)
 
   def test_a_prime_is_learned_when_it_is_known_to_stay(self):
-    workdir = pathlib.Path(
-      self.enterContext(tempfile.TemporaryDirectory(prefix="run"))
-    )
+    workdir = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="run")))
     for step in (10, 20, 30):
-      checkpoints.write_snapshot(
-        workdir / "snapshots", step, self.run_.params_S
-      )
+      checkpoints.write_snapshot(workdir / "snapshots", step, self.run_.params_S)
     run = dataclasses.replace(self.run_, workdir=workdir)
     truth_1xN = self.stretch.truth_N[None]
     nothing_1xN = np.ones_like(truth_1xN)
     # One seed knows all at first and forgets, the other learns in the end.
     answers = [
       np.stack(rows)
-      for rows in (
-        (truth_1xN, nothing_1xN),
-        (nothing_1xN, nothing_1xN),
-        (nothing_1xN, truth_1xN),
-      )
+      for rows in ((truth_1xN, nothing_1xN), (nothing_1xN, nothing_1xN), (nothing_1xN, truth_1xN))
     ]
-    with mock.patch.object(
-      parts.scoring, "predictions", side_effect=[(None, a) for a in answers]
-    ):
+    with mock.patch.object(parts.scoring, "predictions", side_effect=[(None, a) for a in answers]):
       found = parts.snapshots(run, self.stretch, self.prime_Q)
     stands = int(np.isfinite(found["first_SxQ"][1]).sum())
     self.assertGreaterEqual(stands, 12)
     self.assertEqual(found["step_C"].tolist(), [10, 20, 30])
-    np.testing.assert_array_equal(
-      found["known_SxCxQ"].sum(-1), [[stands, 0, 0], [0, 0, stands]]
-    )
-    np.testing.assert_allclose(
-      found["beside_SxC"], [[stands, 0, 0], [0, 0, stands]]
-    )
+    np.testing.assert_array_equal(found["known_SxCxQ"].sum(-1), [[stands, 0, 0], [0, 0, stands]])
+    np.testing.assert_allclose(found["beside_SxC"], [[stands, 0, 0], [0, 0, stands]])
     self.assertTrue(np.isnan(found["first_SxQ"][0]).all())
     self.assertEqual(np.nanmin(found["first_SxQ"][1]), 30)
 

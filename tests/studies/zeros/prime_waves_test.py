@@ -4,27 +4,20 @@ import tempfile
 from types import SimpleNamespace
 from unittest import mock
 
-from absl.testing import absltest
 import drawn
 import jax
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.configs import zeros_long
-from primelens.models import optimizer
-from primelens.studies.zeros import explicit
-from primelens.studies.zeros import prime_waves
-from primelens.studies.zeros import prime_waves_known as known_lib
-from primelens.studies.zeros import prime_waves_layers
-from primelens.studies.zeros import prime_waves_predictors as predictors
-from primelens.studies.zeros import prime_waves_reading as reading
-from primelens.studies.zeros import report_prime_waves
-from primelens.tasks import primes
-from primelens.tasks import surrogates
-from primelens.tasks import zeros
-from primelens.tasks import zeros_computed
 import tiny_study
 import tiny_waves
+from absl.testing import absltest
+from primelens.analyses import plots, results
+from primelens.configs import zeros_long
+from primelens.models import optimizer
+from primelens.studies.zeros import explicit, prime_waves, prime_waves_layers, report_prime_waves
+from primelens.studies.zeros import prime_waves_known as known_lib
+from primelens.studies.zeros import prime_waves_predictors as predictors
+from primelens.studies.zeros import prime_waves_reading as reading
+from primelens.tasks import primes, surrogates, zeros, zeros_computed
 
 
 class ReadingTest(absltest.TestCase):
@@ -151,9 +144,7 @@ class PredictorsTest(absltest.TestCase):
     ordinate_N = zeros_computed.compute(tiny_waves.FIRST, 2_001)
     index_N = np.arange(700, 1_700)
     value_N = np.diff(zeros.unfold(ordinate_N))
-    mean_N, variance = predictors.by_formula(
-      value_N, ordinate_N[:-1], index_N, 1_000
-    )
+    mean_N, variance = predictors.by_formula(value_N, ordinate_N[:-1], index_N, 1_000)
     truth_N = value_N[index_N]
     # Zeta spec 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
     r2 = 1 - np.mean((mean_N - truth_N) ** 2) / truth_N.var()
@@ -170,13 +161,9 @@ class PredictorsTest(absltest.TestCase):
     self.enterContext(mock.patch.dict(os.environ, PRIMELENS_CACHE=cache))
     run = tiny_waves.run()
     task = surrogates.Config(ensemble="cue", window=run.experiment.model.window)
-    run = dataclasses.replace(
-      run, experiment=dataclasses.replace(run.experiment, task=task)
-    )
+    run = dataclasses.replace(run, experiment=dataclasses.replace(run.experiment, task=task))
     stretch = predictors.stretch(run, 100)
-    self.assertEqual(
-      zeros.number(stretch.ordinate_N[:20_000]), tiny_waves.FIRST - 21_000
-    )
+    self.assertEqual(zeros.number(stretch.ordinate_N[:20_000]), tiny_waves.FIRST - 21_000)
     np.testing.assert_allclose(
       stretch.truth_N,
       np.diff(zeros.unfold(stretch.ordinate_N))[stretch.index_NxU.ravel()],
@@ -204,8 +191,7 @@ class PrimeWavesTest(absltest.TestCase):
     kinds = [row["kind"] for row in self.result.table]
     self.assertEqual(
       kinds,
-      ["truth", *["network"] * 2, *["untrained"] * 2]
-      + ["kernel", "filter", "formula", "planted"],
+      ["truth", *["network"] * 2, *["untrained"] * 2] + ["kernel", "filter", "formula", "planted"],
     )
     self.assertLen(self.result.amplitude_ExQ, len(kinds) - 1)
 
@@ -220,16 +206,10 @@ class PrimeWavesTest(absltest.TestCase):
     self.assertEqual(self.result.table[-1]["elsewhere"], 0)
 
   def test_a_network_equal_to_its_fresh_self_reads_the_same(self):
-    np.testing.assert_array_equal(
-      self.result.amplitude_ExQ[1:3], self.result.amplitude_ExQ[3:5]
-    )
-    np.testing.assert_allclose(
-      self.result.state_SxLxQ.mean(0), self.result.untrained_LxQ
-    )
+    np.testing.assert_array_equal(self.result.amplitude_ExQ[1:3], self.result.amplitude_ExQ[3:5])
+    np.testing.assert_allclose(self.result.state_SxLxQ.mean(0), self.result.untrained_LxQ)
     self.assertEqual(self.result.state_max_t_SxLxQ.shape, (2, 2, 15))
-    np.testing.assert_array_equal(
-      self.result.state_max_t_SxLxQ, self.result.untrained_max_t_SxLxQ
-    )
+    np.testing.assert_array_equal(self.result.state_max_t_SxLxQ, self.result.untrained_max_t_SxLxQ)
     self.assertEqual(self.result.head_max_t_SxLxHxQ.shape, (2, 2, 2, 15))
 
   def test_shapes(self):
@@ -239,9 +219,7 @@ class PrimeWavesTest(absltest.TestCase):
     self.assertEqual(self.result.step_C.shape, (0,))
     names = [row["name"] for row in self.result.peaks]
     self.assertEqual(names[-2:], ["3 lags of the sine kernel", "AR(3)"])
-    self.assertEqual(
-      self.result.spectrum_PxF.shape, (6, len(self.result.frequency_F))
-    )
+    self.assertEqual(self.result.spectrum_PxF.shape, (6, len(self.result.frequency_F)))
 
   def test_a_head_that_is_kept_costs_nothing(self):
     # A network whose heads say nothing: no gain can go with them.

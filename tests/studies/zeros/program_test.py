@@ -1,13 +1,12 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
+import tiny_study
+from absl.testing import absltest, parameterized
 from primelens.models import spacing
 from primelens.studies.zeros import program
 from primelens.tasks import windows
-import scipy.linalg
-import tiny_study
 
 T = tiny_study.T
 TRAIN = (100, 1100)
@@ -16,11 +15,7 @@ TRAIN = (100, 1100)
 def _series(value_N, **options):
   splits = {"train": TRAIN, "select": (1200, 1400), "test": (1500, 1700)}
   return windows.Series(
-    value_N=np.asarray(value_N, np.float32),
-    splits=splits,
-    window=T,
-    data_hash="",
-    **options,
+    value_N=np.asarray(value_N, np.float32), splits=splits, window=T, data_hash="", **options
   )
 
 
@@ -38,9 +33,7 @@ class SkipStartTest(parameterized.TestCase):
     (2, 0, 0, [(100, 600), (600, 1100)]),
     (3, 200, 50, [(450, 650), (650, 850), (850, 1050)]),
   )
-  def test_rows_solve_the_toeplitz_equations(
-    self, filters, stretch, lead, stretches
-  ):
+  def test_rows_solve_the_toeplitz_equations(self, filters, stretch, lead, stretches):
     value_N = tiny_study.ar([-0.5, 0.2], 1700)
     model = tiny_study.tiny_model(
       skip_order=6, skip_filters=filters, skip_stretch=stretch, skip_lead=lead
@@ -54,13 +47,9 @@ class SkipStartTest(parameterized.TestCase):
       for q in range(1, 7):
         phi_Q = scipy.linalg.solve_toeplitz(c_Q[:q], c_Q[1 : q + 1])
         row_Q = np.pad(phi_Q, (0, 6 - q))
-        np.testing.assert_allclose(
-          skip["kernel"][j, q - 1], row_Q, rtol=1e-4, atol=1e-6
-        )
+        np.testing.assert_allclose(skip["kernel"][j, q - 1], row_Q, rtol=1e-4, atol=1e-6)
         variance_Q.append(c_Q[0] - phi_Q @ c_Q[1 : q + 1])
-    np.testing.assert_allclose(
-      skip["log_scale"], 0.5 * np.log(variance_Q), rtol=1e-5
-    )
+    np.testing.assert_allclose(skip["log_scale"], 0.5 * np.log(variance_Q), rtol=1e-5)
 
   def test_the_fresh_parameters_hold_it(self):
     experiment = _experiment(skip_order=4)
@@ -71,9 +60,7 @@ class SkipStartTest(parameterized.TestCase):
     jax.tree.map(np.testing.assert_array_equal, params["skip"], expected)
 
   def test_filters_that_do_not_fit_are_refused(self):
-    model = tiny_study.tiny_model(
-      skip_order=4, skip_filters=4, skip_stretch=300
-    )
+    model = tiny_study.tiny_model(skip_order=4, skip_filters=4, skip_stretch=300)
     with self.assertRaisesRegex(
       ValueError, "4 filters of 300 spacings do not fit the 1000 of the train"
     ):
@@ -91,9 +78,7 @@ class DrawTest(parameterized.TestCase):
     built, data, _ = program.build(_experiment(batch_size=4000), series)
     batch_BxT1 = np.asarray(jax.jit(built.draw)(data, jax.random.key(1), 0))
     start_B = batch_BxT1[:, 0].astype(int)
-    np.testing.assert_array_equal(
-      batch_BxT1, start_B[:, None] + np.arange(T + 1)[None]
-    )
+    np.testing.assert_array_equal(batch_BxT1, start_B[:, None] + np.arange(T + 1)[None])
     self.assertTrue(set(start_B) <= set(expected))
     self.assertGreater(len(set(start_B)) / len(expected), 0.95)
     first, last = series.drawn
@@ -141,18 +126,12 @@ class EvaluationTest(absltest.TestCase):
     window_NxT1 = window_NxT1.reshape(10, T + 1)
     evaluate = jax.jit(program.evaluation(model))
     keys = [jax.random.key(k) for k in (0, 0, *range(1, 8))]
-    nll_K = [
-      float(evaluate(params, {"window_NxT1": window_NxT1}, key)) for key in keys
-    ]
+    nll_K = [float(evaluate(params, {"window_NxT1": window_NxT1}, key)) for key in keys]
     plain = spacing.score(
       spacing.bind(model),
       params,
       window_NxT1,
-      **(
-        {"slot_order_M": jnp.arange(model.slots)}
-        if model.memory != "none"
-        else {}
-      ),
+      **({"slot_order_M": jnp.arange(model.slots)} if model.memory != "none" else {}),
     )
     return nll_K, float(plain.mean())
 

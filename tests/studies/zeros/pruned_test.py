@@ -1,19 +1,13 @@
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation
-from primelens.analyses import results
-from primelens.models import spacing
-from primelens.models import transformer
-from primelens.studies.zeros import pruned
-from primelens.studies.zeros import pruned_arms
-from primelens.studies.zeros import pruned_contrasts
-from primelens.studies.zeros import settings
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import ablation, results
+from primelens.models import spacing, transformer
+from primelens.studies.zeros import pruned, pruned_arms, pruned_contrasts, settings
 
 T, CONTEXT, L, H, S = tiny_study.T, 8, 2, 2, 2
 PHI = 0.7
@@ -31,9 +25,7 @@ def _pick(arms, **where):
 
 
 class ArmsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ((13 / 48,), 48, [13]), ((13 / 48, 0.5), 8, [2, 4]), ((0.01,), 4, [1])
-  )
+  @parameterized.parameters(((13 / 48,), 48, [13]), ((13 / 48, 0.5), 8, [2, 4]), ((0.01,), 4, [1]))
   def test_shares_become_heads(self, shares, total, expected):
     self.assertEqual(pruned_arms.head_counts(shares, total), expected)
 
@@ -46,15 +38,10 @@ class ArmsTest(parameterized.TestCase):
 
   def test_one_layer_has_no_middle(self):
     arms = _arms(np.arange(4).reshape(1, 1, 4)[[0, 0]])
-    self.assertEqual(
-      {arm.what.partition(",")[0] for arm in arms},
-      {"network", "heads", "weights"},
-    )
+    self.assertEqual({arm.what.partition(",")[0] for arm in arms}, {"network", "heads", "weights"})
 
   def test_the_costliest_heads_stay(self):
-    [arm] = _pick(
-      _arms(), choice="costliest on select", kept=1.0, start="scratch"
-    )
+    [arm] = _pick(_arms(), choice="costliest on select", kept=1.0, start="scratch")
     expected = [[[0, 0], [0, 1]], [[1, 0], [0, 0]]]
     np.testing.assert_array_equal(arm.heads_SxLxH, expected)
 
@@ -87,15 +74,9 @@ class ContrastsTest(absltest.TestCase):
     rng = np.random.default_rng(0)
     before, after = rng.normal(size=(2, S, len(arms), 5))
     losses = pruned_contrasts.Losses(arms, before, after)
-    at = lambda **where: [
-      i for i, arm in enumerate(arms) if arm in _pick_same(arms, where)
-    ]
-    run = tiny_study.handmade(
-      None, {"a": jnp.zeros(S)}, tiny_study.ar([0], 600)
-    )
-    rows = pruned_contrasts.all_contrasts(
-      run, arms, before, after, np.arange(0, 50, 10)
-    )
+    at = lambda **where: [i for i, arm in enumerate(arms) if arm in _pick_same(arms, where)]
+    run = tiny_study.handmade(None, {"a": jnp.zeros(S)}, tiny_study.ar([0], 600))
+    rows = pruned_contrasts.all_contrasts(run, arms, before, after, np.arange(0, 50, 10))
     found = {(r["what"], r["kept"], r["contrast"]): r["nats"] for r in rows}
     self.assertLen(found, len(rows))
     [chosen] = at(choice="costliest on select", kept=2.0, start="trained")
@@ -110,19 +91,14 @@ class ContrastsTest(absltest.TestCase):
       after[:, chosen].mean() - after[:, 0].mean(),
     )
     self.assertAlmostEqual(
-      found["heads", 2.0, "removed minus intact"],
-      before[:, chosen].mean() - before[:, 0].mean(),
+      found["heads", 2.0, "removed minus intact"], before[:, chosen].mean() - before[:, 0].mean()
     )
-    [middle], [others] = (
-      at(what="layers", choice=choice) for choice in ("middle", "others")
-    )
+    [middle], [others] = (at(what="layers", choice=choice) for choice in ("middle", "others"))
     self.assertAlmostEqual(
       found["layers", 1.0, "middle minus others, retrained"],
       (after[:, middle] - after[:, others]).mean(),
     )
-    np.testing.assert_array_equal(
-      losses.of("after", what="network"), after[:, 0]
-    )
+    np.testing.assert_array_equal(losses.of("after", what="network"), after[:, 0])
 
 
 def _pick_same(arms, where):
@@ -165,9 +141,7 @@ class RunTest(absltest.TestCase):
     cls.model = tiny_study.tiny_model()
     cls.model.trunk.init_std = 0.5
     init = jax.vmap(lambda key: spacing.init(cls.model, key))
-    cls.params_S, fresh_S = (
-      init(jax.random.split(jax.random.key(k), S)) for k in (0, 1)
-    )
+    cls.params_S, fresh_S = (init(jax.random.split(jax.random.key(k), S)) for k in (0, 1))
     cls.run_ = tiny_study.handmade(
       spacing.bind(cls.model),
       cls.params_S,
@@ -185,19 +159,13 @@ class RunTest(absltest.TestCase):
 
   def test_removal_equals_the_edit_of_activations(self):
     its = self.run_.settings.pruned
-    arms = pruned_arms.all_arms(
-      its, self.result.rank_SxLxH, self.result.ratio_S
-    )
+    arms = pruned_arms.all_arms(its, self.result.rank_SxLxH, self.result.ratio_S)
 
     @jax.jit
     def edited(params, keep_LxH):
       edits = {"attention/head": ablation.zero_heads(keep_LxH)}
       return spacing.score(
-        self.run_.apply,
-        params,
-        self.test_NxT1,
-        min_context=CONTEXT,
-        edits=edits,
+        self.run_.apply, params, self.test_NxT1, min_context=CONTEXT, edits=edits
       ).mean()
 
     rows = self._row(what="heads", start="trained") + [0]
@@ -206,9 +174,7 @@ class RunTest(absltest.TestCase):
       for s in range(S):
         params = jax.tree.map(lambda leaf, s=s: leaf[s], self.params_S)
         expected = edited(params, arms[r].heads_SxLxH[s])
-        self.assertAlmostEqual(
-          self.result.before_SxR[s, r], float(expected), places=4
-        )
+        self.assertAlmostEqual(self.result.before_SxR[s, r], float(expected), places=4)
     self.assertGreater(np.ptp(self.result.before_SxR[0, rows]), 1e-3)
 
   def test_numbers_that_remain(self):

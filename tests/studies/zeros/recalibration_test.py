@@ -1,14 +1,13 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import recalibration
 import scipy.optimize
 import scipy.special
 import scipy.stats
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.models import mixture as mixture_lib
+from primelens.studies.zeros import recalibration
 
 fit = jax.jit(recalibration.fit)
 
@@ -28,9 +27,7 @@ def _mixture(count: int, seed: int = 0) -> mixture_lib.Mixture:
 def _nll(theta_2, mixture, y_N) -> float:
   """The recalibrated NLL by scipy, in float64."""
   log_weight, mean, scale = (np.asarray(x, np.float64) for x in mixture)
-  log_normal = scipy.stats.norm.logpdf(
-    y_N[:, None], mean + theta_2[1], scale * np.exp(theta_2[0])
-  )
+  log_normal = scipy.stats.norm.logpdf(y_N[:, None], mean + theta_2[1], scale * np.exp(theta_2[0]))
   return -np.mean(scipy.special.logsumexp(log_weight + log_normal, axis=1))
 
 
@@ -63,9 +60,7 @@ class RecalibrationTest(parameterized.TestCase):
     expected = scipy.optimize.minimize(_nll, np.zeros(2), (mixture, y_N))
     theta_2 = fit(mixture, jnp.asarray(y_N))
     np.testing.assert_allclose(theta_2, expected.x, atol=2e-3)
-    self.assertLess(
-      _nll(np.asarray(theta_2), mixture, y_N), expected.fun + 1e-6
-    )
+    self.assertLess(_nll(np.asarray(theta_2), mixture, y_N), expected.fun + 1e-6)
 
   @parameterized.parameters(0, 1, 2, 3)
   def test_is_never_worse_than_doing_nothing(self, seed):
@@ -74,9 +69,7 @@ class RecalibrationTest(parameterized.TestCase):
     y_N = 1 + 5 * rng.standard_t(2, 50)  # nothing like the mixture
     theta_2 = np.asarray(fit(mixture, jnp.asarray(y_N)))
     self.assertTrue(np.isfinite(theta_2).all())
-    self.assertLess(
-      _nll(theta_2, mixture, y_N), _nll(np.zeros(2), mixture, y_N)
-    )
+    self.assertLess(_nll(theta_2, mixture, y_N), _nll(np.zeros(2), mixture, y_N))
 
   def test_what_is_calibrated_stays(self):
     residual_4 = np.array([-1.0, 1.0, -1.0, 1.0])  # std 1, mean 0

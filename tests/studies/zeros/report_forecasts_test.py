@@ -2,8 +2,8 @@ import pathlib
 import re
 import tempfile
 
-from absl.testing import absltest
 import forecast_results as examples
+from absl.testing import absltest
 from primelens.studies import report
 from primelens.studies.zeros import published_forecasts as published
 from primelens.studies.zeros import report_forecasts

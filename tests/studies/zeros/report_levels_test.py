@@ -2,8 +2,8 @@ import pathlib
 import re
 import types
 
-from absl.testing import absltest
 import levels_results
+from absl.testing import absltest
 from primelens.studies.zeros import report_levels
 
 

@@ -2,17 +2,15 @@ import pathlib
 import re
 from types import SimpleNamespace
 
+import slots_results
 from absl.testing import absltest
 from primelens.studies.zeros import report_slots
-import slots_results
 
 
 class SectionTest(absltest.TestCase):
   def _text(self, **options):
     stored = SimpleNamespace(
-      result=slots_results.slots(**options),
-      stale=False,
-      figure_path=pathlib.Path("absent.png"),
+      result=slots_results.slots(**options), stale=False, figure_path=pathlib.Path("absent.png")
     )
     html = report_slots.slots({"demo": {"slots": stored}})
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))

@@ -1,13 +1,11 @@
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import weight_masks
 from primelens.models import spacing
-from primelens.studies.zeros import pruned_arms
-from primelens.studies.zeros import retraining
-from primelens.studies.zeros import settings
-import tiny_study
+from primelens.studies.zeros import pruned_arms, retraining, settings
 
 STEPS, L, H = 6, 2, 2
 SETTINGS = settings.Pruned(steps=STEPS, batch_size=4, rate=1e-2)
@@ -45,9 +43,7 @@ class TrainTest(absltest.TestCase):
     attention = after["blocks"]["attention"]
     for name, leaf in attention.items():
       kernel = np.asarray(leaf["kernel"])
-      head = lambda l, h, k=kernel, n=name: (
-        k[l, h] if n == "out" else k[l, :, h]
-      )
+      head = lambda l, h, k=kernel, n=name: k[l, h] if n == "out" else k[l, :, h]
       for l in range(L):
         for h in range(H):
           zero = not keep_LxH[l, h]
@@ -59,21 +55,13 @@ class TrainTest(absltest.TestCase):
   def test_without_a_layer_it_trains_as_the_shallower_network(self):
     # Second route: the same training of a network that never had the layer.
     run, params = _run(layers=3)
-    keep = weight_masks.layers(
-      params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned_arms.LAYERS
-    )
+    keep = weight_masks.layers(params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned_arms.LAYERS)
     masked, _ = _trained(run, params, keep)
     shallow, _ = _run(layers=2)
-    rest = params | {
-      "blocks": jax.tree.map(
-        lambda leaf: leaf[jnp.array([0, 2])], params["blocks"]
-      )
-    }
+    rest = params | {"blocks": jax.tree.map(lambda leaf: leaf[jnp.array([0, 2])], params["blocks"])}
     expected, _ = _trained(shallow, rest, weight_masks.everything(rest))
     found = masked | {
-      "blocks": jax.tree.map(
-        lambda leaf: leaf[jnp.array([0, 2])], masked["blocks"]
-      )
+      "blocks": jax.tree.map(lambda leaf: leaf[jnp.array([0, 2])], masked["blocks"])
     }
     close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
     jax.tree.map(close, found, expected)
@@ -96,9 +84,7 @@ class SettingsTest(absltest.TestCase):
     for size, expected in ((4, 4), (0, run.experiment.fit.batch_size)):
       its = settings.Pruned(batch_size=size)
       program, data = retraining.program(run, its)
-      shape = jax.eval_shape(
-        lambda data, p=program: p.draw(data, jax.random.key(0), 0), data
-      ).shape
+      shape = jax.eval_shape(lambda data, p=program: p.draw(data, jax.random.key(0), 0), data).shape
       self.assertEqual(shape, (expected, tiny_study.T + 1))
 
   def test_networks_without_the_slow_group_have_one_rate(self):

@@ -1,15 +1,14 @@
 import tempfile
 
-from absl.testing import absltest
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.analyses import results
-from primelens.studies.zeros import rolling
-from primelens.studies.zeros import rollout
+from primelens.studies.zeros import rolling, rollout
 from primelens.studies.zeros import rows as rows_lib
 from primelens.tasks import windows
-import tiny_study
 
 PHI, SCALE, COUNT, T = -0.6, 0.2, 30_000, tiny_study.T
 DRAWS, STARTS, HORIZON = 60, 40, 30
@@ -69,10 +68,7 @@ class RolloutTest(absltest.TestCase):
       ("untrained network", (0.5,)),
       ("constant 1", (0.0,)),
     ):
-      gaps = [
-        np.cumsum(_decay(self.newest_N, phi, HORIZON) - self.truth_NxQ, 1)
-        for phi in phis
-      ]
+      gaps = [np.cumsum(_decay(self.newest_N, phi, HORIZON) - self.truth_NxQ, 1) for phi in phis]
       error_R = np.abs(gaps).mean((0, 1))[self.result.horizon_R - 1]
       row = self._row(name)
       np.testing.assert_allclose(self.result.error_ExR[row], error_R, rtol=1e-4)
@@ -93,9 +89,7 @@ class RolloutTest(absltest.TestCase):
     row = self.result.table[self._row("constant 1")]
     gap_N = np.zeros(STARTS)
     for phi in (PHI, 0.0):
-      gap_N += np.abs(
-        (_decay(self.newest_N, phi, HORIZON) - self.truth_NxQ).sum(1)
-      )
+      gap_N += np.abs((_decay(self.newest_N, phi, HORIZON) - self.truth_NxQ).sum(1))
     minus_N = gap_N / 2 - np.abs((1 - self.truth_NxQ).sum(1))
     self.assertAlmostEqual(row["model_minus"], minus_N.mean(), places=4)
     self.assertLess(row["model_minus_low"], row["model_minus"])
@@ -106,32 +100,25 @@ class RolloutTest(absltest.TestCase):
   def test_sampled_futures_spread_as_the_process_does(self):
     # Var of a sum of h steps: sigma^2 sum_{j=1..h} ((1 - phi^j)/(1 - phi))^2.
     for s, phi in enumerate((PHI, 0.0)):
-      for h, spread in zip(
-        self.result.horizon_R, self.result.spread_SxR[s], strict=True
-      ):
+      for h, spread in zip(self.result.horizon_R, self.result.spread_SxR[s], strict=True):
         gain_J = (1 - phi ** np.arange(1, h + 1)) / (1 - phi)
         expected = SCALE * np.sqrt((gain_J**2).sum())
         # The mean of 40 standard deviations of 60 draws.
         self.assertAlmostEqual(spread, expected, delta=0.06 * expected)
     np.testing.assert_allclose(
-      self.result.truth_spread_R,
-      np.cumsum(self.truth_NxQ, 1).std(0)[self.result.horizon_R - 1],
+      self.result.truth_spread_R, np.cumsum(self.truth_NxQ, 1).std(0)[self.result.horizon_R - 1]
     )
 
   def test_mean_and_median_of_draws_approach_the_mean_rollout(self):
     base = self.result.error_ExR[0]
     for name in ("model, mean of draws", "model, median of draws"):
-      np.testing.assert_allclose(
-        self.result.error_ExR[self._row(name)], base, atol=0.06
-      )
+      np.testing.assert_allclose(self.result.error_ExR[self._row(name)], base, atol=0.06)
     single = self.result.error_ExR[self._row("model, single draws")]
     self.assertTrue((single > base).all())
 
   def test_clamped_draws_drift(self):
     row = self._row("model, draws clamped as published")
-    self.assertGreater(
-      self.result.error_ExR[row, -1], 2 * self.result.error_ExR[0, -1]
-    )
+    self.assertGreater(self.result.error_ExR[row, -1], 2 * self.result.error_ExR[0, -1])
 
   def test_published_protocols_on_their_rows(self):
     value_N = self.run_.series.value_N.astype(np.float64)
@@ -139,10 +126,7 @@ class RolloutTest(absltest.TestCase):
     row_Nx256 = value_N[first:last].reshape(-1, 256)
     state = np.random.RandomState(42)
     drawn = row_Nx256[state.choice(len(row_Nx256), size=5, replace=False)]
-    records = {
-      (r["protocol"], r["predictor"], r["horizon"]): r
-      for r in self.result.protocols
-    }
+    records = {(r["protocol"], r["predictor"], r["horizon"]): r for r in self.result.protocols}
     for protocol, rows, context in (
       ("cumulative_seed_42_as_published", drawn, 128),
       ("cumulative_first_rows_as_published", row_Nx256[:5], 128),
@@ -150,8 +134,7 @@ class RolloutTest(absltest.TestCase):
     ):
       truth = rows[:, context : context + 100]
       errors = [
-        np.abs((_decay(rows[:, context - 1] - 1, phi, 100) - truth).sum(1))
-        for phi in (PHI, 0.0)
+        np.abs((_decay(rows[:, context - 1] - 1, phi, 100) - truth).sum(1)) for phi in (PHI, 0.0)
       ]
       row = records[protocol, "model (handmade)", 100]
       self.assertAlmostEqual(row["error"], np.mean(errors), places=3)
@@ -160,10 +143,7 @@ class RolloutTest(absltest.TestCase):
       self.assertAlmostEqual(one["error"], errors[1].mean(), places=5)
       gap = np.mean(errors) - errors[1].mean()
       self.assertAlmostEqual(one["model_minus"], gap, places=3)
-    steps = [
-      np.abs(_decay(drawn[:, 3] - 1, phi, 4) - drawn[:, 4:8])
-      for phi in (PHI, 0.0)
-    ]
+    steps = [np.abs(_decay(drawn[:, 3] - 1, phi, 4) - drawn[:, 4:8]) for phi in (PHI, 0.0)]
     name = "per_step_growing_context_as_published"
     row = records[name, "model (handmade)", 4]
     self.assertAlmostEqual(row["error"], np.mean(steps), places=5)
@@ -181,9 +161,7 @@ class RollingTest(absltest.TestCase):
   def test_a_model_that_predicts_once_rolls_alike(self):
     run, postfix = _run(first_order), _run(once, "postfix")
     context_NxT = run.series.value_N[: 3 * T].reshape(3, T)
-    everywhere, last = (
-      rolling.rolled(r, r.params_S, context_NxT, 12) for r in (run, postfix)
-    )
+    everywhere, last = (rolling.rolled(r, r.params_S, context_NxT, 12) for r in (run, postfix))
     np.testing.assert_allclose(everywhere, last, rtol=1e-6)
     self.assertEqual(last.shape, (2, 1, 3, 12))
 
@@ -212,17 +190,13 @@ class RowsTest(absltest.TestCase):
     run = _run(first_order)
     rows = rows_lib.of(run)
     first, last = run.series.splits["test"]
-    np.testing.assert_array_equal(
-      rows.value_NxT.ravel(), run.series.value_N[first:last]
-    )
+    np.testing.assert_array_equal(rows.value_NxT.ravel(), run.series.value_N[first:last])
     np.testing.assert_array_equal(np.diff(rows.start_N), 256)
     some, all_ = rows_lib.chosen(rows, 3), rows_lib.chosen(rows, 999)
     self.assertLen(some.start_N, 3)
     self.assertContainsSubset(some.start_N, all_.start_N)
     np.testing.assert_array_equal(all_.start_N, rows.start_N)
-    np.testing.assert_array_equal(
-      rows_lib.leading(rows, 2).start_N, rows.start_N[:2]
-    )
+    np.testing.assert_array_equal(rows_lib.leading(rows, 2).start_N, rows.start_N[:2])
 
   def test_a_short_tail_has_no_row(self):
     run = tiny_study.handmade(first_order, {}, tiny_study.ar([PHI], 1000))

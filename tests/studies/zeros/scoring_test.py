@@ -1,8 +1,7 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.studies.zeros import scoring
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.studies.zeros import scoring
 
 T, CONTEXT = tiny_study.T, 8
 
@@ -73,9 +72,7 @@ class ScoreTest(absltest.TestCase):
     window_NxT1, _ = run.batches("test", 4)
     mixture = scoring.mixtures(run, window_NxT1)
     self.assertEqual(mixture.mean.shape, (2, 4, T - CONTEXT + 1, 1))
-    np.testing.assert_array_equal(
-      mixture.mean[0, ..., 0], window_NxT1[:, CONTEXT - 1 : T]
-    )
+    np.testing.assert_array_equal(mixture.mean[0, ..., 0], window_NxT1[:, CONTEXT - 1 : T])
 
 
 class BlockTest(parameterized.TestCase):
@@ -106,25 +103,19 @@ class IntervalTest(absltest.TestCase):
   def test_width_for_independent_windows(self):
     value_SxN = np.random.default_rng(0).normal(size=(1, 2000))
     expected = 2 * 1.96 / np.sqrt(2000)
-    self.assertAlmostEqual(
-      self._width(value_SxN, 1), expected, delta=0.1 * expected
-    )
+    self.assertAlmostEqual(self._width(value_SxN, 1), expected, delta=0.1 * expected)
 
   def test_blocks_see_dependence(self):
     value_SxN = np.repeat(np.random.default_rng(0).normal(size=(1, 200)), 10, 1)
     expected = 2 * 1.96 / np.sqrt(200)
-    self.assertAlmostEqual(
-      self._width(value_SxN, 50), expected, delta=0.25 * expected
-    )
+    self.assertAlmostEqual(self._width(value_SxN, 50), expected, delta=0.25 * expected)
     self.assertLess(self._width(value_SxN, 1), 0.5 * expected)
 
   def test_seeds_count_too(self):
     seed_Sx1 = np.random.default_rng(0).normal(size=(40, 1))
     value_SxN = seed_Sx1 + np.zeros((1, 50))
     expected = 2 * 1.96 * seed_Sx1.std() / np.sqrt(40)
-    self.assertAlmostEqual(
-      self._width(value_SxN, 1), expected, delta=0.1 * expected
-    )
+    self.assertAlmostEqual(self._width(value_SxN, 1), expected, delta=0.1 * expected)
 
 
 if __name__ == "__main__":

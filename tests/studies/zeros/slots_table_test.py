@@ -1,15 +1,11 @@
-from absl.testing import absltest
-from absl.testing import parameterized
 import numpy as np
-from primelens.studies.zeros import slots
-from primelens.studies.zeros import slots_table
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.studies.zeros import slots, slots_table
 
 
 class TableTest(parameterized.TestCase):
-  @parameterized.parameters(
-    ("> 0.02", 1), (">= 0.02", 2), ("< 0.02", 1), ("<= 0.02", 2), ("", -1)
-  )
+  @parameterized.parameters(("> 0.02", 1), (">= 0.02", 2), ("< 0.02", 1), ("<= 0.02", 2), ("", -1))
   def test_rules(self, rule, count):
     value_S = np.array([0.01, 0.02, 0.03])
     self.assertEqual(slots_table.met(rule, value_S), count)

@@ -1,29 +1,23 @@
 import dataclasses
 import tempfile
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import results
-from primelens.analyses import slot_diagnostics
+import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import results, slot_diagnostics
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
 from primelens.studies.zeros import slots
 from primelens.studies.zeros import slots_measures as measures
-import tiny_study
 
 T, M, D = tiny_study.T, 3, 4
 PHI, SCALE = 0.7, 0.2
-MODEL = dataclasses.replace(
-  tiny_study.tiny_model("postfix", slot_ids="permute_per_batch"), slots=M
-)
+MODEL = dataclasses.replace(tiny_study.tiny_model("postfix", slot_ids="permute_per_batch"), slots=M)
 
 
-def any_slot_will_do(
-  params, x_BxT, *, edits=None, sites=(), slot_keep_M=None, slot_order_M=None
-):
+def any_slot_will_do(params, x_BxT, *, edits=None, sites=(), slot_keep_M=None, slot_order_M=None):
   """A model whose mean is 1 + gain (s - 1), gain the largest first content of
   the slots that stay, plus what the id at slot 0 says."""
   memory = params["memory"]
@@ -96,12 +90,8 @@ class AnySlotTest(absltest.TestCase):
 
   def test_contents_zeroed_are_all_slots_removed_here(self):
     row = self._row("contents zeroed")
-    self.assertAlmostEqual(
-      row["value"], self.result.delta_SxE[:, -1].mean(), places=5
-    )
-    self.assertEqual(
-      (row["met"], row["untrained_met"], row["seeds"]), (2, 0, 2)
-    )
+    self.assertAlmostEqual(row["value"], self.result.delta_SxE[:, -1].mean(), places=5)
+    self.assertEqual((row["met"], row["untrained_met"], row["seeds"]), (2, 0, 2))
 
   def test_alike_in_content_and_without_effects(self):
     cosine_SxMxM = self.result.cosine_SxMxM
@@ -134,13 +124,10 @@ class AnySlotTest(absltest.TestCase):
     # One step: the noise alone. Four steps of AR(1): variance sum phi^2k.
     noise = SCALE * np.sqrt(2 / np.pi)
     four = noise * np.sqrt(sum(PHI ** (2 * k) for k in range(4)))
-    np.testing.assert_allclose(
-      self.result.error_SxQ[0], [noise, four], rtol=0.12
-    )
+    np.testing.assert_allclose(self.result.error_SxQ[0], [noise, four], rtol=0.12)
     slope_S = np.log(self.result.error_SxQ[:, 1] / self.result.error_SxQ[:, 0])
     self.assertAlmostEqual(
-      self._row("slope of ln error on ln h, as published")["value"],
-      (slope_S / np.log(4)).mean(),
+      self._row("slope of ln error on ln h, as published")["value"], (slope_S / np.log(4)).mean()
     )
 
   def test_the_result_can_be_stored(self):
@@ -155,11 +142,7 @@ class OrderTest(absltest.TestCase):
     # Id 0 shifts the mean by 0.3 where it stands at slot 0.
     params_S = _memory([0.0], first_id=0.3)
     run = tiny_study.handmade(
-      any_slot_will_do,
-      params_S,
-      np.ones(600),
-      model=MODEL,
-      changed={"evaluation.permutations": 12},
+      any_slot_will_do, params_S, np.ones(600), model=MODEL, changed={"evaluation.permutations": 12}
     )
     keep_ExM = slot_diagnostics.removals(M, draws=3, seed=0)
     found = slots._changed(run, params_S, keep_ExM)
@@ -184,9 +167,7 @@ class TransformerTest(parameterized.TestCase):
 
   def _direct(self, model, **options):
     params = jax.tree.map(lambda leaf: leaf[0], self.params_S)
-    apply_fn = jax.jit(
-      lambda params, x: spacing.bind(model)(params, x, **options)[0]
-    )
+    apply_fn = jax.jit(lambda params, x: spacing.bind(model)(params, x, **options)[0])
     mixture = apply_fn(params, self.test_NxT1[:, :-1])
     mixture = jax.tree.map(lambda leaf: leaf[:, -1], mixture)
     nll_N = -mixture_lib.log_density(mixture, self.test_NxT1[:, -1])
@@ -200,9 +181,7 @@ class TransformerTest(parameterized.TestCase):
       measures.changes(one_1xM, ids=0),
       measures.changes(one_1xM, order_RxM=self.order_M[None]),
     )
-    found = measures.nll_and_mean(
-      self.run_, self.params_S, change_R, self.test_NxT1
-    )
+    found = measures.nll_and_mean(self.run_, self.params_S, change_R, self.test_NxT1)
     off = dataclasses.replace(self.model, eval_slot_ids="off")
     zeroed = dataclasses.replace(self.model, slot_content="zeroed")
     direct = (
@@ -213,9 +192,7 @@ class TransformerTest(parameterized.TestCase):
     )
     for r, expected in enumerate(direct):
       for quantity in (0, 1):
-        np.testing.assert_allclose(
-          found[quantity][0, r], expected[quantity], rtol=2e-5, atol=1e-6
-        )
+        np.testing.assert_allclose(found[quantity][0, r], expected[quantity], rtol=2e-5, atol=1e-6)
     self.assertGreater(np.ptp(found[0][0], axis=0).min(), 1e-4)
 
   def test_gradient_is_the_slope_along_any_direction(self):
@@ -227,8 +204,7 @@ class TransformerTest(parameterized.TestCase):
     run = dataclasses.replace(
       self.run_,
       experiment=dataclasses.replace(
-        self.run_.experiment,
-        model=dataclasses.replace(self.model, slot_ids="fixed"),
+        self.run_.experiment, model=dataclasses.replace(self.model, slot_ids="fixed")
       ),
     )
     self.assertTrue((order_VxM != np.arange(M)).any())
@@ -255,9 +231,7 @@ class TransformerTest(parameterized.TestCase):
     self.assertLess(mass_SxM.max(), 1.0)
 
   def test_slots_in_front_do_not(self):
-    model = dataclasses.replace(
-      self.model, memory="prefix", slot_ids="off", eval_slot_ids="off"
-    )
+    model = dataclasses.replace(self.model, memory="prefix", slot_ids="off", eval_slot_ids="off")
     params_S, run = _fresh(model)
     np.testing.assert_array_equal(measures.attention(run, params_S), 0)
     self.assertFalse(measures.has_ids(model))

@@ -5,13 +5,12 @@ import os
 import tempfile
 from unittest import mock
 
-from absl.testing import absltest
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.zeros import yardstick
-from primelens.tasks import zeros
-from primelens.tasks import zeros_sources
 import tiny_study
+from absl.testing import absltest
+from primelens.studies.zeros import yardstick
+from primelens.tasks import zeros, zeros_sources
 
 # Of 4,000 zeros from #1,900,001: R2, bias, RMSE; no parameter is fitted.
 TABLE = {
@@ -75,9 +74,7 @@ class ComputedTest(absltest.TestCase):
   def test_primes_to_x(self):
     limits = tuple(int(x.replace(",", "")) for x in TABLE)
     result = yardstick.run(
-      _run(
-        *self.sequence, computed=(1_900_001,), spacings=4_000, explicit=limits
-      )
+      _run(*self.sequence, computed=(1_900_001,), spacings=4_000, explicit=limits)
     )
     row = _named(result)
     self.assertEqual(result.scored, 4_000)
@@ -94,13 +91,7 @@ class ComputedTest(absltest.TestCase):
   def test_an_adaptive_filter(self):
     # Of 20,000 zeros; the spec's R2 is that of one fit.
     result = yardstick.run(
-      _run(
-        *self.sequence,
-        computed=(1_900_001,),
-        spacings=20_000,
-        refit=20_000,
-        explicit=(),
-      )
+      _run(*self.sequence, computed=(1_900_001,), spacings=20_000, refit=20_000, explicit=())
     )
     r2 = _named(result)["AR(256) fitted on the last 20,000"]["r2"]
     self.assertAlmostEqual(r2, 0.933, delta=5.1e-4)

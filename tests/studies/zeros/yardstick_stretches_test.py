@@ -1,13 +1,13 @@
 import dataclasses
 from unittest import mock
 
-from absl.testing import absltest
 import jittered_zeros as jittered
 import numpy as np
+import tiny_study
+from absl.testing import absltest
 from primelens.studies.zeros import yardstick
 from primelens.studies.zeros import yardstick_stretches as stretches
 from primelens.tasks import zeros
-import tiny_study
 
 
 class StretchesTest(absltest.TestCase):
@@ -31,16 +31,12 @@ class StretchesTest(absltest.TestCase):
   def test_windows_score_every_spacing_once(self):
     stretch = stretches.of(jittered.run())[0]
     window_NxT1 = stretch.windows(stretch.value_N, 8, tiny_study.T)
-    self.assertEqual(
-      window_NxT1.shape, (jittered.SPACINGS // 9, tiny_study.T + 1)
-    )
+    self.assertEqual(window_NxT1.shape, (jittered.SPACINGS // 9, tiny_study.T + 1))
     np.testing.assert_array_equal(window_NxT1[:, 8:].ravel(), stretch.truth_N)
 
   def test_a_part_of_train_that_is_not_drawn_from(self):
     run = jittered.run()
-    run = dataclasses.replace(
-      run, data=dataclasses.replace(run.data, recent=900)
-    )
+    run = dataclasses.replace(run, data=dataclasses.replace(run.data, recent=900))
     low, *_, high = stretches.of(run)
     self.assertEqual((low.trained, low.drawn), (True, False))
     self.assertEqual((high.trained, high.drawn), (False, False))
@@ -48,9 +44,7 @@ class StretchesTest(absltest.TestCase):
   def test_stretches_do_not_overlap(self):
     run = jittered.run(stretches=50)
     found = stretches.of(run)
-    self.assertLessEqual(
-      len(found), (jittered.COUNT - 800) // jittered.SPACINGS
-    )
+    self.assertLessEqual(len(found), (jittered.COUNT - 800) // jittered.SPACINGS)
     self.assertGreater(len(found), 4)
     for one, two in zip(found[:-1], found[1:], strict=True):
       self.assertLess(one.height_N[-1], two.height_N[0])
@@ -62,9 +56,7 @@ class StretchesTest(absltest.TestCase):
 
   def test_networks_know_computed_zeros_at_heights_they_trained_on(self):
     run = jittered.run(stretches=0, computed=(3_000, 20_000))
-    made = lambda config: jittered.ordinates(
-      config.first, np.zeros(config.limit)
-    )
+    made = lambda config: jittered.ordinates(config.first, np.zeros(config.limit))
     with mock.patch.object(zeros, "ordinates", made):
       low, high = stretches.of(run)
     self.assertEqual((low.split, low.trained), ("computed", True))

@@ -4,23 +4,18 @@ import pathlib
 import tempfile
 import types
 
-from absl.testing import absltest
-from absl.testing import parameterized
 import drawn
 import jax
 import jax.numpy as jnp
 import jittered_zeros as jittered
 import numpy as np
-from primelens.analyses import plots
-from primelens.analyses import results
-from primelens.models import guided
-from primelens.studies.zeros import report_yardstick
-from primelens.studies.zeros import settings_waves
-from primelens.studies.zeros import yardstick
-from primelens.studies.zeros import yardstick_anchors as anchors
-from primelens.studies.zeros import yardstick_guides
-from primelens.studies.zeros import yardstick_stretches as stretches
 import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.analyses import plots, results
+from primelens.models import guided
+from primelens.studies.zeros import report_yardstick, settings_waves, yardstick, yardstick_guides
+from primelens.studies.zeros import yardstick_anchors as anchors
+from primelens.studies.zeros import yardstick_stretches as stretches
 
 
 def _nll(variance, mse=None):
@@ -80,9 +75,7 @@ class PredictorsTest(parameterized.TestCase):
     self.assertAlmostEqual(row["r2"], 1 - square / np.var(r_N[1:]), places=5)
     self.assertAlmostEqual(row["bias"], error_N.mean(), places=6)
     self.assertAlmostEqual(row["rmse"], square**0.5, places=6)
-    self.assertAlmostEqual(
-      row["nll_nats"], _nll(jittered.SCALE**2, square), places=5
-    )
+    self.assertAlmostEqual(row["nll_nats"], _nll(jittered.SCALE**2, square), places=5)
     for row in _rows("constant"):
       self.assertAlmostEqual(row["r2"], 0, delta=0.005)
       excess = network - _nll(variance)
@@ -102,9 +95,7 @@ class PredictorsTest(parameterized.TestCase):
         width = row["excess_high"] - row["excess_low"]
         self.assertBetween(width, 1e-4, 0.4)
     self.assertEqual(_result().nll_SxP.shape, (2, 4))
-    self.assertEqual(
-      (_result().scored, _result().block), (jittered.SPACINGS, 20)
-    )
+    self.assertEqual((_result().scored, _result().block), (jittered.SPACINGS, 20))
 
   def test_what_was_seen_is_marked(self):
     by_split = {}
@@ -141,27 +132,17 @@ class PredictorsTest(parameterized.TestCase):
 class GuidedTest(absltest.TestCase):
   def test_closed_gates_leave_the_last_guide_at_every_height(self):
     names = ("height", "waves:4", "ar:2")
-    model = guided.Config(
-      window=tiny_study.T,
-      guides=names,
-      trunk=tiny_study.tiny_model().trunk,
-    )
+    model = guided.Config(window=tiny_study.T, guides=names, trunk=tiny_study.tiny_model().trunk)
     shapes = jax.eval_shape(
       lambda: guided.init(model, jax.random.key(0))
     )  # to draw them takes long to compile
     params = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.1), shapes)
-    params |= {
-      k: jax.tree.map(jnp.zeros_like, params[k]) for k in ("head", "guides")
-    }
+    params |= {k: jax.tree.map(jnp.zeros_like, params[k]) for k in ("head", "guides")}
     run = jittered.run()
     experiment = dataclasses.replace(run.experiment, model=model)
     params_S = jax.tree.map(lambda leaf: leaf[None], params)
     run = dataclasses.replace(
-      run,
-      experiment=experiment,
-      apply=guided.bind(model),
-      params_S=params_S,
-      fresh_S=params_S,
+      run, experiment=experiment, apply=guided.bind(model), params_S=params_S, fresh_S=params_S
     )
     fits = anchors.fit(run)
     for stretch in stretches.of(run)[::3]:  # the lowest and the highest
@@ -176,9 +157,7 @@ class GuidedTest(absltest.TestCase):
         (behind_NxJ1[:, 3], "AR(2) fitted on train"),
       ):
         np.testing.assert_allclose(1 + guide_N, of[name][0], atol=2e-6)
-      np.testing.assert_allclose(
-        network.mean_SxN, of["AR(2) fitted on train"], atol=1e-4
-      )
+      np.testing.assert_allclose(network.mean_SxN, of["AR(2) fitted on train"], atol=1e-4)
       self.assertTrue(np.isfinite(network.nll_SxN).all())
 
 
@@ -193,9 +172,7 @@ class ShownTest(parameterized.TestCase):
     self.assertLen(panels, 3)
     for axes in panels:
       self.assertIn("height", axes.get_xlabel())
-    stored = types.SimpleNamespace(
-      result=back, stale=False, figure_path=pathlib.Path("none.png")
-    )
+    stored = types.SimpleNamespace(result=back, stale=False, figure_path=pathlib.Path("none.png"))
     page = report_yardstick.yardstick({"e0": {"yardstick": stored}})
     self.assertEqual(page.count("<table"), 6)
     self.assertEqual(page.count("<table"), page.count("</table"))
