@@ -1,12 +1,14 @@
 """Flags in, one clear line out: what both command lines share.
 
 Every user error (a wrong flag, a wrong value, a missing or broken file) ends
-as one line on stderr that names the valid choices, with exit code 2.
+as one line on stderr that names the valid choices, with exit code 2. Whatever
+else goes wrong is one line, too, with an exit code of its own.
 """
 
 import ast
 import copy
 import dataclasses
+import errno
 import importlib.util
 import math
 import os
@@ -20,20 +22,24 @@ import primelens.configs
 import rich.console
 import rich.progress
 from absl import flags
+from primelens.tasks import files
 
 USER_ERROR = 2
 ALL_FROZEN = 3
+NO_SPACE = 4  # the disk is full, or a quota is
+UNEXPECTED = 70  # a fault of the program (EX_SOFTWARE)
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def fail(message: str) -> int:
-  """Returns exit code 2, having said why in one line."""
-  print("error: " + " ".join(str(message).split()), file=sys.stderr)
-  return USER_ERROR
+def fail(message: object, code: int = USER_ERROR) -> int:
+  """Returns the exit code, having said why in one line on stderr."""
+  print("error: " + files.shown(" ".join(str(message).split())), file=sys.stderr)
+  return code
 
 
 def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
-  """Returns the exit code of `main(argv)`; user errors become one line.
+  """Returns the exit code of `main(argv)`; an exception becomes one line.
 
   PRIMELENS_TRACEBACK=1 shows the traceback instead.
   """
@@ -41,10 +47,23 @@ def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
     return main(argv)
   except KeyboardInterrupt:
     return INTERRUPTED
-  except (flags.Error, ValueError, OSError) as error:
+  except Exception as error:
     if os.environ.get("PRIMELENS_TRACEBACK"):
       raise
-    return fail(str(error))
+    return _said(error)
+
+
+def _said(error: Exception) -> int:
+  if isinstance(error, OSError) and error.errno in FULL:
+    name = error.filename or "the run directory"
+    return fail(f"{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
+  if isinstance(error, flags.Error | ValueError | OSError):
+    return fail(error)
+  return fail(
+    f"unexpected {type(error).__name__}: {error} (a fault of primelens; PRIMELENS_TRACEBACK=1 "
+    "shows where)",
+    UNEXPECTED,
+  )
 
 
 def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:

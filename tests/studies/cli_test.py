@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -77,14 +78,24 @@ class RunTest(absltest.TestCase):
   def test_interrupts_have_their_own_code(self):
     self.assertEqual(self._run(KeyboardInterrupt()), (130, "", ""))
 
-  def test_defects_are_not_hidden(self):
-    with self.assertRaises(ZeroDivisionError):
-      self._run(ZeroDivisionError())
+  def test_defects_are_one_line_with_their_own_code(self):
+    code, _, said = self._run(ZeroDivisionError("by zero"))
+    self.assertEqual(code, 70)
+    self.assertRegex(said, r"\Aerror: unexpected ZeroDivisionError: by zero .*TRACEBACK=1.*\n\Z")
+
+  def test_a_full_disk_has_its_own_code(self):
+    code, _, said = self._run(OSError(errno.ENOSPC, "No space left on device", "runs/a"))
+    self.assertEqual(code, 4)
+    self.assertRegex(said, r"\Aerror: runs/a: No space left on device\. Make room.*\n\Z")
+
+  def test_control_characters_do_not_reach_the_terminal(self):
+    self.assertEqual(self._run(ValueError("a\x1b[2Jb"))[2], "error: a\\x1b[2Jb\n")
 
   def test_traceback_on_demand(self):
-    with mock.patch.dict(os.environ, PRIMELENS_TRACEBACK="1"):
-      with self.assertRaises(ValueError):
-        self._run(ValueError())
+    for error in (ValueError, ZeroDivisionError):
+      with mock.patch.dict(os.environ, PRIMELENS_TRACEBACK="1"):
+        with self.assertRaises(error):
+          self._run(error())
 
 
 class ConfigFileTest(absltest.TestCase):

@@ -1,0 +1,79 @@
+"""Files are regular, whole, and inside the folder they are said to be in."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from absl.testing import absltest, parameterized
+from primelens.tasks import files
+
+
+class FilesTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+  def test_what_is_no_regular_file_is_refused_without_waiting(self):
+    os.mkfifo(self.folder / "pipe")
+    for path in (self.folder / "pipe", self.folder, "/dev/zero"):
+      with self.assertRaisesRegex(ValueError, "not a regular file"):
+        files.read(path)
+    with self.assertRaises(FileNotFoundError):
+      files.read(self.folder / "nothing")
+
+  def test_limit(self):
+    path = files.write(self.folder / "a", b"12345")
+    self.assertEqual(files.read(path, limit=5), b"12345")
+    with self.assertRaisesRegex(ValueError, "has 5 bytes; at most 4"):
+      files.read(path, limit=4)
+
+  @parameterized.parameters(b"{", b"\xff{}", b"[" * 200_000, b"1" * 5000, b'{"secret')
+  def test_broken_json_is_named_and_not_quoted(self, content):
+    path = files.write(self.folder / "a.json", content)
+    with self.assertRaisesRegex(ValueError, r"a\.json is not readable JSON") as caught:
+      files.read_json(path)
+    self.assertNotIn("secret", str(caught.exception))
+
+  def test_failed_write_leaves_the_old_file_and_nothing_else(self):
+    path = files.write(self.folder / "a", b"old")
+    with self.assertRaises(TypeError):
+      files.write(path, "not bytes")
+    self.assertEqual(path.read_bytes(), b"old")
+    self.assertEqual(os.listdir(self.folder), ["a"])
+
+  def test_sweep_takes_what_dead_processes_left(self):
+    dead = subprocess.run(
+      [sys.executable, "-c", "import os; print(os.getpid())"],
+      capture_output=True,
+      text=True,
+      check=True,
+    ).stdout.strip()
+    left, ours, other = (
+      self.folder / f".a.{dead}.tmp",
+      self.folder / f".a.{os.getpid()}.tmp",
+      self.folder / "b.tmp",
+    )
+    for path in (left, ours, other):
+      path.write_bytes(b"")
+    files.sweep(self.folder)
+    self.assertEqual([left.exists(), ours.exists(), other.exists()], [False, True, True])
+
+  def test_within(self):
+    (self.folder / "in").mkdir()
+    (self.folder / "secret").write_text("")
+    (self.folder / "in" / "link").symlink_to(self.folder / "secret")
+    files.write(self.folder / "in" / "a", b"")
+    self.assertEqual(files.within(self.folder / "in", "a"), self.folder / "in" / "a")
+    for name in ("../secret", str(self.folder / "secret"), "link", "x/../../secret"):
+      with self.assertRaisesRegex(ValueError, "lies outside"):
+        files.within(self.folder / "in", name)
+
+  def test_control_characters_are_shown(self):
+    self.assertEqual(files.shown("a\x1b]0;b\x07\n\u202e"), "a\\x1b]0;b\\x07\\n\\u202e")
+    self.assertEqual(files.shown("π ä"), "π ä")
+
+
+if __name__ == "__main__":
+  absltest.main()
