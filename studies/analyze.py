@@ -157,7 +157,7 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   plain = {
     run: {name: item.result for name, item in table.items()} for run, table in tables.items()
   }
-  ledger = trial.ledger(its.claims, plain)
+  ledger = trial.ledger(its.claims, plain, unread(its, workdirs, tables))
   written = []
   folder = parent(workdirs)
   origin = {
@@ -178,8 +178,21 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   if "report" in names:
     path = folder / "report.html"
     written.append(report.write(path, its.report, tables, ledger))
-    print("\n".join(its.report.summary(tables, ledger)))
+    print("\n".join(report.summary(its.report, tables, ledger)))
   return written
+
+
+def unread(its: study.Study, workdirs: list[Path], tables) -> dict[str, dict[str, str]]:
+  """Returns `{analysis: {run: directory}}` of what could be run and was not."""
+  experiments = {path: runs.read_experiment(path) for path in workdirs}
+  return {
+    name: {
+      path.name: str(path)
+      for path, experiment in experiments.items()
+      if name not in tables[path.name] and not analysis.obstacle(experiment)
+    }
+    for name, analysis in its.analyses.items()
+  }
 
 
 def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
@@ -223,11 +236,11 @@ def _main(argv: list[str]) -> int:
     given = values.weights, values.only, values.workdir, changes
     weights.main(*given, command)
   else:
-    _read_runs(values.workdir, values.only, changes, command)
+    return _read_runs(values.workdir, values.only, changes, command)
   return 0
 
 
-def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
+def _read_runs(paths, only, changes: list[str], command: list[str]) -> int:
   if not paths:
     raise ValueError("--workdir is missing: name one or more run directories.")
   workdirs = distinct([Path(path) for path in paths])
@@ -240,23 +253,31 @@ def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
     overrides(runs.read_experiment(workdir).analyses)
     able = possible(its, names, workdir)
     wanted_of[workdir] = _with_first(its, able, workdir)
+  code = 0
   for workdir, wanted in wanted_of.items():
     if wanted:
-      _analyse_all(runs.load(workdir, overrides), wanted, command)
+      code = max(code, _analyse_all(runs.load(workdir, overrides), wanted, command))
   for path in compare(its, workdirs, names, command):
     print(f"wrote {path}")
+  return code
 
 
-def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> None:
+def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> int:
+  """Returns the exit code; what goes wrong in one analysis does not cost the others."""
+  code = 0
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
     print(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", file=sys.stderr, flush=True)
-    end = ""
     try:
       analyse(run, name, command)
-      end = f" {time.monotonic() - began:.1f} s"
-    finally:  # an error gets a line of its own
-      print(end, file=sys.stderr, flush=True)
+    except Exception as error:
+      print(file=sys.stderr)  # an error gets a line of its own
+      if isinstance(error, OSError) and error.errno in cli.FULL:
+        raise
+      code = max(code, cli.ended(error, f"{run.name}: {name}: "))
+    else:
+      print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+  return code
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -48,20 +48,24 @@ def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
   except KeyboardInterrupt:
     return INTERRUPTED
   except Exception as error:
-    if os.environ.get("PRIMELENS_TRACEBACK"):
-      raise
-    return _said(error)
+    return ended(error)
 
 
-def _said(error: Exception) -> int:
+def ended(error: Exception, where: str = "") -> int:
+  """Returns the exit code of what went wrong, said in one line that begins with `where`.
+
+  PRIMELENS_TRACEBACK=1 raises the error instead.
+  """
+  if os.environ.get("PRIMELENS_TRACEBACK"):
+    raise error
   if isinstance(error, OSError) and error.errno in FULL:
     name = error.filename or "the run directory"
-    return fail(f"{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
+    return fail(f"{where}{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
   if isinstance(error, flags.Error | ValueError | OSError):
-    return fail(error)
+    return fail(f"{where}{error}")
   return fail(
-    f"unexpected {type(error).__name__}: {error} (a fault of primelens; PRIMELENS_TRACEBACK=1 "
-    "shows where)",
+    f"{where}unexpected {type(error).__name__}: {error} (a fault of primelens: "
+    "PRIMELENS_TRACEBACK=1 shows where)",
     UNEXPECTED,
   )
 

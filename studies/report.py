@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,17 +42,30 @@ def write(
   return path
 
 
+def summary(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
+  """Returns what was found, in a few lines; without what a fault makes impossible."""
+  try:
+    return its.summary(tables, ledger)
+  except Exception as error:
+    said = f"The summary could not be made ({type(error).__name__}: {error})."
+    print(said, file=sys.stderr)
+    return [said, report_ledger.line(ledger)]
+
+
 def html(
   its: study.Report, tables: Mapping[str, Mapping[str, Stored]], ledger: trial.Ledger
 ) -> str:
   """Returns the page itself."""
   body = {
     "ledger": ("Ledger of claims", report_ledger.claims(ledger)),
-    **{key: (title, part(tables)) for key, (title, part) in its.sections.items()},
+    **{
+      key: (title, report_ledger.section(title, lambda part=part: part(tables)))
+      for key, (title, part) in its.sections.items()
+    },
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
   links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in its.summary(tables, ledger)]
+  lines = [page.tag("li", line) for line in summary(its, tables, ledger)]
   runs = ", ".join(tables) or "none"
   return page.page(
     its.title,

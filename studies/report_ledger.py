@@ -2,22 +2,26 @@
 
 import collections
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from primelens.studies import report_page as page
 from primelens.studies import trial
 
-KINDS = {
+# Of each status: the colour of its badge, and how often claims that have it are told apart.
+VERDICTS = {
   "reproduced": "good",
   "reproduced, but an artefact": "odd",
   "not reproduced": "bad",
   "needs more compute": "open",
 }
+OPEN = {"failed": "bad", "not run": "open", "does not apply": "open"}  # nothing was decided
+KINDS = VERDICTS | OPEN
 
 
 def tally(ledger: trial.Ledger) -> dict[str, int]:
-  """Returns how many claims have each status, without the absent ones."""
+  """Returns how many claims have each status, verdicts first."""
   count = collections.Counter(row["status"] for row in ledger.rows)
   return {status: count[status] for status in KINDS if count[status]}
 
@@ -25,7 +29,7 @@ def tally(ledger: trial.Ledger) -> dict[str, int]:
 def claims(ledger: trial.Ledger) -> page.Markup:
   """Returns the ledger: a card per claim, its numbers folded in.
 
-  Claims whose results are not at hand are folded together behind the others.
+  Claims that were not run, or do not apply to the runs, are folded behind the others.
   """
   if not ledger.rows:
     return absent("claims")
@@ -36,16 +40,19 @@ def claims(ledger: trial.Ledger) -> page.Markup:
     "p",
     "A claim about the published networks is decided by networks of that size"
     " with enough seeds, or by smaller ones where its verdict says why size"
-    " does not matter; until then the smaller networks' numbers stand beside it"
-    " and the status stays open.",
+    " does not matter; until then the status is “needs more compute”, and the"
+    " verdict gives the smaller networks' numbers. A claim whose analysis was"
+    " not run has no verdict, and names the command that decides it.",
   )
-  cards: dict[bool, list[page.Markup]] = {True: [], False: []}
+  cards: dict[str, list[page.Markup]] = {}
   for row in ledger.rows:
-    cards[row.get("absent", False)].append(_claim(row))
-  parts = [page.tag("div", *counted, class_="tally"), note, *cards[False]]
-  if cards[True]:
-    title = f"Claims whose results are not at hand ({len(cards[True])})"
-    parts.append(page.details(title, page.join(cards[True])))
+    folded = row["status"] if row["status"] in ("not run", "does not apply") else ""
+    cards.setdefault(folded, []).append(_claim(row))
+  parts = [page.tag("div", *counted, class_="tally"), note, *cards.pop("", [])]
+  parts += [
+    page.details(f"{len(folded)} claims: {status}", page.join(folded))
+    for status, folded in sorted(cards.items(), reverse=True)
+  ]
   return page.join(parts)
 
 
@@ -62,6 +69,8 @@ def _claim(row) -> page.Markup:
     line("Verdict:", row["because"]),
     line("Source:", row["source"]),
   ]
+  if row["command"]:
+    parts.append(line("Decided by:", page.tag("code", row["command"])))
   if row["numbers"]:
     rows = [(key, exact(value)) for key, value in row["numbers"].items()]
     numbers = page.table(("quantity", "value"), rows, caption="Behind it")
@@ -118,6 +127,16 @@ def line(ledger: trial.Ledger) -> str:
   counted = tally(ledger).items()
   text = "; ".join(f"{count} {status}" for status, count in counted)
   return f"Claims: {text or 'none judged'}."
+
+
+def section(title: str, make: Callable[[], page.Markup]) -> page.Markup:
+  """Returns what `make` gives; a fault in it costs this section and no other."""
+  try:
+    return make()
+  except Exception as error:
+    said = f"{type(error).__name__}: {error}"
+    print(f"the report's section {title!r} failed: {said}", file=sys.stderr)
+    return page.tag("p", f"This section could not be made ({said}).", class_="none")
 
 
 def provenance(tables) -> page.Markup:

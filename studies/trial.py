@@ -4,8 +4,17 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
+# {analysis: {run: directory}}
+Unread = Mapping[str, Mapping[str, str]]
 Status = Literal[
-  "reproduced", "reproduced, but an artefact", "not reproduced", "needs more compute"
+  "reproduced",
+  "reproduced, but an artefact",
+  "not reproduced",
+  "needs more compute",
+  # No verdicts: nothing was decided, and the ledger counts them apart.
+  "not run",
+  "does not apply",
+  "failed",
 ]
 
 
@@ -13,13 +22,13 @@ Status = Literal[
 class Verdict:
   """A status, the sentence that justifies it, and the numbers behind it.
 
-  `absent` says that nothing was decided for want of a result.
+  `command` makes what a claim that was not run needs.
   """
 
   status: Status
   because: str
   numbers: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  absent: bool = False
+  command: str = ""
 
   def __post_init__(self):
     if self.status not in get_args(Status):
@@ -30,7 +39,8 @@ class Verdict:
 class Claim:
   """One published statement and the test that decides it.
 
-  `test(results) -> Verdict` gets `{run: {analysis: Result}}`.
+  `test(results) -> Verdict` gets `{run: {analysis: Result}}`. Whatever it raises is a verdict:
+  `Missing` means not run, `Inapplicable` does not apply, everything else that it failed.
   """
 
   id: str
@@ -47,12 +57,15 @@ class Ledger:
   rows: tuple[dict, ...]
 
 
-def ledger(claims: tuple[Claim, ...], results) -> Ledger:
-  """Returns every claim with its verdict; an absent run or analysis decides
-  nothing, so such a claim needs more compute."""
+def ledger(claims: tuple[Claim, ...], results, unread: Unread | None = None) -> Ledger:
+  """Returns every claim with its verdict.
+
+  `results` is `{run: {analysis: Result}}`, `unread` is `{analysis: {run: directory}}` of the
+  analyses that could be run and were not: the commands name these directories.
+  """
   rows = []
   for claim in claims:
-    verdict = _decide(claim, results)
+    verdict = _decide(claim, results, unread or {})
     rows.append(
       {
         "id": claim.id,
@@ -62,14 +75,25 @@ def ledger(claims: tuple[Claim, ...], results) -> Ledger:
         "status": verdict.status,
         "because": verdict.because,
         "numbers": dict(verdict.numbers),
-        "absent": verdict.absent,
+        "command": verdict.command,
       }
     )
   return Ledger(rows=tuple(rows))
 
 
 class Missing(LookupError):
-  """A run or an analysis that a claim's test needs is not there."""
+  """A result that a claim's test needs is not there.
+
+  `analysis` makes it; `runs` are those at hand that it could be made of.
+  """
+
+  def __init__(self, what: str, *, analysis: str = "", runs: tuple[str, ...] = ()):
+    super().__init__(what)
+    self.analysis, self.runs = analysis, runs
+
+
+class Inapplicable(Missing):
+  """A run is read, and what a claim speaks of is not in it."""
 
 
 def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
@@ -82,17 +106,28 @@ def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
     name: table[analysis] for name, table in results.items() if analysis in table and accept(table)
   }
   if not found:
-    raise Missing(f"{analysis} of a run {of}")
+    runs = tuple(
+      name for name, table in results.items() if analysis not in table and _perhaps(accept, table)
+    )
+    raise Missing(f"{analysis} of a run {of}", analysis=analysis, runs=runs)
   return found
 
 
+def _perhaps(accept, table) -> bool:
+  """Returns whether a run may be one that a claim is about, as far as can be seen yet."""
+  try:
+    return accept(table)
+  except LookupError:  # only the result that is missing would say
+    return True
+
+
 def row(rows: Iterable[Mapping], /, **where) -> Mapping:
-  """Returns the record that has these values; `Missing` for none."""
+  """Returns the record that has these values; raises `Inapplicable` for none."""
   for found in rows:
     if all(found[key] == value for key, value in where.items()):
       return found
   words = ", ".join(f"{key} {value}" for key, value in where.items())
-  raise Missing(f"a record of {words}")
+  raise Inapplicable(f"a record of {words}")
 
 
 def interval(found: Mapping) -> str:
@@ -109,15 +144,28 @@ def verdict(holds: bool, because: str, numbers: Mapping[str, Any], *, artefact=F
   return Verdict(status=status, because=because, numbers=numbers)
 
 
-def _decide(claim: Claim, results) -> Verdict:
+def _decide(claim: Claim, results, unread: Unread) -> Verdict:
   try:
     return claim.test(results)
+  except Inapplicable as missing:
+    return Verdict(status="does not apply", because=f"The runs at hand lack {missing}.")
   except Missing as missing:
+    return _not_run(missing, unread)
+  except Exception as error:  # one claim's fault must not cost the others
     return Verdict(
-      status="needs more compute",
-      because=f"The result it needs is not at hand: {missing}.",
-      absent=True,
+      status="failed",
+      because=f"Its test ended in {type(error).__name__}: {error}. This is a fault of primelens.",
     )
+
+
+def _not_run(missing: Missing, unread: Unread) -> Verdict:
+  could = unread.get(missing.analysis, {})
+  folders = [could[run] for run in missing.runs if run in could]
+  because, command = f"It needs {missing}.", ""
+  if missing.analysis:
+    command = f"analyze.py --workdir={','.join(folders) or 'RUN'} --only={missing.analysis}"
+    because += "" if folders else " No run at hand is one: train it first."
+  return Verdict(status="not run", because=because, command=command)
 
 
 def bounded(row: Mapping[str, Any], key: str) -> str:

@@ -80,11 +80,11 @@ class Number:
 
 
 def numbers(found, *keys: str) -> list[Number]:
-  """Returns numbers of a result by key; raises `trial.Missing` for none."""
+  """Returns numbers of a result by key; raises `trial.Inapplicable` for none."""
   known = {row["key"] for row in found.table}
   for key in keys:
     if key not in known:
-      raise trial.Missing(f"number {key!r}")
+      raise trial.Inapplicable(f"the number {key!r}")
   return [Number(found, key) for key in keys]
 
 

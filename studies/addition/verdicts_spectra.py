@@ -54,7 +54,8 @@ def compression(results) -> Verdict:
   found = members(results)
   if min(len(found["learned"]), len(found["never"])) < SEVERAL:
     raise trial.Missing(
-      f"spectra over snapshots of {SEVERAL} members that generalise and of {SEVERAL} that never do"
+      f"spectra over snapshots of {SEVERAL} members that generalise and of {SEVERAL} that never do",
+      analysis="spectra",
     )
   median = lambda kind, name: reported.median([row[name] for row in found[kind]])
   own, null = median("learned", "share"), median("never", "share")

@@ -85,7 +85,7 @@ def sizes(results) -> Verdict:
   """The skill of every size of the grid that is at hand."""
   found = cells(results)
   if len(found) < 2:
-    raise trial.Missing("scale of two sizes")
+    raise trial.Missing("scale of two sizes", analysis="scale")
   said = ", ".join(f"{row['cell']} {row['skill']:.3f}" for row in found)
   better = [row["cell"] for row in found if row["skill_low"] > 0]
   because = f"skill by size: {said}; better than a constant: {', '.join(better) or 'none'}."

@@ -196,7 +196,8 @@ def lowest(results) -> Verdict:
     if (rows := golden.records(result))
   }
   if not found:
-    raise trial.Missing(f"a golden batch of a run on {published.DATA}")
+    what = f"calibration of a run with random slot ids on {published.DATA}"
+    raise trial.Missing(what, analysis="calibration")
   numbers: dict[str, float] = {}
   parts = []
   for name, rows in found.items():

@@ -42,7 +42,7 @@ def ln_primes(results) -> Verdict:
     if result.slots
   }
   if not found:
-    raise trial.Missing(f"memory vectors of a run on {published.DATA}")
+    raise trial.Missing(f"memory vectors of a run on {published.DATA}", analysis="hermiticity")
   least = {
     network: {
       name: min(row["p_holm"] for row in rows if row["network"] == network)

@@ -22,7 +22,7 @@ def _stretched(result, network: str) -> list[dict]:
     if row["network"] == network and row["family"] == kernel_fits.STRETCHED
   ]
   if not rows:
-    raise trial.Missing(f"a kernel of the {network} network")
+    raise trial.Inapplicable(f"a kernel of the {network} network")
   return rows
 
 

@@ -103,7 +103,7 @@ def first_layer(results) -> Verdict:
       f" positions and {bounded(last)} at the last"
     )
   if not parts:
-    raise trial.Missing("leak of a leaky run with more than one layer")
+    raise trial.Missing("leak of a leaky run with more than one layer", analysis="leak")
   because = (
     "In layer 0 the slots read the window, from layer 1 on the data read the"
     " slots: a layer all of whose heads are critical is what the leak makes. "

@@ -125,7 +125,8 @@ def law(results) -> Verdict:
   ]
   alone, whole = given("p"), given("p, x")
   if not alone or not whole:
-    raise trial.Missing("`prime_waves` with more primes found")
+    because = "Too few primes are found for a search: it takes more spacings."
+    return Verdict(status="needs more compute", because=because)
   row, best, all_of_it = alone[0], law_lib.best(alone), law_lib.best(whole)
   nets = [r for r in zeros.formulas if r["kind"] == "network"]
   said = f" Networks': power {nets[0]['power']:.2f} ± {nets[0]['power_error']:.2f}." if nets else ""
@@ -154,7 +155,8 @@ def operator(results) -> Verdict:
   resolved, chance, apart = (_mean(zeros, key, "peaks") for key in ("resolved", "chance", "apart"))
   fits = [row for row in zeros.formulas if row["kind"] == "network"]
   if not fits or not apart:
-    raise trial.Missing(f"lines of {name}, and primes that it can tell apart")
+    because = f"{name} has too few lines, or inputs too short to tell primes apart."
+    return Verdict(status="needs more compute", because=because)
   follows = all(law_lib.near(row) for row in fits)
   r2 = _mean(zeros, "r2")
   formulas = ", ".join(
@@ -201,7 +203,8 @@ def memory(results) -> Verdict:
     if kind != "none" and "none" in kinds
   ]
   if not pairs:
-    raise trial.Missing("`prime_waves` of a run with memory and of the same one without")
+    what = "prime_waves of a run with memory and of the same one without"
+    raise trial.Missing(what, analysis="prime_waves")
   pair = max(pairs, key=lambda pair: max(np.mean(n) for _, n in pair.values()))
   spread = {held: statistics.seed_interval(known) for held, (_, known) in pair.items()}
   said = "; ".join(

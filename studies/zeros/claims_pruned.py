@@ -108,7 +108,7 @@ def layers(results) -> Verdict:
     if any(row["what"] == "layers" for row in result.arms)
   }
   if not found:
-    raise trial.Missing("pruned of a model with more than one layer")
+    raise trial.Missing("pruned of a model with more than one layer", analysis="pruned")
   said = lambda row: f"all but {row['kept']:.0f} layers without attention"
   return _decide(results, found, contrasts, said)
 

@@ -104,7 +104,7 @@ def permuted(results) -> Verdict:
     name: result for name, result in published.results(results, "slots").items() if result.permuted
   }
   if not found:
-    raise trial.Missing("slots of a run trained with permuted ids")
+    raise trial.Missing("slots of a run trained with permuted ids", analysis="slots")
   rows = {name: _row(result, _ORDER) for name, result in found.items()}
   numbers = {name: row["value"] for name, row in rows.items()}
   low, high = (f(published_slots.E3_PERMUTED.values()) for f in (min, max))

@@ -71,7 +71,8 @@ def trios(results, **where) -> list[Trio]:
   if not found:
     raise trial.Missing(
       f"leak of runs on {published.DATA} that are leaky, blind and without"
-      " memory, alike in all else"
+      " memory, alike in all else",
+      analysis="leak",
     )
   return found
 
@@ -135,7 +136,7 @@ def effect(results, factor: str, mode: str, where: str):
       pair.append(result)
     before, after = (getattr(result, f"{where}_SxN") for result in pair)
     if before.shape != after.shape:
-      raise trial.Missing("leak of runs on the same windows")
+      raise trial.Missing("leak of runs on the same windows", analysis="leak")
     changes.append(after - before)
   found = statistics.cluster_bootstrap(np.mean(changes, axis=0), block=pair[0].block, seed=0)
   ends = zip(("nats", "low", "high"), found[:3], strict=True)

@@ -168,7 +168,7 @@ def noise_layers(results) -> Verdict:
     if heads.rank_SxLxH.shape[1] > 1
   }
   if not found:
-    raise trial.Missing("heads of a model with more than one layer")
+    raise trial.Missing("heads of a model with more than one layer", analysis="heads")
   numbers = {}
   for name, heads in found.items():
     middle = slice(1, 3) if heads.rank_SxLxH.shape[1] > 3 else slice(1, 2)

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -55,6 +56,21 @@ class CommandCase(parameterized.TestCase):
     self.assertRegex(err, f"^error: .*{message}")
     self.assertEqual(err.count("\n"), 1, err)
     self.assertEqual(tiny_study.files(self.folder), before)
+
+
+class FaultTest(CommandCase):
+  def test_a_fault_in_one_analysis_costs_no_other(self):
+    def fault(run):
+      raise KeyError("lead")
+
+    made = dataclasses.replace(zeros.ANALYSES["linear"], run=lambda run: a_result())
+    broken = dataclasses.replace(zeros.ANALYSES["heads"], run=fault)
+    with mock.patch.dict(zeros.ANALYSES, {"linear": made, "heads": broken}):
+      code, out, err = self.analyze(f"--workdir={self.run_}", "--only=heads,linear,claims")
+    self.assertEqual(code, 70)
+    self.assertRegex(err, r"error: one: heads: unexpected KeyError: 'lead' \(a fault of primelens")
+    self.assertTrue((self.run_ / "results" / "linear.json").exists())
+    self.assertIn("claims.json", out)
 
 
 class BadFlagsTest(CommandCase):

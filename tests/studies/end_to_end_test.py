@@ -162,7 +162,7 @@ class EndToEndTest(absltest.TestCase):
     for row in ledger.rows:
       self.assertIn(row["status"], trial.get_args(trial.Status))
     for row in rows.values():  # 6,000 made-up zeros decide nothing
-      self.assertEqual(row["status"], "needs more compute")
+      self.assertEqual(row["status"], "not run")
       self.assertIn("2,001,051 spacings of zeros", row["because"])
 
   def test_the_report_is_one_page_with_its_figures(self):

@@ -146,6 +146,7 @@ LEDGER = trial.Ledger(
       "status": status,
       "because": f"because of {i}",
       "numbers": {"gain, run <e0>": 0.123456789, "heads": 7 + i},
+      "command": f"analyze.py --only=claim{i}" if status == "not run" else "",
     }
     for i, status in enumerate(get_args(trial.Status))
   )

@@ -1,5 +1,7 @@
 import base64
+import contextlib
 import dataclasses
+import io
 import pathlib
 import re
 import tempfile
@@ -105,10 +107,27 @@ class ReportTest(parameterized.TestCase):
       for key in ("id", "statement", "source", "reported", "because", "status"):
         self.assertIn(row[key], text)
     numbers = [rows for label, rows in page.tables if label == "Behind it"]
-    for i, rows in enumerate(numbers):
+    for rows in numbers:
       self.assertEqual(rows[1], ["gain, run <e0>", "0.123457"])
-      self.assertEqual(rows[2], ["heads", str(7 + i)])
-    self.assertLen(numbers, len(examples.LEDGER.rows))
+    shown = [rows[2] for rows in numbers]
+    self.assertCountEqual(shown, [["heads", str(7 + i)] for i in range(len(examples.LEDGER.rows))])
+
+  def test_a_fault_in_one_section_costs_no_other(self):
+    def fault(tables):
+      raise KeyError("lead")
+
+    broken = dataclasses.replace(
+      REPORT, sections=REPORT.sections | {"heads": ("Heads", fault)}, summary=lambda *_: fault(None)
+    )
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+      html = report.html(broken, self._tables(), examples.LEDGER)
+    self.assertIn("the report's section 'Heads' failed: KeyError: 'lead'", err.getvalue())
+    text = "".join(_Reader(html).text)
+    self.assertIn("This section could not be made (KeyError: 'lead').", text)
+    self.assertIn("The summary could not be made", text)
+    for other in set(REPORT.sections) - {"heads"}:
+      self.assertIn(f'<section id="{other}"', html)
 
   def test_text_is_escaped(self):
     hostile = '<img src=x onerror="alert(1)">&amp;'

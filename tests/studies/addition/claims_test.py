@@ -58,8 +58,8 @@ def decide(id, **analyses):
 class LedgerTest(absltest.TestCase):
   def test_without_runs_everything_is_open(self):
     for row in trial.ledger(claims.CLAIMS, {}).rows:
-      self.assertEqual(row["status"], "needs more compute", row["id"])
-      self.assertIn("not at hand", row["because"])
+      self.assertEqual(row["status"], "not run", row["id"])
+      self.assertRegex(row["command"], r"^analyze.py --workdir=RUN --only=[a-z_]+$")
 
   def test_ids_are_unique(self):
     ids = [claim.id for claim in claims.CLAIMS]
@@ -68,7 +68,7 @@ class LedgerTest(absltest.TestCase):
   def test_other_populations_decide_nothing(self):
     for its in ("P = 10, permuted labels", "P = 12, published"):
       row = decide("probe.sum", probe=numbers(its, r2=1, untrained_r2=1))
-      self.assertEqual(row["status"], "needs more compute")
+      self.assertEqual(row["status"], "not run")
 
 
 class LearningTest(parameterized.TestCase):

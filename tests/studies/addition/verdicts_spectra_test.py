@@ -5,7 +5,7 @@ from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.addition import claims, verdicts_spectra
 
-OPEN, NOT = "needs more compute", "not reproduced"
+NOT_RUN, NOT = "not run", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 
@@ -64,7 +64,7 @@ class CompressionTest(parameterized.TestCase):
   def test_one_kind_of_member_decides_nothing(self):
     found = results()
     del found["permuted"]
-    self.assertEqual(verdict(found)["status"], OPEN)
+    self.assertEqual(verdict(found)["status"], NOT_RUN)
 
   def test_a_rank_that_never_fell_has_no_share(self):
     share_C, test_C = np.array([1.0, 1.1]), np.array([0.0, 1.0])

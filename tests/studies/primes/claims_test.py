@@ -3,7 +3,7 @@ from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.primes import claims, evidence
 
-OPEN, NOT = "needs more compute", "not reproduced"
+OPEN, NOT_RUN, NOT = "needs more compute", "not run", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 KERNEL = evidence.KERNEL
 
@@ -104,7 +104,7 @@ class MemoryTest(parameterized.TestCase):
     }
     self.assertEqual(verdict("memory.primes", results)["status"], expected)
     del results["tail"]
-    self.assertEqual(verdict("memory.primes", results)["status"], OPEN)
+    self.assertEqual(verdict("memory.primes", results)["status"], NOT_RUN)
 
   @parameterized.parameters((2, 1.1, ARTEFACT), (2, 0.5, YES), (0, 1.1, NOT))
   def test_detector(self, fires, held, expected):
@@ -138,17 +138,17 @@ class MemoryTest(parameterized.TestCase):
   def test_the_published_size_alone_decides(self):
     results = {"a": pair(made.memory()), "b": pair(made.memory(accumulation=1))}
     self.assertEqual(verdict("memory.batch", results)["status"], OPEN)
-    self.assertEqual(verdict("spectra.language", {})["status"], OPEN)
+    self.assertEqual(verdict("spectra.language", {})["status"], NOT_RUN)
 
   def test_few_members_decide_nothing(self):
     results = kernels()
     results["a"]["memory"] = made.memory(seeds=2)
-    self.assertEqual(verdict("spectra.rank", results)["status"], OPEN)
+    self.assertEqual(verdict("spectra.rank", results)["status"], NOT_RUN)
 
   def test_nothing_at_hand(self):
     for row in trial.ledger(claims.CLAIMS, {}).rows:
       if row["id"] != "spectra.baseline":  # needs no network
-        self.assertEqual(row["status"], OPEN, row["id"])
+        self.assertEqual(row["status"], NOT_RUN, row["id"])
 
 
 if __name__ == "__main__":

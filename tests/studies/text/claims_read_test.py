@@ -7,7 +7,7 @@ from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.text import claims
 
-OPEN, NOT = "needs more compute", "not reproduced"
+NOT_RUN, NOT = "not run", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 
@@ -146,7 +146,7 @@ class FourierClaimsTest(parameterized.TestCase):
 
   def test_sizes_need_two_and_a_constant(self):
     cell = lambda name, low: {"cell": name, "skill": low + 0.1, "skill_low": low}
-    for lows, expected in (((-0.2,), OPEN), ((-0.2, -0.3), NOT), ((-0.2, 0.3), YES)):
+    for lows, expected in (((-0.2,), NOT_RUN), ((-0.2, -0.3), NOT), ((-0.2, 0.3), YES)):
       row = {"width": 1, "r2_6": 0, "null_r2_6": 0, "held_out_r2_6": 0}
       results = {
         f"run{i}": {"scale": SimpleNamespace(cell=(cell(f"L2_D{i}", low) | row,))}
@@ -236,7 +236,7 @@ class CausalClaimsTest(parameterized.TestCase):
 
   def test_without_results_everything_is_open(self):
     rows = trial.ledger(claims.CLAIMS, {}).rows
-    self.assertEqual({row["status"] for row in rows}, {OPEN})
+    self.assertEqual({row["status"] for row in rows}, {NOT_RUN})
     self.assertLen({row["id"] for row in rows}, len(claims.CLAIMS))
 
 

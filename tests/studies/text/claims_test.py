@@ -5,7 +5,7 @@ from absl.testing import absltest, parameterized
 from primelens.studies import trial
 from primelens.studies.text import claims
 
-OPEN, NOT = "needs more compute", "not reproduced"
+NOT_RUN, NOT = "not run", "not reproduced"
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 
@@ -49,9 +49,9 @@ class ClaimsTest(parameterized.TestCase):
     ("answers.sum", answers(), YES),
     ("answers.sum", answers(skill=0.9), NOT),
     ("answers.sum", answers(half=0.01), NOT),
-    ("answers.sum", answers(members=4), OPEN),
-    ("answers.sum", answers("modk"), OPEN),
-    ("answers.sum", answers(table=()), OPEN),
+    ("answers.sum", answers(members=4), NOT_RUN),
+    ("answers.sum", answers("modk"), NOT_RUN),
+    ("answers.sum", answers(table=()), NOT_RUN),
     ("answers.modk", answers("modk", -0.03, 0.05), NOT),
     ("answers.modk", answers("modk", 0.04, 0.05), NOT),
     ("answers.modk", answers("modk", 0.4, 0.05), YES),
@@ -67,7 +67,7 @@ class ClaimsTest(parameterized.TestCase):
     results = {"run": {"answers": answers(), "heads_text": found}}
     row = verdict("heads.copy", results)
     self.assertEqual(row["status"], expected, row["because"])
-    self.assertEqual(verdict("heads.copy", {"run": {"answers": answers()}})["status"], OPEN)
+    self.assertEqual(verdict("heads.copy", {"run": {"answers": answers()}})["status"], NOT_RUN)
 
   @parameterized.parameters(
     (cell(512, 0.15, 0.14), ARTEFACT), (cell(512, 0.15, 0.07), YES), (cell(512, 0.05, 0.14), NOT)
@@ -76,7 +76,7 @@ class ClaimsTest(parameterized.TestCase):
     narrow = {"scale": cell(128, 0.065, 0.064)}
     row = verdict("scale.width", {"a": {"scale": wide}, "b": narrow})
     self.assertEqual(row["status"], expected, row["because"])
-    self.assertEqual(verdict("scale.width", {"b": narrow})["status"], OPEN)
+    self.assertEqual(verdict("scale.width", {"b": narrow})["status"], NOT_RUN)
 
   def test_what_is_said_has_the_numbers(self):
     row = verdict("answers.sum", {"run": {"answers": answers()}})
