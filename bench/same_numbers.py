@@ -1,0 +1,323 @@
+"""Do two revisions give the same numbers, bit for bit?
+
+  python bench/same_numbers.py BASE            # BASE and the working tree
+  python bench/same_numbers.py BASE HEAD       # two revisions
+  python bench/same_numbers.py BASE --only=text,weights
+
+Each revision is built as a wheel into a folder of its own and runs in processes that see that
+folder alone. BASE trains small runs of every study; both read copies of them, with the same
+settings. Every array, record, row of the ledger and row of published numbers of BASE is looked
+for in the other revision, and what differs is printed by name and size. Provenance (dates,
+revisions, seconds) is not compared.
+
+Where a field has moved, `MOVED` says where it went: a function of what the new revision stores.
+Exit code 0: nothing differs. 1: something does. 2: a revision cannot be built or run.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+PLANTED = "PRIMELENS_SAME_NUMBERS_PLANTED"  # added to one number of the second, by the test
+
+# {old field: function of {field: value} of the same run in the new revision}, for instance
+# "masking/nll_VxSxR": lambda new: new["masking/nll"].transpose(1, 0, 2)
+MOVED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+
+
+class Group(NamedTuple):
+  """Runs of one study that are read together; `set` are the settings of the analyses."""
+
+  train: Mapping[str, tuple[str, ...]]
+  set: tuple[str, ...] = ()
+  only: tuple[str, ...] = ()  # all by default
+
+
+_ZEROS = (
+  "--config.fit.steps=20",
+  "--config.fit.seeds=2",
+  "--config.fit.batch_size=16",
+  "--config.fit.dispatch=10",
+  "--config.fit.evaluate_every=10",
+  "--config.fit.checkpoint_every=20",
+  "--config.fit.snapshot_every=10",
+)
+GROUPS = {
+  "zeros": Group(
+    train={
+      "e0": ("--config=zeros_demo_e0", *_ZEROS),
+      "postfix": ("--config=zeros_demo_postfix", *_ZEROS),
+    },
+    set=(
+      "evaluation.select_windows=64",
+      "masking.windows=16",
+      "heads.windows=16",
+      "bootstrap.samples=100",
+      "formula.samples=2000",
+      "symbolic.samples=200",
+      "linear.samples=2000",
+      "linear.jacobian_windows=8",
+      "prime_waves.spacings=1200",
+      "prime_waves.symbolic=false",
+      "pruned.steps=4",
+      "curriculum.steps=4",
+      "slots.windows=16",
+      "rollout.starts=8",
+      "calibration.samples=500",
+    ),
+  ),
+  "addition": Group(
+    train={
+      "published": (
+        "--config=addition_p10:published",
+        "--config.fit.steps=600",
+        "--config.fit.snapshot_every=200",
+      ),
+      "modular": (
+        "--config=addition_p53",
+        "--config.fit.steps=200",
+        "--config.fit.snapshot_every=100",
+      ),
+    }
+  ),
+  "text": Group(
+    train={
+      "sum": ("--config=text_sum", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "modk": ("--config=text_sum:modk", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "imported": ("--config=text_imported", "--config.model.checkpoint={base}/{checkpoint}"),
+    },
+    set=("probe_rows=400", "batch=200", "permutations=9", "random_directions=3"),
+  ),
+  "primes": Group(
+    train={
+      "a": ("--config=primes_small:a", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "c": ("--config=primes_small:c", "--config.fit.steps=40", "--config.fit.seeds=2"),
+    }
+  ),
+  "weights": Group(train={}),
+}
+CHECKPOINT = "tests/fixtures/encoder_state.npz"  # an encoder with PyTorch's names
+
+# What a process of one revision does: a command line, whose modules all lie in `site`.
+COMMAND = """
+import sys
+site, main, *argv = sys.argv[1:]
+sys.meta_path = [f for f in sys.meta_path if "editable" not in repr(f).lower()]
+sys.path.insert(0, site)
+import importlib
+code = importlib.import_module(f"primelens.{main}").main(["program", *argv])
+strays = [m.__file__ for n, m in sys.modules.items() if n.startswith("primelens.")
+          and getattr(m, "__file__", None) and not m.__file__.startswith(site)]
+assert not strays, strays
+sys.exit(code)
+"""
+
+
+class Revision:
+  """A revision, built: `source` is its tree, `site` the folder that its wheel was installed in."""
+
+  def __init__(self, name: str, folder: Path):
+    self.name, self.source, self.site = name, folder / "source", folder / "site"
+    self.source.mkdir(parents=True)
+    listed = _git("ls-files", "--cached", "--others", "--exclude-standard") if name == "." else ""
+    for path in listed.splitlines():
+      if (ROOT / path).is_file():
+        (self.source / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, self.source / path)
+    if name != ".":
+      archive = folder / "source.tar"
+      _git("archive", f"--output={archive}", name)
+      shutil.unpack_archive(archive, self.source, filter="data")
+    wheel = folder / "wheel"
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", wheel]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", self.site]
+    _run([*build, self.source])
+    _run([*pip, *wheel.glob("*.whl")])
+
+  def main(self, name: str) -> str:
+    """Returns the module of a command line, wherever this revision has it."""
+    rooms = [
+      room for room in ("lens", "studies") if (self.site / f"primelens/{room}/{name}.py").exists()
+    ]
+    return f"{rooms[0]}.{name}"
+
+  def call(self, name: str, *argv: str) -> None:
+    """Runs a command line of this revision; raises `SystemExit` with what it said."""
+    _run([sys.executable, "-c", COMMAND, self.site, self.main(name), *argv])
+
+
+def _git(*argv: str) -> str:
+  return _run(["git", "-C", ROOT, *argv])
+
+
+def _run(command: list) -> str:
+  done = subprocess.run(
+    [str(part) for part in command], capture_output=True, text=True, cwd=tempfile.gettempdir()
+  )
+  if done.returncode:
+    print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+    print(f"ended with {done.returncode}: {command}", file=sys.stderr)
+    raise SystemExit(2)
+  return done.stdout
+
+
+def train(base: Revision, name: str, folder: Path) -> None:
+  """Trains a group's runs, or writes its weights, below a folder."""
+  folder.mkdir(parents=True)
+  if name == "weights":
+    from safetensors import numpy as safetensors_numpy
+
+    rng = np.random.default_rng(0)
+    roles = ("q_proj", "k_proj", "v_proj", "o_proj", "up_proj")
+    weights = {
+      f"layers.{layer}.{role}.weight": rng.standard_t(5, (64, 64)).astype(np.float32)
+      for layer in range(2)
+      for role in roles
+    }
+    safetensors_numpy.save_file(weights, folder / "model.safetensors")
+    return
+  for run, flags in GROUPS[name].train.items():
+    given = [flag.format(base=base.source, checkpoint=CHECKPOINT) for flag in flags]
+    base.call("train", *given, f"--workdir={folder / run}")
+
+
+def read(revision: Revision, name: str, folder: Path) -> None:
+  """Reads a group's runs with a revision, which writes results into them."""
+  if name == "weights":
+    file, workdir = folder / "model.safetensors", folder / "spectra"
+    revision.call("analyze", f"--weights={file}", f"--workdir={workdir}", "--set", "draws=39")
+    return
+  group = GROUPS[name]
+  runs = ",".join(str(folder / run) for run in group.train)
+  settings = [part for setting in group.set for part in ("--set", setting)]
+  only = [f"--only={','.join(group.only)}"] if group.only else []
+  revision.call("analyze", f"--workdir={runs}", *settings, *only)
+
+
+def stored(folder: Path) -> dict[str, dict[str, Any]]:
+  """Returns `{place: {field: value}}` of all results below a folder, records taken apart."""
+  found: dict[str, dict[str, Any]] = {}
+  for path in sorted(folder.rglob("*.json")):
+    document = json.loads(path.read_text())
+    if not isinstance(document, dict) or "analysis" not in document:
+      continue
+    inside = path.relative_to(folder).parts
+    place = inside[0] if len(inside) > 1 else ""
+    fields = found.setdefault(place, {})
+    name = document["analysis"]
+    for part in ("scalars", "records"):
+      for key, value in document.get(part, {}).items():
+        fields |= dict(flat(f"{name}/{key}", value))
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+      fields |= {f"{name}/{key}": arrays[key] for key in arrays.files}
+  return found
+
+
+def flat(name: str, value) -> Iterator[tuple[str, Any]]:
+  """Yields the leaves of records; rows go by their number."""
+  if isinstance(value, Mapping) and value.keys() != {"nonfinite"}:
+    for key, inner in value.items():
+      yield from flat(f"{name}/{key}", inner)
+  elif isinstance(value, list):
+    for i, inner in enumerate(value):
+      yield from flat(f"{name}/{i}", inner)
+  else:
+    yield name, value
+
+
+def difference(old, new) -> str:
+  """Returns in words how two values differ, "" where they are the same bits."""
+  if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
+    if (old.shape, old.dtype) != (new.shape, new.dtype):
+      return f"{old.dtype}{old.shape} there, {new.dtype}{new.shape} here"
+    if old.tobytes() == new.tobytes():
+      return ""
+    if old.dtype.kind not in "fc":
+      return f"{np.sum(old != new)} of {old.size} values"
+    apart = np.abs(old.astype(complex) - new.astype(complex))
+    size = np.nanmax(apart) if np.isfinite(apart).any() else np.nan
+    differ = ~((old == new) | (np.isnan(old) & np.isnan(new)))
+    return f"{differ.sum()} of {old.size}, by up to {size:.3g}"
+  if isinstance(old, float) and isinstance(new, float):
+    return "" if old == new else f"by {new - old:.3g} ({old!r} there, {new!r} here)"
+  same = type(old) is type(new) and old == new
+  return "" if same else f"{old!r} there, {new!r} here"
+
+
+def compare(old: Mapping[str, Mapping], new: Mapping[str, Mapping]) -> list[str]:
+  """Returns a line for every field of the first that is not the same in the second."""
+  lines = []
+  for place, fields in old.items():
+    here = new.get(place, {})
+    for name, value in fields.items():
+      where = f"{place}: {name}" if place else name
+      if name in MOVED:
+        other = MOVED[name](here)
+      elif name in here:
+        other = here[name]
+      else:
+        lines.append(f"{where}: absent")
+        continue
+      if said := difference(value, other):
+        lines.append(f"{where}: {said}")
+  return lines
+
+
+def plant(found: Mapping[str, dict[str, Any]], size: float) -> None:
+  """Adds a little to the first number of the first array: what a test wants to see."""
+  for fields in found.values():
+    for name, value in fields.items():
+      if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size:
+        changed = value.copy()
+        changed.flat[0] += size
+        fields[name] = changed
+        return
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Returns the exit code, having printed what differs."""
+  parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+  parser.add_argument("base", help="a git revision")
+  parser.add_argument("head", nargs="?", default=".", help="another; the working tree by default")
+  parser.add_argument("--only", default=",".join(GROUPS), help=f"of {', '.join(GROUPS)}")
+  options = parser.parse_args(argv)
+  wanted = options.only.split(",")
+  if unknown := sorted(set(wanted) - set(GROUPS)):
+    parser.error(f"{unknown[0]!r} is not one of {', '.join(GROUPS)}")
+  lines, count = [], 0
+  with tempfile.TemporaryDirectory() as name:
+    folder = Path(name)
+    base = Revision(options.base, folder / "base")
+    head = Revision(options.head, folder / "head")
+    for group in wanted:
+      train(base, group, folder / "runs" / group)
+      sides = []
+      for revision, side in ((base, "old"), (head, "new")):
+        # One path for both: it is part of a run's name, and stands in results.
+        place = folder / "read" / group
+        shutil.copytree(folder / "runs" / group, place)
+        read(revision, group, place)
+        sides.append(stored(place))
+        shutil.move(place, folder / side / group)
+      old, new = sides
+      plant(new, float(os.environ.get(PLANTED, 0)))
+      count += sum(map(len, old.values()))
+      lines += [f"{group}: {line}" for line in compare(old, new)]
+      print(f"{group}: {sum(map(len, old.values()))} fields", file=sys.stderr, flush=True)
+  print(*lines, sep="\n")
+  print(f"{len(lines)} of {count} fields differ", file=sys.stderr)
+  return int(bool(lines))
+
+
+if __name__ == "__main__":
+  sys.exit(main())
