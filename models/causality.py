@@ -53,9 +53,7 @@ def small(trunk: blocks.Config, positions: int, **changes) -> blocks.Config:
   has.
   """
   heads = min(trunk.heads, 2)
-  dropout, embed_dropout = (
-    min(rate, RATE) for rate in (trunk.dropout, trunk.embed_dropout)
-  )
+  dropout, embed_dropout = (min(rate, RATE) for rate in (trunk.dropout, trunk.embed_dropout))
   fused = trunk.implementation == "cudnn"
   sizes: dict[str, Any] = dict(
     width=4 * heads,

@@ -41,6 +41,11 @@ def write(
   return path
 
 
+def first_lines(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
+  """Returns what is read first: seeds that are left out, then the summary."""
+  return [*report_ledger.left_out(tables), *its.summary(tables, ledger)]
+
+
 def html(
   its: study.Report, tables: Mapping[str, Mapping[str, Stored]], ledger: trial.Ledger
 ) -> str:
@@ -51,7 +56,7 @@ def html(
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
   links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in its.summary(tables, ledger)]
+  lines = [page.tag("li", line) for line in first_lines(its, tables, ledger)]
   runs = ", ".join(tables) or "none"
   return page.page(
     its.title,
