@@ -13,7 +13,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import transformer
+from primelens.models import causality, transformer
+from primelens.models import slots as slots_lib
 from primelens.tasks import binned, checks
 
 
@@ -61,6 +62,7 @@ class Config:
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(self, 1, "window", "segment", "slots")
+    slots_lib.check_none(self)
 
   @property
   def memory(self) -> str:
@@ -209,6 +211,31 @@ def apply(config: Config, params, x_BxT, **options):
   else:
     state_BxTxD, record = states(config, params, token_BxT, **options)
   return unembed(config, params, state_BxTxD), record
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the predictor in small, with what its outputs may read: output t
+  the spacings up to t.
+
+  `bank_leaky_as_published` is what its name says; all else of the model is
+  asked with the causal bank. Segments stay shorter than the window if they are.
+  """
+  length = causality.LENGTH
+  small = dataclasses.replace(
+    config,
+    window=length,
+    variant="bank" if config.is_bank else config.variant,
+    segment=length // 2 if config.segment < config.window else length,
+    slots=min(config.slots, 2),
+    trunk=causality.small(config.trunk, 1 + length),
+  )
+  return causality.Reading(
+    init=lambda key: init(small, key),
+    draw=lambda rng, rows: causality.spacings(rng, rows, length),
+    apply=lambda params, x, dropout_key: apply(small, params, x, dropout_key=dropout_key)[0],
+    last_U=range(length),
+    drops=small.trunk.dropout > 0,
+  )
 
 
 _BOUND: dict[str, Callable] = {}

@@ -11,7 +11,8 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from primelens.models import transformer
+from primelens.models import causality, transformer
+from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
 PAD = 0  # the token that fills a row up
@@ -57,6 +58,7 @@ class Config:
   def __post_init__(self):
     checks.literals(self)
     checks.at_least(self, 1, "vocabulary", "outputs")
+    slots_lib.check_none(self)
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
@@ -120,6 +122,23 @@ def apply(config: Config, params, token_BxT, **options):
   """Returns the outputs BxV and the activations; options as in `states`."""
   state_BxTxD, record = states(config, params, token_BxT, **options)
   return readout(params, pooled(state_BxTxD, token_BxT)), record
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the encoder in small; its one answer comes after the whole prompt,
+  whose characters it may all read under any mask."""
+  trunk = causality.small(config.trunk, causality.LENGTH)
+  small = dataclasses.replace(config, vocabulary=5, trunk=trunk)
+
+  def outputs(params, token_BxT, dropout_key):
+    return apply(small, params, token_BxT, dropout_key=dropout_key)[0][:, None]
+
+  return causality.Reading(
+    init=lambda key: init(small, key),
+    draw=lambda rng, rows: rng.integers(1, small.vocabulary, (rows, causality.LENGTH)),
+    apply=outputs,
+    last_U=causality.once(),
+  )
 
 
 def bind(config: Config) -> Callable:

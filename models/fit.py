@@ -94,10 +94,14 @@ def seed_of(program: Program, data: dict, index: int) -> dict:
   }
 
 
+def keys_of(seed_S) -> jax.Array:
+  """Returns one key per seed, S; a seed's key depends on it alone."""
+  return jax.vmap(jax.random.key)(jnp.asarray(seed_S))
+
+
 def seed_keys(config: Config) -> jax.Array:
-  """Returns one key per seed, S; seed i's key depends on i alone."""
-  seeds_S = config.first_seed + jnp.arange(config.seeds)
-  return jax.vmap(jax.random.key)(seeds_S)
+  """Returns the keys of a fit's seeds, S."""
+  return keys_of(config.first_seed + jnp.arange(config.seeds))
 
 
 def fresh(program: Program, data, keys_S):

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.models import causality, spacing, transformer
 from primelens.models import mixture as mixture_lib
 from primelens.models import skip as skip_lib
-from primelens.models import spacing, transformer
+from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
 INPUTS = ("height",)  # told to the network, but no guess of a spacing
@@ -55,6 +56,7 @@ class Config:
       parsed(name)
     if len(set(self.guides)) < len(self.guides):
       raise ValueError(f"guides={self.guides} name one twice.")
+    slots_lib.check_none(self)
 
   @property
   def guesses(self) -> tuple[str, ...]:
@@ -142,6 +144,21 @@ def apply(config: Config, params, x_BxTxJ1, **options):
   _, guess_BxTxJ, _ = _columns(config, x_BxTxJ1)
   scale = jnp.exp(params["guides"]["log_scale"][-1])
   return skip_lib.gated(raw, guess_BxTxJ, scale[None, None, None]), record
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the predictor in small, with what its outputs may read: output t
+  the rows up to t, whose guides were known before spacing t + 1."""
+  length = causality.LENGTH
+  trunk = causality.small(config.trunk, length)
+  small = dataclasses.replace(config, window=length, components=2, trunk=trunk)
+  return causality.Reading(
+    init=lambda key: init(small, key),
+    draw=lambda rng, rows: causality.spacings(rng, rows, length, 1 + len(config.guides)),
+    apply=lambda params, x, dropout_key: apply(small, params, x, dropout_key=dropout_key)[0],
+    last_U=range(length),
+    drops=small.trunk.dropout > 0,
+  )
 
 
 _BOUND: dict[str, Callable] = {}

@@ -16,8 +16,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention, blocks, transformer
+from primelens.models import attention, blocks, causality, transformer
 from primelens.models import flows as flows_lib
+from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
 SPLIT = 1024  # an index is SPLIT times one part plus another, each exact
@@ -82,6 +83,7 @@ class Config:
       )
     if self.flows > 1 and self.embedding == "context":
       raise ValueError("flows are for one token: embedding is not context.")
+    slots_lib.check_none(self)
 
   @property
   def width(self) -> int:
@@ -182,6 +184,29 @@ def apply(config: Config, params, inputs, *, edits=None, sites=(), dropout_key=N
       config.trunk, params, x_BxTxD, edits=edits, sites=sites, dropout_key=key_trunk
     )
   return head(config, params, state_BxTxD[:, -1], key_head), record
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the regressor in small; its one answer is the gap after the whole
+  context (or after its one index), which it may read under any mask."""
+  context = config.embedding == "context"
+  length, count = (causality.LENGTH if context else 1), 5
+  features = min(config.features, 3)
+  trunk = causality.small(config.trunk, length)
+  small = dataclasses.replace(config, indices=count, features=features, head=(4,), trunk=trunk)
+
+  def draw(rng, rows):
+    if context:
+      return causality.spacings(rng, rows, length, features)
+    return rng.integers(0, count, (rows, length))
+
+  def outputs(params, inputs, dropout_key):
+    its = inputs if context else inputs[:, 0]
+    return apply(small, params, its, dropout_key=dropout_key)[0][:, None]
+
+  return causality.Reading(
+    init=lambda key: init(small, key), draw=draw, apply=outputs, last_U=(length - 1,)
+  )
 
 
 def bind(config: Config) -> Callable:

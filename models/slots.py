@@ -100,6 +100,16 @@ def read(config, params, state_BxLxD):
   return jnp.einsum("bmd,m->bd", slots_BxMxD, weight_M)[:, None]
 
 
+def check_none(config) -> None:
+  """Raises `ValueError` where the trunk's mask is for slots, but no bank is there."""
+  trunk = config.trunk
+  need = "is for the slots of model.kind='spacing' with memory='bank'"
+  if trunk.mask in blocks.SLOT_MASKS:
+    raise ValueError(f"trunk.mask={trunk.mask!r} {need}; without them take 'causal'.")
+  if trunk.mask_slots:
+    raise ValueError(f"trunk.mask_slots={trunk.mask_slots} {need}; without them take 0.")
+
+
 def check_bank(config) -> None:
   """Raises `ValueError` where the trunk does not fit a bank of slots."""
   trunk, masks = config.trunk, blocks.SLOT_MASKS

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.models import causality, transformer
 from primelens.models import mixture as mixture_lib
 from primelens.models import skip as skip_lib
 from primelens.models import slots as slots_lib
-from primelens.models import transformer
 from primelens.tasks import checks
 
 Schedule = tuple[tuple[int, float], ...]
@@ -80,6 +80,8 @@ class Config:
       raise ValueError("drift needs a model that predicts every position.")
     if self.memory == "bank":
       slots_lib.check_bank(self)
+    else:
+      slots_lib.check_none(self)
     if self.residual and self.mean != "raw":
       raise ValueError("residual=True needs mean='raw': s - 1 has both signs.")
     if self.skip_order and (self.mean == "raw" or self.scale_max):
@@ -206,6 +208,43 @@ def apply(
   )
   read_BxUxD = slots_lib.read(config, params, state_BxLxD)
   return _head(config, params, read_BxUxD, guess_BxTxJ), activations
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the predictor in small, with what its outputs may read: output t
+  the spacings up to t, that of postfix slots the whole window.
+
+  A bank's `leaky_as_published` is what its name says; all else of the model is
+  asked with slots that read slots alone.
+  """
+  bank, length = config.memory == "bank", causality.LENGTH
+  slots = min(config.slots, 2) if config.memory != "none" else 0
+  changes: dict[str, Any] = {}
+  if bank:
+    changes = dict(mask="memory_blind", mask_slots=slots)
+    if config.trunk.positions == "rotary":
+      changes["rotary_start"] = slots
+  small = dataclasses.replace(
+    config,
+    window=length,
+    slots=slots,
+    components=2,
+    skip_order=min(config.skip_order, length),
+    skip_filters=min(config.skip_filters, 2),
+    trunk=causality.small(config.trunk, length + slots, **changes),
+  )
+  order_M = jnp.arange(slots) if config.memory != "none" else None
+
+  def outputs(params, x_BxT, dropout_key):
+    return apply(small, params, x_BxT, dropout_key=dropout_key, slot_order_M=order_M)[0]
+
+  return causality.Reading(
+    init=lambda key: init(small, key),
+    draw=lambda rng, rows: causality.spacings(rng, rows, length),
+    apply=outputs,
+    last_U=causality.once() if config.memory == "postfix" else range(length),
+    drops=small.trunk.dropout > 0,
+  )
 
 
 _BOUND: dict[str, Callable] = {}

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from primelens.models import transformer
+from primelens.models import causality, transformer
+from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
 
@@ -58,6 +59,7 @@ class Config:
     checks.literals(self)
     checks.at_least(self, 1, "vocabulary", "classes")
     checks.at_least(self, 0, "torch_jitter")
+    slots_lib.check_none(self)
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
@@ -97,6 +99,23 @@ def unembed(params, state_BxD) -> jax.Array:
   """Returns the logits BxV that final states give."""
   return jnp.matmul(
     state_BxD.astype(jnp.float32), params["unembed"]["kernel"], precision=jax.lax.Precision.HIGHEST
+  )
+
+
+def reading(config: Config) -> causality.Reading:
+  """Returns the classifier in small; its one answer comes after the whole
+  prompt, whose tokens it may all read under any mask."""
+  trunk = causality.small(config.trunk, causality.LENGTH)
+  small = dataclasses.replace(config, vocabulary=5, classes=3, trunk=trunk)
+
+  def outputs(params, token_BxT, dropout_key):
+    return apply(small, params, token_BxT, dropout_key=dropout_key)[0][:, None]
+
+  return causality.Reading(
+    init=lambda key: init(small, key),
+    draw=lambda rng, rows: rng.integers(0, small.vocabulary, (rows, causality.LENGTH)),
+    apply=outputs,
+    last_U=causality.once(),
   )
 
 

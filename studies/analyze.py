@@ -79,8 +79,9 @@ def provenance(run: study.Run, command: list[str], seconds: float) -> dict:
     "checkpoint_step": run.step,
     "revision": runs.revision(),
     "versions": runs.versions(),
-    "data_hash": run.data.data_hash,
-    "seeds": run.manifest["seeds"],
+    "data_hash": run.manifest["data_hash"],
+    "seeds": run.seed_S.tolist(),
+    "frozen_seeds": list(run.frozen),
     "settings": runs.settings_of(run),
     "command": command,
     "seconds": round(seconds, 2),
@@ -178,7 +179,7 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   if "report" in names:
     path = folder / "report.html"
     written.append(report.write(path, its.report, tables, ledger))
-    print("\n".join(report.summary(its.report, tables, ledger)))
+    print("\n".join(report.first_lines(its.report, tables, ledger)))
   return written
 
 

@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any, Literal
 
 from primelens import tasks
-from primelens.models import binned, encoder, guided, indices, spacing, tokens
+from primelens.models import binned, causality, encoder, guided, indices, spacing, tokens
 from primelens.models import fit as fit_lib
 from primelens.studies import registry
 from primelens.tasks import checks
@@ -20,6 +20,15 @@ MODELS = {
   "tokens": tokens.Config,
   "encoder": encoder.Config,
   "indices": indices.Config,
+}
+# Of every model what its outputs may read (`models/causality.py`).
+READINGS = {
+  "spacing": spacing.reading,
+  "binned": binned.reading,
+  "guided": guided.reading,
+  "tokens": tokens.reading,
+  "encoder": encoder.reading,
+  "indices": indices.reading,
 }
 
 
@@ -48,6 +57,12 @@ def check(experiment: Experiment) -> Experiment:
   rebuilt = from_dict(to_dict(experiment))
   registry.STUDIES[rebuilt.study].check(rebuilt)
   return rebuilt
+
+
+def check_causal(experiment: Experiment) -> None:
+  """Raises `ValueError` where an output of the model reads a later input, by
+  the model's own check at a small size; a second on a CPU."""
+  causality.check(experiment.model, READINGS[experiment.model.kind])
 
 
 def validated(settings):

@@ -42,14 +42,18 @@ def write(
   return path
 
 
-def summary(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
-  """Returns what was found, in a few lines; without what a fault makes impossible."""
+def first_lines(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
+  """Returns what is read first: seeds that are left out, then the summary.
+
+  A fault in the summary costs the summary alone.
+  """
+  left_out = report_ledger.left_out(tables)
   try:
-    return its.summary(tables, ledger)
+    return [*left_out, *its.summary(tables, ledger)]
   except Exception as error:
     said = f"The summary could not be made ({type(error).__name__}: {error})."
     print(said, file=sys.stderr)
-    return [said, report_ledger.line(ledger)]
+    return [*left_out, said, report_ledger.line(ledger)]
 
 
 def html(
@@ -65,7 +69,7 @@ def html(
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
   links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in summary(its, tables, ledger)]
+  lines = [page.tag("li", line) for line in first_lines(its, tables, ledger)]
   runs = ", ".join(tables) or "none"
   return page.page(
     its.title,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from primelens.studies import report_page as page
-from primelens.studies import trial
+from primelens.studies import study, trial
 
 # Of each status: the colour of its badge, and how often claims that have it are told apart.
 VERDICTS = {
@@ -113,6 +113,19 @@ def each(tables, name: str, caption: str, body: Callable[[Any], page.Markup]) ->
     parts.append(page.figure(stored.figure_path, f"{run}: {caption}"))
     parts.append(body(stored.result))
   return page.join(parts or [absent(name)])
+
+
+def left_out(tables) -> list[str]:
+  """Returns a line for every run whose results leave out seeds that froze."""
+  lines = {}
+  for run, table in tables.items():
+    for stored in table.values():
+      frozen = stored.provenance.get("frozen_seeds") or ()
+      if frozen:
+        trained = len(frozen) + len(stored.provenance["seeds"])
+        are = "is" if len(frozen) == 1 else "are"
+        lines[f"{run}: {study.stopped(frozen, trained)} and {are} left out."] = None
+  return list(lines)
 
 
 def results(tables) -> dict[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from primelens import tasks
-from primelens.models import loop
+from primelens.models import fit, loop
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import registry, study
 
@@ -171,6 +171,10 @@ def load(workdir: Path, overrides=None) -> study.Run:
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
   step, state_S = restored
+  experiment, state_S, frozen = without_frozen(workdir, experiment, state_S)
+  if frozen:  # data that differ by seed are those of the seeds that are left
+    data = tasks.load(experiment.task)
+    program, inputs, _ = its.build(experiment, data)
   chosen = bool(experiment.fit.evaluate_every)  # without select, no best
   best = chosen and experiment.analyses.parameters == "best"
   return its.run(
@@ -181,10 +185,33 @@ def load(workdir: Path, overrides=None) -> study.Run:
     step=step,
     apply=its.bind(experiment),
     manifest=recorded,
-    frozen_S=np.asarray(state_S.frozen_step),
     program=program,
     inputs=inputs,
+    frozen=frozen,
   )
+
+
+def without_frozen(workdir: Path, experiment, state_S):
+  """Returns the experiment and the state of the seeds that did not freeze, and
+  seed and step of each that did.
+
+  A seed freezes at the first loss that is not finite, and keeps the parameters
+  that it had: no network of so many steps. Raises `ValueError` where none is
+  left.
+  """
+  step_S = np.asarray(state_S.frozen_step)
+  row_S = np.flatnonzero(step_S < 0)
+  frozen = tuple(
+    {"seed": int(experiment.fit.first_seed + s), "step": int(step_S[s])}
+    for s in np.flatnonzero(step_S >= 0)
+  )
+  if not frozen:
+    return experiment, state_S, ()
+  if not len(row_S):
+    raise ValueError(f"{workdir} has nothing to read: {study.stopped(frozen, len(frozen))}.")
+  state_S = jax.tree.map(lambda leaf_S: leaf_S[row_S], state_S)
+  state_S = fit.shard(state_S, fit.mesh(len(row_S)), "seed")
+  return registry.STUDIES[experiment.study].members(experiment, row_S), state_S, frozen
 
 
 def seeds_of(workdir: Path) -> int:

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import threadpoolctl
 from primelens.analyses import clusters, spacings, spectra, spectra_nulls, spectra_report
-from primelens.models import checkpoints
 from primelens.studies import matrices
 
 SYMMETRY = "query"  # the role whose rows the source clusters
@@ -75,7 +74,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable, population: str) -> Re
   for matrix, before, known in zip(end, start, singular, strict=True):
     live = matrix.role not in dead
     records += _records(matrix, before, known, live, draws, seed)
-  step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
+  step_C = np.array(run.snapshot_steps(), int)
   score = scores(run, step_C)
   return Result(
     record=tuple(spectra_nulls.corrected(records)),
@@ -208,7 +207,5 @@ def _over_snapshots(run, start, steps: list[int]) -> dict[str, np.ndarray]:
 
 def _snapshots(run, steps: list[int]) -> Iterator[list[matrices.Matrix]]:
   """Yields the matrices of one snapshot after another."""
-  folder = run.workdir / "snapshots"
   for step in steps:
-    params_S = checkpoints.read_snapshot(folder, step, run.params_S)
-    yield matrices.of(params_S)
+    yield matrices.of(run.snapshot(step))

@@ -183,6 +183,7 @@ def _main(argv: list[str]) -> int:
     jax.distributed.initialize()
   if values.compilation_cache:
     jax.config.update("jax_compilation_cache_dir", values.compilation_cache)
+  experiment_lib.check_causal(experiment)
   if values.dry_run:
     print(cost.table(experiment))
     return 0

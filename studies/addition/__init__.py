@@ -101,6 +101,7 @@ STUDY = Study(
   cost=program.cost,
   report=report.REPORT,
   run=program.Run,
+  members=program.members,
   numbers=numbers.joined,
   number_columns=numbers.COLUMNS,
 )

@@ -1,5 +1,7 @@
 """The addition study's training program: pair tables and token model meet."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +28,19 @@ def check(experiment) -> None:
       f"model.torch_seeds names {len(model.torch_seeds)} starts, but "
       f"fit.seeds={seeds}: each member has its own, or none is named."
     )
+
+
+def members(experiment, row_S):
+  """Returns the experiment of some of its members, with their splits and
+  starts."""
+  some = lambda seeds: tuple(seeds[s] for s in row_S) if seeds else seeds
+  task, model = experiment.task, experiment.model
+  fewer = dataclasses.replace(
+    experiment,
+    task=dataclasses.replace(task, split_seeds=some(task.split_seeds)),
+    model=dataclasses.replace(model, torch_seeds=some(model.torch_seeds)),
+  )
+  return study.members(fewer, row_S)
 
 
 def build(experiment, pairs: addition.Pairs, *, tables: bool = True):

@@ -5,13 +5,12 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import checkpoints
 from primelens.studies.addition import network
 
 
 def found(run) -> np.ndarray:
   """Returns the steps with a snapshot, C, which may be none."""
-  return np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
+  return np.array(run.snapshot_steps(), int)
 
 
 def steps(run) -> np.ndarray:
@@ -47,8 +46,5 @@ def _chunks(run):
   """Yields the params of `snapshot_batch` snapshots at a time, CxS."""
   size, step_C = run.settings.snapshot_batch, steps(run).tolist()
   for start in range(0, len(step_C), size):
-    chunk = [
-      checkpoints.read_snapshot(run.workdir / "snapshots", step, run.params_S)
-      for step in step_C[start : start + size]
-    ]
+    chunk = [run.snapshot(step) for step in step_C[start : start + size]]
     yield jax.tree.map(lambda *leaves: np.stack(leaves), *chunk)

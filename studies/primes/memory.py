@@ -9,7 +9,6 @@ import dataclasses
 import jax
 import numpy as np
 from primelens.analyses import statistics
-from primelens.models import checkpoints, loop
 from primelens.studies.primes import detector, predictors, program
 
 SHOWN = 200  # gaps of the figure, as published
@@ -75,7 +74,7 @@ def run(run) -> Result:
 
 
 def _detected(run) -> list[dict]:
-  steps = checkpoints.snapshot_steps(run.workdir / "snapshots")
+  steps = run.snapshot_steps()
   return detector.watched(
     run, steps, lambda step: snapshot(run, step), lambda step: logged(run, step)
   )
@@ -136,7 +135,7 @@ def _record(part: str, kind: str, gaps, row_N, answer_SxN) -> dict:
 
 def curves(run) -> dict[str, np.ndarray]:
   """Returns the errors at the snapshots; none where there is none."""
-  step_C = np.array(checkpoints.snapshot_steps(run.workdir / "snapshots"), int)
+  step_C = np.array(run.snapshot_steps(), int)
   seeds, gaps = run.experiment.fit.seeds, run.gaps
   parts = {"trained": _some(gaps.train_N), "held": _some(gaps.held_N)}
   names = [f"{name}{kind}_SxC" for name in parts for kind in ("", "_mae")]
@@ -163,18 +162,12 @@ def _some(row_N: np.ndarray) -> np.ndarray:
 
 def snapshot(run, step: int):
   """Returns the population's parameters at a step."""
-  folder = run.workdir / "snapshots"
-  params_S = checkpoints.read_snapshot(folder, step, run.params_S)
-  return jax.tree.map(jax.numpy.asarray, params_S)
+  return jax.tree.map(jax.numpy.asarray, run.snapshot(step))
 
 
 def logged(run, step: int) -> np.ndarray:
   """Returns the training losses of the epochs up to a step, SxN; one NaN where
   none is logged."""
   seeds = run.experiment.fit.seeds
-  rows = [
-    row["train/mse"]
-    for row in loop.read_metrics(run.workdir / "metrics.jsonl")
-    if row["step"] <= step and "train/mse" in row
-  ]
+  rows = [row["train/mse"] for row in run.metrics() if row["step"] <= step and "train/mse" in row]
   return np.array(rows or [[np.nan] * seeds], float).T

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from primelens.analyses import statistics
-from primelens.models import encoder, loop
+from primelens.models import encoder
 from primelens.studies import reported as reported_lib
 from primelens.studies.text import answers_reported, reported, states
 
@@ -254,7 +254,7 @@ def curves(run) -> tuple[np.ndarray, np.ndarray]:
   where nobody evaluated.
   """
   seeds = run.experiment.fit.seeds
-  log = loop.read_metrics(run.workdir / "metrics.jsonl")
+  log = run.metrics()
   unit = "mse" if run.regression else "nll_nats"
   curve_VxSxC = np.full((len(CURVES), seeds, len(log)), np.nan)
   for c, row in enumerate(log):

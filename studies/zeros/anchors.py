@@ -9,7 +9,7 @@ import numpy as np
 import scipy.special
 from primelens.analyses import anchors, statistics, sweeps, trees
 from primelens.models import spacing, transformer
-from primelens.studies.zeros import guides_linear, program, scoring
+from primelens.studies.zeros import guides_linear, program, reads_ahead, scoring
 
 ORDERS = (3, 16, 24, 64, 256)
 BLOCKS = 8
@@ -21,7 +21,9 @@ class Result:
   """NLL in nats per spacing of the model and every anchor, same positions.
 
   `table` has one row per predictor: nll_nats with its interval, r2 of its
-  mean, and how far the model is below it (`model_minus_nats`, paired).
+  mean, and how far the model is below it (`model_minus_nats`, paired). The
+  model's row, the first, says how far its scored predictions move when later
+  inputs are replaced (`reads_ahead.measured`).
   `permuted_nll_SxR` is the model under R seeded permutations of its slot ids
   and `ensemble_nll_S` the average density over them, on `permuted_windows`
   windows (R = 0 without ids; the table uses the fixed ids).
@@ -177,6 +179,9 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
   seeds = statistics.seed_interval(nll_SxN.mean(1))
   error = float(seeds.standard_error)
   row = _row(name, int(count), interval, r2, seed_standard_error=error)
+  if params_S is None:
+    row |= reads_ahead.measured(run, window_NxT1, nll_SxNxU, mean_SxNxU)
+    row["name"] += ", reads its target" if reads_ahead.moved(row) else ""
   return nll_SxN, row
 
 

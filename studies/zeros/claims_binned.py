@@ -18,9 +18,10 @@ SEEN = 1e-3  # nats; less is no reason for a perplexity
 
 
 def _runs(results, analysis: str, variant: str):
-  """Returns `published.results` over the runs of one kind of memory."""
+  """Returns `published.results` over the runs of one kind of memory, the leaky
+  one too: the claims are about it."""
   of = lambda table: table["anchors"].memory == f"binned {variant}"
-  return published.results(results, analysis, of)
+  return published.results(results, analysis, of, told=True)
 
 
 def _large(results, names) -> bool:

@@ -7,8 +7,7 @@ from primelens.studies.zeros import operators, published
 
 def toeplitz(results) -> Verdict:
   """Poisson by the disorder, whatever the kernel: an artefact."""
-  found = published.results(results, "operators")
-  result = next(iter(found.values()))
+  result = published.first(results, "operators")
   row = lambda name, disorder: trial.row(result.spectra, levels=name, disorder=disorder)
   kernel = "published kernel"
   strong, noise = row(kernel, 1.0), row(operators.NONE, 1.0)

@@ -14,10 +14,9 @@ SEVERAL = 3  # primes with a peak of their own
 def _zeros(results) -> list:
   """Returns names and waves of networks trained on the published data.
 
-  Without those whose slots read the targets: they know what they were told.
+  Without those that read their targets: they know what they were told.
   """
-  blind = lambda table: not table["prime_waves"].memory.endswith("leaky_as_published")
-  return list(published.results(results, "prime_waves", blind).items())
+  return list(published.results(results, "prime_waves").items())
 
 
 def _most(results, key: str, table: str = "table") -> tuple:

@@ -55,10 +55,9 @@ def _of_run(run) -> list[Target]:
   test = pairs_lib.of(run, "test", samples, LAGS)
   block = pairs_lib.rows_per_block(run, train.index_N)
   target = lambda name, a_N, b_N: Target(name, train.lag_NxQ, a_N, test.lag_NxQ, b_N, block)
-  first = run.experiment.fit.first_seed
   seeds = [
-    target(f"model seed {first + i}", a_N, b_N)
-    for i, (a_N, b_N) in enumerate(zip(train.mean_SxN, test.mean_SxN, strict=True))
+    target(f"model seed {seed}", a_N, b_N)
+    for seed, a_N, b_N in zip(run.seed_S, train.mean_SxN, test.mean_SxN, strict=True)
   ]
   average = (train.mean_SxN.mean(0), test.mean_SxN.mean(0))
   return [target("model", *average), *seeds, target("truth", train.truth_N, test.truth_N)]

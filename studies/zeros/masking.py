@@ -204,7 +204,7 @@ def _summary(run, ratio_R, nll_VxSxRxN, select_SxR, start_N):
   recalibrated_SxN = nll_VxSxRxN[4][:, intact]
   rows = []
   for name, pick in [("all", slice(None))] + [
-    (str(run.experiment.fit.first_seed + s), slice(s, s + 1)) for s in range(len(best_S))
+    (str(seed), slice(s, s + 1)) for s, seed in enumerate(run.seed_S)
   ]:
     row = {
       "seed": name,

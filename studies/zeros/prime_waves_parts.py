@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import autoregression, trees
-from primelens.models import checkpoints
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import explicit, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
@@ -117,12 +116,11 @@ def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
 
   On all of the stretch: on a short one small errors pass for knowledge.
   """
-  folder = run.workdir / "snapshots"
-  step_C = np.array(checkpoints.snapshot_steps(folder), np.int64)
+  step_C = np.array(run.snapshot_steps(), np.int64)
   seeds = trees.length(run.params_S)
   each = []
   for step in step_C:
-    params_S = checkpoints.read_snapshot(folder, int(step), run.params_S)
+    params_S = run.snapshot(int(step))
     _, mean_SxNxU = scoring.predictions(run, stretch.window_NxT1, params_S)
     each.append(
       _knowledge(

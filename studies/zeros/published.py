@@ -9,6 +9,7 @@ natural zero, so a percentage of it says nothing.
 from typing import Any
 
 from primelens.studies import trial
+from primelens.studies.zeros import reads_ahead
 
 REPOSITORY = "nanoGPT-RH"
 REVISION = "412851f"
@@ -147,14 +148,21 @@ OPERATOR = (-0.4467, -0.2819, -0.1586)
 OPERATOR_SUM = -0.8872
 
 
-def results(tables, analysis: str, accept=lambda table: True):
+def on_data(table) -> bool:
+  """Returns whether a run is on the published data: surrogates, other splits
+  and other tables decide no claim about the zeros."""
+  return "anchors" in table and table["anchors"].data == DATA
+
+
+def results(tables, analysis: str, accept=lambda table: True, *, told: bool = False):
   """Returns `{run: result}` over the runs on the published data alone.
 
-  Surrogates, other splits and other tables decide no claim about the zeros.
-  Raises `trial.Missing` when there is none.
+  Networks that read their targets are among them only where a claim is about
+  them (`told`). Raises `trial.Missing` when there is none.
   """
-  on_data = lambda table: "anchors" in table and table["anchors"].data == DATA
-  return trial.need(tables, analysis, lambda table: on_data(table) and accept(table), f"on {DATA}")
+  predicts = lambda table: told or not reads_ahead.caution(table["anchors"])
+  counts = lambda table: on_data(table) and predicts(table) and accept(table)
+  return trial.need(tables, analysis, counts, f"on {DATA}")
 
 
 def first(tables, analysis: str):
@@ -162,4 +170,4 @@ def first(tables, analysis: str):
 
   Raises `trial.Missing` when there is none.
   """
-  return next(iter(results(tables, analysis).values()))
+  return next(iter(results(tables, analysis, told=True).values()))

@@ -3,7 +3,7 @@
 import numpy as np
 from primelens.analyses import statistics
 from primelens.studies import report_page as page
-from primelens.studies.zeros import guides_linear, report_losses
+from primelens.studies.zeros import guides_linear, reads_ahead, report_losses
 
 GUIDED, NOTHING = "guided by ", "guided by nothing"
 ADAPTIVE, LINEAR = "adaptive AR", guides_linear.NAME
@@ -29,7 +29,8 @@ def contributions(tables) -> page.Markup:
   if not found:
     note = "No run on this page has guides: train configs/zeros_guided.py."
     return page.tag("p", note, class_="none")
-  ranked = sorted(found, key=lambda run: found[run].table[0]["nll_nats"])
+  told = {run for run, result in found.items() if reads_ahead.caution(result)}
+  ranked = sorted(found, key=lambda run: (run in told, found[run].table[0]["nll_nats"]))
   table = page.table(
     (
       "run",
@@ -56,6 +57,8 @@ def _row(run, result, found):
   model, untrained = result.table[:2]
   anchor, linear = (_last(result, name) for name in (ADAPTIVE, LINEAR))
   standing = report_losses.standing(anchor) if anchor else ""
+  if anchor and reads_ahead.caution(result):
+    standing = report_losses.TOLD
   ends = (model[end] for end in ("nll_nats", "low", "high"))
   return (
     run,

@@ -2,9 +2,10 @@
 
 from primelens.studies import report_ledger
 from primelens.studies import report_page as page
-from primelens.studies.zeros import published
+from primelens.studies.zeros import published, reads_ahead
 
-STANDING = {"ahead": "good", "behind": "bad", "undecided": "open"}
+TOLD = "reads its target"
+STANDING = {"ahead": "good", "behind": "bad", "undecided": "open", TOLD: "odd"}
 
 
 def standing(row) -> str:
@@ -30,24 +31,18 @@ def runs(tables) -> page.Markup:
   return page.join([note, *(parts or [report_ledger.absent("anchors")])])
 
 
-def told(result) -> str:
-  """Returns the caution on a network that is told its targets, or ""."""
-  leaky = result.memory.endswith("leaky_as_published")
-  inside = "; its mask lets the future in: only the last position of a window"
-  return f"{inside} is free of it" if leaky else ""
-
-
 def _run(run, stored) -> page.Markup:
-  result = stored.result
-  rows = sorted(result.table, key=lambda row: row["nll_nats"])
-  mine = result.table[0]
+  result, mine = stored.result, stored.result.table[0]
+  caution = reads_ahead.caution(result)
+  last = lambda row: bool(caution) and row is mine  # what is no prediction has no rank
+  rows = sorted(result.table, key=lambda row: (last(row), row["nll_nats"]))
   seeds = ", ".join(page.number(float(x)) for x in result.nll_S)
   table = page.table(
     ("predictor", "parameters", "NLL", "interval", "R²", "model minus anchor", "the model is"),
-    [_row(row) for row in rows],
+    [_row(row, TOLD if caution else "") for row in rows],
     caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
     f" {result.split}, each with at least {result.min_context} spacings behind"
-    f" it. Model by seed: {seeds}{told(result)}.",
+    f" it. Model by seed: {seeds}{caution and f'; {caution}'}.",
     text=(0, 6),
     marked=[i for i, row in enumerate(rows) if row is mine],
   )
@@ -57,7 +52,8 @@ def _run(run, stored) -> page.Markup:
   )
 
 
-def _row(row):
+def _row(row, told: str):
+  """Returns the cells of a predictor; a network that is told is ahead of none."""
   parts = (
     row["name"],
     page.number(row.get("parameters") or None),
@@ -66,9 +62,9 @@ def _row(row):
     page.number(row.get("r2"), digits=3),
   )
   if "model_minus_low" not in row:
-    return (*parts, "", "")
+    return (*parts, "", page.badge(told, STANDING[told]) if told else "")
   ends = (row[f"model_minus_{end}"] for end in ("nats", "low", "high"))
-  verdict = standing(row)
+  verdict = told or standing(row)
   return (*parts, page.bounded(*ends), page.badge(verdict, STANDING[verdict]))
 
 
@@ -78,6 +74,7 @@ def comparison(tables) -> page.Markup:
   rows += [(row, "linear filter", "open") for row in published.FILTERS]
   rows += [(row, "this page", "good") for row in _ours(tables)]
   rows.sort(key=lambda item: item[0]["nll_nats"])
+  rows += [(row, TOLD, STANDING[TOLD]) for row in _ours(tables, told=True)]
   table = page.table(
     ("predictor", "NLL", "from", "interval", "parameters", "scored on"),
     [
@@ -91,23 +88,26 @@ def comparison(tables) -> page.Markup:
       )
       for row, origin, kind in rows
     ],
-    caption="NLL in nats per spacing, best first. Published networks came without intervals.",
+    caption="NLL in nats per spacing, best first, behind them networks that read their targets."
+    " Published networks came without intervals.",
     text=(0, 2, 5),
     marked=[i for i, item in enumerate(rows) if item[1] == "this page"],
   )
   return page.join([_caution(), table])
 
 
-def _ours(tables) -> list[dict]:
+def _ours(tables, *, told: bool = False) -> list[dict]:
+  """Returns a row for each run whose network predicts, or else is told."""
+  cautions = reads_ahead.cautions(tables)
   return [
     stored.result.table[0]
     | {
       "remark": f"{stored.result.split}, {stored.result.scored:,} spacings with"
       f" at least {stored.result.min_context} behind them,"
-      f" {len(stored.result.nll_S)} seeds{told(stored.result)}"
+      f" {len(stored.result.nll_S)} seeds{f'; {cautions[run]}' if told else ''}"
     }
-    for table in tables.values()
-    if (stored := table.get("anchors"))
+    for run, table in tables.items()
+    if (stored := table.get("anchors")) and (run in cautions) == told
   ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from primelens.studies import report_ledger, trial
 from primelens.studies import report_page as page
-from primelens.studies.zeros import published, report_losses
+from primelens.studies.zeros import published, reads_ahead, report_losses
 
 
 def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
@@ -55,6 +55,9 @@ def _anchors(result) -> str:
     f" {page.interval(model['low'], model['high'], digits=3)} nats with"
     f" {model['parameters']:,} parameters"
   ]
+  caution = reads_ahead.caution(result)
+  if caution:
+    return ", ".join([*said, f"no prediction, as {caution}"])
   if ahead:
     said.append(f"ahead of {name(ahead[0])}")
   if behind:

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import trees, weight_masks
+from primelens.analyses import weight_masks
 from primelens.models import fit
 from primelens.models import mixture as mixture_lib
 from primelens.models import optimizer as optimizer_lib
@@ -54,7 +54,8 @@ def train(program: fit.Program, optimizer, start: Any, keep: Any, data, key, ste
   was not finite, -1 for none.
 
   What `keep` removes is 0 from the start and has no gradient, so that it is
-  exactly 0 at the end. The last parameters are returned, not the best.
+  exactly 0 at the end. The last parameters are returned, not the best; after a
+  loss that was not finite they are NaN, so that no mean takes them in.
   """
 
   def loss(params, batch, key, number):
@@ -67,7 +68,9 @@ def train(program: fit.Program, optimizer, start: Any, keep: Any, data, key, ste
   state = jax.tree.map(lambda leaf: leaf[0], state_1)
   body = lambda number, state: fit.step(its, optimizer, state, data, key, number)[0]
   state = jax.lax.fori_loop(0, steps, body, state)
-  return state.params, state.frozen_step
+  finite = state.frozen_step < 0
+  params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), state.params)
+  return params, state.frozen_step
 
 
 def score(apply_fn, min_context: int, batch: int):
@@ -84,9 +87,8 @@ def score(apply_fn, min_context: int, batch: int):
 
 def keys(run, seed: int) -> jax.Array:
   """Returns a key per member, by its own seed and the analysis's."""
-  first, count = run.experiment.fit.first_seed, trees.length(run.params_S)
   base = jax.random.key(seed)
-  return jax.vmap(lambda s: jax.random.fold_in(base, s))(first + jnp.arange(count))
+  return jax.vmap(lambda s: jax.random.fold_in(base, s))(jnp.asarray(run.seed_S))
 
 
 def contrast(run, difference_SxN, start_N, **names) -> dict:

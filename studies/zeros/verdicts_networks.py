@@ -208,8 +208,7 @@ def order_of_models(results) -> Verdict:
 
 def anchored(results) -> Verdict:
   """Is the published E4 beyond a linear filter with few coefficients?"""
-  found = of_memory(results, "anchors")
-  rows = {r["name"]: r for r in next(iter(found.values())).table}
+  rows = {r["name"]: r for r in published.first(results, "anchors").table}
   short, long = rows["AR(24)"], rows["AR(64)"]
   reported = published.E4["nll_nats"]
   status: trial.Status = "needs more compute"

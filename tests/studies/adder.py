@@ -41,7 +41,6 @@ def handmade(config, params_S=None) -> program.Run:
     step=0,
     apply=program.bind(config),
     manifest={"seeds": []},
-    frozen_S=np.full(config.fit.seeds, -1),
     program=made,
     inputs=inputs,
   )

@@ -84,7 +84,7 @@ class LoadTest(FolderCase):
     run = runs.load(self.copy())
     self.assertEqual((run.name, run.step), ("run", 20))
     self.assertEqual(run.experiment, tiny_study.get_config())
-    np.testing.assert_array_equal(run.frozen_S, [-1, -1])
+    self.assertEqual((run.seed_S.tolist(), run.frozen), ([3, 4], ()))
     leaves = jax.tree.leaves(run.params_S)
     self.assertEqual({leaf.shape[0] for leaf in leaves}, {2})
     window_NxT1, start_N = run.batches("test", 4)

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 from primelens import tasks
 from primelens.models import fit, indices, optimizer
 from primelens.studies import experiment as experiment_lib
@@ -45,7 +44,6 @@ def run(config=None, workdir="tiny") -> program.Run:
     step=0,
     apply=program.bind(config),
     manifest={"seeds": list(range(config.fit.seeds))},
-    frozen_S=np.full(config.fit.seeds, -1),
     program=made,
     inputs=inputs,
   )

@@ -263,7 +263,7 @@ def handmade(
     experiment=experiment.Experiment(
       task=surrogates.Config(window=model.window),
       model=model,
-      fit=fit.Config(first_seed=3),
+      fit=fit.Config(first_seed=3, seeds=len(jax.tree.leaves(params_S)[0])),
       analyses=analyses,
     ),
     data=windows.Series(
@@ -276,6 +276,5 @@ def handmade(
     step=0,
     apply=apply_fn,
     manifest={"seeds": []},
-    frozen_S=np.array([-1]),
     fresh_S=fresh_S,
   )

@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import numpy as np
 from primelens import tasks
 from primelens.configs import text_sum
 from primelens.models import encoder
@@ -39,7 +38,6 @@ def run(config=None, params_S=None) -> program.Run:
     step=0,
     apply=program.bind(config),
     manifest={"seeds": list(range(config.fit.seeds))},
-    frozen_S=np.full(config.fit.seeds, -1),
     program=made,
     inputs=inputs,
   )

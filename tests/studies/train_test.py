@@ -11,8 +11,9 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
+from primelens import tasks
 from primelens.models import loop
-from primelens.studies import cli, runs, train
+from primelens.studies import cli, registry, runs, train
 
 CONFIG = tiny_study.__file__
 MAIN = "import sys; from primelens.studies import train; sys.exit(train.main())"
@@ -221,7 +222,11 @@ class FrozenTest(CommandCase):
     for seed in (3, 4):
       self.assertRegex(err, f"seed {seed}: loss not finite at step [0-9]+; kept")
     self.assertIn("frozen at step", out)
-    for leaf in last_params(self.workdir).values():
+    experiment = runs.read_experiment(self.workdir)
+    build = registry.STUDIES[experiment.study].build
+    program, data, _ = build(experiment, tasks.load(experiment.task))
+    _, state_S = loop.read_state(self.workdir, program, experiment.fit, data)
+    for leaf in jax.tree.leaves(state_S.params):
       self.assertTrue(np.isfinite(leaf).all())
 
 

@@ -1,3 +1,5 @@
+import types
+
 import wave_results
 from absl.testing import absltest
 from primelens.studies import trial
@@ -71,9 +73,9 @@ class ClaimsTest(absltest.TestCase):
       self.assertEqual(_statuses(self.runs)["waves.operator"], status)
 
   def test_what_was_told_is_not_known(self):
-    leaky = wave_results.prime_waves(memory="bank_leaky_as_published")
-    self.runs["waves"]["prime_waves"] = leaky
-    self.runs["waves_memory"]["prime_waves"] = leaky
+    for name in ("waves", "waves_memory"):
+      own = vars(self.runs[name]["anchors"]) | {"memory": "bank_leaky_as_published"}
+      self.runs[name]["anchors"] = types.SimpleNamespace(**own)
     self.assertEqual(_statuses(self.runs)["waves.primes"], NOT_RUN)
 
   def test_a_big_run_licenses_no_verdict_on_small_ones(self):
