@@ -29,7 +29,9 @@ REPORT = Report(
   " null models on the same spacings, and says of every claim what remains."
   " Losses are negative log-likelihoods (NLL) in nats per spacing, lower is"
   " better, and changes of a loss are in nats. Intervals are 95 %, over seeds"
-  " and blocks of data.",
+  " (Student's t) and blocks of data, whose noise all seeds share. Those of one"
+  " seed, and of formulas, are over blocks of data alone: they say nothing of"
+  " other seeds.",
   sections={
     "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
     "losses": ("Models and anchors", report_losses.runs),

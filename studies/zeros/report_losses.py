@@ -37,17 +37,23 @@ def told(result) -> str:
   return f"{inside} is free of it" if leaky else ""
 
 
+def seeds(result) -> str:
+  """Returns how many networks a run has, and what its intervals are over."""
+  count = len(result.nll_S)
+  return f"{count} seeds" if count > 1 else "1 seed: the interval is over data alone"
+
+
 def _run(run, stored) -> page.Markup:
   result = stored.result
   rows = sorted(result.table, key=lambda row: row["nll_nats"])
   mine = result.table[0]
-  seeds = ", ".join(page.number(float(x)) for x in result.nll_S)
+  each = ", ".join(page.number(float(x)) for x in result.nll_S)
   table = page.table(
     ("predictor", "parameters", "NLL", "interval", "R²", "model minus anchor", "the model is"),
     [_row(row) for row in rows],
     caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
     f" {result.split}, each with at least {result.min_context} spacings behind"
-    f" it. Model by seed: {seeds}{told(result)}.",
+    f" it. Model by seed: {each} ({seeds(result)}){told(result)}.",
     text=(0, 6),
     marked=[i for i, row in enumerate(rows) if row is mine],
   )
@@ -104,7 +110,7 @@ def _ours(tables) -> list[dict]:
     | {
       "remark": f"{stored.result.split}, {stored.result.scored:,} spacings with"
       f" at least {stored.result.min_context} behind them,"
-      f" {len(stored.result.nll_S)} seeds{told(stored.result)}"
+      f" {seeds(stored.result)}{told(stored.result)}"
     }
     for table in tables.values()
     if (stored := table.get("anchors"))
