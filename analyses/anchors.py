@@ -11,6 +11,8 @@ import numpy as np
 import threadpoolctl
 from primelens.analyses import autoregression
 
+LEAST_SQUARES, YULE_WALKER = METHODS = ("least_squares", "yule_walker")
+
 
 @dataclasses.dataclass(frozen=True)
 class Anchor:
@@ -86,16 +88,42 @@ def log_density(sample_N, at_N) -> np.ndarray:
     return np.maximum(np.log(inner_N), outer_N)
 
 
-def autoregressive(
-  value_N, train: tuple[int, int], index_N, orders: tuple[int, ...]
-) -> tuple[Anchor, ...]:
-  """Returns Gaussian AR(p) anchors, Yule-Walker on `train`, one per order.
+def filters(value_N, train: tuple[int, int], order: int, *, method: str = LEAST_SQUARES):
+  """Returns the filters of s - 1 fitted on the stretch `train`, up to an order.
 
-  The mean is 1 and the variance the fit's own innovation variance.
+  `.order(p)` has the coefficients, most recent lag first, and the variance of
+  the errors. By least squares, the best of its class: an anchor is not to be
+  beaten by a network for want of a better fit. All orders have the same
+  targets, those with `order` spacings of the stretch behind them. By
+  Yule-Walker where a source fitted so: its taper weakens long filters of these
+  sequences, but its filters are stable. Raises ValueError for another `method`,
+  or a stretch too short.
+  """
+  _check_method(method)
+  residual_N = np.asarray(value_N[slice(*train)], np.float64) - 1
+  if method == YULE_WALKER:
+    return autoregression.fitted(residual_N, order)
+  return autoregression.least_squares(residual_N, order, len(residual_N), order)
+
+
+def autoregressive(
+  value_N,
+  train: tuple[int, int],
+  index_N,
+  orders: tuple[int, ...],
+  *,
+  method: str = LEAST_SQUARES,
+) -> tuple[Anchor, ...]:
+  """Returns Gaussian AR(p) anchors fitted on `train`, one per order.
+
+  The mean is 1 and the variance the fit's own, as `filters` has them.
   """
   value_N, index_N = _checked(value_N, train, index_N)
-  filters = _filters(value_N, train, max(orders))
-  return tuple(_filtered(value_N, index_N, filters, p) for p in orders)
+  fits = filters(value_N, train, max(orders), method=method)
+  found = tuple(_filtered(value_N, index_N, fits, p) for p in orders)
+  if method == LEAST_SQUARES:
+    return found
+  return tuple(dataclasses.replace(each, name=f"{each.name}, Yule-Walker") for each in found)
 
 
 def windowed(
@@ -111,11 +139,11 @@ def windowed(
   network's window, this is the best filter that stays inside the window.
   """
   value_N, index_N = _checked(value_N, train, index_N)
-  filters = _filters(value_N, train, max(orders))
+  fits = filters(value_N, train, max(orders))
   select_N = np.asarray(select_N)
-  score = lambda p: _filtered(value_N, select_N, filters, p).nll
+  score = lambda p: _filtered(value_N, select_N, fits, p).nll
   best = min(orders, key=score)
-  anchor = _filtered(value_N, index_N, filters, best)
+  anchor = _filtered(value_N, index_N, fits, best)
   return dataclasses.replace(anchor, name=f"AR({best}) inside the window")
 
 
@@ -126,18 +154,16 @@ def adaptive(
   order: int = 256,
   window: int = 20_000,
   block: int = 5_000,
-  method: str = "least_squares",
+  method: str = LEAST_SQUARES,
 ) -> Anchor:
   """Returns the AR(order) refitted on the `window` spacings before each block.
 
   Blocks of `block` spacings start at the lowest index; only those that hold a
-  scored spacing are fitted. sigma is the std of the fit's own residuals inside
-  the window, for least squares (no intercept) x (1 + p / (W - p)).
+  scored spacing are fitted. sigma is that of the fit's own residuals inside the
+  window, for least squares (no intercept) x (1 + p / (W - p)).
   Raises ValueError for another `method`, window <= 2 order, a short past.
   """
-  fits = {"least_squares": _least_squares, "yule_walker": _yule_walker}
-  if method not in fits:
-    raise ValueError(f"method {method!r} is not one of {sorted(fits)}.")
+  _check_method(method)
   if window <= 2 * order:
     raise ValueError(f"window={window} must exceed twice the order {order}.")
   first, stop = int(np.min(index_N)), int(np.max(index_N)) + 1
@@ -150,43 +176,38 @@ def adaptive(
     start = first + int(number) * block
     # BLAS threads spin more than they work on systems of this size.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
-      phi_Q, sigma = fits[method](residual_N, start, window, order)
+      stretch = (start - window, start)
+      phi_Q, variance = filters(value_N, stretch, order, method=method).order(order)
+    if method == YULE_WALKER:
+      # The taper implied by 1/n makes the innovation variance too large here.
+      variance = _residual_variance(residual_N[slice(*stretch)], phi_Q)
     guess_N[here] = autoregression.predict(residual_N, phi_Q, index_N[here])
-    sigma_N[here] = sigma
+    sigma_N[here] = np.sqrt(variance)
   error_N = residual_N[index_N] - guess_N
   nll_N = autoregression.gaussian_nll(error_N, sigma_N**2)
   name = f"adaptive AR({order}), {method.replace('_', ' ')}, W={window:,}"
   return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N, sigma_N)
 
 
-def _least_squares(residual_N, start: int, window: int, order: int):
-  # All regressors lie inside the window too, which leaves W - p targets.
-  first = start - window + order
-  phi_Q, sigma = autoregression.least_squares(residual_N, first, start, order)
-  return phi_Q, sigma * (1 + order / (window - order))
+def _residual_variance(residual_W, phi_Q) -> float:
+  inside_N = np.arange(len(phi_Q), len(residual_W))
+  guess_N = autoregression.predict(residual_W, phi_Q, inside_N)
+  return float(np.var(residual_W[inside_N] - guess_N))
 
 
-def _yule_walker(residual_N, start: int, window: int, order: int):
-  past_W = residual_N[start - window : start]
-  phi_Q, _ = autoregression.fitted(past_W, order).order(order)
-  # The taper implied by 1/n makes the innovation variance too large here.
-  inside_N = np.arange(order, window)
-  guess_N = autoregression.predict(past_W, phi_Q, inside_N)
-  return phi_Q, float(np.std(past_W[inside_N] - guess_N))
-
-
-def _filters(value_N, train: tuple[int, int], order: int):
-  return autoregression.fitted(value_N[slice(*train)] - 1, order)
-
-
-def _filtered(value_N, index_N, filters, order: int) -> Anchor:
-  phi_Q, variance = filters.order(order)
+def _filtered(value_N, index_N, fits, order: int) -> Anchor:
+  phi_Q, variance = fits.order(order)
   guess_N = autoregression.predict(value_N - 1, phi_Q, index_N)
   error_N = value_N[index_N] - 1 - guess_N
   nll_N = autoregression.gaussian_nll(error_N, variance)
   scale_N = np.full(len(index_N), np.sqrt(variance))
   name = f"AR({order})"
   return Anchor(name, order + 1, index_N, nll_N, 1 + guess_N, scale_N)
+
+
+def _check_method(method: str) -> None:
+  if method not in METHODS:
+    raise ValueError(f"method {method!r} is not one of {', '.join(METHODS)}.")
 
 
 def _checked(value_N, train: tuple[int, int], index_N):

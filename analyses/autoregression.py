@@ -94,11 +94,38 @@ def of_sine_process(order: int) -> YuleWalker:
   return yule_walker(determinantal.spacing_moments(order).autocovariance_Q)
 
 
-def least_squares(residual_N, start: int, stop: int, order: int):
-  """Returns the least-squares AR(order) filter and the std of its residuals.
+@dataclasses.dataclass(frozen=True)
+class LeastSquares:
+  """Normal equations of one stretch: filters of every order, on one set of
+  targets. `moment_Q` and `gram_QxQ` are sums over `targets` targets."""
 
-  Targets are r_start..r_{stop-1}, regressors the `order` values before each,
-  without intercept. Raises ValueError if they do not fit in the sequence.
+  gram_QxQ: np.ndarray
+  moment_Q: np.ndarray
+  power: float
+  targets: int
+
+  def order(self, order: int) -> tuple[np.ndarray, float]:
+    """Returns the coefficients of one order and the variance of its errors.
+
+    `phi = G^-1 m`, and the mean square of the residuals times (1 + p / n)^2, what
+    p coefficients fitted on n targets may be expected to miss next (Akaike's
+    final prediction error, to first order). Raises ValueError for an order
+    outside 1..Q.
+    """
+    if not 1 <= order <= len(self.moment_Q):
+      raise ValueError(f"order {order} is not in 1..{len(self.moment_Q)}.")
+    moment_Q = self.moment_Q[:order]
+    factor = scipy.linalg.cho_factor(self.gram_QxQ[:order, :order])
+    phi_Q = scipy.linalg.cho_solve(factor, moment_Q)
+    left = (self.power - phi_Q @ moment_Q) / self.targets
+    return phi_Q, float(left * (1 + order / self.targets) ** 2)
+
+
+def least_squares(residual_N, start: int, stop: int, order: int) -> LeastSquares:
+  """Returns the least-squares filters up to an order, without intercept.
+
+  Targets are r_start..r_{stop-1}, regressors the values before each, up to
+  `order` of them. Raises ValueError if they do not fit in the sequence.
   """
   x_N = np.asarray(residual_N, np.float64)
   if start < order or stop > len(x_N) or stop - start <= order:
@@ -107,11 +134,12 @@ def least_squares(residual_N, start: int, stop: int, order: int):
       f" it needs {order} values before them and more than {order} of them."
     )
   target_W = x_N[start:stop]
-  moment_Q = _products(x_N[start - order : stop - 1], target_W)
-  gram_QxQ = lag_gram(x_N, start, stop, order)
-  phi_Q = scipy.linalg.cho_solve(scipy.linalg.cho_factor(gram_QxQ), moment_Q)
-  error_W = target_W - _filtered(x_N, phi_Q, start, stop)
-  return phi_Q, float(np.std(error_W))
+  return LeastSquares(
+    gram_QxQ=lag_gram(x_N, start, stop, order),
+    moment_Q=_products(x_N[start - order : stop - 1], target_W),
+    power=float(target_W @ target_W),
+    targets=stop - start,
+  )
 
 
 def lag_gram(residual_N, start: int, stop: int, order: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from primelens.analyses import autoregression
+from primelens.analyses import anchors
 
 
 def density_nll(token_nll: Any, width: float) -> Any:
@@ -60,11 +60,9 @@ def autoregressive_nll(
 ) -> np.ndarray:
   """Returns -ln p of the tokens at `index_N` by a linear filter, in nats.
 
-  The Gaussian AR(order) of spacings - 1, by Yule-Walker on the stretch
-  `train`: `order` coefficients and a variance.
+  The Gaussian anchor `anchors.autoregressive` fitted on the stretch `train`:
+  `order` coefficients and a variance.
   """
-  residual_N = np.asarray(value_N, np.float64) - 1
-  filters = autoregression.fitted(residual_N[slice(*train)], order)
-  phi_Q, variance = filters.order(order)
-  mean_N = 1 + autoregression.predict(residual_N, phi_Q, index_N)
-  return gaussian_nll(mean_N, variance**0.5, token_N, edge_E)
+  (anchor,) = anchors.autoregressive(value_N, train, index_N, (order,))
+  scale = float(anchor.scale_N[0])
+  return gaussian_nll(anchor.prediction_N, scale, token_N, edge_E)

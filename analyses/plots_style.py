@@ -64,12 +64,13 @@ def colour(number: int) -> str:
 
 
 def curves(axes, x_R, y_SxR, *, colour, label, low_R=None, high_R=None):
-  """Draws seeds as thin lines, their median thick, and the interval as band."""
+  """Draws seeds as thin lines, and thick their median, or their mean with its
+  interval as a band where that is given."""
   y_SxR = np.asarray(y_SxR, float)
   if len(y_SxR) > 1:
     axes.plot(x_R, y_SxR.T, color=colour, lw=0.6, alpha=0.55)
-  median_R = np.median(y_SxR, axis=0)
-  axes.plot(x_R, median_R, color=colour, lw=1.8, marker="o", ms=3.5, label=label)
+  middle_R = np.median(y_SxR, axis=0) if low_R is None else y_SxR.mean(0)
+  axes.plot(x_R, middle_R, color=colour, lw=1.8, marker="o", ms=3.5, label=label)
   if low_R is not None:
     axes.fill_between(x_R, low_R, high_R, color=colour, alpha=0.16, lw=0)
 

@@ -59,6 +59,21 @@ def ols(x_NxQ, y_N, *, intercept: bool = True) -> LeastSquares:
   )
 
 
+def terms(x_NxQ, y_N) -> np.ndarray:
+  """Returns what each row adds to least squares without intercept, b: NxQ.
+
+  b + N (X'X)^-1 x_n e_n, e the residuals: the mean over rows is b exactly, and
+  its scatter that of b to first order, whatever the errors depend on, so that
+  an interval of a mean (`statistics.seed_block_interval`) is one of b.
+  Raises ValueError as `ols` does.
+  """
+  fit = ols(x_NxQ, y_N, intercept=False)
+  x_NxQ, y_N = _design(x_NxQ, y_N, False)
+  error_N = y_N - x_NxQ @ fit.coefficient_Q
+  solved_NxQ = x_NxQ @ np.linalg.pinv(x_NxQ.T @ x_NxQ)
+  return fit.coefficient_Q + len(y_N) * solved_NxQ * error_N[:, None]
+
+
 def bootstrap(
   x_NxQ, y_N, *, block: int, draws: int, seed: int, intercept: bool = True
 ) -> np.ndarray:

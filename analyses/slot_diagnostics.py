@@ -132,14 +132,14 @@ class Blocks(NamedTuple):
   p: float
 
 
-def blocks(nll_PxN: Any, *, block: int, seed: int, samples: int = 1000) -> Blocks:
-  """Returns the means of the blocks, with errors by a moving-block bootstrap.
+def blocks(nll_PxN: Any, *, block: int) -> Blocks:
+  """Returns the means of P blocks, with errors from the windows inside them.
 
-  `nll_PxN` are P blocks of N neighbouring windows, `block` of which are drawn
-  together. In the unit of the values: a loss has no natural zero to divide by.
-  Raises ValueError as `statistics.moving_block_bootstrap` does.
+  `nll_PxN` are P blocks of N neighbouring windows, which depend on each other
+  over `block` of them (`statistics.block_interval`). In the unit of the values:
+  a loss has no natural zero to divide by. Raises ValueError as that does.
   """
-  found = statistics.moving_block_bootstrap(nll_PxN, block=block, seed=seed, samples=samples)
+  found = statistics.block_interval(nll_PxN, block=block)
   return homogeneity(found.estimate, found.standard_error)
 
 

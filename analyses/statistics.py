@@ -1,7 +1,8 @@
 """Intervals and p-values for dependent data, few seeds and many tests.
 
-On the host, in numpy float64, with explicit seeds. Every interval is one
-`Interval`, whose fields have the shape of the estimate.
+On the host, in numpy float64; what is drawn is drawn from explicit seeds. Every
+interval is one `Interval`, whose fields have the shape of the estimate. Means
+over seeds and data have one definition, `seed_block_interval`.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,40 +24,100 @@ class Interval(NamedTuple):
   standard_error: np.ndarray
 
 
+def seed_block_interval(value_SxN: Any, *, block: int, level: float = 0.95) -> Interval:
+  """Returns the interval of the mean over seeds and data, of values `Sx...xN`.
+
+  The S seeds (trained networks, say) are scored on the same N values of a
+  dependent series. The variance of their mean m has two parts:
+
+    s^2 / S  seeds: s^2 the sample variance of the seeds' own means. It holds
+             what sets the seeds apart, and the noise that each has for itself.
+    c        data: the noise that the seeds share, the mean over pairs of
+             seeds of the covariance of their means. A mean over more seeds
+             has no less of it.
+
+  so that nothing counts twice, and E[s^2 / S + c] is the variance of m whatever
+  the seeds share. Each part has its own Student t:
+
+    m +- sqrt(t_{S-1}^2 s^2 / S + t_f^2 c),  f = 1.5 (N / block - 1)
+
+  c is that of the moving block bootstrap (Kunsch 1989), in closed form, times
+  N / (N - block), since overlapping blocks scatter about their own mean; f are
+  the degrees of freedom of overlapping blocks (Meketon and Schmeiser 1984). A c
+  below 0 counts as 0. Blocks should be much longer than the correlation.
+
+  With two seeds t is 12.7: they hardly say how seeds differ. With one seed
+  the interval is that of the data alone, `block_interval`: it holds for this
+  one network and says nothing of other seeds. One block or less of data says
+  nothing of its noise: the ends are NaN.
+
+  The difference of two things scored with the same seeds on the same data is
+  the interval of the seeds' differences, `seed_block_interval(a - b, ...)`.
+
+  Raises ValueError for values without both axes, empty or non-finite ones, or
+  a block outside 1..N.
+  """
+  value_SxN = _series(value_SxN, block)
+  if value_SxN.ndim < 2:
+    raise ValueError(f"values need seeds and data, got {value_SxN.shape}.")
+  _check_level(level)
+  seeds, length = len(value_SxN), value_SxN.shape[-1]
+  mean_N = value_SxN.mean(0)
+  data = _block_variance(mean_N, block)
+  seed, of_seeds = np.zeros(data.shape), 0.0
+  if seeds > 1:
+    # Of the mean over seeds, less what each seed has for itself, is the
+    # covariance of pairs: var(m) - sum_s var(m_s - m) / (S (S - 1)).
+    own_S = [_block_variance(value_N - mean_N, block) for value_N in value_SxN]
+    data = np.maximum(0, data - np.sum(own_S, axis=0) / (seeds * (seeds - 1)))
+    seed = value_SxN.mean(-1).var(0, ddof=1) / seeds
+    of_seeds = _student(level, seeds - 1)
+  of_data = _student(level, 1.5 * (length / block - 1))
+  reach = np.sqrt(of_seeds**2 * seed + of_data**2 * data)
+  estimate = mean_N.mean(-1)
+  return Interval(estimate, estimate - reach, estimate + reach, np.sqrt(seed + data))
+
+
+def block_interval(value_N: Any, *, block: int, level: float = 0.95) -> Interval:
+  """Returns the interval of the mean of a dependent series `...xN`.
+
+  `m +- t_f sqrt(c)`, c the variance of the moving block bootstrap in closed form
+  and f = 1.5 (N / block - 1): `seed_block_interval` of one seed. The axes in
+  front are separate series. The ends are NaN where `block` is all of N.
+
+  Raises ValueError for an empty or non-finite series, or a block outside 1..N.
+  """
+  return seed_block_interval(_series(value_N, block)[None], block=block, level=level)
+
+
 def moving_block_bootstrap(
   value_N: Any,
   *,
   block: int,
   seed: int,
+  statistic: Callable[..., np.ndarray],
   samples: int = 2000,
   level: float = 0.95,
-  statistic: Callable[..., np.ndarray] = np.mean,
 ) -> Interval:
-  """Returns the interval of a statistic of a dependent series `...xN`.
+  """Returns the interval of `statistic(value, axis=-1)` of a series `...xN`.
 
-  Each replicate joins ceil(N / block) blocks of `block` neighbours that start
-  anywhere (Kunsch 1989), cut to N; the leading axes share their blocks, so
-  that differences between them stay paired. Blocks should be much longer than
-  the correlation and much shorter than N. The interval is that of the
-  percentiles, with the replicates centred on the estimate, since blocks that
-  do not wrap around visit the ends of the series less often.
-
-  `statistic(value, axis=-1)` is the mean by default, for which a replicate
-  costs N / block additions and not N.
+  For statistics other than the mean, which has `block_interval`. Each replicate
+  joins ceil(N / block) blocks of `block` neighbours that start anywhere (Kunsch
+  1989), cut to N; the leading axes share their blocks, so that differences
+  between them stay paired. Blocks should be much longer than the correlation
+  and much shorter than N: percentiles of few blocks are too narrow. The
+  interval is that of the percentiles, with the replicates centred on the
+  estimate, since blocks that do not wrap around visit the ends of the series
+  less often. It is of the data alone: seeds are not drawn.
 
   Raises ValueError for an empty or non-finite series, or a block outside 1..N.
   """
   value_N = _series(value_N, block)
-  if statistic is np.mean:
-    replicate_P = _mean_replicates(value_N, block, samples, seed)
-  else:
-    replicate_P = _replicates(value_N, block, samples, seed, statistic)
+  replicate_P = _replicates(value_N, block, samples, seed, statistic)
   return _percentiles(statistic(value_N, axis=-1), replicate_P, level)
 
 
-def paired_difference(
-  a_N: Any, b_N: Any, *, block: int, seed: int, samples: int = 2000, level: float = 0.95
-) -> Interval:
+def paired_difference(a_N: Any, b_N: Any, *, block: int, level: float = 0.95) -> Interval:
   """Returns the interval of mean(a - b) over the same N positions, `...xN`.
 
   Pairing removes what both have in common, such as the hard windows.
@@ -66,41 +127,16 @@ def paired_difference(
   a_N, b_N = np.asarray(a_N, np.float64), np.asarray(b_N, np.float64)
   if a_N.shape != b_N.shape:
     raise ValueError(f"paired values need one shape, got {a_N.shape} and {b_N.shape}.")
-  return moving_block_bootstrap(a_N - b_N, block=block, seed=seed, samples=samples, level=level)
-
-
-def cluster_bootstrap(
-  value_SxN: Any, *, block: int, seed: int, samples: int = 2000, level: float = 0.95
-) -> Interval:
-  """Returns the interval of the mean over seeds and data, `Sx...xN`.
-
-  Each replicate draws S seeds with replacement and, for all of them alike
-  (they are scored on the same positions), blocks of the data: its variance is
-  about `(S - 1) / S  s_S^2 / S + s_data^2`, s_S the spread of the seed means.
-
-  The seed part is short by the factor (S - 1) / S: with 2 seeds the interval
-  is very rough (read `seed_interval` beside it), with 1 seed it holds the data
-  part alone.
-
-  Raises ValueError as `moving_block_bootstrap` does.
-  """
-  value_SxN = _series(value_SxN, block)
-  if value_SxN.ndim < 2:
-    raise ValueError(f"values need seeds and data, got {value_SxN.shape}.")
-  seeds = len(value_SxN)
-  replicate_SxP = _mean_replicates(value_SxN, block, samples, seed)
-  # Another stream than that of the blocks, from the same seed.
-  rng = np.random.default_rng([seed, 1])
-  weight_PxS = rng.multinomial(seeds, np.full(seeds, 1 / seeds), samples) / seeds
-  replicate_P = np.einsum("s...p,ps->...p", replicate_SxP, weight_PxS)
-  return _percentiles(value_SxN.mean((0, -1)), replicate_P, level)
+  return block_interval(a_N - b_N, block=block, level=level)
 
 
 def seed_interval(value_S: Any, *, level: float = 0.95) -> Interval:
   """Returns the t interval of the mean over seeds, the first axis of `Sx...`.
 
-  `mean +- t_{S-1} s / sqrt(S)`. With one seed nothing is known about seeds:
-  the standard error and both ends are NaN.
+  `mean +- t_{S-1} s / sqrt(S)`, for values whose noise of data is not shared, or
+  for seeds on data that are taken as given (`seed_block_interval` has that
+  noise too). With one seed nothing is known about seeds: the standard error and
+  both ends are NaN.
 
   Raises ValueError if there is no seed.
   """
@@ -113,7 +149,7 @@ def seed_interval(value_S: Any, *, level: float = 0.95) -> Interval:
     unknown = np.full_like(mean, np.nan)
     return Interval(mean, unknown, unknown, unknown)
   error = value_S.std(0, ddof=1) / np.sqrt(seeds)
-  reach = scipy.stats.t.ppf(0.5 + level / 2, seeds - 1) * error
+  reach = _student(level, seeds - 1) * error
   return Interval(mean, mean - reach, mean + reach, error)
 
 
@@ -210,23 +246,26 @@ def _starts(
     yield rows, rng.integers(0, length - block + 1, shape)
 
 
-def _mean_replicates(value_N, block, samples, seed):
-  """Returns the replicates of the mean, ...xP, from sums of whole blocks."""
-  length, lead = value_N.shape[-1], value_N.shape[:-1]
+def _block_variance(value_N, block):
+  """Returns the variance of the mean of a series, by overlapping blocks.
+
+  That of the moving block bootstrap over all its draws: k - 1 whole blocks and
+  the cut last one, drawn apart from each other, times N / (N - block). NaN for
+  one block.
+  """
+  length = value_N.shape[-1]
+  if block == length:
+    return np.full(value_N.shape[:-1], np.nan)
   # Sums of deviations, lest a large mean drown them.
-  centre = value_N.mean(-1, keepdims=True)
-  total = np.cumsum(value_N - centre, axis=-1).reshape(-1, length)
-  total = np.concatenate([np.zeros((len(total), 1)), total], axis=-1)
+  total = np.cumsum(value_N - value_N.mean(-1, keepdims=True), axis=-1)
+  total = np.concatenate([np.zeros((*total.shape[:-1], 1)), total], axis=-1)
+  starts = length - block + 1
   blocks = -(-length // block)
   rest = length - (blocks - 1) * block  # length of the last, cut block
-  whole = total[:, block:] - total[:, : length - block + 1]
-  cut = total[:, rest:] - total[:, : length - rest + 1]
-  replicate = np.empty((len(total), samples))
-  for rows, start_PxB in _starts(length, block, samples, seed, blocks):
-    for row in range(len(total)):  # the same blocks for all rows
-      sums = whole[row][start_PxB[:, :-1]].sum(-1)
-      replicate[row, rows] = (sums + cut[row][start_PxB[:, -1]]) / length
-  return replicate.reshape(*lead, samples) + centre
+  whole = total[..., block:] - total[..., :starts]
+  cut = total[..., rest : rest + starts] - total[..., :starts]
+  variance = ((blocks - 1) * whole.var(-1) + cut.var(-1)) / length**2
+  return variance * length / (length - block)
 
 
 def _replicates(value_N, block, samples, seed, statistic):
@@ -246,6 +285,11 @@ def _percentiles(estimate, replicate_P, level):
   tails = np.array([0.5 - level / 2, 0.5 + level / 2])
   low, high = estimate + np.quantile(centred_P, tails, axis=-1)
   return Interval(np.asarray(estimate), low, high, np.asarray(replicate_P.std(-1, ddof=1)))
+
+
+def _student(level, freedom):
+  """Returns the two-sided quantile of Student's t; NaN without freedom."""
+  return scipy.stats.t.ppf(0.5 + level / 2, freedom) if freedom > 0 else np.nan
 
 
 def _check_level(level):

@@ -44,6 +44,7 @@ HOMES = {
     "models/checkpoints.py",
     "models/imports.py",
     "models/weights.py",
+    "bench/same_numbers.py",
     "bench/spectra*.py",
   ),
   "flax": ("models/*.py",),

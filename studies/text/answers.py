@@ -193,26 +193,25 @@ def classes(score_SxNxV, label_N, train_N) -> dict:
   }
 
 
-def skill_interval(loss_SxN, constant_N, seed: int) -> statistics.Interval:
+def skill_interval(loss_SxN, constant_N) -> statistics.Interval:
   """Returns the interval of the mean skill over seeds and rows.
 
   By the ratio's first-order terms: a row has 1 - r - (loss - r c) / mean c,
-  r = mean loss / mean c, whose mean is the skill.
+  r = mean loss / mean c, whose mean is the skill. Of one network it is over
+  rows alone.
   """
   ratio_Sx1 = loss_SxN.mean(-1, keepdims=True) / constant_N.mean()
   gap_SxN = (loss_SxN - ratio_Sx1 * constant_N) / constant_N.mean()
-  return statistics.cluster_bootstrap(1 - ratio_Sx1 - gap_SxN, block=1, seed=seed)
+  return statistics.seed_block_interval(1 - ratio_Sx1 - gap_SxN, block=1)
 
 
 def skill(run, mine: Mapping, theirs: Mapping) -> dict:
-  """Returns the skill of networks scored on a part, with its intervals over
-  rows and over seeds; `low` and `high` span both. `theirs` are untrained."""
+  """Returns the mean skill of networks scored on a part, with its interval over
+  seeds and rows (of one network, over rows alone). `theirs` are untrained."""
   skill_S = mine["measure"]["skill"]
   loss_SxN, constant_N = mine["loss_SxN"], mine["constant_N"]
-  rows = skill_interval(loss_SxN, constant_N, run.settings.seed)
-  seeds = statistics.seed_interval(skill_S)
-  low = float(np.nanmin([rows.low, seeds.low]))
-  high = float(np.nanmax([rows.high, seeds.high]))
+  found = skill_interval(loss_SxN, constant_N)
+  low, high = float(found.low), float(found.high)
   return {
     "rows": len(constant_N),
     "seeds": len(skill_S),
@@ -223,10 +222,6 @@ def skill(run, mine: Mapping, theirs: Mapping) -> dict:
     "skill_low": low,
     "skill_high": high,
     "excludes_zero": low > 0 or high < 0,
-    "rows_low": float(rows.low),
-    "rows_high": float(rows.high),
-    "seeds_low": float(seeds.low),
-    "seeds_high": float(seeds.high),
     "untrained": float(np.median(theirs["measure"]["skill"])),
   }
 

@@ -95,7 +95,8 @@ def width(results) -> Verdict:
   """In-sample R2 over widths, beside permuted labels and held-out rows."""
   cells = {row["width"]: row for row in parts.cells(results)}
   if len(cells) < 2:
-    raise trial.Missing("scale of two widths", analysis="scale")
+    what = f"scale of two widths with {parts.SEEDS} members"
+    raise trial.Missing(what, analysis="scale")
   low, high = cells[min(cells)], cells[max(cells)]
   gain = high["r2_6"] - low["r2_6"]
   null = high["null_r2_6"] - low["null_r2_6"]

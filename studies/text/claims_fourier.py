@@ -2,7 +2,7 @@
 
 import numpy as np
 from primelens.studies import trial
-from primelens.studies.text.claims_parts import cells, named, of
+from primelens.studies.text.claims_parts import SEEDS, cells, named, of
 from primelens.studies.trial import Verdict, verdict
 
 PAIRS = 6  # of the probes that the source compares over sizes
@@ -85,7 +85,7 @@ def sizes(results) -> Verdict:
   """The skill of every size of the grid that is at hand."""
   found = cells(results)
   if len(found) < 2:
-    raise trial.Missing("scale of two sizes", analysis="scale")
+    raise trial.Missing(f"scale of two sizes with {SEEDS} members", analysis="scale")
   said = ", ".join(f"{row['cell']} {row['skill']:.3f}" for row in found)
   better = [row["cell"] for row in found if row["skill_low"] > 0]
   because = f"skill by size: {said}; better than a constant: {', '.join(better) or 'none'}."

@@ -26,8 +26,14 @@ def of(results, analysis: str, question: str):
 
 
 def cells(results) -> list[Mapping]:
-  """Returns the records of all sizes that are at hand."""
-  return [found for table in results.values() if "scale" in table for found in table["scale"].cell]
+  """Returns the records of all sizes that are at hand with SEEDS members."""
+  return [
+    found
+    for table in results.values()
+    if "scale" in table
+    for found in table["scale"].cell
+    if found["seeds"] >= SEEDS
+  ]
 
 
 def named(id: str, item: str, statement: str, reported: str, test: Callable) -> Claim:

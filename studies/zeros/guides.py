@@ -97,7 +97,9 @@ def _adaptive(series, index_N, number) -> np.ndarray:
 
 def _ar(series, index_N, order) -> np.ndarray:
   train = series.bounds("train")
-  (found,) = anchors.autoregressive(series.value_N, train, index_N, (order,))
+  (found,) = anchors.autoregressive(
+    series.value_N, train, index_N, (order,), method=anchors.YULE_WALKER
+  )
   return found.prediction_N - 1
 
 

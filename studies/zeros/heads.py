@@ -12,7 +12,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ablation, sweeps
+from primelens.analyses import ablation, statistics, sweeps
 from primelens.models import spacing
 from primelens.studies.zeros import scoring
 
@@ -24,8 +24,11 @@ class Result:
   """Change of the NLL in nats on test when heads are removed.
 
   `delta_VxSxLxH` by mode V (`modes`), one head at a time, with its interval
-  over seeds and blocks of data in `low`, `high`. `untrained_VxSxLxH` is the
-  same on freshly drawn networks: the null. `joint_PxSxR` removes the
+  over seeds and blocks of data in `low`, `high`. `slice_gap_low_SxLxH` and `high`
+  bound the effect of the published slice minus that of the head it is said to
+  remove, in each network, over blocks of data: heads are not the same by
+  number in other seeds. `untrained_VxSxLxH` is the effect on freshly drawn
+  networks: the null. `joint_PxSxR` removes the
   `count_R` heads together whose single removal cost least on select, P by
   zero and by mean.
   """
@@ -33,6 +36,8 @@ class Result:
   delta_VxSxLxH: np.ndarray
   delta_low_VxLxH: np.ndarray
   delta_high_VxLxH: np.ndarray
+  slice_gap_low_SxLxH: np.ndarray
+  slice_gap_high_SxLxH: np.ndarray
   untrained_VxSxLxH: np.ndarray
   joint_PxSxR: np.ndarray
   joint_low_PxR: np.ndarray
@@ -187,11 +192,15 @@ def _arrays(run, trained, untrained, start_N):
   joint = cut(trained[:, end:] - trained[:, :1], 2)
   over = lambda delta: scoring.interval(run, np.moveaxis(delta, 1, 0), start_N)
   one, many = over(single), over(joint)
+  block = scoring.block_windows(run, start_N)
+  gap = statistics.block_interval(single[2] - single[0], block=block)
   shape = lambda x: x.reshape(*x.shape[:-1], *grid)
   return {
     "delta_VxSxLxH": shape(single.mean(-1)),
     "delta_low_VxLxH": shape(one.low),
     "delta_high_VxLxH": shape(one.high),
+    "slice_gap_low_SxLxH": shape(gap.low),
+    "slice_gap_high_SxLxH": shape(gap.high),
     "untrained_VxSxLxH": shape(null),
     "joint_PxSxR": joint.mean(-1),
     "joint_low_PxR": many.low,

@@ -163,27 +163,21 @@ def _scores(run, params_S, variants: int, window_NxT1):
 
 def _block_interval(run, value_SxNxx, start_N):
   """Returns the ends of the interval over blocks of windows, seed by seed."""
-  bootstrap = run.settings.bootstrap
+  block = scoring.block_windows(run, start_N)
   found = [
-    statistics.moving_block_bootstrap(
-      np.moveaxis(value_Nxx, 0, -1),
-      block=scoring.block_windows(run, start_N),
-      seed=bootstrap.seed,
-      samples=max(20, bootstrap.samples // 4),
-    )
+    statistics.block_interval(np.moveaxis(value_Nxx, 0, -1), block=block)
     for value_Nxx in value_SxNxx
   ]
   return (np.stack([getattr(x, end) for x in found]) for end in ("low", "high"))
 
 
-def _kernel_interval(run, distance_NxP, weight_SxNxP):
-  """Returns the ends of the published kernel over seeds and windows."""
-  bootstrap = run.settings.bootstrap
-  rng = np.random.default_rng([bootstrap.seed, 59])
-  seeds, count = weight_SxNxP.shape[:2]
-  share = lambda size: rng.multinomial(size, np.full(size, 1 / size), bootstrap.samples).astype(
-    float
-  )
+def kernel_interval(distance_NxP, weight_SxNxP):
+  """Returns the ends of the published kernel, the mean over seeds, 2x59.
+
+  Over seeds and windows, which are drawn apart, by the first-order terms of the
+  ratio m = sum / count of a bin: a window has m + (its sum - m its count) / mean
+  count, whose mean is m. NaN in bins of a few pairs.
+  """
   in_bins = lambda weights: np.stack(
     [
       np.histogram(d_P, kernels.PUBLISHED_EDGES, weights=w_P)[0]
@@ -191,15 +185,15 @@ def _kernel_interval(run, distance_NxP, weight_SxNxP):
     ]
   )
   count_Nx59 = in_bins(np.ones(distance_NxP.shape))
-  sum_Nx59 = np.stack([in_bins(weight_NxP) for weight_NxP in weight_SxNxP])
-  window_RxN, seed_RxS = share(count), share(seeds) / seeds
-  sum_Rx59 = np.einsum("rn,rs,snk->rk", window_RxN, seed_RxS, sum_Nx59)
-  drawn_Rx59 = window_RxN @ count_Nx59
-  mean_Rx59 = sum_Rx59 / np.where(drawn_Rx59 > 0, drawn_Rx59, np.nan)
   known_59 = count_Nx59.sum(0) > kernels.LEAST
-  ends = np.full((2, len(known_59)), np.nan)
-  ends[:, known_59] = np.nanquantile(mean_Rx59[:, known_59], [0.025, 0.975], axis=0)
-  return ends
+  count_NxK = count_Nx59[:, known_59]
+  sum_SxNxK = np.stack([in_bins(weight_NxP) for weight_NxP in weight_SxNxP])[..., known_59]
+  mean_Sx1xK = sum_SxNxK.sum(1, keepdims=True) / count_NxK.sum(0)
+  term_SxNxK = mean_Sx1xK + (sum_SxNxK - mean_Sx1xK * count_NxK) / count_NxK.mean(0)
+  found = statistics.seed_block_interval(np.moveaxis(term_SxNxK, 1, -1), block=1)
+  ends_2x59 = np.full((2, len(known_59)), np.nan)
+  ends_2x59[:, known_59] = found.low, found.high
+  return ends_2x59
 
 
 def _kernel(run, params_PxS) -> dict:
@@ -220,7 +214,7 @@ def _kernel(run, params_PxS) -> dict:
   curve = [
     [kernels.binned(distance_NxP, weight_NxP)[0] for weight_NxP in weight] for weight in weights
   ]
-  low_59, high_59 = _kernel_interval(run, distance_NxP, weights[0])
+  low_59, high_59 = kernel_interval(distance_NxP, weights[0])
   return {
     "kernel_PxSx59": np.array(curve),
     "kernel_low_59": low_59,

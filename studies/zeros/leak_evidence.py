@@ -96,7 +96,7 @@ def difference(a, b, name: str) -> dict[str, float]:
   """
   field = f"{name}_SxN"
   change_SxN = getattr(a, field) - getattr(b, field)
-  found = statistics.cluster_bootstrap(change_SxN, block=a.block, seed=0)
+  found = statistics.seed_block_interval(change_SxN, block=a.block)
   ends = zip(("nats", "low", "high"), found[:3], strict=True)
   return {key: float(value) for key, value in ends}
 
@@ -138,6 +138,6 @@ def effect(results, factor: str, mode: str, where: str):
     if before.shape != after.shape:
       raise trial.Missing("leak of runs on the same windows", analysis="leak")
     changes.append(after - before)
-  found = statistics.cluster_bootstrap(np.mean(changes, axis=0), block=pair[0].block, seed=0)
+  found = statistics.seed_block_interval(np.mean(changes, axis=0), block=pair[0].block)
   ends = zip(("nats", "low", "high"), found[:3], strict=True)
   return {key: float(value) for key, value in ends}, used

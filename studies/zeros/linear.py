@@ -10,7 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import regression
+from primelens.analyses import regression, statistics
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import pairs as pairs_lib
 
@@ -20,8 +20,9 @@ class Result:
   """Coefficients of r_n on its Q last lags, residuals r = s - 1.
 
   `truth_Q` is OLS on the true r_n with its block-bootstrap interval,
-  `model_SxQ` OLS on the model's mean - 1 with the interval over seeds and
-  blocks, `jacobian_SxQ` the mean derivative of the model's mean by each lag.
+  `model_SxQ` OLS on the model's mean - 1, with the interval of the mean over
+  seeds (over seeds and blocks; of one seed, blocks alone), `jacobian_SxQ` the
+  mean derivative of the model's mean by each lag.
   `sums` has the coefficient sum and R2 by order p: the sum depends on p.
   `scores` says how much of the truth, and of the model, is linear.
   """
@@ -65,25 +66,19 @@ def run(run) -> Result:
   order = settings.long_order
   pairs = pairs_lib.of(run, "test", settings.samples, order)
   x_NxQ, y_N = pairs.lag_NxQ - 1, pairs.truth_N - 1
-  resample = dict(
-    block=pairs_lib.rows_per_block(run, pairs.index_N),
-    draws=bootstrap.samples // 4,
-    seed=bootstrap.seed,
-    intercept=False,
-  )
-  fit = lambda target: regression.ols(x_NxQ, target, intercept=False)
-  draws = lambda target: regression.bootstrap(x_NxQ, target, **resample)
-  low_Q, high_Q = regression.interval(draws(y_N))
-  model_SxQ = np.array([fit(m - 1).coefficient_Q for m in pairs.mean_SxN])
-  model_RxQ = np.concatenate([draws(m - 1) for m in pairs.mean_SxN])
-  model_low_Q, model_high_Q = regression.interval(model_RxQ)
+  block = pairs_lib.rows_per_block(run, pairs.index_N)
+  draws, seed = bootstrap.samples // 4, bootstrap.seed
+  draw_RxQ = regression.bootstrap(x_NxQ, y_N, block=block, draws=draws, seed=seed, intercept=False)
+  low_Q, high_Q = regression.interval(draw_RxQ)
+  term_SxNxQ = np.stack([regression.terms(x_NxQ, m - 1) for m in pairs.mean_SxN])
+  model = statistics.seed_block_interval(np.moveaxis(term_SxNxQ, 1, -1), block=block)
   return Result(
-    truth_Q=fit(y_N).coefficient_Q,
+    truth_Q=regression.ols(x_NxQ, y_N, intercept=False).coefficient_Q,
     truth_low_Q=low_Q,
     truth_high_Q=high_Q,
-    model_SxQ=model_SxQ,
-    model_low_Q=model_low_Q,
-    model_high_Q=model_high_Q,
+    model_SxQ=term_SxNxQ.mean(1),
+    model_low_Q=model.low,
+    model_high_Q=model.high,
     jacobian_SxQ=jacobian(run, "test", settings.jacobian_windows, order),
     sums=_sums(x_NxQ, y_N, pairs.mean_SxN),
     scores=_scores(run, pairs, order),

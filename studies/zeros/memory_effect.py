@@ -68,7 +68,7 @@ def run(run) -> Result:
   plateau = lambda one: one.plateau_N.reshape(settings.repeats, -1).mean(1)
   base = by_arm[0]
   rows = [
-    _record(run, name, its, base, real)
+    _record(name, its, base, real)
     | {"memory_norm": float(norm_SxV[:, arm.source].mean())}
     | _published(published[:, v], published[:, 0])
     for v, (name, arm, its) in enumerate(zip(NAMES, (*ARMS, BIASED), by_arm, strict=True))
@@ -125,14 +125,7 @@ def _null(run) -> np.ndarray:
   return np.array([one() for _ in range(NULL_DRAWS)])
 
 
-def _interval(run, value_SxN):
-  bootstrap = run.settings.bootstrap
-  return statistics.cluster_bootstrap(
-    value_SxN, block=1, seed=bootstrap.seed, samples=bootstrap.samples
-  )
-
-
-def _record(run, name: str, its, base, real) -> dict:
+def _record(name: str, its, base, real) -> dict:
   """Returns an arm's record: statistics, and their change by the arm."""
   row = {"arm": name, "mean_spacing": float(np.mean([x.mean for x in its]))}
   at = LENGTH_Q.index(10.0)
@@ -145,15 +138,17 @@ def _record(run, name: str, its, base, real) -> dict:
     own = np.stack([column(x) for x in its])
     change = own - np.stack([column(x) for x in base])
     for label, value in ((key, own), (f"{key}_change", change)):
-      found = _interval(run, value)
+      # A trajectory is a block of its own.
+      found = statistics.seed_block_interval(value, block=1)
       row[label] = float(found.estimate)
       row[f"{label}_low"], row[f"{label}_high"] = map(float, (found.low, found.high))
   ramp_Q = TAU_Q < 1
   real_Q = real.k_NxQ.mean(0)[ramp_Q]
   near = [form_factors.squared_distance(x.k_NxQ[:, ramp_Q], real_Q) for x in its]
-  error = np.sqrt(np.sum([float(x.standard_error) ** 2 for x in near]))
-  row["distance"] = float(np.mean([x.estimate for x in near]))
-  row["distance_error"] = float(error / len(near))
+  over = statistics.seed_interval([x.estimate for x in near])
+  row["distance"] = float(over.estimate)
+  # What seeds scatter by holds the noise of each one's trajectories.
+  row["distance_error"] = float((near[0] if len(near) == 1 else over).standard_error)
   return row
 
 

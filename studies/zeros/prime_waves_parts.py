@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import autoregression, trees
+from primelens.analyses import anchors, autoregression, trees
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import explicit, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
@@ -54,8 +54,7 @@ def _contexts(run, stretch, context_T, prime_Q):
   window_NxT1 = windows.take(stretch.value_N, start_N, run.experiment.model.window)
   mean_SxNxT = everywhere(run, window_NxT1)
   residual_N = stretch.value_N.astype(np.float64) - 1
-  train_N = residual_N[slice(*stretch.train)]
-  filters = autoregression.fitted(train_N, int(context_T.max()))
+  filters = anchors.filters(stretch.value_N, stretch.train, int(context_T.max()))
   for context in context_T:
     index_N = start_N + context
     phi_Q, _ = filters.order(int(context))

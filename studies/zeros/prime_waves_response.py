@@ -1,7 +1,7 @@
 """What networks and filters take for the spectrum of the zeros."""
 
 import numpy as np
-from primelens.analyses import autoregression, prime_lines, wave_response
+from primelens.analyses import anchors, autoregression, prime_lines, wave_response
 from primelens.studies.zeros import linear
 from primelens.tasks import primes, windows
 
@@ -83,8 +83,7 @@ def _coefficients(run, stretch, first: int):
   orders = run.settings.prime_waves.orders
   residual_N = stretch.value_N.astype(np.float64) - 1
   kernel = autoregression.of_sine_process(max(orders))
-  train = residual_N[slice(*stretch.train)]
-  fitted = autoregression.fitted(train, max(orders))
+  fitted = anchors.filters(stretch.value_N, stretch.train, max(orders))
   for order in orders:
     yield f"{order} lags of the sine kernel", "kernel", kernel.order(order)[0]
   for order in orders:

@@ -76,7 +76,9 @@ REPORT = Report(
   " null models on the same spacings, and says of every claim what remains."
   " Losses are negative log-likelihoods (NLL) in nats per spacing, lower is"
   " better, and changes of a loss are in nats. Intervals are 95 %, over seeds"
-  " and blocks of data.",
+  " (Student's t) and blocks of data, whose noise all seeds share. Those of one"
+  " seed, and of formulas, are over blocks of data alone: they say nothing of"
+  " other seeds.",
   sections={key: (title, _cautioned(key, part)) for key, (title, part) in SECTIONS.items()},
   summary=report_summary.lines,
 )

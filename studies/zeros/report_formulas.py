@@ -244,7 +244,7 @@ def _scores(result) -> page.Markup:
 
 
 def _lags(result) -> page.Markup:
-  model_Q = np.median(result.model_SxQ, axis=0)
+  model_Q = np.mean(result.model_SxQ, axis=0)
   jacobian_Q = np.median(result.jacobian_SxQ, axis=0)
   ends = lambda who, q: (getattr(result, f"{who}_low_Q")[q], getattr(result, f"{who}_high_Q")[q])
   return page.table(
@@ -258,8 +258,9 @@ def _lags(result) -> page.Markup:
       )
       for q in range(len(result.truth_Q))
     ],
-    caption="Coefficients by lag; model and Jacobian are medians over seeds."
-    " The Jacobian holds all other inputs, the regressions leave out the older"
-    " ones, so the two differ where those matter.",
+    caption="Coefficients by lag: of the model the mean over seeds with its"
+    " interval, of the Jacobian the median. The Jacobian holds all other inputs,"
+    " the regressions leave out the older ones, so the two differ where those"
+    " matter.",
     text=(),
   )

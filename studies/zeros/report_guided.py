@@ -47,7 +47,8 @@ def contributions(tables) -> page.Markup:
     ),
     [_row(run, found[run], found) for run in ranked],
     caption="NLL and its changes in nats per spacing on test; 95 % intervals"
-    " over seeds and blocks, of 'minus no guides' over blocks of heights.",
+    " over seeds and blocks of data, of 'minus no guides' over seeds and blocks of"
+    " heights.",
     text=(0, 1, 10),
   )
   return page.join([page.tag("p", NOTE), table])
@@ -88,10 +89,22 @@ def _minus(row) -> page.Markup:
 
 def _beside(result, found):
   """Returns the distance from the network without guides on the same
-  spacings, "–" without one: block by block, as windows are not stored."""
+  spacings, "–" without one of as many seeds."""
   for other in found.values():
     same = np.array_equal(other.height_P, result.height_P)
+    same = same and len(other.nll_S) == len(result.nll_S)
     if other.memory == NOTHING and same and other is not result:
-      change_P = result.block_nll_ExP[0] - other.block_nll_ExP[0]
-      return page.bounded(*statistics.seed_interval(change_P)[:3], digits=3)
+      return page.bounded(*_apart(result, other)[:3], digits=3)
   return "–"
+
+
+def _apart(result, other) -> statistics.Interval:
+  """Returns the difference of two runs over seeds and blocks of heights.
+
+  Windows are not stored: every seed's mean and every block's mean over seeds
+  stand for them, so that all noise by height counts as shared.
+  """
+  change_S = result.nll_S - other.nll_S
+  change_P = result.block_nll_ExP[0] - other.block_nll_ExP[0]
+  value_SxP = change_S[:, None] + change_P - change_P.mean()
+  return statistics.seed_block_interval(value_SxP, block=1)

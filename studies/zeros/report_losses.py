@@ -31,18 +31,24 @@ def runs(tables) -> page.Markup:
   return page.join([note, *(parts or [report_ledger.absent("anchors")])])
 
 
+def seeds(result) -> str:
+  """Returns how many networks a run has, and what its intervals are over."""
+  count = len(result.nll_S)
+  return f"{count} seeds" if count > 1 else "1 seed: the interval is over data alone"
+
+
 def _run(run, stored) -> page.Markup:
   result, mine = stored.result, stored.result.table[0]
   caution = reads_ahead.caution(result)
   last = lambda row: bool(caution) and row is mine  # what is no prediction has no rank
   rows = sorted(result.table, key=lambda row: (last(row), row["nll_nats"]))
-  seeds = ", ".join(page.number(float(x)) for x in result.nll_S)
+  each = ", ".join(page.number(float(x)) for x in result.nll_S)
   table = page.table(
     ("predictor", "parameters", "NLL", "interval", "R²", "model minus anchor", "the model is"),
     [_row(row, TOLD if caution else "") for row in rows],
     caption=f"NLL in nats per spacing on {result.scored:,} spacings of"
     f" {result.split}, each with at least {result.min_context} spacings behind"
-    f" it. Model by seed: {seeds}{caution and f'; {caution}'}.",
+    f" it. Model by seed: {each} ({seeds(result)}){caution and f'; {caution}'}.",
     text=(0, 6),
     marked=[i for i, row in enumerate(rows) if row is mine],
   )
@@ -104,7 +110,7 @@ def _ours(tables, *, told: bool = False) -> list[dict]:
     | {
       "remark": f"{stored.result.split}, {stored.result.scored:,} spacings with"
       f" at least {stored.result.min_context} behind them,"
-      f" {len(stored.result.nll_S)} seeds{f'; {cautions[run]}' if told else ''}"
+      f" {seeds(stored.result)}{f'; {cautions[run]}' if told else ''}"
     }
     for run, table in tables.items()
     if (stored := table.get("anchors")) and (run in cautions) == told

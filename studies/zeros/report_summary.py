@@ -52,8 +52,8 @@ def _anchors(result) -> str:
   name = lambda row: f"{row['name']} ({_three(row['nll_nats'])})"
   said = [
     f"{_three(model['nll_nats'])}"
-    f" {page.interval(model['low'], model['high'], digits=3)} nats with"
-    f" {model['parameters']:,} parameters"
+    f" {page.interval(model['low'], model['high'], digits=3)} nats"
+    f" ({report_losses.seeds(result)}) with {model['parameters']:,} parameters"
   ]
   caution = reads_ahead.caution(result)
   if caution:

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
-from primelens.analyses import autoregression, rollout, sweeps, trees
+from primelens.analyses import anchors as anchors_lib
+from primelens.analyses import rollout, sweeps, trees
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import published
 
@@ -65,8 +66,8 @@ def anchors(run, origin_N, horizon: int) -> dict[str, np.ndarray]:
   """
   residual_N = run.series.value_N.astype(np.float64) - 1
   splits = run.series.splits
-  train_N = residual_N[slice(*splits.get("train_published", splits["train"]))]
-  fitted = autoregression.fitted(train_N, LONG)
+  train = splits.get("train_published", splits["train"])
+  fitted = anchors_lib.filters(run.series.value_N, train, LONG)
   taps: dict[str, np.ndarray] = {
     "AR(3), published coefficients": np.array(published.OPERATOR),
     "AR(3)": fitted.order(3)[0],
@@ -74,7 +75,7 @@ def anchors(run, origin_N, horizon: int) -> dict[str, np.ndarray]:
   }
   if origin_N.min() >= RECENT:
     taps[f"adaptive AR({ADAPTIVE})"] = np.stack(
-      [_adaptive(residual_N, int(origin)) for origin in origin_N]
+      [_adaptive(run.series.value_N, int(origin)) for origin in origin_N]
     )
   guesses = {"constant 1": np.ones((len(origin_N), horizon))}
   for name, phi in taps.items():
@@ -84,7 +85,7 @@ def anchors(run, origin_N, horizon: int) -> dict[str, np.ndarray]:
   return guesses
 
 
-def _adaptive(residual_N, origin: int) -> np.ndarray:
-  first = origin - RECENT + ADAPTIVE
+def _adaptive(value_N, origin: int) -> np.ndarray:
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
-    return autoregression.least_squares(residual_N, first, origin, ADAPTIVE)[0]
+    fitted = anchors_lib.filters(value_N, (origin - RECENT, origin), ADAPTIVE)
+    return fitted.order(ADAPTIVE)[0]

@@ -101,7 +101,7 @@ def predictions(run, window_NxT1, params_S=None):
 
 
 def block_windows(run, start_N) -> int:
-  """Returns how many neighbouring windows make a bootstrap block.
+  """Returns how many neighbouring windows make a block of an interval.
 
   A block spans at least `bootstrap.block` spacings of the sequence, and the
   windows must leave at least four blocks.
@@ -114,8 +114,8 @@ def block_windows(run, start_N) -> int:
 
 
 def interval(run, value_SxN, start_N) -> statistics.Interval:
-  """Returns the interval of the mean over seeds and blocks of windows."""
-  bootstrap = run.settings.bootstrap
-  return statistics.cluster_bootstrap(
-    value_SxN, block=block_windows(run, start_N), seed=bootstrap.seed, samples=bootstrap.samples
-  )
+  """Returns the interval of the mean over seeds and blocks of windows.
+
+  With one seed it is that of the data, on this one network.
+  """
+  return statistics.seed_block_interval(value_SxN, block=block_windows(run, start_N))

@@ -196,18 +196,13 @@ def _weights(run, params_S) -> dict:
 def _blocks(run, params_S) -> dict:
   """Returns the NLL of blocks of test, with errors: our blocks, the source's
   quarters."""
-  settings, bootstrap = run.settings.slots, run.settings.bootstrap
+  settings = run.settings.slots
   count = settings.blocks * settings.block_windows
   window_NxT1, start_N = measures.drawn(run, count)
   nll_SxN = measures.last_nll(run, params_S, window_NxT1)
   split = lambda nll_N: nll_N.reshape(settings.blocks, -1)
   near = min(scoring.block_windows(run, start_N), settings.block_windows // 4)
-  found = [
-    slot_diagnostics.blocks(
-      split(nll_N), block=max(1, near), seed=bootstrap.seed, samples=bootstrap.samples
-    )
-    for nll_N in nll_SxN
-  ]
+  found = [slot_diagnostics.blocks(split(nll_N), block=max(1, near)) for nll_N in nll_SxN]
   quarter_PxNxT1 = measures.quarters(run)
   nll_SxPxN = measures.last_nll(
     run, params_S, quarter_PxNxT1.reshape(-1, quarter_PxNxT1.shape[-1])

@@ -14,7 +14,7 @@ from primelens.studies.zeros import binned
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches
 
-BLOCKS = 20  # of the bootstrap in a stretch, at least
+BLOCKS = 20  # of an interval's data in a stretch, at least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _place(number: int, stretch: stretches.Stretch) -> dict:
 
 
 def _block(run, count: int) -> int:
-  """Returns the length of the bootstrap's blocks: shorter in short stretches.
+  """Returns the length of an interval's blocks: shorter in short stretches.
 
   The errors of a good predictor hardly depend on each other.
   """
@@ -108,13 +108,7 @@ def _block(run, count: int) -> int:
 
 def _interval(run, value_SxVxN) -> statistics.Interval:
   """Returns the intervals of V means over seeds and blocks of spacings."""
-  bootstrap = run.settings.bootstrap
-  return statistics.cluster_bootstrap(
-    value_SxVxN,
-    block=_block(run, value_SxVxN.shape[-1]),
-    seed=bootstrap.seed,
-    samples=bootstrap.samples,
-  )
+  return statistics.seed_block_interval(value_SxVxN, block=_block(run, value_SxVxN.shape[-1]))
 
 
 def _scores(run, truth_N, guess: anchors.Guess) -> dict:

@@ -31,19 +31,19 @@ class Fits(NamedTuple):
 
   mean: float
   variance: float
-  train: autoregression.YuleWalker
+  train: autoregression.LeastSquares
   kernel: autoregression.YuleWalker
 
 
 def fit(run) -> Fits:
-  """Returns the filters by Yule-Walker, exact covariances for the kernel's."""
+  """Returns the anchors' filters, and the kernel's by its exact covariances."""
   settings = run.settings.yardstick
-  value_N = run.series.value_N[slice(*run.series.bounds("train"))]
-  value_N = value_N.astype(np.float64)
+  train = run.series.bounds("train")
+  value_N = run.series.value_N[slice(*train)].astype(np.float64)
   return Fits(
     mean=float(value_N.mean()),
     variance=float(value_N.var()),
-    train=autoregression.fitted(value_N - 1, max(settings.orders)),
+    train=anchors.filters(run.series.value_N, train, max(settings.orders)),
     kernel=autoregression.of_sine_process(settings.kernel),
   )
 

@@ -1,6 +1,7 @@
 import tempfile
 
 import numpy as np
+import scipy.linalg
 import scipy.signal
 import scipy.stats
 from absl.testing import absltest, parameterized
@@ -10,6 +11,8 @@ from primelens.tasks import zeros, zeros_sources
 ORDERS = (3, 16, 20, 24, 32, 40, 64, 80, 96, 128, 256, 511)
 TAIL_NLL = (0.4221, 0.3136, 0.2477, 0.1243, 0.065, -0.015)
 TAIL_NLL += (-0.032, -0.037, -0.034, 0.001, 0.099, 0.442)
+# By numpy's QR decomposition of the lag matrix, in pieces.
+LEAST_SQUARES_NLL = {24: 0.12436, 64: -0.04482, 256: 0.07081}
 
 
 def _has_table() -> bool:
@@ -69,13 +72,52 @@ class FilterTest(parameterized.TestCase):
     expected = 1 - 0.6 * (value_N[index_N - 1] - 1)
     np.testing.assert_allclose(anchor.prediction_N, expected, atol=0.02)
 
+  def test_filters_equal_lstsq(self):
+    value_N, index_N = _spacings(1_000), np.arange(800, 1_000)
+    r_N = value_N.astype(np.float64) - 1
+    for anchor, p in zip(
+      anchors.autoregressive(value_N, (100, 700), index_N, (2, 7)), (2, 7), strict=True
+    ):
+      x = np.array([r_N[m - p : m][::-1] for m in range(107, 700)])
+      phi, *_ = np.linalg.lstsq(x, r_N[107:700], rcond=None)
+      sigma = np.sqrt(np.mean((r_N[107:700] - x @ phi) ** 2)) * (1 + p / 593)
+      guess_N = np.array([phi @ r_N[n - p : n][::-1] for n in index_N])
+      np.testing.assert_allclose(anchor.prediction_N, 1 + guess_N, rtol=1e-9)
+      expected_N = -scipy.stats.norm.logpdf(r_N[index_N], guess_N, sigma)
+      np.testing.assert_allclose(anchor.nll_N, expected_N, rtol=1e-9)
+      self.assertEqual(anchor.name, f"AR({p})")
+
+  def test_yule_walker_is_named(self):
+    value_N, index_N = _spacings(500), np.arange(400, 500)
+    (anchor,) = anchors.autoregressive(value_N, (0, 300), index_N, (2,), method="yule_walker")
+    r_N = value_N[:300].astype(np.float64) - 1
+    c_Q = np.array([r_N[k:] @ r_N[: 300 - k] for k in range(3)]) / 300
+    phi_Q = scipy.linalg.solve_toeplitz(c_Q[:2], c_Q[1:])
+    lag_Nx2 = np.stack([value_N[index_N - 1], value_N[index_N - 2]], 1).astype(np.float64) - 1
+    np.testing.assert_allclose(anchor.prediction_N, 1 + lag_Nx2 @ phi_Q)
+    self.assertEqual(anchor.name, "AR(2), Yule-Walker")
+
+  def test_a_long_filter_of_a_sharp_spectrum_is_better_by_least_squares(self):
+    # Waves that never end: the taper of Yule-Walker blurs them.
+    n = np.arange(6_000)
+    rng = np.random.default_rng(0)
+    value_N = 1 + 0.2 * np.cos(0.7 * n) + 0.2 * np.sin(1.9 * n) + rng.normal(0, 0.005, len(n))
+    index_N = np.arange(5_000, 6_000)
+    nll = {
+      method: anchors.autoregressive(value_N, (0, 1_000), index_N, (32,), method=method)[0].nll
+      for method in anchors.METHODS
+    }
+    entropy = 0.5 * np.log(2 * np.pi * np.e * 0.005**2)
+    self.assertBetween(nll["least_squares"], entropy, entropy + 0.1)
+    self.assertGreater(nll["yule_walker"], entropy + 0.5)
+
   def test_windowed_takes_the_best_order_on_select(self):
     value_N, index_N = _spacings(4_000), np.arange(3_000, 4_000)
     select_N = np.arange(2_000, 3_000)
     train, orders = (0, 2_000), (1, 40, 90)
     on_select = anchors.autoregressive(value_N, train, select_N, orders)
-    best = orders[int(np.argmin([a.nll for a in on_select]))]
-    (expected,) = anchors.autoregressive(value_N, train, index_N, (best,))
+    at = int(np.argmin([a.nll for a in on_select]))
+    best, expected = orders[at], anchors.autoregressive(value_N, train, index_N, orders)[at]
     actual = anchors.windowed(value_N, train, select_N, index_N, orders)
     np.testing.assert_allclose(actual.nll_N, expected.nll_N, atol=1e-9)
     self.assertEqual(actual.name, f"AR({best}) inside the window")
@@ -101,7 +143,7 @@ class FilterTest(parameterized.TestCase):
       x = np.array([r_N[m - 4 : m][::-1] for m in targets])
       y = r_N[start - 700 + 4 : start]
       phi, *_ = np.linalg.lstsq(x, y, rcond=None)
-      sigma = np.std(y - x @ phi) * (1 + 4 / 696)
+      sigma = np.sqrt(np.mean((y - x @ phi) ** 2)) * (1 + 4 / 696)
       error = r_N[n] - phi @ r_N[n - 4 : n][::-1]
       expected = -scipy.stats.norm.logpdf(error, scale=sigma)
       self.assertAlmostEqual(anchor.nll_N[row], expected, places=9)
@@ -134,8 +176,17 @@ class PublishedTailTest(parameterized.TestCase):
     cls.train = series.splits["train_published"]
     cls.index_N = np.arange(*series.splits["test"])
 
-  def test_autoregressive(self):
-    rows = anchors.autoregressive(self.value_N, self.train, self.index_N, ORDERS)
+  def test_least_squares(self):
+    orders = tuple(LEAST_SQUARES_NLL)
+    rows = anchors.autoregressive(self.value_N, self.train, self.index_N, orders)
+    for anchor, (order, nll) in zip(rows, LEAST_SQUARES_NLL.items(), strict=True):
+      with self.subTest(order=order):
+        self.assertAlmostEqual(anchor.nll, nll, delta=2e-5)
+
+  def test_yule_walker(self):
+    rows = anchors.autoregressive(
+      self.value_N, self.train, self.index_N, ORDERS, method="yule_walker"
+    )
     for order, anchor, nll in zip(ORDERS, rows, TAIL_NLL, strict=True):
       with self.subTest(order=order):
         tolerance = 6e-5 if order <= 20 else 1e-3

@@ -83,12 +83,37 @@ class LeastSquaresTest(parameterized.TestCase):
     x_N = np.random.default_rng(order).normal(size=300).cumsum() * 0.1
     design = np.array([x_N[n - order : n][::-1] for n in range(start, stop)])
     expected, *_ = np.linalg.lstsq(design, x_N[start:stop], rcond=None)
-    phi_Q, sigma = autoregression.least_squares(x_N, start, stop, order)
+    fit = autoregression.least_squares(x_N, start, stop, order)
+    phi_Q, variance = fit.order(order)
     np.testing.assert_allclose(phi_Q, expected, rtol=1e-6, atol=1e-9)
     error = x_N[start:stop] - design @ expected
-    self.assertAlmostEqual(sigma, error.std(), places=9)
+    inflation = 1 + order / (stop - start)
+    self.assertAlmostEqual(variance, np.mean(error**2) * inflation**2, places=9)
     gram = autoregression.lag_gram(x_N, start, stop, order)
     np.testing.assert_allclose(gram, design.T @ design, atol=1e-10)
+
+  def test_lower_orders_have_the_same_targets(self):
+    x_N = np.random.default_rng(0).normal(size=200).cumsum() * 0.1
+    fit = autoregression.least_squares(x_N, 9, 150, 9)
+    for order in (1, 4, 9):
+      design = np.array([x_N[n - order : n][::-1] for n in range(9, 150)])
+      expected, *_ = np.linalg.lstsq(design, x_N[9:150], rcond=None)
+      np.testing.assert_allclose(fit.order(order)[0], expected, rtol=1e-6)
+    for order in (0, 10):
+      with self.assertRaisesRegex(ValueError, f"order {order} is not in 1..9"):
+        fit.order(order)
+
+  def test_the_variance_is_that_of_spacings_not_seen(self):
+    # 30 coefficients of noise on 300 targets: residuals of 0.9, errors of 1.1.
+    rng = np.random.default_rng(0)
+    found, missed = [], []
+    for _ in range(200):
+      x_N = rng.standard_normal(430)
+      phi_Q, variance = autoregression.least_squares(x_N, 30, 330, 30).order(30)
+      index_N = np.arange(360, 430)
+      found.append(variance)
+      missed.append(np.mean((x_N[index_N] - autoregression.predict(x_N, phi_Q, index_N)) ** 2))
+    self.assertAlmostEqual(np.mean(found) / np.mean(missed), 1, delta=0.03)
 
   @parameterized.parameters((4, 50), (5, 101), (50, 55))
   def test_targets_without_room_are_refused(self, start, stop):

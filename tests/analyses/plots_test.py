@@ -52,6 +52,8 @@ def _heads(seeds=2, layers=2, heads=4, removals=3):
     delta_VxSxLxH=single,
     delta_low_VxLxH=single.mean(1) - 0.01,
     delta_high_VxLxH=single.mean(1) + 0.01,
+    slice_gap_low_SxLxH=single[2] - single[0] - 0.01,
+    slice_gap_high_SxLxH=single[2] - single[0] + 0.01,
     untrained_VxSxLxH=0.001 * single,
     joint_PxSxR=joint,
     joint_low_PxR=joint.mean(1) - 0.5,

@@ -68,6 +68,24 @@ class OlsTest(absltest.TestCase):
       regression.ols(x_NxQ, y_N[:3])
 
 
+class TermsTest(absltest.TestCase):
+  def test_their_mean_is_the_fit(self):
+    x_NxQ, y_N = _sample(60)
+    expected, *_ = np.linalg.lstsq(x_NxQ, y_N, rcond=None)
+    np.testing.assert_allclose(regression.terms(x_NxQ, y_N).mean(0), expected)
+
+  def test_their_scatter_is_the_sandwich(self):
+    # Errors that grow with x: (X'X)^-1 X' diag(e^2) X (X'X)^-1 (White 1980).
+    rng = np.random.default_rng(0)
+    x_NxQ = rng.normal(size=(5000, 2))
+    y_N = x_NxQ @ [1.0, -2.0] + x_NxQ[:, 0] * rng.normal(size=5000)
+    error_N = y_N - x_NxQ @ np.linalg.lstsq(x_NxQ, y_N, rcond=None)[0]
+    inverse = np.linalg.inv(x_NxQ.T @ x_NxQ)
+    sandwich = inverse @ (x_NxQ.T * error_N**2) @ x_NxQ @ inverse
+    term_NxQ = regression.terms(x_NxQ, y_N)
+    np.testing.assert_allclose(np.cov(term_NxQ.T, ddof=0) / 5000, sandwich, rtol=1e-6)
+
+
 class BootstrapTest(absltest.TestCase):
   def test_a_draw_is_the_fit_to_the_repeated_blocks(self):
     x_NxQ, y_N = _sample(23)

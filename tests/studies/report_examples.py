@@ -73,6 +73,8 @@ def heads_result():
     delta_VxSxLxH=delta,
     delta_low_VxLxH=delta.mean(1) - 0.01,
     delta_high_VxLxH=delta.mean(1) + 0.01,
+    slice_gap_low_SxLxH=delta[2] - delta[0] - 0.05,
+    slice_gap_high_SxLxH=delta[2] - delta[0] + 0.05,
     untrained_VxSxLxH=0.01 * delta,
     joint_PxSxR=joint,
     joint_low_PxR=joint.mean(1) - 0.1,

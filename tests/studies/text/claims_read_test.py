@@ -145,11 +145,21 @@ class FourierClaimsTest(parameterized.TestCase):
     self.assertEqual(status, expected, because)
 
   def test_sizes_need_two_and_a_constant(self):
-    cell = lambda name, low: {"cell": name, "skill": low + 0.1, "skill_low": low}
-    for lows, expected in (((-0.2,), NOT_RUN), ((-0.2, -0.3), NOT), ((-0.2, 0.3), YES)):
+    cell = lambda name, low, seeds: {
+      "cell": name,
+      "seeds": seeds,
+      "skill": low + 0.1,
+      "skill_low": low,
+    }
+    for lows, seeds, expected in (
+      ((-0.2,), 5, NOT_RUN),
+      ((-0.2, -0.3), 5, NOT),
+      ((-0.2, 0.3), 5, YES),
+      ((-0.2, 0.3), 1, NOT_RUN),
+    ):
       row = {"width": 1, "r2_6": 0, "null_r2_6": 0, "held_out_r2_6": 0}
       results = {
-        f"run{i}": {"scale": SimpleNamespace(cell=(cell(f"L2_D{i}", low) | row,))}
+        f"run{i}": {"scale": SimpleNamespace(cell=(cell(f"L2_D{i}", low, seeds) | row,))}
         for i, low in enumerate(lows)
       }
       rows = trial.ledger(claims.CLAIMS, results).rows

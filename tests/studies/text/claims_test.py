@@ -34,7 +34,7 @@ def heads(above=1.0, harm=900.0):
 
 
 def cell(width, r2, null, held_out=-0.1):
-  row = {"width": width, "r2_6": r2, "null_r2_6": null}
+  row = {"width": width, "seeds": 5, "r2_6": r2, "null_r2_6": null}
   row |= {"cell": f"L2_D{width}", "skill": -0.1, "skill_low": -0.2}
   return SimpleNamespace(cell=(row | {"held_out_r2_6": held_out},))
 

@@ -71,6 +71,7 @@ class ClaimsTest(parameterized.TestCase):
     ("losses.bank", "bank", NOT_RUN, {"leak": 0.1}),
     ("losses.binned", "gpt", OPEN, {"model": 84.1}),
     ("losses.binned", "gpt", "reproduced", {"model": 70.0}),
+    ("losses.binned", "gpt", OPEN, {"model": 70.0, "seeds": 1}),
     ("losses.binned", "gpt", NOT, {"model": 106.0, "parameters": LARGE}),
   )
   def test_status(self, claim_id, variant, status, options):

@@ -187,8 +187,8 @@ class ClaimsTest(parameterized.TestCase):
     expected = np.corrcoef(zero.ravel(), published.ravel())[0, 1]
     row = verdict("heads.method", _one(heads=results))
     self.assertAlmostEqual(row["numbers"]["e4: correlation"], expected)
-    disjoint = row["numbers"]["e4: heads with disjoint intervals"]
-    self.assertEqual(disjoint, L * H)
+    seeds = len(results.rank_SxLxH)
+    self.assertEqual(row["numbers"]["e4: heads whose two effects differ"], seeds * L * H)
 
   def test_every_claim_says_where_it_was_published(self):
     for claim in claims.CLAIMS:

@@ -1,6 +1,7 @@
 """Guided models in the zeros study: training, anchors, cost, report."""
 
 import dataclasses
+import re
 
 import jax
 import numpy as np
@@ -233,6 +234,17 @@ class ReportTest(absltest.TestCase):
     self.assertIn("-1.300", html)  # minus no guides, in both blocks
     self.assertIn("ahead", html)  # of the adaptive anchor, -0.9117
     self.assertIn("behind", html)
+
+  def test_the_difference_of_two_runs_has_students_interval_over_seeds(self):
+    tables = {
+      "none": self.stored("guided by nothing", 0.3, [0.2, 0.4]),
+      "all": self.stored("guided by ar:64, height", -1.0, [-1.1, -0.9]),
+    }
+    result = tables["all"]["anchors"].result
+    result.nll_S[:] = -1.02, -0.98  # changes of -1.31 and -1.29
+    text = re.sub("<[^>]*>", "", str(report_guided.contributions(tables)))
+    low, high = (-1.3 + sign * 0.01 * np.tan(0.475 * np.pi) for sign in (-1, 1))
+    self.assertIn(f"-1.300 [{low:.3f}, {high:.3f}]", text)
 
   def test_without_guided_runs(self):
     html = str(report_guided.contributions({"e0": {}}))

@@ -5,6 +5,7 @@ import tempfile
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
+import scipy.stats
 import tiny_study
 from absl.testing import absltest
 from primelens.analyses import kernel_fits, results
@@ -133,6 +134,20 @@ class KernelsTest(absltest.TestCase):
     d = result.kernel_distance_59[known].round().clip(1, T - 1)
     exact = kernels_lib.uniform_expected(d, T)
     np.testing.assert_allclose(uniform[0][known], exact, rtol=0.25)
+
+  def test_the_kernels_interval_by_hand(self):
+    # One bin. Two seeds of equal windows: the means 2 and 4, without any noise.
+    distance_NxP = np.full((5, 6), kernels_lib.PUBLISHED_EDGES[:2].mean())
+    weight_SxNxP = np.array([2.0, 4.0])[:, None, None] * np.ones((1, 5, 6))
+    low, high = (x[0] for x in kernels.kernel_interval(distance_NxP, weight_SxNxP))
+    reach = np.tan(0.475 * np.pi)  # t of one degree, times a standard error of 1
+    np.testing.assert_allclose((low, high), (3 - reach, 3 + reach))
+    # One seed: the windows' own means scatter.
+    mean_N = np.array([1.0, 2.0, 4.0, 4.0, 9.0])
+    one_1xNxP = np.repeat(mean_N[None, :, None], 6, 2)
+    low, high = (x[0] for x in kernels.kernel_interval(distance_NxP, one_1xNxP))
+    reach = scipy.stats.t.ppf(0.975, 6) * scipy.stats.sem(mean_N)
+    np.testing.assert_allclose((low, high), (4 - reach, 4 + reach))
 
   def test_fits_of_equal_curves_are_equal(self):
     rows = {(row["network"], row["seed"], row["family"]): row for row in _result().fits}

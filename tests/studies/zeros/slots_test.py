@@ -84,8 +84,14 @@ class AnySlotTest(absltest.TestCase):
       self.assertAlmostEqual(result.delta_SxE[s, -1], expected, places=4)
       self.assertAlmostEqual(result.joint_SxR[s, -1], expected, places=4)
     np.testing.assert_allclose(result.sum_as_published_SxR, 0, atol=1e-5)
-    self.assertGreater(result.joint_low_R[-1], 0)
-    self.assertGreater(result.delta_low_E[-1], 0)
+    # Two seeds have t = tan(0.475 pi) and a standard error of half their distance.
+    seeds = np.tan(0.475 * np.pi) * np.ptp(result.delta_SxE[:, -1]) / 2
+    for low, high in (
+      (result.joint_low_R[-1], result.joint_high_R[-1]),
+      (result.delta_low_E[-1], result.delta_high_E[-1]),
+    ):
+      self.assertBetween((high - low) / 2, seeds, 1.2 * seeds)
+      self.assertAlmostEqual((high + low) / 2, result.delta_SxE[:, -1].mean(), places=6)
     np.testing.assert_allclose(result.untrained_SxE, 0, atol=1e-6)
 
   def test_contents_zeroed_are_all_slots_removed_here(self):
