@@ -92,6 +92,26 @@ class BadFlagsTest(CommandCase):
     self.assert_refused(result, message, {})
     self.assertFalse(self.workdir.exists())
 
+  @parameterized.product(
+    flags=(
+      ("mask=full",),
+      ("mask=leaky_as_published", "mask_slots=3"),
+      ("mask=memory_blind", "mask_slots=3"),
+      ("mask=leaky_as_published", "mask_slots=3", "memory=prefix"),
+      ("mask=memory_blind", "mask_slots=3", "memory=prefix"),
+      ("mask_slots=3",),
+    ),
+    dry_run=(True, False),
+  )
+  def test_a_network_that_would_read_its_target(self, flags, dry_run):
+    where = lambda flag: "model." if flag.startswith("memory=") else "model.trunk."
+    changes = [f"--config.{where(flag)}{flag}" for flag in flags]
+    if dry_run:
+      changes.append("--dry_run")
+    message = "trunk.mask(_slots)?=.* (Valid here: causal|without them take )"
+    self.assert_refused(tiny_study.train(self.workdir, *changes), message, {})
+    self.assertFalse(self.workdir.exists())
+
   def test_a_missing_or_broken_data_file(self):
     bad = self.folder / "zeros.txt"
     bad.write_text("14.13\n21.02\ntwenty-five\n")
