@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
-from primelens.analyses import results as results_lib
 from primelens.studies import cli, registry, report, runs, study, trial, weights
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import listing as listing_lib
+from primelens.studies import results as results_lib
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.

@@ -11,9 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from primelens.analyses import results as results_lib
 from primelens.models import weights, weights_matrices
 from primelens.studies import cli, runs, weights_spectra, weights_summary
+from primelens.studies import results as results_lib
 from primelens.studies.primes import language_models
 
 NAME = "spectra"

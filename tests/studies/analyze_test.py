@@ -7,8 +7,7 @@ from unittest import mock
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
-from primelens.studies import analyze, zeros
+from primelens.studies import analyze, results, zeros
 from primelens.studies.zeros import linear
 
 NAMES = (

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
+from primelens.studies import results
 
 
 @dataclasses.dataclass(frozen=True)
