@@ -2,12 +2,13 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from primelens.studies import report_ledger, study, trial
 from primelens.studies import report_page as page
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,23 +27,21 @@ def write(
   its: study.Report,
   tables: Mapping[str, Mapping[str, Stored]],
   ledger: trial.Ledger,
+  damaged: Sequence[str] = (),
 ) -> Path:
   """Writes the page of `{run: {analysis: Stored}}`, replaced at once, and
   returns its path. Figures are embedded; an absent analysis is named with the
-  command that makes it."""
+  command that makes it, and so is each `damaged` one."""
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    temporary.write_text(html(its, tables, ledger), encoding="utf-8")
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  return path
+  return files.write(path, html(its, tables, ledger, damaged).encode())
 
 
 def html(
-  its: study.Report, tables: Mapping[str, Mapping[str, Stored]], ledger: trial.Ledger
+  its: study.Report,
+  tables: Mapping[str, Mapping[str, Stored]],
+  ledger: trial.Ledger,
+  damaged: Sequence[str] = (),
 ) -> str:
   """Returns the page itself."""
   body = {
@@ -51,7 +50,8 @@ def html(
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
   links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in its.summary(tables, ledger)]
+  lost = [f"Left out: {line}" for line in damaged]
+  lines = [page.tag("li", line) for line in [*lost, *its.summary(tables, ledger)]]
   runs = ", ".join(tables) or "none"
   return page.page(
     its.title,
