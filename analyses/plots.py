@@ -103,19 +103,19 @@ yardstick = plots_yardstick.figure
 spectra = plots_spectra.figure
 
 
-def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
-  """Writes the PNG, replaced at once, and returns its path.
+def png(figure: mpl_figure.Figure) -> bytes:
+  """Returns the content of a PNG file.
 
   The same figure gives the same bytes: no date and no program version in it.
   """
-  path = pathlib.Path(path)
-  path.parent.mkdir(parents=True, exist_ok=True)
   buffer = io.BytesIO()
   figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
-  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    temporary.write_bytes(buffer.getvalue())
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
+  return buffer.getvalue()
+
+
+def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
+  """Writes the PNG and returns its path."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(png(figure))
   return path

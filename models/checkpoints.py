@@ -1,11 +1,21 @@
 """Orbax checkpoints of a population, and params-only snapshots.
 
-Checkpoints are whole training states, saved asynchronously, the newest two
-kept. Snapshots are params at chosen steps, one safetensors file each.
+Checkpoints are whole training states, saved asynchronously, the newest two kept. Snapshots are
+params at chosen steps, one safetensors file each. Both hold their step and digests of what they
+were when they were written, which are checked when they are read.
 """
 
+import concurrent.futures
 import contextlib
+import errno
+import functools
+import hashlib
+import json
+import logging as python_logging
 import os
+import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,107 +23,301 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from primelens.tasks import files
 from safetensors import numpy as safetensors_numpy
 
-
-@contextlib.contextmanager
-def _quiet():
-  """Lets nothing below a fatal error into the log."""
-  level = logging.get_verbosity()
-  logging.set_verbosity(logging.FATAL)
-  try:
-    yield
-  finally:
-    logging.set_verbosity(level)
+_STEP = re.compile(r"0|[1-9][0-9]*")
+_ITEM = "default"  # the folder of the state in that of its step
+_DIGESTS = "digests.json"
+_ORBAX = f"{os.sep}orbax{os.sep}"
+# How orbax and tensorstore write the number of a system's error.
+_ERRNO = re.compile(r"(?:os_error_code='|\[Errno )(\d+)")
 
 
 class Checkpoints:
-  """The newest two full states below one directory."""
+  """The newest full states below one directory.
+
+  A checkpoint is the folder `<step>`. Orbax writes it under another name in the background; then
+  the digest of every file is taken, all is put on the disk, and the folder gets its name. So one
+  that is there is whole, whenever the process dies.
+  """
 
   def __init__(self, directory: Path, *, keep: int = 2):
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
-    with _quiet():  # of a broken checkpoint `restore` says enough
-      self._manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
+    self.directory, self._keep = Path(directory).absolute(), keep
+    self._held = contextlib.ExitStack()
+    self._orbax: ocp.AsyncCheckpointer | None = None
+    self._sealing: concurrent.futures.Future | None = None
+    self._broken: list[int] = []
 
   def steps(self) -> list[int]:
-    """Returns the steps that can be restored, oldest first."""
-    return sorted(self._manager.all_steps())
+    """Returns the steps that have a checkpoint, oldest first; other names are no checkpoints."""
+    names = os.listdir(self.directory) if self.directory.is_dir() else []
+    return sorted(int(name) for name in names if _STEP.fullmatch(name))
 
   def save(self, step: int, state) -> None:
-    """Starts saving the state; returns before the bytes are on disk."""
-    if step in self._manager.all_steps():
-      return
-    self._manager.save(step, args=ocp.args.StandardSave(state))
+    """Starts saving the state; returns before the bytes are on disk.
 
-  def restore(self, abstract, *, discard=False) -> tuple[int, Any] | None:
+    What an earlier `restore` could not read is deleted first. Raises `OSError` with a path where
+    this or the save before it failed; a full disk has the errno it has everywhere.
+    """
+    self.wait()
+    with _naming(self.directory):
+      for broken in self._broken:
+        files.remove(self.directory / str(broken))
+      self._broken = []
+      if step in self.steps():
+        return
+      unsealed = self.directory / f"{step}.tmp"
+      item = ocp.args.Composite(**{_ITEM: ocp.args.StandardSave(state)})
+      orbax = self._writer()
+      orbax.save(unsealed, args=item, force=True)
+      self._sealing = self._thread.submit(self._seal, orbax, step, unsealed)
+
+  def _writer(self) -> ocp.AsyncCheckpointer:
+    """Returns what writes, started when the first state is saved."""
+    if self._orbax is None:
+      self.directory.mkdir(parents=True, exist_ok=True)
+      _sweep(self.directory)
+      self._held.enter_context(_quiet())
+      self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
+      self._held.callback(self._thread.shutdown)
+      self._orbax = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler())
+    return self._orbax
+
+  def _seal(self, orbax: ocp.AsyncCheckpointer, step: int, unsealed: Path) -> None:
+    """Waits for orbax, then makes its folder a checkpoint, and deletes old ones."""
+    orbax.wait_until_finished()
+    _write_digests(unsealed, step)
+    os.rename(unsealed, self.directory / str(step))
+    files.sync(self.directory)
+    for old in self.steps()[: -self._keep]:
+      files.remove(self.directory / str(old))
+
+  def wait(self, *, block: bool = True) -> None:
+    """Waits for the save under way; raises `OSError` with a path where it failed.
+
+    Without `block` only one that has ended is asked.
+    """
+    sealing = self._sealing
+    if sealing is not None and (block or sealing.done()):
+      self._sealing = None
+      with _naming(self.directory):
+        sealing.result()
+
+  def restore(self, abstract) -> tuple[int, Any] | None:
     """Returns the newest step and state, or None when there is none.
 
-    `abstract` gives shapes, dtypes and shardings. A newest checkpoint that
-    cannot be read is named in the log and the one before it is taken (with
-    `discard` the broken one is deleted, so that its step can be saved again).
-    When none can be read, raises `ValueError` naming them; nothing is deleted.
+    `abstract` gives shapes, dtypes and shardings. A newest checkpoint that is damaged is named in
+    the log and the one before it is taken; the next `save` deletes the damaged one, so that its
+    step can be saved again. When none can be read, raises `ValueError` naming them. Nothing is
+    written here, and another process may save meanwhile.
     """
-    errors: list[str] = []
-    for step in reversed(self.steps()):
-      try:
-        target = ocp.args.StandardRestore(abstract)
-        state = self._manager.restore(step, args=target)
-      except Exception as error:  # orbax raises many kinds for bad files
-        first_line = str(error).strip().splitlines()[:1]
-        errors.append(f"step {step}: {''.join(first_line)[:160]}")
-        continue
-      self._warn(errors, step, discard)
-      return step, state
+    with _quiet():
+      while True:
+        steps, errors = self.steps(), {}
+        for step in reversed(steps):
+          try:
+            state = self._read(step, abstract)
+          except Exception as error:  # orbax raises many kinds for bad files
+            errors[step] = " ".join(str(error).split())[:160] or type(error).__name__
+            continue
+          break
+        if not errors or self.steps() == steps:
+          break  # otherwise another process saved or deleted one while it was read
+    said = "; ".join(f"step {bad}: {why}" for bad, why in errors.items())
+    if len(errors) == len(steps):
+      if steps:
+        raise ValueError(f"No readable checkpoint in {self.directory}: {said}")
+      return None
     if errors:
-      raise ValueError(f"No readable checkpoint in {self._manager.directory}: " + "; ".join(errors))
+      logging.warning("Unreadable checkpoint (%s); using %d.", files.shown(said), step)
+      self._broken = list(errors)
+    return step, state
+
+  def newest(self) -> int | None:
+    """Returns the step that `restore` would take, by the digests alone; None: there is none."""
+    for step in reversed(self.steps()):
+      with contextlib.suppress(ValueError, OSError):
+        _check_digests(self.directory / str(step), step)
+        return step
     return None
 
-  def _warn(self, errors: list[str], step: int, discard: bool) -> None:
-    for error in errors:
-      logging.warning("Unreadable checkpoint (%s); using %d.", error, step)
-    for bad in [s for s in self.steps() if s > step and discard]:
-      self._manager.delete(bad)
+  def _read(self, step: int, abstract):
+    folder = self.directory / str(step)
+    _check_digests(folder, step)
+    reader = ocp.StandardCheckpointer()
+    try:
+      return reader.restore(folder / _ITEM, abstract)
+    finally:
+      reader.close()
 
   def close(self) -> None:
-    """Waits for saves under way and closes the manager."""
-    self._manager.wait_until_finished()
-    self._manager.close()
+    """Waits for the save under way and ends the writing; raises as `wait` does."""
+    try:
+      self.wait()
+    finally:
+      if self._orbax is not None:
+        with contextlib.suppress(Exception):  # it tells again what `wait` has told
+          self._orbax.close()
+      self._orbax = None
+      self._held.close()
+
+
+def _sweep(directory: Path) -> None:
+  """Deletes what processes left that died while they saved; one process writes at a time."""
+  files.sweep(directory)
+  for path in directory.iterdir():
+    if re.fullmatch(r"\d+\.tmp|.*\.orbax-checkpoint-tmp.*", path.name):
+      files.remove(path)
+
+
+def _write_digests(folder: Path, step: int) -> None:
+  """Puts every file of a folder on the disk, and their digests beside them."""
+  found = {}
+  for path in sorted(folder.rglob("*")):
+    if path.is_dir():
+      files.sync(path)
+    else:
+      with files.open_regular(path) as file:  # of its small files orbax syncs none
+        os.fsync(file.fileno())
+      found[path.relative_to(folder).as_posix()] = files.sha256(path)
+  files.write_json(folder / _DIGESTS, files.seal({"step": step, "files": found}))
+
+
+def _check_digests(folder: Path, step: int) -> None:
+  """Raises `ValueError` naming what is not as it was written; says where nothing is known."""
+  if not (folder / _ITEM).is_dir():
+    raise ValueError(f"it has no folder {_ITEM!r}")
+  if not (folder / _DIGESTS).exists():
+    undigested(folder.parent.parent)
+    return
+  known = files.read_json(folder / _DIGESTS)
+  if not isinstance(known, dict) or not isinstance(known.get("files"), dict):
+    raise ValueError(f"{_DIGESTS} holds no digests")
+  known = files.unseal(known)
+  if known.get("step") != step:
+    raise ValueError(f"it is the checkpoint of step {known.get('step')}")
+  for name, digest in known["files"].items():
+    path = files.within(folder, name)
+    if not path.is_file() or files.sha256(path) != digest:
+      raise ValueError(f"{name} is not as it was written")
+
+
+@functools.cache
+def undigested(workdir: Path) -> None:
+  """Says once of a run that some of its files were written without digests."""
+  logging.warning(
+    "%s has files of an earlier revision, without digests: damage to them is not noticed.",
+    files.shown(workdir),
+  )
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+  """Makes an error of the system of what orbax and tensorstore raise for it, with the path.
+
+  They hide a full disk in the text of a ValueError.
+  """
+  try:
+    yield
+  except Exception as error:
+    match = _ERRNO.search(str(error))
+    if isinstance(error, OSError) and error.filename:
+      raise
+    if match:
+      code = int(match[1])
+    elif "RESOURCE_EXHAUSTED" in str(error) or "No space left" in str(error):
+      code = errno.ENOSPC
+    else:
+      raise
+    raise OSError(code, os.strerror(code), str(path)) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Keeps what orbax tells of an error, which it raises as well, off the terminal.
+
+  It logs tracebacks from several threads, also after the call that failed has returned.
+  """
+  unheard = lambda record: _ORBAX not in record.pathname
+  logger = python_logging.getLogger("absl")
+  hook = sys.excepthook
+
+  def without_loop(kind, error, trace):
+    # A write of tensorstore that ends after its event loop is printed by the interpreter.
+    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+      hook(kind, error, trace)
+
+  logger.addFilter(unheard)
+  sys.excepthook = without_loop
+  try:
+    yield
+  finally:
+    logger.removeFilter(unheard)
+    if sys.excepthook is without_loop:
+      sys.excepthook = hook
 
 
 def write_snapshot(directory: Path, step: int, params_S) -> Path:
   """Returns the file that now holds the params, whole or not at all."""
   directory = Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
-  leaves, _ = jax.tree_util.tree_flatten_with_path(params_S)
-  arrays = {
-    jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(leaf)
-    for path, leaf in leaves
-  }
-  path = directory / f"step_{step:08d}.safetensors"
-  temporary = path.with_suffix(".tmp")
-  safetensors_numpy.save_file(arrays, temporary)
-  os.replace(temporary, path)
-  return path
+  arrays = {_name(path): np.asarray(leaf) for path, leaf in _leaves(params_S)}
+  known = {"step": str(step), "sha256": _digest(arrays)}
+  content = safetensors_numpy.save(arrays, metadata=known)
+  return files.write(_snapshot(directory, step), content)
 
 
 def snapshot_steps(directory: Path) -> list[int]:
   """Returns the steps with a snapshot, in order."""
-  names = Path(directory).glob("step_*.safetensors")
-  return sorted(int(path.stem.removeprefix("step_")) for path in names)
+  names = (path.name for path in Path(directory).glob("step_*.safetensors"))
+  found = (re.fullmatch(r"step_([0-9]+)\.safetensors", name) for name in names)
+  return sorted(int(match[1]) for match in found if match)
 
 
 def read_snapshot(directory: Path, step: int, like) -> Any:
   """Returns the params at a step, in the structure of `like`.
 
-  Raises `ValueError` naming the steps there are, or the broken file.
+  Raises `ValueError` naming the steps there are, or the file that is damaged or of another step.
   """
-  path = Path(directory) / f"step_{step:08d}.safetensors"
+  path = _snapshot(Path(directory), step)
   if not path.exists():
     raise ValueError(f"No snapshot of step {step}; there are {snapshot_steps(directory)}.")
+  content = files.read(path)
   try:
-    arrays = safetensors_numpy.load_file(path)
+    arrays = safetensors_numpy.load(content)
   except Exception as error:  # the library's own error type is not exported
     raise ValueError(f"{path} is not a readable snapshot: {error}") from error
-  return jax.tree_util.tree_map_with_path(
-    lambda key, _: arrays[jax.tree_util.keystr(key, simple=True, separator="/")], like
-  )
+  length = int.from_bytes(content[:8], "little")
+  known = json.loads(content[8 : 8 + length]).get("__metadata__")
+  if known is None:
+    undigested(Path(directory).parent)
+  elif known.get("step") != str(step):
+    raise ValueError(f"{path} holds the snapshot of step {known.get('step')}.")
+  elif known.get("sha256") != _digest(arrays):
+    raise ValueError(f"{path} is damaged: its numbers are not those that were written.")
+  lacking = {_name(key) for key, _ in _leaves(like)} - arrays.keys()
+  if lacking:
+    raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}.")
+  return jax.tree_util.tree_map_with_path(lambda key, _: arrays[_name(key)], like)
+
+
+def _snapshot(directory: Path, step: int) -> Path:
+  return directory / f"step_{step:08d}.safetensors"
+
+
+def _leaves(tree):
+  return jax.tree_util.tree_leaves_with_path(tree)
+
+
+def _name(path) -> str:
+  return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+  """Returns the sha256 of arrays with their names, dtypes and shapes."""
+  total = hashlib.sha256()
+  for name, array in sorted(arrays.items()):
+    total.update(f"{name} {array.dtype} {array.shape}\n".encode())
+    total.update(np.ascontiguousarray(array).data if array.size else b"")
+  return total.hexdigest()

@@ -1,5 +1,6 @@
 """The host side of a fit: dispatch, evaluate, log, save, resume."""
 
+import contextlib
 import json
 import os
 import time
@@ -10,10 +11,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from jax.sharding import NamedSharding, PartitionSpec
 from primelens.models import checkpoints as checkpoints_lib
 from primelens.models import fit
 from primelens.models import optimizer as optimizer_lib
+from primelens.tasks import files
+
+_DIGITS = 16  # of the sha256 of a row of metrics.jsonl
 
 
 class Outcome(NamedTuple):
@@ -25,21 +30,32 @@ class Outcome(NamedTuple):
 
 
 class Metrics:
-  """metrics.jsonl: one row per logged step, rows after a resume point cut."""
+  """metrics.jsonl: one row per logged step, each with its digest.
+
+  Rows after the step that a fit goes on from are cut.
+  """
 
   def __init__(self, path: Path, *, resume_step: int):
     self._path = Path(path)
     rows = [row for row in read_metrics(path) if row["step"] <= resume_step]
-    temporary = self._path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    os.replace(temporary, self._path)
+    last = rows[-1]["step"] if rows else 0
+    if last < resume_step:  # a row is on the disk before its checkpoint is
+      logging.warning("%s lacks the rows from step %d to %d.", path, last, resume_step)
+    files.write(self._path, "".join(map(_line, rows)).encode())
 
-  def write(self, step: int, values: dict) -> dict:
-    """Appends a row; arrays become lists, non-finite numbers null."""
+  def write(self, step: int, values: dict, *, sync: bool = False) -> dict:
+    """Appends a row, with `sync` onto the disk; arrays become lists, non-finite numbers null."""
     row = {"step": step} | {name: _plain(v) for name, v in values.items()}
-    with self._path.open("a") as file:
-      file.write(json.dumps(row) + "\n")
+    with files.naming(self._path), self._path.open("a") as file:
+      file.write(_line(row))
+      if sync:
+        file.flush()
+        os.fsync(file.fileno())
     return row
+
+
+def _line(row: dict) -> str:
+  return json.dumps(files.seal(row, digits=_DIGITS)) + "\n"
 
 
 def _plain(value):
@@ -55,15 +71,38 @@ def _split_name(metric: str) -> str:
 
 
 def read_metrics(path: Path) -> list[dict]:
-  """Returns the rows of metrics.jsonl; a torn last line is left out."""
-  rows = []
-  lines = Path(path).read_text().splitlines() if Path(path).exists() else []
-  for line in lines:
-    try:
-      rows.append(json.loads(line))
-    except json.JSONDecodeError:  # the line a killed process was writing
-      break
-  return rows
+  """Returns the rows of metrics.jsonl.
+
+  A torn last line, which a killed process was writing, is left out. So are damaged rows, and the
+  log says how many and which. Rows of earlier revisions have no digest and are taken as they are.
+  """
+  content = files.read(path) if Path(path).exists() else b""
+  *lines, _torn = content.split(b"\n")
+  digested = any(b'"sha256"' in line for line in lines)
+  rows = [_row(line, digested) for line in lines]
+  damaged = [str(number) for number, row in enumerate(rows, start=1) if row is None]
+  if damaged:
+    shown = ", ".join(damaged[:10]) + (", ..." if len(damaged) > 10 else "")
+    logging.warning(
+      "%s: %d of %d rows are damaged and left out (lines %s).",
+      files.shown(path),
+      len(damaged),
+      len(lines),
+      shown,
+    )
+  if lines and not digested:
+    checkpoints_lib.undigested(Path(path).absolute().parent)
+  return [row for row in rows if row is not None]
+
+
+def _row(line: bytes, digested: bool) -> dict | None:
+  """Returns what a line holds, None where it is damaged."""
+  try:
+    row = json.loads(line)
+    row = files.unseal(row, digits=_DIGITS) if digested else row
+  except (ValueError, AttributeError, RecursionError):  # no JSON, no object, another digest
+    return None
+  return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def abstract(program: fit.Program, config: fit.Config, optimizer, data, mesh):
@@ -104,25 +143,51 @@ class Fit:
     self.keys_S = fit.shard(fit.seed_keys(config), self.mesh, "seed")
     self.checkpoints = checkpoints_lib.Checkpoints(self.directory / "checkpoints")
 
+  def check(self, data, select) -> None:
+    """Runs a step and an evaluation on shapes alone; raises what they raise.
+
+    What cannot work is refused before anything is computed or written.
+    """
+    shapes = abstract(self.program, self.config, self.optimizer, data, self.mesh)
+    step = jnp.int32(0)
+    advance = fit.advance(self.program, self.optimizer)
+    jax.eval_shape(advance, shapes, data, self.keys_S, step, step)
+    if self.config.evaluate_every:
+      jax.eval_shape(fit.evaluator(self.program), shapes, select, self.keys_S, step)
+
   def start(self, data) -> tuple[int, fit.FitState]:
     """Returns the step and state to go on from: restored, or fresh."""
     shapes = abstract(self.program, self.config, self.optimizer, data, self.mesh)
-    restored = self.checkpoints.restore(shapes, discard=True)
+    restored = self.checkpoints.restore(shapes)
     if restored is not None:
       return restored
     build = jax.jit(lambda data, keys: fit.init(self.program, self.optimizer, data, keys))
     return 0, fit.shard(build(data, self.keys_S), self.mesh, "seed")
 
-  def run(self, data, select, *, progress: Callable, stopped: Callable):
+  def run(
+    self, data, select, *, progress: Callable, stopped: Callable, begin: Callable = lambda: None
+  ) -> Outcome:
     """Returns the `Outcome` of training up to `config.steps`.
 
-    `data` and `select` are those of the program; `progress(step, row)` is told
-    after each dispatch, and `stopped()` is asked whether to save and leave.
+    `data` and `select` are those of the program; `progress(step, row)` is told after each
+    dispatch, and `stopped()` is asked whether to save and leave. `begin()` is called once, when
+    the first steps are done and before anything is written, and makes the directory: what fails
+    before leaves nothing, and a run that has nothing left to do stays as it is.
     """
+    try:
+      outcome = self._run(data, select, progress, stopped, begin)
+    except BaseException:
+      with contextlib.suppress(Exception):  # the first error is the one to tell
+        self.checkpoints.close()
+      raise
+    self.checkpoints.close()
+    return outcome
+
+  def _run(self, data, select, progress, stopped, begin) -> Outcome:
     data = fit.place(self.program, data, self.mesh)
     select = fit.place(self.program, select, self.mesh)
     step, state_S = self.start(data)
-    metrics = Metrics(self.directory / "metrics.jsonl", resume_step=step)
+    metrics = None
     advance = fit.advance(self.program, self.optimizer, self.mesh)
     evaluate = fit.evaluator(self.program, self.mesh)
     reason = self._over(step, state_S)
@@ -139,9 +204,18 @@ class Fit:
       reason = self._over(step, state_S)
       if reason is None and stopped():
         reason = "interrupted"
-      progress(step, metrics.write(step, row))
-      self._save(step, state_S, force=reason is not None)
-    self.checkpoints.close()
+      if metrics is None:
+        begin()
+        metrics = Metrics(self.directory / "metrics.jsonl", resume_step=first)
+      saves = reason is not None or fit.due(step, self.config.checkpoint_every, self.config.steps)
+      written = metrics.write(step, row, sync=saves)
+      self.checkpoints.wait(block=False)  # a disk that is full is told soon
+      if fit.due(step, self.config.snapshot_every, self.config.steps):
+        params_S = jax.device_get(state_S.params)
+        checkpoints_lib.write_snapshot(self.directory / "snapshots", step, params_S)
+      if saves:
+        self.checkpoints.save(step, state_S)
+      progress(step, written)  # at last: after SIGHUP there is no terminal to write to
     return Outcome(state_S, step, reason)
 
   def _over(self, step: int, state_S) -> str | None:
@@ -153,12 +227,3 @@ class Fit:
     if self.config.patience and np.all(waited_S >= self.config.patience):
       return "patience"
     return None
-
-  def _save(self, step: int, state_S, *, force: bool) -> None:
-    config = self.config
-    if fit.due(step, config.snapshot_every, config.steps):
-      params_S = jax.device_get(state_S.params)
-      folder = self.directory / "snapshots"
-      checkpoints_lib.write_snapshot(folder, step, params_S)
-    if force or fit.due(step, config.checkpoint_every, config.steps):
-      self.checkpoints.save(step, state_S)

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
-from primelens.analyses import results as results_lib
 from primelens.studies import cli, registry, report, runs, study, trial, weights
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import listing as listing_lib
+from primelens.studies import results as results_lib
+from primelens.tasks import files
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.
@@ -101,23 +102,32 @@ def analyse(run: study.Run, name: str, command: list[str]) -> Path:
     result,
     provenance=provenance(run, command, time.monotonic() - began),
   )
-  plots.save(getattr(plots, name)(result), run.workdir / "figures" / f"{name}.png")
+  figure = plots.png(getattr(plots, name)(result))
+  results_lib.write_figure(run.workdir / "figures" / f"{name}.png", figure)
   return path
 
 
-def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
-  """Returns every stored result of the runs, `{run: {analysis: Stored}}`."""
-  return {workdir.name: dict(_stored(workdir)) for workdir in workdirs}
+def stored(workdirs: list[Path]) -> tuple[dict[str, dict[str, report.Stored]], list[str]]:
+  """Returns every stored result of the runs, `{run: {analysis: Stored}}`, and of
+  each that cannot be read a line that says why and what makes it again."""
+  tables, damaged = {}, []
+  for workdir in workdirs:
+    tables[workdir.name] = dict(_stored(workdir, damaged))
+  return tables, damaged
 
 
-def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
+def _stored(workdir: Path, damaged: list[str]) -> Iterator[tuple[str, report.Stored]]:
   recorded = runs.read_manifest(workdir)
   latest = runs.latest_step(workdir)
   its = registry.STUDIES[runs.read_experiment(workdir).study]
   for name, analysis in its.analyses.items():
-    if not (workdir / "results" / f"{name}.json").exists():
+    try:
+      result, origin = results_lib.read(workdir / "results", name, analysis.result)
+    except FileNotFoundError:
       continue
-    result, origin = results_lib.read(workdir / "results", name, analysis.result)
+    except ValueError as error:
+      damaged.append(f"{error} --workdir={workdir}")
+      continue
     stale = (origin.get("checkpoint_step"), origin.get("revision")) != (
       latest,
       recorded["revision"],
@@ -154,7 +164,9 @@ def parent(workdirs: list[Path]) -> Path:
 
 def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -> list[Path]:
   """Returns the files of the ledger and the report over several runs."""
-  tables = stored(workdirs)
+  tables, damaged = stored(workdirs)
+  for line in damaged:
+    print(files.shown(f"left out: {line}"), file=sys.stderr)
   plain = {
     run: {name: item.result for name, item in table.items()} for run, table in tables.items()
   }
@@ -178,8 +190,8 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
     keep("claims", ledger)
   if "report" in names:
     path = folder / "report.html"
-    written.append(report.write(path, its.report, tables, ledger))
-    print("\n".join(report.first_lines(its.report, tables, ledger)))
+    written.append(report.write(path, its.report, tables, ledger, damaged))
+    print("\n".join(report.first_lines(its.report, tables, ledger, damaged)))
   return written
 
 
@@ -220,9 +232,16 @@ def _with_first(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   """Returns the analyses of a run, those that a comparison cannot do without
   among them."""
   single = [name for name in names if name in its.analyses]
-  there = lambda name: (workdir / "results" / f"{name}.json").exists()
-  lacking = [name for name in its.first if not there(name) and name not in single]
+  lacking = [name for name in its.first if name not in single and not _readable(its, workdir, name)]
   return [*lacking, *single] if set(names) & set(COMPARISONS) else single
+
+
+def _readable(its: study.Study, workdir: Path, name: str) -> bool:
+  try:
+    results_lib.read(workdir / "results", name, its.analyses[name].result)
+  except (FileNotFoundError, ValueError):
+    return False
+  return True
 
 
 def _main(argv: list[str]) -> int:

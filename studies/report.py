@@ -3,12 +3,13 @@
 import dataclasses
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from primelens.studies import report_ledger, study, trial
 from primelens.studies import report_page as page
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,27 +28,24 @@ def write(
   its: study.Report,
   tables: Mapping[str, Mapping[str, Stored]],
   ledger: trial.Ledger,
+  damaged: Sequence[str] = (),
 ) -> Path:
   """Writes the page of `{run: {analysis: Stored}}`, replaced at once, and
   returns its path. Figures are embedded; an absent analysis is named with the
-  command that makes it."""
+  command that makes it, and so is each `damaged` one."""
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    temporary.write_text(html(its, tables, ledger), encoding="utf-8")
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  return path
+  return files.write(path, html(its, tables, ledger, damaged).encode())
 
 
-def first_lines(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
-  """Returns what is read first: seeds that are left out, then the summary.
+def first_lines(
+  its: study.Report, tables, ledger: trial.Ledger, damaged: Sequence[str] = ()
+) -> list[str]:
+  """Returns what is read first: results and seeds that are left out, then the summary.
 
   A fault in the summary costs the summary alone.
   """
-  left_out = report_ledger.left_out(tables)
+  left_out = [f"Left out: {line}" for line in damaged] + report_ledger.left_out(tables)
   try:
     return [*left_out, *its.summary(tables, ledger)]
   except Exception as error:
@@ -57,7 +55,10 @@ def first_lines(its: study.Report, tables, ledger: trial.Ledger) -> list[str]:
 
 
 def html(
-  its: study.Report, tables: Mapping[str, Mapping[str, Stored]], ledger: trial.Ledger
+  its: study.Report,
+  tables: Mapping[str, Mapping[str, Stored]],
+  ledger: trial.Ledger,
+  damaged: Sequence[str] = (),
 ) -> str:
   """Returns the page itself."""
   body = {
@@ -69,7 +70,7 @@ def html(
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),
   }
   links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in first_lines(its, tables, ledger)]
+  lines = [page.tag("li", line) for line in first_lines(its, tables, ledger, damaged)]
   runs = ", ".join(tables) or "none"
   return page.page(
     its.title,

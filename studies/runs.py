@@ -1,43 +1,38 @@
 """The run directory: made, checked, resumed, and read back.
 
-config.json, manifest.json, metrics.jsonl, checkpoints/, snapshots/, results/,
-figures/. `load` rebuilds a run from the directory alone.
+config.json, manifest.json, lock, metrics.jsonl, checkpoints/, snapshots/,
+results/, figures/. `load` rebuilds a run from the directory alone.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import functools
+import hashlib
 import importlib.metadata
-import json
 import os
+import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
 from primelens import tasks
-from primelens.models import fit, loop
+from primelens.models import checkpoints, fit, loop
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import registry, study
+from primelens.tasks import files
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no digests
+LOCK = "lock"
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def write_json(path: Path, value) -> None:
-  """Writes JSON to a temporary name, then renames it into place."""
-  temporary = path.with_name(path.name + ".tmp")
-  temporary.write_text(json.dumps(value, indent=2) + "\n")
-  os.replace(temporary, path)
-
-
-def read_json(path: Path) -> dict:
-  """Returns a JSON object; raises `ValueError` naming a broken file."""
-  try:
-    value = json.loads(Path(path).read_text())
-  except (json.JSONDecodeError, UnicodeDecodeError) as error:
-    raise ValueError(f"{path} is not readable JSON: {error}") from error
+def _object(path: Path) -> dict:
+  """Returns a JSON object; raises `ValueError` naming a file that holds none."""
+  value = files.read_json(path)
   if not isinstance(value, dict):
     raise ValueError(f"{path} is not a JSON object.")
   return value
@@ -47,26 +42,45 @@ def read_experiment(workdir: Path) -> experiment_lib.Experiment:
   """Returns the experiment of a run directory.
 
   Raises `FileNotFoundError` where there is no run, `ValueError` naming what is
-  wrong with a broken one.
+  wrong with a broken one, or one that was changed since it was trained.
   """
   path = Path(workdir) / "config.json"
   if not path.exists():
     raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
-  data = read_json(path)
+  data = _object(path)
   try:
-    return experiment_lib.from_dict(data)
+    experiment = experiment_lib.from_dict(data)
   except ValueError as error:
     raise ValueError(f"{path}: {error}") from error
+  known = read_manifest(workdir).get("config_sha256")
+  if known is not None and files.sha256(path) != known:
+    raise ValueError(
+      f"{path} is not the one that the run was trained with (manifest.json has its sha256): put "
+      "that one back. Analysis settings are changed by analyze.py --set."
+    )
+  return experiment
 
 
 def read_manifest(workdir: Path) -> dict:
-  """Returns the manifest; raises `ValueError` where an entry is missing."""
+  """Returns the manifest.
+
+  Raises `ValueError` where an entry is missing, or its content is not what was written. One of an
+  earlier revision, which has no digest, is read, and that is said.
+  """
   path = Path(workdir) / "manifest.json"
-  recorded = read_json(path)
-  for name in ("revision", "data_hash", "seeds"):
+  recorded = _object(path)
+  for name in ("revision", "data_hash", "seeds", "schema"):
     if name not in recorded:
       raise ValueError(f"{path} has no {name!r}: it is damaged.")
-  return recorded
+  if recorded["schema"] == 1:
+    checkpoints.undigested(Path(workdir).absolute())
+    return recorded
+  if recorded["schema"] != SCHEMA:
+    raise ValueError(f"{path} has schema {recorded['schema']!r}; valid: 1, {SCHEMA}.")
+  try:
+    return files.unseal(recorded)
+  except ValueError as error:
+    raise ValueError(f"{path}: {error}.") from error
 
 
 @functools.cache
@@ -100,10 +114,11 @@ def _origin(command: list[str]) -> dict:
   }
 
 
-def manifest(experiment, data, command: list[str]) -> dict:
-  """Returns where a run's numbers come from."""
+def manifest(experiment, data, command: list[str], config: bytes) -> dict:
+  """Returns where a run's numbers come from; `config` is the content of its config.json."""
   return _origin(command) | {
     "schema": SCHEMA,
+    "config_sha256": hashlib.sha256(config).hexdigest(),
     "data_hash": data.data_hash,
     "splits": data.splits,
     "seeds": [experiment.fit.first_seed + i for i in range(experiment.fit.seeds)],
@@ -122,17 +137,23 @@ def resumed(workdir: Path, command: list[str]) -> None:
     return
   before = {name: recorded.get(name) for name in origin}
   earlier = [*recorded.get("earlier", []), before]
-  path = Path(workdir) / "manifest.json"
-  write_json(path, recorded | origin | {"earlier": earlier})
+  config = files.sha256(Path(workdir) / "config.json")
+  changed = origin | {"earlier": earlier, "schema": SCHEMA, "config_sha256": config}
+  files.write_json(Path(workdir) / "manifest.json", files.seal(recorded | changed))
 
 
-def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
-  """Makes the run directory, or checks that it is this very run's.
+def holds(workdir: Path, experiment, data) -> bool:
+  """Returns whether the directory holds this very run; False: it can be made there.
 
-  Raises `ValueError` when it holds another run or other files; nothing is
-  written then.
+  Raises `ValueError` when it holds another run or other files, or cannot be written. Nothing is
+  written here.
   """
   workdir = Path(workdir)
+  place = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+  if not place.is_dir():
+    raise ValueError(f"{place} is a file; choose another --workdir.")
+  if not os.access(place, os.W_OK | os.X_OK):
+    raise ValueError(f"{place} cannot be written; choose another --workdir.")
   if (workdir / "config.json").exists():
     old = read_experiment(workdir)
     differs = experiment_lib.difference(old, experiment)
@@ -141,12 +162,60 @@ def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
     known = read_manifest(workdir)["data_hash"]
     if known != data.data_hash:
       raise ValueError(f"{workdir} was trained on other data ({known}).")
-    return
-  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+    return True
+  # config.json comes last: a directory that has no more than this was being made.
+  begun = lambda name: name == LOCK or name.lstrip(".").startswith(("manifest.json", "config.json"))
+  if workdir.exists() and not all(begun(path.name) for path in workdir.iterdir()):
     raise ValueError(f"{workdir} is not empty and has no config.json; choose another --workdir.")
-  workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / "manifest.json", manifest(experiment, data, command))
-  write_json(workdir / "config.json", experiment_lib.to_dict(experiment))
+  return False
+
+
+@contextlib.contextmanager
+def writing(workdir: Path, experiment, data, command: list[str]) -> Iterator[Callable[[], None]]:
+  """Holds a run directory for the process that trains it.
+
+  Yields `begin()`, to be called before the first write: it makes the directory, or records in its
+  manifest which code goes on. Raises as `holds` does, and `ValueError` naming the process that
+  trains the run already.
+  """
+  workdir = Path(workdir)
+  there = holds(workdir, experiment, data)
+  with contextlib.ExitStack() as held:
+    if there:
+      held.enter_context(_owned(workdir))
+
+    def begin() -> None:
+      if there:
+        resumed(workdir, command)
+        return
+      workdir.mkdir(parents=True, exist_ok=True)
+      held.enter_context(_owned(workdir))
+      if (workdir / "config.json").exists():
+        raise ValueError(f"Another process has begun a run in {workdir}: repeat the command.")
+      config = files.encoded(experiment_lib.to_dict(experiment))
+      origin = files.seal(manifest(experiment, data, command, config))
+      files.write_json(workdir / "manifest.json", origin)
+      files.write(workdir / "config.json", config)
+
+    yield begin
+
+
+@contextlib.contextmanager
+def _owned(workdir: Path) -> Iterator[None]:
+  """Holds the lock of a run; deletes what processes left that died while they wrote."""
+  now = datetime.datetime.now(datetime.UTC).isoformat("T", "seconds")
+  note = f"process {os.getpid()} on {socket.gethostname()} since {now}"
+  with contextlib.ExitStack() as held:
+    try:
+      held.enter_context(files.locked(workdir / LOCK, note=note))
+    except files.Held as error:
+      raise ValueError(
+        f"{workdir} is being trained by another process ({error.note or 'unknown'}): wait until "
+        "it ends, or end it."
+      ) from error
+    for folder in (workdir, workdir / "snapshots"):
+      files.sweep(folder)
+    yield
 
 
 def load(workdir: Path, overrides=None) -> study.Run:
@@ -217,16 +286,14 @@ def without_frozen(workdir: Path, experiment, state_S):
 def seeds_of(workdir: Path) -> int:
   """Returns how many seeds a run has, by its config.json alone; 1: unknown."""
   path = Path(workdir) / "config.json"
-  config = read_json(path) if path.exists() else {}
+  config = _object(path) if path.exists() else {}
   seeds = config.get("fit", {}).get("seeds", 1)
   return seeds if isinstance(seeds, int) and seeds > 0 else 1
 
 
 def latest_step(workdir: Path) -> int:
-  """Returns the step of the newest checkpoint, without reading it; 0: none."""
-  folder = Path(workdir) / "checkpoints"
-  names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-  return max((int(name) for name in names if name.isdigit()), default=0)
+  """Returns the step of the newest checkpoint that is undamaged, which `load` takes; 0: none."""
+  return checkpoints.Checkpoints(Path(workdir) / "checkpoints").newest() or 0
 
 
 def settings_of(run: study.Run) -> dict:

@@ -1,17 +1,19 @@
 """train: a config and a work directory in, a run directory out."""
 
+import contextlib
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
 from absl import flags
 from primelens import tasks
-from primelens.models import fit, loop
+from primelens.models import loop
 from primelens.studies import cli, cost, registry, runs
 from primelens.studies import experiment as experiment_lib
 
@@ -22,12 +24,16 @@ Trains a population of networks and writes a run directory.
   train.py --config=configs/zeros_postfix_e4.py --dry_run
   train.py --config=zeros_e0 --workdir=runs/e0 --config.fit.seeds=8
 
-The same command resumes. A directory used with another task, model or fit is
-refused. Ctrl-C saves. Exit codes: 0 done, 2 wrong input, 3 every seed's loss
-was not finite, 130 interrupted.
+The same command resumes. A directory used with another task, model or fit, or
+trained by another process, is refused. Ctrl-C saves, as SIGTERM and SIGHUP do; a
+second Ctrl-C ends at once. Exit codes: 0 done, 2 wrong input, 3 every seed's
+loss was not finite, 4 no space on the disk, 70 a fault of the program, 130
+interrupted.
 """
 LOG_SECONDS = 5.0
 SHOWN = ("nll_nats", "mse", "accuracy")  # of the metrics, in a log line
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TWICE_SECONDS = 1.0  # wrappers and terminals pass one signal on twice within this
 
 
 def _flags() -> flags.FlagValues:
@@ -59,22 +65,16 @@ def _flags() -> flags.FlagValues:
 
 
 class Reporter:
-  """Progress of a fit: a bar on a terminal, a line every few seconds else.
+  """Progress of a fit: a bar on a terminal, a line every few seconds else."""
 
-  `begin()` is called once, when the first steps are done: a run that has
-  nothing left to do stays as it is.
-  """
-
-  def __init__(self, steps: int, begin: Callable[[], None] = lambda: None):
-    self._bar, self._begin = cli.progress(), begin
+  def __init__(self, steps: int):
+    self._bar = cli.progress()
     self._steps, self._last = steps, -LOG_SECONDS
     if self._bar is not None:
       self._task = self._bar.add_task("training", total=steps, note="")
       self._bar.start()
 
   def __call__(self, step: int, row: dict) -> None:
-    self._begin()
-    self._begin = lambda: None
     note = summary(row)
     if self._bar is not None:
       self._bar.update(self._task, completed=step, note=note)
@@ -109,28 +109,55 @@ def summary(row: dict) -> str:
   return "  ".join(parts)
 
 
-def _interruptible() -> tuple:
-  """Returns a function that says whether to save and leave, and its undo."""
-  caught: list[int] = []
-  old = {
-    number: signal.signal(number, lambda signum, _: caught.append(signum))
-    for number in (signal.SIGINT, signal.SIGTERM)
-  }
-  undo = lambda: [signal.signal(number, f) for number, f in old.items()]
-  return (lambda: bool(caught)), undo
+@contextlib.contextmanager
+def interruptible() -> Iterator[Callable[[], bool]]:
+  """Yields a function that says whether a signal has asked to save and leave.
+
+  A second one ends the process at once, also while the first steps are compiled or a long
+  dispatch runs: then Python runs no handlers, but a thread reads what the system writes for each
+  signal. Signals that are ignored (nohup) stay so; a thread that may not handle signals has none.
+  """
+  if threading.current_thread() is not threading.main_thread():
+    yield lambda: False
+    return
+  reading, writing = os.pipe()
+  os.set_blocking(writing, False)
+  asked = threading.Event()
+  watcher = threading.Thread(target=_watch, args=(reading, asked), daemon=True)
+  watcher.start()
+  woken = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+  heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+  before = {number: signal.signal(number, lambda *_: None) for number in heard}
+  try:
+    yield asked.is_set
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)
+    signal.set_wakeup_fd(woken)
+    os.close(writing)
+    watcher.join()
+    os.close(reading)
 
 
-def trace(program, data, select) -> None:
-  """Runs a step on shapes alone, so that what cannot work is refused before
-  anything is written. Raises what the program raises."""
+def _watch(reading: int, asked: threading.Event) -> None:
+  first = 0.0
+  while numbers := os.read(reading, 1):
+    if numbers[0] not in SIGNALS:
+      continue
+    if not asked.is_set():
+      first = time.monotonic()
+      asked.set()
+      _say(b"saving after these steps; Ctrl-C again ends at once\n")
+    # A terminal that closes sends SIGHUP more than once, and shells send it again.
+    elif numbers[0] != signal.SIGHUP and time.monotonic() - first >= TWICE_SECONDS:
+      cursor = b"\x1b[?25h" if os.isatty(2) else b""  # the bar has hidden it
+      _say(cursor + b"ended; the same command goes on from the last checkpoint\n")
+      os._exit(cli.INTERRUPTED)
 
-  def step(data, select, key):
-    params = program.init(data, key)
-    program.loss(params, program.draw(data, key, 0), key, 0)
-    program.evaluate(params, select, key)
 
-  data, select = (fit.seed_of(program, each, 0) for each in (data, select))
-  jax.eval_shape(step, data, select, jax.random.key(0))
+def _say(text: bytes) -> None:
+  with contextlib.suppress(OSError):  # the terminal may be gone
+    os.write(2, text)
 
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
@@ -138,17 +165,14 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   loaded = tasks.load(experiment.task)
   build = registry.STUDIES[experiment.study].build
   program, data, select = build(experiment, loaded)
-  trace(program, data, select)
-  runs.prepare(workdir, experiment, loaded, command)
-  reporter = Reporter(experiment.fit.steps, begin=lambda: runs.resumed(workdir, command))
-  stopped, undo = _interruptible()
-  try:
-    outcome = loop.Fit(program, experiment.fit, workdir).run(
-      data, select, progress=reporter, stopped=stopped
-    )
-  finally:
-    undo()
-    reporter.close()
+  its = loop.Fit(program, experiment.fit, workdir)
+  its.check(data, select)
+  with runs.writing(workdir, experiment, loaded, command) as begin, interruptible() as stopped:
+    reporter = Reporter(experiment.fit.steps)
+    try:
+      outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin)
+    finally:
+      reporter.close()
   return _conclude(outcome, experiment, workdir, program.unit)
 
 

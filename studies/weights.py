@@ -11,10 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from primelens.analyses import results as results_lib
 from primelens.models import weights, weights_matrices
 from primelens.studies import cli, runs, weights_spectra, weights_summary
+from primelens.studies import results as results_lib
 from primelens.studies.primes import language_models
+from primelens.tasks import files as files_lib
 
 NAME = "spectra"
 ABOUT = "Spectra of published weights beside noise of their shape and scale"
@@ -83,13 +84,13 @@ def claim(workdir: Path, files: dict) -> None:
   """
   mark = workdir / MARK
   if mark.exists():
-    if runs.read_json(mark).get("files") != files:
+    if files_lib.read_json(mark) != {"files": files}:
       raise ValueError(f"{workdir} holds the spectra of other weights; choose another --workdir.")
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(f"{workdir} is not empty and has no {MARK}; choose another --workdir.")
   workdir.mkdir(parents=True, exist_ok=True)
-  runs.write_json(mark, {"files": files})
+  files_lib.write_json(mark, {"files": files})
 
 
 def analyse(
@@ -128,7 +129,7 @@ def analyse(
   }
   path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
   figure = workdir / "figures" / f"{NAME}.png"
-  plots.save(plots_weights.figure(result), figure)
+  results_lib.write_figure(figure, plots.png(plots_weights.figure(result)))
   print("\n".join(weights_summary.lines(result)))
   print(f"wrote {path}\nwrote {figure}")
   return result

@@ -5,13 +5,21 @@ a pipe in the place of a file never hangs, and a process that is killed, or a po
 leaves half a file behind.
 """
 
+import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import re
+import shutil
 import stat
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from absl import logging
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 _CHUNK = 1 << 20
@@ -59,29 +67,47 @@ def read_json(path: str | os.PathLike, *, limit: int | None = None) -> Any:
     raise ValueError(f"{shown(path)} is not readable JSON: {type(error).__name__}.") from error
 
 
-def write(path: str | os.PathLike, content: bytes) -> Path:
+def write(path: str | os.PathLike, content: bytes | memoryview) -> Path:
   """Returns the path, which now holds the content, and does so after a power cut.
 
   The content goes to a temporary file beside it, to the disk, and then to its name. Raises
-  `OSError` where that fails; the old file is then as it was.
+  `OSError` with the path where that fails; the old file is then as it was.
   """
   path = Path(path)
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    with open(temporary, "wb") as file:
-      file.write(content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  sync(path.parent)
+  with naming(path):
+    try:
+      temporary.unlink(missing_ok=True)
+      with open(temporary, "xb") as file:  # "x": a link of that name is not followed
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+      os.replace(temporary, path)
+    finally:
+      temporary.unlink(missing_ok=True)
+    sync(path.parent)
   return path
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+  """Gives every `OSError` of a block this path: of a write that fails Python names none."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno is None:
+      raise
+    raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:
   """Returns the path of the value, written as JSON the way `write` does."""
-  return write(path, (json.dumps(value, indent=2) + "\n").encode())
+  return write(path, encoded(value))
+
+
+def encoded(value: Any) -> bytes:
+  """Returns the content of a JSON file that people may read."""
+  return (json.dumps(value, indent=2) + "\n").encode()
 
 
 def sync(folder: str | os.PathLike) -> None:
@@ -96,11 +122,106 @@ def sync(folder: str | os.PathLike) -> None:
 
 
 def sweep(folder: str | os.PathLike) -> None:
-  """Deletes the temporary files of `write` whose process is no more."""
+  """Deletes the temporary files of `write` whose process is no more, where that is allowed."""
   for path in Path(folder).glob(".*.tmp"):
     match = _TEMPORARY.fullmatch(path.name)
     if match and not _alive(int(match[1])):
-      path.unlink(missing_ok=True)
+      with contextlib.suppress(OSError):  # the folder is another person's, or read-only
+        _delete(path)
+
+
+def remove(path: str | os.PathLike) -> None:
+  """Deletes a file, a link, or a folder with all that is in it; nothing there is no error.
+
+  A folder loses its name first, so that nobody meets one that is half deleted.
+  """
+  path = Path(path)
+  aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  _delete(aside)
+  with contextlib.suppress(FileNotFoundError):
+    os.rename(path, aside)
+  _delete(aside)
+
+
+def _delete(path: Path) -> None:
+  if path.is_dir() and not path.is_symlink():
+    shutil.rmtree(path)
+  else:
+    path.unlink(missing_ok=True)
+
+
+class Held(ValueError):
+  """A lock that another process holds; `note` is what that process wrote into it."""
+
+  def __init__(self, path: Path, note: str):
+    super().__init__(f"{shown(path)} is held by another process ({note or 'unknown'}).")
+    self.note = note
+
+
+# What a file system without locks answers: some of NFS, some of FUSE.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+_PAUSE = 0.02  # seconds between two tries
+
+
+@contextlib.contextmanager
+def locked(
+  path: str | os.PathLike, *, note: str = "", shared: bool = False, wait: float = 0.0
+) -> Iterator[None]:
+  """Holds a lock on a file while the block runs; the kernel releases it when the process dies.
+
+  The file is made where it is not there, and stays. `note` lies in it while the lock is held, for
+  the message of others alone. Several may hold a `shared` lock at once; where there is no file,
+  nobody has ever written, and nothing is made. Raises `Held` when another process has the lock for
+  more than `wait` seconds. A file system without locks is named once, and the block runs without.
+  """
+  path = Path(path)
+  if shared and not path.is_file():
+    yield
+    return
+  # A link is not followed: what lies behind it would be emptied.
+  flags = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+  number = os.open(path, flags | (os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT), 0o666)
+  try:
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+      raise ValueError(f"{shown(path)} is not a regular file.")
+    _flock(number, path, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, wait)
+    if note:
+      _note(number, note)
+    try:
+      yield
+    finally:
+      if note:
+        _note(number, "")
+  finally:
+    os.close(number)
+
+
+def _note(number: int, text: str) -> None:
+  with contextlib.suppress(OSError):  # it serves a message alone, and the disk may be full
+    os.ftruncate(number, 0)
+    os.pwrite(number, text.encode(), 0)
+
+
+def _flock(number: int, path: Path, kind: int, wait: float) -> None:
+  end = time.monotonic() + wait
+  while True:
+    try:
+      fcntl.flock(number, kind | fcntl.LOCK_NB)
+      return
+    except BlockingIOError:
+      if time.monotonic() >= end:
+        held = os.pread(number, 200, 0).decode(errors="replace")
+        raise Held(path, held) from None
+    except OSError as error:
+      if error.errno not in _NO_LOCKS:
+        raise
+      logging.warning(
+        "%s: this file system has no locks (%s); start no second process on it.",
+        shown(path),
+        error.strerror,
+      )
+      return
+    time.sleep(_PAUSE)
 
 
 def _alive(process: int) -> bool:
@@ -120,6 +241,28 @@ def sha256(path: str | os.PathLike) -> str:
     while chunk := file.read(_CHUNK):
       digest.update(chunk)
   return digest.hexdigest()
+
+
+def digest(value: Any) -> str:
+  """Returns the sha256 of a JSON value, whatever the order and the layout of its text."""
+  plain = json.loads(json.dumps(value))
+  return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def seal(document: dict, *, digits: int = 64) -> dict:
+  """Returns a JSON object with its own digest, cut to `digits`, as "sha256"."""
+  return document | {"sha256": digest(document)[:digits]}
+
+
+def unseal(document: dict, *, digits: int = 64) -> dict:
+  """Returns a sealed JSON object without its digest.
+
+  Raises `ValueError` where the digest is missing or of other content.
+  """
+  rest = {name: value for name, value in document.items() if name != "sha256"}
+  if document.get("sha256") != digest(rest)[:digits]:
+    raise ValueError("its content and its sha256 do not agree: it is damaged or was edited")
+  return rest
 
 
 def within(folder: str | os.PathLike, name: str) -> Path:

@@ -2,15 +2,15 @@
 
 import dataclasses
 import hashlib
+import io
 import os
 import pathlib
-import tempfile
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from absl import logging
-from primelens.tasks import windows, zeros_computed, zeros_sources
+from primelens.tasks import files, windows, zeros_computed, zeros_sources
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
@@ -207,13 +207,19 @@ def _digest(source: str, files: list[pathlib.Path]) -> str:
 
 
 def _cached(target: pathlib.Path) -> np.ndarray | None:
-  """The cached ordinates, or None if absent, truncated or damaged."""
+  """The cached ordinates, or None if absent, truncated or damaged.
+
+  Behind the array lie the 32 bytes of its sha256.
+  """
   try:
     ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
     if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:
       return None
-    if target.stat().st_size != ordinate_N.offset + ordinate_N.nbytes:
-      return None
+    end = ordinate_N.offset + ordinate_N.nbytes
+    with files.open_regular(target) as file:
+      file.seek(end)
+      if file.read(33) != hashlib.sha256(ordinate_N.data).digest():
+        return None
     check(ordinate_N, str)
   except (OSError, ValueError, EOFError):
     return None
@@ -221,16 +227,18 @@ def _cached(target: pathlib.Path) -> np.ndarray | None:
 
 
 def _stored(target: pathlib.Path, ordinate_N: np.ndarray) -> np.ndarray:
-  """Writes the cache under a temporary name, renames it and maps it.
+  """Writes the cache whole and maps it.
 
-  Two runs that build the same file at once each write their own and rename
-  equal contents. A cache that cannot be written only costs time.
+  Two runs that build the same file at once replace it by equal contents. A cache
+  that cannot be written only costs time.
   """
+  buffer = io.BytesIO()
+  np.save(buffer, np.asarray(ordinate_N, np.float64))
+  buffer.write(hashlib.sha256(np.ascontiguousarray(ordinate_N, np.float64).data).digest())
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as folder:
-      np.save(pathlib.Path(folder, target.name), ordinate_N)
-      os.replace(pathlib.Path(folder, target.name), target)
+    files.sweep(target.parent)
+    files.write(target, buffer.getbuffer())
   except OSError as error:
     logging.warning("Zeros are not cached in %s: %s", target.parent, error)
     return ordinate_N

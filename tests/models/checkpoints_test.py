@@ -91,11 +91,11 @@ class CheckpointsTest(parameterized.TestCase):
     self.assertEqual(found.steps(), [4, 8])  # a reader deletes nothing
 
   @parameterized.parameters(truncate, scribble, empty)
-  def test_discarding_lets_the_step_be_saved_again(self, damage):
+  def test_a_damaged_step_is_saved_again(self, damage):
     found = self.saved(4, 8)
     damage(self.folder / "8")
-    self.check(found.restore(shapes(), discard=True), 4)
-    self.assertEqual(found.steps(), [4])
+    self.check(found.restore(shapes()), 4)
+    self.assertEqual(found.steps(), [4, 8])  # deleted when there is another to save
     found.save(8, state(8))
     found.close()
     self.check(self.saved().restore(shapes()), 8)
@@ -106,7 +106,7 @@ class CheckpointsTest(parameterized.TestCase):
     for step in ("4", "8"):
       damage(self.folder / step)
     with self.assertRaises(ValueError) as caught:
-      found.restore(shapes(), discard=True)
+      found.restore(shapes())
     message = str(caught.exception)
     self.assertNotIn("\n", message)
     self.assertRegex(message, "No readable checkpoint in .*step 8: .*step 4: ")

@@ -1,5 +1,4 @@
 import dataclasses
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -8,8 +7,7 @@ from unittest import mock
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
-from primelens.studies import analyze, zeros
+from primelens.studies import analyze, results, zeros
 from primelens.studies.zeros import linear
 
 NAMES = (
@@ -138,7 +136,12 @@ class BadRunTest(CommandCase):
     (
       "manifest.json",
       lambda x: x.replace(b'"data_hash": "', b'"data_hash": "00'),
-      "was trained on other data than is here now",
+      "manifest.json: its content and its sha256 do not agree",
+    ),
+    (
+      "config.json",
+      lambda x: x.replace(b'"rate": 0.01', b'"rate": 0.02'),
+      "config.json is not the one that the run was trained with",
     ),
   )
   def test_a_broken_run(self, name, damage, message):
@@ -156,35 +159,56 @@ class BadRunTest(CommandCase):
 
 
 class BadResultTest(CommandCase):
-  @parameterized.product(
-    case=(
-      (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
-      (".json", lambda x: b"{}", "schema None, this program reads 1"),
-      (".json", lambda x: x.replace(b"samples", b"rows"), "fields missing"),
-      (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
-      (".npz", None, "linear.npz"),
-    ),
-    only=("claims", "report"),
+  @parameterized.parameters(
+    (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
+    (".json", lambda x: b"{}", "schema None, this program reads 2"),
+    (".json", lambda x: x.replace(b"samples", b"rows"), "content and its sha256 do not agree"),
+    (".json", lambda x: x.replace(b"-0.9", b"-0.8"), "content and its sha256 do not agree"),
+    (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
+    (".npz", None, "linear.npz"),
   )
-  def test_is_named_with_what_to_run(self, case, only):
-    suffix, damage, message = case
+  def test_is_left_out_and_named_with_what_makes_it_again(self, suffix, damage, message):
     self.store()
     path = (self.run_ / "results" / "linear").with_suffix(suffix)
     if damage is None:
       path.unlink()
     else:
       path.write_bytes(damage(path.read_bytes()))
-    before = tiny_study.files(self.folder)
+    tables, [line] = analyze.stored([self.run_])
+    self.assertEqual(tables, {"one": {}})
+    self.assertRegex(line, message)
+    self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
+
+  def test_does_not_end_the_report_of_the_others(self):
+    self.store()
+    path = self.run_ / "results" / "linear.json"
+    results.write(path.parent, "heads", a_result(), provenance={})  # a result of another kind
     with mock.patch.object(analyze, "_with_first", return_value=[]):
-      result = self.analyze(f"--workdir={self.run_}", f"--only={only}")
-      self.assert_refused(result, message, before)
+      code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
+    self.assertEqual(code, 0, err)
+    self.assertEqual(err.count("left out: "), 1, err)
+    again = f"run analyze.py --only=heads --workdir={self.run_}"
+    self.assertIn(again, err)
+    page = (self.run_ / "report.html").read_text()
+    self.assertIn(again, page)
+
+  def test_of_what_the_ledger_needs_first_is_made_again(self):
+    path = self.run_ / "results" / "anchors.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    self.assertEqual(analyze._with_first(zeros.STUDY, ["report"], self.run_), ["anchors"])
 
 
 class StoredTest(CommandCase):
+  def linear(self):
+    tables, damaged = analyze.stored([self.run_])
+    self.assertEqual(damaged, [])
+    return tables["one"]["linear"]
+
   def test_results_come_back_with_their_origin(self):
     recorded = analyze.runs.read_manifest(self.run_)["revision"]
     self.store(recorded)
-    [item] = analyze.stored([self.run_])["one"].values()
+    item = self.linear()
     self.assertEqual(item.result.samples, 7)
     self.assertEqual(item.provenance["checkpoint_step"], 20)
     self.assertFalse(item.stale)
@@ -194,12 +218,16 @@ class StoredTest(CommandCase):
   def test_of_another_checkpoint_or_revision_they_are_stale(self, revision, step):
     recorded = analyze.runs.read_manifest(self.run_)["revision"]
     self.store(revision or recorded, step)
-    self.assertTrue(analyze.stored([self.run_])["one"]["linear"].stale)
+    self.assertTrue(self.linear().stale)
 
-  def test_a_later_checkpoint_makes_them_stale(self):
-    self.store(analyze.runs.read_manifest(self.run_)["revision"])
-    os.rename(self.run_ / "checkpoints" / "20", self.run_ / "checkpoints" / "30")
-    self.assertTrue(analyze.stored([self.run_])["one"]["linear"].stale)
+  def test_of_a_checkpoint_that_is_damaged_now_they_are_stale(self):
+    recorded = analyze.runs.read_manifest(self.run_)["revision"]
+    file = self.run_ / "checkpoints" / "20" / "default" / "_METADATA"
+    file.write_bytes(file.read_bytes()[:-1])
+    self.store(recorded)
+    self.assertTrue(self.linear().stale)
+    self.store(recorded, step=10)  # what a run is read by from now on
+    self.assertFalse(self.linear().stale)
 
 
 class NamesTest(absltest.TestCase):

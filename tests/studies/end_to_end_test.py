@@ -13,9 +13,9 @@ import numpy as np
 import scipy.special
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import results, symbolic_operon
+from primelens.analyses import symbolic_operon
 from primelens.models import checkpoints, loop
-from primelens.studies import analyze, runs, trial, zeros
+from primelens.studies import analyze, results, runs, trial, zeros
 from primelens.tasks import zeros as zeros_task
 
 PNG = b"\x89PNG\r\n\x1a\n"

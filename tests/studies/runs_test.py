@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -12,7 +14,7 @@ from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.models import spacing
 from primelens.studies import runs
-from primelens.tasks import windows
+from primelens.tasks import files, windows
 
 T = tiny_study.T
 
@@ -27,56 +29,112 @@ class FolderCase(parameterized.TestCase):
     return Path(shutil.copytree(tiny_study.trained(), self.workdir))
 
 
-class PrepareTest(FolderCase):
+class WritingTest(FolderCase):
   def setUp(self):
     super().setUp()
     self.experiment = tiny_study.get_config()
     self.series = tasks.load(self.experiment.task)
 
-  def prepare(self, experiment=None):
-    runs.prepare(self.workdir, experiment or self.experiment, self.series, ["train.py"])
+  def writing(self, experiment=None):
+    return runs.writing(self.workdir, experiment or self.experiment, self.series, ["train.py"])
 
-  def test_makes_the_directory(self):
-    self.prepare()
+  def make(self, experiment=None):
+    with self.writing(experiment) as begin:
+      begin()
+
+  def test_makes_the_directory_when_the_first_steps_are_done(self):
+    with self.writing() as begin:
+      self.assertFalse(self.workdir.parent.exists())
+      begin()
     self.assertEqual(runs.read_experiment(self.workdir), self.experiment)
-    manifest = json.loads((self.workdir / "manifest.json").read_text())
+    manifest = runs.read_manifest(self.workdir)
     self.assertEqual(manifest["data_hash"], self.series.data_hash)
     self.assertEqual(manifest["seeds"], [3, 4])
     self.assertEqual(manifest["command"], ["train.py"])
     self.assertEqual(manifest["versions"]["jax"], jax.__version__)
     self.assertEqual(manifest["splits"]["test"], [3584, 3840])
-    self.assertLen(list(self.workdir.iterdir()), 2)  # no temporary files
+    self.assertEqual(manifest["config_sha256"], files.sha256(self.workdir / "config.json"))
+    found = {path.name: path.stat().st_size for path in self.workdir.iterdir()}
+    self.assertEqual(set(found), {"config.json", "lock", "manifest.json"})
+    self.assertEqual(found["lock"], 0)
 
-  def test_an_empty_directory_will_do(self):
+  @parameterized.parameters(
+    (),
+    ("manifest.json",),
+    (".manifest.json.999999999.tmp", "lock"),
+    ("manifest.json", ".config.json.999999999.tmp", "lock"),
+    ("manifest.json.tmp",),
+  )
+  def test_takes_over_what_a_killed_process_had_begun(self, *names):
     self.workdir.mkdir(parents=True)
-    self.prepare()
-    self.assertTrue((self.workdir / "config.json").exists())
+    for name in names:
+      (self.workdir / name).write_text("{")
+    self.make()
+    self.assertEqual(runs.read_experiment(self.workdir), self.experiment)
+    self.assertEmpty(list(self.workdir.glob(".*.tmp")))
 
   def test_the_same_run_changes_nothing(self):
-    self.prepare()
+    self.make()
     before = tiny_study.files(self.folder)
     self.experiment.analyses.masking.windows = 3
-    self.prepare()
+    self.make()
     self.assertEqual(tiny_study.files(self.folder), before)
 
   def test_another_run_or_other_data_are_refused(self):
-    self.prepare()
+    self.make()
     before = tiny_study.files(self.folder)
     other = tiny_study.get_config()
     other.fit.steps = 7
     with self.assertRaisesRegex(ValueError, "fit.steps: 20 there, 7 here"):
-      self.prepare(other)
+      self.make(other)
     self.series = tasks.load(tiny_study.get_config().task.__class__(window=T, count=5000, gap=20))
     with self.assertRaisesRegex(ValueError, "was trained on other data"):
-      self.prepare()
+      self.make()
     self.assertEqual(tiny_study.files(self.folder), before)
 
   def test_other_files_are_refused(self):
     self.workdir.mkdir(parents=True)
     (self.workdir / "notes.txt").write_text("")
     with self.assertRaisesRegex(ValueError, "not empty and has no config.json"):
-      self.prepare()
+      self.make()
     self.assertLen(list(self.workdir.iterdir()), 1)
+
+  def test_a_parent_that_is_a_file_is_refused(self):
+    self.workdir.parent.write_text("")
+    with self.assertRaisesRegex(ValueError, "deep is a file; choose another --workdir"):
+      self.make()
+
+  def test_a_directory_that_cannot_be_written_is_refused(self):
+    with mock.patch.object(runs.os, "access", return_value=False):
+      with self.assertRaisesRegex(ValueError, "cannot be written; choose another --workdir"):
+        self.make()
+    self.assertFalse(self.workdir.exists())
+
+  def test_a_run_that_is_trained_is_refused_with_who_trains_it(self):
+    with self.writing() as begin, self.writing() as late:
+      begin()
+      said = rf"being trained by another process \(process {os.getpid()} on .* since 2"
+      with self.assertRaisesRegex(ValueError, said):
+        self.make()
+      with self.assertRaisesRegex(ValueError, said):  # it began when there was nothing
+        late()
+    self.make()  # released
+
+  def test_a_run_made_meanwhile_is_not_taken_for_ones_own(self):
+    with self.writing() as late:
+      self.make()
+      before = tiny_study.files(self.folder)
+      with self.assertRaisesRegex(ValueError, "Another process has begun a run"):
+        late()
+    self.assertEqual(tiny_study.files(self.folder), before)
+
+  def test_where_the_file_system_has_no_locks_that_is_said(self):
+    lacks = OSError(errno.ENOLCK, "No locks available")
+    with mock.patch.object(files.fcntl, "flock", side_effect=lacks):
+      with self.assertLogs(level="WARNING") as log:
+        self.make()
+    self.assertLen(log.output, 1)
+    self.assertIn("this file system has no locks", log.output[0])
 
 
 class LoadTest(FolderCase):
@@ -119,7 +177,8 @@ class LoadTest(FolderCase):
     self.copy()
     manifest = self.workdir / "manifest.json"
     good = manifest.read_text()
-    manifest.write_text(good.replace('"data_hash": "', '"data_hash": "00'))
+    other = runs.read_manifest(self.workdir) | {"data_hash": "00"}
+    files.write_json(manifest, files.seal(other))
     with self.assertRaisesRegex(ValueError, "other data than is here now"):
       runs.load(self.workdir)
     manifest.write_text(good)
@@ -139,7 +198,7 @@ class ResumedTest(FolderCase):
     self.copy()
     path = self.workdir / "manifest.json"
     manifest = runs.read_manifest(self.workdir)
-    runs.write_json(path, manifest | {"revision": "older"})
+    files.write_json(path, files.seal(manifest | {"revision": "older"}))
     before = path.read_bytes()
     code, _, err = tiny_study.train(self.workdir)
     self.assertEqual(code, 0, err)
@@ -225,11 +284,8 @@ class RevisionTest(FolderCase):
 
 
 class LatestStepTest(FolderCase):
-  def test_reads_names_alone(self):
+  def test_without_checkpoints(self):
     self.assertEqual(runs.latest_step(self.workdir), 0)
-    for name in ("5", "40", "100.orbax-checkpoint-tmp", "notes"):
-      (self.workdir / "checkpoints" / name).mkdir(parents=True)
-    self.assertEqual(runs.latest_step(self.workdir), 40)
 
   def test_of_a_trained_run(self):
     self.assertEqual(runs.latest_step(tiny_study.trained()), 20)

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import tiny_primes
 from absl.testing import absltest
-from primelens.analyses import plots, results
+from primelens.analyses import plots
 from primelens.models import checkpoints
-from primelens.studies import matrices, spectra
+from primelens.studies import matrices, results, spectra
 from primelens.studies.primes import spectra as primes_spectra
 
 SEEDS = 2

@@ -151,7 +151,7 @@ class UsedDirectoryTest(CommandCase):
     self.workdir.write_text("x")
     before = tiny_study.files(self.folder)
     result = tiny_study.train(self.workdir)
-    self.assert_refused(result, "run is not empty", before)
+    self.assert_refused(result, "run is a file; choose another", before)
 
   @parameterized.parameters(
     ("--config.fit.seeds=1", "another run .fit.seeds: 2 there, 1 here"),
@@ -179,7 +179,7 @@ class UsedDirectoryTest(CommandCase):
     (
       "manifest.json",
       lambda x: x.replace(b'"data_hash": "', b'"data_hash": "00'),
-      "was trained on other data",
+      "manifest.json: its content and its sha256 do not agree",
     ),
   )
   def test_a_broken_run(self, name, damage, message):

@@ -11,8 +11,8 @@ from unittest import mock
 
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import results, spectra_nulls
-from primelens.studies import analyze, weights, weights_spectra, weights_summary
+from primelens.analyses import spectra_nulls
+from primelens.studies import analyze, results, weights, weights_spectra, weights_summary
 from primelens.studies.primes import language_models
 from safetensors import numpy as safetensors_numpy
 

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots, plots_attention, results
+from primelens.analyses import plots, plots_attention
 from primelens.models import tokens
+from primelens.studies import results
 from primelens.studies.addition import (
   attention,
   attention_edits,

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots, plots_fourier, results
+from primelens.analyses import plots, plots_fourier
 from primelens.configs import addition_p113
 from primelens.models import tokens
+from primelens.studies import results
 from primelens.studies.addition import fourier, network, progress_measures, tables
 
 P, KEYS, SCALE = 11, (2, 5), {2: 30.0, 5: 40.0}

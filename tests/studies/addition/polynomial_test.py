@@ -7,7 +7,8 @@ import tempfile
 import adder
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, plots_polynomial, principal, results
+from primelens.analyses import features, plots_polynomial, principal
+from primelens.studies import results
 from primelens.studies.addition import network, polynomial, polynomial_fits
 from sklearn import linear_model, metrics, preprocessing
 

@@ -8,7 +8,8 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from matplotlib import figure as mpl_figure
 from matplotlib.backends import backend_agg
-from primelens.analyses import plots_readout, results
+from primelens.analyses import plots_readout
+from primelens.studies import results
 from primelens.studies.addition import readout, readout_components
 
 CLASSES = 20

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_subspace, results
+from primelens.analyses import plots_subspace
+from primelens.studies import results
 from primelens.studies.addition import network, subspace, variants
 
 

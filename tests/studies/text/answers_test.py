@@ -11,7 +11,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_answers, results
+from primelens.analyses import plots_answers
+from primelens.studies import results
 from primelens.studies.text import answers, settings
 from sklearn import metrics
 

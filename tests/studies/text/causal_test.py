@@ -7,7 +7,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import erasure, plots_causal, results
+from primelens.analyses import erasure, plots_causal
+from primelens.studies import results
 from primelens.studies.text import causal, causal_directions, causal_published, causal_records
 from sklearn import linear_model, model_selection, pipeline, preprocessing
 

@@ -6,7 +6,8 @@ import tempfile
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_fourier_probes, results
+from primelens.analyses import plots_fourier_probes
+from primelens.studies import results
 from primelens.studies.text import fourier_probes
 from primelens.studies.text import fourier_probes_published as published
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing

@@ -8,8 +8,9 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_geometry, results
+from primelens.analyses import plots_geometry
 from primelens.models import encoder
+from primelens.studies import results
 from primelens.studies.text import geometry
 from primelens.studies.text import geometry_parts as parts
 from primelens.tasks import characters

@@ -9,8 +9,9 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest
-from primelens.analyses import ablation, plots_heads_text, results
+from primelens.analyses import ablation, plots_heads_text
 from primelens.models import encoder, transformer
+from primelens.studies import results
 from primelens.studies.text import answers, heads_text, heads_text_reported
 from primelens.studies.text import heads_text_parts as parts
 from primelens.studies.text import heads_text_records as records

@@ -9,7 +9,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_invariance, results
+from primelens.analyses import plots_invariance
+from primelens.studies import results
 from primelens.studies.text import invariance, rewritten
 from primelens.tasks import characters
 

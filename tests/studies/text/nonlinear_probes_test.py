@@ -7,7 +7,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_nonlinear_probes, results
+from primelens.analyses import plots_nonlinear_probes
+from primelens.studies import results
 from primelens.studies.text import nonlinear_probes, nonlinear_probes_reported
 from primelens.studies.text import nonlinear_probes_digits as digits
 from primelens.studies.text import nonlinear_probes_parts as parts

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_patching, results
+from primelens.analyses import plots_patching
+from primelens.studies import results
 from primelens.studies.text import patching, states
 from primelens.tasks import characters
 

@@ -9,7 +9,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_probes, results, ridge
+from primelens.analyses import plots_probes, ridge
+from primelens.studies import results
 from primelens.studies.text import probes
 from primelens.studies.text import probes_parts as parts
 from primelens.studies.text import probes_published as published

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_scale, results
+from primelens.analyses import plots_scale
 from primelens.configs import text_scale
 from primelens.models import encoder, transformer
-from primelens.studies import experiment
+from primelens.studies import experiment, results
 from primelens.studies.text import report, scale, scale_reported
 from primelens.studies.text import scale_parts as parts
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
 from primelens.models import spacing
+from primelens.studies import results
 from primelens.studies.zeros import anchors, scoring
 from primelens.tasks import windows
 

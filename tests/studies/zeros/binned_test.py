@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
 from primelens.models import binned, fit
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import experiment, zeros
+from primelens.studies import experiment, results, zeros
 from primelens.studies.zeros import (
   anchors,
   cost,

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.stats
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import results
 from primelens.models import spacing
+from primelens.studies import results
 from primelens.studies.zeros import calibration, forecasts, golden
 from primelens.tasks import windows
 

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import divergences, results, weight_masks
+from primelens.analyses import divergences, weight_masks
 from primelens.models import fit, optimizer, spacing, students
 from primelens.models import mixture as mixture_lib
+from primelens.studies import results
 from primelens.studies.zeros import curriculum, curriculum_students, retraining, settings
 from primelens.tasks import windows
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import results, symbolic_operon
+from primelens.analyses import symbolic_operon
+from primelens.studies import results
 from primelens.studies.zeros import formula, pairs
 
 SHAPE = 8.0  # of independent gamma spacings, mean 1 and variance 1 / 8

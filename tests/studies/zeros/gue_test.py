@@ -5,8 +5,8 @@ import types
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import plots, results
-from primelens.studies import trial
+from primelens.analyses import plots
+from primelens.studies import results, trial
 from primelens.studies.zeros import claims_gue, gue, published, report_gue
 
 LIMIT = -0.30837  # lag 1 of the sine process

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import ablation, results
+from primelens.analyses import ablation
 from primelens.models import spacing, transformer
+from primelens.studies import results
 from primelens.studies.zeros import heads
 
 T, CONTEXT = tiny_study.T, 8

@@ -8,9 +8,10 @@ import scipy.special
 import scipy.stats
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import kernel_fits, results
+from primelens.analyses import kernel_fits
 from primelens.analyses import kernels as kernels_lib
 from primelens.models import binned
+from primelens.studies import results
 from primelens.studies.zeros import kernels
 
 T = 40

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_leak, results
+from primelens.analyses import plots_leak
 from primelens.models import spacing
+from primelens.studies import results
 from primelens.studies.zeros import leak
 
 T, M = tiny_study.T, 2

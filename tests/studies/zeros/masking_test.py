@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import results
+from primelens.studies import results
 from primelens.studies.zeros import masking
 
 T, CONTEXT, TAPS = tiny_study.T, 8, 5

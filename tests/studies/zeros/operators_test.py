@@ -4,8 +4,7 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import results
-from primelens.studies import trial
+from primelens.studies import results, trial
 from primelens.studies.zeros import operators
 
 SIZE = 300

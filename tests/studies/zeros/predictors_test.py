@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots, results
-from primelens.studies import trial
+from primelens.analyses import plots
+from primelens.studies import results, trial
 from primelens.studies.zeros import claims_gue, predictors, published, report_gue
 from primelens.tasks import surrogates
 

@@ -5,7 +5,8 @@ import types
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import plots, results
+from primelens.analyses import plots
+from primelens.studies import results
 from primelens.studies.zeros import claims_gue, prime_lines, published, report_gue
 from primelens.tasks import primes
 

@@ -10,9 +10,10 @@ import numpy as np
 import tiny_study
 import tiny_waves
 from absl.testing import absltest
-from primelens.analyses import plots, results
+from primelens.analyses import plots
 from primelens.configs import zeros_long
 from primelens.models import optimizer
+from primelens.studies import results
 from primelens.studies.zeros import explicit, prime_waves, prime_waves_layers, report_prime_waves
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import prime_waves_predictors as predictors

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import ablation, results
+from primelens.analyses import ablation
 from primelens.models import spacing, transformer
+from primelens.studies import results
 from primelens.studies.zeros import pruned, pruned_arms, pruned_contrasts, settings
 
 T, CONTEXT, L, H, S = tiny_study.T, 8, 2, 2, 2

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import results, slot_diagnostics
+from primelens.analyses import slot_diagnostics
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
+from primelens.studies import results
 from primelens.studies.zeros import slots
 from primelens.studies.zeros import slots_measures as measures
 

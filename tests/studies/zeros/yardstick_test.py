@@ -11,8 +11,9 @@ import jittered_zeros as jittered
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots, results
+from primelens.analyses import plots
 from primelens.models import guided
+from primelens.studies import results
 from primelens.studies.zeros import report_yardstick, settings_waves, yardstick, yardstick_guides
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches

@@ -2,8 +2,8 @@
 
 A result is a frozen dataclass of arrays named with their axes (`nll_SxR`),
 scalars, and records (tuples of dicts). On disk `<name>.json` has the scalars,
-the records, an index of the arrays and the provenance, `<name>.npz` the arrays,
-and every records field is a CSV table too.
+the records, an index of the arrays, the provenance and the digests of itself and
+of `<name>.npz`, which has the arrays. Every records field is a CSV table too.
 """
 
 import csv
@@ -20,8 +20,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from primelens.tasks import files
 
-SCHEMA = 1
+SCHEMA = 2  # 1 had no digest of the JSON
+LOCK = ".lock"  # of the folder, held while the files of one result are written or read
+WAIT_SECONDS = 30.0  # for another process to write or read its own
 # Axes, outermost first; WORKSPACE.md has the glossary.
 AXES = ("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D", "Dh", "F", "K", "M", "V", "E", "P")
 # How JSON, which has no such numbers, stores them: {"nonfinite": "nan"}.
@@ -46,8 +49,9 @@ def write(
 ) -> pathlib.Path:
   """Writes the result's files, each replaced at once, and returns the JSON's.
 
-  The JSON comes last and holds the digest of the NPZ, so that files of two
-  different writes are never taken for one. NaN and infinities are stored as
+  The JSON comes last and holds the digest of the NPZ and its own, so that
+  files of two different writes are never taken for one, and two processes
+  write one after another. NaN and infinities are stored as
   `{"nonfinite": "nan"}` and read back as they were.
 
   Raises ValueError, naming the field, if a name and its array disagree, axes
@@ -67,14 +71,27 @@ def write(
     "arrays": {k: {"shape": list(v.shape), "dtype": str(v.dtype)} for k, v in arrays.items()},
     "npz_sha256": hashlib.sha256(packed).hexdigest(),
   }
-  encoded = json.dumps(document, indent=1, allow_nan=False).encode()
+  encoded = json.dumps(files.seal(document), indent=1, allow_nan=False).encode()
+  tables = {
+    name if len(records) == 1 else f"{name}.{field}": _table(rows).encode()
+    for field, rows in records.items()
+  }
   directory = pathlib.Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
-  _replace(directory / f"{name}.npz", packed)
-  for field, rows in records.items():
-    part = name if len(records) == 1 else f"{name}.{field}"
-    _replace(directory / f"{part}.csv", _table(rows).encode())
-  return _replace(directory / f"{name}.json", encoded)
+  with files.locked(directory / LOCK, wait=WAIT_SECONDS):
+    files.sweep(directory)
+    files.write(directory / f"{name}.npz", packed)
+    for part, table in tables.items():
+      files.write(directory / f"{part}.csv", table)
+    return files.write(directory / f"{name}.json", encoded)
+
+
+def write_figure(path: str | os.PathLike, content: bytes) -> pathlib.Path:
+  """Returns the path of a figure, which is now whole, in a folder that is made for it."""
+  path = pathlib.Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  files.sweep(path.parent)
+  return files.write(path, content)
 
 
 def read(
@@ -91,9 +108,13 @@ def read(
   if not path.is_file():
     raise FileNotFoundError(f"{path} does not exist; {again}")
   try:
-    document = json.loads(path.read_bytes(), object_hook=_decode)
-    _check_schema(document)
-    arrays = _unpack(path.with_suffix(".npz"), document)
+    with files.locked(path.with_name(LOCK), shared=True, wait=WAIT_SECONDS):
+      content, packed = files.read(path), files.read(path.with_suffix(".npz"))
+    stored = json.loads(content)
+    _check_schema(stored)
+    files.unseal(stored)
+    document = json.loads(content, object_hook=_decode)
+    arrays = _unpack(path.with_suffix(".npz"), packed, document)
     fields = document["scalars"] | document["records"] | arrays
     _check_fields(set(fields), cls)
     _check_axes({k: v.shape for k, v in arrays.items()}, list(fields.keys() - arrays))
@@ -210,8 +231,7 @@ def _pack(arrays):
   return buffer.getvalue()
 
 
-def _unpack(path, document):
-  packed = path.read_bytes()
+def _unpack(path, packed, document):
   if hashlib.sha256(packed).hexdigest() != document["npz_sha256"]:
     raise ValueError(f"{path.name} is damaged or of another write")
   with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
@@ -241,14 +261,3 @@ def _cell(value, key):
   if isinstance(value, (Mapping, list, tuple)):
     return json.dumps(_encode(value, key))
   return value
-
-
-def _replace(path, content):
-  """Writes a file beside its place and moves it there, and returns the path."""
-  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  return path

@@ -3,13 +3,16 @@ import dataclasses
 import json
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import results
+from primelens.studies import results
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,10 +104,10 @@ class ResultsTest(parameterized.TestCase):
   def test_files(self):
     path = self._write()
     self.assertEqual(
-      sorted(os.listdir(self.directory)), ["masking.csv", "masking.json", "masking.npz"]
+      sorted(os.listdir(self.directory)), [".lock", "masking.csv", "masking.json", "masking.npz"]
     )
     document = _strict(path.read_text())
-    self.assertEqual(document["schema"], 1)
+    self.assertEqual(document["schema"], 2)
     self.assertEqual(document["analysis"], "masking")
     self.assertEqual(document["scalars"]["best"], {"nonfinite": "-inf"})
     self.assertEqual(document["arrays"]["nll_SxR"], {"shape": [2, 3], "dtype": "float32"})
@@ -221,11 +224,51 @@ class ResultsTest(parameterized.TestCase):
     path = self._write()
     self._assert_unreadable(r"fields missing: \['value_S'\], fields unknown: \['best', .*", Other)
     document = json.loads(path.read_text())
-    path.write_text(json.dumps(document | {"schema": 2}))
-    self._assert_unreadable("schema 2, this program reads 1")
+    path.write_text(json.dumps(document | {"schema": 1}))
+    self._assert_unreadable("schema 1, this program reads 2")
+    del document["sha256"]
     document["arrays"]["keep_R"]["shape"] = [7]
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(files.seal(document)))
     self._assert_unreadable("masking.npz has the arrays")
+
+  @parameterized.parameters(
+    (b'"best": {', b'"bfst": {'),  # a name
+    (b'"loss": 0.25', b'"loss": 0.35'),  # a number of a record
+    (b'"step": 3', b'"step": 7'),  # where it comes from
+    (b'"sha256"', b'"sha257"'),
+  )
+  def test_one_changed_character_of_the_json(self, old, new):
+    path = self._write(provenance={"step": 3})
+    content = path.read_bytes()
+    self.assertIn(old, content)
+    path.write_bytes(content.replace(old, new))
+    self._assert_unreadable("its content and its sha256 do not agree")
+
+  def test_two_processes_that_write_one_result_leave_one_of_the_two(self):
+    script = (
+      "import sys, numpy as np, dataclasses\n"
+      "from primelens.studies import results\n"
+      "cls = dataclasses.make_dataclass('Own', ['value_N', 'number'], frozen=True)\n"
+      "for _ in range(20):\n"
+      "  mine = cls(np.full(9999, int(sys.argv[2])), int(sys.argv[2]))\n"
+      "  results.write(sys.argv[1], 'own', mine, provenance={})\n"
+      "  found, _ = results.read(sys.argv[1], 'own', cls)\n"
+      "  assert (found.value_N == found.number).all()\n"
+    )
+    command = [sys.executable, "-c", script, self.directory]
+    both = [
+      subprocess.Popen([*command, number], stderr=subprocess.PIPE, text=True)
+      for number in ("1", "2")
+    ]
+    self.assertEqual([child.communicate()[1] for child in both], ["", ""])
+    self.assertEqual(sorted(os.listdir(self.directory)), [".lock", "own.json", "own.npz"])
+
+  def test_what_a_dead_process_left_is_swept(self):
+    self._write()
+    left = self.directory / ".masking.npz.999999999.tmp"
+    left.write_bytes(b"half")
+    self._write()
+    self.assertFalse(left.exists())
 
   def test_a_failed_write_leaves_the_old_result(self):
     self._write()
@@ -234,7 +277,7 @@ class ResultsTest(parameterized.TestCase):
     def full(*_):
       raise OSError("No space left on device")
 
-    with absltest.mock.patch.object(results.os, "replace", full):
+    with absltest.mock.patch.object(files.os, "replace", full):
       with self.assertRaisesRegex(OSError, "No space"):
         self._write(_result(best=1.0))
     self.assertEqual(sorted(os.listdir(self.directory)), before)
