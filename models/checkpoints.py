@@ -6,14 +6,19 @@ kept. Snapshots are params at chosen steps, one safetensors file each.
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from primelens.tasks import files
 from safetensors import numpy as safetensors_numpy
+
+_SNAPSHOT = re.compile(r"step_([0-9]{1,18})\.safetensors")
 
 
 @contextlib.contextmanager
@@ -98,22 +103,33 @@ def write_snapshot(directory: Path, step: int, params_S) -> Path:
 
 def snapshot_steps(directory: Path) -> list[int]:
   """Returns the steps with a snapshot, in order."""
-  names = Path(directory).glob("step_*.safetensors")
-  return sorted(int(path.stem.removeprefix("step_")) for path in names)
+  found = [_SNAPSHOT.fullmatch(path.name) for path in Path(directory).glob("step_*.safetensors")]
+  return sorted(int(match[1]) for match in found if match)
 
 
 def read_snapshot(directory: Path, step: int, like) -> Any:
   """Returns the params at a step, in the structure of `like`.
 
-  Raises `ValueError` naming the steps there are, or the broken file.
+  Raises `ValueError` naming the steps there are, the broken file, or what it lacks.
   """
   path = Path(directory) / f"step_{step:08d}.safetensors"
   if not path.exists():
     raise ValueError(f"No snapshot of step {step}; there are {snapshot_steps(directory)}.")
+  files.refuse_pointer(path)
   try:
     arrays = safetensors_numpy.load_file(path)
   except Exception as error:  # the library's own error type is not exported
     raise ValueError(f"{path} is not a readable snapshot: {error}") from error
-  return jax.tree_util.tree_map_with_path(
-    lambda key, _: arrays[jax.tree_util.keystr(key, simple=True, separator="/")], like
-  )
+
+  def of(key, leaf):
+    name = jax.tree_util.keystr(key, simple=True, separator="/")
+    if name not in arrays:
+      raise ValueError(f"{path} is no snapshot of this network: it has no tensor {name!r}.")
+    if arrays[name].shape != jnp.shape(leaf):
+      found, wanted = arrays[name].shape, jnp.shape(leaf)
+      raise ValueError(
+        f"{path} is no snapshot of this network: {name!r} has the shape {found}, not {wanted}."
+      )
+    return arrays[name]
+
+  return jax.tree_util.tree_map_with_path(of, like)

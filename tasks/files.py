@@ -7,12 +7,27 @@ leaves half a file behind.
 
 import hashlib
 import json
+import math
 import os
 import re
 import stat
+import unicodedata
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
+import numpy as np
+
+ARRAYS_LIMIT = 1 << 30  # bytes that the arrays of one file may have together
+_POINTER = b"version https://git-lfs"
+# The header of an array as numpy writes it. Its own reader takes any Python literal, which may be
+# nested so deeply that the parser fails.
+_HEADER = re.compile(
+  rb"\{'descr': '([<>|][biufcSU]\d{1,9})', 'fortran_order': (True|False), "
+  rb"'shape': \(([\d, ]*)\), \}\s*"
+)
+_LONGEST_HEADER = 10_000
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 _CHUNK = 1 << 20
 
@@ -59,6 +74,72 @@ def read_json(path: str | os.PathLike, *, limit: int | None = None) -> Any:
     raise ValueError(f"{shown(path)} is not readable JSON: {type(error).__name__}.") from error
 
 
+def read_arrays(path: str | os.PathLike, *, limit: int = ARRAYS_LIMIT) -> dict[str, np.ndarray]:
+  """Returns the arrays of an NPZ by name.
+
+  What the archive declares is checked before anything is unpacked. Raises as `open_regular` does,
+  and `ValueError` naming a file that is no NPZ, is encrypted, holds anything but numbers and
+  words, or whose arrays have more than `limit` bytes.
+  """
+  refuse_pointer(path)
+  with open_regular(path) as file:
+    try:
+      with zipfile.ZipFile(file) as archive:
+        _check_sizes(archive, limit)
+        return {_array_name(member): _array(archive, member) for member in archive.infolist()}
+    # RuntimeError: encrypted; NotImplementedError: a compression that numpy does not write
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
+      reason = " ".join(str(error).split()) or type(error).__name__
+      raise ValueError(f"{shown(path)} is not a readable NPZ: {reason}") from error
+
+
+def _check_sizes(archive: zipfile.ZipFile, limit: int) -> None:
+  size = sum(member.file_size for member in archive.infolist())
+  if size > limit:
+    raise ValueError(f"it says that it holds {size:,} bytes; at most {limit:,} are read.")
+
+
+def _array_name(member: zipfile.ZipInfo) -> str:
+  return member.filename.removesuffix(".npy")
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+  """Returns an array whose header agrees with the size that the archive declares."""
+  name = shown(_array_name(member))
+  with archive.open(member) as stream:
+    kind, order, shape = _described(stream, name)
+    size = member.file_size - stream.tell()
+    if math.prod(shape) * kind.itemsize != size:
+      raise ValueError(f"{name} has {size:,} bytes, which are not those of its shape.")
+    content = stream.read(size)
+  if len(content) != size:
+    raise ValueError(f"{name} is cut short.")
+  # A copy, which may be written to.
+  return np.frombuffer(bytearray(content), kind).reshape(shape, order=order)
+
+
+def _described(stream, name: str) -> tuple[np.dtype, Literal["C", "F"], tuple[int, ...]]:
+  """Returns type, order and shape by the header of an array, which is read."""
+  magic = stream.read(8)
+  width = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}.get(magic)
+  if width is None:
+    raise ValueError(f"{name} is no array of numpy.")
+  length = int.from_bytes(stream.read(width), "little")
+  found = _HEADER.fullmatch(stream.read(min(length, _LONGEST_HEADER)))
+  if found is None or length > _LONGEST_HEADER:
+    raise ValueError(f"{name} is no array of numbers or words.")
+  lengths = [word for word in found[3].split(b",") if word.strip()]
+  shape = tuple(int(word) for word in lengths)
+  return np.dtype(found[1].decode()), "F" if found[2] == b"True" else "C", shape
+
+
+def refuse_pointer(path: str | os.PathLike) -> None:
+  """Raises `ValueError` for a file that stands for another one, which Git LFS has."""
+  with open_regular(path) as file:
+    if file.read(len(_POINTER)) == _POINTER:
+      raise ValueError(f"{shown(path)} is a pointer of Git LFS, not the file: run git lfs pull.")
+
+
 def write(path: str | os.PathLike, content: bytes) -> Path:
   """Returns the path, which now holds the content, and does so after a power cut.
 
@@ -67,8 +148,10 @@ def write(path: str | os.PathLike, content: bytes) -> Path:
   """
   path = Path(path)
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  temporary.unlink(missing_ok=True)
   try:
-    with open(temporary, "wb") as file:
+    # "x": a link that was put there under this name is not followed.
+    with open(temporary, "xb") as file:
       file.write(content)
       file.flush()
       os.fsync(file.fileno())
@@ -122,24 +205,78 @@ def sha256(path: str | os.PathLike) -> str:
   return digest.hexdigest()
 
 
+def fingerprint(path: str | os.PathLike) -> dict[str, int | str]:
+  """Returns the size and the sha256 of a regular file, by which it is known again."""
+  with open_regular(path) as file:
+    size = os.fstat(file.fileno()).st_size
+  return {"bytes": size, "sha256": sha256(path)}
+
+
+def known(path: str | os.PathLike, fingerprints: Any) -> bool:
+  """Returns whether a file is one of those that were recorded by `fingerprint`.
+
+  A file of another size is not read.
+  """
+  recorded = fingerprints if isinstance(fingerprints, list) else []
+  try:
+    with open_regular(path) as file:
+      size = os.fstat(file.fileno()).st_size
+    alike = [one for one in recorded if isinstance(one, dict) and one.get("bytes") == size]
+    return bool(size and alike) and fingerprint(path) in alike
+  except (OSError, ValueError):
+    return False
+
+
+def inside(folder: str | os.PathLike, path: str | os.PathLike) -> bool:
+  """Returns whether a path lies in a folder when all links are followed."""
+  return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def within(folder: str | os.PathLike, name: str) -> Path:
   """Returns the path of a file that another file names, which must lie in the folder.
 
   Raises `ValueError` for an absolute name, one with "..", and a link that leads out.
   """
   path = Path(folder) / name
-  inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-  if os.path.isabs(name) or ".." in Path(name).parts or not inside:
+  if os.path.isabs(name) or ".." in Path(name).parts or not inside(folder, path):
     raise ValueError(f"{shown(name)!r} lies outside {shown(folder)}.")
   return path
 
 
-def shown(text: object) -> str:
-  r"""Returns a text whose control characters are written out.
+def check_folder(folder: str | os.PathLike) -> None:
+  """Raises `ValueError` unless a folder from elsewhere can be read and written to.
 
-  A name may hold characters that move a terminal's cursor or change its colours.
+  All below it are regular files and folders; links lead to what is inside.
+  """
+  for parent, folders, names in os.walk(folder):
+    for name in folders + names:
+      path = os.path.join(parent, name)
+      try:
+        kind = os.lstat(path).st_mode
+      except FileNotFoundError:  # deleted since, as by a run that is training
+        continue
+      if stat.S_ISLNK(kind) and not inside(folder, path):
+        raise ValueError(f"{shown(path)} is a link that leads out of {shown(folder)}.")
+      if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise ValueError(f"{shown(path)} is neither a file nor a folder.")
+
+
+def shown(text: object, *, keep: str = "") -> str:
+  r"""Returns a text whose control characters are written out, but for those to `keep`.
+
+  A name may hold characters that move a terminal's cursor or change its colours, that turn the
+  direction of writing, or that no encoding has.
 
   >>> shown("run\x1b[2J")
   'run\\x1b[2J'
   """
-  return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+  return "".join(c if c in keep or _plain(c) else _written_out(c) for c in str(text))
+
+
+def _plain(character: str) -> bool:
+  # Spaces of every width are no controls, though Python calls them unprintable.
+  return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+  return character.encode("unicode_escape").decode()
