@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from primelens.models import encoder
-from primelens.tasks import files
+from primelens.tasks import arrays
 
 _LAYER = "enc.layers.{}."
 _NORMS = {"norm_attention": "norm1", "norm_mlp": "norm2"}
@@ -17,8 +17,8 @@ _MLP = {"up": "linear1", "down": "linear2"}
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-  """Returns the arrays of an NPZ by name; raises as `files.read_arrays`."""
-  return files.read_arrays(path)
+  """Returns the arrays of an NPZ by name; raises as `arrays.read`."""
+  return arrays.read(path)
 
 
 def text_encoder(state: dict[str, np.ndarray], heads: int) -> tuple[encoder.Config, dict[str, Any]]:

@@ -8,8 +8,6 @@ import dataclasses
 import datetime
 import functools
 import importlib.metadata
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,25 +17,16 @@ import numpy as np
 from primelens import tasks
 from primelens.models import loop
 from primelens.studies import experiment as experiment_lib
-from primelens.studies import registry, study
+from primelens.studies import registry, sources, study
+from primelens.tasks import files
 
 SCHEMA = 1
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def write_json(path: Path, value) -> None:
-  """Writes JSON to a temporary name, then renames it into place."""
-  temporary = path.with_name(path.name + ".tmp")
-  temporary.write_text(json.dumps(value, indent=2) + "\n")
-  os.replace(temporary, path)
-
-
 def read_json(path: Path) -> dict:
   """Returns a JSON object; raises `ValueError` naming a broken file."""
-  try:
-    value = json.loads(Path(path).read_text())
-  except (json.JSONDecodeError, UnicodeDecodeError) as error:
-    raise ValueError(f"{path} is not readable JSON: {error}") from error
+  value = files.read_json(path)
   if not isinstance(value, dict):
     raise ValueError(f"{path} is not a JSON object.")
   return value
@@ -106,6 +95,7 @@ def manifest(experiment, data, command: list[str]) -> dict:
     "schema": SCHEMA,
     "data_hash": data.data_hash,
     "splits": data.splits,
+    "sources": sources.fingerprints(experiment),
     "seeds": [experiment.fit.first_seed + i for i in range(experiment.fit.seeds)],
   }
 
@@ -123,7 +113,7 @@ def resumed(workdir: Path, command: list[str]) -> None:
   before = {name: recorded.get(name) for name in origin}
   earlier = [*recorded.get("earlier", []), before]
   path = Path(workdir) / "manifest.json"
-  write_json(path, recorded | origin | {"earlier": earlier})
+  files.write_json(path, recorded | origin | {"earlier": earlier})
 
 
 def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
@@ -145,23 +135,26 @@ def prepare(workdir: Path, experiment, data, command: list[str]) -> None:
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(f"{workdir} is not empty and has no config.json; choose another --workdir.")
   workdir.mkdir(parents=True, exist_ok=True)
-  write_json(workdir / "manifest.json", manifest(experiment, data, command))
-  write_json(workdir / "config.json", experiment_lib.to_dict(experiment))
+  files.write_json(workdir / "manifest.json", manifest(experiment, data, command))
+  files.write_json(workdir / "config.json", experiment_lib.to_dict(experiment))
 
 
-def load(workdir: Path, overrides=None) -> study.Run:
+def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
   """Returns a run rebuilt from its directory alone.
 
-  `overrides(settings) -> settings` changes analysis settings. Raises
-  `FileNotFoundError` or `ValueError` in one line where there is no run, no
-  checkpoint, or a broken file.
+  `overrides(settings) -> settings` changes analysis settings; `source` takes the place of the
+  file that config.json names. Raises `FileNotFoundError` or `ValueError` in one line where there
+  is no run, no checkpoint, a broken file, a link that leads out of the directory, or a named file
+  that is not known (`sources.checked`).
   """
   workdir = Path(workdir)
+  files.check_folder(workdir)
   experiment = read_experiment(workdir)
   if overrides is not None:
     settings = overrides(experiment.analyses)
     experiment = dataclasses.replace(experiment, analyses=settings)
   recorded = read_manifest(workdir)
+  experiment = sources.checked(experiment, workdir, recorded, source)
   data = tasks.load(experiment.task)
   if recorded["data_hash"] != data.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")

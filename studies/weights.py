@@ -7,7 +7,6 @@ the sha256 of every file, in place of config.json.
 import dataclasses
 import importlib.metadata
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from primelens.analyses import results as results_lib
 from primelens.models import weights, weights_matrices
 from primelens.studies import cli, runs, weights_spectra, weights_summary
 from primelens.studies.primes import language_models
+from primelens.tasks import files as files_lib
 
 NAME = "spectra"
 ABOUT = "Spectra of published weights beside noise of their shape and scale"
@@ -43,11 +43,11 @@ class Progress:
     self._done += count
     now = time.monotonic()
     if self._bar is not None:
-      self._bar.update(self._task, completed=self._done, note=note)
+      self._bar.update(self._task, completed=self._done, note=files_lib.shown(note))
     elif now - self._last >= LOG_SECONDS:
       self._last = now
       line = f"{self._about} {self._done:,}/{self._total:,}  {note}".rstrip()
-      print(line, file=sys.stderr, flush=True)
+      cli.say(line, error=True)
 
   def __enter__(self):
     if self._bar is not None:
@@ -83,13 +83,14 @@ def claim(workdir: Path, files: dict) -> None:
   """
   mark = workdir / MARK
   if mark.exists():
+    files_lib.check_folder(workdir)
     if runs.read_json(mark).get("files") != files:
       raise ValueError(f"{workdir} holds the spectra of other weights; choose another --workdir.")
     return
   if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(f"{workdir} is not empty and has no {MARK}; choose another --workdir.")
   workdir.mkdir(parents=True, exist_ok=True)
-  runs.write_json(mark, {"files": files})
+  files_lib.write_json(mark, {"files": files})
 
 
 def analyse(
@@ -111,7 +112,8 @@ def analyse(
     of_file, of_tensor = weights.digests(source, advance)
   workdir = default_workdir(name) if workdir is None else workdir
   files = {
-    path.name: {"bytes": path.stat().st_size, "sha256": of_file[path.name]} for path in source.files
+    source.name(path): {"bytes": path.stat().st_size, "sha256": of_file[source.name(path)]}
+    for path in source.files
   }
   claim(workdir, files)
   with Progress("spectra", len(plan.parts)) as advance:
@@ -129,8 +131,8 @@ def analyse(
   path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
   figure = workdir / "figures" / f"{NAME}.png"
   plots.save(plots_weights.figure(result), figure)
-  print("\n".join(weights_summary.lines(result)))
-  print(f"wrote {path}\nwrote {figure}")
+  cli.say("\n".join(weights_summary.lines(result)))
+  cli.say(f"wrote {path}\nwrote {figure}")
   return result
 
 
@@ -164,7 +166,7 @@ def main(
     rows += weights_summary.beside(its, result)
   if not rows:
     raise ValueError("None of the models of the source can be had.")
-  print(weights_summary.table(rows))
+  cli.say(weights_summary.table(rows))
 
 
 def _versions() -> dict[str, str]:
@@ -173,4 +175,4 @@ def _versions() -> dict[str, str]:
 
 
 def _say(text: str) -> None:
-  print(text, file=sys.stderr, flush=True)
+  cli.say(text, error=True)

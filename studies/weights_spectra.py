@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import threadpoolctl
 from primelens.analyses import spectra, spectra_nulls, spectra_report
-from primelens.models import weights, weights_matrices, weights_names
+from primelens.models import weights, weights_matrices
 from primelens.tasks import checks
 
 STORED = 512  # singular values kept of a matrix
@@ -85,10 +85,11 @@ def run(
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
     if settings.mode == "whole":
       for part in plan.parts:
-        rows.append(_row(part, settings, digest_of))
+        rows.append(_row(source, part, settings, digest_of))
         advance(1, part.name)
     elif values is None:
-      raise ValueError(_no_corner(name))
+      reason = weights_matrices.why_no_corner(source)
+      raise ValueError(f"{name} has no corner as published: {reason}.")
     else:
       rows.append(_corner_row(corner, values, settings))
   twice = weights.duplicates(source, digest_of)
@@ -110,22 +111,14 @@ def run(
   )
 
 
-def _no_corner(name: str) -> str:
-  patterns = ", ".join(weights_names.PUBLISHED_PATTERNS)
-  return (
-    f"{name} has no corner as published: no matrix of 256 x 256 or more has a"
-    f" name with the source's pattern (the first in use of {patterns})."
-  )
-
-
-def _row(part: weights_matrices.Part, settings, digest_of):
+def _row(source: weights.Source, part: weights_matrices.Part, settings, digest_of):
   tensor = part.tensor
   record = {
     "tensor": part.name,
     "role": part.role,
     "layer": part.layer,
     "stored_as": tensor.dtype,
-    "file": tensor.path.name,
+    "file": source.name(tensor.path),
     "sha256": digest_of[tensor.name],
   }
   measured, singular_K = _measured(weights_matrices.read(part), settings)

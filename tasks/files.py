@@ -5,29 +5,18 @@ a pipe in the place of a file never hangs, and a process that is killed, or a po
 leaves half a file behind.
 """
 
+import contextlib
 import hashlib
 import json
-import math
 import os
 import re
 import stat
 import unicodedata
-import zipfile
-import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
-import numpy as np
-
-ARRAYS_LIMIT = 1 << 30  # bytes that the arrays of one file may have together
 _POINTER = b"version https://git-lfs"
-# The header of an array as numpy writes it. Its own reader takes any Python literal, which may be
-# nested so deeply that the parser fails.
-_HEADER = re.compile(
-  rb"\{'descr': '([<>|][biufcSU]\d{1,9})', 'fortran_order': (True|False), "
-  rb"'shape': \(([\d, ]*)\), \}\s*"
-)
-_LONGEST_HEADER = 10_000
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 _CHUNK = 1 << 20
 
@@ -74,65 +63,6 @@ def read_json(path: str | os.PathLike, *, limit: int | None = None) -> Any:
     raise ValueError(f"{shown(path)} is not readable JSON: {type(error).__name__}.") from error
 
 
-def read_arrays(path: str | os.PathLike, *, limit: int = ARRAYS_LIMIT) -> dict[str, np.ndarray]:
-  """Returns the arrays of an NPZ by name.
-
-  What the archive declares is checked before anything is unpacked. Raises as `open_regular` does,
-  and `ValueError` naming a file that is no NPZ, is encrypted, holds anything but numbers and
-  words, or whose arrays have more than `limit` bytes.
-  """
-  refuse_pointer(path)
-  with open_regular(path) as file:
-    try:
-      with zipfile.ZipFile(file) as archive:
-        _check_sizes(archive, limit)
-        return {_array_name(member): _array(archive, member) for member in archive.infolist()}
-    # RuntimeError: encrypted; NotImplementedError: a compression that numpy does not write
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
-      reason = " ".join(str(error).split()) or type(error).__name__
-      raise ValueError(f"{shown(path)} is not a readable NPZ: {reason}") from error
-
-
-def _check_sizes(archive: zipfile.ZipFile, limit: int) -> None:
-  size = sum(member.file_size for member in archive.infolist())
-  if size > limit:
-    raise ValueError(f"it says that it holds {size:,} bytes; at most {limit:,} are read.")
-
-
-def _array_name(member: zipfile.ZipInfo) -> str:
-  return member.filename.removesuffix(".npy")
-
-
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-  """Returns an array whose header agrees with the size that the archive declares."""
-  name = shown(_array_name(member))
-  with archive.open(member) as stream:
-    kind, order, shape = _described(stream, name)
-    size = member.file_size - stream.tell()
-    if math.prod(shape) * kind.itemsize != size:
-      raise ValueError(f"{name} has {size:,} bytes, which are not those of its shape.")
-    content = stream.read(size)
-  if len(content) != size:
-    raise ValueError(f"{name} is cut short.")
-  # A copy, which may be written to.
-  return np.frombuffer(bytearray(content), kind).reshape(shape, order=order)
-
-
-def _described(stream, name: str) -> tuple[np.dtype, Literal["C", "F"], tuple[int, ...]]:
-  """Returns type, order and shape by the header of an array, which is read."""
-  magic = stream.read(8)
-  width = {b"\x93NUMPY\x01\x00": 2, b"\x93NUMPY\x02\x00": 4}.get(magic)
-  if width is None:
-    raise ValueError(f"{name} is no array of numpy.")
-  length = int.from_bytes(stream.read(width), "little")
-  found = _HEADER.fullmatch(stream.read(min(length, _LONGEST_HEADER)))
-  if found is None or length > _LONGEST_HEADER:
-    raise ValueError(f"{name} is no array of numbers or words.")
-  lengths = [word for word in found[3].split(b",") if word.strip()]
-  shape = tuple(int(word) for word in lengths)
-  return np.dtype(found[1].decode()), "F" if found[2] == b"True" else "C", shape
-
-
 def refuse_pointer(path: str | os.PathLike) -> None:
   """Raises `ValueError` for a file that stands for another one, which Git LFS has."""
   with open_regular(path) as file:
@@ -140,26 +70,37 @@ def refuse_pointer(path: str | os.PathLike) -> None:
       raise ValueError(f"{shown(path)} is a pointer of Git LFS, not the file: run git lfs pull.")
 
 
-def write(path: str | os.PathLike, content: bytes) -> Path:
+def write(path: str | os.PathLike, content: bytes | memoryview) -> Path:
   """Returns the path, which now holds the content, and does so after a power cut.
 
   The content goes to a temporary file beside it, to the disk, and then to its name. Raises
-  `OSError` where that fails; the old file is then as it was.
+  `OSError` with the path where that fails; the old file is then as it was.
   """
   path = Path(path)
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  temporary.unlink(missing_ok=True)
-  try:
-    # "x": a link that was put there under this name is not followed.
-    with open(temporary, "xb") as file:
-      file.write(content)
-      file.flush()
-      os.fsync(file.fileno())
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  sync(path.parent)
+  with naming(path):
+    try:
+      temporary.unlink(missing_ok=True)
+      with open(temporary, "xb") as file:  # "x": a link of that name is not followed
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+      os.replace(temporary, path)
+    finally:
+      temporary.unlink(missing_ok=True)
+    sync(path.parent)
   return path
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+  """Gives every `OSError` of a block this path: of a write that fails Python names none."""
+  try:
+    yield
+  except OSError as error:
+    if error.errno is None:
+      raise
+    raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def write_json(path: str | os.PathLike, value: Any) -> Path:

@@ -12,7 +12,7 @@ from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.models import spacing
 from primelens.studies import runs
-from primelens.tasks import windows
+from primelens.tasks import files, windows
 
 T = tiny_study.T
 
@@ -139,7 +139,7 @@ class ResumedTest(FolderCase):
     self.copy()
     path = self.workdir / "manifest.json"
     manifest = runs.read_manifest(self.workdir)
-    runs.write_json(path, manifest | {"revision": "older"})
+    files.write_json(path, manifest | {"revision": "older"})
     before = path.read_bytes()
     code, _, err = tiny_study.train(self.workdir)
     self.assertEqual(code, 0, err)
