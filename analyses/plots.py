@@ -113,8 +113,10 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
   buffer = io.BytesIO()
   figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  temporary.unlink(missing_ok=True)
   try:
-    temporary.write_bytes(buffer.getvalue())
+    with open(temporary, "xb") as file:  # "x": a link of that name is not followed
+      file.write(buffer.getvalue())
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -24,6 +25,9 @@ import numpy as np
 SCHEMA = 1
 # Axes, outermost first; WORKSPACE.md has the glossary.
 AXES = ("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D", "Dh", "F", "K", "M", "V", "E", "P")
+# What a spreadsheet runs, behind any quotes; also in the wide letters that some take for these.
+_FORMULA = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
+_NUMERAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # How JSON, which has no such numbers, stores them: {"nonfinite": "nan"}.
 _NONFINITE = "nonfinite"
 
@@ -229,7 +233,7 @@ def _table(rows):
   text = io.StringIO()
   writer = csv.DictWriter(text, columns, lineterminator="\n")
   if columns:
-    writer.writeheader()
+    writer.writerow({key: quoted(key) for key in columns})
   for row in rows:
     writer.writerow({key: _cell(value, key) for key, value in row.items()})
   return text.getvalue()
@@ -240,14 +244,38 @@ def _cell(value, key):
     value = np.asarray(value).tolist()
   if isinstance(value, (Mapping, list, tuple)):
     return json.dumps(_encode(value, key))
-  return value
+  return quoted(value) if isinstance(value, str) else value
+
+
+def quoted(text: str) -> str:
+  """Returns a text as a cell of CSV: a quote before what a spreadsheet would take for a formula.
+
+  Control characters but for the end of a line are written out. `unquoted` undoes the quote.
+  """
+  plain = "".join(c if c in "\n" or _plain_character(c) else _written_out(c) for c in text)
+  return "'" + plain if _FORMULA.match(plain) and not _NUMERAL.fullmatch(plain) else plain
+
+
+def unquoted(cell: str) -> str:
+  """Returns the text of a cell that `quoted` made."""
+  return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _plain_character(character: str) -> bool:
+  return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+  return character.encode("unicode_escape").decode()
 
 
 def _replace(path, content):
   """Writes a file beside its place and moves it there, and returns the path."""
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+  temporary.unlink(missing_ok=True)
   try:
-    temporary.write_bytes(content)
+    with open(temporary, "xb") as file:  # "x": a link of that name is not followed
+      file.write(content)
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)

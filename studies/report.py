@@ -8,6 +8,7 @@ from typing import Any
 
 from primelens.studies import report_ledger, study, trial
 from primelens.studies import report_page as page
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,13 +33,7 @@ def write(
   command that makes it."""
   path = Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
-  temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  try:
-    temporary.write_text(html(its, tables, ledger), encoding="utf-8")
-    os.replace(temporary, path)
-  finally:
-    temporary.unlink(missing_ok=True)
-  return path
+  return files.write(path, html(its, tables, ledger).encode())
 
 
 def html(
