@@ -76,21 +76,15 @@ def default_workdir(name: str) -> Path:
   return Path("runs") / f"weights-{re.sub(r'[^A-Za-z0-9._]+', '-', plain)}"
 
 
-def claim(workdir: Path, files: dict) -> None:
-  """Makes the folder of these weights, or checks that it is theirs.
-
-  Raises `ValueError` when it holds other weights, a run, or other files.
-  """
+def check_folder(workdir: Path, files: dict) -> None:
+  """Raises `ValueError` when a folder holds other weights, a run, or other files."""
+  files_lib.check_folder(workdir)
   mark = workdir / MARK
   if mark.exists():
-    files_lib.check_folder(workdir)
     if runs.read_json(mark).get("files") != files:
       raise ValueError(f"{workdir} holds the spectra of other weights; choose another --workdir.")
-    return
-  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+  elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(f"{workdir} is not empty and has no {MARK}; choose another --workdir.")
-  workdir.mkdir(parents=True, exist_ok=True)
-  files_lib.write_json(mark, {"files": files})
 
 
 def analyse(
@@ -107,6 +101,7 @@ def analyse(
   began = time.monotonic()
   source = weights.find(name, _say)
   plan = weights_matrices.plan(source, chosen.pattern)
+  weights_spectra.check(name, source, chosen)
   _say(weights_summary.sizes(name, source, plan))
   with Progress("reading", source.bytes) as advance:
     of_file, of_tensor = weights.digests(source, advance)
@@ -115,7 +110,7 @@ def analyse(
     source.name(path): {"bytes": path.stat().st_size, "sha256": of_file[source.name(path)]}
     for path in source.files
   }
-  claim(workdir, files)
+  check_folder(workdir, files)
   with Progress("spectra", len(plan.parts)) as advance:
     result = weights_spectra.run(name, source, plan, chosen, of_tensor, advance)
   origin = {
@@ -128,6 +123,8 @@ def analyse(
     "command": command,
     "seconds": round(time.monotonic() - began, 2),
   }
+  workdir.mkdir(parents=True, exist_ok=True)
+  files_lib.write_json(workdir / MARK, {"files": files})
   path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
   figure = workdir / "figures" / f"{NAME}.png"
   plots.save(plots_weights.figure(result), figure)
