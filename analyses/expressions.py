@@ -28,6 +28,7 @@ UNARY: dict[str, Callable] = {
   "sinc": np.sinc,
   "neg": np.negative,
 }
+LONGEST = 10_000  # characters of a formula; the best ones have some thirty nodes
 WEIGHTS = {"sin": 3, "cos": 3, "exp": 2, "log": 2, "sqrt": 2, "sinc": 4, "^": 2}
 
 _AST = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
@@ -54,13 +55,19 @@ def parse(text: str) -> Tree:
   """Returns the tree of a formula such as `3.11/(s1 + s2 + s3)`.
 
   Only numbers, names, + - * / ^ (or **) and the functions of `UNARY` are
-  allowed; anything else is a ValueError that names it.
+  allowed; anything else is a ValueError that names it. The text may be from
+  elsewhere: nothing of it is run, and one that is too long or too deep is refused.
   """
+  if not isinstance(text, str) or len(text) > LONGEST:
+    raise ValueError(f"A formula is a text of at most {LONGEST:,} characters.")
   try:
-    body = ast.parse(text.replace("^", "**"), mode="eval").body
-  except SyntaxError as error:
-    raise ValueError(f"{text!r} is not a formula.") from error
-  return _tree(body)
+    return _tree(ast.parse(text.replace("^", "**"), mode="eval").body)
+  except (SyntaxError, RecursionError, MemoryError, OverflowError) as error:
+    raise ValueError(f"{_start(text)} is not a formula.") from error
+
+
+def _start(text: str) -> str:
+  return repr(text if len(text) < 100 else text[:100] + "...")
 
 
 def _tree(node: ast.expr) -> Tree:
@@ -78,7 +85,7 @@ def _tree(node: ast.expr) -> Tree:
       if name in UNARY:
         return (name, _tree(inner))
   raise ValueError(
-    f"{ast.unparse(node)!r}: formulas hold numbers, names, + - * / ^ and {', '.join(UNARY)}."
+    f"{_start(ast.unparse(node))}: formulas hold numbers, names, + - * / ^ and {', '.join(UNARY)}."
   )
 
 

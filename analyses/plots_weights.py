@@ -88,4 +88,6 @@ def _spectra(ax, result) -> None:
 
 
 def _short(name: str, most: int = 36) -> str:
-  return name if len(name) <= most else "…" + name[1 - most :]
+  """Returns the end of a name as a label; a dollar sign in it is no formula."""
+  end = name if len(name) <= most else "…" + name[1 - most :]
+  return end.replace("$", r"\$")

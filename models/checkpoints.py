@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
@@ -32,6 +33,7 @@ _DIGESTS = "digests.json"
 _ORBAX = f"{os.sep}orbax{os.sep}"
 # How orbax and tensorstore write the number of a system's error.
 _ERRNO = re.compile(r"(?:os_error_code='|\[Errno )(\d+)")
+_SNAPSHOT = re.compile(r"step_([0-9]{1,18})\.safetensors")
 
 
 class Checkpoints:
@@ -270,20 +272,21 @@ def write_snapshot(directory: Path, step: int, params_S) -> Path:
 
 def snapshot_steps(directory: Path) -> list[int]:
   """Returns the steps with a snapshot, in order."""
-  names = (path.name for path in Path(directory).glob("step_*.safetensors"))
-  found = (re.fullmatch(r"step_([0-9]+)\.safetensors", name) for name in names)
+  found = [_SNAPSHOT.fullmatch(path.name) for path in Path(directory).glob("step_*.safetensors")]
   return sorted(int(match[1]) for match in found if match)
 
 
 def read_snapshot(directory: Path, step: int, like) -> Any:
   """Returns the params at a step, in the structure of `like`.
 
-  Raises `ValueError` naming the steps there are, or the file that is damaged or of another step.
+  Raises `ValueError` naming the steps there are, the file that is damaged or of another step, or
+  what it lacks.
   """
   path = _snapshot(Path(directory), step)
   if not path.exists():
     raise ValueError(f"No snapshot of step {step}; there are {snapshot_steps(directory)}.")
   content = files.read(path)
+  files.refuse_pointer(path)
   try:
     arrays = safetensors_numpy.load(content)
   except Exception as error:  # the library's own error type is not exported
@@ -296,10 +299,19 @@ def read_snapshot(directory: Path, step: int, like) -> Any:
     raise ValueError(f"{path} holds the snapshot of step {known.get('step')}.")
   elif known.get("sha256") != _digest(arrays):
     raise ValueError(f"{path} is damaged: its numbers are not those that were written.")
-  lacking = {_name(key) for key, _ in _leaves(like)} - arrays.keys()
-  if lacking:
-    raise ValueError(f"{path} lacks {', '.join(sorted(lacking))}.")
-  return jax.tree_util.tree_map_with_path(lambda key, _: arrays[_name(key)], like)
+
+  def of(key, leaf):
+    name = _name(key)
+    if name not in arrays:
+      raise ValueError(f"{path} is no snapshot of this network: it has no tensor {name!r}.")
+    if arrays[name].shape != jnp.shape(leaf):
+      found, wanted = arrays[name].shape, jnp.shape(leaf)
+      raise ValueError(
+        f"{path} is no snapshot of this network: {name!r} has the shape {found}, not {wanted}."
+      )
+    return arrays[name]
+
+  return jax.tree_util.tree_map_with_path(of, like)
 
 
 def _snapshot(directory: Path, step: int) -> Path:

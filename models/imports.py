@@ -5,12 +5,11 @@ The names are those of the source's state dict: `tok`, `pos`, `enc.layers.i`
 """
 
 import os
-import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
 from primelens.models import encoder
+from primelens.tasks import arrays
 
 _LAYER = "enc.layers.{}."
 _NORMS = {"norm_attention": "norm1", "norm_mlp": "norm2"}
@@ -18,18 +17,8 @@ _MLP = {"up": "linear1", "down": "linear2"}
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-  """Returns the arrays of an NPZ by name.
-
-  Raises `FileNotFoundError`, or `ValueError` naming a file that is none.
-  """
-  with open(path, "rb") as file:
-    try:
-      stored = np.load(file, allow_pickle=False)
-      if not isinstance(stored, np.lib.npyio.NpzFile):
-        raise ValueError("it is a single array")
-      return {name: stored[name] for name in stored.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-      raise ValueError(f"{path} is not a readable NPZ: {error}") from error
+  """Returns the arrays of an NPZ by name; raises as `arrays.read`."""
+  return arrays.read(path)
 
 
 def text_encoder(state: dict[str, np.ndarray], heads: int) -> tuple[encoder.Config, dict[str, Any]]:
@@ -113,6 +102,8 @@ def _compare(wanted, state) -> None:
     shape = np.shape(state[name])
     if shape != wanted[name]:
       raise ValueError(f"{name!r} of the checkpoint has the shape {shape}, not {wanted[name]}.")
+    if np.asarray(state[name]).dtype.kind not in "fiu":
+      raise ValueError(f"{name!r} of the checkpoint is of type {state[name].dtype}, no numbers.")
     if not np.isfinite(state[name]).all():
       raise ValueError(f"{name!r} of the checkpoint is not finite.")
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import weights
 from primelens.models import weights_names as names
+from primelens.tasks import files
 
 _DTYPES = {
   "F64": np.dtype(np.float64),
@@ -124,7 +125,7 @@ def _load(tensor: weights.Tensor, rows: int) -> np.ndarray:
   kind, columns = _DTYPES[tensor.dtype], tensor.shape[1]
   wide = np.float64 if tensor.dtype == "F64" else np.float32
   matrix = np.empty(rows * columns, wide)
-  with open(tensor.path, "rb") as file:
+  with files.open_regular(tensor.path) as file:
     file.seek(tensor.start)
     for first in range(0, matrix.size, _CHUNK):  # half precision is widened
       count = min(_CHUNK, matrix.size - first)
@@ -144,13 +145,32 @@ def corner_as_published(source: weights.Source) -> tuple[str, np.ndarray] | None
   float32 and stacked by rows. The first 256 rows are therefore all of the
   first matrix. None where no name or no matrix fits (spec 4.3).
   """
+  large = [tensor for tensor in _of_pattern(source) if min(tensor.shape) >= CORNER]
+  if not large:
+    return None
+  first = min(large, key=lambda tensor: tensor.name)
+  rows = _load(first, CORNER).astype(np.float32)
+  return first.name, rows[:, :CORNER]
+
+
+def _of_pattern(source: weights.Source) -> list[weights.Tensor]:
+  """Returns the matrices whose names have the first published pattern that any name has."""
   for pattern in names.PUBLISHED_PATTERNS:
-    matched = [t for t in source.tensors if pattern in t.name]
-    large = [t for t in matched if not _no_matrix(t) and min(t.shape) >= CORNER]
-    if large:
-      first = min(large, key=lambda tensor: tensor.name)
-      rows = _load(first, CORNER).astype(np.float32)
-      return first.name, rows[:, :CORNER]
+    matched = [tensor for tensor in source.tensors if pattern in tensor.name]
     if matched:
-      return None
-  return None
+      return [tensor for tensor in matched if not _no_matrix(tensor)]
+  return []
+
+
+def why_no_corner(source: weights.Source) -> str:
+  """Returns in words why weights have no corner as published: their names, or their size."""
+  matrices = _of_pattern(source)
+  if not matrices:
+    patterns = ", ".join(names.PUBLISHED_PATTERNS)
+    return f"no matrix has a name with the source's pattern (the first in use of {patterns})"
+  largest = max(matrices, key=lambda tensor: min(tensor.shape))
+  rows, columns = largest.shape
+  return (
+    f"the corner takes {CORNER} rows and columns, and the largest matrix with the source's "
+    f"pattern, {largest.name}, is {rows} x {columns}"
+  )

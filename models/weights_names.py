@@ -58,7 +58,7 @@ ROLES = (
 FUSED_ROLES = ("query", "key", "value")
 # Patterns of the source (spec 4.3), in its order.
 PUBLISHED_PATTERNS = ("q_proj", "c_attn", "query_key_value")
-_LAYER = re.compile(r"(?:^|[./])(?:layers?|h|(?:res)?blocks?)[./](\d+)(?=[./])")
+_LAYER = re.compile(r"(?:^|[./])(?:layers?|h|(?:res)?blocks?)[./]([0-9]{1,9})(?=[./])")
 
 
 class Fused(NamedTuple):
@@ -145,5 +145,6 @@ def split(whole, its: Fused, part: int, heads: int | None):
 
 def natural(name: str) -> list:
   """Returns the sorting key by which layer 2 comes before layer 10."""
-  parts = re.split(r"(\d+)", name)  # every second one is digits
-  return [int(p) if i % 2 else p for i, p in enumerate(parts)]
+  parts = re.split(r"([0-9]+)", name)  # every second one is digits
+  value = lambda digits: (len(digits.lstrip("0")), digits.lstrip("0"), digits)
+  return [value(p) if i % 2 else p for i, p in enumerate(parts)]

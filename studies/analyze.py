@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from absl import flags
-from primelens.studies import cli, registry, report, runs, study, trial, weights
+from primelens.studies import cli, registry, report, runs, sources, study, trial, weights
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import listing as listing_lib
 from primelens.studies import results as results_lib
@@ -39,6 +39,13 @@ def _flags() -> flags.FlagValues:
   flags.DEFINE_list("only", [], "Analyses to run; all by default.", flag_values=values)
   flags.DEFINE_multi_string(
     "set", [], "Change an analysis setting, as in --set masking.windows=512.", flag_values=values
+  )
+  flags.DEFINE_string(
+    "source",
+    "",
+    "The file that a run's config.json names, its zeros or its published network, where that is "
+    "not in the run directory and the manifest does not know it.",
+    flag_values=values,
   )
   flags.DEFINE_string("weights", "", weights.ABOUT + weights.HOW, flag_values=values)
   flags.DEFINE_bool("list", False, "List the analyses.", flag_values=values)
@@ -184,14 +191,14 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   )
   if "numbers" in names and its.numbers:
     numbers = study.Numbers(rows=its.numbers(plain))
-    print(listing_lib.aligned(numbers.rows, its.number_columns))
+    cli.say(listing_lib.aligned(numbers.rows, its.number_columns))
     keep("numbers", numbers)
   if "claims" in names:
     keep("claims", ledger)
   if "report" in names:
     path = folder / "report.html"
     written.append(report.write(path, its.report, tables, ledger, damaged))
-    print("\n".join(report.first_lines(its.report, tables, ledger, damaged)))
+    cli.say("\n".join(report.first_lines(its.report, tables, ledger, damaged)))
   return written
 
 
@@ -224,7 +231,7 @@ def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   if not rest:
     raise ValueError(reasons[0])
   for reason in reasons:
-    print(reason, file=sys.stderr)
+    cli.say(reason, error=True)
   return rest
 
 
@@ -251,21 +258,25 @@ def _main(argv: list[str]) -> int:
   command = [os.path.basename(argv[0]), *argv[1:]]
   changes = values["set"].value or []
   if values.list:
-    print(listing())
+    cli.say(listing())
   elif values.weights:
     given = values.weights, values.only, values.workdir, changes
     weights.main(*given, command)
   else:
-    return _read_runs(values.workdir, values.only, changes, command)
+    return _read_runs(values.workdir, values.only, changes, values.source, command)
   return 0
 
 
-def _read_runs(paths, only, changes: list[str], command: list[str]) -> int:
+def _read_runs(paths, only, changes: list[str], source: str, command: list[str]) -> int:
   if not paths:
     raise ValueError("--workdir is missing: name one or more run directories.")
   workdirs = distinct([Path(path) for path in paths])
+  for workdir in workdirs:
+    files.check_folder(workdir)
   its = study_of(workdirs)
   names = chosen(only, its)
+  if source and not any(sources.names_file(runs.read_experiment(path)) for path in workdirs):
+    raise ValueError("--source is not needed: no run names a file.")
   overrides = lambda settings: experiment_lib.validated(cli.assign(settings, changes))
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
   wanted_of = {}
@@ -276,9 +287,10 @@ def _read_runs(paths, only, changes: list[str], command: list[str]) -> int:
   code = 0
   for workdir, wanted in wanted_of.items():
     if wanted:
-      code = max(code, _analyse_all(runs.load(workdir, overrides), wanted, command))
+      run = runs.load(workdir, overrides, source=source)
+      code = max(code, _analyse_all(run, wanted, command))
   for path in compare(its, workdirs, names, command):
-    print(f"wrote {path}")
+    cli.say(f"wrote {path}")
   return code
 
 
@@ -287,16 +299,16 @@ def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> int:
   code = 0
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
-    print(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", file=sys.stderr, flush=True)
+    cli.say(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", error=True)
     try:
       analyse(run, name, command)
     except Exception as error:
-      print(file=sys.stderr)  # an error gets a line of its own
+      cli.say("", error=True)  # an error gets a line of its own
       if isinstance(error, OSError) and error.errno in cli.FULL:
         raise
       code = max(code, cli.ended(error, f"{run.name}: {name}: "))
     else:
-      print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+      cli.say(f" {time.monotonic() - began:.1f} s", error=True)
   return code
 
 

@@ -32,9 +32,16 @@ INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def say(text: object, *, end: str = "\n", error: bool = False) -> None:
+  """Prints a text on stdout, or on stderr, with the control characters of names written out."""
+  print(
+    files.shown(text, keep="\n"), end=end, file=sys.stderr if error else sys.stdout, flush=error
+  )
+
+
 def fail(message: object, code: int = USER_ERROR) -> int:
   """Returns the exit code, having said why in one line on stderr."""
-  print("error: " + files.shown(" ".join(str(message).split())), file=sys.stderr)
+  say("error: " + " ".join(str(message).split()), error=True)
   return code
 
 
@@ -77,7 +84,7 @@ def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:
   """
   wanted = {"--help", "-help", "-h", "--helpfull"}
   if wanted & set(argv[1:]):
-    print(usage.strip() + "\n" + values.get_help())
+    say(usage.strip() + "\n" + values.get_help())
     return False
   try:
     rest = values(argv, known_only=False)
@@ -225,11 +232,13 @@ def progress() -> rich.progress.Progress | None:
   console = rich.console.Console(stderr=True)
   if not console.is_terminal:
     return None
+  # Notes hold names of tensors, in which brackets are no markup.
+  words = lambda text: rich.progress.TextColumn(text, markup=False)
   return rich.progress.Progress(
-    rich.progress.TextColumn("{task.description}"),
+    words("{task.description}"),
     rich.progress.BarColumn(),
     rich.progress.MofNCompleteColumn(),
     rich.progress.TimeRemainingColumn(),
-    rich.progress.TextColumn("{task.fields[note]}"),
+    words("{task.fields[note]}"),
     console=console,
   )

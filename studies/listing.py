@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from primelens.tasks import files
+
 
 def aligned(records: Sequence[Mapping], columns: Sequence[str]) -> str:
   """Returns a line per record under a line of names; numbers to the right."""
@@ -18,5 +20,5 @@ def aligned(records: Sequence[Mapping], columns: Sequence[str]) -> str:
 
 def _cell(value) -> str:
   if not isinstance(value, float):
-    return str(value)
+    return files.shown(value)
   return "-" if math.isnan(value) else f"{value:.4g}"

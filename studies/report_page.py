@@ -1,7 +1,8 @@
 """HTML of the report: escaped tags, tables, figures, one self-contained page.
 
 A plain string is text and is escaped; only what these functions return is
-markup, so tags are balanced by construction.
+markup, so tags are balanced by construction. Texts may be from elsewhere: the
+page runs no script and fetches nothing, and control characters are written out.
 """
 
 import base64
@@ -13,16 +14,27 @@ from pathlib import Path
 from typing import Any
 
 from primelens.studies import report_style
+from primelens.tasks import files
+
+PNG = b"\x89PNG\r\n\x1a\n"
+LARGEST = 1 << 25  # bytes of a figure; ours have some hundred thousand
+# Nothing is fetched and no script is run, whatever a text of a run holds.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 class Markup(str):
   """HTML that is already escaped."""
 
 
+def escaped(value: Any) -> str:
+  """Returns a text as HTML shows it, without control characters but for ends of lines."""
+  return html.escape(files.shown(value, keep="\n"))
+
+
 def tag(name: str, *children: Any, **attributes: Any) -> Markup:
   """Returns an element; `class_` is written class, `aria_label` aria-label."""
   written = "".join(
-    f' {_attribute(key)}="{html.escape(str(value))}"' for key, value in attributes.items() if value
+    f' {_attribute(key)}="{escaped(value)}"' for key, value in attributes.items() if value
   )
   return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
@@ -34,7 +46,7 @@ def _attribute(key: str) -> str:
 def join(children: Iterable[Any]) -> Markup:
   """Returns the children one after the other, text escaped."""
   return Markup(
-    "".join(child if isinstance(child, Markup) else html.escape(str(child)) for child in children)
+    "".join(child if isinstance(child, Markup) else escaped(child) for child in children)
   )
 
 
@@ -107,7 +119,8 @@ def table(
 
 def _kind(cell: Any) -> str:
   """Returns the class of a cell of words: sentences want a wider column."""
-  words = html.unescape(re.sub("<[^>]*>", "", cell))
+  markup = isinstance(cell, Markup)
+  words = html.unescape(re.sub("<[^>]*>", "", cell)) if markup else str(cell)
   return "long" if len(words) > 24 else ""
 
 
@@ -122,15 +135,33 @@ def badge(text: str, kind: str) -> Markup:
 
 
 def figure(path: Path, caption: str) -> Markup:
-  """Returns a PNG in the page itself; a click shows it in full size."""
-  if not Path(path).is_file():
-    return tag("p", f"The figure {Path(path).name} is missing.", class_="none")
-  data = base64.b64encode(Path(path).read_bytes()).decode()
-  image = Markup(f'<img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">')
+  """Returns a PNG of a run in the page itself; a click shows it in full size.
+
+  `path` is that of a file in a folder of the run. What is no PNG, or lies elsewhere, is not shown.
+  """
+  path = Path(path)
+  if not path.is_file():
+    return tag("p", f"The figure {path.name} is missing.", class_="none")
+  content = _png(path)
+  if not content:
+    return tag("p", f"The figure {path.name} is no PNG file of this run.", class_="none")
+  data = base64.b64encode(content).decode()
+  image = Markup(f'<img alt="{escaped(caption)}" src="data:image/png;base64,{data}">')
   label = "full size on and off: " + caption
-  box = Markup(f'<input type="checkbox" aria-label="{html.escape(label)}">')
+  box = Markup(f'<input type="checkbox" aria-label="{escaped(label)}">')
   hint = tag("figcaption", caption, tag("span", " Tap to enlarge.", class_="tap"))
   return tag("figure", tag("label", box, tag("span", image)), hint)
+
+
+def _png(path: Path) -> bytes:
+  """Returns the content of a PNG, and nothing of a file that is none, too large or elsewhere."""
+  if not files.inside(path.parent.parent, path):
+    return b""
+  try:
+    content = files.read(path, limit=LARGEST)
+  except ValueError:
+    return b""
+  return content if content.startswith(PNG) else b""
 
 
 def section(key: str, title: str, *children: Any) -> Markup:
@@ -142,8 +173,10 @@ def page(title: str, *children: Any) -> str:
   """Returns the document, with nothing to be fetched from anywhere."""
   name = tag("title", title)
   style = Markup(f"<style>{report_style.CSS}</style>")
+  policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
   return (
     '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+    f"{policy}"
     '<meta name="viewport" content="width=device-width, initial-scale=1">'
     f"{name}{style}</head>\n{tag('body', tag('main', *children))}</html>\n"
   )

@@ -14,12 +14,14 @@ import json
 import os
 import pathlib
 import re
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from primelens.tasks import arrays as arrays_lib
 from primelens.tasks import files
 
 SCHEMA = 2  # 1 had no digest of the JSON
@@ -27,6 +29,9 @@ LOCK = ".lock"  # of the folder, held while the files of one result are written 
 WAIT_SECONDS = 30.0  # for another process to write or read its own
 # Axes, outermost first; WORKSPACE.md has the glossary.
 AXES = ("S", "C", "R", "L", "H", "Q", "N", "B", "T", "D", "Dh", "F", "K", "M", "V", "E", "P")
+# What a spreadsheet runs, behind any quotes; also in the wide letters that some take for these.
+_FORMULA = re.compile("'*[=+@\uff1d\uff0b\uff0d\uff20-]")
+_NUMERAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 # How JSON, which has no such numbers, stores them: {"nonfinite": "nan"}.
 _NONFINITE = "nonfinite"
 
@@ -109,7 +114,8 @@ def read(
     raise FileNotFoundError(f"{path} does not exist; {again}")
   try:
     with files.locked(path.with_name(LOCK), shared=True, wait=WAIT_SECONDS):
-      content, packed = files.read(path), files.read(path.with_suffix(".npz"))
+      content = files.read(path, limit=arrays_lib.LIMIT)
+      packed = files.read(path.with_suffix(".npz"), limit=arrays_lib.LIMIT)
     stored = json.loads(content)
     _check_schema(stored)
     files.unseal(stored)
@@ -234,8 +240,7 @@ def _pack(arrays):
 def _unpack(path, packed, document):
   if hashlib.sha256(packed).hexdigest() != document["npz_sha256"]:
     raise ValueError(f"{path.name} is damaged or of another write")
-  with np.load(io.BytesIO(packed), allow_pickle=False) as stored:
-    arrays = {field: stored[field] for field in stored.files}
+  arrays = arrays_lib.unpack(io.BytesIO(packed))
   shapes = {field: list(array.shape) for field, array in arrays.items()}
   index = {k: v["shape"] for k, v in document["arrays"].items()}
   if shapes != index:
@@ -249,7 +254,7 @@ def _table(rows):
   text = io.StringIO()
   writer = csv.DictWriter(text, columns, lineterminator="\n")
   if columns:
-    writer.writeheader()
+    writer.writerow({key: quoted(key) for key in columns})
   for row in rows:
     writer.writerow({key: _cell(value, key) for key, value in row.items()})
   return text.getvalue()
@@ -260,4 +265,26 @@ def _cell(value, key):
     value = np.asarray(value).tolist()
   if isinstance(value, (Mapping, list, tuple)):
     return json.dumps(_encode(value, key))
-  return value
+  return quoted(value) if isinstance(value, str) else value
+
+
+def quoted(text: str) -> str:
+  """Returns a text as a cell of CSV: a quote before what a spreadsheet would take for a formula.
+
+  Control characters but for the end of a line are written out. `unquoted` undoes the quote.
+  """
+  plain = "".join(c if c in "\n" or _plain_character(c) else _written_out(c) for c in text)
+  return "'" + plain if _FORMULA.match(plain) and not _NUMERAL.fullmatch(plain) else plain
+
+
+def unquoted(cell: str) -> str:
+  """Returns the text of a cell that `quoted` made."""
+  return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _plain_character(character: str) -> bool:
+  return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+  return character.encode("unicode_escape").decode()

@@ -22,7 +22,7 @@ import numpy as np
 from primelens import tasks
 from primelens.models import checkpoints, fit, loop
 from primelens.studies import experiment as experiment_lib
-from primelens.studies import registry, study
+from primelens.studies import registry, sources, study
 from primelens.tasks import files
 
 SCHEMA = 2  # 1 had no digests
@@ -121,6 +121,7 @@ def manifest(experiment, data, command: list[str], config: bytes) -> dict:
     "config_sha256": hashlib.sha256(config).hexdigest(),
     "data_hash": data.data_hash,
     "splits": data.splits,
+    "sources": sources.fingerprints(experiment),
     "seeds": [experiment.fit.first_seed + i for i in range(experiment.fit.seeds)],
   }
 
@@ -218,19 +219,22 @@ def _owned(workdir: Path) -> Iterator[None]:
     yield
 
 
-def load(workdir: Path, overrides=None) -> study.Run:
+def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
   """Returns a run rebuilt from its directory alone.
 
-  `overrides(settings) -> settings` changes analysis settings. Raises
-  `FileNotFoundError` or `ValueError` in one line where there is no run, no
-  checkpoint, or a broken file.
+  `overrides(settings) -> settings` changes analysis settings; `source` takes the place of the
+  file that config.json names. Raises `FileNotFoundError` or `ValueError` in one line where there
+  is no run, no checkpoint, a broken file, a link that leads out of the directory, or a named file
+  that is not known (`sources.checked`).
   """
   workdir = Path(workdir)
+  files.check_folder(workdir)
   experiment = read_experiment(workdir)
   if overrides is not None:
     settings = overrides(experiment.analyses)
     experiment = dataclasses.replace(experiment, analyses=settings)
   recorded = read_manifest(workdir)
+  experiment = sources.checked(experiment, workdir, recorded, source)
   data = tasks.load(experiment.task)
   if recorded["data_hash"] != data.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")

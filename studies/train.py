@@ -80,9 +80,7 @@ class Reporter:
       self._bar.update(self._task, completed=step, note=note)
     elif self._due() or step == self._steps:
       remaining = (self._steps - step) * row["seconds_per_step"]
-      print(
-        f"step {step}/{self._steps}  {note}  {remaining:.0f} s left", file=sys.stderr, flush=True
-      )
+      cli.say(f"step {step}/{self._steps}  {note}  {remaining:.0f} s left", error=True)
 
   def _due(self) -> bool:
     now = time.monotonic()
@@ -181,13 +179,13 @@ def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   first = experiment.fit.first_seed
   for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
     if step >= 0:
-      print(
-        f"seed {first + i}: loss not finite at step {step}; kept as it was before", file=sys.stderr
+      cli.say(
+        f"seed {first + i}: loss not finite at step {step}; kept as it was before", error=True
       )
   best = [f"{v:.4g}" for v in np.asarray(outcome.state_S.best_score)]
   chosen = experiment.fit.evaluate_every
   said = f"best select/{unit} per seed {', '.join(best)}; " if chosen else ""
-  print(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
+  cli.say(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
   codes = {"frozen": cli.ALL_FROZEN, "interrupted": cli.INTERRUPTED}
   return codes.get(outcome.reason, 0)
 
@@ -209,7 +207,7 @@ def _main(argv: list[str]) -> int:
     jax.config.update("jax_compilation_cache_dir", values.compilation_cache)
   experiment_lib.check_causal(experiment)
   if values.dry_run:
-    print(cost.table(experiment))
+    cli.say(cost.table(experiment))
     return 0
   if not values.workdir:
     raise ValueError("--workdir is missing: name the run directory.")

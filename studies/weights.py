@@ -7,7 +7,6 @@ the sha256 of every file, in place of config.json.
 import dataclasses
 import importlib.metadata
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -44,11 +43,11 @@ class Progress:
     self._done += count
     now = time.monotonic()
     if self._bar is not None:
-      self._bar.update(self._task, completed=self._done, note=note)
+      self._bar.update(self._task, completed=self._done, note=files_lib.shown(note))
     elif now - self._last >= LOG_SECONDS:
       self._last = now
       line = f"{self._about} {self._done:,}/{self._total:,}  {note}".rstrip()
-      print(line, file=sys.stderr, flush=True)
+      cli.say(line, error=True)
 
   def __enter__(self):
     if self._bar is not None:
@@ -77,20 +76,15 @@ def default_workdir(name: str) -> Path:
   return Path("runs") / f"weights-{re.sub(r'[^A-Za-z0-9._]+', '-', plain)}"
 
 
-def claim(workdir: Path, files: dict) -> None:
-  """Makes the folder of these weights, or checks that it is theirs.
-
-  Raises `ValueError` when it holds other weights, a run, or other files.
-  """
+def check_folder(workdir: Path, files: dict) -> None:
+  """Raises `ValueError` when a folder holds other weights, a run, or other files."""
+  files_lib.check_folder(workdir)
   mark = workdir / MARK
   if mark.exists():
     if files_lib.read_json(mark) != {"files": files}:
       raise ValueError(f"{workdir} holds the spectra of other weights; choose another --workdir.")
-    return
-  if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+  elif workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
     raise ValueError(f"{workdir} is not empty and has no {MARK}; choose another --workdir.")
-  workdir.mkdir(parents=True, exist_ok=True)
-  files_lib.write_json(mark, {"files": files})
 
 
 def analyse(
@@ -107,14 +101,16 @@ def analyse(
   began = time.monotonic()
   source = weights.find(name, _say)
   plan = weights_matrices.plan(source, chosen.pattern)
+  weights_spectra.check(name, source, chosen)
   _say(weights_summary.sizes(name, source, plan))
   with Progress("reading", source.bytes) as advance:
     of_file, of_tensor = weights.digests(source, advance)
   workdir = default_workdir(name) if workdir is None else workdir
   files = {
-    path.name: {"bytes": path.stat().st_size, "sha256": of_file[path.name]} for path in source.files
+    source.name(path): {"bytes": path.stat().st_size, "sha256": of_file[source.name(path)]}
+    for path in source.files
   }
-  claim(workdir, files)
+  check_folder(workdir, files)
   with Progress("spectra", len(plan.parts)) as advance:
     result = weights_spectra.run(name, source, plan, chosen, of_tensor, advance)
   origin = {
@@ -127,11 +123,13 @@ def analyse(
     "command": command,
     "seconds": round(time.monotonic() - began, 2),
   }
+  workdir.mkdir(parents=True, exist_ok=True)
+  files_lib.write_json(workdir / MARK, {"files": files})
   path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
   figure = workdir / "figures" / f"{NAME}.png"
   results_lib.write_figure(figure, plots.png(plots_weights.figure(result)))
-  print("\n".join(weights_summary.lines(result)))
-  print(f"wrote {path}\nwrote {figure}")
+  cli.say("\n".join(weights_summary.lines(result)))
+  cli.say(f"wrote {path}\nwrote {figure}")
   return result
 
 
@@ -165,7 +163,7 @@ def main(
     rows += weights_summary.beside(its, result)
   if not rows:
     raise ValueError("None of the models of the source can be had.")
-  print(weights_summary.table(rows))
+  cli.say(weights_summary.table(rows))
 
 
 def _versions() -> dict[str, str]:
@@ -174,4 +172,4 @@ def _versions() -> dict[str, str]:
 
 
 def _say(text: str) -> None:
-  print(text, file=sys.stderr, flush=True)
+  cli.say(text, error=True)

@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import threadpoolctl
 from primelens.analyses import spectra, spectra_nulls, spectra_report
-from primelens.models import weights, weights_matrices, weights_names
-from primelens.tasks import checks
+from primelens.models import weights, weights_matrices
+from primelens.tasks import checks, files
 
 STORED = 512  # singular values kept of a matrix
 
@@ -65,6 +65,14 @@ class Result:
   singular_ExK: Any
 
 
+def check(name: str, source: weights.Source, settings: Settings) -> None:
+  """Raises `ValueError` saying why weights have no corner as published, where it is asked for."""
+  if settings.mode == "whole" or weights_matrices.corner_as_published(source):
+    return
+  reason = weights_matrices.why_no_corner(source)
+  raise ValueError(f"{name} has no corner as published: {reason}.")
+
+
 def run(
   name: str,
   source: weights.Source,
@@ -85,16 +93,15 @@ def run(
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
     if settings.mode == "whole":
       for part in plan.parts:
-        rows.append(_row(part, settings, digest_of))
+        rows.append(_row(source, part, settings, digest_of))
         advance(1, part.name)
-    elif values is None:
-      raise ValueError(_no_corner(name))
     else:
+      check(name, source, settings)
       rows.append(_corner_row(corner, values, settings))
   twice = weights.duplicates(source, digest_of)
   records = [record for record, _ in rows]
   return Result(
-    weights=name,
+    weights=files.shown(name),
     commit=source.commit,
     mode=settings.mode,
     draws=settings.draws,
@@ -102,30 +109,22 @@ def run(
     bytes=source.bytes,
     rules="; ".join(plan.rules),
     skipped=plan.left_out,
-    duplicates="; ".join(" = ".join(group) for group in twice),
-    corner=corner,
+    duplicates=files.shown("; ".join(" = ".join(group) for group in twice)),
+    corner=files.shown(corner),
     **_corner_numbers(values),
     matrices=tuple(spectra_nulls.corrected(records)),
     singular_ExK=padded([singular_K for _, singular_K in rows]),
   )
 
 
-def _no_corner(name: str) -> str:
-  patterns = ", ".join(weights_names.PUBLISHED_PATTERNS)
-  return (
-    f"{name} has no corner as published: no matrix of 256 x 256 or more has a"
-    f" name with the source's pattern (the first in use of {patterns})."
-  )
-
-
-def _row(part: weights_matrices.Part, settings, digest_of):
+def _row(source: weights.Source, part: weights_matrices.Part, settings, digest_of):
   tensor = part.tensor
   record = {
-    "tensor": part.name,
+    "tensor": files.shown(part.name),
     "role": part.role,
     "layer": part.layer,
     "stored_as": tensor.dtype,
-    "file": tensor.path.name,
+    "file": files.shown(source.name(tensor.path)),
     "sha256": digest_of[tensor.name],
   }
   measured, singular_K = _measured(weights_matrices.read(part), settings)
@@ -133,7 +132,7 @@ def _row(part: weights_matrices.Part, settings, digest_of):
 
 
 def _corner_row(name, values, settings):
-  record = {"tensor": name, "role": "corner", "layer": None}
+  record = {"tensor": files.shown(name), "role": "corner", "layer": None}
   measured, singular_K = _measured(values, settings)
   return record | measured, singular_K
 

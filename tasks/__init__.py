@@ -33,3 +33,14 @@ def load(config: Any) -> Any:
   if kind not in LOADERS:
     raise ValueError(f"task.kind {kind!r} is not one of {list(LOADERS)}.")
   return LOADERS[kind](config)
+
+
+def table(config: Any) -> zeros.Config | None:
+  """Returns the part of a task config that says which zeros are read, None if none are."""
+  if isinstance(config, zeros.Config):
+    return config
+  if isinstance(config, surrogates.Config) and config.ensemble in surrogates.RESAMPLED:
+    return config.base
+  if isinstance(config, binned.Config) and config.ensemble != "prime_gaps":
+    return config.base
+  return None

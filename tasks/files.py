@@ -15,12 +15,14 @@ import re
 import shutil
 import stat
 import time
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from absl import logging
 
+_POINTER = b"version https://git-lfs"
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 _CHUNK = 1 << 20
 
@@ -65,6 +67,13 @@ def read_json(path: str | os.PathLike, *, limit: int | None = None) -> Any:
     raise ValueError(f"{shown(path)} is not readable JSON: {where}.") from error
   except (ValueError, RecursionError) as error:  # not UTF-8, a number too long, nested too deeply
     raise ValueError(f"{shown(path)} is not readable JSON: {type(error).__name__}.") from error
+
+
+def refuse_pointer(path: str | os.PathLike) -> None:
+  """Raises `ValueError` for a file that stands for another one, which Git LFS has."""
+  with open_regular(path) as file:
+    if file.read(len(_POINTER)) == _POINTER:
+      raise ValueError(f"{shown(path)} is a pointer of Git LFS, not the file: run git lfs pull.")
 
 
 def write(path: str | os.PathLike, content: bytes | memoryview) -> Path:
@@ -265,24 +274,78 @@ def unseal(document: dict, *, digits: int = 64) -> dict:
   return rest
 
 
+def fingerprint(path: str | os.PathLike) -> dict[str, int | str]:
+  """Returns the size and the sha256 of a regular file, by which it is known again."""
+  with open_regular(path) as file:
+    size = os.fstat(file.fileno()).st_size
+  return {"bytes": size, "sha256": sha256(path)}
+
+
+def known(path: str | os.PathLike, fingerprints: Any) -> bool:
+  """Returns whether a file is one of those that were recorded by `fingerprint`.
+
+  A file of another size is not read.
+  """
+  recorded = fingerprints if isinstance(fingerprints, list) else []
+  try:
+    with open_regular(path) as file:
+      size = os.fstat(file.fileno()).st_size
+    alike = [one for one in recorded if isinstance(one, dict) and one.get("bytes") == size]
+    return bool(size and alike) and fingerprint(path) in alike
+  except (OSError, ValueError):
+    return False
+
+
+def inside(folder: str | os.PathLike, path: str | os.PathLike) -> bool:
+  """Returns whether a path lies in a folder when all links are followed."""
+  return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
 def within(folder: str | os.PathLike, name: str) -> Path:
   """Returns the path of a file that another file names, which must lie in the folder.
 
   Raises `ValueError` for an absolute name, one with "..", and a link that leads out.
   """
   path = Path(folder) / name
-  inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-  if os.path.isabs(name) or ".." in Path(name).parts or not inside:
+  if os.path.isabs(name) or ".." in Path(name).parts or not inside(folder, path):
     raise ValueError(f"{shown(name)!r} lies outside {shown(folder)}.")
   return path
 
 
-def shown(text: object) -> str:
-  r"""Returns a text whose control characters are written out.
+def check_folder(folder: str | os.PathLike) -> None:
+  """Raises `ValueError` unless a folder from elsewhere can be read and written to.
 
-  A name may hold characters that move a terminal's cursor or change its colours.
+  All below it are regular files and folders; links lead to what is inside.
+  """
+  for parent, folders, names in os.walk(folder):
+    for name in folders + names:
+      path = os.path.join(parent, name)
+      try:
+        kind = os.lstat(path).st_mode
+      except FileNotFoundError:  # deleted since, as by a run that is training
+        continue
+      if stat.S_ISLNK(kind) and not inside(folder, path):
+        raise ValueError(f"{shown(path)} is a link that leads out of {shown(folder)}.")
+      if not (stat.S_ISLNK(kind) or stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+        raise ValueError(f"{shown(path)} is neither a file nor a folder.")
+
+
+def shown(text: object, *, keep: str = "") -> str:
+  r"""Returns a text whose control characters are written out, but for those to `keep`.
+
+  A name may hold characters that move a terminal's cursor or change its colours, that turn the
+  direction of writing, or that no encoding has.
 
   >>> shown("run\x1b[2J")
   'run\\x1b[2J'
   """
-  return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
+  return "".join(c if c in keep or _plain(c) else _written_out(c) for c in str(text))
+
+
+def _plain(character: str) -> bool:
+  # Spaces of every width are no controls, though Python calls them unprintable.
+  return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+  return character.encode("unicode_escape").decode()

@@ -123,22 +123,20 @@ def check(ordinate_N: np.ndarray, place: Callable[[int], str]) -> None:
   """
   if len(ordinate_N) < 2:
     raise ValueError(f"{place(0)}: a single zero has no spacing.")
-  _refuse(~np.isfinite(ordinate_N), "is not finite", ordinate_N, place)
-  _refuse(ordinate_N < 14, "lies below the first zero", ordinate_N, place)
+  _refuse(~np.isfinite(ordinate_N), "is not finite", place)
+  _refuse(ordinate_N < 14, "lies below the first zero", place)
   step_N = np.diff(ordinate_N, prepend=0)
-  _refuse(step_N == 0, "repeats the one before", ordinate_N, place)
-  _refuse(step_N < 0, "is below the one before", ordinate_N, place)
+  _refuse(step_N == 0, "repeats the one before", place)
+  _refuse(step_N < 0, "is below the one before", place)
   height_N = unfold(ordinate_N)
   gap_N = np.diff(height_N, prepend=height_N[0]) > _MAX_SPACING
-  _refuse(gap_N, "follows a gap of over 10 mean spacings", ordinate_N, place)
+  _refuse(gap_N, "follows a gap of over 10 mean spacings", place)
   _check_count(height_N, place)
 
 
-def _refuse(bad_N, complaint, ordinate_N, place) -> None:
+def _refuse(bad_N, complaint, place) -> None:
   if bad_N.any():
-    i = int(np.argmax(bad_N))
-    value = float(ordinate_N[i])
-    raise ValueError(f"{place(i)}: ordinate {value!r} {complaint}.")
+    raise ValueError(f"{place(int(np.argmax(bad_N)))}: the ordinate {complaint}.")
 
 
 def _check_count(height_N: np.ndarray, place: Callable[[int], str]) -> None:
@@ -178,6 +176,15 @@ def ordinates(config: Config) -> np.ndarray:
   ordinate_N, place = read()
   check(ordinate_N, place)
   return _stored(target, ordinate_N)
+
+
+def named_files(config: Config) -> list[pathlib.Path]:
+  """Returns the files that a config names by `path`, none where the source needs no path.
+
+  Raises FileNotFoundError or ValueError where they are not there.
+  """
+  named = config.path and config.source != "computed"
+  return zeros_sources.FILES[config.source](config.path) if named else []
 
 
 def _source(config: Config) -> tuple[str, Callable[[], zeros_sources.Reading]]:

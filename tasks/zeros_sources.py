@@ -7,9 +7,7 @@ the i-th ordinate stands, for the message that refuses a bad one.
 import bisect
 import hashlib
 import importlib.metadata
-import io
 import pathlib
-import pickle
 import re
 import struct
 import zlib
@@ -21,6 +19,9 @@ WHEEL = "passagemath-database-odlyzko-zeta"
 ODLYZKO_COUNT = 2_001_052
 ODLYZKO_SHA256 = "1cebd3bf17c77958c5eef1d78d51338224dd086c0f5ad0874277a82af0f9939e"
 
+_LIST = b"\x80\x02]q\x00"  # protocol 2, an empty list, which is number 0 of what is remembered
+_ITEM = np.dtype([("mark", "S1"), ("value", ">f8")])
+_BATCH = 1000 * _ITEM.itemsize + 2
 _HEADER = struct.Struct("<ddQQ")
 _RECORD = np.dtype([("low", "<u8"), ("middle", "<u4"), ("high", "u1")])
 
@@ -84,25 +85,26 @@ def _number(file: pathlib.Path) -> int:
   return int(digits[-1])
 
 
-class _Data(pickle.Unpickler):
-  """Plain data only: a pickle that asks for any global is refused."""
+def listed(compressed: bytes) -> np.ndarray:
+  """Returns the floats of a zlib-compressed list, float64.
 
-  def find_class(self, module, name):
-    raise ValueError(f"The pickle asks for {module}.{name}; only data is read.")
-
-
-def unpickled(compressed: bytes) -> np.ndarray:
-  """Returns the floats of a zlib-compressed pickled list, float64.
-
-  Raises ValueError for anything but one list of floats.
+  The table is a pickle, which is not unpickled: of its 256 instructions a list of floats has but
+  a beginning, "(" + "G" and eight bytes for each of at most 1,000 floats + "e" again and again,
+  and an end. Raises `ValueError` for anything else.
   """
   try:
-    content = _Data(io.BytesIO(zlib.decompress(compressed))).load()
-  except (zlib.error, pickle.UnpicklingError, EOFError) as error:
-    raise ValueError(f"Not a zlib-compressed pickle: {error}.") from error
-  if not isinstance(content, list) or set(map(type, content)) != {float}:
-    raise ValueError("The pickle is not one list of floats.")
-  return np.array(content)
+    content = zlib.decompress(compressed)
+  except zlib.error as error:
+    raise ValueError(f"Not compressed by zlib: {error}.") from error
+  head, body, end = content[: len(_LIST)], content[len(_LIST) : -1], content[-1:]
+  batches = [body[first : first + _BATCH] for first in range(0, len(body), _BATCH)]
+  framed = all(one[:1] + one[-1:] == b"(e" and len(one) % 9 == 2 for one in batches)
+  if head != _LIST or end != b"." or not batches or not framed:
+    raise ValueError("Not one list of floats.")
+  item_N = np.frombuffer(b"".join(one[1:-1] for one in batches), _ITEM)
+  if not (item_N["mark"] == b"G").all():
+    raise ValueError("Not one list of floats.")
+  return item_N["value"].astype(np.float64)
 
 
 def odlyzko(files: list[pathlib.Path]) -> Reading:
@@ -117,7 +119,7 @@ def odlyzko(files: list[pathlib.Path]) -> Reading:
       f"{files[0]} is not Odlyzko's table: sha256 {found}, expected "
       f"{ODLYZKO_SHA256} (a text file needs --config.task.source=text)."
     )
-  ordinate_N = unpickled(compressed)
+  ordinate_N = listed(compressed)
   if len(ordinate_N) != ODLYZKO_COUNT:
     raise ValueError(f"{len(ordinate_N)} zeros, expected {ODLYZKO_COUNT}.")
   return ordinate_N, lambda i: f"{files[0]}, zero {i + 1}"
@@ -154,19 +156,18 @@ def _check_end(file: pathlib.Path) -> None:
   lines = tail.split(b"\n")
   if len(lines) > 1 and lines[-1] and len(lines[-1]) < len(lines[-2].strip()):
     raise ValueError(
-      f"{file} is cut short: its last line {lines[-1].decode('latin1')!r} is "
-      "shorter than the one before and has no newline."
+      f"{file} is cut short: its last line is shorter than the one before and has no newline."
     )
 
 
 def _bad_line(file: pathlib.Path) -> str:
-  """Names the first line that is not one number."""
+  """Names the first line that is not one number; what stands there is not quoted."""
   with open(file, encoding="latin1") as stream:
     for number, line in enumerate(stream, 1):
       try:
         float(line.strip() or 0)
       except ValueError:
-        return f"line {number}: {line.strip()[:40]!r} is not one ordinate."
+        return f"line {number} is not one ordinate."
   return "not one ordinate per line."
 
 
@@ -194,8 +195,8 @@ def platt(files: list[pathlib.Path]) -> Reading:
     for where, start, end, part_N in _blocks(file):
       if expected is not None and start != expected:
         raise ValueError(
-          f"{where} starts after zero {start}, but the block before it ends "
-          f"with zero {expected}: a file or block is missing or repeated."
+          f"{where} does not start where the one before it ends: a file or block is missing or "
+          "repeated."
         )
       firsts.append(count)
       places.append((where, start))
@@ -218,6 +219,8 @@ def _blocks(file: pathlib.Path):
   if len(content) < 8:
     raise ValueError(f"{file} is truncated: {len(content)} bytes.")
   blocks, offset = int.from_bytes(content[:8], "little"), 8
+  if blocks > (len(content) - offset) // _HEADER.size:
+    raise ValueError(f"{file} is truncated, or none of Platt's: its blocks do not fit into it.")
   for block in range(blocks):
     where = f"{file}, block {block + 1} of {blocks}"
     if len(content) - offset < _HEADER.size:
@@ -225,13 +228,13 @@ def _blocks(file: pathlib.Path):
     low, high, start, end = _HEADER.unpack_from(content, offset)
     offset += _HEADER.size
     if end < start or not 0 <= low < high < np.inf:
-      raise ValueError(f"{where} has the header {low, high, start, end}.")
+      raise ValueError(f"{where} has a header that no such file has.")
     size = (end - start) * _RECORD.itemsize
     if len(content) - offset < size:
       raise ValueError(f"{where} is truncated at byte {len(content)}.")
     part_N = _decoded(content[offset : offset + size], low)
     if len(part_N) and not low <= part_N[0] <= part_N[-1] <= high:
-      raise ValueError(f"{where} has zeros outside its range {low}..{high}.")
+      raise ValueError(f"{where} has zeros outside its range.")
     yield where, start, end, part_N
     offset += size
   if offset != len(content):

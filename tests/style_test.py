@@ -54,6 +54,14 @@ HOMES = {
   "absl.flags": ("studies/cli.py", "studies/train.py", "studies/analyze.py"),
   "torch": ("bench/*_peer.py",),
 }
+# What runs what a file says: built-in functions, others by their last name, and modules that
+# unpickle.
+BUILT_IN = ("eval", "exec", "compile", "__import__")
+RUNS = ("sympify", "parse_expr", "import_module", "exec_module", "run_path", "run_module")
+UNPICKLES = ("pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "jsonpickle")
+MAY_RUN = {
+  ("studies/cli.py", "exec_module"): "config files, which the user names, are Python",
+}
 PRIVATE_JAX = ("core", "interpreters", "lib", "extend", "experimental", "_src")
 MACHINE = re.compile(r"/(?:work|tmp|root|home|opt|Users)/\w|https?://[^/\s]*pypi")
 
@@ -145,6 +153,31 @@ class StyleTest(absltest.TestCase):
 
     self.check(strays, [name for name in sources() if room(name) != "tests"], f"homes are {HOMES}")
 
+  def test_nothing_runs_what_a_file_says(self):
+    used = set()
+
+    def running(name):
+      found = [m for m in imported(name) for bad in UNPICKLES if inside(m, bad)]
+      for call in (node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)):
+        dotted = ast.unparse(call.func)
+        last = dotted.rpartition(".")[2]
+        key = name, last
+        if key in MAY_RUN:
+          used.add(key)
+        elif dotted in BUILT_IN or last in RUNS:
+          found.append(f"{dotted}, line {call.lineno}")
+        keywords = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        loads = dotted in ("np.load", "numpy.load", "jnp.load")
+        if keywords.get("allow_pickle", "False" if not loads else "") != "False":
+          found.append(f"{dotted} may unpickle, line {call.lineno}")
+        if dotted == "torch.load" and keywords.get("weights_only") != "True":
+          found.append(f"{dotted} may unpickle, line {call.lineno}")
+      return found
+
+    product = [name for name in sources() if room(name) not in ("tests", "bench")]
+    self.check(running, product, "a file of a run, a result or weights is data")
+    self.assertEqual(used, set(MAY_RUN), "an exception that nothing needs")
+
   def test_public_jax_api_only(self):
     private = [f"jax.{part}" for part in PRIVATE_JAX]
 
@@ -162,6 +195,14 @@ class StyleTest(absltest.TestCase):
       return [n.lineno for n in stars if isinstance(n.value, ast.Tuple | ast.List | ast.Set)]
 
     self.check(starred, sources(), "write *(a, b) as a, b")
+
+  def test_names_reach_a_terminal_in_one_place(self):
+    def printing(name):
+      calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
+      return [call.lineno for call in calls if ast.unparse(call.func) == "print"]
+
+    rest = [name for name in library() if name != "studies/cli.py"]
+    self.check(printing, rest, "cli.say writes out the control characters of names")
 
   def test_public_names_have_docstrings(self):
     def bare(name):

@@ -29,7 +29,7 @@ def prime_waves(
   peak |= {"chance": 0.5, "apart": 9}
   law = {"power": power, "power_error": 0.01, "factor": 0.31, "found": 26}
   law |= {"expression": "0.31/sqrt(p)", "test_r2": 0.99, "complexity": 5}
-  law |= {"sympy": f"0.31*p**({power})", "train_mse": 1e-6}
+  law |= {"exact": f"0.31*p^({power})", "train_mse": 1e-6}
   return SimpleNamespace(
     trained_on=trained_on,
     memory=memory,

@@ -1,3 +1,5 @@
+import contextlib
+import io
 import pathlib
 import pickle
 import struct
@@ -36,27 +38,46 @@ class _Call:
     return print, ("the pickle was executed",)
 
 
-class UnpickledTest(absltest.TestCase):
-  def test_list_of_floats(self):
-    content = zlib.compress(pickle.dumps([14.5, 21.25], 2))
-    np.testing.assert_array_equal(zeros_sources.unpickled(content), [14.5, 21.25])
+class ListedTest(parameterized.TestCase):
+  @parameterized.parameters(2, 999, 1000, 1001, 2052)
+  def test_list_of_floats(self, count):
+    wanted = np.random.default_rng(0).normal(size=count)
+    content = zlib.compress(pickle.dumps(wanted.tolist(), 2))
+    np.testing.assert_array_equal(zeros_sources.listed(content), wanted)
 
-  def test_globals_are_refused(self):
-    for payload in (_Call(), np.float64(1.0), Fraction(1, 2)):
-      with self.subTest(type(payload).__name__):
-        with self.assertRaisesRegex(ValueError, "only data is read"):
-          zeros_sources.unpickled(zlib.compress(pickle.dumps(payload)))
+  @parameterized.parameters(
+    (_Call(),),
+    (np.float64(1.0),),
+    (Fraction(1, 2),),
+    ([1, 2],),
+    ({"a": 1.0},),
+    ([1.0, "x"],),
+    (1.0,),
+  )
+  def test_nothing_else_is_read_and_nothing_runs(self, payload):
+    ran = io.StringIO()
+    with contextlib.redirect_stdout(ran):
+      for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with self.assertRaisesRegex(ValueError, "Not one list of floats"):
+          zeros_sources.listed(zlib.compress(pickle.dumps(payload, protocol)))
+    self.assertEqual(ran.getvalue(), "")
 
-  def test_other_content_is_refused(self):
-    for payload in ([1, 2], {"a": 1.0}, [], [1.0, "x"]):
-      with self.subTest(str(payload)):
-        with self.assertRaisesRegex(ValueError, "not one list of floats"):
-          zeros_sources.unpickled(zlib.compress(pickle.dumps(payload)))
+  def test_instructions_among_the_floats_are_refused(self):
+    whole = pickle.dumps([14.5, 21.25], 2)
+    call = b"cos\nsystem\n"
+    for damaged in (
+      whole[:-1],
+      whole + b".",
+      whole[:5] + call + whole[5:],
+      whole[:-1] + call + b".",
+    ):
+      with self.assertRaisesRegex(ValueError, "Not one list of floats"):
+        zeros_sources.listed(zlib.compress(damaged))
 
   def test_truncation_is_refused(self):
-    content = zlib.compress(pickle.dumps([14.5, 21.25]))
-    with self.assertRaisesRegex(ValueError, "Not a zlib-compressed pickle"):
-      zeros_sources.unpickled(content[:-3])
+    content = zlib.compress(pickle.dumps([14.5, 21.25], 2))
+    with self.assertRaisesRegex(ValueError, "Not compressed by zlib"):
+      zeros_sources.listed(content[:-3])
 
   def test_another_file_is_not_the_table(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
@@ -83,16 +104,19 @@ class TextTest(parameterized.TestCase):
     self.assertRegex(place(1), r"line 3 \(zero 2\)")
 
   @parameterized.parameters(
-    ("14.5\n21,25\n25.0\n", "line 2: '21,25' is not one ordinate"),
-    ("1 14.5\n2 21.25\n", "line 1: '1 14.5' is not one ordinate"),
-    ("14.5\n21.25\n# end\n", "line 3: '# end'"),
-    ("14.134725\n21.022040\n25.01", "cut short: its last line '25.01'"),
+    ("14.5\n21,25\n25.0\n", "line 2 is not one ordinate"),
+    ("1 14.5\n2 21.25\n", "line 1 is not one ordinate"),
+    ("14.5\n21.25\nsecret\n", "line 3 is not one ordinate"),
+    ("14.134725\n21.022040\nsecret", "cut short: its last line"),
     ("", "holds no ordinates"),
     ("\n\n", "holds no ordinates"),
   )
   def test_bad_text_is_refused(self, content, message):
-    with self.assertRaisesRegex(ValueError, message):
+    with self.assertRaisesRegex(ValueError, message) as caught:
       zeros_sources.text([self._file(content)])
+    self.assertNotRegex(
+      str(caught.exception), "secret|21,25|1 14.5"
+    )  # what stands there is not quoted
 
 
 class PlattTest(parameterized.TestCase):
@@ -145,11 +169,12 @@ class PlattTest(parameterized.TestCase):
 
   @parameterized.parameters(
     (lambda content: content[:-1], "block 3 of 3 is truncated"),
-    (lambda content: content[:9], "block 1 of 3 is truncated at byte 8"),
+    (lambda content: content[:9], "is truncated, or none of Platt's"),
     (lambda content: content[:5], "is truncated: 5 bytes"),
     (lambda content: content + b"x", "1 bytes after its end"),
+    (lambda content: content[:8] + b"\xff" * 32 + content[40:], "block 1 of 3 has a header that"),
     (lambda content: struct.pack("<Q", 0), "holds no zeros"),
-    (lambda content: b"\xff" * len(content), "block 1 of .* has the header"),
+    (lambda content: b"\xff" * len(content), "is truncated, or none of Platt's"),
   )
   def test_damaged_file_is_refused(self, damage, message):
     file = self._write("zeros_1.dat", damage(_platt(*self.blocks)))
@@ -159,12 +184,12 @@ class PlattTest(parameterized.TestCase):
   def test_missing_block_is_refused(self):
     content = _platt(self.blocks[0], self.blocks[2])
     file = self._write("zeros_1.dat", content)
-    with self.assertRaisesRegex(ValueError, "block 2 of 2 starts after zero 1000, .* zero 700"):
+    with self.assertRaisesRegex(ValueError, "block 2 of 2 does not start where"):
       zeros_sources.platt([file])
 
   def test_zeros_outside_their_block_are_refused(self):
     file = self._write("zeros_1.dat", _platt((14.0, 15.0, 0, self.deltas[0])))
-    with self.assertRaisesRegex(ValueError, "outside its range 14.0..15.0"):
+    with self.assertRaisesRegex(ValueError, "outside its range"):
       zeros_sources.platt([file])
 
   def test_missing_files_are_named(self):

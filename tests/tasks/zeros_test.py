@@ -42,8 +42,8 @@ class CheckTest(parameterized.TestCase):
     (lambda x: np.insert(x, 70, x[69]), "^70: .* repeats the one before"),
     (lambda x: np.insert(x, 70, x[60]), "^70: .* is below the one before"),
     (lambda x: np.delete(x, range(70, 81)), "^70: .* gap of over 10 mean"),
-    (lambda x: np.where(x == x[70], np.nan, x), "^70: .* nan is not finite"),
-    (lambda x: np.where(x == x[70], np.inf, x), "^70: .* inf is not finite"),
+    (lambda x: np.where(x == x[70], np.nan, x), "^70: the ordinate is not finite"),
+    (lambda x: np.where(x == x[70], np.inf, x), "^70: the ordinate is not finite"),
     (lambda x: np.insert(x, 0, 0.0), "^0: .* below the first zero"),
     (lambda x: x[:1], "^0: a single zero has no spacing"),
   )

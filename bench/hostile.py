@@ -1,0 +1,845 @@
+"""Hostile run directories and weights, and broken ones, as data.
+
+    python bench/hostile.py
+
+A case is a function that makes files in an empty folder and returns the command that reads them.
+`attempt` runs one and returns what should not have happened: a secret beside the files that was
+shown or copied, something outside that was changed, a payload that ran, a control character on the
+terminal, a traceback, or more than one line where a line is due. Without arguments all cases are
+run, and those that failed are named.
+"""
+
+import base64
+import contextlib
+import dataclasses
+import io
+import json
+import os
+import socket
+import struct
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from primelens.models import fit, spacing, transformer
+from primelens.studies import analyze, experiment, registry, runs, train, zeros
+from primelens.studies import sources as sources_lib
+from primelens.studies.zeros import linear
+from primelens.tasks import surrogates
+from primelens.tasks import zeros as zeros_task
+from safetensors import numpy as safetensors_numpy
+
+SECRET = "correct-horse-battery-staple"
+ESCAPE = "\x1b]0;owned\x07\x1b[2J"
+USER_ERROR, UNEXPECTED = 2, 70
+Case = Callable[[Path], list[str]]
+
+# --------------------------------------------------------------------------------------------------
+# What is attacked
+
+
+def payload(folder: Path) -> str:
+  """Returns a text that makes the file `ran` where anything evaluates it."""
+  return f"__import__('pathlib').Path({str(folder / 'ran')!r}).touch()"
+
+
+def secret(folder: Path) -> Path:
+  """Returns a file beside the hostile ones that nothing may show or copy."""
+  path = folder / "secret.txt"
+  path.write_text(f"{SECRET}\n{SECRET}-2\n")
+  return path
+
+
+def outside(folder: Path) -> Path:
+  """Returns a folder beside the hostile files that nothing may change."""
+  path = folder / "outside"
+  path.mkdir()
+  (path / "kept.txt").write_text("kept")
+  return path
+
+
+def small(**task: Any) -> experiment.Experiment:
+  """Returns an experiment of a small network; `task` are fields of its zeros, else it has none."""
+  window = 16
+  made = surrogates.Config(ensemble="poisson", count=4000, window=window, gap=20)
+  trunk = transformer.Config(width=8, layers=1, heads=2, hidden=16, max_positions=window)
+  return experiment.Experiment(
+    task=zeros_task.Config(window=window, gap=20, **task) if task else made,
+    model=spacing.Config(window=window, components=2, trunk=trunk),
+    fit=fit.Config(steps=1, seeds=1, dispatch=1, batch_size=2),
+  )
+
+
+class _Data:
+  """What the manifest says of data that were never read."""
+
+  data_hash = "0" * 64
+  splits = {"train": (0, 10)}
+
+
+def run_directory(folder: Path, config: experiment.Experiment | None = None) -> Path:
+  """Returns a run directory with a stored result and a figure, without a checkpoint."""
+  workdir = folder / "run"
+  with contextlib.ExitStack() as stack:
+    # What config.json names is not there when the directory is made, or must not be read.
+    stack.callback(setattr, sources_lib, "fingerprints", sources_lib.fingerprints)
+    sources_lib.fingerprints = lambda config: []
+    runs.prepare(workdir, config or small(), _Data(), ["train.py"])
+  store(workdir, "linear", _linear())
+  figures = workdir / "figures"
+  figures.mkdir()
+  (figures / "linear.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+  return workdir
+
+
+def store(workdir: Path, name: str, result: Any, **origin: Any) -> None:
+  """Writes a result as the product does, so that its digests are right."""
+  analyze.results_lib.write(workdir / "results", name, result, provenance=origin)
+
+
+def _linear(words: str = "OLS") -> linear.Result:
+  value_Q = np.arange(4.0)
+  return linear.Result(
+    **{f"truth{end}_Q": value_Q for end in ("", "_low", "_high")},
+    **{f"model{end}_Q": value_Q for end in ("_low", "_high")},
+    model_SxQ=np.ones((2, 4)),
+    jacobian_SxQ=np.ones((2, 4)),
+    sums=tuple(_sum(order) for order in (1, 3, 4)),
+    scores=({"predictor": words, "r2": 0.1, "correlation": 0.3},),
+    samples=7,
+  )
+
+
+def _sum(order: int) -> dict:
+  row = {"order": order, "truth_sum": -0.9, "truth_r2": 0.2, "model_sum": -0.6, "model_r2": 0.3}
+  return row | {f"{who}_lag{k}": -0.2 for who in ("truth", "model") for k in (1, 2, 3, 4)}
+
+
+def poisoned(kind: type, text: str) -> Any:
+  """Returns a result of a class whose words are all `text`, and whose numbers are ones."""
+  values: dict[str, Any] = {}
+  for field in dataclasses.fields(kind):
+    axes = analyze.results_lib.axes(field.name)
+    if axes:
+      shape = [int(axis) if axis.isdigit() else 2 for axis in axes]
+      values[field.name] = np.ones(shape)
+    elif field.type in (tuple, "tuple") or str(field.type).startswith("tuple"):
+      names = ("name", "kind", "given", "expression", "exact", "sympy", "target", "variant")
+      values[field.name] = (dict.fromkeys(names, text) | {"kind": "truth", "given": "p"},)
+    else:
+      values[field.name] = {"str": text, "float": 1.0, "bool": True}.get(_type(field), 1)
+  return kind(**values)
+
+
+def _type(field: dataclasses.Field) -> str:
+  return field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+
+
+def _words(value: Any, text: str) -> Any:
+  """Returns a JSON value, all of whose words are `text`."""
+  if isinstance(value, dict):
+    return {name: _words(item, text) for name, item in value.items()}
+  if isinstance(value, list):
+    return [_words(item, text) for item in value]
+  return text if isinstance(value, str) else value
+
+
+def _edit(path: Path, change: Callable[[Any], Any]) -> None:
+  path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+# --------------------------------------------------------------------------------------------------
+# Hostile run directories
+
+
+def _report(workdir: Path) -> list[str]:
+  return [f"--workdir={workdir}", "--only=report"]
+
+
+def _analysis(workdir: Path) -> list[str]:
+  return [f"--workdir={workdir}", "--only=linear"]
+
+
+def results_that_are_code(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  for name, analysis in zeros.ANALYSES.items():
+    store(workdir, name, poisoned(analysis.result, payload(folder)), revision=payload(folder))
+  return _report(workdir)
+
+
+def formulas_that_are_code(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  waves = poisoned(zeros.ANALYSES["prime_waves"].result, payload(folder))
+  store(workdir, "prime_waves", waves)
+  return [f"--workdir={workdir}", "--only=claims"]
+
+
+def config_that_is_code(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  _edit(workdir / "config.json", lambda value: _words(value, payload(folder)))
+  return _report(workdir)
+
+
+def manifest_that_is_code(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  _edit(workdir / "manifest.json", lambda value: _words(value, payload(folder)))
+  return _report(workdir)
+
+
+def settings_that_are_code(folder: Path) -> list[str]:
+  config = small()
+  config.fit.optimizer.slow_pattern = payload(folder)
+  return _analysis(run_directory(folder, config))
+
+
+def metrics_that_are_code(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  (workdir / "metrics.jsonl").write_text(json.dumps({"step": payload(folder)}) + "\n")
+  return _report(workdir)
+
+
+def zeros_that_are_a_secret(folder: Path) -> list[str]:
+  config = small(source="text", path=str(secret(folder)))
+  return _analysis(run_directory(folder, config))
+
+
+def zeros_that_are_binary_and_a_secret(folder: Path) -> list[str]:
+  config = small(source="platt", path=str(secret(folder)))
+  return _analysis(run_directory(folder, config))
+
+
+def zeros_that_are_a_device(folder: Path) -> list[str]:
+  return _analysis(run_directory(folder, small(source="text", path="/dev/zero")))
+
+
+def zeros_that_are_a_pipe(folder: Path) -> list[str]:
+  os.mkfifo(folder / "pipe")
+  return _analysis(run_directory(folder, small(source="text", path=str(folder / "pipe"))))
+
+
+def zeros_that_climb_out(folder: Path) -> list[str]:
+  secret(folder)
+  path = str(folder / "run" / ".." / "secret.txt")
+  return _analysis(run_directory(folder, small(source="text", path=path)))
+
+
+def a_manifest_that_knows_a_secret_by_size(folder: Path) -> list[str]:
+  path = secret(folder)
+  workdir = run_directory(folder, small(source="text", path=str(path)))
+  known = [{"bytes": path.stat().st_size, "sha256": "0" * 64}]
+  _edit(workdir / "manifest.json", lambda value: value | {"sources": known})
+  return _analysis(workdir)
+
+
+def a_network_that_is_a_secret(folder: Path) -> list[str]:
+  from primelens.configs import text_imported
+
+  config = text_imported.get_config()
+  config.task.count = 100
+  config.model.checkpoint = str(secret(folder))
+  workdir = folder / "run"
+  workdir.mkdir()
+  (workdir / "config.json").write_text(json.dumps(experiment.to_dict(config)))
+  origin = {"revision": "r", "data_hash": "0", "seeds": [0]}
+  (workdir / "manifest.json").write_text(json.dumps(origin))
+  return [f"--workdir={workdir}", "--only=answers"]
+
+
+def a_cache_elsewhere(folder: Path) -> list[str]:
+  config = small(source="computed", limit=100, cache=str(outside(folder)))
+  return _analysis(run_directory(folder, config))
+
+
+def a_cache_in_the_base_of_a_control(folder: Path) -> list[str]:
+  config = small()
+  base = zeros_task.Config(source="computed", limit=100, cache=str(outside(folder)))
+  config.task = surrogates.Config(ensemble="shuffled", count=50, window=16, gap=2, base=base)
+  return _analysis(run_directory(folder, config))
+
+
+def _linked(folder: Path, name: str, target: Path) -> Path:
+  """Returns a run directory in which a name is a link to somewhere else."""
+  workdir = run_directory(folder)
+  path = workdir / name
+  if path.is_dir():
+    for inner in path.iterdir():
+      inner.unlink()
+    path.rmdir()
+  path.unlink(missing_ok=True)
+  path.parent.mkdir(exist_ok=True)
+  path.symlink_to(target)
+  return workdir
+
+
+def _a_link(name: str, *, to_folder: bool = False, argv=_report) -> Case:
+  def make(folder: Path) -> list[str]:
+    target = outside(folder) if to_folder else secret(folder)
+    return argv(_linked(folder, name, target))
+
+  return make
+
+
+def a_figure_that_is_no_picture(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  (workdir / "figures" / "linear.png").write_text(f"<script>{SECRET}</script>")
+  return _report(workdir)
+
+
+def a_figure_of_gigabytes(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  with open(workdir / "figures" / "linear.png", "r+b") as file:
+    file.truncate(1 << 36)
+  return _report(workdir)
+
+
+def links_where_files_are_written(folder: Path) -> list[str]:
+  target = outside(folder) / "kept.txt"
+  workdir = run_directory(folder)
+  for name in ("report.html", "results/claims.json", "results/claims.csv", "results/claims.npz"):
+    at = workdir / name
+    at.symlink_to(target)
+    at.with_name(f".{at.name}.{os.getpid()}.tmp").symlink_to(target)
+  return [f"--workdir={workdir}", "--only=claims,report"]
+
+
+def links_in_the_folder_of_a_comparison(folder: Path) -> list[str]:
+  target = outside(folder) / "kept.txt"
+  both = []
+  for name in ("one", "two"):
+    (folder / name).mkdir()
+    both.append(run_directory(folder / name).rename(folder / name / f"run_{name}"))
+  for name in ("report.html", "claims.json", "claims.csv", "claims.npz"):
+    (folder / name).symlink_to(target)
+    (folder / f".{name}.{os.getpid()}.tmp").symlink_to(target)
+  return [f"--workdir={both[0]},{both[1]}", "--only=claims,report"]
+
+
+def a_circle_of_links(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  (workdir / "manifest.json").unlink()
+  (workdir / "manifest.json").symlink_to(workdir / "other.json")
+  (workdir / "other.json").symlink_to(workdir / "manifest.json")
+  return _report(workdir)
+
+
+def _a_pipe(name: str, argv=_report) -> Case:
+  def make(folder: Path) -> list[str]:
+    workdir = run_directory(folder)
+    path = workdir / name
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    return argv(workdir)
+
+  return make
+
+
+def a_socket(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  here = os.getcwd()
+  os.chdir(workdir)  # the path of a socket is short
+  try:
+    with socket.socket(socket.AF_UNIX) as its:
+      its.bind("socket")
+  finally:
+    os.chdir(here)
+  return _report(workdir)
+
+
+def _npz(make: Callable[[zipfile.ZipFile], None]) -> Case:
+  """Returns a case whose result has an NPZ of our making, with digests that are right."""
+
+  def case(folder: Path) -> list[str]:
+    workdir, packed = run_directory(folder), io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+      make(archive)
+    library = analyze.results_lib
+    kept = library._pack
+    library._pack = lambda arrays: packed.getvalue()
+    try:
+      store(workdir, "linear", _linear())
+    finally:
+      library._pack = kept
+    return _report(workdir)
+
+  return case
+
+
+def array(shape: str, body: bytes = b"", kind: str = "<f8") -> bytes:
+  """Returns an array of numpy whose header says what it is told to."""
+  header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
+  return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
+
+
+def _bomb(archive: zipfile.ZipFile) -> None:
+  whole = array("(2147483648,)", kind="|u1")
+  with archive.open("truth_Q.npy", "w", force_zip64=True) as member:
+    member.write(whole)
+    for _ in range(2048):
+      member.write(bytes(1 << 20))
+
+
+def names_with_markup_and_escapes(folder: Path) -> list[str]:
+  words = f"<script src=x></script><img onerror='x'>\"'{ESCAPE}"
+  workdir = run_directory(folder)
+  store(workdir, "linear", _linear(words), revision=words, data_hash=words, seeds=[words])
+  named = workdir.rename(folder / f"<img src=x onerror=alert(1)>{ESCAPE}")
+  return _report(named)
+
+
+def names_that_no_encoding_has(folder: Path) -> list[str]:
+  workdir = run_directory(folder)
+  store(workdir, "linear", _linear("\ud800 \u202e \x00"))
+  return _report(workdir)
+
+
+# --------------------------------------------------------------------------------------------------
+# Hostile weights
+
+
+def tensors(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+  """Returns matrices of noise by name."""
+  rng = np.random.default_rng(0)
+  return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def save(path: Path, arrays: dict | None = None) -> Path:
+  """Returns a file of weights, of one matrix by default."""
+  path.parent.mkdir(parents=True, exist_ok=True)
+  safetensors_numpy.save_file(tensors(a=(20, 20)) if arrays is None else arrays, path)
+  return path
+
+
+def _weights(folder: Path, where: Path) -> list[str]:
+  return [f"--weights={where}", f"--workdir={folder / 'out'}", "--set=draws=1"]
+
+
+def index(folder: Path, places: Any, text: str | None = None) -> Path:
+  """Returns a folder of weights with an index of shards."""
+  path = folder / "weights"
+  path.mkdir(exist_ok=True)
+  whole = json.dumps({"weight_map": places}) if text is None else text
+  (path / "model.safetensors.index.json").write_text(whole)
+  return path
+
+
+def a_shard_elsewhere(folder: Path) -> list[str]:
+  save(folder / "elsewhere.safetensors")
+  return _weights(folder, index(folder, {"a": "../elsewhere.safetensors"}))
+
+
+def a_shard_by_its_whole_path(folder: Path) -> list[str]:
+  path = save(folder / "elsewhere.safetensors")
+  return _weights(folder, index(folder, {"a": str(path)}))
+
+
+def a_shard_that_is_a_link(folder: Path) -> list[str]:
+  path = save(folder / "elsewhere.safetensors")
+  where = index(folder, {"a": "a.safetensors"})
+  (where / "a.safetensors").symlink_to(path)
+  return _weights(folder, where)
+
+
+def weights_that_are_a_link(folder: Path) -> list[str]:
+  path = save(folder / "elsewhere.safetensors")
+  (folder / "weights").mkdir()
+  (folder / "weights" / "model.safetensors").symlink_to(path)
+  return _weights(folder, folder / "weights")
+
+
+def heads_from_a_secret(folder: Path) -> list[str]:
+  path = save(folder / "weights" / "model.safetensors")
+  (path.parent / "config.json").symlink_to(secret(folder))
+  return _weights(folder, path.parent)
+
+
+def tensors_with_escapes_and_formulas(folder: Path) -> list[str]:
+  names = (f"=HYPERLINK(1){ESCAPE}", "@SUM(1)[red]", "+1|cmd", "\t=1", "[/b]<script>", "$x^{$")
+  path = save(folder / f"m{ESCAPE}.safetensors", tensors(**dict.fromkeys(names, (20, 20))))
+  return _weights(folder, path)
+
+
+def _weights_pipe(name: str) -> Case:
+  def make(folder: Path) -> list[str]:
+    path = save(folder / "weights" / "model.safetensors")
+    (path.parent / name).unlink(missing_ok=True)
+    os.mkfifo(path.parent / name)
+    return _weights(folder, path.parent)
+
+  return make
+
+
+def results_of_weights_elsewhere(folder: Path) -> list[str]:
+  path = save(folder / "weights" / "model.safetensors")
+  (folder / "out").mkdir()
+  (folder / "out" / "weights.json").write_text('{"files": {}}')
+  (folder / "out" / "results").symlink_to(outside(folder))
+  return _weights(folder, path)
+
+
+HOSTILE: dict[str, Case] = {
+  case.__name__: case
+  for case in (
+    results_that_are_code,
+    formulas_that_are_code,
+    config_that_is_code,
+    manifest_that_is_code,
+    settings_that_are_code,
+    metrics_that_are_code,
+    zeros_that_are_a_secret,
+    zeros_that_are_binary_and_a_secret,
+    zeros_that_are_a_device,
+    zeros_that_are_a_pipe,
+    zeros_that_climb_out,
+    a_manifest_that_knows_a_secret_by_size,
+    a_network_that_is_a_secret,
+    a_cache_elsewhere,
+    a_cache_in_the_base_of_a_control,
+    a_figure_that_is_no_picture,
+    a_figure_of_gigabytes,
+    links_where_files_are_written,
+    links_in_the_folder_of_a_comparison,
+    a_circle_of_links,
+    a_socket,
+    names_with_markup_and_escapes,
+    names_that_no_encoding_has,
+    a_shard_elsewhere,
+    a_shard_by_its_whole_path,
+    a_shard_that_is_a_link,
+    weights_that_are_a_link,
+    heads_from_a_secret,
+    tensors_with_escapes_and_formulas,
+    results_of_weights_elsewhere,
+  )
+} | {
+  "a_figure_that_is_a_link": _a_link("figures/linear.png"),
+  "a_config_that_is_a_link": _a_link("config.json"),
+  "a_manifest_that_is_a_link": _a_link("manifest.json"),
+  "a_result_that_is_a_link": _a_link("results/linear.json"),
+  "arrays_that_are_a_link": _a_link("results/linear.npz"),
+  "figures_elsewhere": _a_link("figures", to_folder=True),
+  "results_elsewhere": _a_link("results", to_folder=True),
+  "checkpoints_elsewhere": _a_link("checkpoints", to_folder=True, argv=_analysis),
+  "a_checkpoint_elsewhere": _a_link("checkpoints/7", to_folder=True, argv=_analysis),
+  "a_pipe_as_config": _a_pipe("config.json"),
+  "a_pipe_as_manifest": _a_pipe("manifest.json"),
+  "a_pipe_as_result": _a_pipe("results/linear.json"),
+  "a_pipe_as_arrays": _a_pipe("results/linear.npz"),
+  "a_pipe_as_figure": _a_pipe("figures/linear.png"),
+  "a_pipe_as_metrics": _a_pipe("metrics.jsonl", _analysis),
+  "a_pipe_in_a_checkpoint": _a_pipe("checkpoints/7/default/_METADATA", _analysis),
+  "a_pipe_as_weights": _weights_pipe("model.safetensors"),
+  "a_pipe_as_index": _weights_pipe("model.safetensors.index.json"),
+  "a_pipe_as_config_of_weights": _weights_pipe("config.json"),
+  "a_bomb_of_arrays": _npz(_bomb),
+  "arrays_larger_than_memory": _npz(
+    lambda archive: archive.writestr("truth_Q.npy", array("(9999999999999,)"))
+  ),
+  "arrays_that_are_pickles": _npz(
+    lambda archive: archive.writestr("truth_Q.npy", array("(1,)", b"cos\nsystem\n", "|O"))
+  ),
+  "a_header_of_brackets": _npz(lambda archive: archive.writestr("truth_Q.npy", array("(" * 9000))),
+}
+
+# --------------------------------------------------------------------------------------------------
+# Broken weights and stored arrays: one line and exit code 2
+
+
+def raw(header: Any, body: bytes = b"", length: int | None = None) -> bytes:
+  """Returns a file of safetensors with a header of our making."""
+  text = header if isinstance(header, bytes) else json.dumps(header).encode()
+  return struct.pack("<Q", len(text) if length is None else length) + text + body
+
+
+def entry(first: int = 0, last: int = 16, kind: str = "F32", shape: tuple = (2, 2)) -> dict:
+  """Returns what a header says of a tensor."""
+  return {"dtype": kind, "shape": list(shape), "data_offsets": [first, last]}
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+DEEP = b"[" * 100_000
+FILES: dict[str, bytes] = {
+  "empty": b"",
+  "seven_bytes": b"1234567",
+  "words": b"not weights at all",
+  "a_header_of_exabytes": raw(b"{}", length=1 << 62),
+  "a_header_of_gigabytes": raw(b"{}", length=1 << 31),
+  "a_header_longer_than_the_file": raw(b"{}", length=1000),
+  "no_tensor": raw({}),
+  "metadata_alone": raw({"__metadata__": {"a": "b"}}),
+  "a_list_as_header": raw([]),
+  "words_as_header": raw(b"nothing"),
+  "a_header_in_no_encoding": raw(b"\xff\xfe{}"),
+  "a_deep_header": raw(DEEP),
+  "a_tensor_that_is_a_number": raw({"a": 3}),
+  "a_tensor_without_offsets": raw({"a": {"dtype": "F32", "shape": [2, 2]}}),
+  "an_unknown_type": raw({"a": entry(kind="Q9")}, bytes(16)),
+  "offsets_turned_round": raw({"a": entry(16, 0)}, bytes(16)),
+  "offsets_below_zero": raw({"a": entry(-16, 0)}, bytes(16)),
+  "offsets_beyond_the_end": raw({"a": entry(0, 1 << 40)}, bytes(16)),
+  "overlapping_tensors": raw({"a": entry(), "b": entry(8, 24)}, bytes(24)),
+  "a_hole": raw({"a": entry(), "b": entry(32, 48)}, bytes(48)),
+  "bytes_behind_the_end": raw({"a": entry()}, bytes(32)),
+  "another_shape": raw({"a": entry(shape=(3, 3))}, bytes(16)),
+  "a_shape_that_overflows": raw({"a": entry(shape=(1 << 62, 1 << 62))}, bytes(16)),
+  "a_shape_below_zero": raw({"a": entry(shape=(-2, -2))}, bytes(16)),
+  "not_finite": raw({"a": entry()}, struct.pack("<4f", 1, 2, float("nan"), 4)),
+  "vectors_alone": raw({"a": entry(shape=(4,))}, bytes(16)),
+  "integers_alone": raw({"a": entry(kind="I32")}, bytes(16)),
+  "a_pointer_of_git_lfs": POINTER,
+}
+INDICES: dict[str, str] = {
+  "an_index_that_is_a_list": "[]",
+  "an_index_that_is_a_number": "3",
+  "an_index_that_is_cut": '{"weight_map": {',
+  "an_index_without_a_map": "{}",
+  "an_index_whose_map_is_a_list": '{"weight_map": ["a"]}',
+  "an_index_whose_map_is_empty": '{"weight_map": {}}',
+  "an_index_of_numbers": '{"weight_map": {"a": 3}}',
+  "an_index_of_null": '{"weight_map": {"a": null}}',
+  "an_index_of_lists": '{"weight_map": {"a": ["a.safetensors"]}}',
+  "an_index_of_nothing": '{"weight_map": {"a": ""}}',
+  "an_index_of_a_folder": '{"weight_map": {"a": "."}}',
+  "an_index_of_what_is_not_there": '{"weight_map": {"a": "a.safetensors"}}',
+  "an_index_of_a_zero_byte": '{"weight_map": {"a": "a\\u0000.safetensors"}}',
+  "an_index_of_no_encoding": '{"weight_map": {"a": "\\ud800.safetensors"}}',
+  "an_index_of_a_long_name": json.dumps({"weight_map": {"a": "a" * 5000 + ".safetensors"}}),
+  "an_index_of_a_pickle": '{"weight_map": {"a": "model.bin"}}',
+  "a_deep_index": '{"weight_map": ' + "[" * 100_000,
+  "an_index_with_a_long_number": '{"weight_map": ' + "1" * 5000 + "}",
+}
+CONFIGS: dict[str, bytes] = {
+  "a_config_that_is_a_list": b"[]",
+  "a_config_that_is_cut": b"{",
+  "a_config_in_no_encoding": b"\xff\xfe",
+  "a_deep_config": DEEP,
+  "a_config_with_a_long_number": b'{"n_head": ' + b"1" * 5000 + b"}",
+}
+
+
+def _file(content: bytes, name: str = "model.safetensors") -> Case:
+  def make(folder: Path) -> list[str]:
+    (folder / name).write_bytes(content)
+    return _weights(folder, folder / name)
+
+  return make
+
+
+def _indexed(text: str) -> Case:
+  return lambda folder: _weights(folder, index(folder, None, text))
+
+
+def _configured(content: bytes) -> Case:
+  def make(folder: Path) -> list[str]:
+    path = save(folder / "weights" / "model.safetensors")
+    (path.parent / "config.json").write_bytes(content)
+    return _weights(folder, path.parent)
+
+  return make
+
+
+def shards_with_one_tensor(folder: Path) -> list[str]:
+  where = index(folder, {"a": "one/m.safetensors", "b": "two/m.safetensors"})
+  save(where / "one" / "m.safetensors")
+  save(where / "two" / "m.safetensors", tensors(a=(20, 20), b=(20, 20)))
+  return _weights(folder, where)
+
+
+def one_shard_under_two_names(folder: Path) -> list[str]:
+  where = index(folder, {"a": "one.safetensors", "b": "two.safetensors"})
+  save(where / "one.safetensors", tensors(a=(20, 20), b=(20, 20)))
+  (where / "two.safetensors").symlink_to("one.safetensors")
+  return _weights(folder, where)
+
+
+def several_precisions_and_no_usual_one(folder: Path) -> list[str]:
+  for kind in ("fp16", "bf16"):
+    save(folder / "weights" / f"model.{kind}.safetensors")
+  return _weights(folder, folder / "weights")
+
+
+def dot_files_alone(folder: Path) -> list[str]:
+  (folder / "weights").mkdir()
+  (folder / "weights" / "._model.safetensors").write_bytes(b"of another system")
+  return _weights(folder, folder / "weights")
+
+
+def a_corner_of_a_small_matrix(folder: Path) -> list[str]:
+  path = save(folder / "model.safetensors", tensors(q_proj=(20, 20)))
+  return [*_weights(folder, path), "--set=mode=corner_as_published"]
+
+
+BAD: dict[str, Case] = (
+  {name: _file(content) for name, content in FILES.items()}
+  | {name: _indexed(text) for name, text in INDICES.items()}
+  | {name: _configured(content) for name, content in CONFIGS.items()}
+  | {
+    case.__name__: case
+    for case in (
+      shards_with_one_tensor,
+      one_shard_under_two_names,
+      several_precisions_and_no_usual_one,
+      dot_files_alone,
+      a_corner_of_a_small_matrix,
+    )
+  }
+  | {
+    "a_pickle": _file(b"cos\nsystem\n", "model.bin"),
+    "a_shard_alone_of_arrays": _file(b"PK\x03\x04", "model.npz"),
+    "no_weights": lambda folder: _weights(folder, folder),
+    "nothing": lambda folder: _weights(folder, folder / "model.safetensors"),
+  }
+)
+
+
+def archive(**members: bytes) -> bytes:
+  """Returns an NPZ with members of our making."""
+  packed = io.BytesIO()
+  with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as its:
+    for name, content in members.items():
+      its.writestr(f"{name}.npy", content)
+  return packed.getvalue()
+
+
+def encrypted(content: bytes) -> bytes:
+  """Returns an NPZ that says that its members are encrypted."""
+  changed = bytearray(content)
+  for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+    start = changed.find(mark)
+    while start >= 0:
+      changed[start + at] |= 1
+      start = changed.find(mark, start + 1)
+  return bytes(changed)
+
+
+def declared(content: bytes, size: int) -> bytes:
+  """Returns an NPZ that says that its first member has another size."""
+  changed = bytearray(content)
+  start = changed.find(b"PK\x01\x02")
+  changed[start + 24 : start + 28] = struct.pack("<I", size)
+  return bytes(changed)
+
+
+_FLOATS = array("(2, 2)", bytes(32))
+ARRAYS: dict[str, bytes] = {
+  "no_bytes": b"",
+  "no_archive": b"no archive at all",
+  "a_single_array": _FLOATS,
+  "a_cut_archive": archive(a=_FLOATS)[:60],
+  "an_encrypted_archive": encrypted(archive(a=_FLOATS)),
+  "an_oversized_archive": declared(archive(a=_FLOATS), 0xFFFFFFF0),
+  "a_wrong_checksum": archive(a=_FLOATS).replace(_FLOATS[-8:], b"12345678")[:-30],
+  "members_that_are_no_arrays": archive(a=b"words"),
+  "an_array_of_objects": archive(a=array("(1,)", b"cos\nsystem\n", "|O")),
+  "an_array_of_fields": archive(a=array("(1,)", bytes(8), "[('a', '<f8')]")),
+  "an_array_longer_than_its_bytes": archive(a=array("(99999999999,)", bytes(32))),
+  "an_array_below_zero": archive(a=array("(-1,)", bytes(32))),
+  "a_deep_array": archive(a=array("(" * 9000)),
+  "an_empty_archive": archive(),
+  "other_arrays": archive(a=_FLOATS),
+  "words_for_numbers": archive(
+    **{"tok.weight": array("(2, 2)", bytes(16), "<U1")},
+    **{"pos.weight": _FLOATS, "readout.weight": _FLOATS},
+  ),
+  "a_pointer": POINTER,
+}
+
+
+def published(content: bytes) -> Case:
+  """Returns a case that trains from a published network in an NPZ; its flags are those of train."""
+
+  def make(folder: Path) -> list[str]:
+    (folder / "state.npz").write_bytes(content)
+    return [
+      "--config=text_imported",
+      f"--config.model.checkpoint={folder / 'state.npz'}",
+      "--config.task.count=100",
+      f"--workdir={folder / 'out'}",
+    ]
+
+  return make
+
+
+# --------------------------------------------------------------------------------------------------
+# Trials
+
+
+def attempt(case: Case, folder: Path, *, hostile: bool, main=analyze.main) -> list[str]:
+  """Returns what should not have happened when the files of a case were read.
+
+  A broken file must end in exit code 2 with nothing written, a hostile one in any code of one line,
+  or in a result.
+  """
+  argv = case(folder)
+  before = _tree(folder / "outside")
+  planted = _tree(folder)
+  out, err = io.StringIO(), io.StringIO()
+  with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    code = main(["program", *argv])
+  said, lines = out.getvalue() + err.getvalue(), err.getvalue().splitlines()
+  after = _tree(folder)
+  new = {name: content for name, content in after.items() if planted.get(name) != content}
+  leaks = (SECRET.encode(), base64.b64encode(SECRET.encode())[:20])
+  wrong = {
+    f"exit code {code}": code not in ((0, USER_ERROR, UNEXPECTED) if hostile else (USER_ERROR,)),
+    f"{lines[-3:]} is not one line": bool(code) and not _one_line(lines),
+    "a traceback": "Traceback" in said,
+    "a payload ran": (folder / "ran").exists(),
+    "a secret was shown": SECRET in said,
+    "a secret was copied": any(leak in content for leak in leaks for content in new.values()),
+    "something outside was changed": _tree(folder / "outside") != before,
+    "a control character": any(not c.isprintable() and c != "\n" for c in said),
+    "raw markup in the report": b"<script" in new.get("run/report.html", b""),
+    f"{sorted(new)} was written": bool(code) and not hostile and bool(new),
+  }
+  return [what for what, happened in wrong.items() if happened]
+
+
+def _one_line(lines: list[str]) -> bool:
+  """Whether an error is one line, the last; lines of progress may come before."""
+  errors = [line for line in lines if line.startswith("error: ")]
+  return len(errors) == 1 and lines[-1] == errors[0]
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+  """Returns the small regular files below a folder; links are not followed."""
+  return {
+    path.relative_to(folder).as_posix(): path.read_bytes()
+    for path in folder.rglob("*")
+    if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 26
+  }
+
+
+def trials() -> dict[str, Callable[[Path], list[str]]]:
+  """Returns every trial by name: it takes an empty folder and returns what went wrong."""
+  found: dict[str, Callable[[Path], list[str]]] = {}
+  for name, case in HOSTILE.items():
+    found[name] = lambda folder, case=case: attempt(case, folder, hostile=True)
+  for name, case in BAD.items():
+    found[name] = lambda folder, case=case: attempt(case, folder, hostile=False)
+  for name, content in ARRAYS.items():
+    found[f"npz_{name}"] = lambda folder, content=content: attempt(
+      published(content), folder, hostile=False, main=train.main
+    )
+  return found
+
+
+def main() -> None:
+  """Runs every trial and prints those in which something went wrong."""
+  failed = 0
+  for name, trial in trials().items():
+    with tempfile.TemporaryDirectory() as folder:
+      wrong = trial(Path(folder))
+    if wrong:
+      failed += 1
+      print(f"{name}: {'; '.join(wrong)}")
+  print(f"{len(trials())} trials of {len(registry.STUDIES)} studies, {failed} went wrong")
+  sys.exit(bool(failed))
+
+
+if __name__ == "__main__":
+  main()
