@@ -8,6 +8,7 @@ import io
 import os
 import pathlib
 
+import matplotlib
 from matplotlib import figure as mpl_figure
 from primelens.analyses import (
   plots_anchors,
@@ -111,12 +112,12 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
   path = pathlib.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   buffer = io.BytesIO()
-  figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+  with matplotlib.rc_context():  # ticks are made only now; a matplotlibrc may lie in any folder
+    matplotlib.rcdefaults()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
   temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-  temporary.unlink(missing_ok=True)
   try:
-    with open(temporary, "xb") as file:  # "x": a link of that name is not followed
-      file.write(buffer.getvalue())
+    temporary.write_bytes(buffer.getvalue())
     os.replace(temporary, path)
   finally:
     temporary.unlink(missing_ok=True)
