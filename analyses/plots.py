@@ -8,6 +8,7 @@ import io
 import os
 import pathlib
 
+import matplotlib
 from matplotlib import figure as mpl_figure
 from primelens.analyses import (
   plots_anchors,
@@ -109,7 +110,9 @@ def png(figure: mpl_figure.Figure) -> bytes:
   The same figure gives the same bytes: no date and no program version in it.
   """
   buffer = io.BytesIO()
-  figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+  with matplotlib.rc_context():  # ticks are made only now; a matplotlibrc may lie in any folder
+    matplotlib.rcdefaults()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
   return buffer.getvalue()
 
 

@@ -66,7 +66,8 @@ def preflight(seconds: float = 900) -> None:
   The first start downloads and compiles packages, hence the long limit; a
   child that hangs or crashes inside Julia leaves this process unharmed.
   """
-  command = [sys.executable, "-c", "import pysr"]
+  # "-P": not a pysr.py of the folder that the command is called in, which may be another's run.
+  command = [sys.executable, "-P", "-c", "import pysr"]
   try:
     child = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
   except subprocess.TimeoutExpired:

@@ -15,6 +15,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import socket
 import struct
 import sys
@@ -25,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from primelens import tasks
 from primelens.models import fit, spacing, transformer
 from primelens.studies import analyze, experiment, registry, runs, train, zeros
 from primelens.studies import sources as sources_lib
-from primelens.studies.zeros import linear
+from primelens.studies.zeros import anchors, linear
+from primelens.studies.zeros import published as published_zeros
 from primelens.tasks import surrogates
 from primelens.tasks import zeros as zeros_task
 from safetensors import numpy as safetensors_numpy
@@ -74,22 +77,27 @@ def small(**task: Any) -> experiment.Experiment:
   )
 
 
-class _Data:
-  """What the manifest says of data that were never read."""
+class _Unread:
+  """What the manifest says of data that must not be read, or are not there."""
 
   data_hash = "0" * 64
   splits = {"train": (0, 10)}
 
 
 def run_directory(folder: Path, config: experiment.Experiment | None = None) -> Path:
-  """Returns a run directory with a stored result and a figure, without a checkpoint."""
+  """Returns a run directory with stored results and a figure, without a checkpoint.
+
+  Its report can be written; an analysis ends where the checkpoint is looked for.
+  """
   workdir = folder / "run"
+  data = _Unread() if config else tasks.load(small().task)
   with contextlib.ExitStack() as stack:
     # What config.json names is not there when the directory is made, or must not be read.
     stack.callback(setattr, sources_lib, "fingerprints", sources_lib.fingerprints)
     sources_lib.fingerprints = lambda config: []
-    runs.prepare(workdir, config or small(), _Data(), ["train.py"])
+    runs.prepare(workdir, config or small(), data, ["train.py"])
   store(workdir, "linear", _linear())
+  store(workdir, "anchors", _anchors())
   figures = workdir / "figures"
   figures.mkdir()
   (figures / "linear.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
@@ -111,6 +119,27 @@ def _linear(words: str = "OLS") -> linear.Result:
     sums=tuple(_sum(order) for order in (1, 3, 4)),
     scores=({"predictor": words, "r2": 0.1, "correlation": 0.3},),
     samples=7,
+  )
+
+
+def _anchors(words: str = "AR(3)") -> anchors.Result:
+  row = {"name": words, "parameters": 4, "nll_nats": 0.4, "low": 0.3, "high": 0.5, "r2": 0.1}
+  change = {f"model_minus_{end}": 0.1 for end in ("nats", "low", "high")}
+  model = row | {"name": "model (run)"}
+  return anchors.Result(
+    table=(model, row | change, *(row | change | {"name": f"AR({n})"} for n in (24, 64))),
+    nll_S=np.array([0.3, 0.5]),
+    block_nll_ExP=np.zeros((3, 2)),
+    height_P=np.array([1.5, 2.5]),
+    permuted_nll_SxR=np.zeros((2, 0)),
+    ensemble_nll_S=np.full(2, np.nan),
+    permuted_windows=0,
+    memory="none",
+    parameters=4,
+    scored=9,
+    min_context=8,
+    split="test",
+    data="99 spacings of poisson",
   )
 
 
@@ -172,9 +201,26 @@ def results_that_are_code(folder: Path) -> list[str]:
 
 
 def formulas_that_are_code(folder: Path) -> list[str]:
+  """Formulas of waves, whose result is otherwise one that the claims about them judge."""
   workdir = run_directory(folder)
-  waves = poisoned(zeros.ANALYSES["prime_waves"].result, payload(folder))
-  store(workdir, "prime_waves", waves)
+  store(workdir, "anchors", dataclasses.replace(_anchors(), data=published_zeros.DATA))
+  words = dict.fromkeys(("expression", "exact", "sympy"), payload(folder))
+  law = {"power": -0.5, "power_error": 0.01, "factor": 0.31, "found": 26, "train_mse": 1e-6}
+  law |= {"complexity": 5, "test_r2": 0.99, "name": "network"} | words
+  kinds = (("truth", "p"), ("truth", "p, x"), ("network", "p"))
+  counts = dict.fromkeys(("nll_nats", "r2", "known", "beside", "beyond", "stands", "found"), 1)
+  names = {"network": "network", "kernel": "3 lags of the sine kernel", "filter": "AR(64)"}
+  names |= {"adaptive": "adaptive AR(256)", "untrained": "untrained"}
+  names |= {"formula": "explicit formula, primes to 1,000"}
+  peak = {"kind": "network", "resolved": 4, "which": "2 3 5 7", "chance": 0.5, "apart": 9}
+  result = dataclasses.replace(
+    poisoned(zeros.ANALYSES["prime_waves"].result, "zeros"),
+    memory="none",
+    table=tuple({"name": name, "kind": kind} | counts for kind, name in names.items()),
+    peaks=(peak,),
+    formulas=tuple({"kind": kind, "given": given} | law for kind, given in kinds),
+  )
+  store(workdir, "prime_waves", result)
   return [f"--workdir={workdir}", "--only=claims"]
 
 
@@ -250,14 +296,14 @@ def a_network_that_is_a_secret(folder: Path) -> list[str]:
 
 
 def a_cache_elsewhere(folder: Path) -> list[str]:
-  config = small(source="computed", limit=100, cache=str(outside(folder)))
+  config = small(source="computed", limit=300, cache=str(outside(folder)))
   return _analysis(run_directory(folder, config))
 
 
 def a_cache_in_the_base_of_a_control(folder: Path) -> list[str]:
   config = small()
-  base = zeros_task.Config(source="computed", limit=100, cache=str(outside(folder)))
-  config.task = surrogates.Config(ensemble="shuffled", count=50, window=16, gap=2, base=base)
+  base = zeros_task.Config(source="computed", limit=900, cache=str(outside(folder)))
+  config.task = surrogates.Config(ensemble="shuffled", count=800, window=16, gap=2, base=base)
   return _analysis(run_directory(folder, config))
 
 
@@ -275,7 +321,11 @@ def _linked(folder: Path, name: str, target: Path) -> Path:
   return workdir
 
 
-def _a_link(name: str, *, to_folder: bool = False, argv=_report) -> Case:
+def _claims(workdir: Path) -> list[str]:
+  return [f"--workdir={workdir}", "--only=claims,report"]
+
+
+def _a_link(name: str, *, to_folder: bool = False, argv=_claims) -> Case:
   def make(folder: Path) -> list[str]:
     target = outside(folder) if to_folder else secret(folder)
     return argv(_linked(folder, name, target))
@@ -303,7 +353,7 @@ def links_where_files_are_written(folder: Path) -> list[str]:
     at = workdir / name
     at.symlink_to(target)
     at.with_name(f".{at.name}.{os.getpid()}.tmp").symlink_to(target)
-  return [f"--workdir={workdir}", "--only=claims,report"]
+  return _claims(workdir)
 
 
 def links_in_the_folder_of_a_comparison(folder: Path) -> list[str]:
@@ -350,16 +400,13 @@ def a_socket(folder: Path) -> list[str]:
   return _report(workdir)
 
 
-def _npz(make: Callable[[zipfile.ZipFile], None]) -> Case:
+def _npz(content: Callable[[], bytes]) -> Case:
   """Returns a case whose result has an NPZ of our making, with digests that are right."""
 
   def case(folder: Path) -> list[str]:
-    workdir, packed = run_directory(folder), io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-      make(archive)
-    library = analyze.results_lib
+    workdir, library = run_directory(folder), analyze.results_lib
     kept = library._pack
-    library._pack = lambda arrays: packed.getvalue()
+    library._pack = lambda arrays: content()
     try:
       store(workdir, "linear", _linear())
     finally:
@@ -373,14 +420,6 @@ def array(shape: str, body: bytes = b"", kind: str = "<f8") -> bytes:
   """Returns an array of numpy whose header says what it is told to."""
   header = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}".encode()
   return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + body
-
-
-def _bomb(archive: zipfile.ZipFile) -> None:
-  whole = array("(2147483648,)", kind="|u1")
-  with archive.open("truth_Q.npy", "w", force_zip64=True) as member:
-    member.write(whole)
-    for _ in range(2048):
-      member.write(bytes(1 << 20))
 
 
 def names_with_markup_and_escapes(folder: Path) -> list[str]:
@@ -481,68 +520,83 @@ def results_of_weights_elsewhere(folder: Path) -> list[str]:
   return _weights(folder, path)
 
 
-HOSTILE: dict[str, Case] = {
-  case.__name__: case
-  for case in (
-    results_that_are_code,
-    formulas_that_are_code,
-    config_that_is_code,
-    manifest_that_is_code,
-    settings_that_are_code,
-    metrics_that_are_code,
-    zeros_that_are_a_secret,
+READ = "it is read"  # in the place of an error: it must end in a result
+# Every case with what its error must say; "": it may end in an error or in a result.
+HOSTILE: dict[str, tuple[Case, str]] = {
+  "results_that_are_code": (results_that_are_code, ""),
+  "formulas_that_are_code": (formulas_that_are_code, ""),
+  "config_that_is_code": (config_that_is_code, "is not one of zeros"),
+  "manifest_that_is_code": (manifest_that_is_code, ""),
+  "settings_that_are_code": (settings_that_are_code, ""),
+  "metrics_that_are_code": (metrics_that_are_code, ""),
+  "zeros_that_are_a_secret": (zeros_that_are_a_secret, "not known to be what it was"),
+  "zeros_that_are_binary_and_a_secret": (
     zeros_that_are_binary_and_a_secret,
-    zeros_that_are_a_device,
-    zeros_that_are_a_pipe,
-    zeros_that_climb_out,
+    "not known to be what it was",
+  ),
+  "zeros_that_are_a_device": (zeros_that_are_a_device, "not known to be what it was"),
+  "zeros_that_are_a_pipe": (zeros_that_are_a_pipe, "not known to be what it was"),
+  "zeros_that_climb_out": (zeros_that_climb_out, "not known to be what it was"),
+  "a_manifest_that_knows_a_secret_by_size": (
     a_manifest_that_knows_a_secret_by_size,
-    a_network_that_is_a_secret,
-    a_cache_elsewhere,
-    a_cache_in_the_base_of_a_control,
-    a_figure_that_is_no_picture,
-    a_figure_of_gigabytes,
-    links_where_files_are_written,
-    links_in_the_folder_of_a_comparison,
-    a_circle_of_links,
-    a_socket,
-    names_with_markup_and_escapes,
-    names_that_no_encoding_has,
-    a_shard_elsewhere,
-    a_shard_by_its_whole_path,
-    a_shard_that_is_a_link,
-    weights_that_are_a_link,
-    heads_from_a_secret,
-    tensors_with_escapes_and_formulas,
-    results_of_weights_elsewhere,
-  )
-} | {
-  "a_figure_that_is_a_link": _a_link("figures/linear.png"),
-  "a_config_that_is_a_link": _a_link("config.json"),
-  "a_manifest_that_is_a_link": _a_link("manifest.json"),
-  "a_result_that_is_a_link": _a_link("results/linear.json"),
-  "arrays_that_are_a_link": _a_link("results/linear.npz"),
-  "figures_elsewhere": _a_link("figures", to_folder=True),
-  "results_elsewhere": _a_link("results", to_folder=True),
-  "checkpoints_elsewhere": _a_link("checkpoints", to_folder=True, argv=_analysis),
-  "a_checkpoint_elsewhere": _a_link("checkpoints/7", to_folder=True, argv=_analysis),
-  "a_pipe_as_config": _a_pipe("config.json"),
-  "a_pipe_as_manifest": _a_pipe("manifest.json"),
-  "a_pipe_as_result": _a_pipe("results/linear.json"),
-  "a_pipe_as_arrays": _a_pipe("results/linear.npz"),
-  "a_pipe_as_figure": _a_pipe("figures/linear.png"),
-  "a_pipe_as_metrics": _a_pipe("metrics.jsonl", _analysis),
-  "a_pipe_in_a_checkpoint": _a_pipe("checkpoints/7/default/_METADATA", _analysis),
-  "a_pipe_as_weights": _weights_pipe("model.safetensors"),
-  "a_pipe_as_index": _weights_pipe("model.safetensors.index.json"),
-  "a_pipe_as_config_of_weights": _weights_pipe("config.json"),
-  "a_bomb_of_arrays": _npz(_bomb),
-  "arrays_larger_than_memory": _npz(
-    lambda archive: archive.writestr("truth_Q.npy", array("(9999999999999,)"))
+    "not known to be what it was",
   ),
-  "arrays_that_are_pickles": _npz(
-    lambda archive: archive.writestr("truth_Q.npy", array("(1,)", b"cos\nsystem\n", "|O"))
+  "a_network_that_is_a_secret": (a_network_that_is_a_secret, "not known to be what it was"),
+  "a_cache_elsewhere": (a_cache_elsewhere, ""),
+  "a_cache_in_the_base_of_a_control": (a_cache_in_the_base_of_a_control, ""),
+  "a_figure_that_is_no_picture": (a_figure_that_is_no_picture, READ),
+  "a_figure_of_gigabytes": (a_figure_of_gigabytes, READ),
+  "links_where_files_are_written": (links_where_files_are_written, "leads out of"),
+  "links_in_the_folder_of_a_comparison": (links_in_the_folder_of_a_comparison, READ),
+  "a_circle_of_links": (a_circle_of_links, "symbolic links"),
+  "a_socket": (a_socket, "neither a file nor"),
+  "names_with_markup_and_escapes": (names_with_markup_and_escapes, READ),
+  "names_that_no_encoding_has": (names_that_no_encoding_has, READ),
+  "a_shard_elsewhere": (a_shard_elsewhere, "lies outside"),
+  "a_shard_by_its_whole_path": (a_shard_by_its_whole_path, "lies outside"),
+  "a_shard_that_is_a_link": (a_shard_that_is_a_link, "lies outside"),
+  "weights_that_are_a_link": (weights_that_are_a_link, "lies outside"),
+  "heads_from_a_secret": (heads_from_a_secret, "lies outside"),
+  "tensors_with_escapes_and_formulas": (tensors_with_escapes_and_formulas, READ),
+  "results_of_weights_elsewhere": (results_of_weights_elsewhere, "leads out of"),
+  "a_figure_that_is_a_link": (_a_link("figures/linear.png"), "leads out of"),
+  "a_config_that_is_a_link": (_a_link("config.json"), "leads out of"),
+  "a_manifest_that_is_a_link": (_a_link("manifest.json"), "leads out of"),
+  "a_result_that_is_a_link": (_a_link("results/linear.json"), "leads out of"),
+  "arrays_that_are_a_link": (_a_link("results/linear.npz"), "leads out of"),
+  "figures_elsewhere": (_a_link("figures", to_folder=True), "leads out of"),
+  "results_elsewhere": (_a_link("results", to_folder=True), "leads out of"),
+  "checkpoints_elsewhere": (_a_link("checkpoints", to_folder=True, argv=_analysis), "leads out of"),
+  "a_checkpoint_elsewhere": (
+    _a_link("checkpoints/7", to_folder=True, argv=_analysis),
+    "leads out of",
   ),
-  "a_header_of_brackets": _npz(lambda archive: archive.writestr("truth_Q.npy", array("(" * 9000))),
+  "a_pipe_as_config": (_a_pipe("config.json"), "neither a file nor"),
+  "a_pipe_as_manifest": (_a_pipe("manifest.json"), "neither a file nor"),
+  "a_pipe_as_result": (_a_pipe("results/linear.json"), "neither a file nor"),
+  "a_pipe_as_arrays": (_a_pipe("results/linear.npz"), "neither a file nor"),
+  "a_pipe_as_figure": (_a_pipe("figures/linear.png"), "neither a file nor"),
+  "a_pipe_as_metrics": (_a_pipe("metrics.jsonl", _analysis), "neither a file nor"),
+  "a_pipe_in_a_checkpoint": (
+    _a_pipe("checkpoints/7/default/_METADATA", _analysis),
+    "neither a file nor",
+  ),
+  "a_pipe_as_weights": (_weights_pipe("model.safetensors"), "not a regular file"),
+  "a_pipe_as_index": (_weights_pipe("model.safetensors.index.json"), "not a regular file"),
+  "a_pipe_as_config_of_weights": (_weights_pipe("config.json"), "not a regular file"),
+  "a_bomb_of_arrays": (_npz(lambda: declared(archive(a=_FLOATS), 0xFFFFFFF0)), "at most"),
+  "arrays_larger_than_memory": (
+    _npz(lambda: archive(truth_Q=array("(9999999999999,)"))),
+    "not those of its shape",
+  ),
+  "arrays_that_are_pickles": (
+    _npz(lambda: archive(truth_Q=array("(1,)", b"cos\nsystem\n", "|O"))),
+    "no array of numbers",
+  ),
+  "a_header_of_brackets": (
+    _npz(lambda: archive(truth_Q=array("(" * 9000))),
+    "no array of numbers",
+  ),
 }
 
 # --------------------------------------------------------------------------------------------------
@@ -696,10 +750,10 @@ BAD: dict[str, Case] = (
 )
 
 
-def archive(**members: bytes) -> bytes:
+def archive(way: int = zipfile.ZIP_DEFLATED, /, **members: bytes) -> bytes:
   """Returns an NPZ with members of our making."""
   packed = io.BytesIO()
-  with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as its:
+  with zipfile.ZipFile(packed, "w", way) as its:
     for name, content in members.items():
       its.writestr(f"{name}.npy", content)
   return packed.getvalue()
@@ -732,7 +786,7 @@ ARRAYS: dict[str, bytes] = {
   "a_cut_archive": archive(a=_FLOATS)[:60],
   "an_encrypted_archive": encrypted(archive(a=_FLOATS)),
   "an_oversized_archive": declared(archive(a=_FLOATS), 0xFFFFFFF0),
-  "a_wrong_checksum": archive(a=_FLOATS).replace(_FLOATS[-8:], b"12345678")[:-30],
+  "a_wrong_checksum": archive(zipfile.ZIP_STORED, a=_FLOATS).replace(_FLOATS[-8:], b"12345678"),
   "members_that_are_no_arrays": archive(a=b"words"),
   "an_array_of_objects": archive(a=array("(1,)", b"cos\nsystem\n", "|O")),
   "an_array_of_fields": archive(a=array("(1,)", bytes(8), "[('a', '<f8')]")),
@@ -768,11 +822,13 @@ def published(content: bytes) -> Case:
 # Trials
 
 
-def attempt(case: Case, folder: Path, *, hostile: bool, main=analyze.main) -> list[str]:
+def attempt(
+  case: Case, folder: Path, *, said: str = "", hostile: bool = False, main=analyze.main
+) -> list[str]:
   """Returns what should not have happened when the files of a case were read.
 
   A broken file must end in exit code 2 with nothing written, a hostile one in any code of one line,
-  or in a result.
+  or in a result. The error must match `said`.
   """
   argv = case(folder)
   before = _tree(folder / "outside")
@@ -780,23 +836,35 @@ def attempt(case: Case, folder: Path, *, hostile: bool, main=analyze.main) -> li
   out, err = io.StringIO(), io.StringIO()
   with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
     code = main(["program", *argv])
-  said, lines = out.getvalue() + err.getvalue(), err.getvalue().splitlines()
+  shown, lines = out.getvalue() + err.getvalue(), err.getvalue().splitlines()
   after = _tree(folder)
   new = {name: content for name, content in after.items() if planted.get(name) != content}
   leaks = (SECRET.encode(), base64.b64encode(SECRET.encode())[:20])
   wrong = {
     f"exit code {code}": code not in ((0, USER_ERROR, UNEXPECTED) if hostile else (USER_ERROR,)),
     f"{lines[-3:]} is not one line": bool(code) and not _one_line(lines),
-    "a traceback": "Traceback" in said,
+    f"{lines[-1:]}, not {said!r}": not _as_said(said, code, lines),
+    "a traceback": "Traceback" in shown,
     "a payload ran": (folder / "ran").exists(),
-    "a secret was shown": SECRET in said,
+    "a secret was shown": SECRET in shown,
     "a secret was copied": any(leak in content for leak in leaks for content in new.values()),
     "something outside was changed": _tree(folder / "outside") != before,
-    "a control character": any(not c.isprintable() and c != "\n" for c in said),
-    "raw markup in the report": b"<script" in new.get("run/report.html", b""),
+    "a control character": any(not c.isprintable() and c != "\n" for c in shown),
+    "raw markup in the report": any(
+      b"<script" in content or b"<img src=x" in content
+      for name, content in new.items()
+      if name.endswith(".html")
+    ),
     f"{sorted(new)} was written": bool(code) and not hostile and bool(new),
   }
   return [what for what, happened in wrong.items() if happened]
+
+
+def _as_said(said: str, code: int, lines: list[str]) -> bool:
+  """Whether a trial ended as it should, in the words of its error."""
+  if said == READ:
+    return code == 0
+  return bool(re.search(said, "".join(lines[-1:])))
 
 
 def _one_line(lines: list[str]) -> bool:
@@ -817,13 +885,15 @@ def _tree(folder: Path) -> dict[str, bytes]:
 def trials() -> dict[str, Callable[[Path], list[str]]]:
   """Returns every trial by name: it takes an empty folder and returns what went wrong."""
   found: dict[str, Callable[[Path], list[str]]] = {}
-  for name, case in HOSTILE.items():
-    found[name] = lambda folder, case=case: attempt(case, folder, hostile=True)
+  for name, (case, said) in HOSTILE.items():
+    found[name] = lambda folder, case=case, said=said: attempt(
+      case, folder, said=said, hostile=True
+    )
   for name, case in BAD.items():
-    found[name] = lambda folder, case=case: attempt(case, folder, hostile=False)
+    found[name] = lambda folder, case=case: attempt(case, folder)
   for name, content in ARRAYS.items():
     found[f"npz_{name}"] = lambda folder, content=content: attempt(
-      published(content), folder, hostile=False, main=train.main
+      published(content), folder, main=train.main
     )
   return found
 

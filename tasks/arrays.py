@@ -22,8 +22,9 @@ _HEADER = re.compile(
   rb"'shape': \(([\d, ]*)\), \}\s*"
 )
 _DAMAGED = (EOFError, zipfile.BadZipFile, zlib.error)
-# RuntimeError: it is encrypted, or compressed in another way than numpy does.
-_BAD = (*_DAMAGED, ValueError, RuntimeError)
+# NotImplementedError: compressed in another way than numpy does.
+_BAD = (*_DAMAGED, ValueError, NotImplementedError)
+_ENCRYPTED = 1  # the bit of a member's flags
 _LONGEST_HEADER = 10_000
 
 
@@ -63,7 +64,7 @@ def check(path: str | os.PathLike, *, limit: int = LIMIT) -> None:
     try:
       with zipfile.ZipFile(file) as archive:
         _check(archive, limit)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, NotImplementedError) as error:
       raise ValueError(f"{files.shown(path)} is not a readable NPZ: {_said(error)}") from error
 
 
@@ -78,6 +79,8 @@ def _check(archive: zipfile.ZipFile, limit: int) -> None:
   if len(set(archive.namelist())) < len(archive.namelist()):
     raise ValueError("two of its arrays have one name.")
   for member in archive.infolist():
+    if member.flag_bits & _ENCRYPTED:
+      raise ValueError("it is encrypted.")
     with archive.open(member) as stream:
       _described(stream, member)
 

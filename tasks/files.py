@@ -307,7 +307,11 @@ def within(folder: str | os.PathLike, name: str) -> Path:
   Raises `ValueError` for an absolute name, one with "..", and a link that leads out.
   """
   path = Path(folder) / name
-  if os.path.isabs(name) or ".." in Path(name).parts or not inside(folder, path):
+  try:
+    its = inside(folder, path)
+  except ValueError as error:  # a zero byte, or what no encoding has
+    raise ValueError(f"{shown(name)!r} is no name of a file in {shown(folder)}.") from error
+  if os.path.isabs(name) or ".." in Path(name).parts or not its:
     raise ValueError(f"{shown(name)!r} lies outside {shown(folder)}.")
   return path
 

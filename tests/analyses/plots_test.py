@@ -166,6 +166,12 @@ class PlotsTest(parameterized.TestCase):
     self.assertEqual(first, second)
     self.assertEqual([self.path], list(self.path.parent.iterdir()))
 
+  def test_the_style_of_a_user_or_of_a_folder_changes_nothing(self):
+    plain = plots.save(plots.linear(_linear()), self.path).read_bytes()
+    its = {"savefig.facecolor": "red", "xtick.labelsize": 20, "text.hinting": "none"}
+    with matplotlib.rc_context(its):
+      self.assertEqual(plots.save(plots.linear(_linear()), self.path).read_bytes(), plain)
+
   def test_no_pyplot_state_and_no_style_left_behind(self):
     before = dict(matplotlib.rcParams)
     plots.linear(_linear())

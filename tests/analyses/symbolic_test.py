@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -234,6 +235,15 @@ class PysrTest(absltest.TestCase):
     self._child_sees("import os; os.abort()")
     with self.assertRaisesRegex(ValueError, r"\(exit code -6\); use"):
       symbolic_pysr.preflight()
+
+  def test_a_module_in_the_folder_that_one_stands_in_is_not_started(self):
+    self._child_sees("")
+    folder = self.enter_context(tempfile.TemporaryDirectory())
+    with open(os.path.join(folder, "pysr.py"), "w") as file:
+      file.write("open('ran', 'w')")
+    with contextlib.chdir(folder):
+      symbolic_pysr.preflight()
+    self.assertEqual(os.listdir(folder), ["pysr.py"])
 
   def test_a_good_start_passes(self):
     self._child_sees("")

@@ -147,6 +147,22 @@ class SnapshotTest(absltest.TestCase):
     with self.assertRaisesRegex(ValueError, r"step 6; there are \[5\]"):
       checkpoints.read_snapshot(self.folder, 6, state(5))
 
+  def test_another_networks_snapshot_is_named(self):
+    params = state(5)
+    checkpoints.write_snapshot(self.folder, 5, params)
+    more = params | {"more": np.zeros(3)}
+    with self.assertRaisesRegex(ValueError, "step_00000005.* it has no tensor 'more'"):
+      checkpoints.read_snapshot(self.folder, 5, more)
+    other = jax.tree.map(lambda leaf: np.zeros((*np.shape(leaf), 2)), params)
+    with self.assertRaisesRegex(ValueError, "has the shape .*, not"):
+      checkpoints.read_snapshot(self.folder, 5, other)
+
+  def test_other_files_are_no_steps(self):
+    checkpoints.write_snapshot(self.folder, 5, state(5))
+    for name in ("step_x.safetensors", "step_.safetensors", "step_²3.safetensors"):
+      (self.folder / name).write_bytes(b"")
+    self.assertEqual(checkpoints.snapshot_steps(self.folder), [5])
+
   def test_broken_file_is_named(self):
     path = checkpoints.write_snapshot(self.folder, 5, state(5))
     path.write_bytes(path.read_bytes()[:100])

@@ -45,6 +45,7 @@ DAMAGED = {
   ),
   "turned": (put(LAYER + "linear1.weight", np.zeros((16, 24))), r"\(16, 24\), not \(24, 16\)"),
   "vector_for_a_matrix": (put("pos.weight", np.zeros(16)), "no matrix 'pos.weight'"),
+  "words": (put(LAYER + "norm1.weight", np.full(16, "a")), "is of type <U1, no numbers"),
   "nan": (spoil("tok.weight", np.nan), "'tok.weight' .* is not finite"),
   "infinite": (
     spoil(LAYER + "norm1.weight", np.inf),

@@ -49,7 +49,7 @@ class FindTest(weight_files.FolderTest):
     one = self.save({"a": normal(2, 2)}, "one.safetensors")
     two = self.save({"a": normal(2, 2), "b": normal(2, 2)}, "two.safetensors")
     self.index(a=one.name, b=two.name)
-    with self.assertRaisesRegex(ValueError, "'a' is in both"):
+    with self.assertRaisesRegex(ValueError, "'a' is in both .*one.safetensors and .*two.safete"):
       self.names()
 
   @parameterized.parameters("{", "[]", "{}", '{"weight_map": {}}')
@@ -57,6 +57,54 @@ class FindTest(weight_files.FolderTest):
     (self.folder / INDEX).write_text(text)
     with self.assertRaisesRegex(ValueError, INDEX):
       self.names()
+
+  def test_shards_of_one_name_in_two_folders_are_two_files(self):
+    for name, part in (("a", "one"), ("b", "two")):
+      (self.folder / part).mkdir()
+      self.save({name: normal(2, 3)}, f"{part}/m.safetensors")
+    self.index(a="one/m.safetensors", b="two/m.safetensors")
+    source = weights.find(str(self.folder))
+    of_file, _ = weights.digests(source)
+    self.assertEqual(list(of_file), ["one/m.safetensors", "two/m.safetensors"])
+    for name, digest in of_file.items():
+      content = (self.folder / name).read_bytes()
+      self.assertEqual(digest, hashlib.sha256(content).hexdigest())
+
+  def test_links_of_the_hub_stay_in_their_model(self):
+    model = self.folder / "models--some--model"
+    (model / "blobs").mkdir(parents=True)
+    self.folder, outer = model / "snapshots" / "v1", self.folder
+    self.folder.mkdir(parents=True)
+    self.save({"a": normal(2, 2)}).rename(model / "blobs" / "1")
+    (self.folder / "model.safetensors").symlink_to(model / "blobs" / "1")
+    self.assertEqual(self.names(), ["a"])
+    self.index(a="model.safetensors")
+    self.assertEqual(self.names(), ["a"])
+    (model / "blobs" / "1").rename(outer / "1")
+    (self.folder / "model.safetensors").unlink()
+    (self.folder / "model.safetensors").symlink_to(outer / "1")
+    with self.assertRaisesRegex(ValueError, "lies outside"):
+      self.names()
+
+  def test_of_several_precisions_the_one_that_is_read_is_named(self):
+    self.save({"a": normal(2, 2)}, "model.fp16.safetensors")
+    self.save({"b": normal(2, 2)})
+    (self.folder / "._model.safetensors").write_bytes(b"of another system")
+    said = []
+    found = weights.find(str(self.folder), said.append)
+    self.assertEqual([tensor.name for tensor in found.tensors], ["b"])
+    self.assertLen(said, 1)
+    self.assertRegex(said[0], "model.safetensors is read, and not model.fp16.safetensors beside it")
+    (self.folder / "model.fp16.safetensors").unlink()
+    weights.find(str(self.folder), said.append)
+    self.assertLen(said, 1)
+
+  def test_shards_beside_their_index_are_not_others(self):
+    one = self.save({"a": normal(2, 2)}, "model-1.safetensors")
+    self.index(a=one.name)
+    said = []
+    weights.find(str(self.folder), said.append)
+    self.assertEmpty(said)
 
   def test_several_files_without_an_index_must_be_chosen_from(self):
     self.save({"a": normal(2, 2)}, "one.safetensors")

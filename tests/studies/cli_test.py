@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -90,6 +91,18 @@ class RunTest(absltest.TestCase):
 
   def test_control_characters_do_not_reach_the_terminal(self):
     self.assertEqual(self._run(ValueError("a\x1b[2Jb"))[2], "error: a\\x1b[2Jb\n")
+
+  def test_what_is_said_is_printable_and_its_lines_stay(self):
+    main = lambda argv: cli.say("a\x1b[2J\nb") or cli.say("c\x07", error=True) or 0
+    self.assertEqual(tiny_study.call(main), (0, "a\\x1b[2J\nb\n", "c\\x07\n"))
+
+  def test_brackets_in_a_note_are_no_markup(self):
+    console = mock.Mock(wraps=cli.rich.console.Console(force_terminal=True, file=io.StringIO()))
+    with mock.patch.object(cli.rich.console, "Console", return_value=console):
+      bar = cli.progress()
+    task = bar.add_task("a", note="h.0[query] [/red]")
+    words = [column.render(bar.tasks[task]) for column in bar.columns[::4]]
+    self.assertEqual(words[-1].plain, "h.0[query] [/red]")
 
   def test_traceback_on_demand(self):
     for error in (ValueError, ZeroDivisionError):

@@ -3,6 +3,7 @@
 import csv
 import functools
 import json
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from absl.testing import absltest
 from primelens.analyses import symbolic_operon
 from primelens.models import checkpoints, loop
 from primelens.studies import analyze, results, runs, trial, zeros
+from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -59,6 +61,9 @@ class EndToEndTest(absltest.TestCase):
       "  config = tiny_study.get_config(memory)\n"
       "  return dataclasses.replace(config, task=task)\n"
     )
+    # Where an analysis keeps zeros: what a config.json says of it is not followed.
+    cache = {"PRIMELENS_CACHE": str(cls.folder / "default")}
+    cls.enterClassContext(mock.patch.dict(os.environ, cache))
     cls.trained = {
       name: tiny_study.train(cls.run_(name), f"--config={config}:{memory}")
       for name, memory in (("plain", "none"), ("postfix", "postfix"))
@@ -96,6 +101,18 @@ class EndToEndTest(absltest.TestCase):
       self.assertEqual(
         manifest["data_hash"], zeros_task.load(runs.load(workdir).experiment.task).data_hash
       )
+
+  def test_the_manifest_knows_the_zeros_and_no_others_are_read(self):
+    workdir, path = self.run_("plain"), self.folder / "zeros.txt"
+    [known] = runs.read_manifest(workdir)["sources"]
+    self.assertEqual(known, files.fingerprint(path))
+    self.assertEqual(len(list((self.folder / "default").iterdir())), 1)
+    moved = path.rename(self.folder / "moved.txt")
+    self.addCleanup(moved.rename, path)
+    with self.assertRaisesRegex(ValueError, "is not known to be what it was trained on"):
+      runs.load(workdir)
+    found = runs.load(workdir, source=str(moved))
+    self.assertEqual(found.data.data_hash, found.manifest["data_hash"])
 
   def test_the_same_command_does_nothing_more(self):
     workdir = self.run_("plain")

@@ -288,6 +288,39 @@ class ReportTest(parameterized.TestCase):
     self.assertLess(better[0], worse[0])
     self.assertLess(better[1], worse[1])
 
+  def test_the_page_may_run_nothing_and_fetch_nothing(self):
+    text = report_page.page("a")
+    self.assertRegex(text, "<head>.*Content-Security-Policy[^>]*default-src 'none'")
+    self.assertNotIn("script-src", text)
+
+  def test_text_and_attributes_are_escaped_and_printable(self):
+    text = report_page.tag("p", "<b>\x1b[2J\ud800\n", title="\"'<\x07", class_='a"')
+    self.assertEqual(
+      text,
+      '<p title="&quot;&#x27;&lt;\\x07" class="a&quot;">&lt;b&gt;\\x1b[2J\\ud800\n</p>',
+    )
+
+  def test_a_long_cell_of_brackets_takes_no_time(self):
+    report_page.table(("a",), [("<" * 200_000,)], caption="c")
+
+  def test_only_a_picture_of_the_run_is_shown(self):
+    figures = self.folder / "run" / "figures"
+    figures.mkdir(parents=True)
+    (self.folder / "secret.png").write_bytes(PNG)
+    shown = lambda name: report_page.figure(figures / name, "c")
+    (figures / "a.png").write_bytes(PNG)
+    self.assertIn(base64.b64encode(PNG).decode(), shown("a.png"))
+    (figures / "words.png").write_text("words")
+    (figures / "link.png").symlink_to(self.folder / "secret.png")
+    (figures / "inside.png").symlink_to("a.png")
+    with open(figures / "large.png", "wb") as file:
+      file.write(PNG)
+      file.truncate(report_page.LARGEST + 1)
+    for name in ("words.png", "link.png", "large.png"):
+      self.assertIn("is no PNG file of this run", shown(name))
+    self.assertIn("data:image/png", shown("inside.png"))
+    self.assertIn("missing", shown("none.png"))
+
   def test_numbers_that_are_not_there_are_dashes(self):
     self.assertEqual(report_page.number(float("nan")), "–")
     self.assertEqual(report_page.number(None), "–")

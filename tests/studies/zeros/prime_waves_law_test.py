@@ -1,8 +1,10 @@
+import sys
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import sympy
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 from primelens.analyses import prime_lines, prime_waves
 from primelens.studies.zeros import prime_waves_law
 from primelens.tasks import primes
@@ -57,6 +59,37 @@ class FormulasTest(absltest.TestCase):
       x = prime_waves.mean_spacing(HEIGHT) * np.log(p)
       (law,) = prime_lines.law([p], HEIGHT)
       self.assertAlmostEqual(self._at(best, p=p, x=x) / law, 1, delta=0.05)
+
+
+class FallsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("0.31*p^(-0.5)", True),
+    ("0.3183/sqrt(p) + 1e-6", True),
+    ("1/(3.14*sqrt(p) + 0.1)", True),
+    ("0.31*p^(-0.4)", False),
+    ("0.01", False),
+    ("sin(p)", False),
+  )
+  def test_a_formula_is_parsed(self, text, falls):
+    self.assertEqual(prime_waves_law.falls({"exact": text}), falls)
+
+  @parameterized.parameters(
+    "__import__('os').getcwd()",
+    "print(p)",
+    "p.real",
+    "q",
+    "(lambda: 1)()",
+    "p if p else p",
+    "",
+    "(" * 300,
+  )
+  def test_nothing_else_is(self, text):
+    with self.assertRaises(ValueError):
+      prime_waves_law.falls({"exact": text, "sympy": "p"})
+
+  def test_the_text_for_sympy_is_not_read(self):
+    with mock.patch.dict(sys.modules, {"sympy": None}):
+      self.assertTrue(prime_waves_law.falls({"exact": "1/sqrt(p)", "sympy": "exit()"}))
 
 
 if __name__ == "__main__":
