@@ -62,12 +62,12 @@ def heads(params: Any, keep_LxH: Any, *, kernels: tuple[str, int]) -> Any:
   layer_of = {name: i for i, name in enumerate(sorted(chosen, key=_natural))}
 
   def kept(name, leaf):
-    keep = jnp.asarray(keep_LxH, leaf.dtype)
+    keep = jnp.asarray(keep_LxH, jnp.float32)
     keep = keep if stacked else keep[layer_of[name]]
     lead = [layers] if stacked else []
     shape = [1] * (leaf.ndim - len(lead))
     shape[axis] = -1
-    return leaf * keep.reshape(*lead, *shape)
+    return (leaf * keep.reshape(*lead, *shape)).astype(leaf.dtype)
 
   return trees.replace(params, where, kept)
 

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import threadpoolctl
-from primelens.analyses import autoregression
+from primelens.analyses import autoregression, regression
 
 LEAST_SQUARES, YULE_WALKER = METHODS = ("least_squares", "yule_walker")
 
@@ -35,10 +35,9 @@ class Anchor:
 
 
 def r2(anchor: Anchor, value_N) -> float:
-  """Returns 1 - sum (s - prediction)^2 / sum (s - mean s)^2 on the scored s."""
+  """Returns `regression.r2` of the prediction of the scored spacings."""
   truth_N = np.asarray(value_N, np.float64)[anchor.index_N]
-  error_N = truth_N - anchor.prediction_N
-  return float(1 - np.mean(error_N**2) / np.var(truth_N))
+  return float(regression.r2(truth_N, anchor.prediction_N))
 
 
 def constant(value_N, train: tuple[int, int], index_N) -> Anchor:

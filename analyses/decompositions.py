@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import precision
 
 
 class Svd(NamedTuple):
@@ -22,13 +23,14 @@ _in_turn = jax.custom_batching.sequential_vmap(_plain)
 
 
 def svd(x_NxD) -> Svd:
-  """Returns the thin singular value decomposition; no gradient.
+  """Returns the thin singular value decomposition, in float32 at least; no
+  gradient.
 
   On a CPU a batch is decomposed one matrix at a time. LAPACK calls of a batch
   wait inside the thread pool that is to run them: with two cores, two batches
   in one program wait for each other for ever (jaxlib 0.10).
   """
-  return jax.lax.platform_dependent(jnp.asarray(x_NxD), cpu=_in_turn, default=_plain)
+  return jax.lax.platform_dependent(precision.wide(x_NxD), cpu=_in_turn, default=_plain)
 
 
 def solve(x_NxQ, y_NxF, tolerance=None) -> jax.Array:
@@ -44,5 +46,5 @@ def solve(x_NxQ, y_NxF, tolerance=None) -> jax.Array:
   rounding = tolerance * value_Q[0]
   inverse_Q = jnp.where(value_Q > rounding, 1 / jnp.maximum(value_Q, rounding), 0)
   product = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
-  target_QxF = product(found.left_NxQ.T, y_NxF)
+  target_QxF = product(found.left_NxQ.T, precision.wide(y_NxF))
   return product(found.right_QxD.T, inverse_Q[:, None] * target_QxF)

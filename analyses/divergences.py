@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.analyses import precision
 
 
 class Grid(NamedTuple):
@@ -34,7 +35,8 @@ def kullback_leibler(log_p: Any, log_q: Any, weight_G: Any) -> jax.Array:
   where p has no mass outside. A peak of p between two nodes is one of weight
   1 at the nearest nodes, and never more.
   """
-  log_weight_G = jnp.log(jnp.asarray(weight_G))
+  log_p, log_q = precision.wide(log_p), precision.wide(log_q)
+  log_weight_G = jnp.log(precision.wide(weight_G))
   joint = log_p + log_weight_G.reshape(*[1] * (log_p.ndim - 1), -1)
   log_z = jax.nn.logsumexp(joint, axis=-1, keepdims=True)
   return jnp.sum(jnp.exp(joint - log_z) * (log_p - log_z - log_q), axis=-1)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import precision
 
 
 class Blocks(NamedTuple):
@@ -20,7 +21,7 @@ class Blocks(NamedTuple):
 
 def cosines(x_DxF) -> jax.Array:
   """Returns the cosine of every two columns: FxF, 0 with a zero column."""
-  x_DxF = jnp.asarray(x_DxF)
+  x_DxF = precision.wide(x_DxF)
   norm_F = jnp.linalg.norm(x_DxF, axis=0)
   unit_DxF = x_DxF / jnp.where(norm_F > 0, norm_F, 1)[None]
   return jnp.matmul(unit_DxF.T, unit_DxF, precision=jax.lax.Precision.HIGHEST)
@@ -54,7 +55,7 @@ def blocks(x_DxF, weight_F, threshold: float = 0.99) -> Blocks:
   label_F = components(cosines(x_DxF) > threshold)
   count = len(label_F)
   total = lambda value_F: jnp.zeros(count, value_F.dtype).at[label_F].add(value_F)
-  size_F, weight_F = total(jnp.ones_like(label_F)), total(jnp.asarray(weight_F))
+  size_F, weight_F = total(jnp.ones_like(label_F)), total(precision.wide(weight_F))
   # Names that are no group's come last.
   order_F = jnp.lexsort((-weight_F, size_F == 0))
   rank_F = jnp.zeros_like(label_F).at[order_F].set(jnp.arange(count))
@@ -63,5 +64,5 @@ def blocks(x_DxF, weight_F, threshold: float = 0.99) -> Blocks:
 
 def effective_number(weight_F) -> jax.Array:
   """Returns (sum w)^2 / sum w^2: n for n equal weights, the rest 0."""
-  weight_F = jnp.asarray(weight_F)
+  weight_F = precision.wide(weight_F)
   return jnp.sum(weight_F) ** 2 / jnp.sum(weight_F**2)

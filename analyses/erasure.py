@@ -17,9 +17,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.analyses import precision, regression, subspace
 from primelens.analyses import ridge as ridge_lib
-from primelens.analyses import subspace
 
+# Of the largest: less is rounding, and no direction.
+RANK = 1e-12
 _exact = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 _turned = lambda x: np.swapaxes(x, -1, -2)
 
@@ -45,9 +47,7 @@ class Eraser(NamedTuple):
 
 def moments(x_NxD, y_NxF) -> Moments:
   """Returns the moments of states ...xNxD and targets ...xNxF."""
-  x_NxD, y_NxF = np.asarray(x_NxD, float), np.asarray(y_NxF, float)
-  x_D, y_F = x_NxD.mean(-2), y_NxF.mean(-2)
-  x_NxD, y_NxF = x_NxD - x_D[..., None, :], y_NxF - y_F[..., None, :]
+  (x_NxD, x_D), (y_NxF, y_F) = _centred(x_NxD), _centred(y_NxF)
   return Moments(
     rows=x_NxD.shape[-2],
     mean_D=x_D,
@@ -86,9 +86,10 @@ def squared_error(found: Moments, kernel_DxF, bias_F) -> np.ndarray:
 
 
 def r2(scored: Moments, kernel_DxF, bias_F) -> np.ndarray:
-  """Returns R2 of x kernel + bias on the scored rows, F."""
+  """Returns R2 of x kernel + bias on the scored rows, F; NaN for a constant
+  target (`regression.explained`)."""
   variance_F = np.diagonal(scored.total_FxF, axis1=-2, axis2=-1) / scored.rows
-  return 1 - squared_error(scored, kernel_DxF, bias_F) / variance_F
+  return regression.explained(squared_error(scored, kernel_DxF, bias_F), variance_F)
 
 
 def without(found: Moments, eraser: Eraser) -> Moments:
@@ -114,9 +115,26 @@ def readout(eraser: Eraser, kernel_DxF, bias_F):
 
 
 def directions(mean_D, direction_DxK) -> Eraser:
-  """Returns the orthogonal eraser of some directions' span, by its QR."""
-  basis_DxK, _ = np.linalg.qr(direction_DxK)
+  """Returns the orthogonal eraser of exactly the span of some directions.
+
+  Of repeated or dependent ones too, `...xDxK`: columns of the basis beyond
+  their rank are zero, see `span`.
+  """
+  basis_DxK = span(direction_DxK)
   return Eraser(np.asarray(mean_D), basis_DxK, basis_DxK)
+
+
+def span(direction_DxK) -> np.ndarray:
+  """Returns an orthonormal basis `...xDxQ` of the columns' span, Q = min(D, K).
+
+  The left singular vectors; those beyond the rank are zero and erase nothing.
+  A singular value counts from `RANK` of the largest on, or from max(D, K)
+  rounding units of the numbers given where that is more.
+  """
+  width, count = np.shape(direction_DxK)[-2:]
+  tolerance = max(RANK, max(width, count) * precision.epsilon(direction_DxK))
+  left_DxQ, size_Q, _ = np.linalg.svd(np.asarray(direction_DxK, float), full_matrices=False)
+  return left_DxQ * (size_Q > tolerance * size_Q[..., :1])[..., None, :]
 
 
 def leace(found: Moments, tolerance: float = 1e-10) -> Eraser:
@@ -132,26 +150,55 @@ def leace(found: Moments, tolerance: float = 1e-10) -> Eraser:
   there_D = varies_D.astype(float)
   scaled = lambda scale_D: (vector_DxD * scale_D[..., None, :]) @ _turned(vector_DxD)
   white_DxD, back_DxD = scaled(there_D / root_D), scaled(there_D * root_D)
-  left_DxF, size_F, _ = np.linalg.svd(white_DxD @ found.cross_DxF, full_matrices=False)
-  left_DxF = left_DxF * (size_F > 1e-12 * size_F[..., :1])[..., None, :]
+  left_DxF = span(white_DxD @ found.cross_DxF)
   return Eraser(found.mean_D, white_DxD @ left_DxF, back_DxD @ left_DxF)
 
 
 def null_space(found: Moments, count: int, alpha: float = 1.0) -> np.ndarray:
-  """Returns `count` orthonormal directions RxD by iterated removal.
+  """Returns `count` orthonormal directions `...xRxD` by iterated removal.
 
   Each is the ridge direction of the first target on states without the ones
-  before it (Ravfogel et al. 2020).
+  before it (Ravfogel et al. 2020). Where nothing of the target is left to read,
+  beyond the rank of the states at the latest, the rows are zero and erase
+  nothing: no direction comes twice. What is left counts from `RANK` of the
+  covariance on.
+
+  Raises ValueError for a count below 0, or an alpha of 0 or less.
   """
-  left, directions_RxD = found, []
-  for _ in range(count):
-    direction_D = ridge(left, alpha)[..., 0]
-    size = np.linalg.norm(direction_D, axis=-1, keepdims=True)
-    direction_D = direction_D / np.where(size > 0, size, 1)
-    directions_RxD.append(direction_D)
-    column_Dx1 = direction_D[..., None]
+  if count < 0 or not alpha > 0:
+    raise ValueError(f"need count >= 0 and alpha > 0, got {count} and {alpha}.")
+  whole = np.linalg.norm(found.cross_DxF[..., 0], axis=-1, keepdims=True)
+  direction_RxD = np.zeros((*found.mean_D.shape[:-1], count, found.mean_D.shape[-1]))
+  # Where states do not vary, a small penalty makes much of rounding.
+  value_D, vector_DxD = np.linalg.eigh(found.gram_DxD)
+  varies_DxD = _turned(vector_DxD) * (value_D > RANK * value_D[..., -1:])[..., None]
+  left = found
+  for r in range(count):
+    before_RxD = direction_RxD[..., :r, :]
+    read_D, seen_D = (
+      _within(varies_DxD, x_D - _within(before_RxD, x_D))
+      for x_D in (ridge(left, alpha)[..., 0], left.cross_DxF[..., 0])
+    )
+    size = np.linalg.norm(read_D, axis=-1, keepdims=True)
+    there = (np.linalg.norm(seen_D, axis=-1, keepdims=True) > RANK * whole) & (size > 0)
+    direction_RxD[..., r, :] = np.where(there, read_D / np.where(there, size, 1), 0)
+    column_Dx1 = direction_RxD[..., r, :, None]
     left = without(left, Eraser(left.mean_D, column_Dx1, column_Dx1))
-  return np.stack(directions_RxD, -2)
+  return direction_RxD
+
+
+def _within(direction_RxD, x_D):
+  """Returns the part of x inside the span of orthonormal rows."""
+  return (_turned(direction_RxD) @ (direction_RxD @ x_D[..., None]))[..., 0]
+
+
+def _centred(x_NxF):
+  """Returns deviations from the mean, and the mean, in float64."""
+  x_NxF = np.asarray(x_NxF, float)
+  # About a row: a constant has no deviation in any precision.
+  gap_NxF = x_NxF - x_NxF[..., :1, :]
+  gap_F = gap_NxF.mean(-2)
+  return gap_NxF - gap_F[..., None, :], x_NxF[..., 0, :] + gap_F
 
 
 def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
@@ -162,6 +209,7 @@ def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
   zero all the same, as it is with any metric. Columns beyond the rank are
   zero. On a CPU a batch goes one at a time, see `decompositions.svd`.
   """
+  gram_DxD, cross_DxK = precision.wide(gram_DxD), precision.wide(cross_DxK)
   alpha = jnp.asarray(alpha, gram_DxD.dtype)
   return jax.lax.platform_dependent(
     gram_DxD, cross_DxK, alpha, cpu=_whitened_in_turn, default=_whitened
@@ -182,14 +230,18 @@ _whitened_in_turn = jax.custom_batching.sequential_vmap(_whitened)
 
 def erase(x_NxD, centre_NxD, read_DxK, write_DxK) -> jax.Array:
   """Returns x - (x - centre) read write^T, traced; the centre is a mean, or
-  another row's state, whose component then takes the place of x's."""
-  inside_NxK = _exact(x_NxD - centre_NxD, read_DxK)
-  return x_NxD - _exact(inside_NxK, write_DxK.T)
+  another row's state, whose component then takes the place of x's. In float32
+  at least, returned in the type of x, or of x in float32 for integers."""
+  wide_NxD, write_DxK = precision.wide(x_NxD), precision.wide(write_DxK)
+  inside_NxK = _exact(wide_NxD - precision.wide(centre_NxD), precision.wide(read_DxK))
+  erased_NxD = wide_NxD - _exact(inside_NxK, write_DxK.T)
+  return erased_NxD.astype(subspace.returned(x_NxD))
 
 
 def removed(gram_DxD, read_DxK, write_DxK) -> jax.Array:
   """Returns the mean square displacement by `erase` about the mean over the
   variance of the states, traced: 1 where everything is removed."""
+  gram_DxD, read_DxK, write_DxK = map(precision.wide, (gram_DxD, read_DxK, write_DxK))
   inside_KxK = _exact(read_DxK.T, _exact(gram_DxD, read_DxK))
   moved = jnp.sum(inside_KxK * _exact(write_DxK.T, write_DxK))
   total = jnp.trace(gram_DxD)

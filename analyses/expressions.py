@@ -91,23 +91,28 @@ def _tree(node: ast.expr) -> Tree:
 
 def text(tree: Tree, *, digits: int | None = None) -> str:
   """Returns the formula, numbers exact or rounded to significant `digits`."""
-  return _text(tree, digits, "^", "sinc({})")
+  return _text(tree, digits, "^", {})
 
 
 def sympy_text(tree: Tree) -> str:
-  """Returns the formula exactly, in sympy's words: ** and sinc(pi*x)."""
-  return _text(tree, None, "**", "sinc(pi*({}))").replace("abs(", "Abs(")
+  """Returns the formula exactly, in sympy's words: ** and sinc(pi*x).
+
+  Names are written Symbol('x'): sympy reads E, I, S, beta and many others as
+  constants or functions of its own.
+  """
+  functions = {"sinc": "sinc(pi*({}))", "abs": "Abs({})"}
+  return _text(tree, None, "**", functions, "Symbol('{}')")
 
 
-def _text(tree: Tree, digits: int | None, power: str, sinc: str) -> str:
+def _text(tree: Tree, digits: int | None, power: str, functions, variable: str = "{}") -> str:
   if isinstance(tree, float):
     return repr(tree) if digits is None else f"{tree:.{digits}g}"
   if isinstance(tree, str):
-    return tree
+    return variable.format(tree)
   name, *children = tree
-  words = [_text(child, digits, power, sinc) for child in children]
+  words = [_text(child, digits, power, functions, variable) for child in children]
   if name in UNARY and name != "neg":
-    return (sinc if name == "sinc" else name + "({})").format(words[0])
+    return functions.get(name, name + "({})").format(words[0])
   if name == "neg":
     return f"-{_wrap(children[0], words[0], 4)}"
   rank = _PRECEDENCE[name]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+from primelens.analyses import precision
 
 
 def grid(x_N, P: int) -> jax.Array:
@@ -44,7 +45,7 @@ def monomials(x_NxQ, degree: int) -> jax.Array:
   binomial(Q + degree, degree) columns, in the order of `monomial_names`: by
   degree, then lexicographic (that of scikit-learn's PolynomialFeatures).
   """
-  x_NxQ = jnp.asarray(x_NxQ)
+  x_NxQ = precision.wide(x_NxQ)
   one_N = jnp.ones_like(x_NxQ[:, 0])
   columns = [
     math.prod((x_NxQ[:, q] for q in powers), start=one_N)
@@ -65,6 +66,7 @@ def symmetric(pair_Nx2Q) -> jax.Array:
   With s = (of a) + (of b) and d = (of a) - (of b): 1, s, s s' and d d'. For
   two scores these are the constant and 8 features.
   """
+  pair_Nx2Q = precision.wide(pair_Nx2Q)
   d_NxQ = pair_Nx2Q[:, 0::2] - pair_Nx2Q[:, 1::2]
   squares_NxE = monomials(d_NxQ, 2)[:, 1 + d_NxQ.shape[1] :]
   return jnp.concatenate([sums(pair_Nx2Q), squares_NxE], axis=1)
@@ -77,6 +79,7 @@ def sums(pair_Nx2Q) -> jax.Array:
   A50): 1, s1, s2, s1^2, s1 s2, s2^2. They do not see the difference a - b,
   which `symmetric` does.
   """
+  pair_Nx2Q = precision.wide(pair_Nx2Q)
   return monomials(pair_Nx2Q[:, 0::2] + pair_Nx2Q[:, 1::2], 2)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features
+from primelens.analyses import features, precision
 
 HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -45,8 +45,8 @@ def sum_waves(P: int) -> tuple[np.ndarray, np.ndarray]:
 
 def transform_1d(basis_QxP, x, axis: int = 0) -> jax.Array:
   """Returns the coefficients of x in the basis, along the axis in place."""
-  x = jnp.moveaxis(jnp.asarray(x), axis, 0)
-  basis_QxP = jnp.asarray(basis_QxP, jnp.result_type(x, jnp.float32))
+  x = jnp.moveaxis(precision.wide(x), axis, 0)
+  basis_QxP = jnp.asarray(basis_QxP, x.dtype)
   coefficient = jnp.tensordot(basis_QxP, x, 1, precision=HIGHEST)
   return jnp.moveaxis(coefficient, 0, axis)
 
@@ -61,7 +61,7 @@ def frequency_norms(coefficient, axis: int = 0) -> jax.Array:
 
   `axis` is that of the rows of `basis`.
   """
-  energy = jnp.moveaxis(jnp.asarray(coefficient) ** 2, axis, 0)
+  energy = jnp.moveaxis(precision.wide(coefficient) ** 2, axis, 0)
   return jnp.sqrt(_by_frequency(energy.reshape(len(energy), -1).sum(1), 0))
 
 
@@ -70,7 +70,7 @@ def key_frequencies(norm_Q, threshold: float = 0.1) -> jax.Array:
 
   The constant neither sets the largest norm nor is ever a key frequency.
   """
-  norm_Q = _without_constant(jnp.asarray(norm_Q))
+  norm_Q = _without_constant(precision.wide(norm_Q))
   return norm_Q > threshold * norm_Q.max()
 
 
@@ -82,7 +82,7 @@ def keep_sum_waves(h_NxF, mask_Q) -> jax.Array:
   transform of length P does it.
   Raises ValueError unless N = P^2 and the mask has P // 2 + 1 entries.
   """
-  h_NxF = jnp.asarray(h_NxF)
+  h_NxF = precision.wide(h_NxF)
   return h_NxF.mean(0, keepdims=True) + _sum_part(h_NxF, mask_Q)
 
 
@@ -91,7 +91,7 @@ def remove_sum_waves(h_NxF, mask_Q) -> jax.Array:
 
   The mean stays (spec B29). Raises ValueError as `keep_sum_waves` does.
   """
-  h_NxF = jnp.asarray(h_NxF)
+  h_NxF = precision.wide(h_NxF)
   return h_NxF - _sum_part(h_NxF, mask_Q)
 
 
@@ -152,7 +152,7 @@ def cosine_cube_approximation(logit, mask_Q) -> tuple[jax.Array, jax.Array]:
 
 def rfft_magnitude(x, axis: int = -1) -> jax.Array:
   """Returns |rfft| along the axis, not normalised: n // 2 + 1 frequencies."""
-  return jnp.abs(jnp.fft.rfft(x, axis=axis))
+  return jnp.abs(jnp.fft.rfft(precision.wide(x), axis=axis))
 
 
 def top_frequencies_reconstruct(x_N, count) -> jax.Array:
@@ -229,7 +229,7 @@ def _sum_part(h_NxF, mask_Q):
 
 
 def _cube(logit):
-  logit = jnp.asarray(logit)
+  logit = precision.wide(logit)
   P = logit.shape[-1]
   if logit.shape not in ((P * P, P), (P, P, P)):
     raise ValueError(f"need P^2 x P or P x P x P logits, got {logit.shape}.")
@@ -247,5 +247,5 @@ def _rank(magnitude):
 
 
 def _reconstruct(x_N, keep):
-  x_N = jnp.asarray(x_N)
+  x_N = precision.wide(x_N)
   return jnp.fft.irfft(jnp.fft.rfft(x_N) * keep, n=x_N.shape[-1])

@@ -45,8 +45,8 @@ class Fit(NamedTuple):
   """One family's fit: `rates` inside, `amplitudes` by column of the basis.
 
   `r2`, `aic` and `bic` in sample, over all distances; `skill` on held-out
-  distances by the fit of the others: 1 - SSE / SSE of their mean, 0 for a
-  constant.
+  distances by the fit of the others: 1 - SSE / SSE of their mean. A curve that
+  is constant there has neither r2 nor skill: NaN (`regression.explained`).
   """
 
   family: str
@@ -158,7 +158,8 @@ def fits(
 
 
 def winner(found: Mapping[str, Fit], by: str = "aic") -> Fit:
-  """Returns the formula of least "aic" or "bic", or of most "skill".
+  """Returns the formula of least "aic" or "bic", or of most "skill", the first
+  one where none has any.
 
   The monotone curve is a null, no formula: it has about as many levels as the
   curve has points. Raises `ValueError` for another criterion.
@@ -167,7 +168,8 @@ def winner(found: Mapping[str, Fit], by: str = "aic") -> Fit:
     raise ValueError(f"by must be one of aic, bic, skill, got {by!r}.")
   sign = -1 if by == "skill" else 1
   formulas = [fit for name, fit in found.items() if name != MONOTONE]
-  return min(formulas, key=lambda fit: sign * getattr(fit, by))
+  value = lambda fit: sign * getattr(fit, by)
+  return min(formulas, key=lambda fit: value(fit) if np.isfinite(value(fit)) else np.inf)
 
 
 def _fit(name, family, distance_Q, value_Q, train_Q, starts) -> Fit:
@@ -230,11 +232,9 @@ def _search(family: Family, distance_Q, value_Q, starts):
 
 
 def _scores(value_Q, fitted_Q, parameters: int) -> tuple[float, float, float]:
-  """Returns R2, AIC and BIC; a curve without variance has an R2 of 0."""
+  """Returns R2, AIC and BIC; a constant curve has no R2."""
   error = float(np.sum((value_Q - fitted_Q) ** 2))
-  total = float(np.sum((value_Q - value_Q.mean()) ** 2))
-  flat = total <= _FLOOR * float(np.sum(value_Q**2))
-  r2 = 0.0 if flat else float(regression.r2(value_Q, fitted_Q))
+  r2 = float(regression.r2(value_Q, fitted_Q))
   count = len(value_Q)
   least = _FLOOR * float(np.sum(value_Q**2)) or 1.0
   loss = count * math.log(max(error, least) / count)
@@ -244,9 +244,8 @@ def _scores(value_Q, fitted_Q, parameters: int) -> tuple[float, float, float]:
 def _skill(value_Q, train_Q, held_Q) -> float:
   """Returns 1 - SSE / SSE of the training mean, on the held-out distances."""
   truth_Q = value_Q[~train_Q]
-  null = np.sum((truth_Q - value_Q[train_Q].mean()) ** 2)
-  error = np.sum((truth_Q - held_Q) ** 2)
-  return float(1 - error / null) if null > 0 else 0.0
+  null = np.mean((truth_Q - value_Q[train_Q].mean()) ** 2)
+  return float(regression.explained(np.mean((truth_Q - held_Q) ** 2), null))
 
 
 def _monotone(distance_Q, value_Q, train_Q) -> Fit:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import regression
+from primelens.analyses import precision, regression
 
 # Of the published kernel: distances up to 100 in 59 bins, queries from 10 on.
 PUBLISHED_EDGES = np.linspace(0, 100, 60)
@@ -62,7 +62,7 @@ def by_unfolded(value_xTxT, spacing_T, edge_K1):
   """
   value_ExTxT = _flat(value_xTxT)
   bins = len(edge_K1) - 1
-  place_T = jnp.cumsum(jnp.asarray(spacing_T))
+  place_T = jnp.cumsum(precision.wide(spacing_T))
   apart_TxT = place_T[:, None] - place_T[None]
   bin_TxT = jnp.searchsorted(jnp.asarray(edge_K1), apart_TxT, side="right") - 1
   length = value_ExTxT.shape[-1]
@@ -147,6 +147,7 @@ def unmasked_as_published(query_TxHxDh, key_TxHxDh) -> jax.Array:
   The published Flash kernel. Every row sums to 1 over all keys, the future
   too, so that its mean is 1 / T whatever the network.
   """
+  query_TxHxDh, key_TxHxDh = precision.wide(query_TxHxDh), precision.wide(key_TxHxDh)
   scale = query_TxHxDh.shape[-1] ** -0.5
   score_HxTxT = scale * jnp.einsum("qhd,khd->hqk", query_TxHxDh, key_TxHxDh)
   return jax.nn.softmax(score_HxTxT, axis=-1)
@@ -176,5 +177,5 @@ def extract_operator_as_published(pattern_BxTxT, spacing_BxT) -> dict:
 
 def _flat(value_xTxT) -> Any:
   """Returns the matrices along one leading axis E."""
-  value_xTxT = jnp.asarray(value_xTxT)
+  value_xTxT = precision.wide(value_xTxT)
   return value_xTxT.reshape(-1, *value_xTxT.shape[-2:])

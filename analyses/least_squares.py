@@ -7,11 +7,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import decompositions, regression
+from primelens.analyses import decompositions, precision, regression
 
 HIGHEST = jax.lax.Precision.HIGHEST
-# A target that varies less has no R2 (spec, section 0).
-FLAT = 1e-9
 THRESHOLDS_V = (0.9, 0.95, 0.99, 0.999)
 
 
@@ -41,7 +39,7 @@ def fit(feature_NxQ, target_NxF, rows=None) -> Fit:
   where the design lacks rank the shortest solution in that scale is meant,
   and the prediction is unique all the same.
   """
-  feature_NxQ, target_NxF = jnp.asarray(feature_NxQ), jnp.asarray(target_NxF)
+  feature_NxQ, target_NxF = precision.wide(feature_NxQ), precision.wide(target_NxF)
   fitted = slice(None) if rows is None else rows
   x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
   norm_Q = jnp.linalg.norm(x_NxQ, axis=0)
@@ -61,7 +59,7 @@ def fit_shortest(feature_NxQ, target_NxF, rows=None, tolerance=None) -> Fit:
   singular values count as zero (`tolerance`, see `decompositions.solve`). The
   intercept is in the prediction and not among the coefficients.
   """
-  feature_NxQ, target_NxF = jnp.asarray(feature_NxQ), jnp.asarray(target_NxF)
+  feature_NxQ, target_NxF = precision.wide(feature_NxQ), precision.wide(target_NxF)
   fitted = slice(None) if rows is None else rows
   x_NxQ, y_NxF = feature_NxQ[fitted], target_NxF[fitted]
   x_Q, y_F = x_NxQ.mean(0), y_NxF.mean(0)
@@ -71,12 +69,8 @@ def fit_shortest(feature_NxQ, target_NxF, rows=None, tolerance=None) -> Fit:
 
 
 def r2_columns(truth_NxF, prediction_NxF) -> jax.Array:
-  """Returns R2 of each column; NaN where the truth's deviation is < FLAT."""
-  truth_NxF = jnp.asarray(truth_NxF)
-  # About the first row: a constant is then flat in any precision.
-  flat_F = jnp.std(truth_NxF - truth_NxF[:1], axis=0) < FLAT
-  r2_F = regression.r2(truth_NxF, jnp.asarray(prediction_NxF), axis=0)
-  return jnp.where(flat_F, jnp.nan, r2_F)
+  """Returns R2 of each column; NaN for a constant one (`regression.explained`)."""
+  return regression.r2(jnp.asarray(truth_NxF), jnp.asarray(prediction_NxF), axis=0)
 
 
 def r2_overall(truth_NxF, prediction_NxF) -> jax.Array:
@@ -86,7 +80,7 @@ def r2_overall(truth_NxF, prediction_NxF) -> jax.Array:
 
 def summary(r2_F) -> Summary:
   """Returns the mean, median, range and counts of R2, NaN columns left out."""
-  r2_F = jnp.asarray(r2_F)
+  r2_F = precision.wide(r2_F)
   threshold_V = jnp.array(THRESHOLDS_V, r2_F.dtype)
   return Summary(
     mean=jnp.nanmean(r2_F),

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import trees
+from primelens.analyses import precision, trees
 
 
 def magnitude(
@@ -19,16 +19,15 @@ def magnitude(
   """Returns the params with all but the largest selected weights set to zero.
 
   Of n selected numbers the round(keep n) largest in |w| stay, exactly, with
-  ties broken by position. Scope "global" ranks all selected leaves together,
+  ties broken by position; |w| is that of the number in float32, whatever its
+  type. Scope "global" ranks all selected leaves together,
   "leaf" each on its own. NaN ranks as the largest, so it is never hidden.
 
   Raises ValueError for another scope.
   """
   if scope not in ("global", "leaf"):
     raise ValueError(f"scope must be 'global' or 'leaf', got {scope!r}.")
-  size_E = {
-    name: jnp.abs(leaf).astype(jnp.float32) for name, leaf in trees.selected(params, where).items()
-  }
+  size_E = _sizes(params, where)
   if scope == "leaf":
     mask_E = {
       name: _largest(size.ravel(), _count(keep, size.size)).reshape(size.shape)
@@ -48,9 +47,7 @@ def magnitude_as_published(params: Any, ratio: jax.Array | float, *, where: Any)
   keeps the largest weight, and tied weights stay or go together; `magnitude`
   at 1 - ratio differs from it by no more than that and one weight of rounding.
   """
-  size_E = {
-    name: jnp.abs(leaf).astype(jnp.float32) for name, leaf in trees.selected(params, where).items()
-  }
+  size_E = _sizes(params, where)
   threshold = _quantile(_flat(size_E), jnp.asarray(ratio, jnp.float32))
   mask_E = {name: size >= threshold for name, size in size_E.items()}
   return _apply(params, where, mask_E)
@@ -108,7 +105,7 @@ def noise_like(params: Any, masked: Any, *, where: Any, key: jax.Array) -> Any:
 def survival(params: Any, masked: Any, *, where: Any) -> dict[str, jax.Array]:
   """Returns, by leaf name, the fraction of weights that `masked` left as is.
 
-  A weight that was zero before counts as left.
+  A weight that was zero before counts as left; NaN for a leaf without weights.
   """
   after_E = trees.selected(masked, where)
   return {
@@ -121,8 +118,10 @@ def survival(params: Any, masked: Any, *, where: Any) -> dict[str, jax.Array]:
 def _largest(score_N, count):
   """Returns a mask of exactly the `count` largest, earlier ones first in ties.
 
-  Scores are float32 and not negative.
+  Scores are float32 and not negative; there may be none.
   """
+  if not score_N.size:
+    return jnp.zeros(score_N.shape, bool)
   bits_N = _ordered(score_N)
   threshold = _nth_largest(bits_N, count)
   above_N = bits_N > threshold
@@ -155,7 +154,9 @@ def _nth_largest(bits_N, count):
 
 @jax.jit
 def _quantile(size_N, ratio):
-  """Returns the linearly interpolated quantile of non-negative floats."""
+  """Returns the linearly interpolated quantile of non-negative floats, 0 of none."""
+  if not size_N.size:
+    return jnp.zeros(())
   bits_N, last = _ordered(size_N), size_N.size - 1
   position = jnp.clip(ratio * last, 0, last)
   low = jnp.floor(position).astype(jnp.int32)
@@ -172,6 +173,13 @@ def _count(keep, size):
   keep = jnp.asarray(keep, jnp.float32)
   count = jnp.clip(jnp.round(keep * size), 0, size).astype(jnp.int32)
   return jnp.where(keep >= 1, size, count)
+
+
+def _sizes(params, where):
+  """Returns |w| of the selected leaves, by name, in float32: of integers too,
+  whose own type may not hold it (that of -128 is 128)."""
+  size = lambda leaf: jnp.abs(precision.at_least_float32(leaf)).astype(jnp.float32)
+  return {name: size(leaf) for name, leaf in trees.selected(params, where).items()}
 
 
 def _apply(params, where, mask_E):

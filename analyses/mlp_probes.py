@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import ridge
+from primelens.analyses import precision, ridge
 
 BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW
 TOGETHER = 5  # networks at a time: more are no faster on a few cores
@@ -86,6 +86,7 @@ def fit(config: Config, x_SxNxD, y_SxN, fit_N, select_N, keys_S) -> Fit:
 
   def one(network):
     x_NxD, y_N, key = network
+    x_NxD = precision.wide(x_NxD)
     x = ridge.scaler(x_NxD[fit_N])
     y = None if config.classes else ridge.scaler(y_N[fit_N][:, None])
     scaled_N = y(y_N[:, None])[:, 0] if y else y_N

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import erasure
+from primelens.analyses import erasure, precision
 
 Change = Callable[[jax.Array], jax.Array]
 
@@ -35,7 +35,7 @@ def along(centre_BxD, read_DxK, write_DxK, where_BxT) -> Change:
   """
 
   def change(x_BxTxD):
-    erased = erasure.erase(x_BxTxD, centre_BxD[:, None].astype(x_BxTxD.dtype), read_DxK, write_DxK)
+    erased = erasure.erase(x_BxTxD, centre_BxD[:, None], read_DxK, write_DxK)
     return jnp.where(where_BxT[..., None], erased, x_BxTxD)
 
   return change
@@ -62,6 +62,7 @@ def edits(change: Change, level, layers: int) -> dict[str, Callable]:
 def moved(patched_N, clean_N, donor_N, weight_N) -> jax.Array:
   """Returns mean (patched - clean) / mean (donor - clean) over rows with
   weight: 0 where nothing follows the donor, 1 where all does."""
+  patched_N, clean_N, donor_N = map(precision.wide, (patched_N, clean_N, donor_N))
   mean = lambda value_N: jnp.sum(value_N * weight_N)
   way = mean(donor_N - clean_N)
   return mean(patched_N - clean_N) / jnp.where(way == 0, jnp.nan, way)
@@ -70,6 +71,7 @@ def moved(patched_N, clean_N, donor_N, weight_N) -> jax.Array:
 def slope(patched_NxV, clean_NxV, donor_NxV) -> jax.Array:
   """Returns sum (patched - clean)(donor - clean) / sum (donor - clean)^2: as
   `moved`, where donors differ to either side."""
+  patched_NxV, clean_NxV, donor_NxV = map(precision.wide, (patched_NxV, clean_NxV, donor_NxV))
   way_NxV = donor_NxV - clean_NxV
   size = jnp.sum(way_NxV**2)
   done = jnp.sum((patched_NxV - clean_NxV) * way_NxV)

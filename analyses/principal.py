@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import decompositions
+from primelens.analyses import decompositions, precision
 
 
 class Components(NamedTuple):
@@ -26,7 +26,7 @@ def pca(x_NxD, *, centre: bool = True) -> Components:
   arbitrary (see `oriented`); the shares of identical rows are NaN. Use
   `subspace.keep(x - mean_D, direction_QxD[:1].T)` to keep the first alone.
   """
-  x_NxD = jnp.asarray(x_NxD)
+  x_NxD = precision.wide(x_NxD)
   mean_D = x_NxD.mean(0) if centre else jnp.zeros_like(x_NxD[0])
   left_NxQ, value_Q, direction_QxD = decompositions.svd(x_NxD - mean_D[None])
   return Components(

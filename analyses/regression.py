@@ -2,7 +2,13 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from primelens.analyses import precision
+
+# A target whose standard deviation is less does not vary: it has no R2.
+FLAT = 1e-9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +42,9 @@ def lag_matrix(value_N, index_N, lags: int) -> np.ndarray:
 def ols(x_NxQ, y_N, *, intercept: bool = True) -> LeastSquares:
   """Returns ordinary least squares, min |y - a - x b|^2.
 
-  R2 = 1 - SSE / SST, SST about the mean with an intercept and about 0 without;
-  standard errors assume independent errors (`bootstrap` does not).
+  R2 = 1 - SSE / SST, SST about the mean with an intercept and about 0 without,
+  NaN where SST is that of a constant (`explained`); standard errors assume
+  independent errors (`bootstrap` does not).
   Raises ValueError unless there are more rows than coefficients.
   """
   x_NxP, y_N = _design(x_NxQ, y_N, intercept)
@@ -48,13 +55,13 @@ def ols(x_NxQ, y_N, *, intercept: bool = True) -> LeastSquares:
   error_N = y_N - x_NxP @ beta
   variance = float(error_N @ error_N / (rows - columns))
   spread = np.sqrt(variance * np.diag(np.linalg.pinv(x_NxP.T @ x_NxP)))
-  total = np.sum((y_N - y_N.mean() * intercept) ** 2)
+  centre = y_N.mean() if intercept else 0.0
   keep = slice(int(intercept), None)
   return LeastSquares(
     coefficient_Q=beta[keep],
     intercept=float(beta[0]) if intercept else 0.0,
     standard_error_Q=spread[keep],
-    r2=float(1 - error_N @ error_N / total),
+    r2=float(explained(np.mean(error_N**2), np.mean((y_N - centre) ** 2))),
     variance=variance,
   )
 
@@ -130,13 +137,32 @@ def scores(truth_N, prediction_N) -> dict[str, float]:
   }
 
 
+def explained(error, variance):
+  """Returns R2 = 1 - error / variance, of mean squares in one unit, by entry.
+
+  NaN where the variance is that of a constant: a deviation below `FLAT`. Every
+  R2 here is made by it. Takes numbers, numpy or jax arrays, and is then traced.
+  """
+  array = jnp if isinstance(variance, jax.Array) or isinstance(error, jax.Array) else np
+  flat = array.asarray(variance) < FLAT**2
+  share = 1 - error / array.where(flat, 1, variance)
+  return array.where(flat, np.nan, share)
+
+
 def r2(truth, prediction, axis=None):
   """Returns 1 - sum (y - f)^2 / sum (y - mean y)^2 over the axis, or all.
 
-  Takes numpy or jax arrays, and is then traced.
+  NaN where the truth is constant (`explained`). Takes numpy or jax arrays, and
+  is then traced; 16-bit numbers and integers are counted in float32.
   """
-  total = ((truth - truth.mean(axis, keepdims=True)) ** 2).sum(axis)
-  return 1 - ((truth - prediction) ** 2).sum(axis) / total
+  truth, prediction = precision.at_least_float32(truth), precision.at_least_float32(prediction)
+  # About the first entry: a constant is then flat in any precision.
+  if axis is None:
+    gap = truth - truth.ravel()[:1].sum()
+  else:
+    gap = truth - truth.swapaxes(0, axis)[:1].swapaxes(0, axis)
+  variance = ((gap - gap.mean(axis, keepdims=True)) ** 2).mean(axis)
+  return explained(((truth - prediction) ** 2).mean(axis), variance)
 
 
 def pearson(x_NxF, y_N):
@@ -144,6 +170,7 @@ def pearson(x_NxF, y_N):
 
   Takes numpy or jax arrays, and is then traced; x may also be one column.
   """
+  x_NxF, y_N = precision.at_least_float32(x_NxF), precision.at_least_float32(y_N)
   x_NxF = x_NxF - x_NxF[:1]  # a constant column is now exactly 0
   y_N = y_N - y_N[:1]
   x_NxF = x_NxF - x_NxF.mean(0, keepdims=True)

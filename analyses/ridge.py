@@ -1,14 +1,15 @@
 """Ridge regression in closed form, traced: vmap over positions, seeds, nulls.
 
 |y - x w - b|^2 + alpha |w|^2, the intercept b not penalised, as scikit-learn's
-`Ridge`. Source: arithmetic spec, sections 4 and 7.
+`Ridge`. Features and targets of 16 bits, and integers, are counted in float32.
+Source: arithmetic spec, sections 4 and 7.
 """
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import decompositions, least_squares
+from primelens.analyses import decompositions, precision, regression
 
 FOLDS = 5
 ALPHAS_R = (0.01, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
@@ -23,7 +24,7 @@ class Ridge(NamedTuple):
 
   def predict(self, x_NxD) -> jax.Array:
     """Returns the prediction NxF."""
-    return _exact(x_NxD, self.kernel_DxF) + self.bias_F[None]
+    return _exact(precision.wide(x_NxD), self.kernel_DxF) + self.bias_F[None]
 
 
 class Scaler(NamedTuple):
@@ -34,7 +35,7 @@ class Scaler(NamedTuple):
 
   def __call__(self, x_NxD) -> jax.Array:
     """Returns the features in deviations about their mean."""
-    return (x_NxD - self.mean_D[None]) / self.deviation_D[None]
+    return (precision.wide(x_NxD) - self.mean_D[None]) / self.deviation_D[None]
 
 
 def scaler(x_NxD, weight_N=None) -> Scaler:
@@ -43,11 +44,9 @@ def scaler(x_NxD, weight_N=None) -> Scaler:
 
   A feature whose deviation is rounding beside its mean is a constant one.
   """
+  x_NxD = precision.wide(x_NxD)
   weight_N = _weights(x_NxD, weight_N)
-  # About a row: the sum of many equal numbers is rounded.
-  first_D = jnp.asarray(x_NxD)[jnp.argmax(weight_N > 0)]
-  mean_D = first_D + _mean(x_NxD - first_D[None], weight_N)
-  square_D = _mean((x_NxD - mean_D[None]) ** 2, weight_N)
+  mean_D, square_D = _moments(x_NxD, weight_N)
   deviation_D = jnp.sqrt(square_D)
   rounding_D = 8 * jnp.finfo(mean_D.dtype).eps * jnp.abs(mean_D)
   varies_D = deviation_D > jnp.maximum(rounding_D, 1e-12)
@@ -62,6 +61,7 @@ def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None, *, refine=True) -> Ridge:
   `refine`, enough for a null. `weight_N` counts rows (0 leaves one out), so
   that folds are a vmapped axis.
   """
+  x_NxD, y_NxF = precision.wide(x_NxD), precision.wide(y_NxF)
   weight_N = _weights(x_NxD, weight_N)
   x_D, y_F = _mean(x_NxD, weight_N), _mean(y_NxF, weight_N)
   x_NxD, y_NxF = x_NxD - x_D[None], y_NxF - y_F[None]
@@ -78,6 +78,7 @@ def fit(x_NxD, y_NxF, alpha=1.0, weight_N=None, *, refine=True) -> Ridge:
 
 def solved(gram_DxD, cross_DxF, alpha) -> jax.Array:
   """Returns (G + alpha I)^-1 c from moments, DxF, solved twice as in `fit`."""
+  gram_DxD, cross_DxF = precision.wide(gram_DxD), precision.wide(cross_DxF)
   factor_DxD = _factor(gram_DxD, alpha)
   kernel_DxF = _solve(factor_DxD, cross_DxF)
   gap_DxF = cross_DxF - _exact(_penalised(gram_DxD, alpha), kernel_DxF)
@@ -87,6 +88,7 @@ def solved(gram_DxD, cross_DxF, alpha) -> jax.Array:
 def rounding(gram_DxD) -> jax.Array:
   """Returns what an eigenvalue of a float Gram matrix may be off by: without
   so much on its diagonal one that lacks rank has no Cholesky factor."""
+  gram_DxD = precision.wide(gram_DxD)
   return 4 * jnp.finfo(gram_DxD.dtype).eps * jnp.trace(gram_DxD)
 
 
@@ -97,7 +99,8 @@ def held_out(x_NxD, y_NxF, fitted_N, alphas_R=ALPHAS_R, *, scale=True):
   Features in deviations of the `fitted_N` rows (a bool), alpha by FOLDS inner
   folds among them, then one fit of all of them. Rows not fitted are held out.
   """
-  weight_N = jnp.asarray(fitted_N, x_NxD.dtype)
+  x_NxD = precision.wide(x_NxD)
+  weight_N = _weights(x_NxD, fitted_N)
   if scale:
     x_NxD = scaler(x_NxD, weight_N)(x_NxD)
   error_R = inner_errors(x_NxD, y_NxF, weight_N, alphas_R)
@@ -116,6 +119,7 @@ def target_errors(x_NxD, y_NxF, weight_N, alphas_R) -> jax.Array:
 
   Folds and alphas go one at a time; a fold's products serve every alpha.
   """
+  x_NxD, y_NxF = precision.wide(x_NxD), precision.wide(y_NxF)
   fold_N, alphas_R = folds(weight_N), jnp.asarray(alphas_R, x_NxD.dtype)
   y_F = _mean(y_NxF, weight_N)
   scale_F = _mean((y_NxF - y_F[None]) ** 2, weight_N)
@@ -154,7 +158,8 @@ def folds(weight_N) -> jax.Array:
 
 def cross_predicted(x_NxD, y_NxF, alpha=1.0, *, scale=True) -> jax.Array:
   """Returns predictions NxF of all rows, each by the FOLDS - 1 other folds."""
-  weight_N = jnp.ones(len(x_NxD), x_NxD.dtype)
+  x_NxD = precision.wide(x_NxD)
+  weight_N = _weights(x_NxD, None)
   fold_N = folds(weight_N)
 
   def one(fold):
@@ -177,21 +182,18 @@ def fold_r2(y_NxF, guess_NxF) -> jax.Array:
 def r2(y_NxF, guess_NxF, scored_N=None) -> jax.Array:
   """Returns R2 of every target over the scored rows (a bool), F.
 
-  NaN for a target that does not vary there (its deviation is below 1e-9).
+  NaN for a target that is constant there (`regression.explained`).
   """
-  if scored_N is None:
-    return least_squares.r2_columns(y_NxF, guess_NxF)
-  weight_N = jnp.asarray(scored_N, y_NxF.dtype)
-  centre_F = _mean(y_NxF, weight_N)
-  total_F = _mean((y_NxF - centre_F[None]) ** 2, weight_N)
+  y_NxF, guess_NxF = precision.wide(y_NxF), precision.wide(guess_NxF)
+  weight_N = _weights(y_NxF, scored_N)
   error_F = _mean((y_NxF - guess_NxF) ** 2, weight_N)
-  flat_F = total_F < least_squares.FLAT**2
-  return jnp.where(flat_F, jnp.nan, 1 - error_F / jnp.where(flat_F, 1, total_F))
+  return regression.explained(error_F, _moments(y_NxF, weight_N)[1])
 
 
 def degrees_of_freedom(x_NxD, alpha, weight_N=None) -> jax.Array:
   """Returns the sum of l / (l + alpha) over the eigenvalues l of the centred
   x^T x of the rows with weight: how many parameters the ridge fits."""
+  x_NxD = precision.wide(x_NxD)
   weight_N = _weights(x_NxD, weight_N)
   gap_NxD = x_NxD - _mean(x_NxD, weight_N)[None]
   gram_DxD = _exact((gap_NxD * weight_N[:, None]).T, gap_NxD)
@@ -203,7 +205,7 @@ def degrees_of_freedom(x_NxD, alpha, weight_N=None) -> jax.Array:
 
 def mean_squared_error(y_NxF, guess_NxF) -> jax.Array:
   """Returns the mean over rows and targets of the squared error."""
-  return jnp.mean((y_NxF - guess_NxF) ** 2)
+  return jnp.mean((precision.wide(y_NxF) - precision.wide(guess_NxF)) ** 2)
 
 
 def _penalised(gram_DxD, alpha):
@@ -239,10 +241,18 @@ _solve_in_turn = jax.custom_batching.sequential_vmap(_plain_solve)
 
 
 def _weights(x_NxD, weight_N):
-  dtype = jnp.result_type(x_NxD)
   if weight_N is None:
-    return jnp.ones(len(x_NxD), dtype)
-  return jnp.asarray(weight_N, dtype)
+    return jnp.ones(len(x_NxD), x_NxD.dtype)
+  return jnp.asarray(weight_N, x_NxD.dtype)
+
+
+def _moments(x_NxF, weight_N):
+  """Returns mean and variance of every column over the rows with weight."""
+  # About a row: the sum of many equal numbers is rounded.
+  first_F = x_NxF[jnp.argmax(weight_N > 0)]
+  gap_F = _mean(x_NxF - first_F[None], weight_N)
+  square_F = _mean((x_NxF - first_F[None] - gap_F[None]) ** 2, weight_N)
+  return first_F + gap_F, square_F
 
 
 def _mean(x_NxF, weight_N):

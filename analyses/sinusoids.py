@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.analyses import precision
 
 HIGHEST = jax.lax.Precision.HIGHEST
 _TERMS = 64  # random sinusoids in a random curve
@@ -59,7 +60,7 @@ def best_period(curve_V, period_K) -> Match:
 
 def neighbour_correlation(curve_V) -> jax.Array:
   """Returns the mean product of neighbours over the mean square, 0 for 0."""
-  curve_V = jnp.asarray(curve_V)
+  curve_V = precision.wide(curve_V)
   square = jnp.mean(curve_V**2)
   product = jnp.mean(curve_V[1:] * curve_V[:-1])
   return jnp.where(square > 0, product / jnp.where(square > 0, square, 1), 0)
@@ -85,7 +86,7 @@ def shuffle_phases(key, x) -> jax.Array:
 
   The constant stays, so the last coefficient of even V may change its sign.
   """
-  x = jnp.asarray(x)
+  x = precision.wide(x)
   length, lead = x.shape[-1], x.shape[:-1]
   shape = (*lead, length // 2 + 1)
   phase = jax.random.uniform(key, shape, maxval=2 * np.pi)
@@ -111,7 +112,7 @@ def top_planes_reconstruct(basis_VxV, x, count) -> jax.Array:
   `fourier.top_frequencies_reconstruct` in any basis laid out as
   `fourier.basis`, the largest by energy; `count` is traced.
   """
-  x, basis_VxV = jnp.asarray(x), jnp.asarray(basis_VxV, jnp.float32)
+  x, basis_VxV = precision.wide(x), jnp.asarray(basis_VxV, jnp.float32)
   length = x.shape[-1]
   plane_V = (np.arange(length) + 1) // 2
   member_VxQ = (plane_V[:, None] == np.arange(plane_V[-1] + 1)).astype("f4")
@@ -135,7 +136,7 @@ def _waves(length: int, frequency):
 
 def _best(curve_V, unit_KxExV, period_K) -> Match:
   """The span of E orthonormal (or zero) rows that is closest to the curve."""
-  curve_V = jnp.asarray(curve_V)
+  curve_V = precision.wide(curve_V)
   unit_KxExV = jnp.asarray(unit_KxExV, curve_V.dtype)
   part_KxE = jnp.matmul(unit_KxExV, curve_V, precision=HIGHEST)
   size_K = jnp.linalg.norm(part_KxE, axis=1)

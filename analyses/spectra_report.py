@@ -2,11 +2,15 @@
 
 The same record serves small networks and language models. A metric m comes as
 m, m_null (the mean of the null's draws), m_null_sd and m_p (two-sided, not
-below 2 / (draws + 1)); `+` marks those that do:
+below 2 / (draws + 1)); `+` marks those that do. The null that judges is by
+default the matrix's own entries, shuffled: independent entries of heavy tails
+are no structure, but are not normal either (nor is a mean that all entries
+share, which stays). `*` marks metrics with, beside it,
+m_gaussian, the mean of normal noise of the same scale, and m_p_gaussian:
 
 * rows, columns, std (about 0), bulk_std, largest (s_1), edge (Marchenko-
-  Pastur's, of noise of bulk_std); + `spectra_nulls.METRICS`;
-  + ks_unit_as_published (K up to 2048, against noise of bulk_std); + radius (in
+  Pastur's, of noise of bulk_std); draws; +* `spectra_nulls.METRICS`;
+  + ks_unit_as_published (K up to 2048, against a null of bulk_std); +* radius (in
   units of bulk_std; square, side up to 256).
 * with `levels`, K of 32 or more, and not of a matrix that lacks rank: levels_of
   ("symmetrised" for a square matrix of side up to 512, else "singular");
@@ -14,17 +18,20 @@ below 2 / (draws + 1)); `+` marks those that do:
   .1 to .5), ks_goe, ks_gue, ks_poisson, all of polynomially unfolded levels of
   the central part; ks_goe_local and ks_goe_law, the other unfoldings, and
   ks_goe_spread, the largest of the three less the smallest; so for the others.
-* with `symmetry`: + symmetry_inter, symmetry_balance, symmetry_quality.
+  Their null is normal whatever the entries: spacings of neighbours are those
+  of any independent entries.
+* with `symmetry`: + symmetry_inter (its null of bulk_std), symmetry_balance,
+  symmetry_quality.
 * with a `start` W0: distance; moved_m and moved_m_p of W - W0 for the METRICS.
 
 Keys that do not apply are absent. A number without a value (of a matrix of
 zeros) is NaN, and its p. Correct the p of many matrices with
-`statistics.benjamini_hochberg` or `spectra_nulls.holm`.
+`spectra_nulls.corrected`.
 """
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -32,14 +39,13 @@ import threadpoolctl
 from primelens.analyses import clusters, spacings, spectra, spectra_nulls, trees
 
 Record = dict[str, Any]
-NULLS = ("gaussian", "uniform", "shuffled")
+NULLS = ("shuffled", "gaussian", "uniform")
 # The source's largest crop; a larger reference would cost more than the rest.
 LARGEST_AS_PUBLISHED = 2048
 _LARGEST_SVD = 512 * 512  # entries; beyond, the Gram matrix is far faster
 _LARGEST_EIGENVALUES = 512  # side of a symmetrised matrix
 _LARGEST_RADIUS = 256  # side; the null decomposes whole matrices
 _LEAST_LEVELS = 32
-_FEW = 20  # draws, at most, of the nulls that decompose whole matrices
 _TAU_Q = np.linspace(0.1, 0.5, 17)
 _WINDOW = 2.0  # mean spacings, of the number variance
 
@@ -48,19 +54,28 @@ def measure(
   weight_NxD: Any,
   *,
   start: Any = None,
-  draws: int = 200,
+  draws: int = 99,
   seed: int = 0,
   levels: bool = True,
   symmetry: bool = False,
-  null: Literal["gaussian", "uniform", "shuffled"] = "gaussian",
+  null: Literal["shuffled", "gaussian", "uniform"] = "shuffled",
   singular_K: Any = None,
+  tests: int = 0,
+  keep_draws: bool = False,
 ) -> Record:
   """Returns the spectral record of one N x D matrix: the module names its keys.
 
-  `start` is W0, for the record of W - W0. The null is noise of a law, or the
-  matrix's own entries "shuffled", which as "uniform" costs a decomposition a
-  draw; levels, radius and symmetry keep the normal one. `singular_K` spares
-  the decomposition where `singular_values` is known.
+  `start` is W0, for the record of W - W0, whose null are its own entries. The
+  null is those entries "shuffled", or noise of a law; the shuffled and the
+  "uniform" one cost a decomposition a draw, the "gaussian" one next to nothing
+  but for radius and symmetry, and is shared by matrices of a shape.
+  `singular_K` spares the decomposition where `singular_values` is known.
+
+  For p-values that stand corrections over many matrices: `keep_draws` keeps the
+  shuffled draws under `spectra_nulls.DRAWS`, for `spectra_nulls.corrected`;
+  `tests` is how many matrices there are, so that the "gaussian" null of singular
+  values, without draws of their own, has at least `spectra_nulls.needed(tests)`.
+  The levels' null has `draws` and no more.
 
   Raises ValueError for anything but one N x D matrix of finite numbers.
   """
@@ -73,20 +88,19 @@ def measure(
   with threadpoolctl.threadpool_limits(limit, user_api="blas"):
     if singular_K is None:
       singular_K = singular_values(weight_NxD)
-    null_RxK = _null(weight_NxD, draws, seed, null)
-    record = _sizes(singular_K, weight_NxD.shape)
-    scale = record["bulk_std"]
-    record |= _against(singular_K, weight_NxD, null_RxK)
-    own_scale = 1 if null == "shuffled" else scale
-    record |= _published(singular_K, null_RxK * own_scale)
-    record |= _radius(weight_NxD, scale, draws, seed)
+    about = _Nulls(draws, seed, null, tests, {}, weight_NxD.shape)
+    record = _sizes(singular_K, weight_NxD.shape) | {"draws": draws}
+    null_RxK = _null(weight_NxD, about)
+    record |= _against(singular_K, weight_NxD, null_RxK, about)
+    record |= _published(singular_K, null_RxK, record["bulk_std"], about)
+    record |= _radius(weight_NxD, null_RxK, record["bulk_std"], about)
     if levels:
-      record |= _levels(weight_NxD, singular_K, draws, seed)
+      record |= _levels(weight_NxD, singular_K, about)
     if symmetry:
-      record |= _symmetry(weight_NxD, scale, draws, seed)
+      record |= _symmetry(weight_NxD, null_RxK, record["bulk_std"], about)
     if start is not None:
-      record |= _moved(weight_NxD, start, null_RxK)
-  return record
+      record |= _moved(weight_NxD, start, about)
+  return record | {spectra_nulls.DRAWS: about.drawn} if keep_draws else record
 
 
 def singular_values(weight_NxD: Any) -> np.ndarray:
@@ -150,11 +164,55 @@ def _one(weight_NxD):
   return weight_NxD
 
 
-def _null(weight_NxD, draws, seed, null):
-  if null == "shuffled":
-    return spectra_nulls.shuffled_null(weight_NxD, draws, seed)
-  short, long = sorted(weight_NxD.shape)  # its transpose shares the draws
-  return spectra_nulls.singular_null((short, long), draws, seed, null)
+class _Nulls(NamedTuple):
+  """How a record's nulls are drawn, and what was drawn: metric -> (m, R)."""
+
+  draws: int
+  seed: int
+  null: str
+  tests: int  # matrices, over which p-values will be corrected
+  drawn: dict
+  shape: tuple[int, int]
+
+  def std_R(self, null_RxK) -> np.ndarray:
+    """Returns the scale of the draws: their bulk std, 1 of unit noise."""
+    if self.null != "shuffled":
+      return np.ones(len(null_RxK))
+    std_R = spectra.bulk_std(null_RxK, self.shape)
+    return np.where(std_R > 0, std_R, np.nan)
+
+  def beside(self, name: str, observed, null_R, gaussian_R=None, *, own=None) -> Record:
+    """Returns the entries of a metric; `own` says that no other matrix has
+    these draws, by default those of the shuffled null."""
+    found = spectra_nulls.compare(observed, null_R)
+    own = self.null == "shuffled" if own is None else own
+    if own and np.isfinite(found.p):
+      self.drawn[name] = (found.observed, np.asarray(null_R, float))
+    record = {
+      name: found.observed,
+      f"{name}_null": found.null,
+      f"{name}_null_sd": found.null_sd,
+      f"{name}_p": found.p,
+    }
+    if self.null != "gaussian" and gaussian_R is not None:
+      other = spectra_nulls.compare(observed, gaussian_R)
+      record |= {f"{name}_gaussian": other.null, f"{name}_p_gaussian": other.p}
+    return record
+
+
+def _null(weight_NxD, about):
+  if about.null == "shuffled":
+    return spectra_nulls.shuffled_null(weight_NxD, about.draws, about.seed)
+  return _noise(weight_NxD.shape, about, about.null)
+
+
+def _noise(shape, about, law="gaussian"):
+  """Returns singular values of unit noise; a transpose shares the draws."""
+  short, long = sorted(shape)
+  draws = about.draws
+  if about.null == law == "gaussian":  # the cheap one: enough for one finding
+    draws = max(draws, spectra_nulls.needed(about.tests))
+  return spectra_nulls.singular_null((short, long), draws, about.seed, law)
 
 
 def _sizes(singular_K, shape):
@@ -170,59 +228,62 @@ def _sizes(singular_K, shape):
   }
 
 
-def _beside(name, found):
-  return {
-    name: found.observed,
-    f"{name}_null": found.null,
-    f"{name}_null_sd": found.null_sd,
-    f"{name}_p": found.p,
-  }
-
-
-def _against(singular_K, weight_NxD, null_RxK):
-  found = spectra_nulls.against_null(singular_K, weight_NxD.shape, null_RxK=null_RxK)
-  rows = [_beside(name, compared) for name, compared in found.items()]
-  return {name: value for row in rows for name, value in row.items()}
-
-
-def _published(singular_K, null_RxK):
-  if len(singular_K) > LARGEST_AS_PUBLISHED:
-    return {}
-  found = spectra_nulls.compare(
-    spectra.ks_unit_as_published(singular_K), spectra.ks_unit_as_published(null_RxK)
-  )
-  return _beside("ks_unit_as_published", found)
-
-
-def _radius(weight_NxD, std, draws, seed):
-  rows, columns = weight_NxD.shape
-  if rows != columns or rows > _LARGEST_RADIUS:
-    return {}
-  null_R = spectra_nulls.radius_null(rows, min(draws, _FEW), seed)
-  found = spectra.eigenvalue_radius(weight_NxD, std)
-  return _beside("radius", spectra_nulls.compare(found, null_R))
-
-
-def _symmetry(weight_NxD, std, draws, seed):
-  draws = min(draws, _FEW)
-  null = dict(clusters.symmetry_null(weight_NxD.shape, draws, seed))
-  null["inter"] = null["inter"] * std
-  record: Record = {}
-  for name, value in clusters.symmetry(weight_NxD)._asdict().items():
-    compared = spectra_nulls.compare(value, null[name])
-    record |= _beside(f"symmetry_{name}", compared)
+def _against(singular_K, weight_NxD, null_RxK, about):
+  shape, record = weight_NxD.shape, {}
+  normal_RxK = _noise(shape, about)
+  for name, metric in spectra_nulls.METRICS.items():
+    value = metric(np.asarray(singular_K), shape)
+    record |= about.beside(name, value, metric(null_RxK, shape), metric(normal_RxK, shape))
   return record
 
 
-def _moved(weight_NxD, start, null_RxK):
+def _published(singular_K, null_RxK, std, about):
+  if len(singular_K) > LARGEST_AS_PUBLISHED:
+    return {}
+  distance = spectra.ks_unit_as_published
+  null_R = distance(null_RxK * std / about.std_R(null_RxK)[:, None])
+  return about.beside("ks_unit_as_published", distance(singular_K), null_R)
+
+
+def _radius(weight_NxD, null_RxK, std, about):
+  rows, columns = weight_NxD.shape
+  if rows != columns or rows > _LARGEST_RADIUS:
+    return {}
+  normal_R = spectra_nulls.radius_null(rows, about.draws, about.seed)
+  null_R = normal_R
+  if about.null == "shuffled":
+    plain = lambda shuffled_NxN: spectra.eigenvalue_radius(shuffled_NxN, 1.0)
+    null_R = spectra_nulls.over_shuffles(plain, weight_NxD, about.draws, about.seed)
+    null_R = null_R / about.std_R(null_RxK)
+  return about.beside("radius", spectra.eigenvalue_radius(weight_NxD, std), null_R, normal_R)
+
+
+def _symmetry(weight_NxD, null_RxK, std, about):
+  if about.null == "shuffled":
+    each_RxV = spectra_nulls.over_shuffles(clusters.symmetry, weight_NxD, about.draws, about.seed)
+    null = dict(zip(clusters.Clusters._fields, each_RxV.T, strict=True))
+    null["inter"] = null["inter"] / about.std_R(null_RxK)
+  else:
+    null = dict(clusters.symmetry_null(weight_NxD.shape, about.draws, about.seed))
+  null["inter"] = null["inter"] * std
+  record: Record = {}
+  for name, value in clusters.symmetry(weight_NxD)._asdict().items():
+    record |= about.beside(f"symmetry_{name}", value, null[name])
+  return record
+
+
+def _moved(weight_NxD, start, about):
   record = {"distance": spectra.distance(weight_NxD, start)}
   step_NxD = np.asarray(weight_NxD, np.float64) - np.asarray(start, np.float64)
-  found = _against(singular_values(step_NxD), step_NxD, null_RxK)
-  kept = [name for name in found if not name.endswith(("_null", "_null_sd"))]
-  return record | {f"moved_{name}": found[name] for name in kept}
+  shape, singular_K = step_NxD.shape, singular_values(step_NxD)
+  null_RxK = _null(step_NxD, about)
+  for name, metric in spectra_nulls.METRICS.items():
+    found = about.beside(f"moved_{name}", metric(singular_K, shape), metric(null_RxK, shape))
+    record |= {key: found[key] for key in (f"moved_{name}", f"moved_{name}_p")}
+  return record
 
 
-def _levels(weight_NxD, singular_K, draws, seed):
+def _levels(weight_NxD, singular_K, about):
   """Returns the level statistics of the matrix with their nulls, if any."""
   shape, count = weight_NxD.shape, len(singular_K)
   low = singular_K[int(spacings.CENTRAL[1] * count)] if count > 1 else 0
@@ -238,11 +299,11 @@ def _levels(weight_NxD, singular_K, draws, seed):
   else:
     level_N = singular_K
   found = level_numbers(level_N, _law(level_N, shape, square))
-  null = _level_null(tuple(sorted(shape)), square, draws, seed)
+  null = _level_null(tuple(sorted(shape)), square, about.draws, about.seed)
   record: Record = {"levels_of": "symmetrised" if square else "singular"}
   for name, value in found.items():
     if name in null:
-      record |= _beside(name, spectra_nulls.compare(value, null[name]))
+      record |= about.beside(name, value, null[name], own=False)
     else:
       record[name] = value
   return record

@@ -21,14 +21,14 @@ def basis(directions_DxK: jax.Array) -> jax.Array:
 def keep(x: jax.Array, directions_DxK: jax.Array) -> jax.Array:
   """Returns the part of `x` (...xD) inside the span: `x U U^T`, U = basis.
 
-  Computed in float32, returned in the type of `x`.
+  Computed in float32, returned in the type of `x`, or float32 for integers.
   Raises ValueError if the widths differ.
   """
   _check(x, directions_DxK)
   basis_DxK = basis(jnp.asarray(directions_DxK, jnp.float32))
   exact = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
   inside = exact(exact(jnp.asarray(x, jnp.float32), basis_DxK), basis_DxK.T)
-  return inside.astype(x.dtype)
+  return inside.astype(returned(x))
 
 
 def project_out(
@@ -41,7 +41,13 @@ def project_out(
   """
   _check(x, directions_DxK)
   inside = keep(jnp.asarray(x, jnp.float32), directions_DxK)
-  return (x - (1 - strength) * inside).astype(x.dtype)
+  return (x - (1 - strength) * inside).astype(returned(x))
+
+
+def returned(x):
+  """Returns the type of a projected x: its own, float32 for integers, which
+  hold no projection."""
+  return x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.float32
 
 
 def _check(x, directions_DxK):

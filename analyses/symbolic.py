@@ -4,10 +4,18 @@ A backend proposes formulas; counting, refitting, scoring and the choice of the
 front are ours, so that two backends share one table.
 """
 
+import keyword
 from collections.abc import Sequence
 
 import numpy as np
-from primelens.analyses import expressions, pruning, simplification, symbolic_operon, symbolic_pysr
+from primelens.analyses import (
+  expressions,
+  pruning,
+  regression,
+  simplification,
+  symbolic_operon,
+  symbolic_pysr,
+)
 
 BACKENDS = ("pyoperon", "pysr")
 
@@ -37,7 +45,8 @@ def search(
   further feature since it has no such operator; PySR takes every row and its
   formulas as they are. Formulas in `start` join pyoperon's before pruning.
   `settings` go to the backend.
-  Raises ValueError for an unknown backend, mismatched shapes or names.
+  Raises ValueError for an unknown backend, mismatched shapes, two equal names,
+  or a name that a formula cannot hold.
   """
   if backend not in BACKENDS:
     raise ValueError(f"symbolic.backend={backend} is not one of {', '.join(BACKENDS)}.")
@@ -106,12 +115,15 @@ def _operon(column_N, target_N, *, seed, rows: int, beam: int, maximum: int, sta
   step = -(-len(target_N) // rows)
   some = {name: value[::step] for name, value in column_N.items()}
   # Operon has no sinc: it sees the values, and the name is undone afterwards.
-  waves = {f"sinc_{name}": np.sinc(value) for name, value in some.items()}
+  prefix = "sinc_"
+  while any(prefix + name in some for name in some):
+    prefix = "_" + prefix
+  waves = {prefix + name: np.sinc(value) for name, value in some.items()}
   feature_NxQ = np.stack(list((some | waves).values()), axis=1)
   texts, version = symbolic_operon.formulas(
     feature_NxQ, target_N[::step], names=tuple(some | waves), seed=seed, **settings
   )
-  restore = {f"sinc_{name}": ("sinc", name) for name in some}
+  restore = {prefix + name: ("sinc", name) for name in some}
   trees = [expressions.substitute(expressions.parse(text), restore) for text in (*texts, *start)]
   if beam:
     trees = pruning.shorten(trees, some, target_N[::step], beam=beam, maximum=maximum)
@@ -137,6 +149,11 @@ def _columns(feature_NxQ, target_N, names):
       f"features {feature_NxQ.shape} do not fit {len(target_N)} targets and"
       f" the names {', '.join(names)}."
     )
+  for at, name in enumerate(names):
+    if name in names[:at]:
+      raise ValueError(f"two columns are named {name!r}: every feature needs a name of its own.")
+    if not name.isidentifier() or keyword.iskeyword(name):
+      raise ValueError(f"{name!r} is no name for a feature: use letters, digits and _.")
   return dict(zip(names, feature_NxQ.T, strict=True)), target_N
 
 
@@ -150,5 +167,5 @@ def _record(tree: expressions.Tree, train, test) -> dict:
     "complexity": expressions.complexity(tree),
     "train_mse": pruning.mse(tree, *train),
     "test_mse": test_mse,
-    "test_r2": float(1 - test_mse / np.var(test[1])),
+    "test_r2": float(regression.explained(test_mse, np.var(test[1] - test[1][:1]))),
   }

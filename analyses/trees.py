@@ -14,9 +14,16 @@ import numpy as np
 
 
 def names(params: Any) -> list[str]:
-  """Returns the slash path of every leaf, in leaf order."""
+  """Returns the slash path of every leaf, in leaf order.
+
+  Raises ValueError if two leaves have one name, as {"a/b": x, "a": {"b": y}}.
+  """
   paths = jax.tree_util.tree_flatten_with_path(params)[0]
-  return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+  found = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+  if len(set(found)) < len(found):
+    twice = next(name for name in found if found.count(name) > 1)
+    raise ValueError(f"two leaves are named {twice!r}; rename one of them.")
+  return found
 
 
 def select(params: Any, pattern: str) -> Any:

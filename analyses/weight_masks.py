@@ -45,8 +45,8 @@ def layers(params: Any, keep_L: Any, *, pattern: str) -> Any:
   def kept(name, leaf):
     if leaf.shape[:1] != jnp.shape(keep_L):
       raise ValueError(f"keep_L has {jnp.shape(keep_L)[0]} layers, {name} the shape {leaf.shape}.")
-    keep = jnp.asarray(keep_L, leaf.dtype)
-    return leaf * keep.reshape(-1, *[1] * (leaf.ndim - 1))
+    keep = jnp.asarray(keep_L, jnp.float32)
+    return (leaf * keep.reshape(-1, *[1] * (leaf.ndim - 1))).astype(leaf.dtype)
 
   return trees.replace(mask, where, kept)
 
@@ -69,7 +69,7 @@ def both(mask: Any, other: Any) -> Any:
 def count(mask: Any) -> jax.Array:
   """Returns how many numbers a mask keeps."""
   parts = [jnp.sum(leaf != 0, dtype=jnp.int32) for leaf in jax.tree.leaves(mask)]
-  return jnp.sum(jnp.stack(parts))
+  return sum(parts, jnp.zeros((), jnp.int32))
 
 
 def head_size(width: int, head_width: int) -> int:

@@ -98,10 +98,13 @@ def variance(mixture: Mixture):
 
 
 def cdf(mixture: Mixture, y):
-  """Returns P(Y <= y), sum_k w_k Phi((y - mean_k)/scale_k): the PIT of y."""
+  """Returns P(Y <= y), sum_k w_k Phi((y - mean_k)/scale_k): the PIT of y.
+
+  At most 1, which weights in float32 may exceed by rounding.
+  """
   z = (y[..., None] - mixture.mean) / mixture.scale
   weight = jnp.exp(mixture.log_weight)
-  return jnp.sum(weight * jax.scipy.special.ndtr(z), axis=-1)
+  return jnp.minimum(jnp.sum(weight * jax.scipy.special.ndtr(z), axis=-1), 1)
 
 
 def _absolute(gap, scale):

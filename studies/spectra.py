@@ -36,8 +36,9 @@ class Result:
 
   `record` has, for every matrix of every member, the keys of
   `spectra_report.measure`, with `live` false where the matrix has no effect by
-  construction, and every p-value corrected over all of them, `<metric>_p_holm`
-  (any false finding) and `<metric>_p_bh` (their rate). `published` are the
+  construction, and every p-value corrected over all of them, `<metric>_p_any`
+  (any false finding) and `<metric>_p_bh` (their rate, which one finding among
+  V matrices reaches with `spectra_nulls.needed(V)` draws). `published` are the
   source's own numbers of the first layer's queries, at the end and at the
   start. `matrix` describes the rows E of the curves: `curve_VxSxCxE` of the
   metrics V of `curves`, `distance_SxCxE` from the start, `null_VxE` noise of
@@ -73,7 +74,8 @@ def read(run, *, dead: tuple[str, ...], scores: Callable, population: str) -> Re
   records = []
   for matrix, before, known in zip(end, start, singular, strict=True):
     live = matrix.role not in dead
-    records += _records(matrix, before, known, live, draws, seed)
+    tests = len(end) * len(matrix.weight_SxNxD)
+    records += _records(matrix, before, known, live, draws, seed, tests)
   step_C = np.array(run.snapshot_steps(), int)
   score = scores(run, step_C)
   return Result(
@@ -104,8 +106,10 @@ def _about(matrix: matrices.Matrix) -> dict:
   }
 
 
-def _records(matrix, before, singular_SxK, live: bool, draws: int, seed: int) -> list[dict]:
-  """Returns the record of one matrix of every member."""
+def _records(
+  matrix, before, singular_SxK, live: bool, draws: int, seed: int, tests: int
+) -> list[dict]:
+  """Returns the record of one matrix of every member, of so many in all."""
   found = []
   pairs = zip(matrix.weight_SxNxD, before.weight_SxNxD, strict=True)
   for member, (weight_NxD, start_NxD) in enumerate(pairs):
@@ -116,6 +120,8 @@ def _records(matrix, before, singular_SxK, live: bool, draws: int, seed: int) ->
       draws=draws,
       seed=seed,
       symmetry=matrix.role == SYMMETRY,
+      tests=tests,
+      keep_draws=True,
     )
     found.append(_about(matrix) | {"member": member, "live": live} | measured)
   return found

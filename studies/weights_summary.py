@@ -1,13 +1,19 @@
 """What a terminal shows of the spectra of published weights."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from primelens.analyses import spectra_nulls
 from primelens.models import weights, weights_matrices
 from primelens.studies import listing
 from primelens.studies.primes import language_models
 
 LEVEL = 0.05
+NULLS = {
+  "shuffled": "their own entries, shuffled",
+  "gaussian": "normal noise of their shape and scale",
+}
 # Medians by role, each beside that of noise; the short names are the columns.
 SHOWN = {
   "rank": "effective_rank",
@@ -71,20 +77,30 @@ def _significance(result) -> list[str]:
           "matrices": str(len(known)),
           "p ≤ .05": _below(known, f"{name}_p"),
           "false discovery rate": _below(known, f"{name}_p_bh"),
-          "any false finding": _below(known, f"{name}_p_holm"),
+          "any false finding": _below(known, f"{name}_p_any"),
         }
       )
   if not rows:
     return []
-  text = ["Differ from noise of their shape and scale:"]
+  text = [f"Differ from {NULLS[result.null]}:"]
   text.append(listing.aligned(rows, list(rows[0])))
-  enough = int(2 * len(records) / LEVEL)
+  return [*text, *_least(result), ""]
+
+
+def _least(result) -> list[str]:
+  """Returns what so many draws cannot show."""
+  least, count = 2 / (result.draws + 1), len(result.matrices)
+  text = []
+  if least > LEVEL:
+    text.append(f"p is not below 2 / {result.draws + 1}: take --set draws=39 or more.")
+  enough = spectra_nulls.needed(count, LEVEL)
   if result.draws < enough:
+    found = math.ceil(count * least / LEVEL)
     text.append(
-      f"p is not below 2 / {result.draws + 1}: a single finding among"
-      f" {len(records)} takes --set draws={enough}."
+      f"By the false discovery rate at {LEVEL} with {result.draws} draws, no fewer than {found}"
+      f" of {count} matrices can differ; a single one takes --set draws={enough}."
     )
-  return [*text, ""]
+  return text
 
 
 def _below(records, name: str) -> str:

@@ -15,7 +15,7 @@ class Settings:
   random_directions: int = 20
   snapshot_batch: int = 10  # snapshots in memory at a time
   member_batch: int = 32  # members in memory at a time
-  draws: int = 400  # of every random-matrix null
+  draws: int = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
   seed: int = 0
 
   def __post_init__(self):

@@ -12,7 +12,7 @@ class Settings:
 
   parameters: Literal["last", "best"] = "last"
   batch: int = 4096  # rows in one forward pass
-  draws: int = 400  # of every random-matrix null
+  draws: int = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
   seed: int = 0
 
   def __post_init__(self):

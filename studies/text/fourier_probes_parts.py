@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import erasure, ridge, statistics, subspace
+from primelens.analyses import erasure, regression, ridge, statistics, subspace
 from primelens.studies.text import causal_subspaces as causal
 from primelens.studies.text import scale_parts
 
@@ -84,25 +84,23 @@ def prepared(fitted_NxD, scored_NxD) -> States:
 
 def fit(states: States, y_NxF, place_F) -> tuple[jax.Array, jax.Array]:
   """Returns the ridge regression's kernel DxF and R2 of every column on the
-  rows fitted, F; 0 for one that does not vary. `place_F` are the columns' own
+  rows fitted, F; NaN for one that does not vary. `place_F` are the columns' own
   alphas, by their place in ALPHAS_R."""
   y_NxF = y_NxF - y_NxF.mean(0)[None]
   cross_DxF = _exact(states.fitted_NxD.T, y_NxF)
   kernel_RxDxF = _exact(states.inverse_RxDxD, cross_DxF[None])
   kernel_DxF = jnp.take_along_axis(kernel_RxDxF, place_F[None, None], 0)[0]
   seen_DxF = 2 * cross_DxF - _exact(states.gram_DxD, kernel_DxF)
-  total_F = jnp.sum(y_NxF**2, 0)
-  known_F = jnp.sum(kernel_DxF * seen_DxF, 0)
-  return kernel_DxF, known_F / jnp.where(total_F > 0, total_F, jnp.inf)
+  variance_F = jnp.mean(y_NxF**2, 0)
+  known_F = jnp.sum(kernel_DxF * seen_DxF, 0) / len(y_NxF)
+  return kernel_DxF, regression.explained(variance_F - known_F, variance_F)
 
 
 def held_out(states: States, fitted_NxF, scored_NxF, place_F) -> jax.Array:
   """Returns R2 of every column on the rows not fitted, F."""
   kernel_DxF, _ = fit(states, fitted_NxF, place_F)
   guess_NxF = fitted_NxF.mean(0)[None] + _exact(states.scored_NxD, kernel_DxF)
-  total_F = jnp.var(scored_NxF, 0)
-  error_F = jnp.mean((scored_NxF - guess_NxF) ** 2, 0)
-  return 1 - error_F / jnp.where(total_F > 0, total_F, jnp.inf)
+  return ridge.r2(scored_NxF, guess_NxF)
 
 
 def alphas(fitted_NxD, y_NxF, keep_F) -> jax.Array:

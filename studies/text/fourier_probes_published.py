@@ -112,11 +112,7 @@ def fold_r2(state_SxNxD, wave_NxF) -> np.ndarray:
   fitted, scored = scaled(fitted), scaled(scored)
   kernel_DxF = erasure.ridge(fitted)
   bias_F = erasure.intercept(fitted, kernel_DxF)
-  error_F = erasure.squared_error(scored, kernel_DxF, bias_F)
-  variance_F = _diagonal(scored.total_FxF) / scored.rows
-  varies_F = variance_F > FLAT
-  ratio_F = error_F / np.where(varies_F, variance_F, 1)
-  return np.where(varies_F, 1 - ratio_F, np.nan).mean(0)
+  return erasure.r2(scored, kernel_DxF, bias_F).mean(0)
 
 
 def over_folds(state_SxNxD, label_N, modulus: int, count: int):

@@ -6,6 +6,7 @@ In float64 on the host, all networks in one product.
 from typing import NamedTuple
 
 import numpy as np
+from primelens.analyses import regression
 
 COMPONENTS = 4
 
@@ -72,8 +73,7 @@ def circularity(state_SxNxD, angle_N) -> np.ndarray:
 
 def r2(truth_NxF, guess_SxNxF) -> np.ndarray:
   """Returns the mean over targets of their R2, S."""
-  error_SxF = np.mean((guess_SxNxF - truth_NxF) ** 2, axis=1)
-  return np.mean(1 - error_SxF / truth_NxF.var(axis=0), axis=-1)
+  return regression.r2(truth_NxF[None], guess_SxNxF, axis=1).mean(-1)
 
 
 def squared_correlation(score_SxNxQ, value_N) -> np.ndarray:

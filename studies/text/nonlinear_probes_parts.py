@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from primelens.analyses import mlp_probes, ridge
+from primelens.analyses import mlp_probes, regression, ridge
 from primelens.studies import reported as reported_lib
 from primelens.studies.text import answers, nonlinear_probes_digits, states
 
@@ -214,10 +214,8 @@ def probed(run, protocol: str, rows: Rows) -> Iterator[dict]:
 
 
 def r2(guess_SxN, truth_SxN) -> np.ndarray:
-  """Returns 1 - squared error / variance of the truth, S, in float64."""
-  truth_SxN = np.asarray(truth_SxN, float)
-  error_S = np.mean((guess_SxN - truth_SxN) ** 2, axis=-1)
-  return 1 - error_S / truth_SxN.var(axis=-1)
+  """Returns R2 of every network's guesses, S, in float64."""
+  return regression.r2(np.asarray(truth_SxN, float), np.asarray(guess_SxN, float), axis=-1)
 
 
 def accuracy(guess_SxN, truth_SxN) -> np.ndarray:

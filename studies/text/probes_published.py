@@ -6,7 +6,7 @@ sections 4.1 and 5.1.
 """
 
 import numpy as np
-from primelens.analyses import erasure
+from primelens.analyses import erasure, regression
 from primelens.models import encoder
 from primelens.studies.text import answers, probes_parts, states
 from primelens.tasks import characters
@@ -92,7 +92,7 @@ def over_folds(x_SxNxD, y_N, *, scale: bool = False) -> np.ndarray:
     kernel_SxDx1 = erasure.ridge(moments)
     bias_Sx1 = erasure.intercept(moments, kernel_SxDx1)
     guess_SxN[:, scored_N] = (scored_SxNxD @ kernel_SxDx1)[..., 0] + bias_Sx1
-  return 1 - np.mean((guess_SxN - y_N) ** 2, 1) / y_N.var()
+  return regression.r2(y_N[None], guess_SxN, axis=-1)
 
 
 def _by_position(score, state_SxNxTxD, y_N) -> np.ndarray:

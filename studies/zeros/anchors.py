@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from primelens.analyses import anchors, statistics, sweeps, trees
+from primelens.analyses import anchors, regression, statistics, sweeps, trees
 from primelens.models import spacing, transformer
 from primelens.studies.zeros import guides_linear, program, reads_ahead, scoring
 
@@ -175,7 +175,7 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
   error = np.mean((mean_SxNxU - truth_NxU[None]) ** 2)
   count = transformer.parameter_count(run.params_S) // len(nll_SxN)
   interval = scoring.interval(run, nll_SxN, start_N)
-  r2 = float(1 - error / truth_NxU.var())
+  r2 = float(regression.explained(error, truth_NxU.var()))
   seeds = statistics.seed_interval(nll_SxN.mean(1))
   error = float(seeds.standard_error)
   row = _row(name, int(count), interval, r2, seed_standard_error=error)

@@ -172,25 +172,27 @@ def _explained(mean_SxN, guess_N, beside_N, over) -> dict:
 
   R2 of the affine fit, and what it adds to that of the filter `beside_N`.
   """
-  left_SxN, added = [], []
+  known_SxN, added = [], []
   for mean_N in mean_SxN:
     left_N, _ = _affine(mean_N, guess_N[:, None])
-    left_SxN.append(left_N**2 / mean_N.var())
+    variance_N = np.full(len(mean_N), mean_N.var())
+    known_SxN.append(regression.explained(left_N**2, variance_N))
     _, alone = _affine(mean_N, beside_N[:, None])
     _, both = _affine(mean_N, np.stack([beside_N, guess_N], 1))
     added.append(both - alone)
-  left = over(np.array(left_SxN))
-  return {
-    "explains": 1 - float(left.estimate),
-    "explains_low": 1 - float(left.high),
-    "explains_high": 1 - float(left.low),
-    "beyond_filter": float(np.mean(added)),
-  }
+  known_SxN = np.array(known_SxN)
+  # A network that always says the same has nothing to explain.
+  varies = np.isfinite(known_SxN).all()
+  ends = over(known_SxN)[:3] if varies else np.full(3, np.nan)
+  keys = ("explains", "explains_low", "explains_high")
+  found = {key: float(end) for key, end in zip(keys, ends, strict=True)}
+  return found | {"beyond_filter": float(np.mean(added))}
 
 
 def _affine(y_N, x_NxV):
   """Returns what the affine fit of y leaves, and its R2."""
-  if np.ptp(y_N) == 0 or np.ptp(x_NxV, axis=0).max() == 0:
-    return y_N - y_N.mean(), 0.0
+  if np.ptp(x_NxV, axis=0).max() == 0:
+    left_N = y_N - y_N.mean()
+    return left_N, float(regression.r2(y_N, y_N - left_N))
   fit = regression.ols(x_NxV, y_N)
   return y_N - fit.predict(x_NxV), fit.r2

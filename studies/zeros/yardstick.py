@@ -9,7 +9,7 @@ explicit formula with the primes up to X. Source: zeta spec, sections 7 and 7.1.
 import dataclasses
 
 import numpy as np
-from primelens.analyses import statistics
+from primelens.analyses import regression, statistics
 from primelens.studies.zeros import binned
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches
@@ -117,7 +117,8 @@ def _scores(run, truth_N, guess: anchors.Guess) -> dict:
   found = _interval(run, np.stack([guess.nll_SxN, error_SxN, error_SxN**2], axis=1))
   nll_E, bias_E, square_E = np.stack(found[:3], 1)
   square_E, variance = np.maximum(square_E, 0), truth_N.var()
-  root_E, r2_E = np.sqrt(square_E), 1 - square_E[[0, 2, 1]] / variance
+  root_E = np.sqrt(square_E)
+  r2_E = regression.explained(square_E[[0, 2, 1]], np.full(3, variance))
   return (
     _named("nll_nats", "", nll_E)
     | _named("r2", "r2_", r2_E)

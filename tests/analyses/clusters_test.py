@@ -36,6 +36,18 @@ class SymmetryTest(parameterized.TestCase):
     self.assertAlmostEqual(found.quality, inter / radius, places=6)
     self.assertAlmostEqual(found.balance, 1 - abs(np.diff(sizes_2)[0]) / 50)
 
+  def test_no_start_of_k_means_splits_better(self):
+    rng = np.random.default_rng(3)
+    for count in (2, 3, 7, 40, 200):
+      point_Nx2 = rng.standard_t(4, (count, 2)) * [2, 1]
+      label_N = clusters.split(point_Nx2)
+      within = sum(
+        np.sum((point_Nx2[label_N == one] - point_Nx2[label_N == one].mean(0)) ** 2)
+        for one in (False, True)
+      )
+      means = cluster.KMeans(2, random_state=0, n_init=20).fit(point_Nx2)
+      self.assertLessEqual(within, means.inertia_ * (1 + 1e-9), count)
+
   def test_two_heaps(self):
     rng = np.random.default_rng(0)
     sign_N = np.where(np.arange(40) < 10, -1, 1)

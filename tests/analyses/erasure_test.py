@@ -124,7 +124,69 @@ class LeaceTest(absltest.TestCase):
     np.testing.assert_allclose(covariance(found_NxD, y_NxF), 0, atol=1e-9)
 
 
+class DirectionsTest(absltest.TestCase):
+  def test_repeated_and_zero_columns_erase_their_span_alone(self):
+    x_D = np.array([0.0, 1.0, 1.0])
+    e1, e2, zero = np.eye(3)[0], np.eye(3)[1], np.zeros(3)
+    for columns, expected_D in (
+      ([e1, e1], [0, 1, 1]),
+      ([zero, e2], [0, 0, 1]),
+      ([zero, zero], [0, 1, 1]),
+      ([e1, e2, e1 + e2], [0, 0, 1]),
+      ([e2, 1e-13 * np.eye(3)[2]], [0, 0, 1]),  # rounding beside the longest
+      ([e2, 1e-9 * np.eye(3)[2]], [0, 0, 0]),
+    ):
+      eraser = erasure.directions(np.zeros(3), np.stack(columns, 1))
+      np.testing.assert_allclose(erased(x_D[None], eraser)[0], expected_D, atol=1e-12)
+
+  def test_the_tolerance_follows_the_numbers_given(self):
+    # A third of float32 is off by 1e-8 of itself: one direction, not two.
+    column_D = np.random.default_rng(0).standard_normal(8).astype(np.float32)
+    pair_Dx2 = np.stack([column_D, column_D / np.float32(3)], 1)
+    basis_DxK = erasure.directions(np.zeros(8), pair_Dx2).read_DxK
+    np.testing.assert_allclose(np.linalg.norm(basis_DxK, axis=0), [1, 0], atol=1e-6)
+
+  def test_members_may_differ_in_rank(self):
+    direction_SxDxK = np.stack([np.eye(3)[:, :2], np.eye(3)[:, [0, 0]]])
+    basis_SxDxK = erasure.directions(np.zeros((2, 3)), direction_SxDxK).read_DxK
+    projector = basis_SxDxK @ np.swapaxes(basis_SxDxK, 1, 2)
+    np.testing.assert_allclose(projector, [np.diag([1, 1, 0]), np.diag([1, 0, 0])], atol=1e-12)
+
+  def test_equal_targets_are_one_direction_of_leace(self):
+    x_NxD, y_NxF = rows(targets=1)
+    once = erasure.leace(erasure.moments(x_NxD, y_NxF))
+    twice = erasure.leace(erasure.moments(x_NxD, y_NxF[:, [0, 0]]))
+    np.testing.assert_allclose(erased(x_NxD, twice), erased(x_NxD, once), atol=1e-8)
+
+
+class R2Test(absltest.TestCase):
+  def test_a_constant_target_has_none(self):
+    x_NxD, y_NxF = rows()
+    y_NxF[:, 1] = 1e8 / 3
+    found = erasure.moments(x_NxD, y_NxF)
+    kernel_DxF = erasure.ridge(found)
+    r2_F = erasure.r2(found, kernel_DxF, erasure.intercept(found, kernel_DxF))
+    np.testing.assert_array_equal(np.isnan(r2_F), [False, True])
+
+
 class NullSpaceTest(absltest.TestCase):
+  def test_no_direction_comes_twice_beyond_the_rank(self):
+    x_NxD, y_NxF = rows(width=3, targets=1)
+    wide_NxD = x_NxD @ np.random.default_rng(4).standard_normal((3, 5))
+    full_NxD = rows(width=5)[0]
+    found = erasure.moments(np.stack([wide_NxD, full_NxD]), np.stack([y_NxF, y_NxF]))
+    found_SxRxD = erasure.null_space(found, 7, 1e-3)
+    for found_RxD, rank in zip(found_SxRxD, (3, 5), strict=True):
+      there_R = (np.arange(7) < rank).astype(float)
+      np.testing.assert_allclose(found_RxD @ found_RxD.T, np.diag(there_R), atol=1e-9)
+
+  def test_no_rows_and_no_penalty(self):
+    found = erasure.moments(*rows())
+    self.assertEqual(erasure.null_space(found, 0).shape, (0, 6))
+    for bad in ((-1, 1.0), (2, 0.0), (2, np.nan)):
+      with self.assertRaisesRegex(ValueError, "need count >= 0 and alpha > 0"):
+        erasure.null_space(found, *bad)
+
   def test_is_a_loop_over_fits_of_rows(self):
     x_NxD, y_NxF = rows(width=8, targets=1)
     found_RxD = erasure.null_space(erasure.moments(x_NxD, y_NxF), 4, 2.0)

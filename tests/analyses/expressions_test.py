@@ -66,6 +66,16 @@ class ParseTest(parameterized.TestCase):
       expressions.parse("3/(a")
 
 
+class SympyTextTest(parameterized.TestCase):
+  @parameterized.parameters("E", "I", "S", "N", "pi", "beta", "gamma", "zeta", "exp", "x1", "sinc")
+  def test_names_stay_variables(self, name):
+    tree = expressions.parse(f"2*{name} + sinc({name})")
+    formula = sympy.sympify(expressions.sympy_text(tree))
+    self.assertEqual(formula.free_symbols, {sympy.Symbol(name)})
+    value = formula.subs({sympy.Symbol(name): 0.5})
+    self.assertAlmostEqual(float(value), 1 + np.sinc(0.5))
+
+
 class EvaluateTest(absltest.TestCase):
   def test_equals_sympy(self):
     text = "sinc(a) + exp(-b)*log(c)/sqrt(a) - abs(b - c)^1.5 + sin(a)*cos(b)"

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import masking, trees
+from primelens.analyses import masking, trees, weight_masks
 
 
 def _params(seed=0):
@@ -64,6 +64,38 @@ class MaskingTest(parameterized.TestCase):
     size = 2**24 + 1
     self.assertEqual(int(masking._count(1.0, size)), size)
     self.assertEqual(int(masking._count(0.0, size)), 0)
+
+  def test_the_smallest_integer_is_the_largest_in_size(self):
+    least_V = {jnp.int8: -128, jnp.int16: -(2**15), jnp.int32: -(2**31)}
+    for kind, least in least_V.items():
+      params = {"w": jnp.array([3, least, -5, 0], kind)}
+      where = trees.select(params, "w")
+      masked = masking.magnitude(params, 0.25, where=where)["w"]
+      np.testing.assert_array_equal(masked, jnp.array([0, least, 0, 0], kind))
+      published = masking.magnitude_as_published(params, 0.5, where=where)["w"]
+      np.testing.assert_array_equal(published, jnp.array([0, least, -5, 0], kind))
+    params = {"w": jnp.array([3, 255, 0], jnp.uint8)}
+    masked = masking.magnitude(params, 1 / 3, where=trees.select(params, "w"))["w"]
+    np.testing.assert_array_equal(masked, jnp.array([0, 255, 0], jnp.uint8))
+
+  def test_an_empty_leaf_changes_nothing(self):
+    params = {"w": jnp.array([1.0, -3, 2, 0]), "none": jnp.zeros((0, 4))}
+    for where in (trees.select(params, ".*"), trees.select(params, "none")):
+      for scope in ("global", "leaf"):
+        masked = masking.magnitude(params, 0.5, where=where, scope=scope)
+        expected = [0, -3, 2, 0] if where["w"] else [1, -3, 2, 0]
+        np.testing.assert_array_equal(masked["w"], expected)
+        self.assertEqual(masked["none"].shape, (0, 4))
+      masking.magnitude_as_published(params, 0.5, where=where)
+      key = jax.random.key(0)
+      masking.random(params, 0.5, where=where, key=key)
+      masking.random_like(params, masked, where=where, key=key)
+      noisy = masking.noise_like(params, masked, where=where, key=key)
+      self.assertTrue(np.isfinite(noisy["w"]).all())
+      survival = masking.survival(params, masked, where=where)
+      self.assertTrue(np.isnan(survival["none"]))
+    self.assertEqual(int(weight_masks.count({})), 0)
+    self.assertEqual(int(weight_masks.count(weight_masks.everything(params))), 4)
 
   def test_another_scope_is_refused(self):
     with self.assertRaisesRegex(ValueError, "'global' or 'leaf', got 'row'"):

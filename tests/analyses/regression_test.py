@@ -4,6 +4,7 @@ import numpy as np
 import scipy.stats
 from absl.testing import absltest, parameterized
 from primelens.analyses import regression
+from sklearn import metrics
 
 
 def _sample(count: int, seed: int = 0):
@@ -140,6 +141,39 @@ class PearsonTest(absltest.TestCase):
     found_F = regression.pearson(x_NxF, 3.0 - np.arange(7))
     np.testing.assert_allclose(found_F, [0, -1])
     np.testing.assert_array_equal(regression.pearson(x_NxF, np.ones(7)), [0, 0])
+
+
+class R2Test(absltest.TestCase):
+  def test_a_constant_has_none_in_any_precision(self):
+    for value in (0.1, 1e8 / 3, -7):
+      for kind in (np.float64, np.float32, np.float16, np.int64, jnp.bfloat16):
+        truth_N = np.full(101, value if kind is not np.float16 else 0.1).astype(kind)
+        for of in (np.asarray, jnp.asarray):
+          self.assertTrue(np.isnan(regression.r2(of(truth_N), np.arange(101.0))), (value, kind))
+    ols = regression.ols(np.arange(9.0)[:, None], np.full(9, 0.1))
+    self.assertTrue(np.isnan(ols.r2))
+
+  def test_the_tolerance_is_one(self):
+    # Deviations of 2 FLAT and FLAT / 2 about 0.
+    sign_N = np.tile([1.0, -1.0], 8)
+    for size, known in ((2, True), (0.5, False)):
+      truth_N = size * regression.FLAT * sign_N
+      self.assertEqual(bool(np.isfinite(regression.r2(truth_N, 0 * truth_N))), known)
+      self.assertEqual(bool(np.isfinite(regression.explained(0.0, truth_N.var()))), known)
+
+  def test_equals_scikit_learn_along_any_axis(self):
+    truth_AxBxC, guess_AxBxC = np.random.default_rng(0).normal(size=(2, 5, 4, 3))
+    for axis in (0, 1, 2, -1):
+      found = regression.r2(truth_AxBxC, guess_AxBxC, axis)
+      flat = lambda x, axis=axis: np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1)
+      expected = metrics.r2_score(flat(truth_AxBxC), flat(guess_AxBxC), multioutput="raw_values")
+      np.testing.assert_allclose(found.ravel(), expected)
+
+  def test_integers_are_not_counted_in_their_own_type(self):
+    truth_N, guess_N = np.array([-128, 127, 0], np.int8), np.array([-127, 126, 1], np.int8)
+    expected = metrics.r2_score(truth_N.astype(float), guess_N.astype(float))
+    self.assertAlmostEqual(float(regression.r2(truth_N, guess_N)), expected)
+    self.assertAlmostEqual(float(regression.r2(jnp.asarray(truth_N), guess_N)), expected, places=5)
 
 
 class ScoresTest(absltest.TestCase):

@@ -139,6 +139,43 @@ class AgainstNullTest(absltest.TestCase):
     self.assertTrue(np.isnan(spectra_nulls.compare(1, [np.nan, 1]).p))
 
 
+class CorrectedTest(absltest.TestCase):
+  """Corrections over 40 matrices that 39 draws each cannot reach by `holm`."""
+
+  def _records(self, observed_V, null_VxR):
+    return [
+      {
+        "m": observed,
+        "m_p": spectra_nulls.compare(observed, null_R).p,
+        spectra_nulls.DRAWS: {"m": (observed, null_R)},
+      }
+      for observed, null_R in zip(observed_V, null_VxR, strict=True)
+    ]
+
+  def test_one_finding_among_many_is_reached(self):
+    rng = np.random.default_rng(0)
+    observed_V = np.append(9.0, rng.normal(size=39))
+    found = spectra_nulls.corrected(self._records(observed_V, rng.normal(size=(40, 39))))
+    self.assertEqual(found[0]["m_p_any"], 1 / 40)
+    self.assertEqual(found[0]["m_p_bh"], 1)  # 40 x 2 / 40, not reached
+    self.assertEqual(spectra_nulls.needed(40), 1599)
+    self.assertNotIn(spectra_nulls.DRAWS, found[0])
+    without = spectra_nulls.corrected([{"m_p": row["m_p"]} for row in found])
+    self.assertEqual(without[0]["m_p_any"], 1)  # `holm`'s
+
+  def test_a_false_finding_is_as_rare_as_stated(self):
+    rng = np.random.default_rng(1)
+    for law in (rng.normal, rng.exponential):
+      least = []
+      for seed in range(300):
+        records = self._records(law(size=12), law(size=(12, 39)))
+        found = spectra_nulls.corrected(records, seed=seed)
+        least.append(min(row["m_p_any"] for row in found))
+      # 15 of 300 are expected; 27 are one in 300.
+      self.assertLess(np.mean(np.array(least) <= 0.05), 0.09, law)
+      self.assertGreater(np.mean(np.array(least) <= 0.5), 0.4, law)
+
+
 class HolmTest(absltest.TestCase):
   def test_worked_example(self):
     found = spectra_nulls.holm([[0.01, 0.04], [0.03, 0.005]])

@@ -7,7 +7,7 @@ from primelens.analyses import spectra, spectra_nulls, spectra_report
 
 BOUND = np.sqrt(6 / 1024)
 BESIDE = ("_null", "_null_sd", "_p")
-SIZES = {"rows", "columns", "std", "bulk_std", "largest", "edge"}
+SIZES = {"rows", "columns", "std", "bulk_std", "largest", "edge", "draws"}
 METRICS = {*spectra_nulls.METRICS, "ks_unit_as_published", "radius"}
 LEVELS = {"r_ratio", "number_variance", "form_factor", "ks_goe", "ks_gue", "ks_poisson"}
 UNFOLDINGS = {
@@ -33,7 +33,7 @@ class MeasureTest(parameterized.TestCase):
     direction_D = rng.normal(size=256)
     direction_D *= 13.66 / 2 / np.linalg.norm(direction_D)
     weight = start + rng.choice([-1.0, 1.0], (256, 1)) * direction_D
-    found = spectra_report.measure(weight, start=start, symmetry=True, draws=100)
+    found = spectra_report.measure(weight, start=start, symmetry=True, draws=25)
     for key, value, delta in (
       ("effective_rank", 43.9, 0.4),
       ("max_to_mean", 106.9, 0.5),
@@ -60,7 +60,17 @@ class MeasureTest(parameterized.TestCase):
   def test_keys_of_a_square_matrix(self):
     found = spectra_report.measure(_noise((64, 64)), draws=9)
     beside = {key + end for key in METRICS | LEVELS for end in BESIDE}
+    beside |= {
+      key + end
+      for key in METRICS - {"ks_unit_as_published"}
+      for end in ("_gaussian", "_p_gaussian")
+    }
     self.assertEqual(set(found), SIZES | METRICS | LEVELS | UNFOLDINGS | beside | {"levels_of"})
+    self.assertEqual(found["draws"], 9)
+    normal = spectra_report.measure(_noise((64, 64)), draws=9, null="gaussian", levels=False)
+    for key in METRICS - {"ks_unit_as_published"}:
+      self.assertEqual(found[f"{key}_gaussian"], normal[f"{key}_null"])
+      self.assertEqual(found[f"{key}_p_gaussian"], normal[f"{key}_p"])
     self.assertEqual(found["levels_of"], "symmetrised")
     self.assertLess(found["ks_poisson_spread"], 0.1)  # all unfoldings agree
     for value in found.values():
@@ -94,11 +104,57 @@ class MeasureTest(parameterized.TestCase):
     weight = _noise((48, 48)) * 0.05
     options = dict(draws=60, levels=False)
     found = spectra_report.measure(weight, null=null, **options)
-    plain = spectra_report.measure(weight, **options)
+    plain = spectra_report.measure(weight, null="gaussian", **options)
     for name in ("effective_rank", "ks_unit_as_published"):
       self.assertNotEqual(found[f"{name}_null"], plain[f"{name}_null"])
       gap = found[f"{name}_null"] - plain[f"{name}_null"]
       self.assertLess(abs(gap), 2 * plain[f"{name}_null_sd"] + 0.005)
+
+  @parameterized.parameters(3, 5)
+  def test_heavy_tails_are_no_structure(self, freedom):
+    # Independent entries, Student's t: the level is 2 of 40 two-sided draws.
+    draws, matrices = 39, 60
+    rng = np.random.default_rng(freedom)
+    rejected: dict = {}
+    for _ in range(matrices):
+      weight = rng.standard_t(freedom, (32, 32))
+      found = spectra_report.measure(weight, draws=draws, levels=False)
+      for key in (*spectra_nulls.METRICS, "radius"):
+        for way in ("", "_gaussian"):
+          rejected.setdefault(key + way, []).append(found[f"{key}_p{way}"] <= 0.05)
+    share = {key: np.mean(each) for key, each in rejected.items()}
+    for key in (*spectra_nulls.METRICS, "radius"):
+      self.assertLess(share[key], 0.15, key)  # 9 of 60: one in 1,000 where it is 5 %
+    if freedom == 3:
+      self.assertGreater(share["max_to_mean_gaussian"], 0.5)
+
+  def test_a_planted_matrix_of_low_rank_is_found(self):
+    rng = np.random.default_rng(0)
+    noise = rng.standard_t(5, (64, 48))
+    left, right = rng.normal(size=(64, 2)), rng.normal(size=(2, 48))
+    weight = noise + 0.7 * left @ right
+    found = spectra_report.measure(weight, draws=39, levels=False)
+    for key in ("effective_rank_squares", "stable_rank", "max_to_mean"):
+      self.assertEqual(found[f"{key}_p"], 2 / 40, key)
+
+  def test_no_p_has_a_floor_but_the_draws(self):
+    direction = np.random.default_rng(1).normal(size=48)
+    sign = np.random.default_rng(2).choice([-1.0, 1.0], (48, 1))
+    weight = 0.1 * _noise((48, 48)) + sign * direction
+    for null in ("shuffled", "gaussian"):
+      found = spectra_report.measure(weight, draws=99, levels=False, symmetry=True, null=null)
+      for key in ("symmetry_quality", "symmetry_inter", "radius", "max_to_mean"):
+        self.assertEqual(found[f"{key}_p"], 2 / 100, (null, key))
+
+  def test_one_of_many_tests_is_reached_by_holm(self):
+    weight = _noise((24, 24)) + np.random.default_rng(2).choice([-1, 1], (24, 1)) * 2
+    options = dict(draws=9, null="gaussian", levels=False)
+    found = spectra_report.measure(weight, tests=50, **options)
+    noise = [{"max_to_mean_p": 0.5}] * 49
+    (first, *_) = spectra_nulls.corrected([found, *noise])
+    self.assertAlmostEqual(first["max_to_mean_p_any"], 0.05)
+    self.assertAlmostEqual(first["max_to_mean_p_bh"], 0.05)
+    self.assertEqual(spectra_report.measure(weight, **options)["max_to_mean_p"], 2 / 10)
 
   def test_noise_moved_by_noise(self):
     start = _noise((64, 48))
@@ -142,7 +198,7 @@ class MeasureTest(parameterized.TestCase):
     for bad in (np.ones((2, 3, 4)), np.ones(4), [[np.nan, 1]]):
       with self.assertRaises(ValueError):
         spectra_report.measure(bad)
-    with self.assertRaisesRegex(ValueError, "gaussian, uniform, shuffled"):
+    with self.assertRaisesRegex(ValueError, "shuffled, gaussian, uniform"):
       spectra_report.measure(np.eye(3), null="cauchy")
     with self.assertRaisesRegex(ValueError, "its start"):
       spectra_report.measure(np.eye(3), start=np.eye(2))

@@ -33,6 +33,34 @@ def _data(law=_law, noise: float = 0.0, count: int = 600) -> dict:
   )
 
 
+class NamesTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (("s1", "s2", "s1", "s4", "s5"), "two columns are named 's1'"),
+    (("s1", "s2", "s 3", "s4", "s5"), "'s 3' is no name for a feature"),
+    (("s1", "s2", "lambda", "s4", "s5"), "'lambda' is no name for a feature"),
+  )
+  def test_bad_names_are_refused(self, names, message):
+    data = _data() | {"names": names}
+    for search in (
+      lambda: symbolic.search(**data, seed=0),
+      lambda: symbolic.refitted(("s2",), **data),
+    ):
+      with self.assertRaisesRegex(ValueError, message):
+        search()
+
+  def test_a_column_named_as_the_sinc_of_another_is_kept(self):
+    names = ("x", "sinc_x", "s3", "s4", "s5")
+    data = _data(lambda x: x[:, 1] + 2 * x[:, 0]) | {"names": names}
+    last = symbolic.search(**data, seed=0, **SMALL)[-1]
+    self.assertLess(last["test_mse"], 1e-9)
+    self.assertIn("sinc_x", last["expression"])
+
+  def test_a_constant_target_has_no_r2(self):
+    data = _data() | {"test_target_N": np.full(300, 0.1)}
+    (row,) = symbolic.refitted(("2.0",), **data)
+    self.assertTrue(np.isnan(row["test_r2"]))
+
+
 class OperonTest(parameterized.TestCase):
   def test_recovers_a_law_exactly(self):
     front = symbolic.search(**_data(), seed=0)

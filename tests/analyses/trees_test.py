@@ -46,6 +46,10 @@ class TreesTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r"'\(' is not a regular expr"):
       trees.select(_params(), "(")
 
+  def test_two_leaves_of_one_name_are_refused(self):
+    with self.assertRaisesRegex(ValueError, "two leaves are named 'a/b'"):
+      trees.select({"a/b": np.zeros(2), "a": {"b": np.zeros(2)}}, ".*")
+
   def test_size_counts_numbers(self):
     params = _params()
     self.assertEqual(trees.size(params), 8 + 2 * (6 + 3) + 5 + 1)

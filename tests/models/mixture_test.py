@@ -92,6 +92,18 @@ class DensityTest(absltest.TestCase):
     want = [scipy_cdf(mixture, n, y_N[n : n + 1])[0] for n in range(5)]
     np.testing.assert_allclose(mixture_lib.cdf(mixture, y_N), want, rtol=1e-5)
 
+  def test_the_cdf_never_exceeds_1(self):
+    # Softmax weights of float32 add up to more than 1 now and then.
+    logit_Nx8 = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+    log_weight_NxK = jax.nn.log_softmax(jnp.asarray(logit_Nx8))
+    self.assertGreater(float(jnp.exp(log_weight_NxK).sum(-1).max()), 1)
+    one_NxK = jnp.ones_like(log_weight_NxK)
+    mixture = mixture_lib.Mixture(log_weight_NxK, one_NxK, one_NxK)
+    cdf_N = mixture_lib.cdf(mixture, jnp.full(500, 1e3))
+    self.assertLessEqual(float(cdf_N.max()), 1)
+    np.testing.assert_allclose(cdf_N, 1, atol=1e-6)
+    self.assertTrue(np.isnan(mixture_lib.cdf(mixture, jnp.full(500, jnp.nan))).all())
+
   def test_component_without_weight_leaves_value_and_gradient_alone(self):
     with_dead = mixture_lib.Mixture(
       jnp.array([-jnp.inf, 0.0]), jnp.array([1e15, 1.0]), jnp.array([1e-4, 0.5])
