@@ -12,6 +12,7 @@ from primelens.analyses import results as results_lib
 from primelens.studies import cli, registry, report, runs, study, trial, weights
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import listing as listing_lib
+from primelens.tasks import files
 
 USAGE = """
 Reads trained runs and writes results, figures, the ledger and the report.
@@ -34,8 +35,12 @@ COMPARISONS = {
 
 def _flags() -> flags.FlagValues:
   values = flags.FlagValues()
-  flags.DEFINE_list("workdir", [], "Run directories, comma-separated.", flag_values=values)
-  flags.DEFINE_list("only", [], "Analyses to run; all by default.", flag_values=values)
+  flags.DEFINE_multi_string(
+    "workdir", [], "Run directories, comma-separated, or a flag for each.", flag_values=values
+  )
+  flags.DEFINE_multi_string(
+    "only", [], "Analyses to run, comma-separated; all by default.", flag_values=values
+  )
   flags.DEFINE_multi_string(
     "set", [], "Change an analysis setting, as in --set masking.windows=512.", flag_values=values
   )
@@ -106,7 +111,7 @@ def analyse(run: study.Run, name: str, command: list[str]) -> Path:
 
 def stored(workdirs: list[Path]) -> dict[str, dict[str, report.Stored]]:
   """Returns every stored result of the runs, `{run: {analysis: Stored}}`."""
-  return {workdir.name: dict(_stored(workdir)) for workdir in workdirs}
+  return {files.name_of(workdir): dict(_stored(workdir)) for workdir in workdirs}
 
 
 def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
@@ -128,7 +133,7 @@ def _stored(workdir: Path) -> Iterator[tuple[str, report.Stored]]:
 def distinct(workdirs: list[Path]) -> list[Path]:
   """Returns the directories, refusing two of one name: results of several
   runs are told apart by it."""
-  names = [workdir.name for workdir in workdirs]
+  names = [files.name_of(workdir) for workdir in workdirs]
   for name in names:
     if names.count(name) > 1:
       raise ValueError(f"Two run directories are called {name!r}; rename one to compare them.")
@@ -161,7 +166,7 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   written = []
   folder = parent(workdirs)
   origin = {
-    "runs": [path.name for path in workdirs],
+    "runs": [files.name_of(path) for path in workdirs],
     "revision": runs.revision(),
     "command": command,
   }
@@ -171,14 +176,14 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   )
   if "numbers" in names and its.numbers:
     numbers = study.Numbers(rows=its.numbers(plain))
-    print(listing_lib.aligned(numbers.rows, its.number_columns))
+    cli.say(listing_lib.aligned(numbers.rows, its.number_columns))
     keep("numbers", numbers)
   if "claims" in names:
     keep("claims", ledger)
   if "report" in names:
     path = folder / "report.html"
     written.append(report.write(path, its.report, tables, ledger))
-    print("\n".join(its.report.summary(tables, ledger)))
+    cli.say("\n".join(its.report.summary(tables, ledger)))
   return written
 
 
@@ -198,7 +203,7 @@ def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   if not rest:
     raise ValueError(reasons[0])
   for reason in reasons:
-    print(reason, file=sys.stderr)
+    cli.say(reason, error=True)
   return rest
 
 
@@ -216,25 +221,27 @@ def _main(argv: list[str]) -> int:
   if not cli.parse(values, argv, USAGE):
     return 0
   command = [os.path.basename(argv[0]), *argv[1:]]
-  changes = values["set"].value or []
+  workdirs, only = cli.folders(values.workdir), cli.words(values.only, "--only")
   if values.list:
-    print(listing())
-  elif values.weights:
-    given = values.weights, values.only, values.workdir, changes
-    weights.main(*given, command)
+    cli.say(listing())
+  elif values["weights"].present:
+    weights.main(values.weights, only, workdirs, values.set, command)
   else:
-    _read_runs(values.workdir, values.only, changes, command)
+    _read_runs(workdirs, only, values.set, command)
   return 0
 
 
-def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
-  if not paths:
+def _read_runs(
+  workdirs: list[Path], only: list[str], changes: list[str], command: list[str]
+) -> None:
+  if not workdirs:
     raise ValueError("--workdir is missing: name one or more run directories.")
-  workdirs = distinct([Path(path) for path in paths])
+  distinct(workdirs)
   its = study_of(workdirs)
   names = chosen(only, its)
   overrides = lambda settings: experiment_lib.validated(cli.assign(settings, changes))
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
+  cli.devices()
   wanted_of = {}
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)
@@ -244,19 +251,19 @@ def _read_runs(paths, only, changes: list[str], command: list[str]) -> None:
     if wanted:
       _analyse_all(runs.load(workdir, overrides), wanted, command)
   for path in compare(its, workdirs, names, command):
-    print(f"wrote {path}")
+    cli.say(f"wrote {path}")
 
 
 def _analyse_all(run: study.Run, names: list[str], command: list[str]) -> None:
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
-    print(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", file=sys.stderr, flush=True)
+    cli.say(f"[{number}/{len(names)}] {run.name}: {name} ...", error=True, end="")
     end = ""
     try:
       analyse(run, name, command)
       end = f" {time.monotonic() - began:.1f} s"
     finally:  # an error gets a line of its own
-      print(end, file=sys.stderr, flush=True)
+      cli.say(end, error=True)
 
 
 def main(argv: list[str] | None = None) -> int:

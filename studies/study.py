@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from primelens.models import fit
 from primelens.studies import trial
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Run:
   @property
   def name(self) -> str:
     """The folder's name, by which results of several runs are told apart."""
-    return self.workdir.name
+    return files.name_of(self.workdir)
 
   @property
   def settings(self):

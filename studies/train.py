@@ -14,6 +14,7 @@ from primelens import tasks
 from primelens.models import fit, loop
 from primelens.studies import cli, cost, registry, runs
 from primelens.studies import experiment as experiment_lib
+from primelens.tasks import files
 
 USAGE = """
 Trains a population of networks and writes a run directory.
@@ -80,9 +81,7 @@ class Reporter:
       self._bar.update(self._task, completed=step, note=note)
     elif self._due() or step == self._steps:
       remaining = (self._steps - step) * row["seconds_per_step"]
-      print(
-        f"step {step}/{self._steps}  {note}  {remaining:.0f} s left", file=sys.stderr, flush=True
-      )
+      cli.say(f"step {step}/{self._steps}  {note}  {remaining:.0f} s left", error=True)
 
   def _due(self) -> bool:
     now = time.monotonic()
@@ -157,15 +156,23 @@ def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   first = experiment.fit.first_seed
   for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
     if step >= 0:
-      print(
-        f"seed {first + i}: loss not finite at step {step}; kept as it was before", file=sys.stderr
+      cli.say(
+        f"seed {first + i}: loss not finite at step {step}; kept as it was before", error=True
       )
   best = [f"{v:.4g}" for v in np.asarray(outcome.state_S.best_score)]
   chosen = experiment.fit.evaluate_every
   said = f"best select/{unit} per seed {', '.join(best)}; " if chosen else ""
-  print(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
+  cli.say(f"{outcome.reason} at step {outcome.step}; {said}{workdir}")
   codes = {"frozen": cli.ALL_FROZEN, "interrupted": cli.INTERRUPTED}
   return codes.get(outcome.reason, 0)
+
+
+def _join() -> None:
+  """Joins the other processes; raises `ValueError` where there are none to join."""
+  try:
+    jax.distributed.initialize()
+  except RuntimeError as error:
+    raise ValueError(f"--distributed: {error}") from error
 
 
 def _main(argv: list[str]) -> int:
@@ -176,20 +183,21 @@ def _main(argv: list[str]) -> int:
   if not values.config:
     names = ", ".join(cli.shipped_configs())
     raise ValueError(f"--config is missing; a file, or one of {names}.")
-  config = cli.assign(cli.load_config(values.config), overrides)
-  experiment = experiment_lib.check(config)
+  config = cli.load_config(values.config, experiment_lib.Experiment)
+  experiment = experiment_lib.check(cli.assign(config, overrides))
   cli.use_cores(experiment.fit.seeds)
   if values.distributed:
-    jax.distributed.initialize()
+    _join()
+  cli.devices()
   if values.compilation_cache:
     jax.config.update("jax_compilation_cache_dir", values.compilation_cache)
   if values.dry_run:
-    print(cost.table(experiment))
+    cli.say(cost.table(experiment))
     return 0
   if not values.workdir:
     raise ValueError("--workdir is missing: name the run directory.")
   command = [os.path.basename(argv[0]), *argv[1:]]
-  return train(experiment, Path(values.workdir), command)
+  return train(experiment, files.home(values.workdir), command)
 
 
 def main(argv: list[str] | None = None) -> int:

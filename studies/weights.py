@@ -7,7 +7,6 @@ the sha256 of every file, in place of config.json.
 import dataclasses
 import importlib.metadata
 import re
-import sys
 import time
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class Progress:
     elif now - self._last >= LOG_SECONDS:
       self._last = now
       line = f"{self._about} {self._done:,}/{self._total:,}  {note}".rstrip()
-      print(line, file=sys.stderr, flush=True)
+      _say(line)
 
   def __enter__(self):
     if self._bar is not None:
@@ -129,13 +128,13 @@ def analyse(
   path = results_lib.write(workdir / "results", NAME, result, provenance=origin)
   figure = workdir / "figures" / f"{NAME}.png"
   plots.save(plots_weights.figure(result), figure)
-  print("\n".join(weights_summary.lines(result)))
-  print(f"wrote {path}\nwrote {figure}")
+  cli.say("\n".join(weights_summary.lines(result)))
+  cli.say(f"wrote {path}\nwrote {figure}")
   return result
 
 
 def main(
-  name: str, only: list[str], workdirs: list[str], assignments: list[str], command: list[str]
+  name: str, only: list[str], workdirs: list[Path], assignments: list[str], command: list[str]
 ) -> None:
   """Measures the weights of `--weights=name`, and writes and prints it all.
 
@@ -143,12 +142,14 @@ def main(
   are named, and the others' numbers are shown beside the published ones.
   Raises `ValueError` for flags that do not go with it.
   """
-  if only not in ([], [NAME]):
+  if not name:
+    raise ValueError("--weights is empty: name a file, a folder or an id.")
+  if set(only) - {NAME}:
     raise ValueError(f"--weights is read by --only={NAME} alone.")
   chosen = settings(assignments)
   if len(workdirs) > 1:
     raise ValueError("--weights writes to one --workdir.")
-  workdir = Path(workdirs[0]) if workdirs else None
+  workdir = workdirs[0] if workdirs else None
   if name != PUBLISHED:
     analyse(name, workdir, chosen, command)
     return
@@ -164,7 +165,7 @@ def main(
     rows += weights_summary.beside(its, result)
   if not rows:
     raise ValueError("None of the models of the source can be had.")
-  print(weights_summary.table(rows))
+  cli.say(weights_summary.table(rows))
 
 
 def _versions() -> dict[str, str]:
@@ -173,4 +174,4 @@ def _versions() -> dict[str, str]:
 
 
 def _say(text: str) -> None:
-  print(text, file=sys.stderr, flush=True)
+  cli.say(text, error=True)

@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import threadpoolctl
 from primelens.analyses import spectra, spectra_nulls, spectra_report
 from primelens.models import weights, weights_matrices, weights_names
-from primelens.tasks import checks
+from primelens.tasks import checks, patterns
 
 STORED = 512  # singular values kept of a matrix
 
@@ -23,18 +23,16 @@ class Settings:
   the law of the entries and costs a decomposition a draw.
   """
 
-  pattern: str = ""
+  pattern: Annotated[str, patterns.Pattern()] = ""
   mode: Literal["whole", "corner_as_published"] = "whole"
-  draws: int = 200
-  seed: int = 0
+  draws: checks.Number = 200
+  seed: checks.Seed = 0
   levels: bool = True
   symmetry: bool = False
   null: Literal["gaussian", "shuffled"] = "gaussian"
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "draws")
-    checks.at_least(self, 0, "seed")
+    checks.fields(self)
 
 
 @dataclasses.dataclass(frozen=True)

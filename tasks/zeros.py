@@ -6,11 +6,11 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from absl import logging
-from primelens.tasks import windows, zeros_computed, zeros_sources
+from primelens.tasks import checks, windows, zeros_computed, zeros_sources
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
@@ -30,22 +30,18 @@ class Config:
   source: Literal["odlyzko", "text", "platt", "computed"] = "odlyzko"
   path: str = ""
   cache: str = ""  # default: $PRIMELENS_CACHE or ~/.cache/primelens
-  first: int = 1  # the first zero taken of the source, from 1
-  limit: int = 0  # how many zeros from there; 0 = all
+  first: Annotated[int, checks.Range(1, 1_000_000_000_000)] = (
+    1  # the first zero taken of the source, from 1
+  )
+  limit: checks.Steps = 0  # how many zeros from there; 0 = all
   split: Literal["contiguous", "published_tail"] = "contiguous"
-  gap: int = 1000  # unused spacings between splits, at least a window
-  window: int = 256
-  stride: int = 1
-  recent: int = 0  # train on windows of the last `recent` spacings; 0: of all
+  gap: checks.Amount = 1000  # unused spacings between splits, at least a window
+  window: checks.Number = 256
+  stride: checks.Count = 1
+  recent: checks.Amount = 0  # train on windows of the last `recent` spacings; 0: of all
 
   def __post_init__(self):
-    if self.source not in SOURCES:
-      raise ValueError(f"source {self.source!r} is not one of {list(SOURCES)}.")
-    if self.split not in windows.SPLITS:
-      raise ValueError(f"split {self.split!r} is not one of {list(windows.SPLITS)}.")
-    for name, least in (("first", 1), ("limit", 0), ("gap", 0), ("recent", 0)):
-      if getattr(self, name) < least:
-        raise ValueError(f"{name} {getattr(self, name)} must be >= {least}.")
+    checks.fields(self)
     if self.source == "computed" and not self.limit:
       raise ValueError("source 'computed' needs a number of zeros: --config.task.limit=N.")
 
