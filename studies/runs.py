@@ -20,6 +20,7 @@ from primelens import tasks
 from primelens.models import loop
 from primelens.studies import experiment as experiment_lib
 from primelens.studies import registry, study
+from primelens.tasks import files
 
 SCHEMA = 1
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -34,10 +35,7 @@ def write_json(path: Path, value) -> None:
 
 def read_json(path: Path) -> dict:
   """Returns a JSON object; raises `ValueError` naming a broken file."""
-  try:
-    value = json.loads(Path(path).read_text())
-  except (json.JSONDecodeError, UnicodeDecodeError) as error:
-    raise ValueError(f"{path} is not readable JSON: {error}") from error
+  value = files.read_json(path)
   if not isinstance(value, dict):
     raise ValueError(f"{path} is not a JSON object.")
   return value
@@ -63,9 +61,11 @@ def read_manifest(workdir: Path) -> dict:
   """Returns the manifest; raises `ValueError` where an entry is missing."""
   path = Path(workdir) / "manifest.json"
   recorded = read_json(path)
-  for name in ("revision", "data_hash", "seeds"):
-    if name not in recorded:
+  for name, kind in (("revision", str), ("data_hash", str), ("seeds", list)):
+    if not isinstance(recorded.get(name), kind):
       raise ValueError(f"{path} has no {name!r}: it is damaged.")
+  if not isinstance(recorded.get("earlier", []), list):
+    raise ValueError(f"{path} has no list 'earlier': it is damaged.")
   return recorded
 
 

@@ -134,6 +134,7 @@ def trace(program, data, select) -> None:
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
+  cost.refuse(experiment)
   loaded = tasks.load(experiment.task)
   build = registry.STUDIES[experiment.study].build
   program, data, select = build(experiment, loaded)

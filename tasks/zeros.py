@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import numpy as np
 from absl import logging
 from primelens.tasks import checks, windows, zeros_computed, zeros_sources
+from primelens.tasks import files as files_lib
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
@@ -191,19 +192,20 @@ def _source(config: Config) -> tuple[str, Callable[[], zeros_sources.Reading]]:
 
 def _cache(config: Config) -> pathlib.Path:
   folder = config.cache or os.environ.get("PRIMELENS_CACHE", "")
-  return pathlib.Path(folder or "~/.cache/primelens").expanduser()
+  return files_lib.home(folder or "~/.cache/primelens")
 
 
 def _digest(source: str, files: list[pathlib.Path]) -> str:
   digest = hashlib.sha256(f"{source} {_READ_VERSION}".encode())
   for file in files:
-    with open(file, "rb") as stream:
-      digest.update(hashlib.file_digest(stream, "sha256").digest())
+    digest.update(bytes.fromhex(files_lib.sha256(file)))
   return digest.hexdigest()
 
 
 def _cached(target: pathlib.Path) -> np.ndarray | None:
   """The cached ordinates, or None if absent, truncated or damaged."""
+  if not target.is_file():  # a pipe would be waited for
+    return None
   try:
     ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
     if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:

@@ -182,4 +182,5 @@ def cost(experiment) -> Cost:
   flop = 6.0 * (parameters - table) * rows * length + 12.0 * table
   part = rows // settings.accumulation
   kept = 4.0 * part * length * trunk.layers * (10 * trunk.width + 2 * trunk.hidden)
-  return Cost(parameters, rows, flop, 20.0 * parameters + kept)
+  said = 4.0 * experiment.task.primes * model.features  # of the context, shared by all seeds
+  return Cost(parameters, rows, flop, 20.0 * parameters + kept + said / settings.seeds)

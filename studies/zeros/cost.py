@@ -17,7 +17,7 @@ def step(experiment) -> Cost:
     parameters=parameters(model),
     targets=batch_size * (1 if model.memory == "postfix" else model.window),
     flop=flop(model, batch_size),
-    memory_bytes=memory(model, batch_size),
+    memory_bytes=memory(model, batch_size // experiment.fit.accumulation),
   )
 
 
@@ -48,8 +48,8 @@ def flop(model, batch_size: int) -> float:
   return 6.0 * batch_size * length * (weights + attention + head)
 
 
-def memory(model, batch_size: int) -> float:
-  """Returns the bytes of one seed in training, as an estimate.
+def memory(model, rows: int) -> float:
+  """Returns the bytes of one seed in training, as an estimate; `rows` go through at once.
 
   Float32 params, best params, two moments and the gradient; and per layer and
   token the activations the backward pass keeps, attention patterns included.
@@ -58,4 +58,4 @@ def memory(model, batch_size: int) -> float:
   size = 2 if trunk.dtype == "bfloat16" else 4
   patterns = trunk.heads * length if trunk.dropout else 0
   kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
-  return 20.0 * parameters(model) + size * batch_size * length * kept
+  return 20.0 * parameters(model) + size * rows * length * kept
