@@ -52,7 +52,7 @@ def read_experiment(workdir: Path) -> experiment_lib.Experiment:
     raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
   data = read_json(path)
   try:
-    return experiment_lib.from_dict(data)
+    return experiment_lib.check(experiment_lib.from_dict(data))
   except ValueError as error:
     raise ValueError(f"{path}: {error}") from error
 

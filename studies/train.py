@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from absl import flags
 from primelens import tasks
-from primelens.models import fit, loop
+from primelens.models import fit, loop, optimizer
 from primelens.studies import cli, cost, registry, runs
 from primelens.studies import experiment as experiment_lib
 from primelens.tasks import files
@@ -119,12 +119,13 @@ def _interruptible() -> tuple:
   return (lambda: bool(caught)), undo
 
 
-def trace(program, data, select) -> None:
+def trace(program, settings: fit.Config, data, select) -> None:
   """Runs a step on shapes alone, so that what cannot work is refused before
   anything is written. Raises what the program raises."""
 
   def step(data, select, key):
     params = program.init(data, key)
+    optimizer.build(settings.optimizer, settings.steps).init(params)
     program.loss(params, program.draw(data, key, 0), key, 0)
     program.evaluate(params, select, key)
 
@@ -138,7 +139,7 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   loaded = tasks.load(experiment.task)
   build = registry.STUDIES[experiment.study].build
   program, data, select = build(experiment, loaded)
-  trace(program, data, select)
+  trace(program, experiment.fit, data, select)
   runs.prepare(workdir, experiment, loaded, command)
   reporter = Reporter(experiment.fit.steps, begin=lambda: runs.resumed(workdir, command))
   stopped, undo = _interruptible()
