@@ -53,15 +53,14 @@ class Config:
   """
 
   kind: Literal["binned"] = "binned"
-  window: int = 256
+  window: checks.Number = 256
   variant: Literal["gpt", "rmt", "bank", "bank_leaky_as_published"] = "gpt"
-  segment: int = 256
-  slots: int = 4
+  segment: checks.Number = 256
+  slots: checks.Order = 4
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "window", "segment", "slots")
+    checks.fields(self)
     slots_lib.check_none(self)
 
   @property

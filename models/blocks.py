@@ -6,7 +6,7 @@ sinusoidal, rotary or no positions; causal, full or slot masks; dropout.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -22,37 +22,40 @@ SLOT_MASKS = ("leaky_as_published", "memory_blind")
 class Config:
   """The block of all four studies; defaults are the zeros study's."""
 
-  width: int = 256
-  layers: int = 6
-  heads: int = 8
-  hidden: int = 1024
-  max_positions: int = 256
+  width: Annotated[int, checks.Range(1, 100_000)] = 256
+  layers: Annotated[int, checks.Range(1, 1_000)] = 6
+  heads: Annotated[int, checks.Range(1, 100_000)] = 8
+  hidden: checks.Number = 1024
+  max_positions: Annotated[int, checks.Range(1, 10_000_000)] = 256
   positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
-  rotary_start: int = 0  # rotary turns positions from here on, 0-based there
+  rotary_start: Annotated[int, checks.Range(0, 10_000)] = (
+    0  # rotary turns positions from here on, 0-based there
+  )
   mask: Literal["causal", "full", "leaky_as_published", "memory_blind"] = "causal"
-  mask_slots: int = 0  # leading memory positions of the two slot masks
+  mask_slots: Annotated[int, checks.Range(0, 10_000)] = (
+    0  # leading memory positions of the two slot masks
+  )
   norm: Literal["pre", "post", "none"] = "pre"
   norm_bias: bool = False
-  norm_eps: float = 1e-5
+  norm_eps: checks.Share = 1e-5
   final_norm: bool = True
   bias: bool = False
   activation: Literal["gelu", "relu"] = "gelu"
   zero_padding: bool = False  # before the final norm, as torch's fast path
-  dropout: float = 0.1
-  embed_dropout: float = 0.1
+  dropout: Annotated[float, checks.Range(0, 1, "[)")] = 0.1
+  embed_dropout: Annotated[float, checks.Range(0, 1, "[)")] = 0.1
   init: Literal["gpt2", "normal", "torch"] = "gpt2"
-  init_std: float = 0.02
+  init_std: checks.Weight = 0.02
   identical_layers: bool = False
   dtype: Literal["float32", "bfloat16"] = "float32"
   inner_dropout: bool = False  # inside the MLP, as torch's layer; post: always
   implementation: Literal["auto", "blocks", "xla", "cudnn", "mismatched"] = "auto"
-  mismatch: float = 1e-3  # of the mismatched backward pass, for one key
+  mismatch: checks.Weight = 1e-3  # of the mismatched backward pass, for one key
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "width", "layers", "heads", "hidden")
+    checks.fields(self)
     if self.width % self.heads:
-      raise ValueError(f"width={self.width} is not a multiple of heads={self.heads}.")
+      raise checks.FieldError(f"width={self.width} is not a multiple of heads={self.heads}.")
 
   @property
   def head_width(self) -> int:

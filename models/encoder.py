@@ -7,7 +7,7 @@ trunk's, `embedding/embedding: VxD`, `readout/kernel: DxV`, `readout/bias: V`.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -50,14 +50,13 @@ class Config:
   """
 
   kind: Literal["encoder"] = "encoder"
-  vocabulary: int = 21
-  outputs: int = 1
+  vocabulary: Annotated[int, checks.Range(1, 10_000_000)] = 21
+  outputs: Annotated[int, checks.Range(1, 10_000_000)] = 1
   checkpoint: str = ""
   trunk: transformer.Config = dataclasses.field(default_factory=encoder_trunk)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "vocabulary", "outputs")
+    checks.fields(self)
     slots_lib.check_none(self)
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,34 +18,38 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from primelens.models import gradients
 from primelens.models import optimizer as optimizer_lib
+from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config:
   """How a population is trained; every period counts steps, 0 means never."""
 
-  steps: int = 20000
-  batch_size: int = 512
-  accumulation: int = 1  # parts that a step's batch goes through in
-  seeds: int = 1
-  first_seed: int = 0
-  dispatch: int = 50  # steps between two looks of the host
-  evaluate_every: int = 500
-  evaluate_windows: int = 512
-  checkpoint_every: int = 500
-  snapshot_every: int = 0
-  patience: int = 0  # stop when no seed improved for so many steps
+  steps: Annotated[int, checks.Range(1, 1_000_000_000)] = 20000
+  batch_size: Annotated[int, checks.Range(1, 10_000_000)] = 512
+  accumulation: Annotated[int, checks.Range(1, 10_000_000)] = (
+    1  # parts that a step's batch goes through in
+  )
+  seeds: Annotated[int, checks.Range(1, 100_000)] = 1
+  first_seed: checks.Seed = 0
+  dispatch: checks.Number = 50  # steps between two looks of the host
+  evaluate_every: checks.Steps = 500
+  evaluate_windows: checks.Count = 512
+  checkpoint_every: checks.Steps = 500
+  snapshot_every: checks.Steps = 0
+  patience: checks.Steps = 0  # stop when no seed improved for so many steps
   optimizer: optimizer_lib.Config = dataclasses.field(default_factory=optimizer_lib.Config)
 
   def __post_init__(self):
-    counts = ("steps", "batch_size", "accumulation", "seeds", "dispatch")
-    for name in (*counts, "evaluate_windows"):
-      if getattr(self, name) < 1:
-        raise ValueError(f"fit.{name}={getattr(self, name)} must be positive.")
-    periods = ("evaluate_every", "checkpoint_every", "snapshot_every")
-    for name in (*periods, "patience"):
-      if getattr(self, name) < 0:
-        raise ValueError(f"fit.{name}={getattr(self, name)} is negative.")
+    checks.fields(self)
+    if self.batch_size % self.accumulation:
+      raise checks.FieldError(
+        f"batch_size={self.batch_size} does not divide into accumulation={self.accumulation} parts."
+      )
+    if self.first_seed + self.seeds > 2**31:
+      raise checks.FieldError(
+        f"first_seed={self.first_seed} and seeds={self.seeds} reach beyond seed {2**31 - 1}."
+      )
 
 
 class FitState(NamedTuple):

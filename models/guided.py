@@ -42,16 +42,14 @@ class Config:
   """A guided predictor; a fresh one is close to its last guess alone."""
 
   kind: Literal["guided"] = "guided"
-  window: int = 256
+  window: checks.Number = 256
   guides: tuple[str, ...] = ("adaptive",)
-  components: int = 4
-  head_scale: float = 0.01  # small: the fresh mixture is nearly one Gaussian
+  components: checks.Order = 4
+  head_scale: checks.Weight = 0.01  # small: the fresh mixture is nearly one Gaussian
   trunk: transformer.Config = dataclasses.field(default_factory=transformer.Config)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "window", "components")
-    checks.at_least(self, 0, "head_scale")
+    checks.fields(self)
     for name in self.guides:
       parsed(name)
     if len(set(self.guides)) < len(self.guides):

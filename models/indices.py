@@ -11,7 +11,7 @@ primes spec, sections 2 and 7.2.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -63,17 +63,16 @@ class Config:
   """
 
   kind: Literal["indices"] = "indices"
-  indices: int = 1_000_000
+  indices: Annotated[int, checks.Range(1, 1_000_000_000)] = 1_000_000
   embedding: Embedding = "learned"
-  embedding_std: float = 0.02
-  features: int = 0  # of a token of context
-  flows: int = 1
-  head: tuple[int, ...] = (128, 64)
+  embedding_std: checks.Weight = 0.02
+  features: checks.Amount = 0  # of a token of context
+  flows: Annotated[int, checks.Range(1, 1_000)] = 1
+  head: Annotated[tuple[checks.Number, ...], checks.Items(0, 100)] = (128, 64)
   trunk: transformer.Config = dataclasses.field(default_factory=one_token_trunk)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "indices", "flows")
+    checks.fields(self)
     if self.indices > SPLIT**2 and self.embedding == "sinusoidal":
       raise ValueError(f"indices={self.indices} must be at most {SPLIT**2}.")
     if (self.embedding == "context") != bool(self.features):

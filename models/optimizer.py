@@ -1,15 +1,14 @@
 """AdamW with the studies' schedules, clipping and a slower parameter group."""
 
 import dataclasses
-import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import optax
 from primelens.models import rate_walk
-from primelens.tasks import checks
+from primelens.tasks import checks, patterns
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -21,31 +20,33 @@ class Config:
   an epoch and the rate from its end on.
   """
 
-  rate: float = 3e-4
+  rate: checks.Rate = 3e-4
   schedule: Literal["cosine", "constant", "random_walk", "replay"] = "cosine"
-  cycle: int = 0  # steps of an epoch, where the schedule counts epochs
-  events: tuple[tuple[float, ...], ...] = ()
-  warmup: int = 0
-  end_rate: float = 0.0  # the cosine ends here, for every group
-  floor_rate: float = 0.0  # the rate is never below this after the warm-up
-  beta1: float = 0.9
-  beta2: float = 0.999
-  eps: float = 1e-8
-  weight_decay: float = 0.01
-  clip: float = 1.0  # global gradient norm; 0: no clipping
-  slow_pattern: str = ""  # parameters of the slower group, by full path match
-  slow_factor: float = 1.0
+  cycle: checks.Steps = 0  # steps of an epoch, where the schedule counts epochs
+  events: tuple[tuple[checks.Rate, checks.Rate], ...] = ()
+  warmup: checks.Steps = 0
+  end_rate: checks.Rate = 0.0  # the cosine ends here, for every group
+  floor_rate: checks.Rate = 0.0  # the rate is never below this after the warm-up
+  beta1: Annotated[float, checks.Range(0, 1, "[)")] = 0.9
+  beta2: Annotated[float, checks.Range(0, 1, "[)")] = 0.999
+  eps: Annotated[float, checks.Range(0, 1, "(]")] = 1e-8
+  weight_decay: checks.Weight = 0.01
+  clip: checks.Rate = 1.0  # global gradient norm; 0: no clipping
+  slow_pattern: Annotated[str, patterns.Pattern()] = (
+    ""  # parameters of the slower group, by full path match
+  )
+  slow_factor: checks.Weight = 1.0
 
   def __post_init__(self):
-    checks.literals(self)
+    checks.fields(self)
     epochs = self.schedule in ("random_walk", "replay")
     if epochs and self.cycle < 1:
-      raise ValueError(
-        f"optimizer.cycle={self.cycle}: schedule={self.schedule!r} counts "
+      raise checks.FieldError(
+        f"cycle={self.cycle}: schedule={self.schedule!r} counts "
         "epochs, so it needs the steps of one."
       )
-    if any(len(event) != 2 for event in self.events):
-      raise ValueError("optimizer.events must be pairs of an epoch and a rate.")
+    if epochs and not self.rate:
+      raise checks.FieldError(f"rate=0: schedule={self.schedule!r} multiplies it.")
 
 
 def schedule(config: Config, peak: float, steps: int) -> Callable[[jax.Array], jax.Array]:
@@ -89,18 +90,14 @@ def _labels(pattern: str):
 
   It raises `ValueError` when the pattern matches no leaf.
   """
-  name_of = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
-
-  def label(path, _):
-    return "slow" if re.fullmatch(pattern, name_of(path)) else "base"
 
   def labels(params):
-    tree = jax.tree_util.tree_map_with_path(label, params)
-    if "slow" not in jax.tree.leaves(tree):
-      leaves, _ = jax.tree_util.tree_flatten_with_path(params)
-      names = ", ".join(name_of(path) for path, _ in leaves)
-      raise ValueError(f"slow_pattern={pattern!r} matches none of: {names}.")
-    return tree
+    paths, structure = jax.tree_util.tree_flatten_with_path(params)
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+    slow = patterns.matched(pattern, names)
+    if not any(slow):
+      raise ValueError(f"slow_pattern={pattern!r} matches none of: {', '.join(names)}.")
+    return jax.tree.unflatten(structure, ["slow" if each else "base" for each in slow])
 
   return labels
 

@@ -9,7 +9,7 @@ that only the last position, whose target is not in the window, is free of it.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from primelens.models import skip as skip_lib
 from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
-Schedule = tuple[tuple[int, float], ...]
+Schedule = tuple[tuple[checks.Steps, checks.Weight], ...]
 # What the published masking selects: every tensor with at least two axes of
 # its own, so no norm gains, biases or readout logits (4,798,720 of postfix).
 MASKED = (
@@ -34,43 +34,44 @@ class Config:
   """A spacing predictor; the defaults are E0 at its published size."""
 
   kind: Literal["spacing"] = "spacing"
-  window: int = 256
+  window: checks.Number = 256
   memory: Literal["none", "prefix", "postfix", "bank"] = "none"
-  slots: int = 8
+  slots: Annotated[int, checks.Range(0, 10_000)] = 8
   slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
   eval_slot_ids: Literal["fixed", "off", "permute_per_batch"] = "fixed"
   slot_content: Literal["normal", "zeroed"] = "normal"
-  permutation_warmup: int = 0  # steps with fixed ids before they permute
-  slot_keep: float = 0.9  # of a bank's slots, by sample, in training
-  diversity: float = 0.01  # weight of a bank's mean squared (Gram - I)
+  permutation_warmup: checks.Steps = 0  # steps with fixed ids before they permute
+  slot_keep: checks.Share = 0.9  # of a bank's slots, by sample, in training
+  diversity: checks.Weight = 0.01  # weight of a bank's mean squared (Gram - I)
   residual: bool = False  # the network reads and speaks of s - 1
-  components: int = 8
-  weight_floor: float = 1e-10  # of the mixture weights in the training loss
+  components: checks.Order = 8
+  weight_floor: checks.Share = 1e-10  # of the mixture weights in the training loss
   floor: Literal["add", "clamp"] = "add"
-  head_scale: float = 0.0  # 0: the trunk's init_std
+  head_scale: checks.Weight = 0.0  # 0: the trunk's init_std
   mean: Literal["positive", "raw"] = "positive"
-  scale_max: float = 0.0  # of a component; 0: softplus, without a limit
-  skip_order: int = 0  # Q taps of the linear autoregressive skip; 0: none
-  skip_filters: int = 1  # J linear filters, mixed by the transformer
-  skip_stretch: int = 0  # spacings of train behind each filter; 0: all
-  skip_lead: int = 0  # spacings at the end of train no filter has seen
-  entropy: float = 0.005  # weight of the mixture-weight entropy
+  scale_max: checks.Weight = 0.0  # of a component; 0: softplus, without a limit
+  skip_order: Annotated[int, checks.Range(0, 10_000)] = (
+    0  # Q taps of the linear autoregressive skip; 0: none
+  )
+  skip_filters: Annotated[int, checks.Range(0, 1_000)] = (
+    1  # J linear filters, mixed by the transformer
+  )
+  skip_stretch: checks.Amount = 0  # spacings of train behind each filter; 0: all
+  skip_lead: checks.Amount = 0  # spacings at the end of train no filter has seen
+  entropy: checks.Weight = 0.005  # weight of the mixture-weight entropy
   auxiliary: Literal["none", "window_statistics", "mean", "diagonal"] = "none"
   auxiliary_ramp: Schedule = ((500, 1e-3), (3000, 1e-2))
   orthogonality_ramp: Schedule = ()
-  drift_weight: float = 0.0
-  drift_every: int = 20
-  drift_horizon: int = 10
-  drift_batch: int = 16
-  drift_context: int = 10
+  drift_weight: checks.Weight = 0.0
+  drift_every: Annotated[int, checks.Range(1, 1_000_000_000)] = 20
+  drift_horizon: checks.Order = 10
+  drift_batch: checks.Number = 16
+  drift_context: checks.Number = 10
   trunk: transformer.Config = dataclasses.field(default_factory=transformer.Config)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "window", "components")
+    checks.fields(self)
     checks.at_least(self, int(self.memory != "none"), "slots")
-    checks.at_least(self, 0, "skip_order", "skip_stretch", "skip_lead")
-    checks.at_least(self, 0, "scale_max", "slot_keep")
     checks.at_least(self, int(self.skip_order > 0), "skip_filters")
     if self.auxiliary in ("mean", "diagonal") and self.memory != "postfix":
       raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")

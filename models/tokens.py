@@ -6,7 +6,7 @@ and `unembed/kernel: DxV` with V classes.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -48,17 +48,15 @@ class Config:
   """
 
   kind: Literal["tokens"] = "tokens"
-  vocabulary: int = 11
-  classes: int = 20
-  torch_seeds: tuple[int, ...] = ()
+  vocabulary: Annotated[int, checks.Range(1, 10_000_000)] = 11
+  classes: Annotated[int, checks.Range(1, 10_000_000)] = 20
+  torch_seeds: Annotated[tuple[checks.Seed, ...], checks.Items(0, 100_000)] = ()
   torch_order: Literal["new", "old"] = "new"
-  torch_jitter: float = 0.0
+  torch_jitter: checks.Weight = 0.0
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "vocabulary", "classes")
-    checks.at_least(self, 0, "torch_jitter")
+    checks.fields(self)
     slots_lib.check_none(self)
 
 

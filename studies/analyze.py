@@ -35,8 +35,12 @@ COMPARISONS = {
 
 def _flags() -> flags.FlagValues:
   values = flags.FlagValues()
-  flags.DEFINE_list("workdir", [], "Run directories, comma-separated.", flag_values=values)
-  flags.DEFINE_list("only", [], "Analyses to run; all by default.", flag_values=values)
+  flags.DEFINE_multi_string(
+    "workdir", [], "Run directories, comma-separated, or a flag for each.", flag_values=values
+  )
+  flags.DEFINE_multi_string(
+    "only", [], "Analyses to run, comma-separated; all by default.", flag_values=values
+  )
   flags.DEFINE_multi_string(
     "set", [], "Change an analysis setting, as in --set masking.windows=512.", flag_values=values
   )
@@ -119,7 +123,7 @@ def stored(workdirs: list[Path]) -> tuple[dict[str, dict[str, report.Stored]], l
   each that cannot be read a line that says why and what makes it again."""
   tables, damaged = {}, []
   for workdir in workdirs:
-    tables[workdir.name] = dict(_stored(workdir, damaged))
+    tables[files.name_of(workdir)] = dict(_stored(workdir, damaged))
   return tables, damaged
 
 
@@ -146,7 +150,7 @@ def _stored(workdir: Path, damaged: list[str]) -> Iterator[tuple[str, report.Sto
 def distinct(workdirs: list[Path]) -> list[Path]:
   """Returns the directories, refusing two of one name: results of several
   runs are told apart by it."""
-  names = [workdir.name for workdir in workdirs]
+  names = [files.name_of(workdir) for workdir in workdirs]
   for name in names:
     if names.count(name) > 1:
       raise ValueError(f"Two run directories are called {name!r}; rename one to compare them.")
@@ -181,7 +185,7 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   written = []
   folder = parent(workdirs)
   origin = {
-    "runs": [path.name for path in workdirs],
+    "runs": [files.name_of(path) for path in workdirs],
     "revision": runs.revision(),
     "command": command,
   }
@@ -256,21 +260,22 @@ def _main(argv: list[str]) -> int:
   if not cli.parse(values, argv, USAGE):
     return 0
   command = [os.path.basename(argv[0]), *argv[1:]]
-  changes = values["set"].value or []
+  workdirs, only = cli.folders(values.workdir), cli.words(values.only, "--only")
   if values.list:
     cli.say(listing())
-  elif values.weights:
-    given = values.weights, values.only, values.workdir, changes
-    weights.main(*given, command)
+  elif values["weights"].present:
+    weights.main(values.weights, only, workdirs, values.set, command)
   else:
-    return _read_runs(values.workdir, values.only, changes, values.source, command)
+    return _read_runs(workdirs, only, values.set, values.source, command)
   return 0
 
 
-def _read_runs(paths, only, changes: list[str], source: str, command: list[str]) -> int:
-  if not paths:
+def _read_runs(
+  workdirs: list[Path], only: list[str], changes: list[str], source: str, command: list[str]
+) -> int:
+  if not workdirs:
     raise ValueError("--workdir is missing: name one or more run directories.")
-  workdirs = distinct([Path(path) for path in paths])
+  distinct(workdirs)
   for workdir in workdirs:
     files.check_folder(workdir)
   its = study_of(workdirs)
@@ -279,6 +284,7 @@ def _read_runs(paths, only, changes: list[str], source: str, command: list[str])
     raise ValueError("--source is not needed: no run names a file.")
   overrides = lambda settings: experiment_lib.validated(cli.assign(settings, changes))
   cli.use_cores(math.gcd(*map(runs.seeds_of, workdirs)))
+  cli.devices()
   wanted_of = {}
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)

@@ -9,20 +9,21 @@ import ast
 import copy
 import dataclasses
 import errno
-import importlib.util
 import math
 import os
 import sys
+import types
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import jax
 import primelens.configs
 import rich.console
 import rich.progress
 from absl import flags
-from primelens.tasks import files
+from primelens.tasks import checks, files
 
 USER_ERROR = 2
 ALL_FROZEN = 3
@@ -30,18 +31,37 @@ NO_SPACE = 4  # the disk is full, or a quota is
 UNEXPECTED = 70  # a fault of the program (EX_SOFTWARE)
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LONGEST = 4000  # characters of an error's line
+_CONFIG_BYTES = 1 << 20
 
 
-def say(text: object, *, end: str = "\n", error: bool = False) -> None:
-  """Prints a text on stdout, or on stderr, with the control characters of names written out."""
-  print(
-    files.shown(text, keep="\n"), end=end, file=sys.stderr if error else sys.stdout, flush=error
-  )
+def say(text: object, *, error: bool = False, end: str = "\n") -> None:
+  """Prints a text at once, to stdout or to stderr, with control characters of names written out.
+
+  Where nobody reads any more, as behind `| head`, the rest is dropped: work that has begun is
+  done to its end.
+  """
+  stream = sys.stderr if error else sys.stdout
+  try:
+    print(files.shown(text, keep="\n"), end=end, file=stream, flush=True)
+  except BrokenPipeError:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _encodable() -> None:
+  """Lets characters that the terminal's encoding lacks be written out, as in \\u2212."""
+  for stream in (sys.stdout, sys.stderr):
+    if hasattr(stream, "reconfigure"):
+      stream.reconfigure(errors="backslashreplace")
 
 
 def fail(message: object, code: int = USER_ERROR) -> int:
   """Returns the exit code, having said why in one line on stderr."""
-  say("error: " + " ".join(str(message).split()), error=True)
+  line = " ".join(str(message).split())
+  cut = "" if len(line) <= LONGEST else " ..."
+  say(f"error: {line[:LONGEST]}{cut}", error=True)
   return code
 
 
@@ -50,7 +70,11 @@ def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
 
   PRIMELENS_TRACEBACK=1 shows the traceback instead.
   """
+  _encodable()
   try:
+    for argument in argv:
+      if not files.is_text(argument):
+        raise ValueError(f"The argument {argument!r} is not text in UTF-8.")
     return main(argv)
   except KeyboardInterrupt:
     return INTERRUPTED
@@ -70,6 +94,11 @@ def ended(error: Exception, where: str = "") -> int:
     return fail(f"{where}{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
   if isinstance(error, flags.Error | ValueError | OSError):
     return fail(f"{where}{error}")
+  exhausted = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
+  if exhausted or isinstance(error, MemoryError):
+    reason = str(error).strip().partition("\n")[0]
+    advice = "Ask for fewer seeds, a smaller batch or less data."
+    return fail(f"{where}out of memory: {reason} {advice}")
   return fail(
     f"{where}unexpected {type(error).__name__}: {error} (a fault of primelens: "
     "PRIMELENS_TRACEBACK=1 shows where)",
@@ -95,6 +124,41 @@ def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:
   return True
 
 
+def folders(texts: list[str], flag: str = "--workdir") -> list[Path]:
+  """Returns the folders that a flag names, comma-separated or one by one.
+
+  A name may have commas of its own: the longest that is there comes first. Raises `ValueError`
+  for an empty name, which would be the folder one is in.
+  """
+  found = []
+  for text in texts:
+    parts = text.split(",")
+    while parts:
+      joined = [",".join(parts[:count]) for count in range(len(parts), 0, -1)]
+      name = next((name for name in joined[:-1] if os.path.lexists(files.home(name))), parts[0])
+      if not name:
+        raise ValueError(f"{flag}={text!r} has an empty name.")
+      found.append(files.home(name))
+      parts = parts[name.count(",") + 1 :]
+  return found
+
+
+def words(texts: list[str], flag: str) -> list[str]:
+  """Returns the words of a flag, comma-separated or one by one; `ValueError` for an empty one."""
+  found = [word.strip() for text in texts for word in text.split(",")]
+  if not all(found):
+    raise ValueError(f"{flag}={','.join(texts)!r} has an empty name.")
+  return found
+
+
+def devices() -> None:
+  """Starts the devices; raises `ValueError` in one line where there are none."""
+  try:
+    jax.devices()
+  except RuntimeError as error:
+    raise ValueError(f"JAX finds no device: {error}") from error
+
+
 def shipped_configs() -> dict[str, Path]:
   """Returns the configs that come with the package, by name."""
   folders = [Path(folder) for folder in primelens.configs.__path__]
@@ -105,34 +169,57 @@ def shipped_configs() -> dict[str, Path]:
 def config_file(name: str) -> tuple[Path, list[str]]:
   """Returns a config's file and its argument, from "file[:argument]".
 
-  The file may be the name of a shipped config. Raises `ValueError` listing
-  those when there is no such file.
+  The file may be the name of a shipped config. Both may have colons: a file of the whole name
+  comes first, then the longest name in front of a colon. Raises `ValueError` listing the shipped
+  ones when there is no such file.
   """
-  path, colon, argument = name.partition(":")
   shipped = shipped_configs()
-  file = Path(path) if Path(path).is_file() else shipped.get(path)
-  if file is None:
-    raise ValueError(f"No config {name!r}; a file, or one of {', '.join(shipped)}.")
-  return file, [argument] if colon else []
+  path, arguments = name, []
+  while True:
+    file = files.home(path)
+    if path in shipped and not file.is_file():
+      return shipped[path], arguments
+    if path and os.path.lexists(file):  # a folder or a pipe is refused when it is read
+      return file, arguments
+    path, colon, _ = path.rpartition(":")
+    if not colon:
+      raise ValueError(f"No config {name!r}; a file, or one of {', '.join(shipped)}.")
+    arguments = [name[len(path) + 1 :]]
 
 
-def load_config(name: str) -> Any:
-  """Returns what `get_config` of a config file gives.
+def load_config(name: str, kind: type = object) -> Any:
+  """Returns what `get_config` of a config file gives; the file is Python, and is run.
 
-  Raises `ValueError` in one line when the file does not run or has none.
+  Raises `ValueError` in one line when it is no regular file, does not run, has no `get_config`,
+  or gives something that is not of the kind.
   """
   file, arguments = config_file(name)
-  spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
-  if spec is None or spec.loader is None:
-    raise ValueError(f"{file} is not a Python file.")
-  module = importlib.util.module_from_spec(spec)
+  source = files.read(file, limit=_CONFIG_BYTES)
+  module = types.ModuleType(f"config_{file.stem}")
+  module.__file__ = str(file)
+  running = False
   try:
-    spec.loader.exec_module(module)
-    return module.get_config(*arguments)
-  except ValueError:
+    exec(compile(source, str(file), "exec"), module.__dict__)
+    running = True
+    config = module.get_config(*arguments)
+  except KeyboardInterrupt:
     raise
-  except Exception as error:  # whatever a user's file may raise
-    raise ValueError(f"{file} cannot be read: {error!r}") from error
+  except BaseException as error:  # whatever a user's file may raise, sys.exit() too
+    if running and isinstance(error, ValueError):  # the config's own words
+      raise ValueError(_text(error)) from error
+    raise ValueError(f"{file} cannot be read: {type(error).__name__}: {_text(error)}") from error
+  if not isinstance(config, kind):
+    found = type(config).__name__
+    raise ValueError(f"{file}: get_config() gives a {found}; it must be a {kind.__name__}.")
+  return config
+
+
+def _text(error: BaseException) -> str:
+  """Returns what an exception of a user's file says, which may itself go wrong."""
+  try:
+    return str(error)
+  except Exception as another:
+    return f"(no text: {type(another).__name__})"
 
 
 def split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -150,60 +237,85 @@ def split_overrides(argv: list[str]) -> tuple[list[str], list[str]]:
 def assign(config: Any, assignments: list[str]) -> Any:
   """Returns a dataclass tree with "a.b=value" assignments made.
 
-  Values take the type of what they replace; tuples are comma-separated. The
+  Values are of the type that the field is annotated with; tuples are comma-separated. The
   result is a copy and is not validated yet, as two fields may have to change
   together. Raises `ValueError` naming the valid fields or the expected type.
   """
-  config = copy.deepcopy(config)
+  config = _copied(config)
+  seen = set()
   for assignment in assignments:
     name, equals, text = assignment.partition("=")
     if not equals:
       raise ValueError(f"{assignment!r} is not of the form a.b=value.")
+    if name in seen:
+      raise ValueError(f"{name!r} is given twice.")
+    seen.add(name)
     *parents, last = name.split(".")
     holder = config
     for part in parents:
-      holder = _field(holder, part, name)
+      holder = getattr(holder, _field(holder, part, name).name)
       if not dataclasses.is_dataclass(holder):
         raise ValueError(f"{name!r}: {part} is a single value.")
-    old = _field(holder, last, name)
+    field = _field(holder, last, name)
+    old = getattr(holder, last)
     if dataclasses.is_dataclass(old):
       inner = ", ".join(field.name for field in dataclasses.fields(old))
       raise ValueError(f"{name!r} has fields of its own: {inner}.")
-    setattr(holder, last, _value(old, text, name))
+    setattr(holder, last, _value(field.type, text, name))
   return config
 
 
-def _field(holder, part: str, name: str):
-  names = [field.name for field in dataclasses.fields(holder)]
-  if part not in names:
-    raise ValueError(f"No field {part!r} in {name!r}; valid here: {', '.join(names)}.")
-  return getattr(holder, part)
+def _copied(config: Any, levels: int = 8) -> Any:
+  """Returns the dataclasses of a tree anew, with the values that they hold."""
+  if not dataclasses.is_dataclass(config) or isinstance(config, type) or not levels:
+    return config
+  new = copy.copy(config)
+  for field in dataclasses.fields(config):
+    setattr(new, field.name, _copied(getattr(config, field.name), levels - 1))
+  return new
 
 
-def _value(old, text: str, name: str):
-  """Returns the text as a value of the old one's type."""
-  kind = type(old).__name__
+def _field(holder, part: str, name: str) -> dataclasses.Field:
+  by_name = {field.name: field for field in dataclasses.fields(holder)}
+  if part not in by_name:
+    raise ValueError(f"No field {part!r} in {name!r}; valid here: {', '.join(by_name)}.")
+  return by_name[part]
+
+
+def _value(annotation: Any, text: str, name: str) -> Any:
+  """Returns the text as a value of an annotated type."""
+  kind = checks.base(annotation)
+  origin = get_origin(kind)
+  if origin is Literal or kind is str:
+    return text
   try:
-    if isinstance(old, bool):
+    if kind is bool:
       return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-    if isinstance(old, tuple) and old and isinstance(old[0], str):
-      return tuple(filter(None, text.split(",")))  # no quotes needed
-    if isinstance(old, tuple):
-      return _tuple(old, ast.literal_eval(text or "()"))
-    return type(old)(text)
-  except (ValueError, KeyError, SyntaxError) as error:
-    raise ValueError(f"{name}={text!r} is not a {kind}.") from error
+    if origin is tuple:
+      return _tuple(get_args(kind)[0], text)
+    if kind in (int, float):
+      return kind(text)
+    raise ValueError(f"{kind} cannot be written as text.")
+  except (ValueError, KeyError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    wanted = (origin or kind).__name__
+    raise ValueError(f"{name}={checks.brief(text)} is not a {wanted}.") from error
 
 
-def _tuple(old: tuple, value) -> tuple:
-  """Returns the value as a tuple, its items of the type of the old ones."""
+def _tuple(item: Any, text: str) -> tuple:
+  """Returns the text as a tuple of items of an annotated type."""
+  kind = checks.base(item)
+  if kind is str:
+    return tuple(filter(None, text.split(",")))  # no quotes needed
+  with warnings.catch_warnings():  # of what only looks like Python
+    warnings.simplefilter("ignore")
+    value = ast.literal_eval(text or "()")
   items = value if isinstance(value, tuple) else (value,)
-  kind = type(old[0]) if old else object
-  if kind is tuple and not any(isinstance(item, tuple) for item in items):
+  pairs = get_origin(kind) is tuple
+  if pairs and not any(isinstance(each, tuple) for each in items):
     items = (items,)  # a single pair
-  kinds = (int, float) if kind is float else kind
-  if not all(isinstance(item, kinds) for item in items):
-    raise ValueError(f"{value!r} holds another type than {kind.__name__}.")
+  kinds = (int, float) if kind is float else tuple if pairs else kind
+  if not all(isinstance(each, kinds) for each in items):
+    raise ValueError(f"{checks.brief(value)} holds another type.")
   return items
 
 

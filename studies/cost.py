@@ -1,5 +1,7 @@
 """What a run will cost, before it is started: `train.py --dry_run`."""
 
+import math
+import os
 import time
 
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 from primelens.studies import registry
 
 _UTILISATION = 0.3  # of the measured matrix-product rate, typical of a step
+_BEYOND = 4  # times the memory there is: an estimate is right to a factor of two
 
 
 def matmul_rate(size: int = 1024, dtype: str = "float32") -> float:
@@ -20,6 +23,35 @@ def matmul_rate(size: int = 1024, dtype: str = "float32") -> float:
     product(x).block_until_ready()
     best = min(best, time.perf_counter() - began)
   return 2 * size**3 / best
+
+
+def available() -> float:
+  """Returns the bytes of memory of all devices; of a CPU, the machine's."""
+  if jax.devices()[0].platform == "cpu":
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+  stats = [device.memory_stats() or {} for device in jax.local_devices()]
+  return float(sum(each.get("bytes_limit", math.inf) for each in stats)) * jax.process_count()
+
+
+def refuse(experiment) -> None:
+  """Raises `ValueError` for an experiment that cannot fit in memory, with the numbers."""
+  said = _beyond(experiment, registry.STUDIES[experiment.study].cost(experiment))
+  if said:
+    raise ValueError(said)
+
+
+def _beyond(experiment, step) -> str:
+  """Returns why a population cannot fit in memory, or ""."""
+  seeds, there = experiment.fit.seeds, available()
+  needed = step.memory_bytes * seeds
+  if needed <= _BEYOND * there:
+    return ""
+  return (
+    f"This does not fit: {step.memory_bytes / 2**30:,.1f} GiB for each of {seeds:,} seeds, by"
+    f" estimate, in {there / 2**30:,.1f} GiB of memory. A seed has {step.parameters:,} parameters"
+    f" and sees {step.targets:,} targets in a step: train fewer seeds, a smaller model, or in more"
+    " parts (fit.accumulation)."
+  )
 
 
 def table(experiment) -> str:
@@ -39,11 +71,13 @@ def table(experiment) -> str:
     ("FLOP per step and seed", f"{step.flop:.3g}"),
     ("FLOP in all", f"{total:.3g}"),
     ("memory, all seeds (estimate)", f"{memory / 2**30:.2f} GiB"),
+    ("memory there is", f"{available() / 2**30:.2f} GiB"),
     ("devices", f"{len(jax.devices())} x {jax.devices()[0].device_kind}"),
     ("matrix-product rate (measured)", f"{rate / 1e9:.0f} GFLOP/s"),
     (f"expected time at {_UTILISATION:.0%} of that rate", duration(seconds)),
   )
-  return "\n".join(f"{name:<34}{value}" for name, value in rows)
+  lines = [f"{name:<34}{value}" for name, value in rows]
+  return "\n".join([*lines, *filter(None, [_beyond(experiment, step)])])
 
 
 def duration(seconds: float) -> str:

@@ -31,6 +31,8 @@ READINGS = {
   "indices": indices.reading,
 }
 
+_DEEPEST = 8  # levels of a config
+
 
 @dataclasses.dataclass(kw_only=True)
 class Experiment:
@@ -43,7 +45,7 @@ class Experiment:
   analyses: Any = None  # the study's settings, its defaults if not given
 
   def __post_init__(self):
-    checks.literals(self)
+    checks.fields(self)
     if self.analyses is None:
       self.analyses = registry.STUDIES[self.study].settings()
 
@@ -54,6 +56,8 @@ def check(experiment: Experiment) -> Experiment:
   Flags set fields after construction; this runs every `__post_init__` again.
   Raises `ValueError` naming the field and its valid values.
   """
+  if not isinstance(experiment, Experiment):
+    raise ValueError(f"{checks.brief(experiment)} is not an Experiment.")
   rebuilt = from_dict(to_dict(experiment))
   registry.STUDIES[rebuilt.study].check(rebuilt)
   return rebuilt
@@ -71,47 +75,55 @@ def validated(settings):
 
 
 def to_dict(config) -> dict:
-  """Returns the config as plain JSON values (tuples become lists)."""
-  return dataclasses.asdict(config)
+  """Returns the config as plain JSON values (tuples become lists).
+
+  Raises `ValueError` for a config that holds itself.
+  """
+  return _plain(config, _DEEPEST)
 
 
-def _tuples(value):
-  return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+def _plain(value, depth: int):
+  if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    return value
+  if not depth:
+    raise ValueError(f"A config of more than {_DEEPEST} levels: does it hold itself?")
+  return {
+    field.name: _plain(getattr(value, field.name), depth - 1) for field in dataclasses.fields(value)
+  }
+
+
+def _tuples(value, depth: int = _DEEPEST):
+  """Returns lists as tuples; what is nested too deeply for any field stays as it is."""
+  if not isinstance(value, list | tuple) or not depth:
+    return value
+  return tuple(_tuples(item, depth - 1) for item in value)
 
 
 def _fill(cls, data: dict, where: str):
   """Returns `cls` built from a dict, nested dataclasses included."""
   if not isinstance(data, dict):
-    raise ValueError(f"{where} must be a mapping, got {data!r}.")
+    raise ValueError(f"{where} must be a mapping, got {checks.brief(data)}.")
   defaults = {field.name: field for field in dataclasses.fields(cls)}
-  unknown = sorted(set(data) - set(defaults))
+  unknown = sorted(set(map(str, data)) - set(defaults))
   if unknown:
     raise ValueError(f"Unknown field {where}.{unknown[0]}; valid: {', '.join(defaults)}.")
   values = {}
   for name, value in data.items():
     factory = defaults[name].default_factory
     made = factory() if callable(factory) else None
-    if dataclasses.is_dataclass(made):
-      values[name] = _fill(type(made), value, f"{where}.{name}")
-    else:
-      default = defaults[name].default
-      values[name] = _typed(_tuples(value), default, f"{where}.{name}")
-  return cls(**values)
-
-
-def _typed(value, default, where: str):
-  """Returns the value if it is of its default's type; int passes as float."""
-  kind = type(default)
-  same = type(value) is kind or (kind is float and type(value) is int)
-  if default is not dataclasses.MISSING and not same:
-    raise ValueError(f"{where}={value!r} is not of type {kind.__name__}.")
-  return value
+    nested = dataclasses.is_dataclass(made)
+    values[name] = _fill(type(made), value, f"{where}.{name}") if nested else _tuples(value)
+  try:
+    return cls(**values)
+  except checks.FieldError as error:
+    raise ValueError(f"{where}.{error}") from error
 
 
 def _kind(room: dict, data: dict, where: str):
   kind = data.get("kind") if isinstance(data, dict) else None
-  if kind not in room:
-    raise ValueError(f"{where}.kind={kind!r} is not one of {', '.join(sorted(room))}.")
+  if not isinstance(kind, str) or kind not in room:
+    known = ", ".join(sorted(room))
+    raise ValueError(f"{where}.kind={checks.brief(kind)} is not one of {known}.")
   return _fill(room[kind], data, where)
 
 
@@ -121,9 +133,9 @@ def from_dict(data: dict) -> Experiment:
   Raises `ValueError` naming an unknown study, kind or field.
   """
   study = data.get("study") if isinstance(data, dict) else None
-  if study not in registry.STUDIES:
+  if not isinstance(study, str) or study not in registry.STUDIES:
     known = ", ".join(registry.STUDIES)
-    raise ValueError(f"study={study!r} is not one of {known}.")
+    raise ValueError(f"study={checks.brief(study)} is not one of {known}.")
   settings = registry.STUDIES[study].settings
   return Experiment(
     study=study,

@@ -49,7 +49,7 @@ def read_experiment(workdir: Path) -> experiment_lib.Experiment:
     raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
   data = _object(path)
   try:
-    experiment = experiment_lib.from_dict(data)
+    experiment = experiment_lib.check(experiment_lib.from_dict(data))
   except ValueError as error:
     raise ValueError(f"{path}: {error}") from error
   known = read_manifest(workdir).get("config_sha256")
@@ -69,9 +69,12 @@ def read_manifest(workdir: Path) -> dict:
   """
   path = Path(workdir) / "manifest.json"
   recorded = _object(path)
-  for name in ("revision", "data_hash", "seeds", "schema"):
-    if name not in recorded:
+  kinds = (("revision", str), ("data_hash", str), ("seeds", list), ("schema", int))
+  for name, kind in kinds:
+    if not isinstance(recorded.get(name), kind):
       raise ValueError(f"{path} has no {name!r}: it is damaged.")
+  if not isinstance(recorded.get("earlier", []), list):
+    raise ValueError(f"{path} has no list 'earlier': it is damaged.")
   if recorded["schema"] == 1:
     checkpoints.undigested(Path(workdir).absolute())
     return recorded

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from primelens.models import checkpoints, fit, loop
 from primelens.studies import trial
+from primelens.tasks import files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Run:
   @property
   def name(self) -> str:
     """The folder's name, by which results of several runs are told apart."""
-    return self.workdir.name
+    return files.name_of(self.workdir)
 
   @property
   def settings(self):

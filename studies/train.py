@@ -16,6 +16,7 @@ from primelens import tasks
 from primelens.models import loop
 from primelens.studies import cli, cost, registry, runs
 from primelens.studies import experiment as experiment_lib
+from primelens.tasks import files
 
 USAGE = """
 Trains a population of networks and writes a run directory.
@@ -160,6 +161,7 @@ def _say(text: bytes) -> None:
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
+  cost.refuse(experiment)
   loaded = tasks.load(experiment.task)
   build = registry.STUDIES[experiment.study].build
   program, data, select = build(experiment, loaded)
@@ -190,6 +192,14 @@ def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   return codes.get(outcome.reason, 0)
 
 
+def _join() -> None:
+  """Joins the other processes; raises `ValueError` where there are none to join."""
+  try:
+    jax.distributed.initialize()
+  except RuntimeError as error:
+    raise ValueError(f"--distributed: {error}") from error
+
+
 def _main(argv: list[str]) -> int:
   plain, overrides = cli.split_overrides(argv)
   values = _flags()
@@ -198,11 +208,12 @@ def _main(argv: list[str]) -> int:
   if not values.config:
     names = ", ".join(cli.shipped_configs())
     raise ValueError(f"--config is missing; a file, or one of {names}.")
-  config = cli.assign(cli.load_config(values.config), overrides)
-  experiment = experiment_lib.check(config)
+  config = cli.load_config(values.config, experiment_lib.Experiment)
+  experiment = experiment_lib.check(cli.assign(config, overrides))
   cli.use_cores(experiment.fit.seeds)
   if values.distributed:
-    jax.distributed.initialize()
+    _join()
+  cli.devices()
   if values.compilation_cache:
     jax.config.update("jax_compilation_cache_dir", values.compilation_cache)
   experiment_lib.check_causal(experiment)
@@ -212,7 +223,7 @@ def _main(argv: list[str]) -> int:
   if not values.workdir:
     raise ValueError("--workdir is missing: name the run directory.")
   command = [os.path.basename(argv[0]), *argv[1:]]
-  return train(experiment, Path(values.workdir), command)
+  return train(experiment, files.home(values.workdir), command)
 
 
 def main(argv: list[str] | None = None) -> int:

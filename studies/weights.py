@@ -134,7 +134,7 @@ def analyse(
 
 
 def main(
-  name: str, only: list[str], workdirs: list[str], assignments: list[str], command: list[str]
+  name: str, only: list[str], workdirs: list[Path], assignments: list[str], command: list[str]
 ) -> None:
   """Measures the weights of `--weights=name`, and writes and prints it all.
 
@@ -142,12 +142,14 @@ def main(
   are named, and the others' numbers are shown beside the published ones.
   Raises `ValueError` for flags that do not go with it.
   """
-  if only not in ([], [NAME]):
+  if not name:
+    raise ValueError("--weights is empty: name a file, a folder or an id.")
+  if set(only) - {NAME}:
     raise ValueError(f"--weights is read by --only={NAME} alone.")
   chosen = settings(assignments)
   if len(workdirs) > 1:
     raise ValueError("--weights writes to one --workdir.")
-  workdir = Path(workdirs[0]) if workdirs else None
+  workdir = workdirs[0] if workdirs else None
   if name != PUBLISHED:
     analyse(name, workdir, chosen, command)
     return

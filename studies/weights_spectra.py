@@ -2,13 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import threadpoolctl
 from primelens.analyses import spectra, spectra_nulls, spectra_report
 from primelens.models import weights, weights_matrices
-from primelens.tasks import checks, files
+from primelens.tasks import checks, files, patterns
 
 STORED = 512  # singular values kept of a matrix
 
@@ -24,18 +24,16 @@ class Settings:
   matrix; "gaussian" costs next to nothing, and takes heavy tails for structure.
   """
 
-  pattern: str = ""
+  pattern: Annotated[str, patterns.Pattern()] = ""
   mode: Literal["whole", "corner_as_published"] = "whole"
-  draws: int = 99
-  seed: int = 0
+  draws: checks.Number = 99
+  seed: checks.Seed = 0
   levels: bool = True
   symmetry: bool = False
   null: Literal["shuffled", "gaussian"] = "shuffled"
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "draws")
-    checks.at_least(self, 0, "seed")
+    checks.fields(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ population member has a split of its own.
 
 import dataclasses
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from primelens.tasks import checks, mersenne
@@ -23,20 +23,15 @@ class Config:
   """
 
   kind: Literal["addition"] = "addition"
-  digits: int = 10  # P: numbers 0..P-1
+  digits: Annotated[int, checks.Range(2, 10_000)] = 10  # P: numbers 0..P-1
   modular: bool = False
-  train_fraction: float = 0.72
+  train_fraction: checks.Inside = 0.72
   split: Literal["published", "unordered"] = "published"
-  split_seeds: tuple[int, ...] = (598,)
+  split_seeds: Annotated[tuple[checks.Seed, ...], checks.Items(1, 100_000)] = (598,)
   labels: Literal["true", "permuted"] = "true"
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 2, "digits")
-    if not 0 < self.train_fraction < 1:
-      raise ValueError(f"train_fraction={self.train_fraction} is not between 0 and 1.")
-    if not self.split_seeds or min(self.split_seeds) < 0:
-      raise ValueError("split_seeds must name a seed >= 0 for every member.")
+    checks.fields(self)
 
   @property
   def classes(self) -> int:

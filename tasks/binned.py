@@ -7,7 +7,7 @@ reads them; tokens are derived. Source: zeta spec, section 1.4.
 import dataclasses
 import hashlib
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -29,18 +29,16 @@ class Config:
 
   kind: Literal["binned"] = "binned"
   ensemble: Literal["shuffled_rows", "shuffled", "prime_gaps"] = "shuffled"
-  seed: int = 42
-  primes: int = 2_000_000
+  seed: checks.Seed = 42
+  primes: Annotated[int, checks.Range(100, 100_000_000)] = 2_000_000
   split: Literal["contiguous", "published_tail"] = "published_tail"
-  gap: int = 1000
-  window: int = 255
-  stride: int = 256
+  gap: checks.Amount = 1000
+  window: checks.Number = 255
+  stride: checks.Count = 256
   base: zeros.Config = dataclasses.field(default_factory=zeros.Config)
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 0, "seed", "gap")
-    checks.at_least(self, 100, "primes")
+    checks.fields(self)
 
 
 def encode(spacing: Any) -> jax.Array:

@@ -316,6 +316,24 @@ def within(folder: str | os.PathLike, name: str) -> Path:
   return path
 
 
+def is_text(name: str) -> bool:
+  """Returns whether a name is text: no bytes of another encoding, and no NUL."""
+  return "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def home(path: str | os.PathLike) -> Path:
+  """Returns a path with a leading ~ replaced; raises `ValueError` for a user without a home."""
+  try:
+    return Path(path).expanduser()
+  except RuntimeError as error:
+    raise ValueError(f"{shown(path)}: no such user.") from error
+
+
+def name_of(folder: str | os.PathLike) -> str:
+  """Returns the name of a folder, also where it is given as "." or "a/.."."""
+  return os.path.basename(os.path.abspath(folder))
+
+
 def check_folder(folder: str | os.PathLike) -> None:
   """Raises `ValueError` unless a folder from elsewhere can be read and written to.
 

@@ -8,7 +8,7 @@ later primes can be told from earlier ones. Source: primes spec, 1 and 6.5.
 import dataclasses
 import hashlib
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from primelens.tasks import checks
@@ -32,25 +32,25 @@ class Config:
   """
 
   kind: Literal["primes"] = "primes"
-  primes: int = 1_000_000
+  primes: Annotated[int, checks.Range(100, 100_000_000)] = 1_000_000
   sequence: Sequence = "primes"
   held_out: Literal["none", "random", "tail"] = "none"
-  held_fraction: float = 0.1
+  held_fraction: checks.Inside = 0.1
   order: Literal["fixed", "shuffled"] = "fixed"
-  context: int = 0  # gaps before the one asked for; 0: its index alone
-  moduli: tuple[int, ...] = ()  # residues of the primes after those gaps
-  seed: int = 0
+  context: Annotated[int, checks.Range(0, 1_000_000)] = (
+    0  # gaps before the one asked for; 0: its index alone
+  )
+  moduli: tuple[
+    Annotated[int, checks.Range(2, 10_000)], ...
+  ] = ()  # residues of the primes after those gaps
+  seed: checks.Seed = 0
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 100, "primes")
-    checks.at_least(self, 0, "context", "seed")
-    if not 0 < self.held_fraction < 1:
-      raise ValueError(f"held_fraction={self.held_fraction} is not between 0 and 1.")
-    if self.moduli and (min(self.moduli) < 2 or not self.context):
-      raise ValueError("moduli are 2 or more, and need a context.")
+    checks.fields(self)
+    if self.moduli and not self.context:
+      raise checks.FieldError(f"moduli={checks.brief(self.moduli)} need a context of 1 or more.")
     if self.context >= self.primes // 2:
-      raise ValueError(f"context={self.context} leaves no gaps to ask for.")
+      raise checks.FieldError(f"context={self.context} leaves no gaps to ask for.")
 
 
 @dataclasses.dataclass(frozen=True)

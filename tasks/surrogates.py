@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from primelens.tasks import primes, windows, zeros
+from primelens.tasks import checks, primes, windows, zeros
 
 RESAMPLED = ("shuffled", "renewal")  # made from the spacings of `base`
 
@@ -24,22 +24,17 @@ class Config:
 
   kind: Literal["surrogate"] = "surrogate"
   ensemble: Literal["cue", "gue", "poisson", "shuffled", "renewal", "prime_gaps"] = "cue"
-  seed: int = 0
-  count: int = 200_000  # spacings; 0 = as many as `base` has
-  size: int = 128  # of the random matrices (cue, gue)
+  seed: checks.Seed = 0
+  count: checks.Amount = 200_000  # spacings; 0 = as many as `base` has
+  size: checks.Order = 128  # of the random matrices (cue, gue)
   split: Literal["contiguous", "published_tail"] = "contiguous"
-  gap: int = 1000
-  window: int = 256
-  stride: int = 1
+  gap: checks.Amount = 1000
+  window: checks.Number = 256
+  stride: checks.Count = 1
   base: zeros.Config = dataclasses.field(default_factory=zeros.Config)
 
   def __post_init__(self):
-    if self.ensemble not in ENSEMBLES:
-      raise ValueError(f"ensemble {self.ensemble!r} is not one of {list(ENSEMBLES)}.")
-    if self.split not in windows.SPLITS:
-      raise ValueError(f"split {self.split!r} is not one of {list(windows.SPLITS)}.")
-    if min(self.seed, self.count, self.gap) < 0:
-      raise ValueError("seed, count and gap must be >= 0.")
+    checks.fields(self)
     if self.count == 0 and self.ensemble not in RESAMPLED:
       raise ValueError(f"count 0: {self.ensemble} needs a number of spacings.")
 

@@ -6,7 +6,7 @@ right. Source: arithmetic spec, section 1.
 
 import dataclasses
 import hashlib
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from primelens.tasks import characters, checks
@@ -29,24 +29,19 @@ class Config:
 
   kind: Literal["text"] = "text"
   question: Question = "sum"
-  modulus: int = 97
-  operands: int = 1000  # numbers 0..operands - 1
+  modulus: Annotated[int, checks.Range(2, 1_000_000)] = 97
+  operands: Annotated[int, checks.Range(2, 1_000)] = 1000  # numbers 0..operands - 1
   pairs: Literal["drawn", "all"] = "drawn"
-  count: int = 20_000
-  seed: int = 1
+  count: Annotated[int, checks.Range(20, 10_000_000)] = 20_000
+  seed: checks.Seed = 1
   split: Literal["published", "disjoint"] = "published"
   layout: Literal["published", "aligned"] = "published"
-  scale: float = 2000.0  # a regression's targets are answers over this
+  scale: Annotated[float, checks.Range(0, 1e9, "(]")] = (
+    2000.0  # a regression's targets are answers over this
+  )
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 2, "modulus", "operands")
-    checks.at_least(self, 20, "count")
-    checks.at_least(self, 0, "seed")
-    if self.scale <= 0:
-      raise ValueError(f"scale={self.scale} must be positive.")
-    if self.operands > 1000:
-      raise ValueError(f"operands={self.operands} must be at most 1000.")
+    checks.fields(self)
     if self.pairs == "all" and self.split == "published":
       raise ValueError(
         "task.split='published' is of drawn pairs; pairs='all' needs split='disjoint'."

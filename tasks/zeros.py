@@ -6,11 +6,12 @@ import io
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from absl import logging
-from primelens.tasks import files, windows, zeros_computed, zeros_sources
+from primelens.tasks import checks, windows, zeros_computed, zeros_sources
+from primelens.tasks import files as files_lib
 
 _MAX_SPACING = 10.0
 _COUNT_BLOCK = 1000
@@ -30,22 +31,18 @@ class Config:
   source: Literal["odlyzko", "text", "platt", "computed"] = "odlyzko"
   path: str = ""
   cache: str = ""  # default: $PRIMELENS_CACHE or ~/.cache/primelens
-  first: int = 1  # the first zero taken of the source, from 1
-  limit: int = 0  # how many zeros from there; 0 = all
+  first: Annotated[int, checks.Range(1, 1_000_000_000_000)] = (
+    1  # the first zero taken of the source, from 1
+  )
+  limit: checks.Steps = 0  # how many zeros from there; 0 = all
   split: Literal["contiguous", "published_tail"] = "contiguous"
-  gap: int = 1000  # unused spacings between splits, at least a window
-  window: int = 256
-  stride: int = 1
-  recent: int = 0  # train on windows of the last `recent` spacings; 0: of all
+  gap: checks.Amount = 1000  # unused spacings between splits, at least a window
+  window: checks.Number = 256
+  stride: checks.Count = 1
+  recent: checks.Amount = 0  # train on windows of the last `recent` spacings; 0: of all
 
   def __post_init__(self):
-    if self.source not in SOURCES:
-      raise ValueError(f"source {self.source!r} is not one of {list(SOURCES)}.")
-    if self.split not in windows.SPLITS:
-      raise ValueError(f"split {self.split!r} is not one of {list(windows.SPLITS)}.")
-    for name, least in (("first", 1), ("limit", 0), ("gap", 0), ("recent", 0)):
-      if getattr(self, name) < least:
-        raise ValueError(f"{name} {getattr(self, name)} must be >= {least}.")
+    checks.fields(self)
     if self.source == "computed" and not self.limit:
       raise ValueError("source 'computed' needs a number of zeros: --config.task.limit=N.")
 
@@ -202,14 +199,13 @@ def _source(config: Config) -> tuple[str, Callable[[], zeros_sources.Reading]]:
 
 def _cache(config: Config) -> pathlib.Path:
   folder = config.cache or os.environ.get("PRIMELENS_CACHE", "")
-  return pathlib.Path(folder or "~/.cache/primelens").expanduser()
+  return files_lib.home(folder or "~/.cache/primelens")
 
 
 def _digest(source: str, files: list[pathlib.Path]) -> str:
   digest = hashlib.sha256(f"{source} {_READ_VERSION}".encode())
   for file in files:
-    with open(file, "rb") as stream:
-      digest.update(hashlib.file_digest(stream, "sha256").digest())
+    digest.update(bytes.fromhex(files_lib.sha256(file)))
   return digest.hexdigest()
 
 
@@ -218,12 +214,14 @@ def _cached(target: pathlib.Path) -> np.ndarray | None:
 
   Behind the array lie the 32 bytes of its sha256.
   """
+  if not target.is_file():  # a pipe would be waited for
+    return None
   try:
     ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
     if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:
       return None
     end = ordinate_N.offset + ordinate_N.nbytes
-    with files.open_regular(target) as file:
+    with files_lib.open_regular(target) as file:
       file.seek(end)
       if file.read(33) != hashlib.sha256(ordinate_N.data).digest():
         return None
@@ -244,8 +242,8 @@ def _stored(target: pathlib.Path, ordinate_N: np.ndarray) -> np.ndarray:
   buffer.write(hashlib.sha256(np.ascontiguousarray(ordinate_N, np.float64).data).digest())
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    files.sweep(target.parent)
-    files.write(target, buffer.getbuffer())
+    files_lib.sweep(target.parent)
+    files_lib.write(target, buffer.getbuffer())
   except OSError as error:
     logging.warning("Zeros are not cached in %s: %s", target.parent, error)
     return ordinate_N

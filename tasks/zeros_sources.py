@@ -5,15 +5,20 @@ the i-th ordinate stands, for the message that refuses a bad one.
 """
 
 import bisect
+import contextlib
+import gzip
 import hashlib
 import importlib.metadata
+import io
 import pathlib
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import IO
 
 import numpy as np
+from primelens.tasks import files as files_lib
 
 WHEEL = "passagemath-database-odlyzko-zeta"
 ODLYZKO_COUNT = 2_001_052
@@ -63,16 +68,17 @@ def platt_files(path: str) -> list[pathlib.Path]:
   """
   if not path:
     raise ValueError("source 'platt' needs a file or a folder of .dat files.")
-  if not pathlib.Path(path).is_dir():
+  folder = files_lib.home(path)
+  if not folder.is_dir():
     return [_existing(path)]
-  files = list(pathlib.Path(path).glob("*.dat"))
+  files = list(folder.glob("*.dat"))
   if not files:
     raise FileNotFoundError(f"{path} holds no .dat file.")
   return sorted(files, key=_number)
 
 
 def _existing(path: str) -> pathlib.Path:
-  file = pathlib.Path(path).expanduser()
+  file = files_lib.home(path)
   if not file.is_file():
     raise FileNotFoundError(f"{path} is not a file.")
   return file
@@ -112,7 +118,7 @@ def odlyzko(files: list[pathlib.Path]) -> Reading:
 
   Raises ValueError if the file is not that very table.
   """
-  compressed = files[0].read_bytes()
+  compressed = files_lib.read(files[0])
   found = hashlib.sha256(compressed).hexdigest()
   if found != ODLYZKO_SHA256:
     raise ValueError(
@@ -126,16 +132,21 @@ def odlyzko(files: list[pathlib.Path]) -> Reading:
 
 
 def text(files: list[pathlib.Path]) -> Reading:
-  """Reads one ordinate per line.
+  """Reads one ordinate per line, of a plain file or one that gzip made.
 
   Raises ValueError naming the line that is not a number, and for a last line
   that is cut short.
   """
   file = files[0]
-  _check_end(file)
   try:
-    ordinate_N = np.loadtxt(file, comments=None, encoding="latin1", ndmin=1)
+    _check_end(file)
+    with _lines(file) as stream:
+      ordinate_N = np.loadtxt(stream, comments=None, ndmin=1)
+  except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    raise ValueError(f"{file} is no whole gzip file: {error}.") from error
   except ValueError as error:
+    if str(error).startswith(str(file)):
+      raise
     raise ValueError(f"{file}, {_bad_line(file)}") from error
   if ordinate_N.ndim != 1:
     raise ValueError(f"{file}, {_bad_line(file)}")
@@ -148,9 +159,12 @@ def _check_end(file: pathlib.Path) -> None:
   A complete file may lack its final newline, but then its last number is as
   long as the one before it.
   """
-  with open(file, "rb") as stream:
-    stream.seek(max(0, file.stat().st_size - 4096))
-    tail = stream.read()
+  tail = b""
+  with _content(file) as stream:
+    if not isinstance(stream, gzip.GzipFile):
+      stream.seek(max(0, file.stat().st_size - 4096))
+    while chunk := stream.read(1 << 20):
+      tail = (tail + chunk)[-4096:]
   if not tail.strip():
     raise ValueError(f"{file} holds no ordinates.")
   lines = tail.split(b"\n")
@@ -160,9 +174,28 @@ def _check_end(file: pathlib.Path) -> None:
     )
 
 
+@contextlib.contextmanager
+def _content(file: pathlib.Path) -> Iterator[IO[bytes]]:
+  """Opens the content of a file, unpacked where gzip packed it."""
+  with files_lib.open_regular(file) as stream:
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    if not packed:
+      yield stream
+      return
+    with gzip.GzipFile(fileobj=stream) as unpacked:
+      yield unpacked
+
+
+@contextlib.contextmanager
+def _lines(file: pathlib.Path) -> Iterator[IO[str]]:
+  with _content(file) as stream, io.TextIOWrapper(stream, encoding="latin1") as lines:
+    yield lines
+
+
 def _bad_line(file: pathlib.Path) -> str:
   """Names the first line that is not one number; what stands there is not quoted."""
-  with open(file, encoding="latin1") as stream:
+  with _lines(file) as stream:
     for number, line in enumerate(stream, 1):
       try:
         float(line.strip() or 0)
@@ -173,7 +206,7 @@ def _bad_line(file: pathlib.Path) -> str:
 
 def _line(file: pathlib.Path, i: int) -> int:
   """Number of the line with the i-th ordinate (blank lines carry none)."""
-  with open(file, encoding="latin1") as stream:
+  with _lines(file) as stream:
     full = (number for number, line in enumerate(stream, 1) if line.strip())
     for skipped, number in enumerate(full):
       if skipped == i:
@@ -215,7 +248,7 @@ def platt(files: list[pathlib.Path]) -> Reading:
 
 def _blocks(file: pathlib.Path):
   """Yields (place, N(t0), N(t1), ordinate_N) for each block of one file."""
-  content = memoryview(file.read_bytes())
+  content = memoryview(files_lib.read(file))
   if len(content) < 8:
     raise ValueError(f"{file} is truncated: {len(content)} bytes.")
   blocks, offset = int.from_bytes(content[:8], "little"), 8

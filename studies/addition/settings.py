@@ -11,15 +11,12 @@ class Settings:
   """What the analyses of an addition run may vary."""
 
   parameters: Literal["last"] = "last"
-  key_threshold: float = 0.1  # of the largest frequency norm
-  random_directions: int = 20
-  snapshot_batch: int = 10  # snapshots in memory at a time
-  member_batch: int = 32  # members in memory at a time
-  draws: int = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
-  seed: int = 0
+  key_threshold: checks.Inside = 0.1  # of the largest frequency norm
+  random_directions: checks.Number = 20
+  snapshot_batch: checks.Count = 10  # snapshots in memory at a time
+  member_batch: checks.Count = 32  # members in memory at a time
+  draws: checks.Number = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
+  seed: checks.Seed = 0
 
   def __post_init__(self):
-    checks.literals(self)
-    checks.at_least(self, 1, "random_directions", "snapshot_batch", "member_batch", "draws")
-    if not 0 < self.key_threshold < 1:
-      raise ValueError(f"key_threshold={self.key_threshold} is not between 0 and 1.")
+    checks.fields(self)

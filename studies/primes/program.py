@@ -56,11 +56,6 @@ def check(experiment) -> None:
     raise ValueError(f"model.features={model.features}, but a token of context has {features}.")
   if model.indices < task.primes and not task.context:
     raise ValueError(f"model.indices={model.indices} is less than task.primes={task.primes}.")
-  if settings.batch_size % settings.accumulation:
-    raise ValueError(
-      f"fit.batch_size={settings.batch_size} does not divide into "
-      f"fit.accumulation={settings.accumulation} parts."
-    )
   cycle, wanted = settings.optimizer.cycle, epoch_steps(experiment)
   if cycle and cycle != wanted:
     raise ValueError(f"fit.optimizer.cycle={cycle}, but an epoch has {wanted} steps.")
@@ -187,4 +182,5 @@ def cost(experiment) -> Cost:
   flop = 6.0 * (parameters - table) * rows * length + 12.0 * table
   part = rows // settings.accumulation
   kept = 4.0 * part * length * trunk.layers * (10 * trunk.width + 2 * trunk.hidden)
-  return Cost(parameters, rows, flop, 20.0 * parameters + kept)
+  said = 4.0 * experiment.task.primes * model.features  # of the context, shared by all seeds
+  return Cost(parameters, rows, flop, 20.0 * parameters + kept + said / settings.seeds)

@@ -152,6 +152,6 @@ def cost(experiment) -> Cost:
   )
   rows, trunk = experiment.fit.batch_size, model.trunk
   flop = 6.0 * blocks * rows * length
-  states = 4.0 * rows * length * trunk.layers
+  states = 4.0 * (rows // experiment.fit.accumulation) * length * trunk.layers
   kept = states * (10 * trunk.width + 2 * trunk.hidden)
   return Cost(parameters, rows, flop, 20.0 * parameters + kept)

@@ -98,5 +98,5 @@ def cost(experiment) -> Cost:
     parameters=count,
     targets=tokens,
     flop=6.0 * tokens * (weights + attention + logits),
-    memory_bytes=20.0 * count + size * tokens * (kept + 2 * 256),
+    memory_bytes=20.0 * count + size * (tokens // experiment.fit.accumulation) * (kept + 2 * 256),
   )

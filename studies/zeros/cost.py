@@ -13,11 +13,12 @@ def step(experiment) -> Cost:
   if experiment.model.kind == "binned":
     return binned.cost(experiment)
   model, batch_size = experiment.model, experiment.fit.batch_size
+  count = parameters(model)
   return Cost(
-    parameters=parameters(model),
+    parameters=count,
     targets=batch_size * (1 if model.memory == "postfix" else model.window),
     flop=flop(model, batch_size),
-    memory_bytes=memory(model, batch_size),
+    memory_bytes=20.0 * count + kept(model, batch_size // experiment.fit.accumulation),
   )
 
 
@@ -48,14 +49,14 @@ def flop(model, batch_size: int) -> float:
   return 6.0 * batch_size * length * (weights + attention + head)
 
 
-def memory(model, batch_size: int) -> float:
-  """Returns the bytes of one seed in training, as an estimate.
+def kept(model, rows: int) -> float:
+  """Returns the bytes that a backward pass over so many rows keeps, as an estimate.
 
-  Float32 params, best params, two moments and the gradient; and per layer and
-  token the activations the backward pass keeps, attention patterns included.
+  Per layer and token the activations, attention patterns included. (Params, best params, two
+  moments and the gradient are 20 bytes for each parameter beside it.)
   """
   trunk, length = model.trunk, _length(model)
   size = 2 if trunk.dtype == "bfloat16" else 4
   patterns = trunk.heads * length if trunk.dropout else 0
-  kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
-  return 20.0 * parameters(model) + size * batch_size * length * kept
+  values = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
+  return float(size * rows * length * values)

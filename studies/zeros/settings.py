@@ -1,7 +1,7 @@
 """Settings of the zeros study's analyses; not part of a run's identity."""
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from primelens.studies.zeros import settings_forecasts, settings_levels, settings_reference
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
@@ -16,35 +16,52 @@ from primelens.tasks import checks
 class Evaluation:
   """Where models and anchors are scored."""
 
-  windows: int = 0  # windows of the test split; 0: all of them
-  select_windows: int = 512  # windows of the select split, for every choice
-  min_context: int = 128  # spacings behind a scored position, at least
-  batch: int = 16  # windows in one forward pass
-  permutations: int = 50  # seeded slot orders, where slots have ids
-  permutation_windows: int = 512
+  windows: checks.Amount = 0  # windows of the test split; 0: all of them
+  select_windows: checks.Count = 512  # windows of the select split, for every choice
+  min_context: checks.Number = 128  # spacings behind a scored position, at least
+  batch: checks.Count = 16  # windows in one forward pass
+  permutations: checks.Number = 50  # seeded slot orders, where slots have ids
+  permutation_windows: checks.Count = 512
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Masking:
   """Progressive magnitude masking."""
 
-  ratios: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-  windows: int = 256
-  seed: int = 0
+  ratios: Annotated[tuple[checks.Share, ...], checks.Items(1, 1_000)] = (
+    0.0,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    0.95,
+  )
+  windows: checks.Count = 256
+  seed: checks.Seed = 0
 
   def __post_init__(self):
-    if 0 not in self.ratios or not all(0 <= r <= 1 for r in self.ratios):
-      raise ValueError(
-        f"masking.ratios={self.ratios} must lie in 0..1 and hold 0, the intact model."
-      )
+    checks.fields(self)
+    if 0 not in self.ratios:
+      raise checks.FieldError(f"ratios={checks.brief(self.ratios)} must hold 0, the intact model.")
 
 
 @dataclasses.dataclass(kw_only=True)
 class Heads:
   """Head removal."""
 
-  windows: int = 256
-  sweep_batch: int = 4  # (seed, removal) pairs in memory at a time
+  windows: checks.Count = 256
+  sweep_batch: checks.Count = 4  # (seed, removal) pairs in memory at a time
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -52,70 +69,63 @@ class Symbolic:
   """Symbolic regression of the predictions."""
 
   backend: Literal["pyoperon", "pysr"] = "pyoperon"
-  lags: int = 5
-  samples: int = 4000
-  seconds: int = 0  # for one search; 0: the backend's own (pysr: 900)
-  seed: int = 0
+  lags: Annotated[int, checks.Range(5, 8)] = 5  # published formulas read 5, closed forms 8
+  samples: checks.Count = 4000
+  seconds: Annotated[int, checks.Range(0, 10_000_000)] = (
+    0  # for one search; 0: the backend's own (pysr: 900)
+  )
+  seed: checks.Seed = 0
 
   def __post_init__(self):
-    checks.literals(self)
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Formula:
   """Closed-form families."""
 
-  samples: int = 20000
-  cue_matrices: int = 200
-  cue_size: int = 200
-  seed: int = 0
+  samples: checks.Count = 20000
+  cue_matrices: checks.Several = 200
+  cue_size: Annotated[int, checks.Range(9, 10_000)] = 200
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Linear:
   """The linear operator of the truth and of the model."""
 
-  long_order: int = 20
-  jacobian_windows: int = 256
-  samples: int = 20000
+  long_order: Annotated[int, checks.Range(3, 10_000)] = 20
+  jacobian_windows: checks.Count = 256
+  samples: checks.Count = 20000
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Leak:
   """What a window tells a network of its own targets."""
 
-  windows: int = 512
-  pattern_windows: int = 64  # whose attention to the slots is averaged
+  windows: checks.Count = 512
+  pattern_windows: checks.Count = 64  # whose attention to the slots is averaged
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Bootstrap:
   """Intervals."""
 
-  block: int = 1000  # spacings
-  samples: int = 1000
-  seed: int = 0
+  block: checks.Count = 1000  # spacings
+  samples: Annotated[int, checks.Range(20, 10_000_000)] = 1000
+  seed: checks.Seed = 0
 
-
-# The published formulas read five lags, and the closed forms eight.
-_RANGES = {
-  "evaluation.min_context": (1, None),
-  "evaluation.batch": (1, None),
-  "evaluation.permutations": (1, None),
-  "evaluation.permutation_windows": (1, None),
-  "leak.windows": (1, None),
-  "leak.pattern_windows": (1, None),
-  "bootstrap.block": (1, None),
-  "bootstrap.samples": (20, None),
-  "heads.sweep_batch": (1, None),
-  "formula.samples": (1, None),
-  "formula.cue_matrices": (2, None),
-  "formula.cue_size": (9, None),
-  "symbolic.samples": (1, None),
-  "symbolic.lags": (5, 8),
-  "linear.samples": (1, None),
-  "linear.long_order": (3, None),
-}
+  def __post_init__(self):
+    checks.fields(self)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -161,10 +171,4 @@ class Settings:
   memory_effect: MemoryEffect = dataclasses.field(default_factory=MemoryEffect)
 
   def __post_init__(self):
-    checks.literals(self)
-    for name, (least, most) in _RANGES.items():
-      section, field = name.split(".")
-      value = getattr(getattr(self, section), field)
-      if value < least or (most is not None and value > most):
-        limit = f"at least {least}" if most is None else f"in {least}..{most}"
-        raise ValueError(f"{name}={value} must be {limit}.")
+    checks.fields(self)

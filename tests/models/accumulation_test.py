@@ -84,7 +84,7 @@ class AccumulationTest(absltest.TestCase):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     config = dataclasses.replace(CONFIG, accumulation=4)
     self.assertEqual(loop.Fit(program(), config, folder).program.parts, 4)
-    with self.assertRaisesRegex(ValueError, "accumulation=0 must be positive"):
+    with self.assertRaisesRegex(ValueError, "accumulation=0 must be at least 1"):
       dataclasses.replace(CONFIG, accumulation=0)
 
 

@@ -224,8 +224,15 @@ class CalendarTest(parameterized.TestCase):
 
   @parameterized.parameters("steps", "batch_size", "seeds", "dispatch")
   def test_counts_must_be_positive(self, name):
-    with self.assertRaisesRegex(ValueError, f"fit.{name}=0 must be positive"):
+    with self.assertRaisesRegex(ValueError, f"{name}=0 must be at least 1"):
       fit.Config(**{name: 0})
+
+  def test_parts_and_seeds_must_come_out_even(self):
+    with self.assertRaisesRegex(ValueError, "batch_size=8 does not divide into accumulation=3"):
+      fit.Config(batch_size=8, accumulation=3)
+    fit.Config(first_seed=2**31 - 2, seeds=2)
+    with self.assertRaisesRegex(ValueError, "seeds=3 reach beyond seed 2147483647"):
+      fit.Config(first_seed=2**31 - 2, seeds=3)
 
   @parameterized.parameters(
     (8, 8, (8, 1)), (4, 8, (4, 2)), (6, 8, (2, 4)), (3, 8, (1, 8)), (9, 1, (1, 1))

@@ -267,7 +267,7 @@ class OptimizerTest(parameterized.TestCase):
       optimizer.Config(schedule=schedule)
 
   def test_events_are_pairs(self):
-    with self.assertRaisesRegex(ValueError, "must be pairs of an epoch"):
+    with self.assertRaisesRegex(ValueError, "has 1 items; it must have 2"):
       optimizer.Config(schedule="replay", cycle=1, events=((30.0,),))
 
 

@@ -111,6 +111,90 @@ class RunTest(absltest.TestCase):
           self._run(error())
 
 
+class OutputTest(absltest.TestCase):
+  def _streams(self, out, error=None):
+    self.enterContext(mock.patch.object(sys, "stdout", out))
+    self.enterContext(mock.patch.object(sys, "stderr", error or io.StringIO()))
+
+  def test_characters_that_the_terminal_lacks_are_written_out(self):
+    out, error = (io.TextIOWrapper(io.BytesIO(), encoding="ascii") for _ in range(2))
+    self._streams(out, error)
+
+    def main(argv):
+      cli.say("\u22120.5 \u00b1 \ud800")
+      raise ValueError("zeros \u03b3")
+
+    self.assertEqual(cli.run(main, ["program"]), 2)
+    self.assertEqual(out.buffer.getvalue(), b"\\u22120.5 \\xb1 \\ud800\n")
+    self.assertEqual(error.buffer.getvalue(), b"error: zeros \\u03b3\n")
+
+  def test_work_goes_on_when_nobody_reads(self):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = []
+
+    def main(argv):
+      for line in range(3):
+        cli.say(f"line {line}")
+        done.append(line)
+      return 0
+
+    with open(writing, "w") as out:
+      self._streams(out)
+      self.assertEqual(cli.run(main, ["program"]), 0)
+    self.assertEqual(done, [0, 1, 2])
+
+  def test_a_long_error_is_cut(self):
+    error = io.StringIO()
+    self._streams(io.StringIO(), error)
+    cli.fail("x" * 10**6)
+    self.assertLess(len(error.getvalue()), 5000)
+    self.assertTrue(error.getvalue().endswith("x ...\n"))
+
+  def test_no_memory_is_no_fault_of_the_program(self):
+    error = io.StringIO()
+    self._streams(io.StringIO(), error)
+
+    def main(argv):
+      raise MemoryError("Unable to allocate 8. TiB")
+
+    self.assertEqual(cli.run(main, ["program"]), 2)
+    self.assertRegex(error.getvalue(), r"^error: out of memory: Unable to allocate 8. TiB .*batch")
+
+
+class FoldersTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    for name in ("a", "b", "a,b", "x=1,y=2"):
+      (self.folder / name).mkdir()
+
+  def _names(self, *texts):
+    found = cli.folders([text.replace("{}", str(self.folder)) for text in texts])
+    return [str(path.relative_to(self.folder)) for path in found]
+
+  def test_commas_part_folders_unless_one_of_that_name_is_there(self):
+    for texts, expected in (
+      (["{}/a"], ["a"]),
+      (["{}/a,{}/b"], ["a", "b"]),
+      (["{}/a", "{}/b"], ["a", "b"]),
+      (["{}/a,b"], ["a,b"]),
+      (["{}/a,b,{}/b"], ["a,b", "b"]),
+      (["{}/x=1,y=2,{}/a"], ["x=1,y=2", "a"]),
+      (["{}/none,{}/b"], ["none", "b"]),
+    ):
+      self.assertEqual(self._names(*texts), expected, texts)
+    self.assertEqual(cli.folders([]), [])
+
+  def test_no_name_is_empty(self):
+    for text in ("", ",", "{}/a,", ",{}/a"):
+      with self.assertRaisesRegex(ValueError, "has an empty name"):
+        self._names(text)
+    self.assertEqual(cli.words(["a, b", "c"], "--only"), ["a", "b", "c"])
+    with self.assertRaisesRegex(ValueError, "--only='a,' has an empty name"):
+      cli.words(["a,"], "--only")
+
+
 class ConfigFileTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
@@ -133,9 +217,38 @@ class ConfigFileTest(absltest.TestCase):
     self.assertEqual(cli.load_config(path), "xx")
     self.assertEqual(cli.load_config(path + ":ab"), "abab")
 
+  def test_what_it_gives_is_of_a_kind(self):
+    path = self._file("def get_config(): pass")
+    self.assertIsNone(cli.load_config(path))
+    with self.assertRaisesRegex(ValueError, r"get_config\(\) gives a NoneType; it must be a Path"):
+      cli.load_config(path, Path)
+
+  def test_nothing_is_written_beside_it(self):
+    path = self._file("get_config = int")
+    cli.load_config(path)
+    self.assertEqual(os.listdir(self.folder), ["config.py"])
+
+  def test_an_interrupt_is_none_of_its_errors(self):
+    with self.assertRaises(KeyboardInterrupt):
+      cli.load_config(self._file("raise KeyboardInterrupt"))
+
+  def test_colons_belong_to_the_name_of_a_file_that_is_there(self):
+    for name in ("a:b.py", "a"):
+      (self.folder / name).write_text("get_config = lambda x='none': x")
+    whole, short = str(self.folder / "a:b.py"), str(self.folder / "a")
+    for name, expected in (
+      (whole, "none"),
+      (whole + ":c", "c"),
+      (whole + ":c:d", "c:d"),
+      (short + ":c.py", "c.py"),
+      (short + ":", ""),
+    ):
+      self.assertEqual(cli.load_config(name), expected, name)
+
   def test_what_is_no_config_is_refused(self):
     for text, message in (
       ("1 +", "config.py cannot be read: SyntaxError"),
+      ("def get_config(): raise SystemExit", "config.py cannot be read: SystemExit"),
       ("import no_such_module", "ModuleNotFoundError.*no_such_module"),
       ("x = 3", "AttributeError.*get_config"),
       ("get_config = 3", "TypeError"),

@@ -58,14 +58,14 @@ class FromDictTest(parameterized.TestCase):
     (("model", "memory"), "both", "memory='both' is not one of none, prefix"),
     (("analyses", "parameters"), "mean", "parameters='mean' is not one of b"),
     (("model", "trunk", "dtype"), "int8", "dtype='int8' is not one of float32, bfloat16"),
-    (("fit", "seeds"), 0, "fit.seeds=0 must be positive"),
+    (("fit", "seeds"), 0, "fit.seeds=0 must be at least 1"),
     (("fit", "seeds"), "two", "fit.seeds='two' is not of type int"),
     (("fit", "optimizer", "rate"), [1], r"fit.optimizer.rate=\(1,\) is not of type float"),
     (("model", "window"), 12.5, "model.window=12.5 is not of type int"),
     (("fit", "seeds"), True, "fit.seeds=True is not of type int"),
     (("model", "trunk", "bias"), 1, "model.trunk.bias=1 is not of type bool"),
     (("analyses", "masking", "ratios"), 0.5, "masking.ratios=0.5 is not of type tuple"),
-    (("model", "slot_ids"), None, "model.slot_ids=None is not of type str"),
+    (("model", "slot_ids"), None, "model.slot_ids=None is not one of fixed, off"),
   )
   def test_what_is_wrong_is_named(self, path, value, message):
     data = json.loads(json.dumps(experiment.to_dict(tiny_study.get_config())))

@@ -95,11 +95,11 @@ class SplitTest(parameterized.TestCase):
 
   @parameterized.parameters(
     ({"digits": 1}, "digits=1 must be at least 2"),
-    ({"train_fraction": 1.0}, "train_fraction=1.0 is not between 0 and 1"),
+    ({"train_fraction": 1.0}, "train_fraction=1.0 must be above 0 and below 1"),
     ({"split": "random"}, "split='random' is not one of published, unordered"),
     ({"labels": "x"}, "labels='x' is not one of true, permuted"),
-    ({"split_seeds": ()}, "split_seeds must name a seed"),
-    ({"split_seeds": (-1,)}, "split_seeds must name a seed"),
+    ({"split_seeds": ()}, "has 0 items; it must have at least 1"),
+    ({"split_seeds": (-1,)}, "has -1, which must be at least 0"),
   )
   def test_wrong_configs(self, options, message):
     with self.assertRaisesRegex(ValueError, message):

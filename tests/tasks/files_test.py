@@ -1,5 +1,6 @@
 """Files are regular, whole, and inside the folder they are said to be in."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -69,6 +70,24 @@ class FilesTest(parameterized.TestCase):
     for name in ("../secret", str(self.folder / "secret"), "link", "x/../../secret"):
       with self.assertRaisesRegex(ValueError, "lies outside"):
         files.within(self.folder / "in", name)
+
+  def test_names_of_folders(self):
+    self.assertEqual(files.name_of("runs/demo/"), "demo")
+    self.assertEqual(files.name_of("runs/demo/../other"), "other")
+    with contextlib.chdir(self.folder):
+      self.assertEqual(files.name_of("."), self.folder.name)
+      self.assertEqual(files.name_of("x/.."), self.folder.name)
+
+  def test_homes(self):
+    self.assertEqual(files.home("~/x"), Path.home() / "x")
+    self.assertEqual(files.home("a~b"), Path("a~b"))
+    with self.assertRaisesRegex(ValueError, "~nosuchuser/x: no such user"):
+      files.home("~nosuchuser/x")
+
+  def test_text(self):
+    self.assertTrue(files.is_text("r\u00f6hre \U0001f600"))
+    self.assertFalse(files.is_text("\udcff"))
+    self.assertFalse(files.is_text("a\0b"))
 
   def test_control_characters_are_shown(self):
     self.assertEqual(files.shown("a\x1b]0;b\x07\n\u202e"), "a\\x1b]0;b\\x07\\n\\u202e")

@@ -267,10 +267,10 @@ class ConfigTest(parameterized.TestCase):
     ({"sequence": "odd"}, "sequence='odd' is not one of primes, shuffled"),
     ({"held_out": "head"}, "held_out='head' is not one of none, random, tail"),
     ({"order": "up"}, "order='up' is not one of fixed, shuffled"),
-    ({"held_fraction": 0.0}, "held_fraction=0.0 is not between 0 and 1"),
-    ({"held_fraction": 1.0}, "held_fraction=1.0 is not between 0 and 1"),
-    ({"moduli": (3,)}, "moduli are 2 or more, and need a context"),
-    ({"moduli": (3, 1), "context": 2}, "moduli are 2 or more, and need a co"),
+    ({"held_fraction": 0.0}, "held_fraction=0.0 must be above 0 and below 1"),
+    ({"held_fraction": 1.0}, "held_fraction=1.0 must be above 0 and below 1"),
+    ({"moduli": (3,)}, "need a context of 1 or more"),
+    ({"moduli": (3, 1), "context": 2}, "has 1, which must be at least 2"),
     ({"primes": 100, "context": 50}, "context=50 leaves no gaps to ask for"),
   )
   def test_wrong_configs(self, options, message):

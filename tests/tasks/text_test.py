@@ -154,10 +154,10 @@ class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(
     (dict(question="product"), "question='product' is not one of sum, modk"),
     (dict(modulus=1), "modulus=1 must be at least 2"),
-    (dict(operands=1001), "operands=1001 must be at most 1000"),
+    (dict(operands=1001), "operands=1001 must be at least 2 and at most 1,000"),
     (dict(count=19), "count=19 must be at least 20"),
     (dict(seed=-1), "seed=-1 must be at least 0"),
-    (dict(scale=0.0), "scale=0.0 must be positive"),
+    (dict(scale=0.0), "scale=0.0 must be above 0"),
     (dict(pairs="all"), "pairs='all' needs split='disjoint'"),
     (dict(question="valid", layout="aligned"), "'valid' is written in layout='published'"),
   )

@@ -1,4 +1,5 @@
 import contextlib
+import gzip
 import io
 import pathlib
 import pickle
@@ -98,6 +99,26 @@ class TextTest(parameterized.TestCase):
     ordinate_N, place = zeros_sources.text([self._file(content)])
     np.testing.assert_array_equal(ordinate_N, [14.5, 21.25])
     self.assertRegex(place(1), r"zeros.txt, line 2 \(zero 2\)")
+
+  def test_gzip_is_read(self):
+    file = self._file("")
+    file.write_bytes(gzip.compress(b"14.5\n\n21.25\n"))
+    ordinate_N, place = zeros_sources.text([file])
+    np.testing.assert_array_equal(ordinate_N, [14.5, 21.25])
+    self.assertRegex(place(1), r"line 3 \(zero 2\)")
+
+  def test_bad_gzip_is_refused(self):
+    packed = gzip.compress(b"14.5\n21.25\n")
+    for content, message in (
+      (packed[:-9], "zeros.txt is no whole gzip file"),
+      (packed[:2] + b"x" * 50, "zeros.txt is no whole gzip file"),
+      (gzip.compress(b"14.5\nx\n"), "line 2: 'x' is not one ordinate"),
+      (gzip.compress(b""), "holds no ordinates"),
+    ):
+      file = self._file("")
+      file.write_bytes(content)
+      with self.assertRaisesRegex(ValueError, message):
+        zeros_sources.text([file])
 
   def test_place_counts_blank_lines(self):
     _, place = zeros_sources.text([self._file("14.5\n\n21.25\n")])

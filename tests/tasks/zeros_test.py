@@ -164,11 +164,11 @@ class LoadTest(absltest.TestCase):
     bad_fields = {"source": "csv", "split": "random", "limit": -1, "first": 0}
     for name, bad in bad_fields.items():
       with self.subTest(name):
-        with self.assertRaisesRegex(ValueError, f"{name} '?{bad}"):
+        with self.assertRaisesRegex(ValueError, f"{name}='?{bad}"):
           zeros.Config(**{name: bad})
         changed = self._config()
         setattr(changed, name, bad)  # as a command-line flag does
-        with self.assertRaisesRegex(ValueError, f"{name} '?{bad}"):
+        with self.assertRaisesRegex(ValueError, f"{name}='?{bad}"):
           tasks.load(changed)
 
   def test_first_skips_zeros(self):

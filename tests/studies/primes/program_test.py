@@ -214,14 +214,10 @@ class CheckTest(parameterized.TestCase):
 
   def test_fits_that_do_not_fit(self):
     walk = optimizer.Config(schedule="random_walk", cycle=5)
-    for changes, said in (
-      ({"accumulation": 5}, "fit.batch_size=32 does not divide into fit.acc"),
-      ({"optimizer": walk}, "cycle=5, but an epoch has 4 steps"),
-    ):
-      config = tiny_primes.experiment()
-      fit = dataclasses.replace(config.fit, **changes)
-      with self.assertRaisesRegex(ValueError, said):
-        program.check(dataclasses.replace(config, fit=fit))
+    config = tiny_primes.experiment()
+    fit = dataclasses.replace(config.fit, optimizer=walk)
+    with self.assertRaisesRegex(ValueError, "cycle=5, but an epoch has 4 steps"):
+      program.check(dataclasses.replace(config, fit=fit))
 
   def test_parts_of_other_studies(self):
     config = tiny_primes.experiment()
