@@ -75,9 +75,13 @@ class TellingTest(absltest.TestCase):
     leak_R = (result.cut_SxR - result.full_SxR).mean(0)
     np.testing.assert_allclose(result.leak_R, leak_R, atol=1e-9)
     self.assertEqual(result.leak_R[-1], 0)  # its target is in no input
-    self.assertTrue((result.leak_low_R[:-1] > 0).all())
-    self.assertTrue((result.leak_low_R <= result.leak_R).all())
-    self.assertTrue((result.leak_high_R >= result.leak_R).all())
+    leak_SxR = result.cut_SxR - result.full_SxR
+    self.assertTrue((leak_SxR[:, :-1] > 0).all())
+    # Two seeds: at least t = tan(0.475 pi) times half their distance.
+    seeds_R = np.tan(0.475 * np.pi) * np.ptp(leak_SxR, axis=0) / 2
+    self.assertTrue((result.leak_R - result.leak_low_R >= seeds_R).all())
+    self.assertTrue((result.leak_high_R - result.leak_R >= seeds_R).all())
+    self.assertEqual(result.leak_high_R[-1], 0)
     rows = {row["change"]: row for row in result.changes}
     self.assertEqual(list(rows), ["leak", "last minus all"])
     self.assertAlmostEqual(rows["leak"]["nats"], leak_R[:-1].mean())

@@ -166,9 +166,14 @@ class MaskingTest(absltest.TestCase):
 
   def test_the_verdict_of_this_model_is_recalibration(self):
     # Its scale is five times too wide, which two numbers mend and no mask does.
-    for row in self.result.summary:
+    together, *each = self.result.summary
+    for row in each:
       self.assertLess(row["recalibration_gain_high"], 0)
       self.assertGreater(row["masking_minus_recalibration_low"], 0)
+    # Two seeds: at least t = tan(0.475 pi) times half their distance.
+    for name in ("recalibration_gain", "masking_minus_recalibration"):
+      seeds = np.tan(0.475 * np.pi) * np.ptp([row[f"{name}_nats"] for row in each]) / 2
+      self.assertGreater(together[f"{name}_high"] - together[f"{name}_nats"], seeds)
 
   def test_intervals_hold_their_estimates(self):
     result = self.result
