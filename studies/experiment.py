@@ -5,6 +5,7 @@ that `config.json` alone rebuilds it.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Literal
 
 from primelens import tasks
@@ -22,7 +23,7 @@ MODELS = {
   "indices": indices.Config,
 }
 # Of every model what its outputs may read (`models/causality.py`).
-READINGS = {
+READINGS: dict[str, Callable[[Any], causality.Reading]] = {
   "spacing": spacing.reading,
   "binned": binned.reading,
   "guided": guided.reading,

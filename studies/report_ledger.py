@@ -117,7 +117,7 @@ def each(tables, name: str, caption: str, body: Callable[[Any], page.Markup]) ->
 
 def left_out(tables) -> list[str]:
   """Returns a line for every run whose results leave out seeds that froze."""
-  lines = {}
+  lines: dict[str, None] = {}  # each once, in order
   for run, table in tables.items():
     for stored in table.values():
       frozen = stored.provenance.get("frozen_seeds") or ()

@@ -52,6 +52,14 @@ class TrainTest(absltest.TestCase):
     for name in ("input", "head", "final_norm"):
       self.assertGreater(max(jax.tree.leaves(moved[name])), 1e-3, name)
 
+  def test_after_a_loss_that_was_not_finite_nothing_is_left_to_average(self):
+    run, params = _run()
+    broken = params | {"head": jax.tree.map(lambda leaf: leaf * np.inf, params["head"])}
+    after, frozen = _trained(run, broken, weight_masks.everything(params))
+    self.assertEqual(int(frozen), 0)
+    for leaf in jax.tree.leaves(after):
+      self.assertTrue(np.isnan(leaf).all())
+
   def test_without_a_layer_it_trains_as_the_shallower_network(self):
     # Second route: the same training of a network that never had the layer.
     run, params = _run(layers=3)
