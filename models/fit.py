@@ -95,7 +95,13 @@ def seed_of(program: Program, data: dict, index: int) -> dict:
 
 
 def seed_keys(config: Config) -> jax.Array:
-  """Returns one key per seed, S; seed i's key depends on i alone."""
+  """Returns one key per seed, S; seed i's key depends on i alone.
+
+  Raises `ValueError` for seeds of more than 32 bits.
+  """
+  last = config.first_seed + config.seeds - 1
+  if not -(2**31) <= config.first_seed <= last < 2**31:
+    raise ValueError(f"fit.first_seed={config.first_seed}: seed {last} is not below 2^31.")
   seeds_S = config.first_seed + jnp.arange(config.seeds)
   return jax.vmap(jax.random.key)(seeds_S)
 
