@@ -30,6 +30,7 @@ from safetensors import numpy as safetensors_numpy
 _STEP = re.compile(r"0|[1-9][0-9]*")
 _ITEM = "default"  # the folder of the state in that of its step
 _DIGESTS = "digests.json"
+_KNOWN = "primelens"  # the entry of a snapshot's metadata
 _ORBAX = f"{os.sep}orbax{os.sep}"
 # How orbax and tensorstore write the number of a system's error.
 _ERRNO = re.compile(r"(?:os_error_code='|\[Errno )(\d+)")
@@ -81,6 +82,7 @@ class Checkpoints:
       self.directory.mkdir(parents=True, exist_ok=True)
       _sweep(self.directory)
       self._held.enter_context(_quiet())
+      _without_late_writes()
       self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
       self._held.callback(self._thread.shutdown)
       self._orbax = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler())
@@ -191,7 +193,9 @@ def _check_digests(folder: Path, step: int) -> None:
   if not (folder / _ITEM).is_dir():
     raise ValueError(f"it has no folder {_ITEM!r}")
   if not (folder / _DIGESTS).exists():
-    undigested(folder.parent.parent)
+    if not (folder / _ITEM / "_METADATA").is_file():
+      raise ValueError("it is not whole")
+    undigested(folder.parent.parent)  # the run
     return
   known = files.read_json(folder / _DIGESTS)
   if not isinstance(known, dict) or not isinstance(known.get("files"), dict):
@@ -228,7 +232,7 @@ def _naming(path: Path) -> Iterator[None]:
       raise
     if match:
       code = int(match[1])
-    elif "RESOURCE_EXHAUSTED" in str(error) or "No space left" in str(error):
+    elif "No space left" in str(error):
       code = errno.ENOSPC
     else:
       raise
@@ -243,21 +247,27 @@ def _quiet() -> Iterator[None]:
   """
   unheard = lambda record: _ORBAX not in record.pathname
   logger = python_logging.getLogger("absl")
-  hook = sys.excepthook
-
-  def without_loop(kind, error, trace):
-    # A write of tensorstore that ends after its event loop is printed by the interpreter.
-    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-      hook(kind, error, trace)
-
   logger.addFilter(unheard)
-  sys.excepthook = without_loop
   try:
     yield
   finally:
     logger.removeFilter(unheard)
-    if sys.excepthook is without_loop:
-      sys.excepthook = hook
+
+
+@functools.cache
+def _without_late_writes() -> None:
+  """Keeps what tensorstore tells of a save that has failed already off the terminal, for good.
+
+  A write that ends when the event loop of its save is closed raises where nobody can catch it.
+  """
+  hook = sys.unraisablehook
+
+  def heard(found) -> None:
+    late = found.exc_type is RuntimeError and str(found.exc_value) == "Event loop is closed"
+    if not (late and found.object is None):
+      hook(found)
+
+  sys.unraisablehook = heard
 
 
 def write_snapshot(directory: Path, step: int, params_S) -> Path:
@@ -265,8 +275,9 @@ def write_snapshot(directory: Path, step: int, params_S) -> Path:
   directory = Path(directory)
   directory.mkdir(parents=True, exist_ok=True)
   arrays = {_name(path): np.asarray(leaf) for path, leaf in _leaves(params_S)}
-  known = {"step": str(step), "sha256": _digest(arrays)}
-  content = safetensors_numpy.save(arrays, metadata=known)
+  # One entry: safetensors writes several in any order.
+  known = json.dumps({"step": step, "sha256": _digest(arrays)})
+  content = safetensors_numpy.save(arrays, metadata={_KNOWN: known})
   return files.write(_snapshot(directory, step), content)
 
 
@@ -289,15 +300,17 @@ def read_snapshot(directory: Path, step: int, like) -> Any:
   files.refuse_pointer(path)
   try:
     arrays = safetensors_numpy.load(content)
+    length = int.from_bytes(content[:8], "little")
+    metadata = json.loads(content[8 : 8 + length]).get("__metadata__")
+    known = {} if metadata is None else json.loads(metadata[_KNOWN])
+    found_step, digest = (known["step"], known["sha256"]) if known else (step, None)
   except Exception as error:  # the library's own error type is not exported
-    raise ValueError(f"{path} is not a readable snapshot: {error}") from error
-  length = int.from_bytes(content[:8], "little")
-  known = json.loads(content[8 : 8 + length]).get("__metadata__")
-  if known is None:
-    undigested(Path(directory).parent)
-  elif known.get("step") != str(step):
-    raise ValueError(f"{path} holds the snapshot of step {known.get('step')}.")
-  elif known.get("sha256") != _digest(arrays):
+    raise ValueError(f"{path} is not a readable snapshot: {error!r}") from error
+  if found_step != step:
+    raise ValueError(f"{path} holds the snapshot of step {found_step}.")
+  if digest is None:
+    undigested(Path(directory).absolute().parent)
+  elif digest != _digest(arrays):
     raise ValueError(f"{path} is damaged: its numbers are not those that were written.")
 
   def of(key, leaf):

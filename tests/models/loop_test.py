@@ -108,6 +108,71 @@ class LoopTest(absltest.TestCase):
     self.run_fit("whole")
     self.assertEqual(self.rows("cut"), self.rows("whole"))
 
+  def test_damaged_rows_are_left_out_and_that_is_said(self):
+    path = self.root / "metrics.jsonl"
+    metrics = loop.Metrics(path, resume_step=0)
+    rows = [metrics.write(step, {"train/loss": [1.5, 0.25]}) for step in (5, 10, 15, 20, 25)]
+    lines = path.read_bytes().splitlines(keepends=True)
+    self.assertEqual(json.loads(lines[0])["train/loss"], [1.5, 0.25])  # one reads them as JSON
+    lines[1] = lines[1].replace(b"0.25", b"0.75")
+    lines[2] = lines[2][:20] + b"\xff" + lines[2][21:]
+    lines[3] = b"[]\n"
+    path.write_bytes(b"".join(lines) + b'{"step": 30, "tra')
+    with self.assertLogs(level="WARNING") as log:
+      self.assertEqual(loop.read_metrics(path), [rows[0], rows[4]])
+    [line] = log.output
+    self.assertRegex(line, r"metrics.jsonl: 3 of 5 rows are damaged .*lines 2, 3, 4\)")
+
+  def test_rows_that_a_checkpoint_ought_to_have_are_missed(self):
+    path = self.root / "metrics.jsonl"
+    loop.Metrics(path, resume_step=0).write(5, {})
+    with self.assertLogs(level="WARNING") as log:
+      loop.Metrics(path, resume_step=10)
+    self.assertIn("lacks the rows from step 5 to 10", log.output[0])
+
+  def test_rows_of_an_earlier_revision_are_read_and_get_digests(self):
+    path = self.root / "metrics.jsonl"
+    old = [{"step": 5, "train/loss": [1.0]}, {"step": 10, "train/loss": [None]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in old))
+    with self.assertLogs(level="WARNING") as log:
+      self.assertEqual(loop.read_metrics(path), old)
+      loop.Metrics(path, resume_step=10)
+    self.assertLen(log.output, 1)
+    self.assertIn("earlier revision, without digests", log.output[0])
+    with self.assertNoLogs(level="WARNING"):
+      self.assertEqual(loop.read_metrics(path), old)
+
+  def test_nothing_is_written_before_the_first_steps_are_done(self):
+    folder = self.root / "fresh"
+    program_ = program()
+
+    def begin():
+      self.assertFalse(folder.exists())
+      folder.mkdir()
+
+    its = loop.Fit(program_, CONFIG, folder)
+    its.check(DATA, DATA)
+    its.run(DATA, DATA, progress=lambda *_: None, stopped=lambda: True, begin=begin)
+    self.assertEqual(loop.read_metrics(folder / "metrics.jsonl")[-1]["step"], 5)
+
+    def fails(params, batch, key, step):
+      raise RuntimeError("as when there is no memory")
+
+    its = loop.Fit(program_._replace(loss=fails), CONFIG, self.root / "none")
+    with self.assertRaisesRegex(RuntimeError, "no memory"):
+      its.run(DATA, DATA, progress=print, stopped=lambda: False, begin=self.fail)
+    self.assertFalse((self.root / "none").exists())
+
+  def test_what_cannot_work_is_refused_by_shapes_alone(self):
+    for change, message in (
+      ({"accumulation": 3}, "4 rows does not divide into 3 parts"),
+      ({"first_seed": 2**31 - 1}, "fit.first_seed=2147483647: seed 2147483648"),
+    ):
+      with self.assertRaisesRegex(ValueError, message):
+        config = dataclasses.replace(CONFIG, **change)
+        loop.Fit(program(), config, self.root / "none").check(DATA, DATA)
+    self.assertFalse((self.root / "none").exists())
+
   def test_stops_when_every_seed_is_frozen(self):
     outcome, told = self.run_fit("nan", program(bad_from=7))
     self.assertEqual((outcome.step, outcome.reason), (10, "frozen"))

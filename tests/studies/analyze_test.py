@@ -180,9 +180,8 @@ class BadResultTest(CommandCase):
     self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
 
   def test_does_not_end_the_report_of_the_others(self):
-    self.store()
-    path = self.run_ / "results" / "linear.json"
-    results.write(path.parent, "heads", a_result(), provenance={})  # a result of another kind
+    another = a_result()  # a result of another analysis
+    results.write(self.run_ / "results", "heads", another, provenance={})
     with mock.patch.object(analyze, "_with_first", return_value=[]):
       code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
     self.assertEqual(code, 0, err)

@@ -1,3 +1,5 @@
+import concurrent.futures
+import json
 import os
 import shutil
 import signal
@@ -12,8 +14,9 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.models import loop
+from primelens.models import checkpoints, loop
 from primelens.studies import cli, registry, runs, train
+from primelens.tasks import files
 
 CONFIG = tiny_study.__file__
 MAIN = "import sys; from primelens.studies import train; sys.exit(train.main())"
@@ -55,6 +58,20 @@ class CommandCase(parameterized.TestCase):
     self.assertEqual(err.count("\n"), 1, err)
     self.assertEqual(tiny_study.files(self.folder), before)
 
+  def assert_as_untouched(self):
+    """The run is what it is where nothing was damaged, bit for bit."""
+    whole = tiny_study.trained()
+    rows, again = (loop.read_metrics(f / "metrics.jsonl") for f in (whole, self.workdir))
+    for row in (*rows, *again):
+      row.pop("seconds_per_step")
+    self.assertEqual(again, rows)
+    expected = last_params(whole)
+    for name, leaf in last_params(self.workdir).items():
+      self.assertEqual(leaf.tobytes(), expected[name].tobytes(), name)
+    for step in (10, 20):
+      name = f"snapshots/step_{step:08d}.safetensors"
+      self.assertEqual((self.workdir / name).read_bytes(), (whole / name).read_bytes())
+
 
 class BadFlagsTest(CommandCase):
   @parameterized.parameters(
@@ -84,6 +101,8 @@ class BadFlagsTest(CommandCase):
     ("--config=", "--config is missing; a file, or one of addition_p10, "),
     ("--workdir=", "--workdir is missing"),
     ("--wrokdir=x", "Unknown command line flag 'wrokdir'.*workdir"),
+    ("--config.fit.accumulation=3", "8 rows does not divide into 3 parts"),
+    ("--config.fit.first_seed=2147483647", "seed 2147483648 is not below 2"),
     ("--dry_run=maybe", "dry_run"),
     ("run", "Unexpected argument 'run'"),
   )
@@ -217,22 +236,42 @@ class ResumeTest(CommandCase):
 
   def test_a_broken_checkpoint_and_a_torn_row_are_made_good(self):
     self.copy()
-    whole = last_params(self.workdir)
-    metrics = self.workdir / "metrics.jsonl"
-    rows = loop.read_metrics(metrics)
     truncate(self.workdir / "checkpoints" / "20")
-    with metrics.open("a") as file:
+    with (self.workdir / "metrics.jsonl").open("a") as file:
       file.write('{"step": 25, "train/nll')
     with self.assertLogs(level="WARNING") as logs:
       code, out, _ = tiny_study.train(self.workdir)
+    self.assertLen(logs.output, 1)
     self.assertIn("Unreadable checkpoint (step 20", logs.output[0])
     self.assertEqual((code, out[:19]), (0, "finished at step 20"))
-    again = loop.read_metrics(metrics)
-    for row in (*rows, *again):
-      row.pop("seconds_per_step")
-    self.assertEqual(again, rows)
-    for name, leaf in last_params(self.workdir).items():
-      np.testing.assert_array_equal(leaf, whole[name], name)
+    self.assert_as_untouched()
+
+  def test_a_directory_of_an_earlier_revision_goes_on_and_that_is_said_once(self):
+    self.copy()
+    manifest = self.workdir / "manifest.json"
+    old = runs.read_manifest(self.workdir) | {"schema": 1}
+    del old["config_sha256"]
+    manifest.write_text(json.dumps(old))
+    (self.workdir / "lock").unlink()
+    metrics = self.workdir / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps(r) + "\n" for r in loop.read_metrics(metrics)))
+    for step in ("10", "20"):
+      (self.workdir / "checkpoints" / step / "digests.json").unlink()
+    shutil.rmtree(self.workdir / "checkpoints" / "20" / "default")
+    checkpoints.undigested.cache_clear()
+    with self.assertLogs(level="WARNING") as logs:
+      code, out, _ = tiny_study.train(self.workdir)
+    self.assertEqual((code, out[:19]), (0, "finished at step 20"))
+    said = [line for line in logs.output if "earlier revision, without digests" in line]
+    self.assertLen(said, 1)
+    self.assertLen(logs.output, 2)  # and that step 20 is unreadable
+    self.assert_as_untouched()
+
+  def test_in_a_thread_that_may_not_handle_signals(self):
+    self.copy()
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+      code, out, err = thread.submit(tiny_study.train, self.workdir).result()
+    self.assertEqual((code, out[:19]), (0, "finished at step 20"), err)
 
 
 class FrozenTest(CommandCase):
@@ -250,26 +289,94 @@ class FrozenTest(CommandCase):
       self.assertTrue(np.isfinite(leaf).all())
 
 
-class InterruptTest(CommandCase):
-  """A child is really interrupted; the resumed run ends as an untouched one."""
+class ChildCase(CommandCase):
+  CACHE = False  # of compiled programs, between the children of one test
 
-  FLAGS = ("--config.fit.steps=150", "--config.fit.dispatch=1")
-
-  def child(self, workdir: Path):
-    options = os.environ | {
-      "JAX_PLATFORMS": "cpu",
-      "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-      "JAX_COMPILATION_CACHE_DIR": str(self.folder / "cache"),
-      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    flags = (f"--config={CONFIG}", f"--workdir={workdir}", *self.FLAGS)
-    return subprocess.Popen(
-      [sys.executable, "-c", MAIN, *flags],
+  def start(self, script: str, *flags: str):
+    """Returns a child process that runs a script with flags."""
+    options = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    if self.CACHE:
+      options["JAX_COMPILATION_CACHE_DIR"] = str(self.folder / "cache")
+      options["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    child = subprocess.Popen(
+      [sys.executable, "-c", script, *flags],
       env=options,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
       text=True,
     )
+    self.addCleanup(child.kill)
+    return child
+
+
+class FullDiskTest(ChildCase):
+  # No file may be longer: to write one then fails as on a full disk.
+  LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
+
+  def test_is_one_line_and_when_there_is_room_the_command_goes_on(self):
+    self.copy()
+    shutil.rmtree(self.workdir / "checkpoints" / "20")
+    flags = (f"--config={CONFIG}", f"--workdir={self.workdir}")
+    saved = (self.workdir / "checkpoints" / "10").rglob("*")
+    limit = max(path.stat().st_size for path in saved if path.is_file()) * 3 // 4
+    child = self.start(self.LIMIT.format(limit) + MAIN, *flags)
+    out, err = child.communicate()
+    self.assertEqual(child.returncode, cli.NO_SPACE, err)
+    *progress, last = err.splitlines()
+    self.assertRegex(last, "error: .*checkpoints.*: File too large. Make room, then repeat")
+    self.assertTrue(all(line.startswith("step ") for line in progress), err)
+    self.assertEqual(runs.latest_step(self.workdir), 10)
+    code, out, _ = tiny_study.train(self.workdir)
+    self.assertEqual((code, out[:19]), (0, "finished at step 20"))
+    self.assertEqual(sorted(os.listdir(self.workdir / "checkpoints")), ["10", "20"])
+    self.assert_as_untouched()
+
+
+class SignalTest(ChildCase):
+  @parameterized.parameters(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+  def test_one_asks_to_save(self, number):
+    handler = signal.getsignal(number)
+    with train.interruptible() as stopped:
+      self.assertFalse(stopped())
+      os.kill(os.getpid(), number)
+      os.kill(os.getpid(), number)  # as a wrapper or a closing terminal passes it on
+      while not stopped():
+        time.sleep(0.001)
+    self.assertIs(signal.getsignal(number), handler)
+
+  def test_what_is_ignored_stays_so(self):
+    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    self.addCleanup(signal.signal, signal.SIGHUP, handler)
+    with train.interruptible():
+      self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+
+  def test_a_second_ctrl_c_ends_at_once_what_python_cannot_interrupt(self):
+    script = (
+      "import hashlib, os, signal, threading, time\n"
+      "from primelens.studies import train\n"
+      "def often():\n"
+      "  while True:\n"
+      "    os.kill(os.getpid(), signal.SIGINT)\n"
+      "    time.sleep(0.1)\n"
+      "with train.interruptible():\n"
+      "  threading.Thread(target=often, daemon=True).start()\n"
+      "  hashlib.pbkdf2_hmac('sha256', b'', b'', 200_000_000)\n"  # minutes, in C
+    )
+    child = self.start(script)
+    _, err = child.communicate()
+    self.assertEqual(child.returncode, cli.INTERRUPTED, err)
+    self.assertRegex(err, "^saving after these steps; .*\nended; the same command goes on .*\n$")
+
+
+class InterruptTest(ChildCase):
+  """A child is really interrupted; the resumed run ends as an untouched one."""
+
+  CACHE = True
+  FLAGS = ("--config.fit.steps=150", "--config.fit.dispatch=1")
+
+  def child(self, workdir: Path):
+    flags = (f"--config={CONFIG}", f"--workdir={workdir}", *self.FLAGS)
+    return self.start(MAIN, *flags)
 
   def stopped(self, workdir: Path, number: int) -> int:
     """Sends a signal to a child at work; returns the step it saved."""
@@ -280,7 +387,12 @@ class InterruptTest(CommandCase):
     end = time.monotonic() + 200
     while child.poll() is None and time.monotonic() < end and not at_work():
       time.sleep(0.005)
+    child.send_signal(signal.SIGSTOP)
+    with self.assertRaisesRegex(files.Held, f"process {child.pid} on .* since"):
+      with files.locked(workdir / "lock"):  # as a second process would
+        pass
     child.send_signal(number)
+    child.send_signal(signal.SIGCONT)
     out, err = child.communicate(timeout=60)
     self.assertEqual(child.returncode, cli.INTERRUPTED, err)
     step = runs.latest_step(workdir)
@@ -292,7 +404,7 @@ class InterruptTest(CommandCase):
     whole, stopped = self.folder / "whole", self.folder / "stopped"
     self.assertIn("finished", self.child(whole).communicate(timeout=200)[0])
     first = self.stopped(stopped, signal.SIGINT)
-    second = self.stopped(stopped, signal.SIGTERM)
+    second = self.stopped(stopped, signal.SIGHUP)
     self.assertTrue(0 < first < second < 150)
     self.assertIn("finished", self.child(stopped).communicate(timeout=200)[0])
     expected = last_params(whole)
