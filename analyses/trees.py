@@ -30,7 +30,8 @@ def select(params: Any, pattern: str) -> Any:
   """Returns a bool tree: does the leaf's slash path fully match `pattern`?
 
   A regular expression on names, never the rank of an array: with blocks stacked
-  on a leading L axis, a norm's gain is a matrix too.
+  on a leading L axis, a norm's gain is a matrix too. It is the calling program's
+  own and has no limit of time: what a user types goes through `tasks/patterns.py`.
 
   Raises ValueError, listing the leaves, if the pattern matches none.
   """

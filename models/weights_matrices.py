@@ -2,13 +2,12 @@
 
 import dataclasses
 import math
-import re
 
 import jax.numpy as jnp
 import numpy as np
 from primelens.models import weights
 from primelens.models import weights_names as names
-from primelens.tasks import files
+from primelens.tasks import files, patterns
 
 _DTYPES = {
   "F64": np.dtype(np.float64),
@@ -50,18 +49,15 @@ class Plan:
 def plan(source: weights.Source, pattern: str = "") -> Plan:
   """Returns the matrices whose names a regular expression is found in.
 
-  Raises `ValueError` for a broken expression, or if nothing is left.
+  Raises `ValueError` for an expression that is none or takes too long, or if nothing is left.
   """
-  try:
-    wanted = re.compile(pattern)
-  except re.error as error:
-    raise ValueError(f"pattern={pattern!r} is no regex: {error}.") from error
+  wanted = patterns.matched(pattern, [tensor.name for tensor in source.tensors], anywhere=True)
   parts: list[Part] = []
   skipped: dict[str, int] = {}
   rules: dict[str, None] = {}  # a set in order
-  for tensor in source.tensors:
+  for tensor, hit in zip(source.tensors, wanted, strict=True):
     reason = _no_matrix(tensor)
-    if not reason and not wanted.search(tensor.name):
+    if not reason and not hit:
       reason = "not matched"
     if reason:
       skipped[reason] = skipped.get(reason, 0) + 1

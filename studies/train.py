@@ -42,7 +42,7 @@ def _flags() -> flags.FlagValues:
   flags.DEFINE_string(
     "config",
     None,
-    "Experiment: a file with get_config(), or the name of a shipped one; "
+    "Experiment: a Python file with get_config(), which is run, or the name of a shipped one; "
     "FILE:ARGUMENT passes an argument, --config.a.b=VALUE changes a field.",
     flag_values=values,
   )

@@ -42,7 +42,7 @@ class MatricesTest(weight_files.FolderTest):
     )
     with self.assertRaisesRegex(ValueError, "No matrix: .*Names are like a.weight"):
       self.read("no such")
-    with self.assertRaisesRegex(ValueError, "is no regex"):
+    with self.assertRaisesRegex(ValueError, "is not a regular expression"):
       self.read("(")
 
   @parameterized.parameters(np.nan, np.inf, -np.inf)

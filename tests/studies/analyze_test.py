@@ -89,7 +89,7 @@ class BadFlagsTest(CommandCase):
     ("--set=linear.long_order=2", "linear.long_order=2 must be at least 3"),
     ("--onyl=masking", "Unknown command line flag 'onyl'.*only"),
     ("masking", "Unexpected argument 'masking'"),
-    ("--workdir=", "--workdir is missing"),
+    ("--workdir=", "has an empty name"),
   )
   def test_refused(self, flag, message):
     before = tiny_study.files(self.folder)

@@ -144,9 +144,9 @@ class CommandTest(FolderTest):
   @parameterized.parameters(
     (["--only=heads"], "read by --only=spectra alone"),
     (["--set", "mode=half"], "not one of whole, corner_as_published"),
-    (["--set", "pattern=("], "is no regex"),
+    (["--set", "pattern=("], "is not a regular expression"),
     (["--set", "patern=q"], "valid here: pattern, mode"),
-    (["--set", "draws=0"], "draws=0 must be at least 1"),
+    (["--set", "seed=-1"], "seed=-1 must be at least 0"),
     (["--set", "mode=corner_as_published"], "no corner as published"),
     (["--workdir=a,b"], "one --workdir"),
   )
