@@ -124,7 +124,7 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/site \
 	  $(VENV)/wheel/primelens-*.whl
 
-BENCHES = $(filter-out %_peer.py %/side_by_side.py,$(wildcard bench/*.py))
+BENCHES = $(filter-out %_peer.py %/side_by_side.py %/hostile.py,$(wildcard bench/*.py))
 
 bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
 	for script in $(BENCHES); do \

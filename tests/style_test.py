@@ -45,6 +45,7 @@ HOMES = {
     "models/imports.py",
     "models/weights.py",
     "bench/spectra*.py",
+    "bench/hostile.py",
   ),
   "flax": ("models/*.py",),
   "optax": ("models/*.py",),
