@@ -124,7 +124,9 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/site \
 	  $(VENV)/wheel/primelens-*.whl
 
-BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py,$(wildcard bench/*.py))
+# Those that measure speed beside a peer.
+BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py %/hostile.py \
+  %/reliability.py %/same_numbers.py,$(wildcard bench/*.py))
 
 bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
 	for script in $(BENCHES); do \

@@ -193,11 +193,17 @@ def _analysis(workdir: Path) -> list[str]:
   return [f"--workdir={workdir}", "--only=linear"]
 
 
-def results_that_are_code(folder: Path) -> list[str]:
-  workdir = run_directory(folder)
-  for name, analysis in zeros.ANALYSES.items():
-    store(workdir, name, poisoned(analysis.result, payload(folder)), revision=payload(folder))
-  return _report(workdir)
+def _code(argv) -> Case:
+  """Returns a case in which every word of every result and of its metrics is code."""
+
+  def make(folder: Path) -> list[str]:
+    workdir, text = run_directory(folder), payload(folder)
+    for name, analysis in zeros.ANALYSES.items():
+      store(workdir, name, poisoned(analysis.result, text), revision=text, command=[text])
+    (workdir / "metrics.jsonl").write_text(json.dumps({"step": 1, text: text}) + "\n")
+    return argv(workdir)
+
+  return make
 
 
 def formulas_that_are_code(folder: Path) -> list[str]:
@@ -523,7 +529,9 @@ def results_of_weights_elsewhere(folder: Path) -> list[str]:
 READ = "it is read"  # in the place of an error: it must end in a result
 # Every case with what its error must say; "": it may end in an error or in a result.
 HOSTILE: dict[str, tuple[Case, str]] = {
-  "results_that_are_code": (results_that_are_code, ""),
+  "results_that_are_code": (_code(_report), ""),
+  "results_that_are_code_judged": (_code(_claims), ""),
+  "results_that_are_code_read_anew": (_code(lambda workdir: [f"--workdir={workdir}"]), ""),
   "formulas_that_are_code": (formulas_that_are_code, ""),
   "config_that_is_code": (config_that_is_code, "is not one of zeros"),
   "manifest_that_is_code": (manifest_that_is_code, ""),

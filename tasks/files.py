@@ -339,7 +339,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 
   All below it are regular files and folders; links lead to what is inside.
   """
-  for parent, folders, names in os.walk(folder):
+  for parent, folders, names in os.walk(Path(folder)):
     for name in folders + names:
       path = os.path.join(parent, name)
       try:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from absl.testing import absltest, parameterized
+from primelens.configs import text_imported
 from primelens.studies import sources
 from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
@@ -145,6 +146,15 @@ class SourcesTest(FolderCase):
       config = hostile.small(**task)
       self.assertFalse(sources.names_file(config))
       self.assertEqual(sources.checked(config, self.run_, {}).task, config.task)
+
+  def test_a_published_network_is_read_where_it_is_known(self):
+    config = text_imported.get_config()
+    config.model.checkpoint = str(self.path)
+    known = {"sources": sources.fingerprints(config)}
+    self.assertEqual(sources.checked(config, self.run_, known), config)
+    self.assertEqual(sources.checked(config, self.run_, {}, "mine").model.checkpoint, "mine")
+    with self.assertRaisesRegex(ValueError, "is not known"):
+      sources.checked(config, self.run_, {})
 
   def test_the_base_of_a_control_names_one_too(self):
     config = hostile.small()

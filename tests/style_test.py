@@ -46,6 +46,7 @@ HOMES = {
     "models/weights.py",
     "bench/same_numbers.py",
     "bench/spectra*.py",
+    "bench/hostile.py",
   ),
   "flax": ("models/*.py",),
   "optax": ("models/*.py",),

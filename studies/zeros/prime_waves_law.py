@@ -94,7 +94,7 @@ def falls(row) -> bool:
   `ValueError` for a text that is none.
   """
   tree = expressions.parse(row["exact"])
-  at = lambda p: float(expressions.evaluate(tree, {"p": np.float64(p)}))
+  at = lambda p: float(expressions.evaluate(tree, {"p": np.array(float(p))}))
   return bool(abs(2 * at(4_000) / at(1_000) - 1) < 0.1)
 
 
