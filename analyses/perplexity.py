@@ -64,5 +64,5 @@ def autoregressive_nll(
   `order` coefficients and a variance.
   """
   (anchor,) = anchors.autoregressive(value_N, train, index_N, (order,))
-  scale = float(anchor.scale_N[0])
+  scale = float(np.asarray(anchor.scale_N)[0])
   return gaussian_nll(anchor.prediction_N, scale, token_N, edge_E)

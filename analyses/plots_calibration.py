@@ -62,8 +62,8 @@ def _conformal(axes, widths, result):
   rows = result.conformal
   place = np.arange(len(rows))[::-1]
   for key, colour in (("raw_coverage", style.GREY), ("coverage", style.BLUE)):
-    value = [[row[f"{key}{end}"] for row in rows] for end in ("", "_low", "_high")]
-    style.whiskers(axes, *value, place, colour=colour, ms=4, label=key.replace("_", " "))
+    value, low, high = ([row[f"{key}{end}"] for row in rows] for end in ("", "_low", "_high"))
+    style.whiskers(axes, value, low, high, place, colour=colour, ms=4, label=key.replace("_", " "))
   axes.axvline(1 - rows[0]["alpha"], color="black", lw=0.8, ls=":")
   names = [f"{row['predictor']}: {row['way']}" for row in rows]
   axes.set_yticks(place, names, fontsize=8)

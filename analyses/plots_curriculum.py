@@ -36,7 +36,9 @@ def _losses(axes, result):
   for r, way in enumerate(ways):
     found = [rows[name, way] for name in names]
     place = np.arange(len(names)) + 0.15 * (r - (len(ways) - 1) / 2)
-    style.whiskers(axes, *_bounded(found), place, colour=style.colour(r), vertical=True, label=way)
+    value, low, high = _bounded(found)
+    colour = style.colour(r)
+    style.whiskers(axes, value, low, high, place, colour=colour, vertical=True, label=way)
   anchors = [row for row in result.table if row["student"] not in names]
   for dashes, row in zip(style.DASHES[1:], anchors, strict=False):
     axes.axhline(row["nats"], color="black", lw=1, ls=dashes, label=row["student"])
@@ -59,7 +61,8 @@ def _kl(axes, result):
 
 def _contrasts(axes, rows):
   place = [-at for at in range(len(rows))]
-  style.whiskers(axes, *_bounded(rows), place, colour=style.GREEN, ms=4)
+  value, low, high = _bounded(rows)
+  style.whiskers(axes, value, low, high, place, colour=style.GREEN, ms=4)
   labels = [f"{row['student']}: {row['contrast']}" for row in rows]
   axes.set_yticks(place, labels, fontsize=8)
   axes.axvline(0, color="black", lw=0.8)

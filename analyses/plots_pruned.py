@@ -47,7 +47,7 @@ def _arms(axes, groups, result):
     place = -(at + np.linspace(-0.15, 0.15, len(rows)))
     if len(rows) == 1:
       place = np.array([-at])
-    ends = ([row[f"after_{end}"] for row in rows] for end in ("low", "high"))
+    low, high = ([row[f"after_{end}"] for row in rows] for end in ("low", "high"))
     axes.plot(
       [row["before_nats"] for row in rows],
       place,
@@ -61,7 +61,8 @@ def _arms(axes, groups, result):
     style.whiskers(
       axes,
       [row["after_nats"] for row in rows],
-      *ends,
+      low,
+      high,
       place,
       colour=colour,
       ms=4,

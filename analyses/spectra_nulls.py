@@ -224,9 +224,8 @@ def corrected(records: list[dict], *, seed: int = 0) -> list[dict]:
   for name in names:
     p_E = np.array([record.get(name, np.nan) for record in records])
     at_V = np.flatnonzero(np.isfinite(p_E))
-    if not len(at_V):
-      adjusted = {"bh": [], "any": []}
-    else:
+    adjusted = {"bh": np.zeros(0), "any": np.zeros(0)}
+    if len(at_V):
       adjusted = {"bh": statistics.benjamini_hochberg(p_E[at_V])}
       both = [(drawn_E[at] or {}).get(name[:-2]) for at in at_V]
       joint = all(found is not None for found in both)

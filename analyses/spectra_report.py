@@ -229,7 +229,8 @@ def _sizes(singular_K, shape):
 
 
 def _against(singular_K, weight_NxD, null_RxK, about):
-  shape, record = weight_NxD.shape, {}
+  shape = weight_NxD.shape
+  record: dict = {}
   normal_RxK = _noise(shape, about)
   for name, metric in spectra_nulls.METRICS.items():
     value = metric(np.asarray(singular_K), shape)

@@ -121,7 +121,8 @@ def analyse(run: study.Run, name: str, command: list[str]) -> Path:
 def stored(workdirs: list[Path]) -> tuple[dict[str, dict[str, report.Stored]], list[str]]:
   """Returns every stored result of the runs, `{run: {analysis: Stored}}`, and of
   each that cannot be read a line that says why and what makes it again."""
-  tables, damaged = {}, []
+  tables: dict[str, dict[str, report.Stored]] = {}
+  damaged: list[str] = []
   for workdir in workdirs:
     tables[files.name_of(workdir)] = dict(_stored(workdir, damaged))
   return tables, damaged
@@ -177,7 +178,7 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
   """Returns the files of the ledger and the report over several runs."""
   tables, damaged = stored(workdirs)
   for line in damaged:
-    print(files.shown(f"left out: {line}"), file=sys.stderr)
+    cli.say(f"left out: {line}", error=True)
   plain = {
     run: {name: item.result for name, item in table.items()} for run, table in tables.items()
   }

@@ -133,7 +133,7 @@ def from_dict(data: dict) -> Experiment:
 
   Raises `ValueError` naming an unknown study, kind or field.
   """
-  study = data.get("study") if isinstance(data, dict) else None
+  study: Any = data.get("study") if isinstance(data, dict) else None
   if not isinstance(study, str) or study not in registry.STUDIES:
     known = ", ".join(registry.STUDIES)
     raise ValueError(f"study={checks.brief(study)} is not one of {known}.")

@@ -1,13 +1,13 @@
 """Results of several runs in one self-contained HTML page."""
 
 import dataclasses
+import functools
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from primelens.studies import report_ledger, study, trial
+from primelens.studies import cli, report_ledger, study, trial
 from primelens.studies import report_page as page
 from primelens.tasks import files
 
@@ -50,7 +50,7 @@ def first_lines(
     return [*left_out, *its.summary(tables, ledger)]
   except Exception as error:
     said = f"The summary could not be made ({type(error).__name__}: {error})."
-    print(said, file=sys.stderr)
+    cli.say(said, error=True)
     return [*left_out, said, report_ledger.line(ledger)]
 
 
@@ -64,7 +64,7 @@ def html(
   body = {
     "ledger": ("Ledger of claims", report_ledger.claims(ledger)),
     **{
-      key: (title, report_ledger.section(title, lambda part=part: part(tables)))
+      key: (title, report_ledger.section(title, functools.partial(part, tables)))
       for key, (title, part) in its.sections.items()
     },
     "provenance": ("Where the numbers come from", report_ledger.provenance(tables)),

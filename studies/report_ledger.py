@@ -2,12 +2,11 @@
 
 import collections
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from primelens.studies import cli, study, trial
 from primelens.studies import report_page as page
-from primelens.studies import study, trial
 
 # Of each status: the colour of its badge, and how often claims that have it are told apart.
 VERDICTS = {
@@ -148,7 +147,7 @@ def section(title: str, make: Callable[[], page.Markup]) -> page.Markup:
     return make()
   except Exception as error:
     said = f"{type(error).__name__}: {error}"
-    print(f"the report's section {title!r} failed: {said}", file=sys.stderr)
+    cli.say(f"the report's section {title!r} failed: {said}", error=True)
     return page.tag("p", f"This section could not be made ({said}).", class_="none")
 
 

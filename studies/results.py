@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import re
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -273,18 +272,10 @@ def quoted(text: str) -> str:
 
   Control characters but for the end of a line are written out. `unquoted` undoes the quote.
   """
-  plain = "".join(c if c in "\n" or _plain_character(c) else _written_out(c) for c in text)
+  plain = files.shown(text, keep="\n")
   return "'" + plain if _FORMULA.match(plain) and not _NUMERAL.fullmatch(plain) else plain
 
 
 def unquoted(cell: str) -> str:
   """Returns the text of a cell that `quoted` made."""
   return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
-
-
-def _plain_character(character: str) -> bool:
-  return character.isprintable() or unicodedata.category(character) == "Zs"
-
-
-def _written_out(character: str) -> str:
-  return character.encode("unicode_escape").decode()

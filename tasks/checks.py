@@ -104,9 +104,7 @@ def brief(value: Any) -> str:
 
 def _complaint(annotation: Any, value: Any) -> str:
   """Returns what is wrong with a value, in words, or ""."""
-  kind, rules = annotation, ()
-  if get_origin(annotation) is Annotated:
-    kind, *rules = get_args(annotation)
+  kind, *rules = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
   found = _of_kind(kind, value)
   return found or next(filter(None, (rule.complaint(value) for rule in rules)), "")
 

@@ -15,7 +15,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, BinaryIO
 
 import numpy as np
 from primelens.tasks import files as files_lib
@@ -175,7 +175,7 @@ def _check_end(file: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _content(file: pathlib.Path) -> Iterator[IO[bytes]]:
+def _content(file: pathlib.Path) -> Iterator[BinaryIO | gzip.GzipFile]:
   """Opens the content of a file, unpacked where gzip packed it."""
   with files_lib.open_regular(file) as stream:
     packed = stream.read(2) == b"\x1f\x8b"

@@ -172,15 +172,15 @@ def _explained(mean_SxN, guess_N, beside_N, over) -> dict:
 
   R2 of the affine fit, and what it adds to that of the filter `beside_N`.
   """
-  known_SxN, added = [], []
+  known, added = [], []
   for mean_N in mean_SxN:
     left_N, _ = _affine(mean_N, guess_N[:, None])
     variance_N = np.full(len(mean_N), mean_N.var())
-    known_SxN.append(regression.explained(left_N**2, variance_N))
+    known.append(regression.explained(left_N**2, variance_N))
     _, alone = _affine(mean_N, beside_N[:, None])
     _, both = _affine(mean_N, np.stack([beside_N, guess_N], 1))
     added.append(both - alone)
-  known_SxN = np.array(known_SxN)
+  known_SxN = np.array(known)
   # A network that always says the same has nothing to explain.
   varies = np.isfinite(known_SxN).all()
   ends = over(known_SxN)[:3] if varies else np.full(3, np.nan)
