@@ -134,7 +134,7 @@ def from_dict(data: dict) -> Experiment:
   Raises `ValueError` naming an unknown study, kind or field.
   """
   study: Any = data.get("study") if isinstance(data, dict) else None
-  if not isinstance(study, str) or study not in registry.STUDIES:
+  if study not in list(registry.STUDIES):  # which may be no text, nor hashable
     known = ", ".join(registry.STUDIES)
     raise ValueError(f"study={checks.brief(study)} is not one of {known}.")
   settings = registry.STUDIES[study].settings
