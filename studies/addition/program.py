@@ -1,5 +1,7 @@
 """The addition study's training program: pair tables and token model meet."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +27,12 @@ def check(experiment) -> None:
     raise ValueError(
       f"model.torch_seeds names {len(model.torch_seeds)} starts, but "
       f"fit.seeds={seeds}: each member has its own, or none is named."
+    )
+  one_layer = dataclasses.replace(model.trunk, layers=1)
+  if model.torch_seeds and one_layer != tokens.plain_trunk():
+    raise ValueError(
+      "model.torch_seeds are starts of the published trunk, without biases or norms;"
+      " set --config.model.torch_seeds=() for another trunk."
     )
 
 
