@@ -26,20 +26,20 @@ def result(results, analysis: str, *, of: str = PLAIN, variant: str = tables.PUB
 
 
 def largest(results, analysis: str):
-  """Returns an analysis of the modular population with the most members, and
-  that population; raises `trial.Missing` where no run has it."""
+  """Returns an analysis of the modular population with the most members, one
+  with frequencies if there is any, and that population; raises `trial.Missing`
+  where no run has it."""
   its = lambda table: report_tables.population(table[analysis])
-  accept = lambda table: its(table).startswith("modulo") and its(table).endswith(tables.PUBLISHED)
+  accept = lambda table: its(table).startswith("modulo") and tables.is_setting(its(table))
   having = {run: t for run, t in results.items() if analysis in t}
   found = trial.need(having, analysis, accept, "of modular addition")
-  most = max(found.values(), key=lambda its: len(its.key_SxQ))
+  most = max(found.values(), key=lambda its: (its.modular, len(its.key_SxQ)))
   return most, report_tables.population(most)
 
 
 def curve(progress, name: str) -> np.ndarray:
-  """Returns a curve of a `progress` result, SxC."""
-  names = [row["name"] for row in progress.curves]
-  return np.asarray(progress.curve_VxSxC)[names.index(name)]
+  """Returns a curve of a `progress` result, SxC; raises as `_place` does."""
+  return np.asarray(progress.curve_VxSxC)[_place(progress, progress.curves, name=name)]
 
 
 def at(progress, name: str, step: int) -> np.ndarray:
@@ -54,9 +54,23 @@ def generalises(progress) -> np.ndarray:
 
 
 def boundary(progress, name: str) -> np.ndarray:
-  """Returns the steps of a boundary by member, S; NaN: never reached."""
-  names = [row["boundary"] for row in progress.phases]
-  return np.asarray(progress.boundary_ExS)[names.index(name)]
+  """Returns the steps of a boundary by member, S; NaN: never reached. Raises as
+  `_place` does."""
+  return np.asarray(progress.boundary_ExS)[_place(progress, progress.phases, boundary=name)]
+
+
+def _place(progress, rows, **where) -> int:
+  """Returns which of a `progress` result's records has a value.
+
+  Raises what `trial.row` raises for none, with the reason: networks without
+  frequencies, of plain addition and modulo an even number, have other curves.
+  """
+  try:
+    return list(rows).index(trial.row(rows, **where))
+  except trial.Missing as missing:
+    waves = "has" if progress.modular else "has no"
+    reason = f"{missing} ({progress.population} {waves} frequencies of an odd modulus)"
+    raise type(missing)(reason) from None
 
 
 class Number:

@@ -111,6 +111,9 @@ def of_network(read: network.Network, member, *, threshold: float, seed: int, dr
     | _input_values(inputs_2["share"], clustered_Q)
     | _product_values(len(read.embedding_PxD), strongest)
   )
+  if fourier_logits.without_published_keys(len(key_Q)):
+    dropped = fourier_logits.WITH_PUBLISHED_KEYS
+    value = {name: x for name, x in value.items() if name not in dropped}
   return (
     embedding
     | readout

@@ -10,11 +10,31 @@ from primelens.analyses import fourier
 from primelens.studies.addition import effects, network
 
 PUBLISHED_KEYS = (17, 25, 32, 47)  # the source's constants
+# What is measured with all four of them, and left out where a modulus lacks one.
+WITH_PUBLISHED_KEYS = (
+  "interference_as_published",
+  "restricted_shifted_as_published",
+  "excluded_skip_as_published",
+  "residual_as_published",
+  "fitted_nll_as_published",
+)
 
 
 def published_keys(frequencies: int) -> np.ndarray:
-  """Returns the mask of the source's constants among the frequencies."""
+  """Returns the mask of the source's constants among the frequencies, of those
+  that there are."""
   return np.isin(np.arange(frequencies), PUBLISHED_KEYS)
+
+
+def without_published_keys(frequencies: int) -> str:
+  """Returns why rows of the source's constants are left out, or ""."""
+  if frequencies > max(PUBLISHED_KEYS):
+    return ""
+  constants = ", ".join(map(str, PUBLISHED_KEYS))
+  return (
+    f"Rows of the source's frequencies {constants} are left out: this modulus has none"
+    f" above {frequencies - 1}."
+  )
 
 
 def restricted(read: network.Network, mask_Q, *, skip=False, like=None):

@@ -17,12 +17,15 @@ class Network(NamedTuple):
   """One member on all pairs, a-major, at the last position.
 
   The pattern is what each head gives to a, b and "=". The logits are those of
-  `mid` and `post`: mid W_U + post W_L^T, which an edit may have changed.
+  `mid` and `post`: mid W_U + post W_L^T + b_out W_U, which an edit may have
+  changed. `bias_V` is b_out W_U, what the MLP's output adds to every input's
+  logits; the published network has no biases, and it is 0.
   """
 
   embedding_PxD: jax.Array
   readout_VxF: jax.Array
   unembed_DxV: jax.Array
+  bias_V: jax.Array
   mid_NxD: jax.Array
   pre_NxF: jax.Array
   post_NxF: jax.Array
@@ -39,12 +42,14 @@ def read(model: tokens.Config, params, token_Nx3, edits=None) -> Network:
     raise ValueError(f"This analysis reads one layer; model.trunk.layers={model.trunk.layers}.")
   logit_NxV, site = tokens.apply(model, params, token_Nx3, edits=edits, sites=_SITES)
   last = {name: value[0][:, ..., -1, :] for name, value in site.items()}
-  down_FxD = params["blocks"]["mlp"]["down"]["kernel"][0]
+  down = jax.tree.map(lambda leaf: leaf[0], params["blocks"]["mlp"]["down"])
   unembed_DxV = params["unembed"]["kernel"]
+  bias_1xD = down.get("bias", jnp.zeros_like(unembed_DxV[:, 0]))[None]
   return Network(
     embedding_PxD=params["embedding"]["embedding"][:-1],
-    readout_VxF=exact(down_FxD, unembed_DxV).T,
+    readout_VxF=exact(down["kernel"], unembed_DxV).T,
     unembed_DxV=unembed_DxV,
+    bias_V=exact(bias_1xD, unembed_DxV)[0],
     mid_NxD=last["residual/mid"],
     pre_NxF=last["mlp/pre"],
     post_NxF=last["mlp/post"],
@@ -60,11 +65,14 @@ def exact(a, b) -> jax.Array:
 
 def readout(network: Network, post_NxF, *, skip: bool = True) -> jax.Array:
   """Returns the logits NxV that MLP activations give, with or without the
-  direct path r_mid W_U."""
-  direct_NxV = exact(post_NxF, network.readout_VxF.T)
-  if not skip:
-    return direct_NxV
-  return direct_NxV + exact(network.mid_NxD, network.unembed_DxV)
+  direct path: post W_L^T + b_out W_U, and r_mid W_U."""
+  logit_NxV = exact(post_NxF, network.readout_VxF.T) + network.bias_V[None]
+  return logit_NxV + direct(network) if skip else logit_NxV
+
+
+def direct(network: Network) -> jax.Array:
+  """Returns the logits NxV of the direct path alone, r_mid W_U."""
+  return exact(network.mid_NxD, network.unembed_DxV)
 
 
 def accuracy(logit_NxV, label_N) -> jax.Array:

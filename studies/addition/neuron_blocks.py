@@ -127,24 +127,25 @@ def _readout_cosines(readout_VxF, blocks) -> dict:
 def merged(read: network.Network, up_DxF, rank_F, weight_F, label_N, units: int = UNITS) -> Merged:
   """Returns what the first 1, 2, ... blocks do, each as one ReLU unit.
 
-  A unit looks along the mean of its neurons' columns of W_in, weighted by
-  `weight_F`; its readout is the sum of theirs, each times the length of its
-  column of W_in. The direct path stays. `same_R` is the share of inputs with
-  the network's own prediction.
+  A unit looks along the mean of its neurons' columns of W_in (and has that of
+  their biases), weighted by `weight_F`; its readout is the sum of theirs, each
+  times the length of its column of W_in. The direct path stays. `same_R` is the
+  share of inputs with the network's own prediction.
   """
   units = min(units, len(rank_F))
   of_FxR = rank_F[:, None] == jnp.arange(units)[None]
   of_FxR = of_FxR.astype(jnp.float32)
   length_F = jnp.linalg.norm(up_DxF, axis=0)
   # A block that never acts looks nowhere.
-  look_DxR = network.exact(up_DxF, of_FxR * weight_F[:, None])
-  norm_R = jnp.linalg.norm(look_DxR, axis=0)
-  look_DxR = look_DxR / jnp.where(norm_R > 0, norm_R, 1)[None]
+  mean_FxR = of_FxR * weight_F[:, None]
+  norm_R = jnp.linalg.norm(network.exact(up_DxF, mean_FxR), axis=0)
+  mean_FxR = mean_FxR / jnp.where(norm_R > 0, norm_R, 1)[None]
   readout_VxR = network.exact(read.readout_VxF * length_F[None], of_FxR)
-  post_NxR = jnp.maximum(network.exact(read.mid_NxD, look_DxR), 0)
-  direct_NxV = network.exact(read.mid_NxD, read.unembed_DxV)
+  # Of z, which has the biases too.
+  post_NxR = jnp.maximum(network.exact(read.pre_NxF, mean_FxR), 0)
+  fixed_NxV = network.direct(read) + read.bias_V[None]
   part_NxRxV = post_NxR[:, :, None] * readout_VxR.T[None]
-  logit_RxNxV = direct_NxV[None] + part_NxRxV.cumsum(1).swapaxes(0, 1)
+  logit_RxNxV = fixed_NxV[None] + part_NxRxV.cumsum(1).swapaxes(0, 1)
   guess_RxN = jnp.argmax(logit_RxNxV, axis=-1)
   own_N = jnp.argmax(read.logit_NxV, axis=-1)
   return Merged(

@@ -119,7 +119,7 @@ def simulations(read: network.Network, member, design_VxNxQ) -> dict:
   L^ = relu(fit of z) W_L^T or (fit of h) W_L^T, with r_mid W_U and without.
   """
   exact_NxV = network.readout(read, read.post_NxF, skip=False)
-  direct_NxV = network.exact(read.mid_NxD, read.unembed_DxV)
+  direct_NxV = network.direct(read)
   both_NxF = jnp.concatenate([read.pre_NxF, read.post_NxF], axis=1)
 
   def logits(design_NxQ, rows=None):

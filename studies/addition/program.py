@@ -28,6 +28,12 @@ def check(experiment) -> None:
       f"model.torch_seeds names {len(model.torch_seeds)} starts, but "
       f"fit.seeds={seeds}: each member has its own, or none is named."
     )
+  one_layer = dataclasses.replace(model.trunk, layers=1)
+  if model.torch_seeds and one_layer != tokens.plain_trunk():
+    raise ValueError(
+      "model.torch_seeds are starts of the published trunk, without biases or norms;"
+      " set --config.model.torch_seeds=() for another trunk."
+    )
 
 
 def members(experiment, row_S):

@@ -69,7 +69,7 @@ def _numbers(plain) -> str:
 def _mechanism(plain) -> str:
   said = []
   for run, result in _progress(plain).items():
-    if not result.population.endswith(tables_lib.PUBLISHED):
+    if not tables_lib.is_setting(result.population):
       continue
     said.append(f"{run}: {_waves(result) if result.modular else _plain(result)}")
   return f"Mechanism: {'; '.join(said) or 'no run of the published setting'}."

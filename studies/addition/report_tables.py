@@ -3,12 +3,13 @@
 import math
 
 from primelens.studies import report_page as page
-from primelens.studies.addition import tables
+from primelens.studies.addition import fourier_logits, tables
 
 
 def is_main(result) -> bool:
-  """Returns whether a result is of the source's own setting."""
-  return population(result).endswith(tables.PUBLISHED)
+  """Returns whether a result is of the source's own setting, or differs from it
+  in sizes alone."""
+  return tables.is_setting(population(result))
 
 
 def population(result) -> str:
@@ -22,6 +23,9 @@ def of(name: str, result) -> page.Markup:
   parts = [page.tag("p", f"Members: {population(result)}.")]
   if getattr(result, "fits", ()):
     parts.append(_fits(result.fits))
+  if name == "fourier":
+    why = fourier_logits.without_published_keys(result.key_SxQ.shape[1])
+    parts += [page.tag("p", why)] if why else []
   own = {"progress": _phases, "subspace": _variants}.get(name)
   if own:
     parts.append(own(result))

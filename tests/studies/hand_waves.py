@@ -39,6 +39,7 @@ def waves(noise=0.0) -> tuple[network.Network, network.Member]:
     embedding_PxD=embedding_PxD,
     readout_VxF=readout_VxF,
     unembed_DxV=unembed_DxV,
+    bias_V=jnp.zeros(P),
     mid_NxD=jnp.asarray(mid_NxD, jnp.float32),
     pre_NxF=post_NxF,
     post_NxF=post_NxF,

@@ -50,6 +50,7 @@ class AblatedTest(absltest.TestCase):
       embedding_PxD=jnp.zeros((10, 20)),
       readout_VxF=jnp.eye(20),
       unembed_DxV=jnp.eye(20),
+      bias_V=jnp.zeros(20),
       mid_NxD=jnp.asarray(np.roll(hot_NxV, 1, axis=1)),
       pre_NxF=jnp.zeros((100, 20)),
       post_NxF=jnp.asarray(3 * hot_NxV),

@@ -33,6 +33,7 @@ def progress(population, boundary=None, **curve):
   boundary = boundary or {}
   return types.SimpleNamespace(
     population=population,
+    modular=population.startswith("modulo") and int(population.split(",")[0].split()[1]) % 2 == 1,
     key_SxQ=np.zeros((MEMBERS, 3), bool),
     step_C=step_C,
     curves=tuple({"name": name} for name in curves),
@@ -66,7 +67,7 @@ class LedgerTest(absltest.TestCase):
     self.assertLen(set(ids), len(ids))
 
   def test_other_populations_decide_nothing(self):
-    for its in ("P = 10, permuted labels", "P = 12, published"):
+    for its in ("P = 10, permuted labels", "P = 10, other steps", "P = 12, other digits"):
       row = decide("probe.sum", probe=numbers(its, r2=1, untrained_r2=1))
       self.assertEqual(row["status"], "not run")
 
@@ -178,6 +179,20 @@ class ModularTest(parameterized.TestCase):
     found = progress(self.ITS, dict(lead=lead_S, lead_heldout=heldout_S))
     row = decide("modular.lead", progress=found)
     self.assertEqual(row["status"], status)
+
+  def test_a_lead_modulo_an_even_number_does_not_apply(self):
+    its = "modulo 12, other digits and steps"
+    even = progress(its, dict(memorised=[100] * 6))
+    row = decide("modular.lead", progress=even)
+    self.assertIn("boundary lead (modulo 12, other digits and steps has no freq", row["because"])
+    self.assertNotIn("list", row["because"])
+    # A population with frequencies is preferred to a larger one without.
+    odd = progress("modulo 13, other digits", dict(lead=500, lead_heldout=100))
+    (claim,) = (claim for claim in claims.CLAIMS if claim.id == "modular.lead")
+    runs = {"even": {"progress": even}, "odd": {"progress": odd}}
+    (row,) = trial.ledger((claim,), runs).rows
+    self.assertEqual(row["status"], "reproduced")
+    self.assertIn("modulo 13", row["because"])
 
   @parameterized.parameters(([0.01, 2.0], "reproduced"), ([0.01, 0.02], "not reproduced"))
   def test_excluded_loss_rises(self, excluded, status):

@@ -37,6 +37,7 @@ def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
     embedding_PxD,
     readout_VxF,
     unembed_DxV,
+    np.zeros(2 * P),
     mid_NxD,
     pre_NxF,
     post_NxF,

@@ -31,6 +31,7 @@ def _handmade(**arrays) -> network.Network:
     "pattern_NxHxT": (N, 1, 3),
   }
   made = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+  made["bias_V"] = np.zeros(4)
   return network.Network(**{k: jnp.asarray(v, jnp.float32) for k, v in (made | arrays).items()})
 
 

@@ -32,6 +32,7 @@ def _network(**changes):
     embedding_PxD=_normal(2, 3),
     readout_VxF=_normal(CLASSES, 6, seed=1),
     unembed_DxV=_normal(3, CLASSES, seed=2),
+    bias_V=np.zeros(CLASSES, np.float32),
     mid_NxD=_normal(4, 3, seed=3),
     pre_NxF=_normal(4, 6, seed=4),
     post_NxF=np.abs(_normal(4, 6, seed=5)),

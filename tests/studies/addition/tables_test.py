@@ -5,7 +5,7 @@ import types
 import adder
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.configs import addition_p10, addition_p113
+from primelens.configs import addition_p10, addition_p53, addition_p113
 from primelens.studies.addition import numbers, tables
 from primelens.studies.reported import Reported
 
@@ -69,6 +69,34 @@ class RowsTest(parameterized.TestCase):
   def test_modular_population(self):
     run = run_of(addition_p113.get_config())
     self.assertEqual(tables.population(run), "modulo 113, published")
+    self.assertEqual(tables.reference(run), 0)
+
+  def test_nothing_but_the_published_setting_is_published(self):
+    base = addition_p113.get_config()
+    task = lambda **to: dataclasses.replace(base, task=dataclasses.replace(base.task, **to))
+    fit = lambda **to: dataclasses.replace(base, fit=dataclasses.replace(base.fit, **to))
+    faster = dataclasses.replace(base.fit.optimizer, rate=3e-3)
+    wide = dataclasses.replace(base.model.trunk, width=64)
+    biased = dataclasses.replace(base.model.trunk, bias=True)
+    model = lambda trunk: dataclasses.replace(
+      base, model=dataclasses.replace(base.model, trunk=trunk)
+    )
+    for config, its in (
+      (task(digits=59), "modulo 59, other digits"),
+      (task(train_fraction=0.5), "modulo 113, other train fraction"),
+      (fit(steps=100), "modulo 113, other steps"),
+      (fit(optimizer=faster), "modulo 113, other optimizer"),
+      (model(wide), "modulo 113, other network"),
+      (model(biased), "modulo 113, other network"),
+      (addition_p53.get_config(), "modulo 53, other digits, train fraction and steps"),
+    ):
+      run = run_of(config)
+      self.assertEqual(tables.population(run), its)
+      self.assertIsNone(tables.reference(run))
+      self.assertTrue(tables.is_setting(its))
+    both = task(digits=59, labels="permuted")
+    self.assertEqual(tables.population(run_of(both)), "modulo 59, permuted labels, other digits")
+    self.assertFalse(tables.is_setting("modulo 59, permuted labels, other digits"))
 
 
 class NumbersTest(parameterized.TestCase):

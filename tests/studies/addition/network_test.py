@@ -1,0 +1,87 @@
+"""Logits rebuilt from what is read of a network, of one that has biases too."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl.testing import absltest
+from primelens.configs import addition_p10
+from primelens.models import tokens
+from primelens.studies import experiment
+from primelens.studies.addition import ablated, network, neuron_blocks, program
+from primelens.tasks import addition
+
+P = 6
+MODEL = tokens.Config(
+  vocabulary=P + 1, classes=2 * P, trunk=tokens.plain_trunk(width=32, hidden=16, bias=True)
+)
+
+
+@functools.cache
+def made():
+  """Returns the parameters of a network with biases like its weights, what is
+  read of it, and its forward pass' logits and labels."""
+  start = tokens.init(MODEL, jax.random.key(0))
+  leaves, treedef = jax.tree.flatten(start)
+  keys = jax.random.split(jax.random.key(1), len(leaves))
+  params = jax.tree.unflatten(
+    treedef,
+    [0.3 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)],
+  )
+  pairs = addition.load(addition.Config(digits=P))
+  logit_NxV, _ = tokens.apply(MODEL, params, pairs.token_Nx3)
+  read = network.read(MODEL, params, pairs.token_Nx3)
+  return params, read, logit_NxV, jnp.asarray(pairs.label_SxN[0])
+
+
+class BiasTest(absltest.TestCase):
+  def test_logits_are_those_of_the_forward_pass(self):
+    _, read, logit_NxV, _ = made()
+    self.assertGreater(float(jnp.abs(read.bias_V).max()), 0.1)
+    np.testing.assert_allclose(network.readout(read, read.post_NxF), logit_NxV, atol=1e-4)
+    apart_NxV = network.direct(read) + network.readout(read, read.post_NxF, skip=False)
+    np.testing.assert_allclose(apart_NxV, logit_NxV, atol=1e-4)
+
+  def test_a_network_without_biases_has_none(self):
+    model = dataclasses.replace(MODEL, trunk=dataclasses.replace(MODEL.trunk, bias=False))
+    params = tokens.init(model, jax.random.key(0))
+    token_Nx3 = addition.load(addition.Config(digits=P)).token_Nx3
+    read = network.read(model, params, token_Nx3)
+    np.testing.assert_array_equal(read.bias_V, 0)
+
+  def test_the_direct_path_has_no_part_of_the_mlp(self):
+    params, read, _, label_N = made()
+    found = ablated.direct_path(read, label_N)
+    mid_NxV = np.asarray(read.mid_NxD, float) @ np.asarray(params["unembed"]["kernel"], float)
+    self.assertAlmostEqual(
+      float(found["direct_nll_nats"]),
+      float(network.nll(jnp.asarray(mid_NxV, jnp.float32), label_N)),
+      places=3,
+    )
+
+  def test_neurons_in_blocks_of_their_own_are_the_network(self):
+    params, read, logit_NxV, label_N = made()
+    up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
+    count = up_DxF.shape[1]
+    found = neuron_blocks.merged(
+      read, up_DxF, jnp.arange(count), jnp.ones(count), label_N, units=count
+    )
+    self.assertAlmostEqual(float(found.nll_R[-1]), float(network.nll(logit_NxV, label_N)), places=4)
+    self.assertEqual(float(found.same_R[-1]), 1)
+
+
+class CheckTest(absltest.TestCase):
+  def test_published_starts_have_no_biases(self):
+    config = addition_p10.get_config()
+    trunk = dataclasses.replace(config.model.trunk, bias=True)
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, trunk=trunk))
+    with self.assertRaisesRegex(ValueError, "torch_seeds are starts of the published trunk"):
+      program.check(config)
+    model = dataclasses.replace(config.model, torch_seeds=())
+    experiment.check(dataclasses.replace(config, model=model))
+
+
+if __name__ == "__main__":
+  absltest.main()
