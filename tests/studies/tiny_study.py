@@ -254,6 +254,8 @@ def handmade(
   `changed` maps names such as "masking.windows" to analysis settings.
   """
   model = model or tiny_model()
+  leaves_S = jax.tree.leaves(params_S)
+  seeds = len(leaves_S[0]) if leaves_S else 1  # a pass may have no parameters
   analyses = tiny_settings()
   for name, value in (changed or {}).items():
     section, field = name.split(".")
@@ -263,7 +265,7 @@ def handmade(
     experiment=experiment.Experiment(
       task=surrogates.Config(window=model.window),
       model=model,
-      fit=fit.Config(first_seed=3, seeds=len(jax.tree.leaves(params_S)[0])),
+      fit=fit.Config(first_seed=3, seeds=seeds),
       analyses=analyses,
     ),
     data=windows.Series(
