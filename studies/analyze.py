@@ -109,7 +109,8 @@ def analyse(run: study.Run, name: str, command: list[str]) -> Path:
 def stored(workdirs: list[Path]) -> tuple[dict[str, dict[str, report.Stored]], list[str]]:
   """Returns every stored result of the runs, `{run: {analysis: Stored}}`, and of
   each that cannot be read a line that says why and what makes it again."""
-  tables, damaged = {}, []
+  damaged: list[str] = []
+  tables = {}
   for workdir in workdirs:
     tables[workdir.name] = dict(_stored(workdir, damaged))
   return tables, damaged
