@@ -214,15 +214,12 @@ def _cached(target: pathlib.Path) -> np.ndarray | None:
 
   Behind the array lie the 32 bytes of its sha256.
   """
-  if not target.is_file():  # a pipe would be waited for
-    return None
   try:
-    ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
-    if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:
-      return None
-    end = ordinate_N.offset + ordinate_N.nbytes
     with files_lib.open_regular(target) as file:
-      file.seek(end)
+      ordinate_N = np.load(target, mmap_mode="r", allow_pickle=False)
+      if ordinate_N.dtype != np.float64 or ordinate_N.ndim != 1:
+        return None
+      file.seek(ordinate_N.offset + ordinate_N.nbytes)
       if file.read(33) != hashlib.sha256(ordinate_N.data).digest():
         return None
     check(ordinate_N, str)

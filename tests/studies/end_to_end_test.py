@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import json
 import os
 import re
 import tempfile
@@ -192,13 +191,15 @@ class EndToEndTest(absltest.TestCase):
 
   def test_other_code_makes_a_result_stale(self):
     workdirs = [self.run_("plain"), self.run_("postfix")]
-    fresh = analyze.stored(workdirs)
+    fresh, damaged = analyze.stored(workdirs)
+    self.assertEqual(damaged, [])
     self.assertFalse(any(x.stale for t in fresh.values() for x in t.values()))
     manifest = self.run_("plain") / "manifest.json"
     good = manifest.read_text()
     self.addCleanup(manifest.write_text, good)
-    manifest.write_text(json.dumps(json.loads(good) | {"revision": "older"}))
-    stale = analyze.stored(workdirs)
+    older = runs.read_manifest(self.run_("plain")) | {"revision": "older"}
+    files.write_json(manifest, files.seal(older))
+    stale, _ = analyze.stored(workdirs)
     self.assertTrue(all(x.stale for x in stale["plain"].values()))
     self.assertFalse(any(x.stale for x in stale["postfix"].values()))
 

@@ -1,11 +1,14 @@
 """Files are regular, whole, and inside the folder they are said to be in."""
 
 import contextlib
+import errno
+import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from absl.testing import absltest, parameterized
 from primelens.tasks import files
@@ -60,6 +63,81 @@ class FilesTest(parameterized.TestCase):
       path.write_bytes(b"")
     files.sweep(self.folder)
     self.assertEqual([left.exists(), ours.exists(), other.exists()], [False, True, True])
+
+  def test_sweep_takes_folders_too(self):
+    (self.folder / ".a.999999999.tmp" / "b").mkdir(parents=True)
+    files.sweep(self.folder)
+    self.assertEqual(os.listdir(self.folder), [])
+
+  def test_remove(self):
+    for name in ("file", "link", "folder", "nothing"):
+      path = self.folder / name
+      {"file": path.touch, "link": lambda p=path: p.symlink_to("/"), "folder": path.mkdir}.get(
+        name, lambda: None
+      )()
+      files.remove(path)
+      self.assertEqual(os.listdir(self.folder), [])
+    self.assertTrue(os.path.isdir("/"))
+
+  def test_a_failed_write_names_its_path(self):
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with mock.patch.object(files.os, "fsync", side_effect=full):
+      with self.assertRaises(OSError) as caught:
+        files.write(self.folder / "a", b"x")
+    self.assertEqual(caught.exception.errno, errno.ENOSPC)
+    self.assertEqual(caught.exception.filename, str(self.folder / "a"))
+    self.assertEqual(os.listdir(self.folder), [])
+
+  def test_a_lock_is_held_once_and_released_when_its_process_dies(self):
+    path = self.folder / "lock"
+    script = (
+      "import os, sys\n"
+      "from primelens.tasks import files\n"
+      "with files.locked(sys.argv[1], note='process 7'):\n"
+      "  print('held', flush=True)\n"
+      "  sys.stdin.read()\n"
+    )
+    pipe = subprocess.PIPE
+    child = subprocess.Popen([sys.executable, "-c", script, path], stdin=pipe, stdout=pipe)
+    with child:
+      child.stdout.readline()
+      for shared in (False, True):
+        with self.assertRaisesRegex(files.Held, "held by another process .process 7."):
+          with files.locked(path, shared=shared):
+            pass
+      child.kill()
+    with files.locked(path, note="mine"):
+      self.assertEqual(path.read_text(), "mine")
+    self.assertEqual(path.read_text(), "")
+    with files.locked(path, shared=True), files.locked(path, shared=True):
+      with self.assertRaises(files.Held):
+        with files.locked(path):
+          pass
+
+  def test_what_lies_behind_a_link_is_not_locked(self):
+    target = files.write(self.folder / "target", b"precious")
+    (self.folder / "lock").symlink_to(target)
+    with self.assertRaises(OSError):
+      with files.locked(self.folder / "lock", note="mine"):
+        pass
+    self.assertEqual(target.read_bytes(), b"precious")
+
+  def test_a_reader_makes_no_lock(self):
+    with files.locked(self.folder / "lock", shared=True):
+      self.assertEqual(os.listdir(self.folder), [])
+
+  @parameterized.parameters(
+    lambda x: x | {"a": 2},
+    lambda x: x | {"b": 1},
+    lambda x: x | {"sha256": x["sha256"][:-1]},
+    lambda x: {"a": 1},
+    lambda x: x | {"sha256": None},
+  )
+  def test_a_seal_that_is_broken(self, change):
+    sealed = files.seal({"a": 1, "c": [0.1, None, "x"]})
+    self.assertEqual(files.unseal(json.loads(json.dumps(sealed))), {"a": 1, "c": [0.1, None, "x"]})
+    with self.assertRaisesRegex(ValueError, "do not agree"):
+      files.unseal(change(sealed))
 
   def test_within(self):
     (self.folder / "in").mkdir()

@@ -96,6 +96,8 @@ class CacheTest(absltest.TestCase):
       "header": b"x" * 128 + good[128:],
       "longer": good + b"\0" * 8,
       "content": good[:1_000] + b"\0" * 8 + good[1_008:],
+      "last bit": good[:2_000] + bytes([good[2_000] ^ 1]) + good[2_001:],
+      "without digest": good[:-32],
       "type": good.replace(b"<f8", b"<i8"),
     }
     for name, bad in damages.items():
