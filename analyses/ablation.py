@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import trees
+from primelens.analyses import counts, trees
 
 Edit = Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -22,6 +22,7 @@ def each_head(layers: int, heads: int) -> np.ndarray:
 
   Raises ValueError if a size is below 1.
   """
+  counts.whole(layers=layers, heads=heads)
   if layers < 1 or heads < 1:
     raise ValueError(f"got {layers} layers and {heads} heads, need >= 1 each.")
   keep_RxR = 1 - np.eye(layers * heads, dtype=np.float32)

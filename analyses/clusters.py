@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from primelens.analyses import spectra
+from primelens.analyses import counts, spectra
 
 _TURNS = 64  # directions of a cut
 
@@ -92,6 +92,8 @@ def symmetry_null(shape: tuple[int, int], draws: int = 99, seed: int = 0) -> dic
 
   Raises ValueError as `symmetry` does, and for no draws.
   """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
   if draws < 1:
     raise ValueError(f"need at least 1 draw, got {draws}.")
   rng = np.random.default_rng(seed)

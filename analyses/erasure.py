@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import precision, regression, subspace
+from primelens.analyses import counts, precision, regression, subspace
 from primelens.analyses import ridge as ridge_lib
 
 # Of the largest: less is rounding, and no direction.
@@ -165,6 +165,7 @@ def null_space(found: Moments, count: int, alpha: float = 1.0) -> np.ndarray:
 
   Raises ValueError for a count below 0, or an alpha of 0 or less.
   """
+  counts.whole(count=count)
   if count < 0 or not alpha > 0:
     raise ValueError(f"need count >= 0 and alpha > 0, got {count} and {alpha}.")
   whole = np.linalg.norm(found.cross_DxF[..., 0], axis=-1, keepdims=True)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import threadpoolctl
+from primelens.analyses import counts
 
 
 class Symmetry(NamedTuple):
@@ -55,6 +56,8 @@ def null(width: int, head_width: int, draws: int = 200, seed: int = 0):
   Both numbers are free of scale, so that matching the shape matches the pair.
   Raises `ValueError` if a side or the draws are below 1.
   """
+  counts.whole(1, width=width, head_width=head_width, draws=draws)
+  counts.whole(seed=seed)
   if min(width, head_width, draws) < 1:
     raise ValueError(f"need a draw and sides of 1, got {draws}, {width} and {head_width}.")
   rng = np.random.default_rng(seed)

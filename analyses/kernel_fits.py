@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
-from primelens.analyses import regression
+from primelens.analyses import counts, regression
 
 MONOTONE = "monotone (isotonic)"
 STRETCHED = "stretched exponential with linear term"
@@ -141,6 +141,7 @@ def fits(
 
   Raises `ValueError` for fewer than 6 points, or a distance of 0 or less.
   """
+  counts.whole(restarts=restarts, seed=seed)
   distance_Q = np.asarray(distance_Q, np.float64)
   value_Q = np.asarray(value_Q, np.float64)
   known_Q = np.isfinite(value_Q)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import precision, regression
+from primelens.analyses import counts, precision, regression
 
 # Of the published kernel: distances up to 100 in 59 bins, queries from 10 on.
 PUBLISHED_EDGES = np.linspace(0, 100, 60)
@@ -83,6 +83,8 @@ def pairs_as_published(
   Near distances come from all queries, far ones from late queries alone.
   Raises `ValueError` for windows of 10 or fewer positions.
   """
+  counts.whole(1, windows=windows, length=length, pairs=pairs)
+  counts.whole(seed=seed)
   if length <= PUBLISHED_FIRST:
     raise ValueError(f"windows of {length} have no query after the first {PUBLISHED_FIRST}.")
   rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import prime_lines, statistics
+from primelens.analyses import counts, prime_lines, statistics
 
 # In resolutions: from any line, the zero of its main lobe being at 1 (on the
 # first side lobe of that line, which makes a null large rather than small);
@@ -64,6 +64,8 @@ def beside(frequency_Q: Any, line_A: Any, height_N: Any, *, draws: int, seed: in
   with an order of its own, whose amplitudes differ by frequency: each line
   beside its own neighbourhood.
   """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
   rng = np.random.default_rng(seed)
   frequency_Q = np.asarray(frequency_Q, np.float64)
   width = resolution(height_N)
@@ -116,6 +118,8 @@ def elsewhere(avoid_Q: Any, height_N: Any, count: int, *, seed: int) -> np.ndarr
   Uniform, 3 resolutions or more from each of them. Raises ValueError where
   they leave less than a tenth of the range.
   """
+  counts.whole(1, count=count)
+  counts.whole(seed=seed)
   rng = np.random.default_rng(seed)
   drawn = rng.uniform(np.min(avoid_Q), np.max(avoid_Q), 10 * count)
   near = distance(drawn, avoid_Q)

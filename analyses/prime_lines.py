@@ -9,7 +9,7 @@ them. On the host. Source: zeta spec, section 7.1.
 from typing import Any
 
 import numpy as np
-from primelens.analyses import prime_waves
+from primelens.analyses import counts, prime_waves
 
 _CHUNK = 4_000_000  # waves' values held at once
 
@@ -145,6 +145,7 @@ def planted(
 
   Phases b are random: the positive control of a reading.
   """
+  counts.whole(seed=seed)
   rng = np.random.default_rng(seed)
   planted_N = np.array(residual_N, np.float64)
   for frequency, amplitude in zip(frequency_Q, amplitude_Q, strict=True):

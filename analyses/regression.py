@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import precision
+from primelens.analyses import counts, precision
 
 # A target whose standard deviation is less does not vary: it has no R2.
 FLAT = 1e-9
@@ -32,6 +32,7 @@ def lag_matrix(value_N, index_N, lags: int) -> np.ndarray:
   Row i is (v_{n-1}, ..., v_{n-Q}) for n = index_N[i], so it predicts v_n.
   Raises ValueError if an index has fewer than `lags` values before it.
   """
+  counts.whole(1, lags=lags)
   value_N, index_N = np.asarray(value_N), np.asarray(index_N)
   outside = len(index_N) and index_N.max() > len(value_N)
   if lags < 1 or outside or (len(index_N) and index_N.min() < lags):
@@ -90,6 +91,8 @@ def bootstrap(
   each draw solves the normal equations summed over its blocks, so dependence
   up to the block's length is kept. The intercept is fitted and left out.
   """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
   x_NxP, y_N = _design(x_NxQ, y_N, intercept)
   gram_N = x_NxP[:, :, None] * x_NxP[:, None, :]
   gram_BxPxP = block_sums(gram_N, block)
@@ -106,6 +109,7 @@ def block_sums(value_Nx, block: int) -> np.ndarray:
 
   Raises ValueError unless there are at least two blocks.
   """
+  counts.whole(1, block=block)
   value_Nx = np.asarray(value_Nx, np.float64)
   if not 1 <= block < len(value_Nx):
     raise ValueError(f"block={block} must lie in 1..{len(value_Nx) - 1}.")
@@ -114,6 +118,8 @@ def block_sums(value_Nx, block: int) -> np.ndarray:
 
 def block_counts(blocks: int, draws: int, *, seed: int) -> np.ndarray:
   """Returns how often each of `blocks` is drawn in each bootstrap draw: RxB."""
+  counts.whole(1, blocks=blocks, draws=draws)
+  counts.whole(seed=seed)
   chances = np.full(blocks, 1 / blocks)
   draw = np.random.default_rng(seed).multinomial
   return draw(blocks, chances, size=draws).astype(np.float64)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.signal
-from primelens.analyses import form_factors
+from primelens.analyses import counts, form_factors
 
 BIN = 1 / 64  # width of the published bins, and of their widest jitter
 _FLOOR = 0.001  # of jittered spacings, as published
@@ -65,6 +65,7 @@ def jittered(spacing_N: Any, width: float, seed: int) -> np.ndarray:
 
   The levels, their sums, walk away at random: what was in step falls out.
   """
+  counts.whole(seed=seed)
   spacing_N = np.asarray(spacing_N, np.float64)
   rng = np.random.default_rng(seed)
   return spacing_N + rng.uniform(-width / 2, width / 2, len(spacing_N))
@@ -92,6 +93,7 @@ def jittered_as_published(middle_N: Any, part: float, seed: int) -> np.ndarray:
 
   0.001 at least, as published.
   """
+  counts.whole(seed=seed)
   if not part:
     return np.asarray(middle_N, np.float64)
   return np.maximum(jittered(middle_N, part * BIN, seed), _FLOOR)

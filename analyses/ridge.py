@@ -156,11 +156,14 @@ def folds(weight_N) -> jax.Array:
   )
 
 
-def cross_predicted(x_NxD, y_NxF, alpha=1.0, *, scale=True) -> jax.Array:
-  """Returns predictions NxF of all rows, each by the FOLDS - 1 other folds."""
+def cross_predicted(x_NxD, y_NxF, alpha=1.0, *, scale=True, fold_N=None) -> jax.Array:
+  """Returns predictions NxF of all rows, each by the FOLDS - 1 other folds.
+
+  `fold_N` has the fold 0..FOLDS - 1 of every row, by default that of `folds`.
+  """
   x_NxD = precision.wide(x_NxD)
   weight_N = _weights(x_NxD, None)
-  fold_N = folds(weight_N)
+  fold_N = folds(weight_N) if fold_N is None else jnp.asarray(fold_N)
 
   def one(fold):
     inside_N = weight_N * (fold_N != fold)
@@ -171,10 +174,10 @@ def cross_predicted(x_NxD, y_NxF, alpha=1.0, *, scale=True) -> jax.Array:
   return guess_FOLDSxNxF[fold_N, jnp.arange(len(x_NxD))]
 
 
-def fold_r2(y_NxF, guess_NxF) -> jax.Array:
+def fold_r2(y_NxF, guess_NxF, fold_N=None) -> jax.Array:
   """Returns R2 of each target, the mean over folds of each fold's own, F: as
-  scikit-learn's `cross_val_score`."""
-  fold_N = folds(jnp.ones(len(y_NxF)))
+  scikit-learn's `cross_val_score`. `fold_N` as in `cross_predicted`."""
+  fold_N = folds(jnp.ones(len(y_NxF))) if fold_N is None else jnp.asarray(fold_N)
   one = lambda fold: r2(y_NxF, guess_NxF, fold_N == fold)
   return jax.vmap(one)(jnp.arange(FOLDS)).mean(0)
 

@@ -8,7 +8,7 @@ Source: zeta spec, section 4.11.
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import statistics
+from primelens.analyses import counts, statistics
 
 
 class SlotTest(NamedTuple):
@@ -41,6 +41,8 @@ def test(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> SlotTest:
   The null averages over M slots as the statistic does; p is
   `statistics.permutation_p` of a statistic as large.
   """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
   return _test(slot_MxD, np.shape(slot_MxD)[0], draws, seed)
 
 
@@ -49,6 +51,8 @@ def test_as_published(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> Slo
 
   Its null is sqrt(M) times too wide; p is the share of null >= observed.
   """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
   return _test(slot_MxD, 1, draws, seed, published=True)
 
 

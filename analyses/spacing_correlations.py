@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
-from primelens.analyses import determinantal
+from primelens.analyses import counts, determinantal
 
 # Of the zeros' two-point correlations (Bogomolny et al., J. Phys. A 39, 2006).
 LAMBDA = 1.57314
@@ -184,6 +184,8 @@ def shuffle_score(spacing_N: Any, *, draws: int = 100, seed: int = 0) -> float:
   About rho_1 sqrt(N) for any sequence: it says that there is an order, of any
   kind, and grows with the length.
   """
+  counts.whole(2, draws=draws)
+  counts.whole(seed=seed)
   spacing_N = np.asarray(spacing_N, np.float64)
   rng = np.random.default_rng(seed)
   null_R = [_lag1(rng.permutation(spacing_N)) for _ in range(draws)]

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 import scipy.special
+from primelens.analyses import counts
 
 # 99 % point of the Tracy-Widom law of real matrices (beta = 1).
 _TRACY_WIDOM = 2.0234
@@ -220,6 +221,7 @@ def eigenvalue_radius(weight_NxN: Any, std: Any = None) -> np.ndarray:
 
 def corner(weight_NxD: Any, size: int = 256) -> np.ndarray:
   """Returns the published crop: n rows by n columns, n = min(size, N, D)."""
+  counts.whole(1, size=size)
   weight_NxD = np.asarray(weight_NxD)
   size = min(size, *weight_NxD.shape[-2:])
   return weight_NxD[..., :size, :size]

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import scipy.linalg
 import threadpoolctl
-from primelens.analyses import spectra, statistics
+from primelens.analyses import counts, spectra, statistics
 
 Metric = Callable[[np.ndarray, tuple[int, int]], np.ndarray]
 # Of singular values ...xK and the matrix's shape, all free of its scale.
@@ -279,5 +279,6 @@ def _frozen(array):
 
 
 def _check(draws, *sides):
+  counts.whole(draws=draws)
   if min(draws, *sides) < 1:
     raise ValueError(f"need 1 draw and sides of 1, got {draws} and {sides}.")

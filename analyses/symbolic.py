@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from primelens.analyses import (
+  counts,
   expressions,
   pruning,
   regression,
@@ -48,6 +49,8 @@ def search(
   Raises ValueError for an unknown backend, mismatched shapes, two equal names,
   or a name that a formula cannot hold.
   """
+  counts.whole(seed=seed)
+  counts.whole(1, rows=rows)
   if backend not in BACKENDS:
     raise ValueError(f"symbolic.backend={backend} is not one of {', '.join(BACKENDS)}.")
   train = _columns(feature_NxQ, target_N, names)
@@ -68,6 +71,7 @@ def null_front(feature_NxQ, target_N, *, test_target_N, seed: int, **options):
   What noise with the target's own distribution would score; options are those
   of `search`.
   """
+  counts.whole(seed=seed)
   shuffle = np.random.default_rng(seed).permutation
   return search(
     feature_NxQ, shuffle(target_N), test_target_N=shuffle(test_target_N), seed=seed, **options

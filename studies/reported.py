@@ -5,7 +5,22 @@ from typing import NamedTuple
 import numpy as np
 from primelens.analyses import statistics
 
-SMOOTH = 0.005  # smooth fits of one network repeat to about this
+SMOOTH = 0.005  # smooth fits of a network trained anew repeat to this (addition spec, section 5)
+_UNIT = 2.0**-24  # what rounding a number to float32 changes of it
+
+
+def tolerance(printed: str, *, rows: int = 0, total: float = 1.0) -> float:
+  """Returns how far an exact number may be from one that was printed.
+
+  The rule for every number of a given network, whatever we get: half a unit of
+  the last digit printed and, where the source computed in float32, what its
+  arithmetic loses. A mean of `rows` squares, and what is left of it or explained
+  of it by a regression, is rounded about sqrt(rows) times: sqrt(rows) 2^-24 of
+  the mean square `total` that was decomposed (the target's variance; 1 of R2).
+  """
+  digits = printed.lstrip("+-").partition("e")
+  exponent = int(digits[2] or 0) - len(digits[0].partition(".")[2])
+  return 0.5 * 10.0**exponent + np.sqrt(rows) * _UNIT * total
 
 
 class Reported(NamedTuple):

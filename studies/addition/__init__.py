@@ -26,16 +26,25 @@ def _one_layer(experiment) -> str:
   return "" if layers == 1 else f"it reads one layer, and here are {layers}."
 
 
+# Fewer digits have no four components beside their mean, and no held-out sums.
+LEAST = 5
+# Fewer residues have no eight singular vectors to show.
+LEAST_MODULAR = 9
+
+
 def _plain(experiment) -> str:
-  if experiment.task.modular:
+  task = experiment.task
+  if task.modular:
     return "it is about plain addition, and task.modular is true."
+  if task.digits < LEAST:
+    return f"it reads {LEAST} digits or more, and task.digits is {task.digits}."
   return _one_layer(experiment)
 
 
 def _modular(experiment) -> str:
   task = experiment.task
-  if not task.modular or task.digits % 2 == 0:
-    return "it is about addition modulo an odd number of digits."
+  if not task.modular or task.digits % 2 == 0 or task.digits < LEAST_MODULAR:
+    return f"it is about addition modulo an odd number of digits, {LEAST_MODULAR} or more."
   return _one_layer(experiment)
 
 

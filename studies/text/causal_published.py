@@ -6,13 +6,12 @@ at the last character. Source: arithmetic spec, sections 4.2, 4.4 and 5.2.
 
 import numpy as np
 from primelens.analyses import erasure
-from primelens.studies.text import answers, states
+from primelens.studies.text import answers, folds, states
 
 FEW, ROWS = 1024, answers.ROWS  # select rows of the two published scripts
 STEPS_R = (1, 2, 3, 4, 6, 8, 10, 12, 15)  # directions removed one by one
 RANDOM = 50
-FOLDS = 5
-SEED = 0  # of the random directions, and of the folds
+SEED = 0  # of the random directions
 
 
 def measure(run) -> dict[str, np.ndarray]:
@@ -121,7 +120,7 @@ def iterated(state_SxNxD, target_Nx2) -> dict[str, np.ndarray]:
   """
   sum_Nx1 = target_Nx2[:, :1]
   every = erasure.moments(state_SxNxD, sum_Nx1)
-  fitted, scored = folds(state_SxNxD, sum_Nx1)
+  fitted, scored = moments_of_folds(state_SxNxD, sum_Nx1)
   direction_SxRxD = erasure.null_space(every, max(STEPS_R))
   basis_SxDxR = np.swapaxes(direction_SxRxD, -1, -2)
   found = {}
@@ -139,16 +138,15 @@ def iterated(state_SxNxD, target_Nx2) -> dict[str, np.ndarray]:
   }
 
 
-def folds(state_SxNxD, target_NxF):
-  """Returns moments of the rows fitted and of those scored, with a leading
-  axis of FOLDS, shuffled as scikit-learn's `KFold` with SEED.
+def moments_of_folds(state_SxNxD, target_NxF):
+  """Returns moments of the rows fitted and of those scored, with a leading axis
+  of the `folds`.
 
-  Folds have one size; rows that are left over are in none.
+  They have one size: the last row of a fold that has one more is in none.
   """
-  order_N = np.random.RandomState(SEED).permutation(len(target_NxF))
-  size = len(order_N) // FOLDS
-  fold_FOLDSxN = order_N[: size * FOLDS].reshape(FOLDS, size)
-  rest = [np.delete(fold_FOLDSxN, i, 0).ravel() for i in range(FOLDS)]
+  size = len(target_NxF) // folds.COUNT
+  fold_FOLDSxN = np.stack([scored_N[:size] for scored_N in folds.rows(len(target_NxF))])
+  rest = [np.delete(fold_FOLDSxN, i, 0).ravel() for i in range(folds.COUNT)]
   of = lambda index_FOLDSxN: erasure.moments(
     np.moveaxis(state_SxNxD[:, index_FOLDSxN], 1, 0), target_NxF[index_FOLDSxN][:, None]
   )

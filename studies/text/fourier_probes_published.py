@@ -101,7 +101,7 @@ def fold_r2(state_SxNxD, wave_NxF) -> np.ndarray:
   """Returns R2 of every column over folds, SxF, the mean of the folds' own:
   scikit-learn's `cross_val_score` of a shuffled `KFold`, states standardised
   by the rows fitted. A column that does not vary has none (NaN)."""
-  fitted, scored = causal_published.folds(state_SxNxD, wave_NxF)
+  fitted, scored = causal_published.moments_of_folds(state_SxNxD, wave_NxF)
   size_D = np.sqrt(_diagonal(fitted.gram_DxD) / fitted.rows)
   size_D = np.where(size_D > 1e-12, size_D, 1)
   scaled = lambda found: found._replace(

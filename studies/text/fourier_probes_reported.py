@@ -6,10 +6,11 @@ of networks trained here as it was.
 
 import math
 
-from primelens.studies.reported import Reported
+from primelens.studies.reported import Reported, tolerance
 from primelens.studies.text.reported import FOLDS
 
 _NEVER = "not reported"
+_ROWS, _VARIANCE = 2000, 764.27  # select rows, and of their residues modulo 97
 _TABLE = {
   "r2": (
     0.0438,
@@ -85,10 +86,12 @@ _SHUFFLES = "A mean of 20 permutations: it is known to about a tenth."
 def _reported() -> dict[str, Reported]:
   found = {}
   for name, values in _TABLE.items():
-    half, digits = (5e-5, 4) if name == "r2" else (5e-4, 3)
+    digits, total = (4, 1.0) if name == "r2" else (3, _VARIANCE)
     for pairs, value in enumerate(values, start=1):
       words = f"modk, {pairs} Fourier pairs: {_WORDS[name]}"
-      found[f"{name}_{pairs}"] = Reported("5.3", words, f"{value:.{digits}f}", value, half)
+      printed = f"{value:.{digits}f}"
+      near = tolerance(printed, rows=_ROWS, total=total)
+      found[f"{name}_{pairs}"] = Reported("5.3", words, printed, value, near)
   for name, by_pairs in _CONTROLS.items():
     wide = name == "delta_permuted"
     for pairs, value in by_pairs.items():
@@ -102,11 +105,19 @@ def _reported() -> dict[str, Reported]:
   for modulus, small in _SMALL.items():
     for pairs, value in enumerate(small, start=1):
       words = f"modk, R2 in sample of residue mod {modulus}, {pairs} pairs"
-      found[f"small_{modulus}_{pairs}"] = Reported("5.3", words, f"{value:.4f}", value, 5e-5)
+      printed = f"{value:.4f}"
+      near = tolerance(printed, rows=_ROWS)
+      found[f"small_{modulus}_{pairs}"] = Reported("5.3", words, printed, value, near)
   one = lambda words, value, *rest: Reported("5.3", f"modk, {words}", _NEVER, value, *rest)
   return found | {
-    "base_error": one("squared error of a ridge of the residue", 749.97, 0.005),
-    "base_r2": one("R2 of a ridge of the residue, in sample", 0.0187, 5e-5),
+    "base_error": one(
+      "squared error of a ridge of the residue",
+      749.97,
+      tolerance("749.97", rows=_ROWS, total=_VARIANCE),
+    ),
+    "base_r2": one(
+      "R2 of a ridge of the residue, in sample", 0.0187, tolerance("0.0187", rows=_ROWS)
+    ),
     "cv_r2_best": one("the largest of 48 frequencies' R2 over folds", -0.021, FOLDS),
     "degrees": one("degrees of freedom of the probe, of 128", 69.9, 0.05),
     "degrees_per_row": one("degrees of freedom per row: R2 to expect of nothing", 0.035, 5e-4),

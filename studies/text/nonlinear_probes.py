@@ -75,7 +75,7 @@ def digit_sums(rows: parts.Rows, modulus: int, name: str) -> Iterator[dict]:
   once = name == "fresh pairs"
   count, alphas_R = len(rows.pair_Nx2), ridge.ALPHAS_R if once else (1.0,)
   scored_N = np.isin(np.arange(count), rows.score_N)
-  rounds = digits.once(~scored_N) if once else digits.folds(count)
+  rounds = digits.once(~scored_N) if once else digits.in_turn(count)
   at_S = np.flatnonzero(np.isin(rows.reads_S, DIGIT_READS))
   x_N, y_N = rows.pair_Nx2.T
   r2_SxF = digits.measure(

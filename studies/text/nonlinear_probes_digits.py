@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import ridge
+from primelens.studies.text import folds
 
 TARGETS = ("x + y", "hundreds", "tens", "units", "u")
 RESIDUES = {"residue by u": "u", "residue by x + y": "x + y"}
 MEASURED = (*TARGETS, *RESIDUES)
 NEIGHBOURS = 60
-SHUFFLED = 0  # seed of the folds
 
 
 class Rounds(NamedTuple):
@@ -46,17 +46,10 @@ def targets(x_N, y_N, modulus: int) -> np.ndarray:
   return np.column_stack([x_N + y_N, sum_Nx3, u_N]).astype(np.float32)
 
 
-def folds(rows: int) -> Rounds:
-  """Returns five rounds, each without a fifth of the rows.
-
-  scikit-learn's `KFold(5, shuffle=True, random_state=0)`; inner folds are
-  those of `KFold(5)` among the rows fitted.
-  """
-  order_N = np.random.RandomState(SHUFFLED).permutation(rows)
-  fitted_KxN = np.ones((ridge.FOLDS, rows), bool)
-  for k, left_N in enumerate(np.array_split(order_N, ridge.FOLDS)):
-    fitted_KxN[k, left_N] = False
-  return _rounds(fitted_KxN)
+def in_turn(rows: int) -> Rounds:
+  """Returns five rounds, each without one of the `folds`; inner folds are those
+  of scikit-learn's `KFold(5)` among the rows fitted."""
+  return _rounds(folds.numbers(rows)[None] != np.arange(folds.COUNT)[:, None])
 
 
 def once(fitted_N) -> Rounds:

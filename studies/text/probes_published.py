@@ -8,11 +8,10 @@ sections 4.1 and 5.1.
 import numpy as np
 from primelens.analyses import erasure, regression
 from primelens.models import encoder
-from primelens.studies.text import answers, probes_parts, states
+from primelens.studies.text import answers, folds, probes_parts, states
 from primelens.tasks import characters
 
 ROWS, SHORT = answers.ROWS, answers.SHORT_SELECT
-FOLDS, SEED = 5, 0  # of scikit-learn's shuffled KFold
 
 
 def measure(run, params_S=None) -> dict[str, np.ndarray]:
@@ -73,15 +72,14 @@ def in_sample(x_SxNxD, y_N) -> np.ndarray:
 
 def over_folds(x_SxNxD, y_N, *, scale: bool = False) -> np.ndarray:
   """Returns R2 of all predictions of ridge regressions (alpha 1), each made by
-  the other folds, S: scikit-learn's `cross_val_predict` of a shuffled `KFold`.
+  the other `folds`, S: scikit-learn's `cross_val_predict`.
 
   `scale` has features in deviations of the rows fitted.
   """
   x_SxNxD = np.asarray(x_SxNxD, float)
-  order_N = np.random.RandomState(SEED).permutation(len(y_N))
   guess_SxN = np.empty(x_SxNxD.shape[:2])
-  for scored_N in np.array_split(order_N, FOLDS):
-    fitted_N = np.setdiff1d(order_N, scored_N)
+  for scored_N in folds.rows(len(y_N)):
+    fitted_N = np.setdiff1d(np.arange(len(y_N)), scored_N)
     fitted_SxNxD, scored_SxNxD = x_SxNxD[:, fitted_N], x_SxNxD[:, scored_N]
     if scale:
       deviation_Sx1xD = fitted_SxNxD.std(1, keepdims=True)

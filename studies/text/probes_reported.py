@@ -4,7 +4,7 @@ Numbers of an earlier network of the source (1,800 prompts) are left out: its
 weights and its data are other ones.
 """
 
-from primelens.studies.reported import Reported
+from primelens.studies.reported import Reported, tolerance
 from primelens.studies.text.reported import FOLDS
 
 _NEVER = "not reported"
@@ -96,7 +96,7 @@ def _in_sample():
         f"{question}, R2 in sample, {rows} select rows",
         source,
         value,
-        5e-6,
+        tolerance(f"{value:.5f}", rows=rows),
         _OTHERS.format(_UNTRAINED[question]),
       ),
     )
@@ -109,7 +109,7 @@ def _in_sample():
           f"{question}, the same at position {position}, {rows} rows",
           _NEVER if rows == 2000 and question == "modk" else str(value),
           value,
-          5e-4,
+          tolerance(f"{value:.3f}", rows=rows),
         ),
       )
 

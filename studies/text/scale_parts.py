@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import ridge, subspace
+from primelens.studies.text import folds
 
 PAIRS_Q = (1, 3, 6, 12)  # Fourier pairs of a probe
 REMOVED = 6  # pairs whose directions are removed
@@ -44,17 +45,18 @@ def in_sample(state_SxNxD, wave_NxF):
 def probed(state_SxNxD, wave_NxF, permuted_RxN):
   """Returns R2 in-sample, with permuted labels, and over folds."""
   rows, columns = wave_NxF.shape
+  fold_N = folds.numbers(rows)
   null_NxRF = jnp.moveaxis(wave_NxF[permuted_RxN], 0, 1).reshape(rows, -1)
 
   def one(state_NxD):
     z_NxD = ridge.scaler(state_NxD)(state_NxD)
     null = ridge.r2(null_NxRF, ridge.fit(z_NxD, null_NxRF).predict(z_NxD))
-    guess_NxF = ridge.cross_predicted(state_NxD, wave_NxF)
+    guess_NxF = ridge.cross_predicted(state_NxD, wave_NxF, fold_N=fold_N)
     own_NxF = ridge.fit(z_NxD, wave_NxF).predict(z_NxD)
     return {
       "r2_SxQ": macro(ridge.r2(wave_NxF, own_NxF)),
       "null_r2_SxRxQ": macro(null.reshape(-1, columns)),
-      "cv_r2_SxQ": macro(ridge.fold_r2(wave_NxF, guess_NxF)),
+      "cv_r2_SxQ": macro(ridge.fold_r2(wave_NxF, guess_NxF, fold_N)),
     }
 
   return jax.lax.map(one, state_SxNxD)

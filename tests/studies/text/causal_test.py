@@ -56,7 +56,7 @@ class RefitTest(absltest.TestCase):
     rng = np.random.default_rng(1)
     state_NxD = rng.standard_normal((100, 5))
     target_Nx1 = state_NxD @ np.ones((5, 1)) + rng.standard_normal((100, 1))
-    parts = causal_published.folds(state_NxD[None], target_Nx1)
+    parts = causal_published.moments_of_folds(state_NxD[None], target_Nx1)
     none = erasure.Eraser(np.zeros(5), np.zeros((5, 1)), np.zeros((5, 1)))
     expected = model_selection.cross_val_score(
       linear_model.Ridge(),

@@ -56,7 +56,7 @@ class DigitsTest(parameterized.TestCase):
     np.testing.assert_allclose(found_N, peer.predict(at_N[:, None]), atol=2e-5)
 
   def test_folds_are_scikit_learns(self):
-    rounds = digits.folds(203)
+    rounds = digits.in_turn(203)
     kept = model_selection.KFold(5, shuffle=True, random_state=0)
     for k, (fit_N, _) in enumerate(kept.split(np.zeros(203))):
       np.testing.assert_array_equal(np.flatnonzero(rounds.fitted_KxN[k]), np.sort(fit_N))
@@ -72,7 +72,7 @@ class DigitsTest(parameterized.TestCase):
     mixed = np.column_stack([target_NxF[:, -1:] / 60, rng.normal(size=320)])
     state_NxD = (mixed @ rng.normal(size=(2, 5))).astype(np.float32)
     state_NxD += 0.2 * rng.normal(size=(320, 5)).astype(np.float32)
-    rounds = digits.folds(320)
+    rounds = digits.in_turn(320)
     found_SxF = digits.measure(state_NxD[None], target_NxF, residue_N, rounds, (1.0,))
     found = dict(zip(digits.MEASURED, found_SxF[0], strict=True))
     u_N, guess_N, near_N = target_NxF[:, -1], np.zeros(320), np.zeros(320)

@@ -117,7 +117,11 @@ class PipelineTest(absltest.TestCase):
           r2 = metrics.r2_score(y, probe().fit(state_NxD, y).predict(state_NxD))
           self.assertAlmostEqual(self.found["null_r2_SxRxQ"][s, r, q], r2, delta=1e-5)
         folds = model_selection.cross_val_score(
-          probe(), state_NxD, y_NxF, cv=model_selection.KFold(5), scoring="r2"
+          probe(),
+          state_NxD,
+          y_NxF,
+          cv=model_selection.KFold(5, shuffle=True, random_state=0),
+          scoring="r2",
         )
         self.assertAlmostEqual(self.found["cv_r2_SxQ"][s, q], folds.mean(), delta=2e-4)
 
