@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import bad_inputs
+import hostile
 import jax
 from primelens.models import fit, optimizer, spacing, transformer
 from primelens.studies import analyze, experiment, runs, train
@@ -338,6 +340,50 @@ def writers(folder: Path, whole: dict, rng: random.Random, count: int) -> Counts
   return found
 
 
+def inputs(folder: Path, run: Path, every: int) -> Counts:
+  """Gives the commands every `every`-th bad input; nothing may be written."""
+  found = Counts()
+  (folder / "inputs").mkdir()
+  copy, made = folder / "inputs" / "run", folder / "inputs" / "made"
+  shutil.copytree(run, copy)
+  made.mkdir()
+  places = bad_inputs.prepare(made, Path(__file__), copy)
+  listing = lambda: {str(p): p.lstat().st_mtime_ns for p in (folder / "inputs").rglob("*")}
+  mains = {"train": train.main, "analyze": analyze.main}
+  for case in bad_inputs.CASES[::every]:
+    argv = bad_inputs.filled(case, places)
+    before = listing()
+    ended = Child(mains[case.command], *argv).wait()
+    name = f"{case.command} {argv}"
+    found.check(ended, name)
+    found.add("cases")
+    if ended.code is not None:
+      right = ended.code == 2 and ended.said.count("\n") == 1 and listing() == before
+      found.add("refused" if right else "lost", f"{name}: {ended.code} {ended.said[-300:]}")
+  return found
+
+
+def hostilities(folder: Path, every: int) -> Counts:
+  """Reads run directories, weights and archives that somebody hostile made."""
+  found = Counts()
+  for number, (name, trial) in enumerate(list(hostile.trials().items())[::every]):
+    place = folder / f"hostile{number}"
+    place.mkdir()
+
+    def main(argv, trial=trial, place=place) -> int:
+      wrong = trial(place)
+      print("; ".join(wrong))
+      return int(bool(wrong))
+
+    ended = Child(main).wait()
+    found.check(ended, name)
+    found.add("cases")
+    if ended.code is not None:
+      found.add("harmless" if ended.code == 0 else "lost", f"{name}: {ended.said[-300:]}")
+    shutil.rmtree(place, ignore_errors=True)
+  return found
+
+
 def campaign(folder: Path, quick: bool) -> Iterator[tuple[str, Counts]]:
   """Yields the counts of each part."""
   rng = random.Random(SEED)
@@ -359,6 +405,8 @@ def campaign(folder: Path, quick: bool) -> Iterator[tuple[str, Counts]]:
   yield "corruptions", corruptions(folder, whole, half, done, few(120), rng)
   yield "full disk", full_disk(folder, whole, rng, few(40))
   yield "two writers", writers(folder, whole, rng, few(40))
+  yield "bad inputs", inputs(folder, done, 20 if quick else 1)
+  yield "hostile files", hostilities(folder, 20 if quick else 1)
 
 
 def main() -> None:
