@@ -46,8 +46,9 @@ class Checkpoints:
   """
 
   def __init__(self, directory: Path, *, keep: int = 2):
+    _silence_orbax()
     self.directory, self._keep = Path(directory).absolute(), keep
-    self._held = contextlib.ExitStack()
+    self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
     self._orbax: ocp.AsyncCheckpointer | None = None
     self._sealing: concurrent.futures.Future | None = None
     self._broken: list[int] = []
@@ -72,19 +73,18 @@ class Checkpoints:
         return
       unsealed = self.directory / f"{step}.tmp"
       item = ocp.args.Composite(**{_ITEM: ocp.args.StandardSave(state)})
-      orbax = self._writer()
+      orbax = self.open()
       orbax.save(unsealed, args=item, force=True)
       self._sealing = self._thread.submit(self._seal, orbax, step, unsealed)
 
-  def _writer(self) -> ocp.AsyncCheckpointer:
-    """Returns what writes, started when the first state is saved."""
+  def open(self) -> ocp.AsyncCheckpointer:
+    """Returns what writes, started once; what a process left that died while it saved is deleted.
+
+    One process may write at a time.
+    """
     if self._orbax is None:
       self.directory.mkdir(parents=True, exist_ok=True)
       _sweep(self.directory)
-      self._held.enter_context(_quiet())
-      _without_late_writes()
-      self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
-      self._held.callback(self._thread.shutdown)
       self._orbax = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler())
     return self._orbax
 
@@ -116,18 +116,17 @@ class Checkpoints:
     step can be saved again. When none can be read, raises `ValueError` naming them. Nothing is
     written here, and another process may save meanwhile.
     """
-    with _quiet():
-      while True:
-        steps, errors = self.steps(), {}
-        for step in reversed(steps):
-          try:
-            state = self._read(step, abstract)
-          except Exception as error:  # orbax raises many kinds for bad files
-            errors[step] = " ".join(str(error).split())[:160] or type(error).__name__
-            continue
-          break
-        if not errors or self.steps() == steps:
-          break  # otherwise another process saved or deleted one while it was read
+    while True:
+      steps, errors = self.steps(), {}
+      for step in reversed(steps):
+        try:
+          state = self._read(step, abstract)
+        except Exception as error:  # orbax raises many kinds for bad files
+          errors[step] = " ".join(str(error).split())[:160] or type(error).__name__
+          continue
+        break
+      if not errors or self.steps() == steps:
+        break  # otherwise another process saved or deleted one while it was read
     said = "; ".join(f"step {bad}: {why}" for bad, why in errors.items())
     if len(errors) == len(steps):
       if steps:
@@ -164,11 +163,11 @@ class Checkpoints:
         with contextlib.suppress(Exception):  # it tells again what `wait` has told
           self._orbax.close()
       self._orbax = None
-      self._held.close()
+      self._thread.shutdown()
 
 
 def _sweep(directory: Path) -> None:
-  """Deletes what processes left that died while they saved; one process writes at a time."""
+  """Deletes what orbax, `Checkpoints` and `files.remove` leave when their process dies."""
   files.sweep(directory)
   for path in directory.iterdir():
     if re.fullmatch(r"\d+\.tmp|.*\.orbax-checkpoint-tmp.*", path.name):
@@ -239,27 +238,18 @@ def _naming(path: Path) -> Iterator[None]:
     raise OSError(code, os.strerror(code), str(path)) from error
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Keeps what orbax tells of an error, which it raises as well, off the terminal.
-
-  It logs tracebacks from several threads, also after the call that failed has returned.
-  """
-  unheard = lambda record: _ORBAX not in record.pathname
-  logger = python_logging.getLogger("absl")
-  logger.addFilter(unheard)
-  try:
-    yield
-  finally:
-    logger.removeFilter(unheard)
-
-
 @functools.cache
-def _without_late_writes() -> None:
-  """Keeps what tensorstore tells of a save that has failed already off the terminal, for good.
+def _silence_orbax() -> None:
+  """Keeps what orbax tells of an error, which it raises as well, off the terminal, for good.
 
-  A write that ends when the event loop of its save is closed raises where nobody can catch it.
+  It logs tracebacks from several threads, some after the call that failed has returned. Of the
+  many writes of a save that fail it asks one for its error: asyncio logs the others when they are
+  forgotten, and one that ends after its event loop raises where nobody can catch it.
   """
+  named = lambda record: _ORBAX not in record.pathname
+  forgotten = lambda record: "orbax" not in record.getMessage()
+  python_logging.getLogger("absl").addFilter(named)
+  python_logging.getLogger("asyncio").addFilter(forgotten)
   hook = sys.unraisablehook
 
   def heard(found) -> None:

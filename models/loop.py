@@ -213,6 +213,7 @@ class Fit:
         reason = "interrupted"
       if metrics is None:
         begin()
+        self.checkpoints.open()  # before a row is written: it may make room on a full disk
         metrics = Metrics(self.directory / "metrics.jsonl", resume_step=first)
       saves = reason is not None or fit.due(step, self.config.checkpoint_every, self.config.steps)
       written = metrics.write(step, row, sync=saves)
