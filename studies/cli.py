@@ -169,7 +169,8 @@ def config_file(name: str) -> tuple[Path, list[str]]:
   ones when there is no such file.
   """
   shipped = shipped_configs()
-  path, arguments = name, []
+  path = name
+  arguments: list[str] = []
   while True:
     file = files.home(path)
     if path in shipped and not file.is_file():

@@ -117,10 +117,10 @@ def from_dict(data: dict) -> Experiment:
 
   Raises `ValueError` naming an unknown study, kind or field.
   """
-  study = data.get("study") if isinstance(data, dict) else None
-  if not isinstance(study, str) or study not in registry.STUDIES:
-    known = ", ".join(registry.STUDIES)
-    raise ValueError(f"study={checks.brief(study)} is not one of {known}.")
+  study: Any = data.get("study") if isinstance(data, dict) else None
+  known = list(registry.STUDIES)  # what is not hashable is in no dict
+  if study not in known:
+    raise ValueError(f"study={checks.brief(study)} is not one of {', '.join(known)}.")
   settings = registry.STUDIES[study].settings
   return Experiment(
     study=study,

@@ -16,7 +16,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO
+from typing import IO, cast
 
 import numpy as np
 from primelens.tasks import files as files_lib
@@ -182,7 +182,7 @@ def _content(file: pathlib.Path) -> Iterator[IO[bytes]]:
       yield stream
       return
     with gzip.GzipFile(fileobj=stream) as unpacked:
-      yield unpacked
+      yield cast(IO[bytes], unpacked)
 
 
 @contextlib.contextmanager
