@@ -134,9 +134,9 @@ def from_dict(data: dict) -> Experiment:
   Raises `ValueError` naming an unknown study, kind or field.
   """
   study: Any = data.get("study") if isinstance(data, dict) else None
-  if study not in list(registry.STUDIES):  # which may be no text, nor hashable
-    known = ", ".join(registry.STUDIES)
-    raise ValueError(f"study={checks.brief(study)} is not one of {known}.")
+  known = list(registry.STUDIES)  # what is not hashable is in no dict
+  if study not in known:
+    raise ValueError(f"study={checks.brief(study)} is not one of {', '.join(known)}.")
   settings = registry.STUDIES[study].settings
   return Experiment(
     study=study,

@@ -104,8 +104,8 @@ def brief(value: Any) -> str:
 
 def _complaint(annotation: Any, value: Any) -> str:
   """Returns what is wrong with a value, in words, or ""."""
-  kind, *rules = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
-  found = _of_kind(kind, value)
+  rules = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+  found = _of_kind(base(annotation), value)
   return found or next(filter(None, (rule.complaint(value) for rule in rules)), "")
 
 

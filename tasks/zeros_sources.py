@@ -15,7 +15,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, BinaryIO
+from typing import IO, cast
 
 import numpy as np
 from primelens.tasks import files as files_lib
@@ -175,7 +175,7 @@ def _check_end(file: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _content(file: pathlib.Path) -> Iterator[BinaryIO | gzip.GzipFile]:
+def _content(file: pathlib.Path) -> Iterator[IO[bytes]]:
   """Opens the content of a file, unpacked where gzip packed it."""
   with files_lib.open_regular(file) as stream:
     packed = stream.read(2) == b"\x1f\x8b"
@@ -184,7 +184,7 @@ def _content(file: pathlib.Path) -> Iterator[BinaryIO | gzip.GzipFile]:
       yield stream
       return
     with gzip.GzipFile(fileobj=stream) as unpacked:
-      yield unpacked
+      yield cast(IO[bytes], unpacked)
 
 
 @contextlib.contextmanager

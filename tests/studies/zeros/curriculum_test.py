@@ -180,7 +180,7 @@ class RunTest(absltest.TestCase):
 
 class SettingsTest(parameterized.TestCase):
   @parameterized.parameters(
-    ({"alpha": 2.0}, "ratio=0.8 and alpha=2.0 must lie in 0..1"),
+    ({"alpha": 2.0}, "alpha=2.0 must be at least 0 and at most 1"),
     ({"taps": 0}, "taps=0 must be at least 1"),
   )
   def test_what_is_wrong_is_named(self, change, message):

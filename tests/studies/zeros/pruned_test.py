@@ -221,7 +221,7 @@ class RunTest(absltest.TestCase):
 
 class SettingsTest(parameterized.TestCase):
   @parameterized.parameters(
-    ({"kept": (1.5,)}, "kept=.1.5,. and ratio=0.4 must lie in 0..1"),
+    ({"kept": (1.5,)}, "has 1.5, which must be at least 0 and at most 1"),
     ({"draws": 0}, "draws=0 must be at least 1"),
   )
   def test_what_is_wrong_is_named(self, change, message):
