@@ -32,7 +32,7 @@ from primelens.studies import analyze, experiment, registry, runs, train, zeros
 from primelens.studies import sources as sources_lib
 from primelens.studies.zeros import anchors, linear
 from primelens.studies.zeros import published as published_zeros
-from primelens.tasks import surrogates
+from primelens.tasks import files, surrogates
 from primelens.tasks import zeros as zeros_task
 from safetensors import numpy as safetensors_numpy
 
@@ -95,7 +95,12 @@ def run_directory(folder: Path, config: experiment.Experiment | None = None) -> 
     # What config.json names is not there when the directory is made, or must not be read.
     stack.callback(setattr, sources_lib, "fingerprints", sources_lib.fingerprints)
     sources_lib.fingerprints = lambda config: []
-    runs.prepare(workdir, config or small(), data, ["train.py"])
+    made = config or small()
+    encoded = files.encoded(experiment.to_dict(made))
+    origin = runs.manifest(made, data, ["train.py"], encoded)
+  workdir.mkdir()
+  (workdir / "config.json").write_bytes(encoded)
+  files.write_json(workdir / "manifest.json", files.seal(origin))
   store(workdir, "linear", _linear())
   store(workdir, "anchors", _anchors())
   figures = workdir / "figures"
@@ -178,7 +183,14 @@ def _words(value: Any, text: str) -> Any:
 
 
 def _edit(path: Path, change: Callable[[Any], Any]) -> None:
+  """Changes the JSON of a run, and its digests with it: whoever is hostile knows how."""
   path.write_text(json.dumps(change(json.loads(path.read_text()))))
+  manifest = path.with_name("manifest.json")
+  origin = json.loads(manifest.read_text())
+  del origin["sha256"]
+  origin["config_sha256"] = files.sha256(path.with_name("config.json"))
+  origin["schema"] = runs.SCHEMA
+  files.write_json(manifest, files.seal(origin))
 
 
 # --------------------------------------------------------------------------------------------------
@@ -296,7 +308,7 @@ def a_network_that_is_a_secret(folder: Path) -> list[str]:
   workdir = folder / "run"
   workdir.mkdir()
   (workdir / "config.json").write_text(json.dumps(experiment.to_dict(config)))
-  origin = {"revision": "r", "data_hash": "0", "seeds": [0]}
+  origin = {"revision": "r", "data_hash": "0", "seeds": [0], "schema": 1}
   (workdir / "manifest.json").write_text(json.dumps(origin))
   return [f"--workdir={workdir}", "--only=answers"]
 

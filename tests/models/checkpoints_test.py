@@ -305,7 +305,7 @@ class SnapshotTest(absltest.TestCase):
         got = checkpoints.read_snapshot(self.folder, 5, {"count": params["count"]})
         np.testing.assert_array_equal(got["count"], params["count"])
     self.assertLen(log.output, 1)
-    with self.assertRaisesRegex(ValueError, "step_00000005.* lacks params/w"):
+    with self.assertRaisesRegex(ValueError, "step_00000005.* it has no tensor 'params/w'"):
       checkpoints.read_snapshot(self.folder, 5, params)
 
   def test_missing_step_names_those_there_are(self):

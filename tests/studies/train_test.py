@@ -101,8 +101,11 @@ class BadFlagsTest(CommandCase):
     ("--config=", "--config is missing; a file, or one of addition_p10, "),
     ("--workdir=", "--workdir is missing"),
     ("--wrokdir=x", "Unknown command line flag 'wrokdir'.*workdir"),
-    ("--config.fit.accumulation=3", "8 rows does not divide into 3 parts"),
-    ("--config.fit.first_seed=2147483647", "seed 2147483648 is not below 2"),
+    ("--config.fit.accumulation=3", "batch_size=8 does not divide into accumulation=3 parts"),
+    (
+      "--config.fit.first_seed=2147483647",
+      "first_seed=2147483647 and seeds=2 reach beyond seed 2147483647",
+    ),
     ("--dry_run=maybe", "dry_run"),
     ("run", "Unexpected argument 'run'"),
   )

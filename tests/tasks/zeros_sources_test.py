@@ -112,7 +112,7 @@ class TextTest(parameterized.TestCase):
     for content, message in (
       (packed[:-9], "zeros.txt is no whole gzip file"),
       (packed[:2] + b"x" * 50, "zeros.txt is no whole gzip file"),
-      (gzip.compress(b"14.5\nx\n"), "line 2: 'x' is not one ordinate"),
+      (gzip.compress(b"14.5\nx\n"), "line 2 is not one ordinate"),
       (gzip.compress(b""), "holds no ordinates"),
     ):
       file = self._file("")
