@@ -56,7 +56,7 @@ def null(width: int, head_width: int, draws: int = 200, seed: int = 0):
   Both numbers are free of scale, so that matching the shape matches the pair.
   Raises `ValueError` if a side or the draws are below 1.
   """
-  counts.whole(1, width=width, head_width=head_width, draws=draws)
+  counts.whole(width=width, head_width=head_width, draws=draws)
   counts.whole(seed=seed)
   if min(width, head_width, draws) < 1:
     raise ValueError(f"need a draw and sides of 1, got {draws}, {width} and {head_width}.")

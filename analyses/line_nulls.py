@@ -118,7 +118,7 @@ def elsewhere(avoid_Q: Any, height_N: Any, count: int, *, seed: int) -> np.ndarr
   Uniform, 3 resolutions or more from each of them. Raises ValueError where
   they leave less than a tenth of the range.
   """
-  counts.whole(1, count=count)
+  counts.whole(count=count)
   counts.whole(seed=seed)
   rng = np.random.default_rng(seed)
   drawn = rng.uniform(np.min(avoid_Q), np.max(avoid_Q), 10 * count)

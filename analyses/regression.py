@@ -32,7 +32,7 @@ def lag_matrix(value_N, index_N, lags: int) -> np.ndarray:
   Row i is (v_{n-1}, ..., v_{n-Q}) for n = index_N[i], so it predicts v_n.
   Raises ValueError if an index has fewer than `lags` values before it.
   """
-  counts.whole(1, lags=lags)
+  counts.whole(lags=lags)
   value_N, index_N = np.asarray(value_N), np.asarray(index_N)
   outside = len(index_N) and index_N.max() > len(value_N)
   if lags < 1 or outside or (len(index_N) and index_N.min() < lags):
@@ -109,7 +109,7 @@ def block_sums(value_Nx, block: int) -> np.ndarray:
 
   Raises ValueError unless there are at least two blocks.
   """
-  counts.whole(1, block=block)
+  counts.whole(block=block)
   value_Nx = np.asarray(value_Nx, np.float64)
   if not 1 <= block < len(value_Nx):
     raise ValueError(f"block={block} must lie in 1..{len(value_Nx) - 1}.")
