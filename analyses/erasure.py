@@ -166,8 +166,8 @@ def null_space(found: Moments, count: int, alpha: float = 1.0) -> np.ndarray:
   Raises ValueError for a count below 0, or an alpha of 0 or less.
   """
   counts.whole(count=count)
-  if count < 0 or not alpha > 0:
-    raise ValueError(f"need count >= 0 and alpha > 0, got {count} and {alpha}.")
+  if not alpha > 0:
+    raise ValueError(f"need alpha > 0, got {alpha}.")
   whole = np.linalg.norm(found.cross_DxF[..., 0], axis=-1, keepdims=True)
   direction_RxD = np.zeros((*found.mean_D.shape[:-1], count, found.mean_D.shape[-1]))
   # Where states do not vary, a small penalty makes much of rounding.

@@ -183,9 +183,11 @@ class NullSpaceTest(absltest.TestCase):
   def test_no_rows_and_no_penalty(self):
     found = erasure.moments(*rows())
     self.assertEqual(erasure.null_space(found, 0).shape, (0, 6))
-    for bad in ((-1, 1.0), (2, 0.0), (2, np.nan)):
-      with self.assertRaisesRegex(ValueError, "need count >= 0 and alpha > 0"):
-        erasure.null_space(found, *bad)
+    with self.assertRaisesRegex(ValueError, "count=-1 must be a whole number of at least 0"):
+      erasure.null_space(found, -1)
+    for alpha in (0.0, np.nan):
+      with self.assertRaisesRegex(ValueError, "need alpha > 0, got"):
+        erasure.null_space(found, 2, alpha)
 
   def test_is_a_loop_over_fits_of_rows(self):
     x_NxD, y_NxF = rows(width=8, targets=1)

@@ -38,10 +38,10 @@ class FolderTest(parameterized.TestCase):
   def save(self, tensors):
     safetensors_numpy.save_file(tensors, self.path)
 
-  def analyse(self, *flags, code=0, where=None):
+  def analyse(self, *flags, code=0, where=None, draws=9):
     """Returns what a call printed on both streams."""
     command = ["analyze.py", f"--weights={where or self.path}"]
-    command += [f"--workdir={self.workdir}", "--set", "draws=9", *flags]
+    command += [f"--workdir={self.workdir}", "--set", f"draws={draws}", *flags]
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
       self.assertEqual(analyze.main(command), code, err.getvalue())
@@ -64,7 +64,7 @@ class CommandTest(FolderTest):
       "norm.weight": np.ones(N, np.float32),
     }
     self.save(tensors)
-    out, err = self.analyse("--only=spectra", "--set", "draws=39")
+    out, err = self.analyse("--only=spectra", draws=39)
     self.assertRegex(err, r"1 files, 0\.1 MB, 5 tensors; 4 matrices")
     self.assertIn("no matrices: 1 vectors", out)
     result, origin = self.stored()
