@@ -86,6 +86,7 @@ class Child:
   def _be(self, main, argv, limit: int) -> None:
     """Becomes the command; a file of more than `limit` bytes cannot be written."""
     code = 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     try:
       for stream in (1, 2):
         os.dup2(self._said.fileno(), stream)

@@ -292,6 +292,13 @@ class FrozenTest(CommandCase):
       self.assertTrue(np.isfinite(leaf).all())
 
 
+# A shell starts what runs behind it with signals ignored, and children inherit that.
+HEARD = (
+  "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+  "signal.signal(signal.SIGTERM, signal.SIG_DFL); signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+)
+
+
 class ChildCase(CommandCase):
   CACHE = False  # of compiled programs, between the children of one test
 
@@ -302,7 +309,7 @@ class ChildCase(CommandCase):
       options["JAX_COMPILATION_CACHE_DIR"] = str(self.folder / "cache")
       options["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     child = subprocess.Popen(
-      [sys.executable, "-c", script, *flags],
+      [sys.executable, "-c", HEARD + script, *flags],
       env=options,
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,
@@ -338,7 +345,9 @@ class FullDiskTest(ChildCase):
 class SignalTest(ChildCase):
   @parameterized.parameters(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
   def test_one_asks_to_save(self, number):
-    handler = signal.getsignal(number)
+    self.addCleanup(signal.signal, number, signal.getsignal(number))
+    handler = signal.default_int_handler
+    signal.signal(number, handler)
     with train.interruptible() as stopped:
       self.assertFalse(stopped())
       os.kill(os.getpid(), number)
