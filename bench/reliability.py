@@ -22,7 +22,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -385,9 +385,11 @@ def hostilities(folder: Path, every: int) -> Counts:
   return found
 
 
-def campaign(folder: Path, quick: bool) -> Iterator[tuple[str, Counts]]:
-  """Yields the counts of each part."""
-  rng = random.Random(SEED)
+PARTS = ("kills", "corruptions", "full disk", "two writers", "bad inputs", "hostile files")
+
+
+def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple[str, Counts]]:
+  """Yields the counts of each part that is wanted."""
   few = lambda number: max(2, number // 40) if quick else number
   reference, half, done = folder / "whole", folder / "half", folder / "done"
   trained(folder / "first").wait()  # fills the compilation cache
@@ -395,7 +397,6 @@ def campaign(folder: Path, quick: bool) -> Iterator[tuple[str, Counts]]:
   if ended.code != 0:
     raise SystemExit(ended.said)
   whole = outcome(reference)
-  yield "kills", kills(whole, folder, few(200), rng, ended.seconds)
   child = trained(half)
   metrics = half / "metrics.jsonl"
   while child.ended() is None and not (metrics.exists() and metrics.read_text().count("\n") > 12):
@@ -403,11 +404,18 @@ def campaign(folder: Path, quick: bool) -> Iterator[tuple[str, Counts]]:
   child.kill()
   shutil.copytree(reference, done)
   read(done).wait()
-  yield "corruptions", corruptions(folder, whole, half, done, few(120), rng)
-  yield "full disk", full_disk(folder, whole, rng, few(40))
-  yield "two writers", writers(folder, whole, rng, few(40))
-  yield "bad inputs", inputs(folder, done, 20 if quick else 1)
-  yield "hostile files", hostilities(folder, 20 if quick else 1)
+  random_of = {part: random.Random(f"{SEED} {part}") for part in PARTS}
+  parts: dict[str, Callable[[random.Random], Counts]] = {
+    "kills": lambda rng: kills(whole, folder, few(200), rng, ended.seconds),
+    "corruptions": lambda rng: corruptions(folder, whole, half, done, few(120), rng),
+    "full disk": lambda rng: full_disk(folder, whole, rng, few(40)),
+    "two writers": lambda rng: writers(folder, whole, rng, few(40)),
+    "bad inputs": lambda rng: inputs(folder, done, 20 if quick else 1),
+    "hostile files": lambda rng: hostilities(folder, 20 if quick else 1),
+  }
+  for part in PARTS:
+    if part in wanted:
+      yield part, parts[part](random_of[part])
 
 
 def main() -> None:
@@ -416,6 +424,7 @@ def main() -> None:
     description=__doc__, formatter_class=argparse.RawTextHelpFormatter
   )
   parser.add_argument("--quick", action="store_true", help="a few of each")
+  parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
   parser.add_argument("--out", type=Path, help="also write the counts to this JSON file")
   options = parser.parse_args()
   threading.excepthook = lambda args: None
@@ -423,7 +432,7 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as name:
     jax.config.update("jax_compilation_cache_dir", str(Path(name, "cache")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    for part, counts in campaign(Path(name), options.quick):
+    for part, counts in campaign(Path(name), options.quick, options.only.split(",")):
       rows[part] = {kind: counts[kind] for kind in (*sorted(set(counts) - set(BAD)), *BAD)}
       print(part, rows[part], file=sys.stderr, flush=True)
       for example in counts.examples:
