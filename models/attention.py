@@ -192,7 +192,9 @@ def _blocks(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
 
 
 def _cudnn(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
-  """Returns the product of the fused GPU kernel."""
+  """Returns the product of the fused GPU kernel; `ValueError` where there is none."""
+  if jax.default_backend() != "gpu":
+    raise ValueError("implementation='cudnn' needs an NVIDIA GPU; auto, blocks, xla do not.")
   mask_Bx1xTxT = None
   if mask_BxTxT is not None:
     batch, length = q_BxTxHxDh.shape[:2]

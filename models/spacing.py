@@ -77,6 +77,19 @@ class Config:
       raise ValueError(f"auxiliary={self.auxiliary!r} needs memory='postfix'.")
     if self.auxiliary == "window_statistics" and self.memory != "prefix":
       raise ValueError("auxiliary='window_statistics' needs memory='prefix'.")
+    if self.auxiliary == "diagonal" and self.slots != 8:
+      raise checks.FieldError(
+        f"slots={self.slots} must be 8, one for each of the eight statistics."
+      )
+    if self.auxiliary == "window_statistics":
+      checks.at_least(self, 4, "slots")  # one for each statistic
+    if self.orthogonality_ramp and self.memory == "none":
+      raise checks.FieldError("orthogonality_ramp is of memory slots: memory='none' has none.")
+    if self.drift_weight and self.drift_context + self.drift_horizon > self.window + 1:
+      raise checks.FieldError(
+        f"drift_context={self.drift_context} and drift_horizon={self.drift_horizon} exceed the"
+        f" {self.window + 1} spacings of a window."
+      )
     if self.drift_weight and self.memory == "postfix":
       raise ValueError("drift needs a model that predicts every position.")
     if self.memory == "bank":
