@@ -138,8 +138,9 @@ class HandBuiltTest(absltest.TestCase):
     )
 
   def test_published_constants_are_no_frequencies_of_a_small_ring(self):
-    self.assertAlmostEqual(self.value["residual_as_published"], 1, places=5)
-    self.assertAlmostEqual(self.value["fitted_nll_as_published"], np.log(P), places=5)
+    self.assertLess(P // 2, 47)  # so that no row may be named for all of 17, 25, 32, 47
+    self.assertNotIn("residual_as_published", self.value)
+    self.assertNotIn("fitted_nll_as_published", self.value)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,8 @@ class EarlierRunTest(absltest.TestCase):
       experiment_lib.check_causal(config)
     data = tasks.load(config.task)
     made, inputs, _ = program.build(config, data)
-    runs.prepare(workdir, config, data, [])
+    with runs.writing(workdir, config, data, []) as begin:
+      begin()
     optimizer = optimizer_lib.build(config.fit.optimizer, config.fit.steps)
     saved = checkpoints.Checkpoints(workdir / "checkpoints")
     saved.save(1, fit.init(made, optimizer, inputs, fit.seed_keys(config.fit)))
