@@ -104,10 +104,7 @@ def keys_of(seed_S) -> jax.Array:
 
 
 def seed_keys(config: Config) -> jax.Array:
-  """Returns the keys of a fit's seeds, S; raises `ValueError` for seeds of more than 32 bits."""
-  last = config.first_seed + config.seeds - 1
-  if not -(2**31) <= config.first_seed <= last < 2**31:
-    raise ValueError(f"fit.first_seed={config.first_seed}: seed {last} is not below 2^31.")
+  """Returns the keys of a fit's seeds, S."""
   return keys_of(config.first_seed + jnp.arange(config.seeds))
 
 

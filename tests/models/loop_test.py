@@ -165,8 +165,8 @@ class LoopTest(absltest.TestCase):
 
   def test_what_cannot_work_is_refused_by_shapes_alone(self):
     for change, message in (
-      ({"accumulation": 3}, "4 rows does not divide into 3 parts"),
-      ({"first_seed": 2**31 - 1}, "fit.first_seed=2147483647: seed 2147483648"),
+      ({"accumulation": 3}, "batch_size=4 does not divide into accumulation=3 parts"),
+      ({"first_seed": 2**31 - 1}, "first_seed=2147483647 and seeds=2 reach beyond seed 2147483647"),
     ):
       with self.assertRaisesRegex(ValueError, message):
         config = dataclasses.replace(CONFIG, **change)
