@@ -2,7 +2,7 @@
 
   python train.py --config=zeros_demo_postfix --workdir=runs/demo/postfix
 
-E4's recipe (permuted slot ids, mean Q3-proxy loss) at small size, 4 seeds,
+E4's recipe (permuted slot ids, mean Q3-proxy loss) at small size, 2 seeds,
 about two minutes. It starts from one linear filter, and gets one target per
 window where E0 gets 256: no number is set for it to reach.
 """
@@ -34,8 +34,8 @@ def get_config() -> experiment.Experiment:
     ),
     fit=fit.Config(
       steps=160,
-      batch_size=32,
-      seeds=4,
+      batch_size=64,
+      seeds=2,
       dispatch=10,
       evaluate_every=80,
       evaluate_windows=1024,
