@@ -307,8 +307,9 @@ def read_snapshot(directory: Path, step: int, like) -> Any:
     name = _name(key)
     if name not in arrays:
       raise ValueError(f"{path} is no snapshot of this network: it has no tensor {name!r}.")
-    if arrays[name].shape != jnp.shape(leaf):
-      found, wanted = arrays[name].shape, jnp.shape(leaf)
+    # The first axis is that of the seeds, of which `like` may have fewer: some froze.
+    found, wanted = arrays[name].shape[1:], jnp.shape(leaf)[1:]
+    if found != wanted:
       raise ValueError(
         f"{path} is no snapshot of this network: {name!r} has the shape {found}, not {wanted}."
       )

@@ -72,7 +72,7 @@ class SymmetryTest(parameterized.TestCase):
     self.assertEqual({len(value_R) for value_R in null.values()}, {5})
     self.assertGreater(np.ptp(null["quality"]), 0)
     self.assertIs(null, clusters.symmetry_null((30, 20), 5, 1))
-    with self.assertRaisesRegex(ValueError, "1 draw"):
+    with self.assertRaisesRegex(ValueError, "draws=0 must be a whole number of at least 1"):
       clusters.symmetry_null((30, 20), 0)
 
   def test_without_a_value(self):
