@@ -15,6 +15,7 @@ from primelens.models import optimizer as optimizer_lib
 from primelens.studies import analyze, registry, runs
 from primelens.studies.addition import program as addition
 from primelens.studies.addition import tables
+from primelens.tasks import files
 
 STEP = 7  # at which a seed is made to have stopped
 
@@ -51,11 +52,14 @@ def leave_out(workdir: Path, row: int) -> None:
   for number in checkpoints.snapshot_steps(workdir / "snapshots"):
     params_S = checkpoints.read_snapshot(workdir / "snapshots", number, state_S.params)
     checkpoints.write_snapshot(workdir / "snapshots", number, jax.tree.map(some, params_S))
-  config = runs.read_json(workdir / "config.json")
+  config = files.read_json(workdir / "config.json")
   config["fit"]["seeds"] = row
-  runs.write_json(workdir / "config.json", config)
-  manifest = runs.read_json(workdir / "manifest.json")
-  runs.write_json(workdir / "manifest.json", manifest | {"seeds": manifest["seeds"][:row]})
+  files.write_json(workdir / "config.json", config)
+  manifest = files.read_json(workdir / "manifest.json")
+  del manifest["sha256"]
+  manifest["config_sha256"] = files.sha256(workdir / "config.json")
+  manifest["seeds"] = manifest["seeds"][:row]
+  files.write_json(workdir / "manifest.json", files.seal(manifest))
 
 
 class FolderCase(absltest.TestCase):
@@ -121,6 +125,7 @@ class AnalysisTest(FolderCase):
         json.loads((workdir / "results" / f"{name}.json").read_text()) for workdir in (some, fewer)
       )
       origins.append((mine.pop("provenance"), theirs.pop("provenance")))
+      mine.pop("sha256"), theirs.pop("sha256")  # of all, the provenance too
       self.assertEqual(mine, theirs)  # the digest of the arrays among them
     for origin, without in origins:
       self.assertEqual(origin["seeds"], [3])
@@ -144,7 +149,8 @@ class AdditionTest(FolderCase):
   def test_splits_and_starts_are_those_of_the_others(self):
     config = adder.experiment(self.PAIRS)
     data, workdir = tasks.load(config.task), self.folder / "run"
-    runs.prepare(workdir, config, data, [])
+    with runs.writing(workdir, config, data, []) as begin:
+      begin()
     program, inputs, _ = addition.build(config, data)
     optimizer = optimizer_lib.build(config.fit.optimizer, config.fit.steps)
     state_S = fit.init(program, optimizer, inputs, fit.seed_keys(config.fit))
