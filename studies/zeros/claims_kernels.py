@@ -27,7 +27,12 @@ def _stretched(result, network: str) -> list[dict]:
 
 
 def _least(result, network: str, key: str = "r2") -> float:
-  return min(row[key] for row in _stretched(result, network))
+  return min(_explained(row[key]) for row in _stretched(result, network))
+
+
+def _explained(r2: float) -> float:
+  """Returns an R2 to decide on: 0 of a constant curve, which has none (NaN)."""
+  return r2 if np.isfinite(r2) else 0.0
 
 
 def stretched(results) -> Verdict:
@@ -131,9 +136,9 @@ def physics_head(results) -> Verdict:
   if not big:
     return networks.undecided(because, numbers)
   heads = [best[name][0] for name in big]
-  others = [max(row["monotone_r2"], row["r2_stretched"]) for row in heads]
+  others = [_explained(row[key]) for row in heads for key in ("monotone_r2", "r2_stretched")]
   return verdict(
-    min(row["r2_wave"] for row in heads) >= PHYSICS,
+    min(_explained(row["r2_wave"]) for row in heads) >= PHYSICS,
     because,
     numbers,
     artefact=max(others) >= PHYSICS,
@@ -183,7 +188,7 @@ def flash(results) -> Verdict:
 def _ripple(result, network: str) -> float:
   """Returns the best R2 of a sinc^2 that stands upright, NaN for none."""
   upright = [row["r2"] for row in result.ripples if row["network"] == network and row["scale"] > 0]
-  return max(upright, default=float("nan"))
+  return max(filter(np.isfinite, upright), default=float("nan"))
 
 
 CLAIMS = (

@@ -205,7 +205,8 @@ def _winners(result, network: str, by: str):
   rows = [row for row in result.heads if row["network"] == network]
   count = collections.Counter(row[by] for row in rows)
   said = "; ".join(f"{name} {number}" for name, number in count.most_common())
-  r2 = float(np.median([row["r2"] for row in rows]))
+  known = [row["r2"] for row in rows if np.isfinite(row["r2"])]  # constant curves have none
+  r2 = float(np.median(known)) if known else np.nan
   return network, by.replace("_", " "), said, page.number(r2, digits=3)
 
 
@@ -213,7 +214,7 @@ def _ripples(result) -> page.Markup:
   rows = []
   for network in ("trained", "untrained"):
     found = [row for row in result.ripples if row["network"] == network]
-    best = max(found, key=lambda row: row["r2"])
+    best = max(found, key=lambda row: np.nan_to_num(row["r2"], nan=-np.inf))
     peaks = [row["peak"] / row["uniform"] for row in found]
     rows.append(
       (
