@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-from primelens.analyses import anchors
+from primelens.analyses import anchors, autoregression
 
 
 def density_nll(token_nll: Any, width: float) -> Any:
@@ -63,6 +63,6 @@ def autoregressive_nll(
   The Gaussian anchor `anchors.autoregressive` fitted on the stretch `train`:
   `order` coefficients and a variance.
   """
-  (anchor,) = anchors.autoregressive(value_N, train, index_N, (order,))
-  scale = float(np.asarray(anchor.scale_N)[0])
-  return gaussian_nll(anchor.prediction_N, scale, token_N, edge_E)
+  phi_Q, variance = anchors.filters(value_N, train, order).order(order)
+  mean_N = 1 + autoregression.predict(np.asarray(value_N, np.float64) - 1, phi_Q, index_N)
+  return gaussian_nll(mean_N, variance**0.5, token_N, edge_E)

@@ -567,7 +567,7 @@ ANALYZE = (
   _analyze("--workdir={config}", said="No run in|Not a directory"),
   _analyze("--workdir={folder}/pipe", said="No run in|Not a directory"),
   _analyze("--workdir={folder}/loop", said="loop"),
-  _analyze("--workdir={folder}/" + "n" * 300, said="File name too long"),
+  _analyze("--workdir={folder}/" + "n" * 300, said="File name too long|No run in"),
   _analyze("--workdir=~nosuchuser/run", said="~nosuchuser/run: no such user"),
   _analyze("--workdir={folder}/\udcff", said="is not text in UTF-8"),
   _analyze("--workdir={run},{folder}/nothing", said="No run in .*nothing"),

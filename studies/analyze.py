@@ -278,6 +278,7 @@ def _read_runs(
     raise ValueError("--workdir is missing: name one or more run directories.")
   distinct(workdirs)
   for workdir in workdirs:
+    runs.check_there(workdir)  # or a folder of anything would be walked through
     files.check_folder(workdir)
   its = study_of(workdirs)
   names = chosen(only, its)

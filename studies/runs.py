@@ -38,15 +38,20 @@ def _object(path: Path) -> dict:
   return value
 
 
+def check_there(workdir: Path) -> None:
+  """Raises `FileNotFoundError` where there is no run; a link is looked at and not followed."""
+  if not os.path.lexists(Path(workdir) / "config.json"):
+    raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
+
+
 def read_experiment(workdir: Path) -> experiment_lib.Experiment:
   """Returns the experiment of a run directory.
 
   Raises `FileNotFoundError` where there is no run, `ValueError` naming what is
   wrong with a broken one, or one that was changed since it was trained.
   """
+  check_there(workdir)
   path = Path(workdir) / "config.json"
-  if not path.exists():
-    raise FileNotFoundError(f"No run in {workdir}: train one with train.py --workdir={workdir}.")
   data = _object(path)
   try:
     experiment = experiment_lib.check(experiment_lib.from_dict(data))
