@@ -173,19 +173,13 @@ class Fit:
     dispatch, and `stopped()` is asked whether to save and leave. `begin()` is called once, when
     the first steps are done and before anything is written, and makes the directory: what fails
     before leaves nothing, and a run that has nothing left to do stays as it is. Raises `OSError`
-    where something cannot be written, `ValueError` for a damaged directory, and for a step that
-    takes more memory than there is.
+    where something cannot be written, and `ValueError` for a damaged directory.
     """
     try:
       outcome = self._run(data, select, progress, stopped, begin)
-    except BaseException as error:
+    except BaseException:
       with contextlib.suppress(Exception):  # the first error is the one to tell
         self.checkpoints.close()
-      if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error):
-        raise ValueError(
-          f"A step does not fit into memory ({error}): lower fit.batch_size or fit.seeds, or raise "
-          "fit.accumulation."
-        ) from error
       raise
     self.checkpoints.close()
     return outcome

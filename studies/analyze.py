@@ -209,12 +209,12 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
 
 def unread(its: study.Study, workdirs: list[Path], tables) -> dict[str, dict[str, str]]:
   """Returns `{analysis: {run: directory}}` of what could be run and was not."""
-  experiments = {path: runs.read_experiment(path) for path in workdirs}
+  experiments = {files.name_of(path): (path, runs.read_experiment(path)) for path in workdirs}
   return {
     name: {
-      path.name: str(path)
-      for path, experiment in experiments.items()
-      if name not in tables[path.name] and not analysis.obstacle(experiment)
+      run: str(path)
+      for run, (path, experiment) in experiments.items()
+      if name not in tables[run] and not analysis.obstacle(experiment)
     }
     for name, analysis in its.analyses.items()
   }

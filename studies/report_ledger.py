@@ -8,15 +8,16 @@ from typing import Any
 from primelens.studies import cli, study, trial
 from primelens.studies import report_page as page
 
-# Of each status: the colour of its badge, and how often claims that have it are told apart.
-VERDICTS = {
+# The badge of each status, verdicts first, in the order of the tally.
+KINDS = {
   "reproduced": "good",
   "reproduced, but an artefact": "odd",
   "not reproduced": "bad",
   "needs more compute": "open",
+  "failed": "bad",
+  "not run": "open",
+  "does not apply": "open",
 }
-OPEN = {"failed": "bad", "not run": "open", "does not apply": "open"}  # nothing was decided
-KINDS = VERDICTS | OPEN
 
 
 def tally(ledger: trial.Ledger) -> dict[str, int]:

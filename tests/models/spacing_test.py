@@ -85,7 +85,11 @@ class CountTest(parameterized.TestCase):
   @parameterized.parameters(
     ({"auxiliary": "mean"}, "needs memory='postfix'"),
     ({"auxiliary": "window_statistics"}, "needs memory='prefix'"),
-    ({"memory": "postfix", "drift_weight": 0.1}, "every position"),
+    (
+      {"memory": "postfix", "drift_weight": 0.1, "drift_context": 6, "drift_horizon": 6},
+      "every position",
+    ),
+    ({"drift_weight": 0.1}, "drift_context=10 and drift_horizon=10 exceed the 13 spacings"),
     ({"skip_order": 13}, "skip_order=13 exceeds window=12"),
     ({"memory": "suffix"}, "'suffix' is not one of none, prefix, postfix"),
   )

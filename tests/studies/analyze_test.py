@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import shutil
 import tempfile
@@ -7,7 +8,7 @@ from unittest import mock
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.studies import analyze, results, zeros
+from primelens.studies import analyze, results, trial, zeros
 from primelens.studies.zeros import linear
 
 NAMES = (
@@ -57,6 +58,14 @@ class CommandCase(parameterized.TestCase):
 
 
 class FaultTest(CommandCase):
+  def test_a_comparison_of_the_folder_that_one_stands_in(self):
+    self.enterContext(contextlib.chdir(self.run_))
+    with tiny_study.quick_compile():
+      code, _, err = self.analyze("--workdir=.", "--only=claims")
+    self.assertEqual(code, 0, err)
+    _, origin = results.read(self.run_ / "results", "claims", trial.Ledger)
+    self.assertEqual(origin["runs"], ["one"])
+
   def test_a_fault_in_one_analysis_costs_no_other(self):
     def fault(run):
       raise KeyError("lead")

@@ -35,15 +35,13 @@ class ArraysTest(parameterized.TestCase):
     for name, value in WHOLE.items():
       np.testing.assert_array_equal(found[name], value)
       self.assertEqual(found[name].dtype, value.dtype)
-    arrays.check(self.path)
     found["x_SxN"][0, 0] = 7  # they may be written to
 
   def test_limit(self):
     np.savez_compressed(self.path, a=np.zeros(100_000))
     self.assertLess(self.path.stat().st_size, 2_000)
-    for read in (arrays.read, arrays.check):
-      with self.assertRaisesRegex(ValueError, "a.npz is not .* holds 800,128 bytes; at most 9,999"):
-        read(self.path, limit=9_999)
+    with self.assertRaisesRegex(ValueError, "a.npz is not .* holds 800,128 bytes; at most 9,999"):
+      arrays.read(self.path, limit=9_999)
 
   def test_more_than_is_declared_is_not_unpacked(self):
     packed = io.BytesIO()
@@ -69,9 +67,8 @@ class ArraysTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "a.npz is not a readable NPZ"):
       arrays.read(self.path)
 
-  def test_damage_is_for_the_digest_to_tell(self):
+  def test_no_archive(self):
     self.path.write_bytes(b"no archive")
-    arrays.check(self.path)
     with self.assertRaisesRegex(ValueError, "a.npz is not a readable NPZ: File is not a zip file"):
       arrays.read(self.path)
 

@@ -21,6 +21,17 @@ CONTENT_HxTxT = np.stack([np.cos(0.9 * D_TxT), 2 * np.exp(-0.1 * D_TxT.clip(0)),
 POSITION_HxTxT = 0.5 * np.stack([0.0 * D_TxT, np.sin(0.5 * D_TxT), 0 * D_TxT])
 
 
+def _at_right_angles(value_T):
+  """Returns queries and keys whose products are zero.
+
+  (Of tensors that are zero everywhere one call in some returns NaN, compiled by
+  jax 0.12.0.1 for CPUs; no network has such.)
+  """
+  axis_2xDh = jnp.asarray([[1.0, 1.0, 0, 0], [0, 0, 1.0, 1.0]])
+  each_2xTxDh = jnp.einsum("t,xd->xtd", value_T, axis_2xDh)
+  return jnp.broadcast_to(each_2xTxDh[:, None, None, :, None], (2, 1, 1, len(value_T), 3, 4))
+
+
 def _planted(params, x_BxT, *, edits=None, sites=()):
   """A network of one layer whose scores are planted functions of distance."""
   del sites
@@ -37,12 +48,7 @@ def _planted(params, x_BxT, *, edits=None, sites=()):
   )
   # Weights that look at nothing, whatever the scores.
   weight_TxT = jnp.tril(jnp.ones((T, T))) / jnp.arange(1, T + 1)[:, None]
-  # Queries and keys at right angles, whose products are zero. (Of tensors that
-  # are zero everywhere one call in some returns NaN, compiled by jax 0.12.0.1
-  # for CPUs; no network has such.)
-  each_TxHxDh = params["scale"] * x_BxT[0, :, None, None] * jnp.ones((T, 3, 4))
-  axis_2x1x1xDh = jnp.asarray([[[[1.0, 1.0, 0, 0]]], [[[0, 0, 1.0, 1.0]]]])
-  query, key = each_TxHxDh[None, None, None] * axis_2x1x1xDh[:, None, None]
+  query, key = _at_right_angles(params["scale"] * x_BxT[0])
   batch = lambda x: jnp.broadcast_to(x[None, None], (1, len(x_BxT), *x.shape))
   return None, {
     "attention/scores": batch(score_HxTxT) * params["scale"],
@@ -190,8 +196,8 @@ def _behind_slots(params, x_BxT, *, edits=None, sites=()):
     "attention/scores": pad("attention/scores") * slot,
     "attention/pattern": pad("attention/pattern"),
   }
-  for name in ("attention/query", "attention/key"):
-    padded[name] = jnp.zeros((1, len(x_BxT), T + 2, 3, 4))
+  value_T2 = jnp.pad(params["scale"] * x_BxT[0], (2, 0), constant_values=50.0)
+  padded["attention/query"], padded["attention/key"] = _at_right_angles(value_T2)
   return None, padded
 
 

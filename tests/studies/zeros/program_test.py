@@ -87,7 +87,7 @@ class DrawTest(parameterized.TestCase):
 
   def test_the_drift_loss_gets_rows_of_its_own(self):
     series = _series(np.arange(1700))
-    experiment = _experiment(drift_weight=0.1, drift_batch=5)
+    experiment = _experiment(drift_weight=0.1, drift_batch=5, drift_context=8, drift_horizon=8)
     built, data, _ = program.build(experiment, series)
     batch = jax.eval_shape(built.draw, data, jax.random.key(0), 0)
     self.assertEqual(batch.shape, (13, T + 1))
