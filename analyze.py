@@ -2,7 +2,7 @@
 
 import sys
 
-from primelens.studies import analyze
+from primelens.lens import analyze
 
 if __name__ == "__main__":
   sys.exit(analyze.main())

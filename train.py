@@ -2,7 +2,7 @@
 
 import sys
 
-from primelens.studies import train
+from primelens.lens import train
 
 if __name__ == "__main__":
   sys.exit(train.main())

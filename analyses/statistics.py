@@ -16,12 +16,20 @@ _CHUNK = 4_000_000
 
 
 class Interval(NamedTuple):
-  """An estimate, the ends of its confidence interval, its standard error."""
+  """An estimate, the ends of its confidence interval, its standard error.
 
-  estimate: np.ndarray
-  low: np.ndarray
-  high: np.ndarray
-  standard_error: np.ndarray
+  >>> f"{Interval(0.012, -0.001, 0.024):+.3f}"
+  '+0.012 [-0.001, +0.024]'
+  """
+
+  estimate: Any
+  low: Any
+  high: Any
+  standard_error: Any = np.nan
+
+  def __format__(self, spec: str) -> str:
+    estimate, low, high = (format(float(end), spec) for end in self[:3])
+    return f"{estimate} [{low}, {high}]"
 
 
 def seed_block_interval(value_SxN: Any, *, block: int, level: float = 0.95) -> Interval:

@@ -19,7 +19,7 @@ import numpy as np
 import side_by_side
 from primelens import tasks
 from primelens.configs import addition_p10, addition_p113
-from primelens.studies import cli
+from primelens.lens import cli
 from primelens.studies.addition import program
 
 CONFIGS = {10: addition_p10.get_config, 113: addition_p113.get_config}

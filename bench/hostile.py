@@ -27,9 +27,10 @@ from typing import Any
 
 import numpy as np
 from primelens import tasks
+from primelens.lens import analyze, experiment, runs, train
+from primelens.lens import sources as sources_lib
 from primelens.models import fit, spacing, transformer
-from primelens.studies import analyze, experiment, registry, runs, train, zeros
-from primelens.studies import sources as sources_lib
+from primelens.studies import registry, zeros
 from primelens.studies.zeros import anchors, linear
 from primelens.studies.zeros import published as published_zeros
 from primelens.tasks import files, surrogates

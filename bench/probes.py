@@ -21,8 +21,8 @@ import sklearn
 from primelens import tasks
 from primelens.analyses import ridge
 from primelens.configs import text_sum
+from primelens.lens import cli
 from primelens.models import encoder
-from primelens.studies import cli
 from sklearn import linear_model
 
 SEEDS, PERMUTATIONS = 5, 100

@@ -29,8 +29,8 @@ from typing import NamedTuple
 import bad_inputs
 import hostile
 import jax
+from primelens.lens import analyze, experiment, runs, train
 from primelens.models import fit, optimizer, spacing, transformer
-from primelens.studies import analyze, experiment, runs, train
 from primelens.tasks import surrogates
 
 SEED = 0

@@ -215,9 +215,13 @@ def stored(folder: Path) -> dict[str, dict[str, Any]]:
     place = inside[0] if len(inside) > 1 else ""
     fields = found.setdefault(place, {})
     name = document["analysis"]
+    attributes = document.get("attributes", document)  # schema 3, or those before
     for part in ("scalars", "records"):
-      for key, value in document.get(part, {}).items():
+      for key, value in attributes.get(part, {}).items():
         fields |= dict(flat(f"{name}/{key}", value))
+    if "attributes" in document:
+      others = {k: v for k, v in attributes.items() if k not in ("scalars", "records")}
+      fields |= dict(flat(name, others))
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
       fields |= {f"{name}/{key}": arrays[key] for key in arrays.files}
   return found

@@ -14,8 +14,8 @@ starts from JAX keys. `:drift` trains
 between its members is not portable between programs.
 """
 
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, tokens
-from primelens.studies import experiment
 from primelens.tasks import addition
 
 PAIRS = (

@@ -9,8 +9,8 @@ for a GPU. Expected: test loss below 1e-5 at the end (published 2.0e-7).
 """
 
 from primelens.configs import addition_p10
+from primelens.lens import experiment
 from primelens.models import fit, tokens
-from primelens.studies import experiment
 from primelens.tasks import addition
 
 

@@ -10,7 +10,7 @@ GPU; 8,000 epochs, minutes on 2 CPU cores.
 import dataclasses
 
 from primelens.configs import addition_p113
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 
 def get_config(members: str = "6") -> experiment.Experiment:

@@ -11,8 +11,8 @@ published curves; about 2 hours on 2 CPU cores, one member. `:3` trains three.
 import dataclasses
 
 from primelens.configs import addition_p113
+from primelens.lens import experiment
 from primelens.models import tokens
-from primelens.studies import experiment
 
 
 def get_config(members: str = "1") -> experiment.Experiment:

@@ -13,8 +13,8 @@ Expected training loss: .006 (a), .015 then rising (b), .33 (c).
 
 from typing import Any
 
+from primelens.lens import experiment
 from primelens.models import fit, indices, optimizer
-from primelens.studies import experiment
 from primelens.tasks import primes
 
 PRIMES = 1_000_000

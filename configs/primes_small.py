@@ -20,8 +20,8 @@ import dataclasses
 from typing import Any
 
 from primelens.configs import primes_published
+from primelens.lens import experiment
 from primelens.models import fit, indices, optimizer
-from primelens.studies import experiment
 from primelens.studies.primes import program
 from primelens.tasks import primes
 

@@ -11,7 +11,7 @@ modulo 97.
 import dataclasses
 
 from primelens.configs import text_sum
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 
 def get_config(question: str = "sum") -> experiment.Experiment:

@@ -10,8 +10,8 @@ seeds, ten minutes on 2 CPU cores, every unseen pair right. `:97,1000,12000` has
 three digits and is measured at 99.5 % of unseen pairs, one seed in 20 minutes.
 """
 
+from primelens.lens import experiment
 from primelens.models import encoder, fit, optimizer
-from primelens.studies import experiment
 from primelens.studies.text import settings
 from primelens.tasks import text
 

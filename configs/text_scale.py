@@ -10,8 +10,8 @@ minutes on a GPU. Expected: no better than a constant, whatever the size.
 """
 
 from primelens.configs import text_sum
+from primelens.lens import experiment
 from primelens.models import encoder
-from primelens.studies import experiment
 from primelens.tasks import text
 
 LAYERS, WIDTHS = (2, 4, 6), (128, 256, 512)

@@ -10,8 +10,8 @@ Expected: squared error of 500 to 1,500 on the 2,000 prompts it is chosen on.
 divided by unordered pairs.
 """
 
+from primelens.lens import experiment
 from primelens.models import encoder, fit, optimizer
-from primelens.studies import experiment
 from primelens.tasks import text
 
 VARIANTS: dict[str, text.Question] = {

@@ -14,7 +14,7 @@ the published code does, and so tells every position but the last its target;
 import dataclasses
 
 from primelens.configs import zeros_baseline
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 SLOTS = 8
 MODES = ("memory_blind", "leaky_as_published", "none")

@@ -7,8 +7,8 @@ per seed. Published: -0.069 nats on the last tenth of 200 million zeros, which
 are not at hand; here it is trained on Odlyzko's two million, like E0.
 """
 
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing, transformer
-from primelens.studies import experiment
 from primelens.tasks import zeros
 
 

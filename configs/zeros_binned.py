@@ -17,8 +17,8 @@ only one published; batch and steps of the others are ours.
 
 from typing import Any
 
+from primelens.lens import experiment
 from primelens.models import binned, fit, optimizer
-from primelens.studies import experiment
 from primelens.tasks import binned as binned_task
 from primelens.tasks import zeros
 

@@ -9,8 +9,8 @@ it ends below AR(64), -0.045 nats; the README has the number of the last run.
 """
 
 from primelens.configs import zeros_small
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.studies.zeros.settings_forecasts import Rollout
 from primelens.studies.zeros.settings_waves import Yardstick

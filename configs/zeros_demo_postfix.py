@@ -8,8 +8,8 @@ window where E0 gets 256: no number is set for it to reach.
 """
 
 from primelens.configs import zeros_small
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies import experiment
 from primelens.studies.zeros import settings, settings_forecasts, settings_waves
 from primelens.tasks import zeros
 

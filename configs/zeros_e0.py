@@ -8,8 +8,8 @@ with the best checkpoint chosen on that tail; here it is chosen on `select`.
 Add --config.model.trunk.dtype=bfloat16 for half the memory on a GPU.
 """
 
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing, transformer
-from primelens.studies import experiment
 from primelens.tasks import zeros
 
 

@@ -12,7 +12,7 @@ mask, on 200 million other zeros, in bfloat16
 import dataclasses
 
 from primelens.configs import zeros_bank, zeros_baseline
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 WINDOW = 512
 

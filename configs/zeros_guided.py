@@ -20,8 +20,8 @@ have only been run dry.
 """
 
 from primelens.configs import zeros_small
+from primelens.lens import experiment
 from primelens.models import fit, guided, optimizer, transformer
-from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.tasks import zeros
 

@@ -11,8 +11,8 @@ the twelve and analyses them together.
 """
 
 from primelens.configs import zeros_bank, zeros_baseline
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.tasks import zeros
 

@@ -13,8 +13,8 @@ equal. About 100,000 parameters, 2 seeds, 30 minutes each on one core.
 import dataclasses
 
 from primelens.configs import zeros_bank, zeros_baseline, zeros_small
+from primelens.lens import experiment
 from primelens.models import optimizer
-from primelens.studies import experiment
 
 
 def get_config(mode: str = "none") -> experiment.Experiment:

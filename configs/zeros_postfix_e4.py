@@ -10,7 +10,7 @@ evaluating: --config.model.eval_slot_ids=permute_per_batch.
 import dataclasses
 
 from primelens.configs import zeros_postfix_e3
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 
 def get_config() -> experiment.Experiment:

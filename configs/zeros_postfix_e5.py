@@ -10,7 +10,7 @@
 import dataclasses
 
 from primelens.configs import zeros_postfix_e4
-from primelens.studies import experiment
+from primelens.lens import experiment
 
 
 def get_config(variant: str = "e5") -> experiment.Experiment:

@@ -11,8 +11,8 @@ import dataclasses
 from typing import Any
 
 from primelens.configs import zeros_e0
+from primelens.lens import experiment
 from primelens.models import transformer
-from primelens.studies import experiment
 
 VARIANTS: dict[str, dict[str, Any]] = {
   "v0": {"slot_ids": "off"},

@@ -9,8 +9,8 @@ eigenphases of random unitary matrices; `primes`, prime gaps over ln p. What a
 reading finds in all of them alike is not the zeros'.
 """
 
+from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing, transformer
-from primelens.studies import experiment
 from primelens.studies.zeros import settings
 from primelens.tasks import surrogates, zeros
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from primelens.analyses import spectra_nulls
+from primelens.lens import tables as listing
 from primelens.models import weights, weights_matrices
-from primelens.studies import listing
 from primelens.studies.primes import language_models
 
 LEVEL = 0.05

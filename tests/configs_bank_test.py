@@ -5,7 +5,7 @@ import itertools
 
 from absl.testing import absltest, parameterized
 from primelens.configs import zeros_leak
-from primelens.studies import cli
+from primelens.lens import cli
 from primelens.studies.zeros import cost
 
 # Zeta spec, section 3.1; the run's value where one is documented.

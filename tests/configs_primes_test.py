@@ -3,8 +3,8 @@
 import jax
 from absl.testing import absltest, parameterized
 from primelens.configs import primes_published, primes_small
+from primelens.lens import cli, experiment
 from primelens.models import indices, optimizer, tokens, transformer
-from primelens.studies import cli, experiment
 from primelens.studies.primes import program
 
 # Primes spec, section 3: rows of a step, parts, steps of an epoch, epochs.

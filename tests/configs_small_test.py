@@ -4,8 +4,8 @@ import dataclasses
 
 import jax
 from absl.testing import absltest, parameterized
+from primelens.lens import cli
 from primelens.models import encoder, optimizer, tokens, transformer
-from primelens.studies import cli
 
 ADDERS = {  # addition spec, section 2
   "addition_p10": 200_960,

@@ -10,8 +10,8 @@ from primelens.configs import (
   zeros_guided,
   zeros_leak,
 )
+from primelens.lens import cli, experiment
 from primelens.models import optimizer
-from primelens.studies import cli, experiment
 from primelens.studies.zeros import cost
 
 CONFIGS = cli.shipped_configs()

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from absl.testing import absltest
 from primelens import tasks
+from primelens.lens import cli, experiment
 from primelens.models import fit
-from primelens.studies import cli, experiment, registry, weights_spectra
+from primelens.studies import registry, weights_spectra
 from primelens.tasks import checks
 
 ROOTS = (

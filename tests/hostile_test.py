@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl.testing import absltest, parameterized
 from primelens.configs import text_imported
-from primelens.studies import sources
+from primelens.lens import sources
 from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from absl.testing import absltest, parameterized
 
 ROOT = Path(__file__).parent.parent
-ROOMS = ("tasks", "models", "analyses", "studies", "configs")
+ROOMS = ("primelens", "tasks", "models", "analyses", "lens", "studies", "configs")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 
@@ -25,7 +25,7 @@ def folders() -> list[str]:
 
 
 def package(folder: str) -> str:
-  return "primelens." + folder.replace("/", ".")
+  return "primelens" if folder == "primelens" else "primelens." + folder.replace("/", ".")
 
 
 class MappingTest(parameterized.TestCase):
@@ -80,10 +80,11 @@ class WheelTest(absltest.TestCase):
     shipped = {n for n in names if ".dist-info/" not in n}
     expected = set()
     for folder in folders():
-      files = [*(ROOT / folder).glob("*.py"), ROOT / folder / "py.typed"]
-      expected |= {f"primelens/{folder}/{p.name}" for p in files}
+      data = (ROOT / folder).glob("*.csv")
+      files = [*(ROOT / folder).glob("*.py"), *data, ROOT / folder / "py.typed"]
+      place = package(folder).replace(".", "/")
+      expected |= {f"{place}/{p.name}" for p in files}
     self.assertEqual(shipped, expected)
-    self.assertNotIn("primelens/__init__.py", names)  # a namespace
     self.assertTrue(any(n.endswith("licenses/LICENSE") for n in names))
 
 

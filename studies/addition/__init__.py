@@ -1,5 +1,6 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
+from primelens.lens.legacy import Analysis, Study
 from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
   attention,
@@ -18,7 +19,6 @@ from primelens.studies.addition import (
   spectra,
   subspace,
 )
-from primelens.studies.study import Analysis, Study
 
 
 def _one_layer(experiment) -> str:

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import features, least_squares
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import ablated_fits, network, variants
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.reported import Reported
 
 # Logits and losses at the floor repeat less well than shares do.
 LOGIT, LOSS = 0.05, 0.5  # of the number

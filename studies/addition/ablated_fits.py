@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import features, least_squares, principal, regression
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import fits, tables
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.reported import Reported
 
 LINES = {"thirds": (2 / 3, 3.0), "identity": (1.0, 0.0)}  # slope, constant
 FITS = {

@@ -2,10 +2,10 @@
 
 import math
 
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import effects, tables
 from primelens.studies.addition.fits import Fit
-from primelens.studies.reported import Reported
 
 EDITS = {
   "intact": "as trained",

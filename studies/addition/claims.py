@@ -3,13 +3,13 @@
 Statements are those of the source's text; items are of the addition spec.
 """
 
+from primelens.lens.claims import Claim
 from primelens.studies.addition import verdicts_fits as fits
 from primelens.studies.addition import verdicts_learning as learning
 from primelens.studies.addition import verdicts_mechanism as mechanism
 from primelens.studies.addition import verdicts_modular as modular
 from primelens.studies.addition import verdicts_spectra
 from primelens.studies.primes import evidence as primes_evidence
-from primelens.studies.trial import Claim
 
 PLAIN = "notebook on plain addition, P = 10"
 MODULAR = "notebook on modular addition, P = 113"

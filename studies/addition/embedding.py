@@ -8,8 +8,8 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import least_squares, principal
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network, snapshots, tables
-from primelens.studies.reported import Reported
 
 COMPONENTS = 4  # drawn; all of them have a share
 REPORTED = {

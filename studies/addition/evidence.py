@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import trial
+from primelens.lens import claims as trial
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import report_tables, tables
-from primelens.studies.trial import Verdict
 
 PLAIN, MODULAR = "P = 10", "modulo 113"
 SURE = 0.9999  # test accuracy of a member that generalises fully

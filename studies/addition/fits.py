@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from primelens.analyses import least_squares
-from primelens.studies import reported
+from primelens.lens import numbers as reported
 from primelens.studies.addition import network, tables
 
 THRESHOLDS = ("above_90", "above_95", "above_99", "above_999")

@@ -7,7 +7,7 @@ need not be ours: which ones grow depends on rounding.
 
 import math
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 
 _KEYS = "key frequencies"
 

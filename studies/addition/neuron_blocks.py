@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import duplicates
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network
-from primelens.studies.reported import Reported
 
 ALIKE, SIZEABLE = 0.99, 5  # cosine of copies; neurons of a sizeable block
 UNITS = 32  # merged units at most

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import duplicates
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network
-from primelens.studies.reported import Reported
 
 GROUPS = ("all failing inputs", "failing, a = 0", "failing, a = P - 1")
 LISTED, STRONG = 5, 20  # neurons listed, neurons compared in shape

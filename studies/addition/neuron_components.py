@@ -7,8 +7,8 @@ on none.
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import features, least_squares, principal
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import fits, network, neuron_fits
-from primelens.studies.reported import Reported
 
 NAMED = (408, 248, 240)  # neurons that the source or its recomputation names
 _NOT_ASKED = "not asked"

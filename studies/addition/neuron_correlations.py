@@ -8,8 +8,8 @@ times its mean activation.
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import regression
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network
-from primelens.studies.reported import Reported
 
 TOP, RANKED = 3, 100  # neurons drawn (A14), neurons of W_L's rows (A28)
 SPARSE = 0.01  # of a row's largest weight

@@ -1,8 +1,8 @@
 """What was reported of A31-A34 of the addition spec, and the fits' names."""
 
 import numpy as np
+from primelens.lens.numbers import Reported
 from primelens.studies.addition.fits import Fit
-from primelens.studies.reported import Reported
 
 LINEAR = 0.99  # R2 of z above which a neuron counts as linear (A32)
 SUM_FITS = ("pre_reduced", "post_reduced", "pre_full", "post_full")

@@ -6,8 +6,8 @@ with PC1 alone, which in the source are 0 and 3 at (0, 0).
 
 import jax.numpy as jnp
 import numpy as np
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import neuron_changes
-from primelens.studies.reported import Reported
 
 _NUMBER = np.inf  # counts are not portable
 _NOT_ASKED = "not asked"

@@ -4,7 +4,7 @@ The source drew them by eye at 1,500 / 13,300 / 16,600 epochs (B23).
 """
 
 import numpy as np
-from primelens.studies import reported
+from primelens.lens import numbers as reported
 
 BOUNDARIES = {
   "memorised": "train accuracy first at 1",

@@ -5,9 +5,9 @@ Keys with a "/" name a fit and its measure, or a group and its feature.
 
 import math
 
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import ranks, tables
-from primelens.studies.reported import Reported
 
 _NONE = "not reported"
 _COUNT = "a count is not portable between programs"

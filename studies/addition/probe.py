@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import features, least_squares, statistics
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network, tables, untrained
-from primelens.studies.reported import Reported
 
 HELD_OUT, SPLIT_SEED = 0.3, 42  # the published split
 CONTROLS = 199  # targets of each control: p is at least 1 / 200

@@ -5,9 +5,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.lens import study
+from primelens.lens.study import Cost
 from primelens.models import fit, pair_table, tokens, torch_init, transformer
-from primelens.studies import study
-from primelens.studies.study import Cost
 from primelens.tasks import addition
 
 

@@ -5,9 +5,9 @@ import math
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import decompositions, principal
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import network
-from primelens.studies.reported import Reported
 
 COMPONENTS = 10  # shares kept
 SMALLEST = 1e-3  # share of a component that counts as a dimension

@@ -7,8 +7,8 @@ which rank either agrees or does not.
 import math
 from collections.abc import Sequence
 
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import tables
-from primelens.studies.reported import Reported
 
 _EXACT = 0.5  # whole numbers
 _CURVE = 0.05  # of the largest entry

@@ -4,10 +4,11 @@ import functools
 import math
 from collections.abc import Mapping
 
-from primelens.studies import report_ledger, report_spectra
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
+from primelens.lens.legacy import Report
+from primelens.studies import report_spectra
 from primelens.studies.addition import numbers, report_summary, report_tables
-from primelens.studies.study import Report
 
 VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
 CAPTIONS = {

@@ -4,8 +4,9 @@ import collections
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import report_ledger, trial
-from primelens.studies import report_page as page
+from primelens.lens import claims as trial
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.addition import evidence, numbers
 from primelens.studies.addition import tables as tables_lib
 

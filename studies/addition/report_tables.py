@@ -2,7 +2,7 @@
 
 import math
 
-from primelens.studies import report_page as page
+from primelens.lens import page
 from primelens.studies.addition import fourier_logits, tables
 
 

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import sweeps
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import ablated, ablated_fits, network, tables, untrained, variants
 from primelens.studies.addition.tables import KEEP
-from primelens.studies.reported import Reported
 
 BATCH = 96  # (member, intervention) pairs at a time, which bounds the memory
 REPORTED = {

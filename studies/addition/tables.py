@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from primelens.lens import numbers as reported_lib
 from primelens.models import optimizer, tokens
-from primelens.studies import reported as reported_lib
 
 PUBLISHED, DRIFT = "published", "shaken by rounding"
 PERMUTED, UNORDERED = "permuted labels", "unordered pairs split"

@@ -1,8 +1,8 @@
 """Verdicts on polynomial fits, and on what neurons write to the logits."""
 
 import numpy as np
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import evidence, tables
-from primelens.studies.trial import Verdict
 
 CLOSE = 0.005  # R2 this close is the same
 

@@ -1,9 +1,9 @@
 """Verdicts on what is learned and when, and on the probe and the embedding."""
 
 import numpy as np
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import evidence, tables
-from primelens.studies.trial import Verdict
 
 SOON = 5  # a delay is one of at least so many times the time to memorise
 

@@ -1,8 +1,8 @@
 """Verdicts on how plain addition is said to be done."""
 
 import numpy as np
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import evidence
-from primelens.studies.trial import Verdict
 
 SAME = 0.1  # accuracies this close are the same, of 100 inputs
 

@@ -1,9 +1,9 @@
 """Verdicts on modular addition: frequencies, cubes, phases."""
 
 import numpy as np
-from primelens.studies import reported
+from primelens.lens import numbers as reported
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import evidence, phases
-from primelens.studies.trial import Verdict
 
 SEVERAL = 3  # members of which an interval says something
 

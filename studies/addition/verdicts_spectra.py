@@ -1,9 +1,10 @@
 """Verdict on spectra over training (primes spec 7.4): rank and grokking."""
 
 import numpy as np
-from primelens.studies import reported, trial
+from primelens.lens import claims as trial
+from primelens.lens import numbers as reported
+from primelens.lens.claims import Verdict
 from primelens.studies.addition import evidence, tables
-from primelens.studies.trial import Verdict
 
 ATTENTION = ("query", "key", "value", "out")
 LEARNED = 0.9  # test accuracy at the end of a member that generalises

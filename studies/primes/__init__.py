@@ -1,8 +1,8 @@
 """Study `primes`: gaps by index, and the spectra of what learned them."""
 
+from primelens.lens.legacy import Analysis, Study
 from primelens.studies import spectra as spectra_lib
 from primelens.studies.primes import claims, memory, numbers, program, report, settings, spectra
-from primelens.studies.study import Analysis, Study
 
 ANALYSES: dict[str, Analysis] = {
   "memory": Analysis(

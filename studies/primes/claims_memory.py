@@ -1,9 +1,9 @@
 """Claims on what was learned of the gaps, beside constants and neighbours."""
 
-from primelens.studies import trial
+from primelens.lens import claims as trial
+from primelens.lens.claims import Verdict, verdict
 from primelens.studies.primes import detector
 from primelens.studies.primes.evidence import claim, constant, error, of
-from primelens.studies.trial import Verdict, verdict
 
 LAST, HELD = "last trained", "held out"
 

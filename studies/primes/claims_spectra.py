@@ -3,8 +3,8 @@
 import numpy as np
 from primelens.analyses import spectra as spectra_lib
 from primelens.analyses import spectra_nulls
+from primelens.lens.claims import Verdict, verdict
 from primelens.studies.primes.evidence import KERNEL, claim, noise, of, published, records
-from primelens.studies.trial import Verdict, verdict
 
 FINGERPRINT = 0.75  # of noise: an effective rank below it is a fingerprint
 SIZE = 256  # rows of the matrices in the source

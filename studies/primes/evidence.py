@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.trial import Claim
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim
 
 REPOSITORY = "benjiesun666-gif/svd-prime-grokking (2026-02-05 to 2026-04-01)"
 SEEDS = 3  # members that decide a claim

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from primelens.studies import reported, trial
+from primelens.lens import claims as trial
+from primelens.lens import numbers as reported
 from primelens.studies.primes import evidence
 
 COLUMNS = (

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.lens import study
+from primelens.lens.study import Cost
 from primelens.models import fit, indices, transformer
-from primelens.studies import study
-from primelens.studies.study import Cost
 from primelens.tasks import primes
 
 LAST = 1000  # trained gaps that the published error is measured on

@@ -7,10 +7,11 @@ import statistics
 import tempfile
 from collections.abc import Mapping
 
-from primelens.studies import report_ledger, report_spectra
-from primelens.studies import report_page as page
+from primelens.lens import figures, page
+from primelens.lens import ledger as report_ledger
+from primelens.lens.legacy import Report
+from primelens.studies import report_spectra
 from primelens.studies.primes import evidence, numbers, report_summary
-from primelens.studies.study import Report
 
 CAPTIONS = {
   "memory": "what networks answer, beside constants and neighbours; errors of"
@@ -93,12 +94,12 @@ def settings(tables: Mapping) -> page.Markup:
 
 def _overview(tables: Mapping) -> page.Markup:
   """Returns the figure of all runs in rows."""
-  from primelens.analyses import plots, plots_memory
+  from primelens.studies.primes import plots_memory
 
   records = overview(report_ledger.results(tables))
   with tempfile.TemporaryDirectory() as folder:
     drawn = plots_memory.overview(records)
-    path = plots.save(drawn, pathlib.Path(folder) / "runs.png")
+    path = figures.save(drawn, pathlib.Path(folder) / "runs.png")
     return page.figure(path, "every run: what it remembers, and its spectra.")
 
 

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from primelens.studies import report_ledger, trial
-from primelens.studies import report_page as page
+from primelens.lens import claims as trial
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.primes import evidence
 
 NEAR = 0.1  # of the ratio of noise

@@ -1,6 +1,6 @@
 """Study `text`: character-level sums, their probes and causal tests."""
 
-from primelens.studies.study import Analysis, Study
+from primelens.lens.legacy import Analysis, Study
 from primelens.studies.text import (
   answers,
   causal,

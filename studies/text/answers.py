@@ -13,8 +13,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from primelens.analyses import statistics
+from primelens.lens import numbers as reported_lib
 from primelens.models import encoder
-from primelens.studies import reported as reported_lib
 from primelens.studies.text import answers_reported, reported, states
 
 ROWS = 2000  # of train and select, in evaluation mode; of fresh networks

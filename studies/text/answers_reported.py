@@ -1,6 +1,6 @@
 """What was reported of the networks' accuracy: arithmetic spec, 1.6 and 3."""
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 from primelens.tasks import text
 
 EPOCH = 141  # steps of 128 through 18,000 prompts

@@ -1,6 +1,6 @@
 """What was reported of removed directions: arithmetic spec, section 5.2."""
 
-from primelens.studies.reported import Reported, tolerance
+from primelens.lens.numbers import Reported, tolerance
 from primelens.studies.text.causal_published import STEPS_R
 from primelens.studies.text.reported import FOLDS
 

@@ -7,11 +7,11 @@ files too. Source: arithmetic spec, sections 0 and 6.
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import trial
+from primelens.lens import claims as trial
+from primelens.lens.claims import Verdict
 from primelens.studies.text import claims_causal, claims_fourier, claims_probes
 from primelens.studies.text import claims_parts as parts
 from primelens.studies.text.claims_parts import named, of
-from primelens.studies.trial import Verdict
 
 GOOD = 0.99  # skill of a network that answers with the sum
 

@@ -1,8 +1,8 @@
 """Claims that interventions decide: directions, states, symmetries."""
 
 import numpy as np
+from primelens.lens.claims import Verdict, row, verdict
 from primelens.studies.text.claims_parts import named, of
-from primelens.studies.trial import Verdict, row, verdict
 
 STILL = 0.9  # R2 of a sum that is still there
 NEAR = (-2, -1, 1, 2)  # shifts of the published plot beside 0

@@ -1,9 +1,9 @@
 """Claims on waves of the residue, beside permuted labels and rows not seen."""
 
 import numpy as np
-from primelens.studies import trial
+from primelens.lens import claims as trial
+from primelens.lens.claims import Verdict, verdict
 from primelens.studies.text.claims_parts import SEEDS, cells, named, of
-from primelens.studies.trial import Verdict, verdict
 
 PAIRS = 6  # of the probes that the source compares over sizes
 _mean = lambda value: float(np.mean(np.asarray(value, float)))

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim
 
 REPOSITORY = "liuzhimei/symmetry_circuit at 25883a5"
 SEEDS = 5  # members that decide a claim about the published setting

@@ -1,8 +1,8 @@
 """Claims that probes decide: what is read, and what of it is training's."""
 
 import numpy as np
+from primelens.lens.claims import Verdict, interval, row, verdict
 from primelens.studies.text.claims_parts import named, of
-from primelens.studies.trial import Verdict, interval, row, verdict
 
 WELL = 0.99  # R2 of a sum that is decoded
 MUCH = 0.5  # R2 of untrained networks that makes a reading theirs

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 from primelens.studies.text import answers_reported, reported
 from primelens.studies.text import fourier_probes_parts as parts
 from primelens.studies.text import fourier_probes_published as published

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 from primelens.studies.text import causal_scores as scores
 from primelens.studies.text import causal_subspaces as subspaces
 from primelens.studies.text import fourier_probes_parts as parts

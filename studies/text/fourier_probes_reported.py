@@ -6,7 +6,7 @@ of networks trained here as it was.
 
 import math
 
-from primelens.studies.reported import Reported, tolerance
+from primelens.lens.numbers import Reported, tolerance
 from primelens.studies.text.reported import FOLDS
 
 _NEVER = "not reported"

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import ridge
+from primelens.lens import numbers as reported_lib
+from primelens.lens.numbers import Reported
 from primelens.models import encoder
-from primelens.studies import reported as reported_lib
-from primelens.studies.reported import Reported
 from primelens.studies.text import answers, answers_reported, reported, states
 from primelens.studies.text import geometry_parts as parts
 from primelens.tasks import characters

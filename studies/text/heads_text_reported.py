@@ -5,7 +5,7 @@ Numbers of heads are not portable: another start has them in another order.
 
 import functools
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 
 LAYERS, HEADS = 2, 4
 ROWS = 1000  # of select

@@ -1,6 +1,6 @@
 """What was reported of shifted operands: arithmetic spec, section 5.7."""
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 
 PLOT = "a plot"
 _NEVER = "not reported"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from primelens.analyses import ridge
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 from primelens.studies.text import answers_reported, nonlinear_probes_reported, reported
 from primelens.studies.text import nonlinear_probes_digits as digits
 from primelens.studies.text import nonlinear_probes_parts as parts

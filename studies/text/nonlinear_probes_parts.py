@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from primelens.analyses import mlp_probes, regression, ridge
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 from primelens.studies.text import answers, nonlinear_probes_digits, states
 
 ROWS = 4000  # of each part of the fresh pairs

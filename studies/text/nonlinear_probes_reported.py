@@ -1,6 +1,6 @@
 """What was reported of nonlinear probes: arithmetic spec, section 5.4."""
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 from primelens.studies.text.nonlinear_probes_digits import MEASURED
 from primelens.studies.text.reported import FOLDS
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import reported
+from primelens.lens import numbers as reported
 
 COLUMNS = (
   "item",

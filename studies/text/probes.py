@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 from primelens.studies.text import answers, answers_reported, probes_reported, reported, states
 from primelens.studies.text import probes_parts as parts
 from primelens.studies.text import probes_published as published

@@ -4,7 +4,7 @@ Numbers of an earlier network of the source (1,800 prompts) are left out: its
 weights and its data are other ones.
 """
 
-from primelens.studies.reported import Reported, tolerance
+from primelens.lens.numbers import Reported, tolerance
 from primelens.studies.text.reported import FOLDS
 
 _NEVER = "not reported"

@@ -5,9 +5,9 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from primelens.lens import study
+from primelens.lens.study import Cost
 from primelens.models import encoder, fit, imports, tokens, transformer
-from primelens.studies import study
-from primelens.studies.study import Cost
 from primelens.tasks import characters, text
 
 EVALUATED = 500  # rows in one forward pass of an evaluation

@@ -8,9 +8,9 @@ import pathlib
 import tempfile
 from collections.abc import Mapping
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
-from primelens.studies.study import Report
+from primelens.lens import figures, page
+from primelens.lens import ledger as report_ledger
+from primelens.lens.legacy import Report
 from primelens.studies.text import numbers, report_summary, scale, scale_reported
 
 FEW = 16  # rows of a table that is not folded
@@ -141,7 +141,7 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
 
 def sizes(tables: Mapping) -> page.Markup:
   """Returns all cells of the grid against their parameters, then each."""
-  from primelens.analyses import plots, plots_scale
+  from primelens.studies.text import plots_scale
 
   plain = report_ledger.results(tables)
   records = scale.joined(plain)
@@ -149,7 +149,7 @@ def sizes(tables: Mapping) -> page.Markup:
     return analysis("scale", tables)
   figure = plots_scale.cells(records, scale_reported.grid())
   with tempfile.TemporaryDirectory() as folder:
-    path = plots.save(figure, pathlib.Path(folder) / "cells.png")
+    path = figures.save(figure, pathlib.Path(folder) / "cells.png")
     drawn = page.figure(path, "every size at hand beside the published grid.")
   return page.join([drawn, analysis("scale", tables)])
 

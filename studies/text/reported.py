@@ -7,7 +7,7 @@ imported; members and untrained networks stand beside it.
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import reported as reported_lib
+from primelens.lens import numbers as reported_lib
 
 FOLDS = 0.003  # numbers that depend on folds or random directions
 

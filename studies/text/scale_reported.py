@@ -6,7 +6,7 @@ digit: numbers are those of its files.
 
 import math
 
-from primelens.studies.reported import Reported
+from primelens.lens.numbers import Reported
 from primelens.studies.text import reported
 
 ROWS = 1000  # of select

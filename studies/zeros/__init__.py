@@ -1,6 +1,6 @@
 """Study `zeros`: spacings of the Riemann zeta zeros."""
 
-from primelens.studies.study import Analysis, Study
+from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   anchors,
   binned,

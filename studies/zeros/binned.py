@@ -2,8 +2,8 @@
 
 import jax
 import jax.numpy as jnp
+from primelens.lens.study import Cost
 from primelens.models import binned, fit, transformer
-from primelens.studies.study import Cost
 from primelens.tasks import windows
 
 _OBSTACLES = {

@@ -1,6 +1,6 @@
 """The zeros study's trial: published claims on order, masks, heads and pi."""
 
-from primelens.studies.trial import Claim
+from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
   claims_binned,
   claims_forecasts,

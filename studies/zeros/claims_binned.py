@@ -7,8 +7,8 @@ no network; what a memory does to large networks needs large ones.
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import published_binned as source
 

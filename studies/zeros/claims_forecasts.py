@@ -1,7 +1,7 @@
 """Claims on rollouts, calibration and the choice of the best evaluation."""
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import forecasts, golden, published
 from primelens.studies.zeros import published_forecasts as reported
 from primelens.studies.zeros import verdicts_networks as networks

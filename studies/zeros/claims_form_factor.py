@@ -1,7 +1,7 @@
 """Claims on the form factor of the zeros: rigidity, and the peak at 2 pi."""
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, bounded, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, bounded, verdict
 from primelens.studies.zeros import published
 
 

@@ -1,7 +1,7 @@
 """Claims on the zeros beside random matrices, on primes in them, on floors."""
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
 

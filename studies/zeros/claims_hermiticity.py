@@ -1,8 +1,8 @@
 """Claims on symmetric forms and on memory vectors, beside Gaussian draws."""
 
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 
 REPOSITORY = published.REPOSITORY

@@ -3,8 +3,8 @@ networks."""
 
 import numpy as np
 from primelens.analyses import kernel_fits
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks
 

@@ -1,7 +1,7 @@
 """Claims on the memory bank and Flash, beside what their window told them."""
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import leak, published
 from primelens.studies.zeros import leak_evidence as evidence
 from primelens.studies.zeros import verdicts_networks as networks

@@ -1,7 +1,7 @@
 """The claim on Toeplitz operators: which levels a kernel gives, and why."""
 
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, bounded, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, bounded, verdict
 from primelens.studies.zeros import operators, published
 
 

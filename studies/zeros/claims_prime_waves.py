@@ -2,8 +2,8 @@
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict, verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict, verdict
 from primelens.studies.zeros import prime_waves_law as law_lib
 from primelens.studies.zeros import published
 from primelens.studies.zeros import verdicts_networks as networks

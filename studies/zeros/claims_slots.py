@@ -2,8 +2,8 @@
 
 import numpy as np
 from primelens.analyses import slot_diagnostics
-from primelens.studies import trial
-from primelens.studies.trial import Claim, Verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Claim, Verdict
 from primelens.studies.zeros import published, published_slots, slots_table
 from primelens.studies.zeros import verdicts_networks as networks
 

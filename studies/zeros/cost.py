@@ -3,8 +3,8 @@
 from typing import Any
 
 import jax
+from primelens.lens.study import Cost
 from primelens.models import guided, spacing, transformer
-from primelens.studies.study import Cost
 from primelens.studies.zeros import binned
 
 

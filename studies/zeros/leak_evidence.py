@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import published
 
 SEEDS = 3  # that a run needs, to be compared

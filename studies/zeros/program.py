@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import autoregression
+from primelens.lens import study
 from primelens.models import auxiliary, fit, spacing
-from primelens.studies import study
 from primelens.studies.zeros import binned, guided
 from primelens.tasks import windows
 

@@ -8,7 +8,7 @@ natural zero, so a percentage of it says nothing.
 
 from typing import Any
 
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import reads_ahead
 
 REPOSITORY = "nanoGPT-RH"

@@ -1,7 +1,7 @@
 """The zeros study's part of the report."""
 
-from primelens.studies import report_page as page
-from primelens.studies.study import Report
+from primelens.lens import page
+from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
   reads_ahead,

@@ -2,8 +2,8 @@
 
 import math
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import published_binned as source
 
 

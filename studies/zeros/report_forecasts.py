@@ -1,7 +1,7 @@
 """Sections of the report on forecasts: rollouts and calibration."""
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import golden
 from primelens.studies.zeros import published_forecasts as published
 

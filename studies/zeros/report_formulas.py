@@ -2,7 +2,7 @@
 
 import numpy as np
 from primelens.analyses import closed_forms
-from primelens.studies import report_page as page
+from primelens.lens import page
 from primelens.studies.zeros import published
 
 PI = page.tag(

@@ -1,7 +1,7 @@
 """Sections of the report that set the zeros beside random matrices."""
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 
 _PUBLISHED = (
   ("reported for the zeros", -0.34, -0.08, -0.03),

@@ -2,7 +2,7 @@
 
 import numpy as np
 from primelens.analyses import statistics
-from primelens.studies import report_page as page
+from primelens.lens import page
 from primelens.studies.zeros import guides_linear, reads_ahead, report_losses
 
 GUIDED, NOTHING = "guided by ", "guided by nothing"

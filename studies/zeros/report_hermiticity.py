@@ -1,8 +1,8 @@
 """Section of the report on symmetric forms and memory vectors."""
 
 import numpy as np
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 
 
 def hermiticity(tables) -> page.Markup:

@@ -4,8 +4,8 @@ import collections
 
 import numpy as np
 from primelens.analyses import kernel_fits
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 
 # What the source printed: object, distance, form, R2.
 PUBLISHED = (

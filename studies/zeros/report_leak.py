@@ -1,7 +1,8 @@
 """The report on the leak: all runs in one table, then each run's positions."""
 
-from primelens.studies import report_ledger, trial
-from primelens.studies import report_page as page
+from primelens.lens import claims as trial
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import leak as leak_lib
 from primelens.studies.zeros import leak_evidence as evidence
 

@@ -1,8 +1,8 @@
 """Sections of the report on form factors and on operators made of kernels."""
 
 import numpy as np
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 
 _MEANS = ("ramp_intercept", "ramp_slope", "window", "plateau")
 

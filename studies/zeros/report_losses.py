@@ -1,7 +1,7 @@
 """Sections of the report on losses: models beside anchors, and all models."""
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import published, reads_ahead
 
 TOLD = "reads its target"

@@ -1,8 +1,8 @@
 """The section of the report on the primes' waves in networks."""
 
 import numpy as np
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import prime_waves_known as known
 from primelens.studies.zeros import prime_waves_reading as reading
 from primelens.studies.zeros import report_prime_waves_parts as parts_lib

@@ -4,7 +4,7 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from primelens.studies import report_page as page
+from primelens.lens import page
 from primelens.studies.zeros import prime_waves_known as known_lib
 
 _BANDS = (30, 300, 1_000)

@@ -1,7 +1,7 @@
 """Sections of the report on pruning and on the curriculum."""
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import claims_pruned, published
 
 STARTS = {"trained": "its weights", "scratch": "scratch"}

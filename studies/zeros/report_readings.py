@@ -1,8 +1,8 @@
 """Sections of the report on readings: masks, heads, formulas, linear parts."""
 
 import numpy as np
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import published, report_formulas
 
 

@@ -1,8 +1,8 @@
 """Section of the report on memory slots: every diagnostic beside its null."""
 
 import numpy as np
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.studies.zeros import published_slots as published
 
 _NOTE = (

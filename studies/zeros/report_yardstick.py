@@ -1,7 +1,7 @@
 """Section of the report on how predictable the next zero is, by height."""
 
-from primelens.studies import report_ledger
-from primelens.studies import report_page as page
+from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 
 _NOTE = page.tag(
   "p",

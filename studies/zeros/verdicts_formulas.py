@@ -2,7 +2,7 @@
 
 import math
 
-from primelens.studies.trial import Verdict
+from primelens.lens.claims import Verdict
 from primelens.studies.zeros import published
 
 

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from primelens.studies import trial
-from primelens.studies.trial import Verdict
+from primelens.lens import claims as trial
+from primelens.lens.claims import Verdict
 from primelens.studies.zeros import published
 
 PUBLISHED_SIZE = 4_700_000

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
+from primelens.lens import experiment
 from primelens.models import (
   attention,
   binned,
@@ -17,7 +18,6 @@ from primelens.models import (
   tokens,
   transformer,
 )
-from primelens.studies import experiment
 
 LEAKY_BANK = "bank_leaky_as_published"
 MASKS = ("causal", "full", "leaky_as_published", "memory_blind")

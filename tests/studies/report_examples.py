@@ -3,7 +3,7 @@
 from typing import get_args
 
 import numpy as np
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import anchors, formula, heads, linear, masking
 
 

@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import tiny_primes
 from absl.testing import absltest
-from primelens.analyses import plots
+from primelens.lens import legacy
 from primelens.models import checkpoints
-from primelens.studies import matrices, results, spectra
+from primelens.studies import matrices, spectra
 from primelens.studies.primes import spectra as primes_spectra
 
 SEEDS = 2
@@ -98,15 +98,15 @@ class SpectraTest(absltest.TestCase):
 
   def test_stored_read_and_drawn(self):
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "spectra", self.result, provenance={})
-      again, _ = results.read(folder, "spectra", spectra.Result)
-      plots.spectra(again).canvas.draw()
+      legacy.write(folder, "spectra", self.result, provenance={})
+      again, _ = legacy.read(folder, "spectra", spectra.Result)
+      legacy.drawing("zeros", "spectra")(again).canvas.draw()
     np.testing.assert_array_equal(again.curve_VxSxCxE, self.result.curve_VxSxCxE)
 
   def test_without_snapshots(self):
     found = primes_spectra.run(tiny())
     self.assertEqual(found.curve_VxSxCxE.shape[2], 0)
-    plots.spectra(found).canvas.draw()
+    legacy.drawing("zeros", "spectra")(found).canvas.draw()
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import jax
 from primelens import tasks
+from primelens.lens import experiment as experiment_lib
 from primelens.models import fit, indices, optimizer
-from primelens.studies import experiment as experiment_lib
 from primelens.studies.primes import program
 from primelens.tasks import primes
 

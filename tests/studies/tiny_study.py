@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.signal
+from primelens.lens import experiment
+from primelens.lens import train as train_lib
 from primelens.models import fit, optimizer, spacing, transformer
 from primelens.models import mixture as mixture_lib
-from primelens.studies import experiment
-from primelens.studies import train as train_lib
 from primelens.studies.zeros import (
   program,
   settings,

@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots, plots_attention
+from primelens.lens import figures, legacy
 from primelens.models import tokens
-from primelens.studies import results
 from primelens.studies.addition import (
   attention,
   attention_edits,
   attention_reported,
   effects,
   network,
+  plots_attention,
 )
 
 P, CLASSES, SLOPE = 10, 20, 0.3
@@ -213,10 +213,10 @@ class TrainedTest(absltest.TestCase):
 
   def test_is_stored_and_drawn(self):
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "attention", self.result, provenance={})
-      stored, _ = results.read(folder, "attention", attention.Result)
+      legacy.write(folder, "attention", self.result, provenance={})
+      stored, _ = legacy.read(folder, "attention", attention.Result)
       path = os.path.join(folder, "attention.png")
-      plots.save(plots_attention.figure(stored), path)
+      figures.save(plots_attention.figure(stored), path)
       self.assertGreater(os.path.getsize(path), 10_000)
 
   def test_one_member_is_drawn(self):

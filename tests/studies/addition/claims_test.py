@@ -2,7 +2,8 @@ import types
 
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.studies import reported, trial
+from primelens.lens import claims as trial
+from primelens.lens import numbers as reported
 from primelens.studies.addition import claims, evidence
 
 MEMBERS = 6

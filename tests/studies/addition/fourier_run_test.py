@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots, plots_fourier
 from primelens.configs import addition_p113
+from primelens.lens import figures, legacy
 from primelens.models import tokens
-from primelens.studies import results
-from primelens.studies.addition import fourier, network, progress_measures, tables
+from primelens.studies.addition import fourier, network, plots_fourier, progress_measures, tables
 
 P, KEYS, SCALE = 11, (2, 5), {2: 30.0, 5: 40.0}
 
@@ -79,10 +78,10 @@ class RunTest(absltest.TestCase):
 
   def test_is_stored_and_drawn(self):
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "fourier", self.result, provenance={})
-      stored, _ = results.read(folder, "fourier", fourier.Result)
+      legacy.write(folder, "fourier", self.result, provenance={})
+      stored, _ = legacy.read(folder, "fourier", fourier.Result)
       path = os.path.join(folder, "fourier.png")
-      plots.save(plots_fourier.figure(stored), path)
+      figures.save(plots_fourier.figure(stored), path)
       self.assertGreater(os.path.getsize(path), 10_000)
 
   def test_one_member_is_drawn(self):

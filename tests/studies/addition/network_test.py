@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
 from primelens.configs import addition_p10
+from primelens.lens import experiment
 from primelens.models import tokens
-from primelens.studies import experiment
 from primelens.studies.addition import ablated, network, neuron_blocks, program
 from primelens.tasks import addition
 

@@ -5,8 +5,7 @@ import dataclasses
 import adder
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots_neurons
-from primelens.studies.addition import neuron_blocks, neurons
+from primelens.studies.addition import neuron_blocks, neurons, plots_neurons
 from scipy.sparse import csgraph
 from sklearn import linear_model, metrics
 

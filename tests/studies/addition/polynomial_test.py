@@ -7,9 +7,9 @@ import tempfile
 import adder
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, plots_polynomial, principal
-from primelens.studies import results
-from primelens.studies.addition import network, polynomial, polynomial_fits
+from primelens.analyses import features, principal
+from primelens.lens import legacy, results
+from primelens.studies.addition import network, plots_polynomial, polynomial, polynomial_fits
 from sklearn import linear_model, metrics, preprocessing
 
 
@@ -138,8 +138,8 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_result_is_stored_and_read(self):
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "polynomial", self.result, provenance={})
-      again, _ = results.read(folder, "polynomial", polynomial.Result)
+      legacy.write(folder, "polynomial", self.result, provenance={})
+      again, _ = legacy.read(folder, "polynomial", polynomial.Result)
     np.testing.assert_array_equal(again.share_SxPxR, self.result.share_SxPxR)
 
   def test_figure_draws_with_any_number_of_seeds(self):

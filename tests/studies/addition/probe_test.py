@@ -6,8 +6,7 @@ import adder
 import jax
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import plots_probe
-from primelens.studies.addition import network, probe
+from primelens.studies.addition import network, plots_probe, probe
 from sklearn import linear_model, metrics, model_selection
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.configs import addition_p10, addition_p113
+from primelens.lens import experiment as experiment_lib
 from primelens.models import fit, optimizer
-from primelens.studies import experiment as experiment_lib
 from primelens.studies.addition import program
 
 

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_progress
 from primelens.models import checkpoints, tokens
 from primelens.studies.addition import (
   embedding,
   network,
   phases,
+  plots_progress,
   progress,
   progress_measures,
   snapshots,

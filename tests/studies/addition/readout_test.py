@@ -8,9 +8,8 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from matplotlib import figure as mpl_figure
 from matplotlib.backends import backend_agg
-from primelens.analyses import plots_readout
-from primelens.studies import results
-from primelens.studies.addition import readout, readout_components
+from primelens.lens import legacy
+from primelens.studies.addition import plots_readout, readout, readout_components
 
 CLASSES = 20
 CLASS = np.arange(CLASSES)
@@ -121,8 +120,8 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_is_written_and_read(self):
     with tempfile.TemporaryDirectory() as directory:
-      results.write(directory, "readout", self.result, provenance={})
-      found, _ = results.read(directory, "readout", readout.Result)
+      legacy.write(directory, "readout", self.result, provenance={})
+      found, _ = legacy.read(directory, "readout", readout.Result)
     np.testing.assert_array_equal(found.share_SxV, self.result.share_SxV)
 
   @parameterized.parameters(1, 2)

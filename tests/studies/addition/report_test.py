@@ -6,7 +6,9 @@ import types
 import numpy as np
 import report_test as page_test
 from absl.testing import absltest
-from primelens.studies import report, reported, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy, report
+from primelens.lens import numbers as reported
 from primelens.studies.addition import claims
 from primelens.studies.addition.report import REPORT
 
@@ -64,7 +66,7 @@ class ReportTest(absltest.TestCase):
   def read(self, results):
     ledger = trial.ledger(claims.CLAIMS, {})
     with tempfile.TemporaryDirectory() as folder:
-      path = report.write(f"{folder}/r.html", REPORT, results, ledger)
+      path = report.write(f"{folder}/r.html", legacy.presented(REPORT), results, ledger)
       return page_test._Reader(path.read_text())
 
   def test_numbers_are_in_one_table_and_escaped(self):

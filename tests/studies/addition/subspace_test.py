@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_subspace
-from primelens.studies import results
-from primelens.studies.addition import network, subspace, variants
+from primelens.lens import legacy
+from primelens.studies.addition import network, plots_subspace, subspace, variants
 
 
 def _first(run, member=0):
@@ -175,8 +174,8 @@ class RunTest(absltest.TestCase):
 
   def test_is_stored_and_drawn(self):
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "subspace", self.result, provenance={})
-      stored, _ = results.read(folder, "subspace", subspace.Result)
+      legacy.write(folder, "subspace", self.result, provenance={})
+      stored, _ = legacy.read(folder, "subspace", subspace.Result)
     for count in (2, 1):
       one = dataclasses.replace(
         stored,

@@ -6,8 +6,8 @@ import adder
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.configs import addition_p10, addition_p53, addition_p113
+from primelens.lens.numbers import Reported
 from primelens.studies.addition import numbers, tables
-from primelens.studies.reported import Reported
 
 REPORTED = {
   "share": Reported("A6", "share", "0.73", 0.7266),

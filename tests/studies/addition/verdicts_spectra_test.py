@@ -2,7 +2,7 @@ import types
 
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.addition import claims, verdicts_spectra
 
 NOT_RUN, NOT = "not run", "not reproduced"

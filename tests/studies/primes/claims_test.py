@@ -1,6 +1,6 @@
 import primes_results as made
 from absl.testing import absltest, parameterized
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.primes import claims, evidence
 
 OPEN, NOT_RUN, NOT = "needs more compute", "not run", "not reproduced"

@@ -9,9 +9,9 @@ import numpy as np
 import tiny_primes
 from absl.testing import absltest, parameterized
 from primelens import tasks
+from primelens.lens import cli
+from primelens.lens import experiment as experiment_lib
 from primelens.models import gradients, indices, optimizer
-from primelens.studies import cli
-from primelens.studies import experiment as experiment_lib
 from primelens.studies.primes import program
 from primelens.tasks import primes
 

@@ -3,7 +3,8 @@ import pathlib
 
 import primes_results as made
 from absl.testing import absltest
-from primelens.studies import report, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy, report
 from primelens.studies.primes import claims, evidence, numbers
 from primelens.studies.primes import report as report_lib
 
@@ -87,7 +88,7 @@ class ReportTest(absltest.TestCase):
     self.assertIn("kernel 9.2 (noise 2.3)", lines[2])
 
   def test_page(self):
-    html = report.html(report_lib.REPORT, tables(), self.ledger)
+    html = report.html(legacy.presented(report_lib.REPORT), tables(), self.ledger)
     for words in (
       "The published table",
       "Every matrix (2)",
@@ -108,7 +109,7 @@ class ReportTest(absltest.TestCase):
     self.assertTrue(math.isnan(row["error"]))
 
   def test_page_of_nothing(self):
-    html = report.html(report_lib.REPORT, {}, trial.ledger(claims.CLAIMS, {}))
+    html = report.html(legacy.presented(report_lib.REPORT), {}, trial.ledger(claims.CLAIMS, {}))
     self.assertIn("analyze.py --only=memory", html)
 
 

@@ -11,9 +11,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_answers
-from primelens.studies import results
-from primelens.studies.text import answers, settings
+from primelens.lens import legacy
+from primelens.studies.text import answers, plots_answers, settings
 from sklearn import metrics
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "encoder_state.npz"
@@ -162,8 +161,8 @@ class RunTest(parameterized.TestCase):
     config = dataclasses.replace(run.experiment, analyses=few)
     result = answers.run(dataclasses.replace(run, experiment=config))
     folder = tempfile.mkdtemp()
-    results.write(folder, "answers", result, provenance={})
-    again, _ = results.read(folder, "answers", answers.Result)
+    legacy.write(folder, "answers", result, provenance={})
+    again, _ = legacy.read(folder, "answers", answers.Result)
     np.testing.assert_array_equal(again.value_PxExS, result.value_PxExS)
     figure = plots_answers.figure(again)
     figure.canvas.draw()

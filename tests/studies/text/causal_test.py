@@ -7,9 +7,15 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import erasure, plots_causal
-from primelens.studies import results
-from primelens.studies.text import causal, causal_directions, causal_published, causal_records
+from primelens.analyses import erasure
+from primelens.lens import legacy, results
+from primelens.studies.text import (
+  causal,
+  causal_directions,
+  causal_published,
+  causal_records,
+  plots_causal,
+)
 from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
@@ -121,8 +127,8 @@ class RunTest(parameterized.TestCase):
     # What was fitted cannot be read again; what it took was there before.
     self.assertGreater(found.iterated_SxR[:, 0].min(), found.iterated_SxR[:, -1].max())
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "causal", found, provenance={})
-      again, _ = results.read(folder, "causal", causal.Result)
+      legacy.write(folder, "causal", found, provenance={})
+      again, _ = legacy.read(folder, "causal", causal.Result)
     np.testing.assert_array_equal(again.skill_PxSxExV, found.skill_PxSxExV)
     figure = plots_causal.figure(again)
     figure.canvas.draw()

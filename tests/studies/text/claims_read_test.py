@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.text import claims
 
 NOT_RUN, NOT = "not run", "not reproduced"

@@ -6,9 +6,8 @@ import tempfile
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_fourier_probes
-from primelens.studies import results
-from primelens.studies.text import fourier_probes
+from primelens.lens import legacy
+from primelens.studies.text import fourier_probes, plots_fourier_probes
 from primelens.studies.text import fourier_probes_published as published
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
@@ -173,8 +172,8 @@ class RunTest(parameterized.TestCase):
     for row in result.removed:
       self.assertEqual(row["rank"], 2 * min(6, modulus // 2))
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "fourier_probes", result, provenance={})
-      again, _ = results.read(folder, "fourier_probes", fourier_probes.Result)
+      legacy.write(folder, "fourier_probes", result, provenance={})
+      again, _ = legacy.read(folder, "fourier_probes", fourier_probes.Result)
     np.testing.assert_array_equal(again.p_SxExQ, result.p_SxExQ)
     figure = plots_fourier_probes.figure(again)
     figure.canvas.draw()

@@ -8,10 +8,9 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_geometry
+from primelens.lens import legacy
 from primelens.models import encoder
-from primelens.studies import results
-from primelens.studies.text import geometry
+from primelens.studies.text import geometry, plots_geometry
 from primelens.studies.text import geometry_parts as parts
 from primelens.tasks import characters
 from sklearn import decomposition, linear_model, metrics, preprocessing
@@ -165,8 +164,8 @@ class RunTest(parameterized.TestCase):
         self.assertEqual(row["rows"], geometry.ALIKE)
         self.assertLess(row["maximum"], -2)
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "geometry", result, provenance={})
-      again, _ = results.read(folder, "geometry", geometry.Result)
+      legacy.write(folder, "geometry", result, provenance={})
+      again, _ = legacy.read(folder, "geometry", geometry.Result)
     figure = plots_geometry.figure(again)
     figure.canvas.draw()
     bare = dataclasses.replace(again, tsne_Bx2=np.zeros((0, 2)))

@@ -9,10 +9,10 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest
-from primelens.analyses import ablation, plots_heads_text
+from primelens.analyses import ablation
+from primelens.lens import legacy
 from primelens.models import encoder, transformer
-from primelens.studies import results
-from primelens.studies.text import answers, heads_text, heads_text_reported
+from primelens.studies.text import answers, heads_text, heads_text_reported, plots_heads_text
 from primelens.studies.text import heads_text_parts as parts
 from primelens.studies.text import heads_text_records as records
 from primelens.tasks import characters
@@ -201,8 +201,8 @@ class RunTest(absltest.TestCase):
     run = dataclasses.replace(run, experiment=config)
     result = heads_text.run(run)
     folder = tempfile.mkdtemp()
-    results.write(folder, "heads_text", result, provenance={})
-    again, _ = results.read(folder, "heads_text", heads_text.Result)
+    legacy.write(folder, "heads_text", result, provenance={})
+    again, _ = legacy.read(folder, "heads_text", heads_text.Result)
     self.assertLen(again.heads, 8)
     row = again.heads[5]
     self.assertEqual((row["layer"], row["head"]), (1, 1))

@@ -9,9 +9,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_invariance
-from primelens.studies import results
-from primelens.studies.text import invariance, rewritten
+from primelens.lens import legacy, results
+from primelens.studies.text import invariance, plots_invariance, rewritten
 from primelens.tasks import characters
 
 ALIGNED = {"layout": "aligned", "operands": 100}
@@ -152,8 +151,8 @@ class RunTest(parameterized.TestCase):
     self.assertEqual("(x + 97, y)" in rows, question == "modk")
     self.assertEqual(np.isfinite(rows["(y, x)"]["same"]), outputs > 1, rows["(y, x)"])
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "invariance", found, provenance={})
-      again, _ = results.read(folder, "invariance", invariance.Result)
+      legacy.write(folder, "invariance", found, provenance={})
+      again, _ = legacy.read(folder, "invariance", invariance.Result)
     np.testing.assert_array_equal(again.ratio_SxE, found.ratio_SxE)
     first = {
       name: np.take(value, [0], results.axes(name).index("S"))

@@ -7,9 +7,12 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_nonlinear_probes
-from primelens.studies import results
-from primelens.studies.text import nonlinear_probes, nonlinear_probes_reported
+from primelens.lens import legacy
+from primelens.studies.text import (
+  nonlinear_probes,
+  nonlinear_probes_reported,
+  plots_nonlinear_probes,
+)
 from primelens.studies.text import nonlinear_probes_digits as digits
 from primelens.studies.text import nonlinear_probes_parts as parts
 from sklearn import linear_model, metrics, model_selection, neighbors, pipeline, preprocessing
@@ -171,8 +174,8 @@ class RunTest(parameterized.TestCase):
     self.assertAlmostEqual(sums["digits", "u"], 1, places=3)
     self.assertLess(sums["states", "u"], 0.99)
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "nonlinear_probes", result, provenance={})
-      again, _ = results.read(folder, "nonlinear_probes", nonlinear_probes.Result)
+      legacy.write(folder, "nonlinear_probes", result, provenance={})
+      again, _ = legacy.read(folder, "nonlinear_probes", nonlinear_probes.Result)
     figure = plots_nonlinear_probes.figure(again)
     figure.canvas.draw()
     self.assertLen(figure.axes, 2 * targets + 1)

@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_patching
-from primelens.studies import results
-from primelens.studies.text import patching, states
+from primelens.lens import legacy, results
+from primelens.studies.text import patching, plots_patching, states
 from primelens.tasks import characters
 
 ALIGNED = {"layout": "aligned", "operands": 100}
@@ -155,8 +154,8 @@ class RunTest(parameterized.TestCase):
     self.assertLen(found.effects, len(found.levels) * len(found.roles))
     np.testing.assert_allclose(found.moved_SxExR[..., -1], 1, atol=1e-3)
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "patching", found, provenance={})
-      again, _ = results.read(folder, "patching", patching.Result)
+      legacy.write(folder, "patching", found, provenance={})
+      again, _ = legacy.read(folder, "patching", patching.Result)
     np.testing.assert_array_equal(again.moved_SxExR, found.moved_SxExR)
     figure = plots_patching.figure(again)
     figure.canvas.draw()

@@ -9,9 +9,9 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_probes, ridge
-from primelens.studies import results
-from primelens.studies.text import probes
+from primelens.analyses import ridge
+from primelens.lens import legacy
+from primelens.studies.text import plots_probes, probes
 from primelens.studies.text import probes_parts as parts
 from primelens.studies.text import probes_published as published
 from primelens.tasks import characters
@@ -171,8 +171,8 @@ class RunTest(parameterized.TestCase):
       self.assertLess(row["pair_labels"], 0.2)
       self.assertBetween(row["p"], 0.1, 1)  # nine permutations
     with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "probes", result, provenance={})
-      again, _ = results.read(folder, "probes", probes.Result)
+      legacy.write(folder, "probes", result, provenance={})
+      again, _ = legacy.read(folder, "probes", probes.Result)
     figure = plots_probes.figure(again)
     figure.canvas.draw()
     self.assertLen(figure.axes, 5 * targets + 2)

@@ -5,8 +5,8 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
+from primelens.lens import experiment as experiment_lib
 from primelens.models import transformer
-from primelens.studies import experiment as experiment_lib
 from primelens.studies.text import program, states
 
 

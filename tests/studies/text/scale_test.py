@@ -9,11 +9,10 @@ import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_scale
 from primelens.configs import text_scale
+from primelens.lens import experiment, legacy
 from primelens.models import encoder, transformer
-from primelens.studies import experiment, results
-from primelens.studies.text import report, scale, scale_reported
+from primelens.studies.text import plots_scale, report, scale, scale_reported
 from primelens.studies.text import scale_parts as parts
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
@@ -198,8 +197,8 @@ class RunTest(absltest.TestCase):
 
   def test_stored_and_drawn(self):
     folder = tempfile.mkdtemp()
-    results.write(folder, "scale", self.result, provenance={})
-    again, _ = results.read(folder, "scale", scale.Result)
+    legacy.write(folder, "scale", self.result, provenance={})
+    again, _ = legacy.read(folder, "scale", scale.Result)
     plots_scale.figure(again).canvas.draw()
     records = scale.joined({"a": {"scale": again}})
     figure = plots_scale.cells(records, scale_reported.grid())

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
+from primelens.lens import legacy
 from primelens.models import spacing
-from primelens.studies import results
 from primelens.studies.zeros import anchors, scoring
 from primelens.tasks import windows
 
@@ -112,8 +112,8 @@ class AnchorsTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "anchors", self.result, provenance={})
-    back, _ = results.read(folder, "anchors", anchors.Result)
+    legacy.write(folder, "anchors", self.result, provenance={})
+    back, _ = legacy.read(folder, "anchors", anchors.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

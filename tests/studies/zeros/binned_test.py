@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
+from primelens.lens import experiment, legacy
 from primelens.models import binned, fit
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import experiment, results, zeros
+from primelens.studies import zeros
 from primelens.studies.zeros import (
   anchors,
   cost,
@@ -61,8 +62,8 @@ def handmade(config: binned.Config, *, blank: bool, seeds: int = 2):
 
 def stored(test, name, result):
   folder = test.enterContext(tempfile.TemporaryDirectory())
-  results.write(folder, name, result, provenance={})
-  back, _ = results.read(folder, name, type(result))
+  legacy.write(folder, name, result, provenance={})
+  back, _ = legacy.read(folder, name, type(result))
   jax.tree.map(np.testing.assert_array_equal, vars(back), vars(result))
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.stats
 import tiny_study
 from absl.testing import absltest
+from primelens.lens import legacy
 from primelens.models import spacing
-from primelens.studies import results
 from primelens.studies.zeros import calibration, forecasts, golden
 from primelens.tasks import windows
 
@@ -132,8 +132,8 @@ class CalibrationTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "calibration", self.result, provenance={})
-    back, _ = results.read(folder, "calibration", calibration.Result)
+    legacy.write(folder, "calibration", self.result, provenance={})
+    back, _ = legacy.read(folder, "calibration", calibration.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
     self.assertEqual(golden.records(back), ())  # no slots
 

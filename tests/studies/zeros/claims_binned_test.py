@@ -9,8 +9,8 @@ import binned_results
 import drawn
 import matplotlib
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots
-from primelens.studies import trial
+from primelens.lens import claims as trial
+from primelens.lens import figures, legacy
 from primelens.studies.zeros import claims_binned, published, report_binned
 from zeros_results import anchors
 
@@ -135,8 +135,8 @@ class PlotsTest(parameterized.TestCase):
   )
   def test_drawn_without_warnings_inside_the_figure(self, name, options):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    figure = getattr(plots, name)(getattr(binned_results, name)(**options))
-    header = plots.save(figure, pathlib.Path(folder, "x.png")).read_bytes()
+    figure = legacy.drawing("zeros", name)(getattr(binned_results, name)(**options))
+    header = figures.save(figure, pathlib.Path(folder, "x.png")).read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
     drawn.assert_inside(self, figure)
     for axes in figure.findobj(matplotlib.axes.Axes):

@@ -1,6 +1,6 @@
 from absl.testing import absltest, parameterized
 from forecast_results import calibrated, rolled
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims_forecasts, published
 from primelens.studies.zeros import published_forecasts as reported
 from zeros_results import SMALL, anchors

@@ -1,6 +1,6 @@
 from absl.testing import absltest, parameterized
 from kernels_results import hermiticity, kernels
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims_hermiticity, claims_kernels
 from zeros_results import SMALL, anchors
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from absl.testing import absltest, parameterized
 from leak_results import BIG, MODES, SMALL, runs
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims_leak, leak_evidence, report_leak
 
 REPRODUCED = "reproduced"

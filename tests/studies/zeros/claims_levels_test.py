@@ -1,6 +1,6 @@
 from absl.testing import absltest, parameterized
 from levels_results import form_factor, operators
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims
 from zeros_results import SMALL, anchors
 

@@ -2,7 +2,7 @@ import types
 
 import wave_results
 from absl.testing import absltest
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims_prime_waves as claims
 from primelens.studies.zeros import prime_waves_law as law
 from zeros_results import SMALL

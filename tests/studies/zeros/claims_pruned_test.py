@@ -2,8 +2,8 @@ import tempfile
 
 import pruned_examples as examples
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots
-from primelens.studies import report, trial
+from primelens.lens import claims as trial
+from primelens.lens import figures, legacy, report
 from primelens.studies.zeros import claims_pruned, published, report_pruned
 from zeros_results import SMALL, anchors
 
@@ -83,7 +83,7 @@ class ShownTest(parameterized.TestCase):
   def test_section_and_figure_show_the_stored_numbers(self, name):
     result = getattr(examples, f"{name}_result")()
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    path = plots.save(getattr(plots, name)(result), f"{folder}/{name}.png")
+    path = figures.save(legacy.drawing("zeros", name)(result), f"{folder}/{name}.png")
     stored = report.Stored(result, {}, False, path)
     html = getattr(report_pruned, name)({"e0": {name: stored}})
     for row in result.contrasts:

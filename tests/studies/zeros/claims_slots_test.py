@@ -1,7 +1,7 @@
 import numpy as np
 import slots_results
 from absl.testing import absltest, parameterized
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims_slots, published, published_slots, slots_table
 from zeros_results import SMALL, anchors
 

@@ -9,7 +9,7 @@ import reference_results
 import slots_results
 import wave_results
 from absl.testing import absltest, parameterized
-from primelens.studies import trial
+from primelens.lens import claims as trial
 from primelens.studies.zeros import claims, published
 from zeros_results import SMALL, H, L, anchors, formula, heads, linear, masking
 

@@ -7,9 +7,9 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.analyses import divergences, weight_masks
+from primelens.lens import legacy
 from primelens.models import fit, optimizer, spacing, students
 from primelens.models import mixture as mixture_lib
-from primelens.studies import results
 from primelens.studies.zeros import curriculum, curriculum_students, retraining, settings
 from primelens.tasks import windows
 
@@ -173,8 +173,8 @@ class RunTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "curriculum", self.result, provenance={})
-    back, _ = results.read(folder, "curriculum", curriculum.Result)
+    legacy.write(folder, "curriculum", self.result, provenance={})
+    back, _ = legacy.read(folder, "curriculum", curriculum.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.studies import results, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy
 from primelens.studies.zeros import form_factor
 from primelens.tasks import surrogates
 
@@ -118,8 +119,8 @@ class FormFactorTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "form_factor", self.result, provenance={})
-    back, _ = results.read(folder, "form_factor", form_factor.Result)
+    legacy.write(folder, "form_factor", self.result, provenance={})
+    back, _ = legacy.read(folder, "form_factor", form_factor.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest
 from primelens.analyses import symbolic_operon
-from primelens.studies import results
+from primelens.lens import legacy
 from primelens.studies.zeros import formula, pairs
 
 SHAPE = 8.0  # of independent gamma spacings, mean 1 and variance 1 / 8
@@ -160,8 +160,8 @@ class FormulaTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "formula", self.result, provenance={})
-    back, _ = results.read(folder, "formula", formula.Result)
+    legacy.write(folder, "formula", self.result, provenance={})
+    back, _ = legacy.read(folder, "formula", formula.Result)
     self.assertEqual(back.published, self.result.published)
     self.assertLen(back.closed, len(self.result.closed))
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))

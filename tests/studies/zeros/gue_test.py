@@ -5,8 +5,8 @@ import types
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import plots
-from primelens.studies import results, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy
 from primelens.studies.zeros import claims_gue, gue, published, report_gue
 
 LIMIT = -0.30837  # lag 1 of the sine process
@@ -82,10 +82,10 @@ class GueTest(absltest.TestCase):
 
   def test_stored_drawn_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "gue", self.result, provenance={})
-    back, _ = results.read(folder, "gue", gue.Result)
+    legacy.write(folder, "gue", self.result, provenance={})
+    back, _ = legacy.read(folder, "gue", gue.Result)
     self.assertEqual(
-      [axes.get_title(loc="left") for axes in plots.gue(back).axes][1],
+      [axes.get_title(loc="left") for axes in legacy.drawing("zeros", "gue")(back).axes][1],
       "Neighbouring spacings, by height",
     )
     text = report_gue._gue(back)

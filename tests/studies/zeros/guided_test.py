@@ -9,9 +9,10 @@ import report_examples
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.configs import zeros_guided
+from primelens.lens import experiment, report
 from primelens.models import fit, guided, transformer
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import experiment, report, zeros
+from primelens.studies import zeros
 from primelens.studies.zeros import anchors, cost, program, report_guided
 from primelens.tasks import surrogates, windows
 

@@ -6,8 +6,8 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest
 from primelens.analyses import ablation
+from primelens.lens import legacy
 from primelens.models import spacing, transformer
-from primelens.studies import results
 from primelens.studies.zeros import heads
 
 T, CONTEXT = tiny_study.T, 8
@@ -147,8 +147,8 @@ class OneHeadTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "heads", self.result, provenance={})
-    back, _ = results.read(folder, "heads", heads.Result)
+    legacy.write(folder, "heads", self.result, provenance={})
+    back, _ = legacy.read(folder, "heads", heads.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

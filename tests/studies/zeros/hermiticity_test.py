@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
+from primelens.lens import legacy
 from primelens.models import spacing
-from primelens.studies import results
 from primelens.studies.zeros import hermiticity
 
 S = 3
@@ -104,8 +104,8 @@ class HermiticityTest(absltest.TestCase):
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
     result = hermiticity.run(_run())
-    results.write(folder, "hermiticity", result, provenance={})
-    back, _ = results.read(folder, "hermiticity", hermiticity.Result)
+    legacy.write(folder, "hermiticity", result, provenance={})
+    back, _ = legacy.read(folder, "hermiticity", hermiticity.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(result))
 
 

@@ -10,8 +10,8 @@ import tiny_study
 from absl.testing import absltest
 from primelens.analyses import kernel_fits
 from primelens.analyses import kernels as kernels_lib
+from primelens.lens import legacy
 from primelens.models import binned
-from primelens.studies import results
 from primelens.studies.zeros import kernels
 
 T = 40
@@ -176,8 +176,8 @@ class KernelsTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "kernels", _result(), provenance={})
-    back, _ = results.read(folder, "kernels", kernels.Result)
+    legacy.write(folder, "kernels", _result(), provenance={})
+    back, _ = legacy.read(folder, "kernels", kernels.Result)
     np.testing.assert_array_equal(back.kernel_PxSx59, _result().kernel_PxSx59)
     np.testing.assert_equal(back.heads, _result().heads)  # for which a NaN is a NaN
 

@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots_leak
+from primelens.lens import legacy
 from primelens.models import spacing
-from primelens.studies import results
-from primelens.studies.zeros import leak
+from primelens.studies.zeros import leak, plots_leak
 
 T, M = tiny_study.T, 2
 SCALE, GAIN = 0.3, 0.8
@@ -118,8 +117,8 @@ class TellingTest(absltest.TestCase):
 
   def test_the_result_can_be_stored_and_drawn(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "leak", self.result, provenance={})
-    back, _ = results.read(folder, "leak", leak.Result)
+    legacy.write(folder, "leak", self.result, provenance={})
+    back, _ = legacy.read(folder, "leak", leak.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
     figure = plots_leak.figure(back)
     titles = [axes.get_title(loc="left") for axes in figure.get_axes()]

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
+from primelens.lens import legacy
 from primelens.models import spacing
-from primelens.studies import results
 from primelens.studies.zeros import linear
 
 PHI = np.array([-0.45, -0.28, -0.16])  # about the published operator
@@ -129,8 +129,8 @@ class LinearTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "linear", self.result, provenance={})
-    back, _ = results.read(folder, "linear", linear.Result)
+    legacy.write(folder, "linear", self.result, provenance={})
+    back, _ = legacy.read(folder, "linear", linear.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

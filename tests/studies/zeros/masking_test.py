@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.studies import results
+from primelens.lens import legacy
 from primelens.studies.zeros import masking
 
 T, CONTEXT, TAPS = tiny_study.T, 8, 5
@@ -185,8 +185,8 @@ class MaskingTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "masking", self.result, provenance={})
-    back, _ = results.read(folder, "masking", masking.Result)
+    legacy.write(folder, "masking", self.result, provenance={})
+    back, _ = legacy.read(folder, "masking", masking.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
   def test_recalibrated_is_never_worse_where_it_was_fitted(self):

@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.studies import results, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy
 from primelens.studies.zeros import operators
 
 SIZE = 300
@@ -83,8 +84,8 @@ class OperatorsTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "operators", self.result, provenance={})
-    back, _ = results.read(folder, "operators", operators.Result)
+    legacy.write(folder, "operators", self.result, provenance={})
+    back, _ = legacy.read(folder, "operators", operators.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

@@ -7,15 +7,15 @@ import tempfile
 import drawn
 import levels_results
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots
+from primelens.lens import figures, legacy
 
 
 class FigureTest(parameterized.TestCase):
   @parameterized.parameters("form_factor", "operators")
   def test_drawn_without_warnings_and_nothing_leaves_it(self, name):
-    figure = getattr(plots, name)(levels_results.table()[name])
+    figure = legacy.drawing("zeros", name)(levels_results.table()[name])
     with tempfile.TemporaryDirectory() as folder:
-      path = plots.save(figure, pathlib.Path(folder) / "x.png")
+      path = figures.save(figure, pathlib.Path(folder) / "x.png")
       self.assertEqual(path.read_bytes()[:4], b"\x89PNG")
     drawn.assert_inside(self, figure)
     for axes in figure.findobj(match=lambda part: hasattr(part, "get_xlabel")):
@@ -24,7 +24,7 @@ class FigureTest(parameterized.TestCase):
   def test_a_short_sequence(self):
     result = levels_results.form_factor()
     short = dataclasses.replace(result, scaling=())
-    self.assertNotEmpty(plots.form_factor(short).axes)
+    self.assertNotEmpty(legacy.drawing("zeros", "form_factor")(short).axes)
 
 
 if __name__ == "__main__":

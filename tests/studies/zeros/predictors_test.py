@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import plots
-from primelens.studies import results, trial
+from primelens.lens import claims as trial
+from primelens.lens import legacy
 from primelens.studies.zeros import claims_gue, predictors, published, report_gue
 from primelens.tasks import surrogates
 
@@ -79,9 +79,9 @@ class PredictorsTest(absltest.TestCase):
 
   def test_stored_drawn_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "predictors", self.result, provenance={})
-    back, _ = results.read(folder, "predictors", predictors.Result)
-    self.assertLen(plots.predictors(back).axes, 3)
+    legacy.write(folder, "predictors", self.result, provenance={})
+    back, _ = legacy.read(folder, "predictors", predictors.Result)
+    self.assertLen(legacy.drawing("zeros", "predictors")(back).axes, 3)
     self.assertIn("sine process, 2 lags", report_gue._predictors(back))
 
   def test_verdicts(self):

@@ -5,8 +5,7 @@ import types
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import plots
-from primelens.studies import results
+from primelens.lens import legacy
 from primelens.studies.zeros import claims_gue, prime_lines, published, report_gue
 from primelens.tasks import primes
 
@@ -71,9 +70,9 @@ class PrimeLinesTest(absltest.TestCase):
 
   def test_stored_drawn_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "prime_lines", self.result, provenance={})
-    back, _ = results.read(folder, "prime_lines", prime_lines.Result)
-    titles = [a.get_title(loc="left") for a in plots.prime_lines(back).axes]
+    legacy.write(folder, "prime_lines", self.result, provenance={})
+    back, _ = legacy.read(folder, "prime_lines", prime_lines.Result)
+    titles = [a.get_title(loc="left") for a in legacy.drawing("zeros", "prime_lines")(back).axes]
     self.assertIn("The law at every height", titles)
     self.assertIn("15 of 15", report_gue._lines(back))
 

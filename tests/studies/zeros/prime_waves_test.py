@@ -10,10 +10,9 @@ import numpy as np
 import tiny_study
 import tiny_waves
 from absl.testing import absltest
-from primelens.analyses import plots
 from primelens.configs import zeros_long
+from primelens.lens import legacy
 from primelens.models import optimizer
-from primelens.studies import results
 from primelens.studies.zeros import explicit, prime_waves, prime_waves_layers, report_prime_waves
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import prime_waves_predictors as predictors
@@ -234,9 +233,9 @@ class PrimeWavesTest(absltest.TestCase):
 
   def test_stored_drawn_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "prime_waves", self.result, provenance={})
-    back, _ = results.read(folder, "prime_waves", prime_waves.Result)
-    drawn.assert_inside(self, plots.prime_waves(back))
+    legacy.write(folder, "prime_waves", self.result, provenance={})
+    back, _ = legacy.read(folder, "prime_waves", prime_waves.Result)
+    drawn.assert_inside(self, legacy.drawing("zeros", "prime_waves")(back))
     page = str(report_prime_waves._waves(back))
     self.assertIn("explicit formula, primes to 10", page)
     self.assertIn("of 3 waves planted at composites 3 are found", page)

@@ -6,8 +6,8 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.analyses import ablation
+from primelens.lens import legacy
 from primelens.models import spacing, transformer
-from primelens.studies import results
 from primelens.studies.zeros import pruned, pruned_arms, pruned_contrasts, settings
 
 T, CONTEXT, L, H, S = tiny_study.T, 8, 2, 2, 2
@@ -214,8 +214,8 @@ class RunTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "pruned", self.result, provenance={})
-    back, _ = results.read(folder, "pruned", pruned.Result)
+    legacy.write(folder, "pruned", self.result, provenance={})
+    back, _ = legacy.read(folder, "pruned", pruned.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

@@ -9,10 +9,11 @@ import tiny_study
 import zeros_results
 from absl.testing import absltest, parameterized
 from primelens import tasks
+from primelens.lens import analyze, report, runs
+from primelens.lens import claims as trial
+from primelens.lens import experiment as experiment_lib
 from primelens.models import checkpoints, fit
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import analyze, report, runs, trial
-from primelens.studies import experiment as experiment_lib
 from primelens.studies.zeros import program, published, reads_ahead, report_losses, scoring
 from primelens.studies.zeros.report import REPORT
 

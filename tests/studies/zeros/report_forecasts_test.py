@@ -4,7 +4,7 @@ import tempfile
 
 import forecast_results as examples
 from absl.testing import absltest
-from primelens.studies import report
+from primelens.lens import report
 from primelens.studies.zeros import published_forecasts as published
 from primelens.studies.zeros import report_forecasts
 

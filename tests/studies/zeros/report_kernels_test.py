@@ -5,8 +5,7 @@ import tempfile
 import numpy as np
 from absl.testing import absltest
 from kernels_results import hermiticity, kernels
-from primelens.analyses import plots
-from primelens.studies import report
+from primelens.lens import figures, legacy, report
 from primelens.studies.zeros import report_hermiticity, report_kernels
 
 
@@ -90,7 +89,7 @@ class FigureTest(absltest.TestCase):
       ("hermiticity", hermiticity()),
       ("hermiticity", hermiticity(slots=False)),
     ):
-      path = plots.save(getattr(plots, name)(result), folder / "x.png")
+      path = figures.save(legacy.drawing("zeros", name)(result), folder / "x.png")
       width = int.from_bytes(path.read_bytes()[16:20], "big")
       self.assertBetween(width, 1100, 1300)
 

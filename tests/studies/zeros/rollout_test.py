@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.studies import results
+from primelens.lens import legacy
 from primelens.studies.zeros import rolling, rollout
 from primelens.studies.zeros import rows as rows_lib
 from primelens.tasks import windows
@@ -152,8 +152,8 @@ class RolloutTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "rollout", self.result, provenance={})
-    back, _ = results.read(folder, "rollout", rollout.Result)
+    legacy.write(folder, "rollout", self.result, provenance={})
+    back, _ = legacy.read(folder, "rollout", rollout.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

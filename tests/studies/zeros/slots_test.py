@@ -7,9 +7,9 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.analyses import slot_diagnostics
+from primelens.lens import legacy
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
-from primelens.studies import results
 from primelens.studies.zeros import slots
 from primelens.studies.zeros import slots_measures as measures
 
@@ -139,8 +139,8 @@ class AnySlotTest(absltest.TestCase):
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "slots", self.result, provenance={})
-    back, _ = results.read(folder, "slots", slots.Result)
+    legacy.write(folder, "slots", self.result, provenance={})
+    back, _ = legacy.read(folder, "slots", slots.Result)
     jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
 
 

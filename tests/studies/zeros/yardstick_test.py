@@ -11,9 +11,9 @@ import jittered_zeros as jittered
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.analyses import autoregression, plots
+from primelens.analyses import autoregression
+from primelens.lens import legacy
 from primelens.models import guided
-from primelens.studies import results
 from primelens.studies.zeros import report_yardstick, settings_waves, yardstick, yardstick_guides
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches
@@ -170,9 +170,9 @@ class GuidedTest(absltest.TestCase):
 class ShownTest(parameterized.TestCase):
   def test_stored_drawn_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    results.write(folder, "yardstick", _result(), provenance={})
-    back, _ = results.read(folder, "yardstick", yardstick.Result)
-    figure = plots.yardstick(back)
+    legacy.write(folder, "yardstick", _result(), provenance={})
+    back, _ = legacy.read(folder, "yardstick", yardstick.Result)
+    figure = legacy.drawing("zeros", "yardstick")(back)
     drawn.assert_inside(self, figure)
     panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
     self.assertLen(panels, 3)
@@ -198,7 +198,7 @@ class ShownTest(parameterized.TestCase):
       nll_SxP=_result().nll_SxP[:1, -1:],
       height_P=_result().height_P[-1:],
     )
-    drawn.assert_inside(self, plots.yardstick(least))
+    drawn.assert_inside(self, legacy.drawing("zeros", "yardstick")(least))
 
   @parameterized.parameters(
     ({"spacings": 3}, "spacings=3 must be at least 20"),

@@ -1,0 +1,477 @@
+"""Panels and pages: the only file that imports matplotlib, and without pyplot.
+
+A panel is a function of axes. Panels of this file are fed with a Dataset and names of its
+variables; axes are labelled with the variables' meanings and units, and a variable `x` whose
+interval `x_interval` is there is drawn with it. A page is made of rows of panels. Pyplot's global
+state would outlive a figure.
+"""
+
+import dataclasses
+import functools
+import io
+import os
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from primelens.lens import results, tables
+
+DPI = 130
+WIDTH = 9.2  # inches: 1196 pixels
+# Okabe and Ito's palette, told apart with every common colour blindness.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, AMBER, SKY, GREY = "#B0559A", "#C98500", "#4FA3D9", "#6B6B6B"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, GREY)
+DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
+# What the dimension `network` names: which network was read, or which control replaced it.
+NETWORKS = {
+  "trained": "trained",
+  "untrained": "untrained",
+  "permuted": "trained, labels permuted",
+  "random": "trained, random directions",
+}
+COLOUR_OF = {"trained": BLUE, "untrained": GREY, "permuted": PURPLE, "random": AMBER}
+RC: dict[str, Any] = {
+  "axes.axisbelow": True,
+  "axes.edgecolor": "#555555",
+  "axes.grid": True,
+  "axes.labelsize": 9.5,
+  "axes.spines.right": False,
+  "axes.spines.top": False,
+  "axes.titlelocation": "left",
+  "axes.titlesize": 10,
+  "axes.titleweight": "bold",
+  "figure.facecolor": "white",
+  "figure.titlesize": 11,
+  "font.family": "DejaVu Sans",
+  "font.size": 9.5,
+  "grid.color": "#E4E4E4",
+  "grid.linewidth": 0.7,
+  "legend.fontsize": 8.5,
+  "legend.frameon": False,
+  "xtick.labelsize": 9,
+  "ytick.labelsize": 9,
+}
+
+Panel = Callable[[Any], None]  # draws on the axes that it is given
+
+
+def styled(draw: Callable) -> Callable:
+  """Returns `draw` under this style, whatever the user's own style is."""
+
+  @functools.wraps(draw)
+  def inside(*args, **kwargs):
+    import matplotlib
+
+    with matplotlib.rc_context():
+      matplotlib.rcdefaults()
+      matplotlib.rcParams.update(RC)
+      return draw(*args, **kwargs)
+
+  return inside
+
+
+# --- pages ----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+  """Rows of panels, one below the other; `heights` are in inches. Drawn when asked for."""
+
+  rows: tuple[Panel | tuple[Panel, ...], ...]
+  heights: tuple[float, ...]
+
+  @styled
+  def figure(self):
+    """Returns the figure, laid out without overlap."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, sum(self.heights)), layout="constrained")
+    ratios = list(self.heights)
+    parts = np.atleast_1d(figure.subfigures(len(self.rows), 1, height_ratios=ratios))
+    for part, row in zip(parts, self.rows, strict=True):
+      panels = row if isinstance(row, tuple) else (row,)
+      axes = np.atleast_1d(part.subplots(1, len(panels)))
+      for each, draw in zip(axes, panels, strict=True):
+        draw(each)
+      _legends(part, axes)
+    return figure
+
+
+def page(*rows: Panel | tuple[Panel, ...], heights: Sequence[float]) -> Page:
+  """Returns a page; raises `ValueError` where there is not a height for each row."""
+  if len(rows) != len(heights):
+    raise ValueError(f"{len(rows)} rows of panels have {len(heights)} heights.")
+  return Page(rows, tuple(heights))
+
+
+def _legends(part, axes) -> None:
+  """Puts legends below the panels, where they hide nothing.
+
+  One for the row where a panel has the labels of all others.
+  """
+  each = [one.get_legend_handles_labels() for one in axes if one.get_legend() is None]
+  if not any(labels for _, labels in each):
+    return
+  handles, labels = max(each, key=lambda one: len(one[1]))
+  if all(set(others) <= set(labels) for _, others in each):
+    widest = max(map(len, labels))
+    columns = max(1, min(4, len(labels), 100 // max(widest + 6, 1)))
+    part.legend(handles, labels, loc="outside lower center", ncols=columns)
+    return
+  for one, (handles, labels) in zip(axes, each, strict=False):
+    if labels:
+      one.legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.22), borderaxespad=0)
+
+
+def png(drawn: Any) -> bytes:
+  """Returns the content of a PNG file of a page, or of a figure of matplotlib.
+
+  The same figure gives the same bytes: no date and no program version in it.
+  """
+  import matplotlib
+
+  figure = drawn.figure() if isinstance(drawn, Page) else drawn
+  buffer = io.BytesIO()
+  with matplotlib.rc_context():  # ticks are made only now; a matplotlibrc may lie in any folder
+    matplotlib.rcdefaults()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+  return buffer.getvalue()
+
+
+def save(drawn: Any, path: str | os.PathLike) -> Path:
+  """Writes the PNG and returns its path."""
+  path = Path(path)
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_bytes(png(drawn))
+  return path
+
+
+# --- panels ---------------------------------------------------------------------------------------
+
+
+def _with_ends(found: xr.Dataset, *names: str) -> xr.Dataset:
+  ends = [f"{name}_interval" for name in names if f"{name}_interval" in found]
+  return found[[*names, *ends]]
+
+
+def _wrapped(array: xr.DataArray) -> str:
+  return textwrap.fill(results.label(array), 36)
+
+
+def _each(found: xr.Dataset, dim: str | None) -> Iterator[tuple[Any, xr.Dataset]]:
+  """Yields (value, part) for each value along a dimension; (None, all) where none is named."""
+  if dim is None:
+    yield None, found
+    return
+  for value in found[dim].values:
+    yield value.item(), found.sel({dim: value})
+
+
+def together(*panels: Panel) -> Panel:
+  """Returns panels drawn on the same axes, one over the other; the last one names the axes."""
+
+  def draw(axes):
+    for panel in panels:
+      panel(axes)
+
+  return draw
+
+
+def empty(text: str) -> Panel:
+  """Returns a panel that says why there is nothing to see."""
+
+  def draw(axes):
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axes.transAxes)
+    axes.set_axis_off()
+
+  return draw
+
+
+def level(value: float, label: str | None = None, *, along: str = "y", **style) -> Panel:
+  """Returns a line at one value: a constant, a threshold."""
+  style = {"color": "black", "lw": 0.9, "ls": "--"} | style
+
+  def draw(axes):
+    (axes.axhline if along == "y" else axes.axvline)(value, label=label, **style)
+
+  return draw
+
+
+def curves(
+  found: xr.Dataset,
+  name: str,
+  *,
+  x: str,
+  colour: str | None = None,
+  dash: str | None = None,
+  thin: str | None = None,
+  names: Mapping[Any, str] | None = None,
+  style: Mapping[str, Any] | None = None,
+  symlog: float | None = None,
+  zero: bool = True,
+  **text,
+) -> Panel:
+  """Returns lines of a variable over the coordinate `x`, with a band where it has an interval.
+
+  `colour` and `dash` are dimensions that lines differ by, `names` the words of the legend for
+  their values. Along the dimension `thin` every line is drawn thin, and their median thick.
+  `symlog` makes the y axis logarithmic beyond that value where lines go far.
+  """
+  both, words, look = _with_ends(found, name), names or {}, style or {}
+  text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
+  hue = lambda i, key: COLOUR_OF[key] if colour == "network" else COLOURS[i % len(COLOURS)]
+
+  def draw(axes):
+    for i, (one, group) in enumerate(_each(both, colour)):
+      for j, (_, part) in enumerate(_each(group, dash)):
+        label = words.get(one, one) if j == 0 else None
+        line = {"color": hue(i, one), "ls": DASHES[j % len(DASHES)], "lw": 1.8, "label": label}
+        _curve(axes, part.dropna(x, how="all", subset=[name]), name, x, thin, {**line, **look})
+    for j, (other, _) in enumerate(_each(both, dash) if dash else ()):
+      axes.plot([], [], color="black", ls=DASHES[j % len(DASHES)], label=words.get(other, other))
+    if zero:
+      axes.axhline(0, color="black", lw=0.8)
+    if found[x].dtype.kind == "i":
+      axes.xaxis.get_major_locator().set_params(integer=True)
+    if symlog and np.abs(axes.get_ylim()).max() > 5 * symlog:
+      axes.set_yscale("symlog", linthresh=symlog)
+      axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(**text)
+
+  return draw
+
+
+def _curve(axes, part: xr.Dataset, name: str, x: str, thin: str | None, look: dict) -> None:
+  if thin:
+    thread = look | {"lw": 0.6, "alpha": 0.55, "marker": "", "label": None}
+    if part.sizes[thin] > 1:
+      axes.plot(part[x], part[name].transpose(x, thin), **thread)
+    part = part.median(thin)
+  axes.plot(part[x], part[name], **{"marker": "o", "ms": 3.5} | look)
+  if f"{name}_interval" in part:
+    ends = part[f"{name}_interval"].transpose(results.END, x)
+    low, high = ends.sel({results.END: list(results.ENDS)}).values
+    axes.fill_between(part[x], low, high, color=look["color"], alpha=0.16, lw=0)
+
+
+def bars(
+  found: xr.Dataset, name: str, *, x: str, null: str | None = None, p: str | None = None, **text
+) -> Panel:
+  """Returns a bar for each value of `x`: the median of all else, which is drawn as dots.
+
+  The median of the variable `null` is a grey line; p-values are written above.
+  """
+  text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
+
+  def draw(axes):
+    for i, (_, part) in enumerate(_each(found, x)):
+      value = part[name].values.ravel()
+      axes.bar(i, np.nanmedian(value), 0.6, color=SKY)
+      axes.plot(np.full(value.size, i), value, "o", ms=3, color=BLUE)
+      top = max(0, np.nanmax(value))
+      if null is not None:
+        line = float(part[null].median())
+        axes.hlines(line, i - 0.4, i + 0.4, color=GREY, lw=1.8)
+        top = max(top, line)
+      if p is not None:
+        place = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+        axes.annotate(f"p = {float(part[p].median()):.2g}", (i, top), (0, 4), **place)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.12 * (high - low))
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set_xticks(range(found.sizes[x]), [f"{value}" for value in found[x].values])
+    axes.set(**text)
+
+  return draw
+
+
+def dots(groups: Mapping[str, xr.DataArray], **text) -> Panel:
+  """Returns a row of dots for each named group of values, with their median as a line."""
+  text = {"xlabel": results.label(next(iter(groups.values())))} | text
+
+  def draw(axes):
+    for i, group in enumerate(groups.values()):
+      value = group.values.ravel()
+      value = value[np.isfinite(value)]
+      jitter = np.random.default_rng(i).uniform(-0.2, 0.2, value.size)
+      axes.plot(value, i + jitter, "o", ms=3, alpha=0.5, mew=0, color=BLUE)
+      if value.size:
+        axes.vlines(np.median(value), i - 0.3, i + 0.3, color=BLUE, lw=2.2)
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(range(len(groups)), list(groups), fontsize=8)
+    axes.set_ylim(len(groups) - 0.4, -0.6)
+    axes.set(**text)
+
+  return draw
+
+
+def whiskers(
+  found: xr.Dataset, names: Sequence[str], *, colour: str | None = None, zero: bool = True, **text
+) -> Panel:
+  """Returns variables with their intervals, one below the other.
+
+  In a colour for each value of the dimension `colour`.
+  """
+  text = {"xlabel": found[names[0]].attrs.get("units", "")} | text
+  count = found.sizes[colour] if colour else 1
+
+  def draw(axes):
+    for i, (key, part) in enumerate(_each(found, colour)):
+      down = 0.5 * (i + 0.5) / count - 0.25
+      for j, name in enumerate(names):
+        its = tables.interval(part, name)
+        look = {"color": COLOURS[i % len(COLOURS)], "label": key if j == 0 else None}
+        _whisker(axes, its, j + down, **look)
+    if zero:
+      axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(range(len(names)), [found[name].attrs["long_name"] for name in names])
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set(**text)
+
+  return draw
+
+
+def _whisker(axes, its, at: float, *, color, label=None) -> None:
+  axes.plot([its.low, its.high], [at, at], color=color, lw=1.8, label=label)
+  axes.plot(its.estimate, at, "o", ms=5, color=color)
+
+
+def rows(
+  found: xr.Dataset,
+  name: str,
+  *,
+  x: str,
+  colour: str | None = None,
+  form: str = "+.4f",
+  labels: Sequence[str] | None = None,
+  **text,
+) -> Panel:
+  """Returns a variable with its interval, a row for each value of `x`, its number written above."""
+  text = {"xlabel": results.label(found[name])} | text
+  count = found.sizes[colour] if colour else 1
+
+  def draw(axes):
+    for i, (key, group) in enumerate(_each(_with_ends(found, name), colour)):
+      down = 0.6 * (i + 0.5) / count - 0.3 if count > 1 else 0.0
+      for j, (_, part) in enumerate(_each(group, x)):
+        value = part[name].item()
+        its = tables.Interval(value, value, value)
+        if f"{name}_interval" in part:
+          its = tables.interval(part, name)
+        look = {"color": COLOURS[i % len(COLOURS)], "label": key if j == 0 else None}
+        _whisker(axes, its, j + down, **look)
+        if count == 1 and np.isfinite(value):
+          place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5}
+          axes.annotate(format(value, form), (value, j), (0, 7), **place)
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_yticks(range(found.sizes[x]), list(labels or map(str, found[x].values)))
+    axes.set_ylim(found.sizes[x] - 0.4, -0.6)
+    axes.set(**text)
+
+  return draw
+
+
+def heat(
+  found: xr.Dataset,
+  name: str,
+  *,
+  rows: str,
+  columns: str,
+  written: str | None = ".2f",
+  centred: bool = False,
+  limits: tuple[float, float] | None = None,
+  **text,
+) -> Panel:
+  """Returns a matrix as colours, its numbers written in where there are not too many.
+
+  `centred` puts 0 in the middle of the scale; `written` is the format of the numbers.
+  """
+  text = {
+    "xlabel": results.label(found[columns]),
+    "ylabel": results.label(found[rows]),
+    "title": results.label(found[name]),
+  } | text
+
+  def draw(axes):
+    value = found[name].transpose(rows, columns).values.astype(float)
+    known = value[np.isfinite(value)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    if centred:
+      high = max(abs(low), abs(high), 1e-12)
+      low = -high
+    low, high = limits or (low, high)
+    image = axes.imshow(
+      value, cmap="RdBu_r" if centred else "cividis", aspect="auto", vmin=low, vmax=high
+    )
+    axes.grid(visible=False)
+    small = value.shape[0] <= 24 and value.shape[1] <= 12
+    if written and small:
+      for (i, j), one in np.ndenumerate(value):
+        if np.isfinite(one):
+          middle = abs((one - low) / (high - low or 1) - 0.5)
+          dark = middle > 0.3 if centred else (one - low) < 0.55 * (high - low)
+          ink = "white" if dark else "black"
+          axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
+    else:
+      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or None)
+    _ticks(axes.set_yticks, found[rows].values)
+    _ticks(axes.set_xticks, found[columns].values)
+    axes.set(**text)
+
+  return draw
+
+
+def _ticks(place: Callable, values: np.ndarray) -> None:
+  step = max(1, -(-len(values) // 16))
+  words = [f"{one:g}" if np.issubdtype(values.dtype, np.number) else str(one) for one in values]
+  place(range(0, len(values), step), words[::step], fontsize=8)
+
+
+def scatter(
+  found: xr.Dataset,
+  *,
+  x: str,
+  y: str,
+  colour: str | None = None,
+  most: int = 4000,
+  diagonal: bool = False,
+  **text,
+) -> Panel:
+  """Returns points of two variables, at most `most`; `colour` is a third one, shown as colours."""
+  text = {"xlabel": _wrapped(found[x]), "ylabel": _wrapped(found[y])} | text
+
+  def draw(axes):
+    x_N, y_N = (found[name].values.ravel()[:most] for name in (x, y))
+    if colour is None:
+      axes.plot(x_N, y_N, "o", ms=1.6, alpha=0.4, mew=0, color=BLUE)
+    else:
+      shade = found[colour].values.ravel()[:most]
+      dots = axes.scatter(x_N, y_N, c=shade, s=4, lw=0, cmap="viridis")
+      axes.figure.colorbar(dots, ax=axes, label=_wrapped(found[colour]))
+    if diagonal:
+      ends = [np.min(x_N), np.max(x_N)]
+      axes.plot(ends, ends, color="black", lw=0.8)
+    axes.set(**text)
+
+  return draw
+
+
+def histogram(found: xr.Dataset, name: str, *, each: str | None = None, bins: int = 40, **text):
+  """Returns the counts of a variable's values; a line for each value of the dimension `each`."""
+  text = {"xlabel": _wrapped(found[name]), "ylabel": "count"} | text
+
+  def draw(axes):
+    value = found[name].values.astype(float)
+    edges = np.histogram_bin_edges(value[np.isfinite(value)], bins)
+    for i, (_, part) in enumerate(_each(found[[name]], each)):
+      one = part[name].values.astype(float).ravel()
+      width = 0.7 if i else 1.6
+      axes.hist(one[np.isfinite(one)], edges, histtype="step", lw=width, color=BLUE)
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set(**text)
+
+  return draw

@@ -1,0 +1,256 @@
+import contextlib
+import dataclasses
+import shutil
+import tempfile
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import tiny_study
+from absl.testing import absltest, parameterized
+from primelens.lens import analyze, legacy
+from primelens.lens import claims as trial
+from primelens.studies import zeros
+from primelens.studies.zeros import linear
+
+NAMES = (
+  "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
+  "prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
+  "perplexity, memory_effect, kernels, hermiticity, slots, pruned, curriculum, "
+  "claims, report"
+)
+
+
+def a_result() -> linear.Result:
+  """Returns a result that was made up."""
+  values_Q = np.arange(4.0)
+  return linear.Result(
+    **dict.fromkeys(("truth_Q", "truth_low_Q", "truth_high_Q"), values_Q),
+    **dict.fromkeys(("model_low_Q", "model_high_Q"), values_Q),
+    model_SxQ=np.ones((2, 4)),
+    jacobian_SxQ=np.ones((2, 4)),
+    sums=({"order": 3, "truth_sum": -0.9},),
+    scores=({"predictor": "a", "r2": 0.1},),
+    samples=7,
+  )
+
+
+class CommandCase(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    self.run_ = self.folder / "one"
+    shutil.copytree(tiny_study.trained(), self.run_)
+
+  def analyze(self, *flags):
+    return tiny_study.call(analyze.main, *flags)
+
+  def store(self, revision="", step=20):
+    """Writes a made-up result of `linear` into the run."""
+    origin = {"checkpoint_step": step, "revision": revision}
+    legacy.write(self.run_ / "results", "linear", a_result(), provenance=origin)
+
+  def assert_refused(self, result, message: str, before) -> None:
+    """One line on stderr with the message, exit code 2, nothing written."""
+    code, out, err = result
+    self.assertEqual((code, out), (2, ""), err)
+    self.assertRegex(err, f"^error: .*{message}")
+    self.assertEqual(err.count("\n"), 1, err)
+    self.assertEqual(tiny_study.files(self.folder), before)
+
+
+class FaultTest(CommandCase):
+  def test_a_comparison_of_the_folder_that_one_stands_in(self):
+    self.enterContext(contextlib.chdir(self.run_))
+    with tiny_study.quick_compile():
+      code, _, err = self.analyze("--workdir=.", "--only=claims")
+    self.assertEqual(code, 0, err)
+    _, origin = legacy.read(self.run_ / "results", "claims", trial.Ledger)
+    self.assertEqual(origin["runs"], ["one"])
+
+  def test_a_fault_in_one_analysis_costs_no_other(self):
+    def fault(run):
+      raise KeyError("lead")
+
+    made = dataclasses.replace(zeros.ANALYSES["linear"], run=lambda run: a_result())
+    broken = dataclasses.replace(zeros.ANALYSES["heads"], run=fault)
+    with mock.patch.dict(zeros.ANALYSES, {"linear": made, "heads": broken}):
+      code, out, err = self.analyze(f"--workdir={self.run_}", "--only=heads,linear,claims")
+    self.assertEqual(code, 70)
+    self.assertRegex(err, r"error: one: heads: unexpected KeyError: 'lead' \(a fault of primelens")
+    self.assertTrue((self.run_ / "results" / "linear.json").exists())
+    self.assertIn("claims.json", out)
+
+
+class BadFlagsTest(CommandCase):
+  @parameterized.parameters(
+    ("--only=spectra", f"No analysis 'spectra'; valid: {NAMES}"),
+    ("--only=masking,head", f"No analysis 'head'; valid: {NAMES}"),
+    ("--set=masking.window=3", "No field 'window' in 'masking.window'; valid"),
+    ("--set=fft.size=3", "No field 'fft' .* masking, heads, "),
+    ("--set=masking.windows=all", "masking.windows='all' is not a int"),
+    ("--set=masking.windows", "is not of the form a.b=value"),
+    ("--set=symbolic.backend=gplearn", "'gplearn' is not one of pyoperon, py"),
+    ("--set=parameters=worst", "'worst' is not one of best, last"),
+    ("--set=masking.ratios=0.5,0.9", "masking.ratios=.* hold 0, the intact"),
+    ("--set=masking.ratios=0,1.5", "has 1.5, which must be at least 0 and at most 1"),
+    ("--set=evaluation.batch=0", "evaluation.batch=0 must be at least 1"),
+    ("--set=bootstrap.samples=0", "bootstrap.samples=0 must be at least 20"),
+    ("--set=symbolic.lags=3", "symbolic.lags=3 must be at least 5 and at most 8"),
+    ("--set=linear.long_order=2", "linear.long_order=2 must be at least 3"),
+    ("--onyl=masking", "Unknown command line flag 'onyl'.*only"),
+    ("masking", "Unexpected argument 'masking'"),
+    ("--workdir=", "has an empty name"),
+  )
+  def test_refused(self, flag, message):
+    before = tiny_study.files(self.folder)
+    result = self.analyze(f"--workdir={self.run_}", flag)
+    self.assert_refused(result, message, before)
+
+  def test_claims_alone_check_their_settings_too(self):
+    before = tiny_study.files(self.folder)
+    result = self.analyze(f"--workdir={self.run_}", "--only=claims", "--set=masking.window=3")
+    self.assert_refused(result, "No field 'window'", before)
+
+
+class BadRunTest(CommandCase):
+  @parameterized.parameters("--only=linear", "--only=claims", "--only=report")
+  def test_a_missing_run(self, only):
+    before = tiny_study.files(self.folder)
+    absent = self.folder / "absent"
+    for workdir in (absent, f"{self.run_},{absent}", self.folder):
+      with self.subTest(str(workdir)):
+        result = self.analyze(f"--workdir={workdir}", only)
+        self.assert_refused(result, "No run in .*: train one with", before)
+
+  def test_two_runs_of_one_name(self):
+    other = self.folder / "other" / "one"
+    shutil.copytree(self.run_, other)
+    before = tiny_study.files(self.folder)
+    result = self.analyze(f"--workdir={self.run_},{other}", "--only=report")
+    self.assert_refused(result, "Two run directories are called 'one'", before)
+
+  @parameterized.parameters(
+    ("config.json", lambda x: x[: len(x) // 2], "config.json is not readable"),
+    (
+      "config.json",
+      lambda x: x.replace(b'"kind": "spacing"', b'"kind": "rnn"'),
+      "config.json: model.kind='rnn' is not one of binned, encoder",
+    ),
+    (
+      "config.json",
+      lambda x: x.replace(b'"batch_size"', b'"batchsize"'),
+      "config.json: Unknown field fit.batchsize; valid: steps, batch_size",
+    ),
+    ("manifest.json", lambda x: x[:40], "manifest.json is not readable JSON"),
+    ("manifest.json", lambda x: b"[]", "manifest.json is not a JSON object"),
+    (
+      "manifest.json",
+      lambda x: x.replace(b'"data_hash": "', b'"data_hash": "00'),
+      "manifest.json: its content and its sha256 do not agree",
+    ),
+    (
+      "config.json",
+      lambda x: x.replace(b'"rate": 0.01', b'"rate": 0.02'),
+      "config.json is not the one that the run was trained with",
+    ),
+  )
+  def test_a_broken_run(self, name, damage, message):
+    path = self.run_ / name
+    path.write_bytes(damage(path.read_bytes()))
+    before = tiny_study.files(self.folder)
+    result = self.analyze(f"--workdir={self.run_}", "--only=linear")
+    self.assert_refused(result, message, before)
+
+  def test_no_checkpoint(self):
+    shutil.rmtree(self.run_ / "checkpoints")
+    before = tiny_study.files(self.folder)
+    result = self.analyze(f"--workdir={self.run_}", "--only=linear")
+    self.assert_refused(result, "no checkpoint yet: run train.py", before)
+
+
+class BadResultTest(CommandCase):
+  @parameterized.parameters(
+    (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
+    (".json", lambda x: b"{}", "schema None, this program reads 2"),
+    (".json", lambda x: x.replace(b"samples", b"rows"), "content and its sha256 do not agree"),
+    (".json", lambda x: x.replace(b"-0.9", b"-0.8"), "content and its sha256 do not agree"),
+    (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
+    (".npz", None, "linear.npz"),
+  )
+  def test_is_left_out_and_named_with_what_makes_it_again(self, suffix, damage, message):
+    self.store()
+    path = (self.run_ / "results" / "linear").with_suffix(suffix)
+    if damage is None:
+      path.unlink()
+    else:
+      path.write_bytes(damage(path.read_bytes()))
+    tables, [line] = analyze.stored([self.run_])
+    self.assertEqual(tables, {"one": {}})
+    self.assertRegex(line, message)
+    self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
+
+  def test_does_not_end_the_report_of_the_others(self):
+    another = a_result()  # a result of another analysis
+    legacy.write(self.run_ / "results", "heads", another, provenance={})
+    with mock.patch.object(analyze, "_with_first", return_value=[]):
+      code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
+    self.assertEqual(code, 0, err)
+    self.assertEqual(err.count("left out: "), 1, err)
+    again = f"run analyze.py --only=heads --workdir={self.run_}"
+    self.assertIn(again, err)
+    page = (self.run_ / "report.html").read_text()
+    self.assertIn(again, page)
+
+  def test_of_what_the_ledger_needs_first_is_made_again(self):
+    path = self.run_ / "results" / "anchors.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    self.assertEqual(analyze._with_first(zeros.STUDY, ["report"], self.run_), ["anchors"])
+
+
+class StoredTest(CommandCase):
+  def linear(self):
+    tables, damaged = analyze.stored([self.run_])
+    self.assertEqual(damaged, [])
+    return tables["one"]["linear"]
+
+  def test_results_come_back_with_their_origin(self):
+    recorded = analyze.runs.read_manifest(self.run_)["revision"]
+    self.store(recorded)
+    item = self.linear()
+    self.assertEqual(item.result.samples, 7)
+    self.assertEqual(item.provenance["checkpoint_step"], 20)
+    self.assertFalse(item.stale)
+    self.assertEqual(item.figure_path, self.run_ / "figures" / "linear.png")
+
+  @parameterized.parameters((None, 10), ("another", 20))
+  def test_of_another_checkpoint_or_revision_they_are_stale(self, revision, step):
+    recorded = analyze.runs.read_manifest(self.run_)["revision"]
+    self.store(revision or recorded, step)
+    self.assertTrue(self.linear().stale)
+
+  def test_of_a_checkpoint_that_is_damaged_now_they_are_stale(self):
+    recorded = analyze.runs.read_manifest(self.run_)["revision"]
+    file = self.run_ / "checkpoints" / "20" / "default" / "_METADATA"
+    file.write_bytes(file.read_bytes()[:-1])
+    self.store(recorded)
+    self.assertTrue(self.linear().stale)
+    self.store(recorded, step=10)  # what a run is read by from now on
+    self.assertFalse(self.linear().stale)
+
+
+class NamesTest(absltest.TestCase):
+  def test_all_by_default_and_in_order(self):
+    every = [*zeros.ANALYSES, "claims", "report"]
+    self.assertEqual(analyze.chosen([], zeros.STUDY), every)
+    self.assertEqual(analyze.chosen(["report", "heads"], zeros.STUDY), ["heads", "report"])
+
+  def test_comparisons_stand_in_the_common_parent(self):
+    one, two = Path("/runs/demo/e0"), Path("/runs/demo/postfix")
+    self.assertEqual(analyze.parent([one]), one)
+    self.assertEqual(analyze.parent([one, two]), Path("/runs/demo"))
+
+
+if __name__ == "__main__":
+  absltest.main()
