@@ -94,9 +94,16 @@ GROUPS = {
     train={
       "sum": ("--config=text_sum", "--config.fit.steps=40", "--config.fit.seeds=2"),
       "modk": ("--config=text_sum:modk", "--config.fit.steps=40", "--config.fit.seeds=2"),
-      "imported": ("--config=text_imported", "--config.model.checkpoint={base}/{checkpoint}"),
+      "valid": ("--config=text_sum:valid", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "imported": (
+        "--config=text_imported",
+        "--config.model.checkpoint={base}/{checkpoint}",
+        "--config.model.trunk.width=16",
+        "--config.model.trunk.hidden=24",
+        "--config.model.trunk.max_positions=32",
+      ),
     },
-    set=("probe_rows=400", "batch=200", "permutations=9", "random_directions=3"),
+    set=("probe_rows=400", "batch=200", "permutations=9", "random_directions=3", "mlp_epochs=5"),
   ),
   "primes": Group(
     train={

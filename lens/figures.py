@@ -191,6 +191,16 @@ def empty(text: str) -> Panel:
   return draw
 
 
+def line(x, y, label: str, colour: str, **style) -> Panel:
+  """Returns a line of numbers that are no variable: published ones."""
+  style = {"color": colour, "ls": ":", "lw": 1.5, "label": label} | style
+
+  def draw(axes):
+    axes.plot(x, y, **style)
+
+  return draw
+
+
 def level(value: float, label: str | None = None, *, along: str = "y", **style) -> Panel:
   """Returns a line at one value: a constant, a threshold."""
   style = {"color": "black", "lw": 0.9, "ls": "--"} | style
@@ -259,20 +269,36 @@ def _curve(axes, part: xr.Dataset, name: str, x: str, thin: str | None, look: di
 
 
 def bars(
-  found: xr.Dataset, name: str, *, x: str, null: str | None = None, p: str | None = None, **text
+  found: xr.Dataset,
+  name: str,
+  *,
+  x: str,
+  colour: str | None = None,
+  null: str | None = None,
+  p: str | None = None,
+  **text,
 ) -> Panel:
   """Returns a bar for each value of `x`: the median of all else, which is drawn as dots.
 
-  The median of the variable `null` is a grey line; p-values are written above.
+  Beside each other for each value of the dimension `colour`. The median of the variable `null` is a
+  grey line; p-values are written above.
   """
   text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
 
   def draw(axes):
+    count = found.sizes[colour] if colour else 1
+    for k, (key, group) in enumerate(_each(found, colour)):
+      for i, (_, part) in enumerate(_each(group, x)):
+        at = i + 0.7 * (k + 0.5) / count - 0.35
+        value = part[name].values.ravel()
+        value = value[np.isfinite(value)]
+        look = {"color": COLOURS[k % len(COLOURS)] if colour else SKY}
+        middle = np.median(value) if value.size else np.nan
+        axes.bar(at, middle, 0.6 / count, label=key if i == 0 else None, **look)
+        if value.size > 1:
+          axes.plot(np.full(value.size, at), value, "o", ms=3, color=BLUE)
     for i, (_, part) in enumerate(_each(found, x)):
-      value = part[name].values.ravel()
-      axes.bar(i, np.nanmedian(value), 0.6, color=SKY)
-      axes.plot(np.full(value.size, i), value, "o", ms=3, color=BLUE)
-      top = max(0, np.nanmax(value))
+      top = max(0, np.nanmax(part[name].values, initial=0))
       if null is not None:
         line = float(part[null].median())
         axes.hlines(line, i - 0.4, i + 0.4, color=GREY, lw=1.8)

@@ -71,6 +71,43 @@ def with_interval(
   }
 
 
+def rows(
+  name: str, records: Iterable[Mapping[str, Any]], meanings: Mapping[str, str]
+) -> dict[str, xr.Variable]:
+  """Returns records as variables `<name>_<column>` along a dimension `<name>`.
+
+  Of the columns that `meanings` explains, in that order: `{column: meaning}`, with the unit in
+  brackets at its end. A number that is None is NaN, as is one that a record lacks. Columns `x`,
+  `x_low` and `x_high` give a variable with its interval where `meanings` has `x` alone.
+  """
+  records = list(records)
+  found: dict[str, xr.Variable] = {}
+  for column, said in meanings.items():
+    meaning, unit = _unit(said)
+    values = [row.get(column) for row in records]
+    found[f"{name}_{column}"] = variable(name, _column(values), meaning, unit)
+    ends = [[row.get(f"{column}_{end}") for row in records] for end in ENDS]
+    if f"{column}_low" not in meanings and any(x is not None for x in ends[0]):
+      both = np.stack([_column(end) for end in ends], -1)
+      words = f"{meaning}, 95 % interval"
+      found[f"{name}_{column}_interval"] = variable(f"{name} {END}", both, words, unit)
+  return found
+
+
+def _unit(said: str) -> tuple[str, str]:
+  match = re.fullmatch(r"(.*?) \[([^\]]*)\]", said)
+  return (match[1], match[2]) if match else (said, "")
+
+
+def _column(values: list) -> np.ndarray:
+  known = [value for value in values if value is not None]
+  if any(isinstance(value, str) for value in known):
+    return np.array(["" if value is None else value for value in values], dtype=str)
+  if len(known) < len(values) or not values:
+    return np.array([np.nan if value is None else value for value in values], float)
+  return np.array(values)
+
+
 def dataset(
   variables: Mapping[str, xr.Variable], coords: Mapping[str, Any] | None = None, **attrs
 ) -> xr.Dataset:

@@ -29,6 +29,26 @@ def records(found: xr.Dataset, columns: Mapping[str, str], dim: str = "row") -> 
   return [{column: _value(one, name) for column, name in columns.items()} for one in places]
 
 
+def rows(found: xr.Dataset, name: str) -> list[dict]:
+  """Returns the records that `results.rows(name, ...)` made variables of."""
+  prefix = f"{name}_"
+  names = [str(key) for key in found.data_vars if found[key].dims[:1] == (name,)]
+  columns = {
+    key.removeprefix(prefix): key
+    for key in names
+    if key.startswith(prefix) and results.END not in found[key].dims
+  }
+  return records(found, columns, name)
+
+
+def of_runs(
+  runs: Mapping[str, xr.Dataset], name: str, caption: str, formats: Mapping[str, str] | None = None
+) -> "Table":
+  """Returns the records `name` of all runs in one table, the run in front."""
+  body = [{"run": run} | row for run, found in runs.items() for row in rows(found, name)]
+  return Table(caption, body, formats or {}, name)
+
+
 def _value(one: xr.Dataset, name: str):
   return interval(one, name) if f"{name}_interval" in one else one[name].item()
 

@@ -1,245 +1,97 @@
-"""Analysis `answers`: how right the networks are, beside a constant answer.
+"""How right are the networks, beside a constant answer?
 
-Every loss stands beside that of the mean (or the frequencies) of the train
-answers: skill is 1 minus their ratio. Source: arithmetic spec, sections 1.6, 3
-and 6.
+The published study reports squared errors of answers divided by 2000, and no constant beside them.
+A small error can be that of a network that answers with the mean of what it saw. Here every loss is
+set beside that of a constant: the mean of the train answers, or their frequencies. Skill is
+1 - loss / the constant's loss: 1 is no error, 0 is a constant. Four parts of the data are answered:
+rows that a network was trained on, rows that chose its parameters (select), the 1,000 of them that
+the source scored, and pairs of operands that nobody has seen (fresh).
 """
 
-import dataclasses
-import functools
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
-
-import jax
 import numpy as np
-from primelens.analyses import statistics
-from primelens.lens import numbers as reported_lib
-from primelens.models import encoder
-from primelens.studies.text import answers_reported, reported, states
+import xarray as xr
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.text import program, states
+from primelens.studies.text.states import ROWS
 
-ROWS = 2000  # of train and select, in evaluation mode; of fresh networks
-# The shorter of the published files have the first half of all rows.
-SHORT_TRAIN, SHORT_SELECT = 9000, 1000
-_STARTS: dict[str, Callable] = {}  # compiled once for all analyses
-REPORTED = answers_reported.REPORTED
-CURVES = ("train", "select")  # losses over training, V of the curves
+# --- published ------------------------------------------------------------------------------------
 
+PUBLISHED = numbers_lib.published(__file__)
+ACCURACY = float(PUBLISHED["valid_select_accuracy"].source.partition(",")[0])
+EPOCH = 141  # steps of 128 through 18,000 prompts
+# Squared errors of answers / 2000 in epochs 1..10: of train, with dropout, and of select, without.
+# Those of `valid` were not kept.
+LOSSES = {
+  "sum": {
+    "train": "0.08959 0.003159 0.00197 0.00145 0.001135 0.0009112 0.0007868 0.0006496 0.0006078"
+    " 0.0005245",
+    "select": "0.001126 0.000332 0.0003275 0.0002181 0.0004182 0.0003294 0.0004269 0.0002234"
+    " 0.0002523 0.0002799",
+  },
+  "modk": {
+    "train": "0.1007 0.001848 0.001081 0.0007481 0.0005786 0.0004623 0.0004044 0.0003742 0.0003675"
+    " 0.0003524",
+    "select": "0.0003467 0.0002283 0.0001995 0.0002271 0.0001946 0.0002828 0.000295 0.0002428"
+    " 0.0005249 0.0002058",
+  },
+}
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Losses and hits of every member on every part.
+# --- the result -----------------------------------------------------------------------------------
 
-  `skills` has a record per part with the interval of the skill, `measures`
-  one per part and measure; `value_PxExS` are their numbers, P parts, E
-  measures, and `untrained_PxExR` those of R fresh networks, on the first ROWS
-  rows. `answer_SxN` and `truth_N` are of the select rows: numbers, or the best
-  class.
-  `curve_VxSxC` are the losses of train (with dropout) and select at `step_C`,
-  `history` the published ones.
-  """
-
-  table: tuple[dict, ...]
-  skills: tuple[dict, ...]
-  measures: tuple[dict, ...]
-  value_PxExS: np.ndarray
-  untrained_PxExR: np.ndarray
-  truth_N: np.ndarray
-  answer_SxN: np.ndarray
-  step_C: np.ndarray
-  curve_VxSxC: np.ndarray
-  history: tuple[dict, ...]
-  question: str
-  regression: bool
-  scale: float
-
-
-class Part(NamedTuple):
-  """Tokens and answers of some rows, and the answers that the constant is made
-  of."""
-
-  token_NxT: np.ndarray
-  answer_N: np.ndarray
-  train_N: np.ndarray
+CURVES = ("train", "select")
+SKILLS = {
+  "part": "rows that are answered",
+  "rows": "how many rows",
+  "seeds": "how many networks",
+  "unit": "unit of the loss",
+  "loss": "loss, median over seeds",
+  "constant": "loss of the constant answer",
+  "skill": "skill (1: no error, 0: a constant)",
+  "excludes_zero": "the interval is on one side of 0",
+  "untrained": "skill of untrained networks, median",
+}
 
 
-def untrained_S(run):
-  """Returns fresh parameters of at least `untrained` networks.
-
-  Drawn from the settings' seed: members of an imported network start from it,
-  so that `run.untrained_S()` would be no null there.
-  """
-  count = max(run.settings.untrained, run.experiment.fit.seeds)
-  keys_S = jax.random.split(jax.random.key(run.settings.seed), count)
-  start = functools.partial(encoder.init, run.experiment.model)
-  compiled = jax.jit(jax.vmap(start))
-  return _STARTS.setdefault(repr(run.experiment.model), compiled)(keys_S)
-
-
-def run(run) -> Result:
-  """Returns the accuracy of every member, and of fresh networks."""
-  parts, fresh_S = part_rows(run), untrained_S(run)
-  mine = {name: scored(run, part) for name, part in parts.items()}
+def measure(run) -> xr.Dataset:
+  """Returns losses and hits of every network on every part, and of untrained networks."""
+  parts, fresh_S = states.part_rows(run), program.untrained_S(run)
+  mine = {name: states.scored(run, part) for name, part in parts.items()}
   theirs = {}
   for name, part in parts.items():
-    some = Part(part.token_NxT[:ROWS], part.answer_N[:ROWS], part.train_N)
-    theirs[name] = scored(run, some, fresh_S)
+    some = states.Part(part.token_NxT[:ROWS], part.answer_N[:ROWS], part.train_N)
+    theirs[name] = states.scored(run, some, fresh_S)
+  stacked = lambda found: np.stack([np.stack([*one["measure"].values()]) for one in found.values()])
+  skills = [{"part": name} | states.skill(run, mine[name], theirs[name]) for name in parts]
   step_C, curve_VxSxC = curves(run)
   task = run.experiment.task
-  stacked = lambda found: np.stack([np.stack([*one["measure"].values()]) for one in found.values()])
-  return Result(
-    table=_table(run, mine, curve_VxSxC),
-    skills=tuple({"part": name} | skill(run, mine[name], theirs[name]) for name in parts),
-    measures=tuple(_records(mine, theirs)),
-    value_PxExS=stacked(mine),
-    untrained_PxExR=stacked(theirs),
-    truth_N=parts["select"].answer_N,
-    answer_SxN=mine["select"]["answer_SxN"],
-    step_C=step_C,
-    curve_VxSxC=curve_VxSxC,
-    history=answers_reported.history(task.question) if run.regression else (),
-    question=task.question,
-    regression=run.regression,
-    scale=float(task.scale),
+  loss_unit = "answers² / 2000²" if run.regression else "nats"
+  variables = {
+    "value": results.variable("part measure seed", stacked(mine), "value"),
+    "untrained_value": results.variable(
+      "part measure untrained", stacked(theirs), "value of untrained networks"
+    ),
+    "rows": results.variable("part", [row["rows"] for row in skills], "rows that are answered"),
+    "truth": results.variable("example", parts["select"].answer_N, "right answer"),
+    "answer": results.variable("seed example", mine["select"]["answer_SxN"], "answer"),
+    "error": results.variable(
+      "seed example", mine["select"]["answer_SxN"] - parts["select"].answer_N, "answer - truth"
+    ),
+    "loss": results.variable("curve seed step", curve_VxSxC, "loss", loss_unit),
+    **results.rows("skills", skills, SKILLS),
+  }
+  coords = {
+    "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
+    "part": list(parts),
+    "measure": list(mine["select"]["measure"]),
+    "curve": list(CURVES),
+    "step": results.variable("step", step_C, "step"),
+  }
+  return results.dataset(
+    variables, coords, question=task.question, regression=run.regression, scale=float(task.scale)
   )
-
-
-def part_rows(run) -> dict[str, Part]:
-  """Returns the parts: train, select, the published short select, fresh."""
-  own, probes = run.prompts, run.probes()
-  some = lambda prompts, row_N, train_N: Part(
-    prompts.token_NxT[row_N], prompts.answer_N[row_N], own.answer_N[train_N]
-  )
-  train_N, select_N = own.train_N, own.select_N
-  parts = {
-    "train": some(own, train_N[:ROWS], train_N),
-    "select": some(own, select_N[:ROWS], train_N),
-  }
-  if run.experiment.task.split == "published":
-    parts["select_1000"] = some(own, select_N[:SHORT_SELECT], train_N[:SHORT_TRAIN])
-  return parts | {"fresh": some(probes, probes.test_N, train_N)}
-
-
-def scored(run, part: Part, params_S=None) -> dict:
-  """Returns the measures, rows' losses and answers of networks on a part; by
-  default of the members."""
-  output_SxNxV = states.over_members(states.outputs, run, part.token_NxT, params_S).astype(
-    np.float64
-  )
-  if run.regression:
-    scale = float(run.experiment.task.scale)
-    guess_SxN = output_SxNxV[..., 0] * scale
-    return numbers(guess_SxN, part.answer_N, float(part.train_N.mean()), scale)
-  return classes(output_SxNxV, part.answer_N, part.train_N)
-
-
-def numbers(guess_SxN, truth_N, constant: float, scale: float) -> dict:
-  """Returns the measures of answers by number, in raw units.
-
-  skill = 1 - MSE / MSE of `constant`; exact after rounding.
-  """
-  error_SxN = guess_SxN - truth_N
-  mse_S = np.mean(error_SxN**2, -1)
-  constant_N = (truth_N - constant) ** 2.0
-  same_S = np.ones(len(guess_SxN))
-  return {
-    "measure": {
-      "mse": mse_S,
-      "scaled_mse": mse_S / scale**2,
-      "constant_mse": constant_N.mean() * same_S,
-      "constant_scaled_mse": constant_N.mean() / scale**2 * same_S,
-      "skill": 1 - mse_S / constant_N.mean(),
-      "rmse": np.sqrt(mse_S),
-      "mae": np.mean(np.abs(error_SxN), -1),
-      "bias": error_SxN.mean(-1),
-      "exact": np.mean(np.round(guess_SxN) == truth_N, -1),
-      "correlation": np.array([_correlation(g, truth_N) for g in guess_SxN]),
-      "answer_mean": guess_SxN.mean(-1),
-      "answer_deviation": guess_SxN.std(-1),
-    },
-    "loss_SxN": error_SxN**2,
-    "constant_N": constant_N,
-    "answer_SxN": guess_SxN.astype(np.float32),
-  }
-
-
-def classes(score_SxNxV, label_N, train_N) -> dict:
-  """Returns the measures of answers by class, in nats.
-
-  The constant answers with the frequencies of the train answers, each counted
-  once more so that none is 0; skill = 1 - NLL / its NLL. `majority_accuracy`
-  is the share of the part's own most frequent answer, `constant_accuracy`
-  that of the most frequent of train.
-  """
-  count_V = np.bincount(train_N, minlength=score_SxNxV.shape[-1])
-  share_V = (count_V + 1) / (count_V + 1).sum()
-  top_SxNx1 = score_SxNxV.max(-1, keepdims=True)
-  norm_SxN = np.log(np.exp(score_SxNxV - top_SxNx1).sum(-1)) + top_SxNx1[..., 0]
-  own_SxN = score_SxNxV[:, np.arange(len(label_N)), label_N]
-  loss_SxN, constant_N = norm_SxN - own_SxN, -np.log(share_V[label_N])
-  best_SxN = score_SxNxV.argmax(-1)
-  nll_S, same_S = loss_SxN.mean(-1), np.ones(len(score_SxNxV))
-  return {
-    "measure": {
-      "nll_nats": nll_S,
-      "constant_nll_nats": constant_N.mean() * same_S,
-      "skill": 1 - nll_S / constant_N.mean(),
-      "accuracy": np.mean(best_SxN == label_N, -1),
-      "majority_accuracy": np.bincount(label_N).max() / len(label_N) * same_S,
-      "constant_accuracy": np.mean(label_N == count_V.argmax()) * same_S,
-    },
-    "loss_SxN": loss_SxN,
-    "constant_N": constant_N,
-    "answer_SxN": best_SxN,
-  }
-
-
-def skill_interval(loss_SxN, constant_N) -> statistics.Interval:
-  """Returns the interval of the mean skill over seeds and rows.
-
-  By the ratio's first-order terms: a row has 1 - r - (loss - r c) / mean c,
-  r = mean loss / mean c, whose mean is the skill. Of one network it is over
-  rows alone.
-  """
-  ratio_Sx1 = loss_SxN.mean(-1, keepdims=True) / constant_N.mean()
-  gap_SxN = (loss_SxN - ratio_Sx1 * constant_N) / constant_N.mean()
-  return statistics.seed_block_interval(1 - ratio_Sx1 - gap_SxN, block=1)
-
-
-def skill(run, mine: Mapping, theirs: Mapping) -> dict:
-  """Returns the mean skill of networks scored on a part, with its interval over
-  seeds and rows (of one network, over rows alone). `theirs` are untrained."""
-  skill_S = mine["measure"]["skill"]
-  loss_SxN, constant_N = mine["loss_SxN"], mine["constant_N"]
-  found = skill_interval(loss_SxN, constant_N)
-  low, high = float(found.low), float(found.high)
-  return {
-    "rows": len(constant_N),
-    "seeds": len(skill_S),
-    "unit": "raw mse" if run.regression else "nll_nats",
-    "loss": float(np.median(loss_SxN.mean(-1))),
-    "constant": float(constant_N.mean()),
-    "skill": float(skill_S.mean()),
-    "skill_low": low,
-    "skill_high": high,
-    "excludes_zero": low > 0 or high < 0,
-    "untrained": float(np.median(theirs["measure"]["skill"])),
-  }
-
-
-def _records(mine: Mapping, theirs: Mapping) -> Iterator[dict]:
-  """Yields a record per part and measure."""
-  for part, found in mine.items():
-    for name, value_S in found["measure"].items():
-      row = {"part": part, "measure": name, "rows": len(found["constant_N"])}
-      null = float(np.median(theirs[part]["measure"][name]))
-      yield row | reported_lib.spread(value_S) | {"untrained": null}
-
-
-def _correlation(guess_N, truth_N) -> float:
-  """Returns the correlation; NaN where one of both does not vary."""
-  if not guess_N.std() or not truth_N.std():
-    return float("nan")
-  return float(np.corrcoef(guess_N, truth_N)[0, 1])
 
 
 def curves(run) -> tuple[np.ndarray, np.ndarray]:
@@ -259,17 +111,205 @@ def curves(run) -> tuple[np.ndarray, np.ndarray]:
   return np.array([row["step"] for row in log], int), curve_VxSxC
 
 
-def _table(run, mine: Mapping, curve_VxSxC) -> tuple[dict, ...]:
-  if not answers_reported.as_published(run):
-    return ()
-  task = run.experiment.task
-  found = {
-    f"{task.question}_{part}_{name}": value_S
-    for part, one in mine.items()
-    for name, value_S in one["measure"].items()
+def numbers(found) -> dict:
+  """Returns the values by seed of the keys in published.csv."""
+  values = {
+    f"{found.question}_{part}_{name}": found.value.sel(part=part, measure=name).values
+    for part in found.part.values
+    for name in found.measure.values
   }
-  select_SxC = curve_VxSxC[1][:, ~np.isnan(curve_VxSxC[1]).all(0)]
-  if select_SxC.size and run.regression:
-    found[f"{task.question}_best_scaled_mse"] = np.nanmin(select_SxC, 1)
-  known = {key: value_S for key, value_S in found.items() if key in REPORTED}
-  return reported.rows(run, REPORTED, known)
+  select = found.loss.sel(curve="select").dropna("step", how="all")
+  if select.size and found.regression:
+    values[f"{found.question}_best_scaled_mse"] = select.min("step").values
+  return {key: value for key, value in values.items() if key in PUBLISHED}
+
+
+# --- figures, tables, the line of the summary -----------------------------------------------------
+
+
+GOOD = 0.99  # skill of a network that answers with the sum
+NAMES = {"train": "train, with dropout", "select": "select"}
+
+
+def figures(runs) -> dict:
+  """Returns the skill of all runs on one page, and a page for each run."""
+  skill = results.across({run: _by_part(found) for run, found in runs.items()}, "skill")
+  title = "Skill: 1 - loss / loss of the constant answer"
+  shared = draw.rows(skill, "skill", x="part", colour="run", title=title)
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  return pages | ({"all runs": draw.page(shared, heights=[3.4])} if len(runs) > 1 else {})
+
+
+def _by_part(found: xr.Dataset) -> xr.Dataset:
+  """Returns the skills along the parts."""
+  named = {"skills_skill": "skill", "skills_skill_interval": "skill_interval"}
+  return found[list(named)].rename(named | {"skills": "part"})
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  parts = [
+    f"{part} ({rows:,} rows)"
+    for part, rows in zip(found.part.values, found.rows.values, strict=True)
+  ]
+  skill = draw.rows(
+    _by_part(found), "skill", x="part", labels=parts, title=f"{run}: skill on each part"
+  )
+  below = _answers(found) if found.regression else _classes(found)
+  return draw.page((_training(found), skill), below, heights=[3.6, 3.4])
+
+
+def _constant(found: xr.Dataset) -> float:
+  """Returns the constant answer's loss on select, in the unit of the logged losses."""
+  constant = found.skills_constant.values[list(found.part.values).index("select")]
+  return float(constant) / (found.scale**2 if found.regression else 1)
+
+
+def _training(found: xr.Dataset) -> draw.Panel:
+  panels = [draw.level(_constant(found), "constant answer, select")]
+  for part, losses in LOSSES.get(found.question, {}).items():
+    loss = [float(number) for number in losses.split()]
+    colour = draw.COLOURS[CURVES.index(part)]
+    panels.append(draw.line(EPOCH * (1 + np.arange(len(loss))), loss, f"{part}, published", colour))
+  look = {"thin": "seed", "zero": False, "yscale": "log", "title": "Losses over training"}
+  return draw.together(
+    *panels, draw.curves(found, "loss", x="step", colour="curve", names=NAMES, **look)
+  )
+
+
+def _answers(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  first = found.isel(seed=0)
+  return (
+    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First seed, select"),
+    draw.histogram(found, "error", each="seed", title="Errors, every seed"),
+    draw.scatter(first, x="truth", y="error", title="Error and right answer"),
+  )
+
+
+def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  right = (found.isel(seed=0).answer == found.truth).values
+  count = len(np.unique(found.truth))
+  shares = found.value.sel(measure=["accuracy", "majority_accuracy"]).median("seed")
+  shares.attrs = {"long_name": "share of the rows"}
+  hits = draw.bars(shares.to_dataset(name="share"), "share", x="part", colour="measure")
+  title = f"First seed, select: {right.mean():.1%} right, {count} classes"
+  both = draw.scatter(found.isel(seed=0), x="truth", y="answer", diagonal=True, title=title)
+  return both, hits
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the skills, and the median over seeds of every measure, of all runs."""
+  measures = [{"run": run} | row for run, found in runs.items() for row in _measures(found)]
+  return [
+    tables_lib.of_runs(
+      runs,
+      "skills",
+      "Skill by part: the mean over seeds, with its 95 % interval over seeds and rows. Of one"
+      " network it is over rows alone.",
+      {"skill": ".4f"},
+    ),
+    tables_lib.Table(
+      "Every measure by part: the median over seeds, their range, and the mean with its 95 %"
+      " interval.",
+      measures,
+      name="measures",
+    ),
+  ]
+
+
+def _measures(found: xr.Dataset):
+  for part in found.part.values:
+    for name in found.measure.values:
+      one = found.sel(part=part, measure=name)
+      spread = numbers_lib.spread(one.value.values)
+      untrained = float(np.median(one.untrained_value))
+      row = {"part": str(part), "measure": str(name), "rows": int(one["rows"])}
+      yield row | spread | {"untrained": untrained}
+
+
+def line(runs) -> str:
+  """Returns a sentence for each run."""
+  said = [f"{run} {_sentence(found)}" for run, found in runs.items()]
+  return f"Skill on fresh pairs: {'; '.join(said)}."
+
+
+def _sentence(found: xr.Dataset) -> str:
+  seeds = f"{found.sizes['seed']} seeds" if found.sizes["seed"] > 1 else "one seed"
+  said = f"{fresh(found):.4g} ({seeds}; "
+  if not found.regression:
+    return f"{said}accuracy {100 * median(found, 'accuracy'):.1f} %)"
+  exact = 100 * median(found, "exact")
+  return f"{said}root of squared error {median(found, 'rmse'):.4g}, {exact:.1f} % exact)"
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+def fresh(found: xr.Dataset) -> tables_lib.Interval:
+  """Returns the skill on pairs that nobody has seen."""
+  return tables_lib.interval(_by_part(found).assign_coords(part=found.part), "skill", part="fresh")
+
+
+def median(found: xr.Dataset, name: str) -> float:
+  """Returns the median over seeds of a measure on fresh pairs."""
+  return float(np.median(found.value.sel(part="fresh", measure=name)))
+
+
+def _numbers(skill: tables_lib.Interval) -> dict[str, float]:
+  return {"skill": skill.estimate, "skill_low": skill.low, "skill_high": skill.high}
+
+
+def _best(question: str) -> str:
+  loss = min(float(number) for number in LOSSES[question]["select"].split())
+  return f"{loss:.1e}".replace("e-0", "e-")
+
+
+@CLAIMS.add(
+  "answers.sum",
+  "An encoder learns the sums of three-digit numbers.",
+  reported=f"squared error of answers / 2000 of {_best('sum')} on {ROWS:,} rows",
+  source=program.claimed("1.6, 3"),
+)
+def sums(results):
+  """Returns the verdict: a good regression, and how many are right."""
+  found = program.published_runs(results, "sum").first("answers")
+  skill, exact, rmse = fresh(found), median(found, "exact"), median(found, "rmse")
+  because = (
+    f"on fresh pairs skill is {skill:.4f}, the root of the squared error {rmse:.1f}, and"
+    f" {100 * exact:.1f} % of the answers are right after rounding: a size is learned, not addition"
+    " to the last digit."
+  )
+  values = _numbers(skill) | {"exact": exact, "rmse": rmse}
+  return claims.verdict(skill.low > GOOD, because, values)
+
+
+@CLAIMS.add(
+  "answers.modk",
+  "An encoder learns the sums modulo 97.",
+  reported=f"squared error of answers / 2000 of {_best('modk')}, no constant beside it",
+  source=program.claimed("1.6, 3"),
+)
+def residues(results):
+  """Returns the verdict against a constant answer."""
+  skill = fresh(program.published_runs(results, "modk").first("answers"))
+  than = "better" if skill.low > 0 else "no better"
+  because = f"on fresh pairs skill is {skill:.4f}: {than} than the mean of the train answers."
+  return claims.verdict(skill.low > 0, because, _numbers(skill))
+
+
+@CLAIMS.add(
+  "answers.valid",
+  "An encoder learns whether a shown sum is right.",
+  reported=f"accuracy {ACCURACY:.3f}, the best of ten epochs; dropped by the source",
+  source=program.claimed("3"),
+)
+def validity(results):
+  """Returns the verdict against the more frequent answer."""
+  found = program.published_runs(results, "valid").first("answers")
+  skill, accuracy = fresh(found), median(found, "accuracy")
+  because = (
+    f"on fresh pairs accuracy is {accuracy:.3f}, skill {skill:.4f} against the frequencies of the"
+    " train answers."
+  )
+  return claims.verdict(skill.low > 0, because, _numbers(skill) | {"accuracy": accuracy})

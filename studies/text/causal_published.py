@@ -14,7 +14,7 @@ RANDOM = 50
 SEED = 0  # of the random directions
 
 
-def measure(run) -> dict[str, np.ndarray]:
+def measures(run) -> dict[str, np.ndarray]:
   """Returns a number per member for every key of the reported table."""
   text, row_N = run.prompts, run.prompts.select_N[:ROWS]
   state_SxNxD = states.over_members(states.pooled, run, text.token_NxT[row_N])

@@ -19,7 +19,7 @@ _diagonal = lambda x_FxF: np.diagonal(x_FxF, axis1=-2, axis2=-1)
 _turned = lambda x: np.swapaxes(x, -1, -2)
 
 
-def measure(run) -> dict[str, np.ndarray]:
+def measures(run) -> dict[str, np.ndarray]:
   """Returns probes, removals and small moduli of every member, S first."""
   prompts, settings = run.prompts, run.settings
   row_N = prompts.select_N[:ROWS]

@@ -13,7 +13,7 @@ from primelens.studies.text import fourier_probes_parts as parts
 WAYS = {"whole": scores.REMOVED, "scaled": scores.MATCHED}
 
 
-def measure(run, rows, targets, sum_N, place_SxExF) -> dict[str, np.ndarray]:
+def measures(run, rows, targets, sum_N, place_SxExF) -> dict[str, np.ndarray]:
   """Returns what is left of the skill without the subspace, without those of
   permuted labels and random ones, and of all of them, one after another,
   `loss` and `accuracy` SxRx3 and `share` SxR; `kind` is the place in VARIANTS.

@@ -14,7 +14,7 @@ from primelens.tasks import characters
 ROWS, SHORT = answers.ROWS, answers.SHORT_SELECT
 
 
-def measure(run, params_S=None) -> dict[str, np.ndarray]:
+def measures(run, params_S=None) -> dict[str, np.ndarray]:
   """Returns R2 of every network: pooled and by position, S and SxT, in sample
   of ROWS and SHORT rows; `cv` over folds, `cv_scaled` of standardised states,
   `full` over folds of the rows of full length alone."""

@@ -1,6 +1,12 @@
-"""The text study's training program: prompts and encoder meet here."""
+"""The text study's training program: prompts and encoder meet here.
 
+Shared by its slices: a run and its card, fresh networks, the settings of all.
+"""
+
+import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +14,42 @@ import numpy as np
 from primelens.lens import study
 from primelens.lens.study import Cost
 from primelens.models import encoder, fit, imports, tokens, transformer
-from primelens.tasks import characters, text
+from primelens.tasks import characters, checks, text
 
 EVALUATED = 500  # rows in one forward pass of an evaluation
+REPOSITORY = "liuzhimei/symmetry_circuit at 25883a5"
+SEEDS = 5  # members that decide a claim about the published setting
+_STARTS: dict[str, Callable] = {}  # compiled once for all slices
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """What the analyses of a text run may vary."""
+
+  parameters: Literal["best", "last"] = "best"
+  probe_rows: Annotated[int, checks.Range(200, 10_000_000)] = (
+    20_000  # fresh pairs, half to fit, half to score
+  )
+  batch: checks.Count = 2000  # rows in one forward pass
+  permutations: checks.Number = 100
+  random_directions: checks.Number = 50
+  untrained: checks.Order = 5  # fresh networks, at least, as a null
+  mlp_epochs: checks.Number = 200
+  mlp_patience: checks.Number = 20  # epochs
+  mlp_sizes: Annotated[tuple[str, ...], checks.Items(0, 100)] = (
+    "128x1",
+    "128x2",
+    "256x2",
+  )  # width x depth
+  tsne: bool = False  # of the first member's states
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
+    for size in self.mlp_sizes:
+      width, _, depth = size.partition("x")
+      if not (width.isdigit() and depth.isdigit() and int(width) * int(depth)):
+        raise ValueError(f"mlp_sizes has {size!r}, which is not as 128x2.")
 
 
 class Run(study.Run):
@@ -155,3 +194,66 @@ def cost(experiment) -> Cost:
   states = 4.0 * (rows // experiment.fit.accumulation) * length * trunk.layers
   kept = states * (10 * trunk.width + 2 * trunk.hidden)
   return Cost(parameters, rows, flop, 20.0 * parameters + kept)
+
+
+def untrained_S(run):
+  """Returns fresh parameters of at least `untrained` networks.
+
+  Drawn from the settings' seed: members of an imported network start from it,
+  so that `run.untrained_S()` would be no null there.
+  """
+  count = max(run.settings.untrained, run.experiment.fit.seeds)
+  keys_S = jax.random.split(jax.random.key(run.settings.seed), count)
+  start = functools.partial(encoder.init, run.experiment.model)
+  compiled = jax.jit(jax.vmap(start))
+  return _STARTS.setdefault(repr(run.experiment.model), compiled)(keys_S)
+
+
+def card(experiment) -> dict[str, Any]:
+  """Returns the study's words of a run.
+
+  `imported` is the source's own network, `as_published` one with its prompts and its size, so that
+  its numbers belong beside the reported ones.
+  """
+  task, model = experiment.task, experiment.model
+  size = f"L{model.trunk.layers} D{model.trunk.width}"
+  own = f"{size}, {task.layout}, {task.split} split"
+  return {
+    "question": task.question,
+    "imported": bool(model.checkpoint),
+    "as_published": as_published(experiment),
+    "regression": model.outputs == 1,
+    "population": f"{task.question}, {'imported' if model.checkpoint else own}",
+  }
+
+
+def as_published(experiment) -> bool:
+  """Returns whether a run has the source's prompts and one of its networks of
+  two layers, so that its numbers belong beside the reported ones."""
+  task, trunk = experiment.task, experiment.model.trunk
+  width = 256 if task.question == "valid" else 128
+  sizes = (trunk.layers, trunk.width, trunk.heads, trunk.hidden)
+  plain = text.Config(question=task.question)
+  return task == plain and sizes == (2, width, 4, 256)
+
+
+def without_residues(experiment) -> str:
+  """Returns why a run is no cell of the grid, or ""."""
+  if experiment.task.question != "modk":
+    return f"question={experiment.task.question!r} has no residues"
+  return ""
+
+
+def published_runs(results, question: str):
+  """Returns the results of populations trained as published, with SEEDS members or more."""
+  return results.where(
+    f"of {question!r} with {SEEDS} members",
+    question=question,
+    as_published=True,
+    seeds=lambda count: count >= SEEDS,
+  )
+
+
+def claimed(item: str) -> str:
+  """Returns the source of a claim; `item` are sections of the arithmetic spec."""
+  return f"{REPOSITORY} ({item})"

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
 from primelens.analyses import statistics
-from primelens.lens import results
+from primelens.lens import results, tables
 from primelens.tasks import files
 
 
@@ -119,6 +119,24 @@ class ResultsTest(parameterized.TestCase):
   def test_labels_have_units(self):
     self.assertEqual(results.label(found().nll), "NLL on test (nats)")
     self.assertEqual(results.label(found().intact), "intact")
+
+  def test_records_are_variables_along_rows(self):
+    records = [
+      {"part": "a", "skill": 0.5, "skill_low": 0.4, "skill_high": 0.6, "count": 3, "p": None},
+      {"part": "b", "skill": 0.1, "skill_low": 0.0, "skill_high": 0.2, "count": 4, "p": 0.5},
+    ]
+    meanings = {"part": "part", "skill": "skill", "count": "rows", "p": "chance [share]"}
+    self.write(results.dataset(results.rows("skills", records, meanings)))
+    back, _ = results.read(self.folder, "masking")
+    self.assertEqual(back.skills_p.attrs, {"long_name": "chance", "units": "share"})
+    one, other = tables.rows(back, "skills")
+    self.assertEqual(list(one), ["part", "skill", "count", "p"])
+    self.assertEqual(one["skill"], tables.Interval(0.5, 0.4, 0.6))
+    self.assertTrue(np.isnan(one.pop("p")))
+    self.assertEqual((other["part"], other["count"], other["p"]), ("b", 4, 0.5))
+    table = tables.of_runs({"x": back}, "skills", "Skill.", {"skill": ".2f"})
+    self.assertIn("0.50 [0.40, 0.60]", table.text())
+    self.assertEqual(table.csv().splitlines()[0], "run,part,skill,skill_low,skill_high,count,p")
 
   def test_across_runs(self):
     both = results.across({"a": found(), "b": found().isel(ratio=[1])}, "delta")
