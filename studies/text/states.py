@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import ridge, statistics
+from primelens.analyses import erasure, ridge, statistics
 from primelens.models import encoder
 
 
@@ -252,3 +252,18 @@ def fold_of(count: int) -> np.ndarray:
   for fold, scored_N in enumerate(folds(count)):
     fold_N[scored_N] = fold
   return fold_N
+
+
+def moments_of_folds(state_SxNxD, target_NxF) -> tuple[erasure.Moments, erasure.Moments]:
+  """Returns moments of the rows fitted and of those scored, with a leading axis
+  of the folds.
+
+  They have one size: the last row of a fold that has one more is in none.
+  """
+  size = len(target_NxF) // FOLDS
+  fold_FOLDSxN = np.stack([scored_N[:size] for scored_N in folds(len(target_NxF))])
+  rest = [np.delete(fold_FOLDSxN, i, 0).ravel() for i in range(FOLDS)]
+  of = lambda index_FOLDSxN: erasure.moments(
+    np.moveaxis(state_SxNxD[:, index_FOLDSxN], 1, 0), target_NxF[index_FOLDSxN][:, None]
+  )
+  return of(np.stack(rest)), of(fold_FOLDSxN)
