@@ -10,7 +10,8 @@ settings. Every array, record, row of the ledger and row of published numbers of
 for in the other revision, and what differs is printed by name and size. Provenance (dates,
 revisions, seconds) is not compared.
 
-Where a field has moved, `MOVED` says where it went: a function of what the new revision stores.
+Where a field has moved, `bench/moved.py` says where it went: a function of what the new revision
+stores.
 Exit code 0: nothing differs. 1: something does. 2: a revision cannot be built or run.
 """
 
@@ -21,18 +22,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import moved
 import numpy as np
+import xarray as xr
 
 ROOT = Path(__file__).parent.parent
 PLANTED = "PRIMELENS_SAME_NUMBERS_PLANTED"  # added to one number of the second, by the test
-
-# {old field: function of {field: value} of the same run in the new revision}, for instance
-# "masking/nll_VxSxR": lambda new: new["masking/nll"].transpose(1, 0, 2)
-MOVED: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
 
 
 class Group(NamedTuple):
@@ -211,27 +210,44 @@ def read(revision: Revision, name: str, folder: Path) -> None:
   revision.call("analyze", f"--workdir={runs}", *settings, *only)
 
 
-def stored(folder: Path) -> dict[str, dict[str, Any]]:
-  """Returns `{place: {field: value}}` of all results below a folder, records taken apart."""
-  found: dict[str, dict[str, Any]] = {}
+class Stored(NamedTuple):
+  """What one place holds: all numbers by name, and the results that are Datasets, by slice."""
+
+  fields: dict[str, Any]
+  datasets: dict[str, xr.Dataset]
+
+
+def stored(folder: Path) -> dict[str, Stored]:
+  """Returns `{place: Stored}` of all results below a folder, records taken apart."""
+  found: dict[str, Stored] = {}
   for path in sorted(folder.rglob("*.json")):
     document = json.loads(path.read_text())
     if not isinstance(document, dict) or "analysis" not in document:
       continue
     inside = path.relative_to(folder).parts
-    place = inside[0] if len(inside) > 1 else ""
-    fields = found.setdefault(place, {})
+    its = found.setdefault(inside[0] if len(inside) > 1 else "", Stored({}, {}))
     name = document["analysis"]
-    attributes = document.get("attributes", document)  # schema 3, or those before
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+      array_of = {key: arrays[key] for key in arrays.files}
+    its.fields.update({f"{name}/{key}": array for key, array in array_of.items()})
+    attributes = document.get("attributes", document)  # of Datasets, and of results before them
     for part in ("scalars", "records"):
-      for key, value in attributes.get(part, {}).items():
-        fields |= dict(flat(f"{name}/{key}", value))
+      its.fields.update(flat(name, attributes.get(part, {})))
     if "attributes" in document:
       others = {k: v for k, v in attributes.items() if k not in ("scalars", "records")}
-      fields |= dict(flat(name, others))
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-      fields |= {f"{name}/{key}": arrays[key] for key in arrays.files}
+      its.fields.update(flat(name, others))
+      its.datasets[name] = dataset(document, array_of)
   return found
+
+
+def dataset(document: Mapping, array_of: Mapping[str, np.ndarray]) -> xr.Dataset:
+  """Returns a stored result as the Dataset that it is."""
+  variables = {
+    key: xr.Variable(each["dimensions"], array_of[key], each["attributes"])
+    for key, each in document["variables"].items()
+  }
+  coords = {key: variables.pop(key) for key in document["coordinates"]}
+  return xr.Dataset(variables, coords, document["attributes"])
 
 
 def flat(name: str, value) -> Iterator[tuple[str, Any]]:
@@ -265,33 +281,56 @@ def difference(old, new) -> str:
   return "" if same else f"{old!r} there, {new!r} here"
 
 
-def compare(old: Mapping[str, Mapping], new: Mapping[str, Mapping]) -> list[str]:
+def compare(old: Mapping[str, Stored], new: Mapping[str, Stored]) -> list[str]:
   """Returns a line for every field of the first that is not the same in the second."""
   lines = []
-  for place, fields in old.items():
-    here = new.get(place, {})
-    for name, value in fields.items():
+  for place, was in old.items():
+    its = new.get(place, Stored({}, {}))
+    here = its.fields | went(was, its)
+    for name, value in was.fields.items():
       where = f"{place}: {name}" if place else name
-      if name in MOVED:
-        other = MOVED[name](here)
-      elif name in here:
-        other = here[name]
-      else:
+      if name not in here:
         lines.append(f"{where}: absent")
-        continue
-      if said := difference(value, other):
+      elif said := difference(value, here[name]):
         lines.append(f"{where}: {said}")
   return lines
 
 
-def plant(found: Mapping[str, dict[str, Any]], size: float) -> None:
+def went(was: Stored, its: Stored) -> dict[str, Any]:
+  """Returns the old fields that `moved.MOVED` makes of the new results."""
+  found: dict[str, Any] = {}
+  for name, make in moved.MOVED.items():
+    if not any(key == name or key.startswith(f"{name}/") for key in was.fields):
+      continue
+    try:
+      value = make(its.datasets)
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+      print(f"{name} cannot be made: {type(error).__name__}: {error}", file=sys.stderr)
+      continue
+    found |= dict(flat(name, plain(value)))
+  return found
+
+
+def plain(value: Any) -> Any:
+  """Returns records as they were stored: numbers of Python, NaN and infinities by name."""
+  if isinstance(value, Mapping):
+    return {key: plain(inner) for key, inner in value.items()}
+  if isinstance(value, (list, tuple)):
+    return [plain(inner) for inner in value]
+  value = value.item() if isinstance(value, np.generic) else value
+  if isinstance(value, float) and not np.isfinite(value):
+    return {"nonfinite": str(value)}
+  return value
+
+
+def plant(found: Mapping[str, Stored], size: float) -> None:
   """Adds a little to the first number of the first array: what a test wants to see."""
-  for fields in found.values():
-    for name, value in fields.items():
+  for its in found.values():
+    for name, value in its.fields.items():
       if isinstance(value, np.ndarray) and value.dtype == np.float64 and value.size:
         changed = value.copy()
         changed.flat[0] += size
-        fields[name] = changed
+        its.fields[name] = changed
         return
 
 
@@ -322,9 +361,11 @@ def main(argv: list[str] | None = None) -> int:
         shutil.move(place, folder / side / group)
       old, new = sides
       plant(new, float(os.environ.get(PLANTED, 0)))
-      count += sum(map(len, old.values()))
-      lines += [f"{group}: {line}" for line in compare(old, new)]
-      print(f"{group}: {sum(map(len, old.values()))} fields", file=sys.stderr, flush=True)
+      fields = sum(len(its.fields) for its in old.values())
+      count += fields
+      apart = [f"{group}: {line}" for line in compare(old, new)]
+      lines += apart
+      print(f"{group}: {len(apart)} of {fields} fields differ", file=sys.stderr, flush=True)
   print(*lines, sep="\n")
   print(f"{len(lines)} of {count} fields differ", file=sys.stderr)
   return int(bool(lines))

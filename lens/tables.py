@@ -104,7 +104,7 @@ class Table:
 
   def csv(self) -> str:
     """Returns all columns with all digits; an interval takes three."""
-    return results.table(map(_flat, self.rows))
+    return results.table(map(flat, self.rows))
 
 
 def shown(value: Any, form: str = "") -> str:
@@ -126,7 +126,7 @@ def shown(value: Any, form: str = "") -> str:
   return str(value)
 
 
-def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
   """Returns a record in which an interval is three numbers."""
   flat: dict[str, Any] = {}
   for key, value in row.items():
