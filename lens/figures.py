@@ -33,6 +33,7 @@ NETWORKS = {
   "permuted": "trained, labels permuted",
   "random": "trained, random directions",
 }
+TILT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names below an axis
 COLOUR_OF = {"trained": BLUE, "untrained": GREY, "permuted": PURPLE, "random": AMBER}
 RC: dict[str, Any] = {
   "axes.axisbelow": True,
@@ -335,6 +336,44 @@ def dots(groups: Mapping[str, xr.DataArray], **text) -> Panel:
   return draw
 
 
+def strips(
+  found: xr.Dataset,
+  name: str,
+  *,
+  y: str,
+  colour: str | None = None,
+  null: str | None = None,
+  **text,
+) -> Panel:
+  """Returns a row of dots for each value of `y`, the median larger.
+
+  Below each other for each value of the dimension `colour`. Values of the variable `null` are
+  grey ticks.
+  """
+  text = {"xlabel": _wrapped(found[name])} | text
+  count = found.sizes[colour] if colour else 1
+
+  def draw(axes):
+    for i, (_, part) in enumerate(_each(found, y)):
+      if null is not None:
+        value = part[null].values.ravel()
+        look = {"ms": 7, "color": GREY, "label": None if i else "untrained"}
+        axes.plot(value, np.full(value.size, i), "|", **look)
+      for k, (key, group) in enumerate(_each(part[[name]], colour)):
+        value = group[name].values.ravel()
+        at = i + 0.5 * (k + 0.5) / count - 0.25
+        if value.size > 1:
+          axes.plot(value, np.full(value.size, at), "o", ms=2.5, alpha=0.5, color=COLOURS[k])
+        label = ("trained" if key is None else key) if i == 0 else None
+        axes.plot(np.median(value), at, "o", ms=5, color=COLOURS[k], label=label)
+    names = [str(value) for value in found[y].values]
+    axes.set_yticks(range(len(names)), names, fontsize=8 if len(names) <= 16 else 6)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set(**text)
+
+  return draw
+
+
 def whiskers(
   found: xr.Dataset, names: Sequence[str], *, colour: str | None = None, zero: bool = True, **text
 ) -> Panel:
@@ -408,13 +447,18 @@ def heat(
   rows: str,
   columns: str,
   written: str | None = ".2f",
+  most: int = 12,
   centred: bool = False,
   limits: tuple[float, float] | None = None,
+  bar: bool = True,
+  tilted: bool = False,
   **text,
 ) -> Panel:
   """Returns a matrix as colours, its numbers written in where there are not too many.
 
-  `centred` puts 0 in the middle of the scale; `written` is the format of the numbers.
+  `centred` puts 0 in the middle of the scale; `written` is the format of the numbers, for `most`
+  columns or less. Without numbers a colour bar is drawn, but for `bar` False. `tilted` are the
+  names of columns that are too long to stand side by side.
   """
   text = {
     "xlabel": results.label(found[columns]),
@@ -434,7 +478,7 @@ def heat(
       value, cmap="RdBu_r" if centred else "cividis", aspect="auto", vmin=low, vmax=high
     )
     axes.grid(visible=False)
-    small = value.shape[0] <= 24 and value.shape[1] <= 12
+    small = value.shape[0] <= 24 and value.shape[1] <= most
     if written and small:
       for (i, j), one in np.ndenumerate(value):
         if np.isfinite(one):
@@ -442,19 +486,19 @@ def heat(
           dark = middle > 0.3 if centred else (one - low) < 0.55 * (high - low)
           ink = "white" if dark else "black"
           axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
-    else:
+    elif bar:
       axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or None)
     _ticks(axes.set_yticks, found[rows].values)
-    _ticks(axes.set_xticks, found[columns].values)
+    _ticks(axes.set_xticks, found[columns].values, **(TILT if tilted else {}))
     axes.set(**text)
 
   return draw
 
 
-def _ticks(place: Callable, values: np.ndarray) -> None:
+def _ticks(place: Callable, values: np.ndarray, **look) -> None:
   step = max(1, -(-len(values) // 16))
   words = [f"{one:g}" if np.issubdtype(values.dtype, np.number) else str(one) for one in values]
-  place(range(0, len(values), step), words[::step], fontsize=8)
+  place(range(0, len(values), step), words[::step], fontsize=8, **look)
 
 
 def scatter(
