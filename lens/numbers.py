@@ -88,6 +88,13 @@ def spread(value_S) -> dict[str, float]:
   return dict(zip(names, map(float, found), strict=True))
 
 
+def cells(value_S) -> dict[str, Any]:
+  """Returns the spread as cells of a table: the mean has its interval."""
+  found = spread(value_S)
+  mean = statistics.Interval(*(found.pop(key) for key in ("mean", "mean_low", "mean_high")))
+  return found | {"mean": mean}
+
+
 def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
   """Returns the columns of one measure, as those of `fits.records`.
 
