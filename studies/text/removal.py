@@ -139,10 +139,10 @@ class Rows:
   def __init__(self, run):
     prompts = run.probes()
     fit_N, test_N = prompts.train_N, prompts.test_N
-    read = lambda row_N: states.over_members(read, run, prompts.token_NxT[row_N])
-    test = read(test_N)
+    of = lambda row_N: states.over_members(read, run, prompts.token_NxT[row_N])
+    test = of(test_N)
     self.token_NxT = prompts.token_NxT[test_N]
-    self.fit_SxNxExD = read(fit_N)["state"]
+    self.fit_SxNxExD = of(fit_N)["state"]
     self.test_SxNxExD = test["state"]
     self.output_SxNxV = test["output"]
     self.feature_NxF = {name: y_NxF[fit_N] for name, y_NxF in targets(prompts).items()}
