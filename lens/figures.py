@@ -352,20 +352,23 @@ def strips(
   """
   text = {"xlabel": _wrapped(found[name])} | text
   count = found.sizes[colour] if colour else 1
+  height = 0.5 if count < 3 else 0.8  # of a row
+  known = lambda part, key: part[key].values[np.isfinite(part[key].values)]
 
   def draw(axes):
     for i, (_, part) in enumerate(_each(found, y)):
-      if null is not None:
-        value = part[null].values.ravel()
-        look = {"ms": 7, "color": GREY, "label": None if i else "untrained"}
-        axes.plot(value, np.full(value.size, i), "|", **look)
-      for k, (key, group) in enumerate(_each(part[[name]], colour)):
-        value = group[name].values.ravel()
-        at = i + 0.5 * (k + 0.5) / count - 0.25
+      for k, (key, group) in enumerate(_each(part, colour)):
+        at, shade = i + height * ((k + 0.5) / count - 0.5), COLOURS[k % len(COLOURS)]
+        if null is not None:
+          value = known(group, null)
+          look = {"ms": 7, "color": GREY, "label": None if i or k else "untrained"}
+          axes.plot(value, np.full(value.size, at), "|", **look)
+        value = known(group, name)
         if value.size > 1:
-          axes.plot(value, np.full(value.size, at), "o", ms=2.5, alpha=0.5, color=COLOURS[k])
+          axes.plot(value, np.full(value.size, at), "o", ms=2.5, alpha=0.5, color=shade)
         label = ("trained" if key is None else key) if i == 0 else None
-        axes.plot(np.median(value), at, "o", ms=5, color=COLOURS[k], label=label)
+        middle = [np.median(value)] if value.size else []
+        axes.plot(middle, [at] * len(middle), "o", ms=5, color=shade, label=label)
     names = [str(value) for value in found[y].values]
     axes.set_yticks(range(len(names)), names, fontsize=8 if len(names) <= 16 else 6)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -507,11 +510,15 @@ def scatter(
   x: str,
   y: str,
   colour: str | None = None,
+  shades: str = "viridis",
   most: int = 4000,
   diagonal: bool = False,
   **text,
 ) -> Panel:
-  """Returns points of two variables, at most `most`; `colour` is a third one, shown as colours."""
+  """Returns points of two variables, at most `most`; `colour` is a third one, shown as `shades`.
+
+  Of matplotlib's; those of an angle go round ("hsv").
+  """
   text = {"xlabel": _wrapped(found[x]), "ylabel": _wrapped(found[y])} | text
 
   def draw(axes):
@@ -520,7 +527,7 @@ def scatter(
       axes.plot(x_N, y_N, "o", ms=1.6, alpha=0.4, mew=0, color=BLUE)
     else:
       shade = found[colour].values.ravel()[:most]
-      dots = axes.scatter(x_N, y_N, c=shade, s=4, lw=0, cmap="viridis")
+      dots = axes.scatter(x_N, y_N, c=shade, s=4, lw=0, cmap=shades)
       axes.figure.colorbar(dots, ax=axes, label=_wrapped(found[colour]))
     if diagonal:
       ends = [np.min(x_N), np.max(x_N)]
