@@ -377,6 +377,11 @@ def strips(
   return draw
 
 
+def _known(array: xr.DataArray) -> np.ndarray:
+  value = array.values.ravel()
+  return value[np.isfinite(value)]
+
+
 def whiskers(
   found: xr.Dataset, names: Sequence[str], *, colour: str | None = None, zero: bool = True, **text
 ) -> Panel:
