@@ -14,25 +14,6 @@ VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-SETTINGS := published drift unordered permuted no_decay
-comma := ,
-empty :=
-GAPS := a b c c_few shuffled cramer marginal gaussian constant logistic wide \
-  mixed wide_mixed chaos chaos_c held_random held_tail flows context kernel \
-  kernel_shuffled kernel_wide kernel_logistic kernel_logistic_wide
-ADDERS := $(subst $(empty) $(empty),$(comma),$(SETTINGS:%=runs/addition_p10/%))
-LEAKS := $(foreach mode,leaky_as_published memory_blind none,\
-  $(foreach reads,spacings residuals,$(mode)-$(reads)-learned \
-  $(mode)-$(reads)-rotary))
-BANKS := $(subst $(empty) $(empty),$(comma),$(LEAKS:%=runs/zeros_leak/%))
-GUIDES := none height ar adaptive waves100 waves1000 waves10000 waves all
-GUIDED := $(subst $(empty) $(empty),$(comma),$(GUIDES:%=runs/zeros_guided/%))
-SMALL := zeros shuffled cue primes
-SMALLS := $(subst $(empty) $(empty),$(comma),$(SMALL:%=runs/zeros_small/%))
-LONG := none memory_blind
-LONGS := $(subst $(empty) $(empty),$(comma),$(LONG:%=runs/zeros_long/%))
-PRIMES := $(subst $(empty) $(empty),$(comma),$(GAPS:%=runs/primes_small/%))
-
 .PHONY: help demo addition primes leak controls waves guided test lint types bench \
   report venv wheel
 
@@ -45,57 +26,31 @@ demo: venv ## trains two small models on the zeros, analyses them, writes a repo
 	$(BIN)/python analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=$(ONLY)
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 
+# Each trains every variant of a family into a folder of its own, and reads them all.
 addition: venv ## trains the plain adders in five settings, reads them, writes a report
-	for setting in $(SETTINGS); do \
-	  $(BIN)/python train.py --config=addition_p10:$$setting \
-	    --workdir=runs/addition_p10/$$setting || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(ADDERS)
-	@echo "The report: $(CURDIR)/runs/addition_p10/report.html"
+	$(BIN)/python train.py --config=addition_p10:all --workdir=runs/addition_p10
+	$(BIN)/python analyze.py --workdir=runs/addition_p10
 
 primes: venv ## trains networks on gaps with all controls, reads them, writes a report
-	for gaps in $(GAPS); do \
-	  $(BIN)/python train.py --config=primes_small:$$gaps \
-	    --workdir=runs/primes_small/$$gaps || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(PRIMES)
-	@echo "The report: $(CURDIR)/runs/primes_small/report.html"
+	$(BIN)/python train.py --config=primes_small:all --workdir=runs/primes_small
+	$(BIN)/python analyze.py --workdir=runs/primes_small
 
 leak: venv ## trains banks of slots under three masks, reads what they are told
-	for run in $(LEAKS); do \
-	  $(BIN)/python train.py --config=zeros_leak:$$(echo $$run | tr - ,) \
-	    --workdir=runs/zeros_leak/$$run || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(BANKS) \
-	  --only=anchors,leak,claims,report
-	@echo "The report: $(CURDIR)/runs/zeros_leak/report.html"
+	$(BIN)/python train.py --config=zeros_leak:all --workdir=runs/zeros_leak
+	$(BIN)/python analyze.py --workdir=runs/zeros_leak --only=anchors,leak,claims,report
 
 controls: venv ## trains one network on zeros and on what zeros are set beside
-	for spacings in $(SMALL); do \
-	  $(BIN)/python train.py --config=zeros_small:$$spacings \
-	    --workdir=runs/zeros_small/$$spacings || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(SMALLS) \
+	$(BIN)/python train.py --config=zeros_small:all --workdir=runs/zeros_small
+	$(BIN)/python analyze.py --workdir=runs/zeros_small \
 	  --only=anchors,prime_waves,kernels,claims,report
-	@echo "The report: $(CURDIR)/runs/zeros_small/report.html"
 
 waves: venv ## trains networks until they know primes, reads their waves
-	for memory in $(LONG); do \
-	  $(BIN)/python train.py --config=zeros_long:$$memory \
-	    --workdir=runs/zeros_long/$$memory || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(LONGS) \
-	  --only=anchors,prime_waves,claims,report
-	@echo "The report: $(CURDIR)/runs/zeros_long/report.html"
+	$(BIN)/python train.py --config=zeros_long:all --workdir=runs/zeros_long
+	$(BIN)/python analyze.py --workdir=runs/zeros_long --only=anchors,prime_waves,claims,report
 
 guided: venv ## trains networks beside guides, shows what each guide contributes
-	for guide in $(GUIDES); do \
-	  $(BIN)/python train.py --config=zeros_guided:$$guide \
-	    --workdir=runs/zeros_guided/$$guide || exit 1; \
-	done
-	$(BIN)/python analyze.py --workdir=$(GUIDED) \
-	  --only=anchors,claims,report
-	@echo "The report: $(CURDIR)/runs/zeros_guided/report.html"
+	$(BIN)/python train.py --config=zeros_guided:all --workdir=runs/zeros_guided
+	$(BIN)/python analyze.py --workdir=runs/zeros_guided --only=anchors,claims,report
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report
@@ -126,7 +81,7 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 
 # Those that measure speed beside a peer.
 BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py %/hostile.py \
-  %/reliability.py %/same_numbers.py,$(wildcard bench/*.py))
+  %/reliability.py %/same_numbers.py %/moved.py,$(wildcard bench/*.py))
 
 bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
 	for script in $(BENCHES); do \

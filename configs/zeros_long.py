@@ -1,8 +1,6 @@
 """Networks that are trained until they know primes, on two CPU cores.
 
-  python train.py --config=zeros_long --workdir=runs/zeros_long/none
-  python train.py --config=zeros_long:memory_blind \
-    --workdir=runs/zeros_long/memory_blind
+  python train.py --config=zeros_long:all --workdir=runs/zeros_long
 
 No filters in front, no guides: what they know of the primes they have found in
 spacings by gradient descent. `none` has no memory; `memory_blind` is Flash in
@@ -15,6 +13,8 @@ import dataclasses
 from primelens.configs import zeros_bank, zeros_baseline, zeros_small
 from primelens.lens import experiment
 from primelens.models import optimizer
+
+VARIANTS = ("none", "memory_blind")  # of `:all`
 
 
 def get_config(mode: str = "none") -> experiment.Experiment:

@@ -161,11 +161,13 @@ def _plain(classes: Mapping[str, type], results: claims_lib.Results) -> dict:
 
 def stored(classes: Mapping[str, type], tables: Mapping) -> dict[str, dict[str, Any]]:
   """Returns `{run: {analysis: Stored}}` with results of their own classes."""
-  old = lambda name, item: dataclasses.replace(
-    item, result=from_dataset(item.result, classes[name])
-  )
   return {
-    run: {name: old(name, item) for name, item in table.items()} for run, table in tables.items()
+    run: {
+      name: dataclasses.replace(item, result=from_dataset(item.result, classes[name]))
+      for name, item in table.items()
+      if name in classes  # not those of the user's own
+    }
+    for run, table in tables.items()
   }
 
 

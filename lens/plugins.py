@@ -103,6 +103,11 @@ def _is_study(module: types.ModuleType) -> bool:
   )
 
 
+def forget() -> None:
+  """Leaves all plugins, as a new process would: for tests, and for notebooks."""
+  _LOADED.clear()
+
+
 def loaded() -> bool:
   """Returns whether the user has named any plugin."""
   return bool(_LOADED)

@@ -126,13 +126,18 @@ class Cost(NamedTuple):
   memory_bytes: float
 
 
-def check_kinds(experiment, **kinds: str) -> None:
-  """Raises `ValueError` where a room's part is not of the study's one kind."""
+def check_kinds(experiment, **kinds: type) -> None:
+  """Raises `ValueError` where a room's part is not of the study's one kind.
+
+  A config class made from that one (a plugin's) is of its kind: its data have the same form.
+  """
   for room, kind in kinds.items():
-    its = getattr(experiment, room).kind
-    if its != kind:
+    its = getattr(experiment, room)
+    if not isinstance(its, kind):
+      known = {field.name: field.default for field in dataclasses.fields(kind)}["kind"]
       raise ValueError(
-        f"{room}.kind={its!r} is not {kind!r}, the only one that study={experiment.study!r} knows."
+        f"{room}.kind={its.kind!r} is not {known!r}, the only one that "
+        f"study={experiment.study!r} knows."
       )
 
 

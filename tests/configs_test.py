@@ -26,7 +26,7 @@ NAMES = (
   *(f"zeros_leak:{variant}" for variant in zeros_leak.VARIANTS),
   *(f"zeros_binned:{name}" for name in zeros_binned.MODELS),
   *(f"zeros_binned:{name}" for name in zeros_binned.CONTROLS),
-  *(f"zeros_guided:{variant}" for variant in zeros_guided.VARIANTS),
+  *(f"zeros_guided:{variant}" for variant in zeros_guided.GUIDES),
   *(f"addition_p10:{variant}" for variant in addition_p10.VARIANTS),
   "addition_p113:32",
   *(f"text_sum:{variant}" for variant in text_sum.VARIANTS),

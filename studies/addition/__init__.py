@@ -22,6 +22,8 @@ from primelens.studies.addition import (
 
 
 def _one_layer(experiment) -> str:
+  if experiment.task.kind != "addition":
+    return f"it is about sums, and task.kind is {experiment.task.kind!r}."
   layers = experiment.model.trunk.layers
   return "" if layers == 1 else f"it reads one layer, and here are {layers}."
 
@@ -34,6 +36,8 @@ LEAST_MODULAR = 9
 
 def _plain(experiment) -> str:
   task = experiment.task
+  if task.kind != "addition":
+    return _one_layer(experiment)
   if task.modular:
     return "it is about plain addition, and task.modular is true."
   if task.digits < LEAST:
@@ -43,6 +47,8 @@ def _plain(experiment) -> str:
 
 def _modular(experiment) -> str:
   task = experiment.task
+  if task.kind != "addition":
+    return _one_layer(experiment)
   if not task.modular or task.digits % 2 == 0 or task.digits < LEAST_MODULAR:
     return f"it is about addition modulo an odd number of digits, {LEAST_MODULAR} or more."
   return _one_layer(experiment)

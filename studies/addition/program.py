@@ -14,14 +14,15 @@ from primelens.tasks import addition
 def check(experiment) -> None:
   """Raises `ValueError` where task, model and fit do not go together."""
   task, model, seeds = experiment.task, experiment.model, experiment.fit.seeds
-  study.check_kinds(experiment, task="addition", model="tokens")
+  study.check_kinds(experiment, task=addition.Config, model=tokens.Config)
   for name, wanted in (("vocabulary", task.digits + 1), ("classes", task.classes)):
     if getattr(model, name) != wanted:
       raise ValueError(f"model.{name}={getattr(model, name)}, but the task has {wanted}.")
   if len(task.split_seeds) != seeds:
     raise ValueError(
-      f"task.split_seeds names {len(task.split_seeds)} splits, but fit.seeds="
-      f"{seeds}: each member has its own."
+      f"fit.seeds={seeds}, but task.split_seeds names {len(task.split_seeds)} splits, one for each "
+      f"seed: write the number behind the config's name, as in --config=addition_p53:{seeds}, or "
+      "name as many splits."
     )
   if model.torch_seeds and len(model.torch_seeds) != seeds:
     raise ValueError(
