@@ -174,6 +174,17 @@ def top_frequencies_as_published(x_N, count) -> jax.Array:
   return _reconstruct(x_N, keep.at[..., 0].set(True))
 
 
+def label_waves(label_N, modulus: int, pairs: int) -> np.ndarray:
+  """Returns cos and sin of 2 pi n r / k for labels r and n = 1..pairs, in turn: Nx2pairs.
+
+  >>> label_waves([0, 1], 4, 1).round(3).tolist()
+  [[1.0, 0.0], [0.0, 1.0]]
+  """
+  angle_NxQ = 2 * np.pi / modulus * np.outer(label_N, np.arange(1, pairs + 1))
+  wave_NxQx2 = np.stack([np.cos(angle_NxQ), np.sin(angle_NxQ)], -1)
+  return wave_NxQx2.reshape(len(angle_NxQ), -1).astype(np.float32)
+
+
 def _waves(P: int, position_N):
   """Cosines and sines of unit norm at the positions, QxN."""
   if P < 1:

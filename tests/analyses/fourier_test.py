@@ -290,5 +290,16 @@ class TopFrequenciesTest(parameterized.TestCase):
     np.testing.assert_allclose(found_RxN[2], rows, atol=2e-5)
 
 
+class LabelsTest(parameterized.TestCase):
+  @parameterized.parameters(2, 10, 97)
+  def test_are_cos_and_sin_in_turn(self, modulus):
+    label_N = np.arange(3 * modulus)
+    angle_N = 2 * np.pi * label_N / modulus
+    columns = [wave(n * angle_N) for n in range(1, 13) for wave in (np.cos, np.sin)]
+    found = fourier.label_waves(label_N, modulus, 12)
+    self.assertEqual(found.dtype, np.float32)
+    np.testing.assert_allclose(found, np.stack(columns, axis=1), atol=1e-6)
+
+
 if __name__ == "__main__":
   absltest.main()
