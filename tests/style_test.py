@@ -34,7 +34,7 @@ HOMES = {
     "analyses/clusters.py",
     "bench/*.py",
     "studies/text/geometry.py",
-    "studies/text/nonlinear_probes_parts.py",
+    "studies/text/nonlinear_probes.py",
   ),
   "pysr": ("analyses/symbolic_pysr.py",),
   "pyoperon": ("analyses/symbolic_operon.py",),

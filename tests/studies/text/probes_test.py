@@ -10,10 +10,9 @@ import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.analyses import ridge
-from primelens.lens import legacy
-from primelens.studies.text import plots_probes, probes
-from primelens.studies.text import probes_parts as parts
-from primelens.studies.text import probes_published as published
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results
+from primelens.studies.text import probes, program
 from primelens.tasks import characters
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
@@ -39,8 +38,8 @@ class ProbeTest(absltest.TestCase):
     self.order_KxN = np.tile(np.arange(500), (19, 1))
     for order_N in self.order_KxN:
       order_N[has_N] = rng.permutation(has_N)
-    groups = parts.Groups(((0,),), (1,), ((2,),))
-    self.found = parts.probe(
+    groups = probes.Groups(((0,),), (1,), ((2,),))
+    self.found = probes.probe(
       self.x_NxD, self.label_NxF, self.there_N, self.order_KxN, FITTED, groups
     )
 
@@ -58,8 +57,8 @@ class ProbeTest(absltest.TestCase):
   def test_is_scikit_learns(self):
     fit_N, score_N = self.rows()
     y_N = self.label_NxF[:, 0] + self.label_NxF[:, 1]
-    groups = parts.Groups(((0,),), (0,), ((0,),))
-    found = parts.probe(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2], FITTED, groups)
+    groups = probes.Groups(((0,),), (0,), ((0,),))
+    found = probes.probe(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2], FITTED, groups)
     z_NxD = preprocessing.StandardScaler().fit(self.x_NxD[fit_N])
     z_NxD = z_NxD.transform(self.x_NxD)
     inner = model_selection.GridSearchCV(
@@ -85,8 +84,8 @@ class ProbeTest(absltest.TestCase):
   def test_rows_that_are_not_there_count_for_nothing(self):
     x_NxD, label_NxF = self.x_NxD.copy(), self.label_NxF.copy()
     x_NxD[~self.there_N], label_NxF[~self.there_N] = 7, -9
-    groups = parts.Groups(((0,),), (1,), ((2,),))
-    found = parts.probe(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
+    groups = probes.Groups(((0,),), (1,), ((2,),))
+    found = probes.probe(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
     for one, other in zip(found, self.found, strict=True):
       np.testing.assert_allclose(one, other, atol=2e-5)
 
@@ -94,7 +93,7 @@ class ProbeTest(absltest.TestCase):
 class RowsTest(parameterized.TestCase):
   def test_targets_of_residues_are_a_circle(self):
     prompts = tiny_text.run(tiny_text.experiment("modk")).prompts
-    found = parts.targets(prompts)
+    found = probes.targets(prompts)
     self.assertEqual(list(found), ["x + y", "residue"])
     turn_N = np.arctan2(*found["residue"].T[::-1]) / (2 * np.pi) * 97
     np.testing.assert_array_equal(np.round(turn_N) % 97, prompts.answer_N)
@@ -102,7 +101,7 @@ class RowsTest(parameterized.TestCase):
   def test_random_labels_are_of_pairs_and_of_values(self):
     config = tiny_text.experiment("sum", task={"operands": 12})
     prompts = tiny_text.run(config).prompts
-    label_NxF, groups = parts.labels(prompts, 0)
+    label_NxF, groups = probes.labels(prompts, 0)
     sum_N = prompts.x_N + prompts.y_N
     pair_N = prompts.x_N * 12 + prompts.y_N
     for columns, kind_N in ((groups.pair, pair_N), (groups.classes_P[0], sum_N)):
@@ -112,16 +111,16 @@ class RowsTest(parameterized.TestCase):
       self.assertGreater(len(set.union(*kinds.values())), 15)
 
   def test_roles_that_few_rows_have_are_left_out(self):
-    rows = parts.rows(tiny_text.run(tiny_text.experiment("sum")))
+    rows = probes.fresh_rows(tiny_text.run(tiny_text.experiment("sum")))
     self.assertIn("x-hundreds", rows.roles)
     self.assertNotIn("modulus", rows.roles)
-    with_modulus = parts.rows(tiny_text.run(tiny_text.experiment("modk")))
+    with_modulus = probes.fresh_rows(tiny_text.run(tiny_text.experiment("modk")))
     self.assertIn("modulus", with_modulus.roles)
 
   def test_permutations_stay_among_rows_that_have_the_role(self):
     there_NxR = np.random.default_rng(1).random((40, 3)) < 0.5
     settings = types.SimpleNamespace(permutations=4, seed=0)
-    order_RxKxN = parts.orders(there_NxR, settings)
+    order_RxKxN = probes.orders(there_NxR, settings)
     for r, k in np.ndindex(3, 4):
       order_N, has_N = order_RxKxN[r, k], there_NxR[:, r]
       self.assertEqual(sorted(order_N), list(range(40)))
@@ -137,7 +136,7 @@ class PublishedProbesTest(absltest.TestCase):
     self.y_N = self.x_SxNxD[0].sum(1) + rng.normal(size=103)
 
   def test_in_sample_is_scikit_learns(self):
-    found_S = published.in_sample(self.x_SxNxD, self.y_N)
+    found_S = probes.in_sample(self.x_SxNxD, self.y_N)
     for x_NxD, found in zip(self.x_SxNxD, found_S, strict=True):
       peer = linear_model.Ridge(1.0).fit(x_NxD, self.y_N)
       self.assertAlmostEqual(found, peer.score(x_NxD, self.y_N))
@@ -145,46 +144,116 @@ class PublishedProbesTest(absltest.TestCase):
   def test_over_folds_is_scikit_learns(self):
     folds = model_selection.KFold(5, shuffle=True, random_state=0)
     for scale, peer in ((False, linear_model.Ridge(1.0)), (True, scaled())):
-      found_S = published.over_folds(self.x_SxNxD, self.y_N, scale=scale)
+      found_S = probes.over_folds(self.x_SxNxD, self.y_N, scale=scale)
       for x_NxD, found in zip(self.x_SxNxD, found_S, strict=True):
         guess_N = model_selection.cross_val_predict(peer, x_NxD, self.y_N, cv=folds)
         self.assertAlmostEqual(found, metrics.r2_score(self.y_N, guess_N))
 
   def test_one_hot(self):
-    found_NxD = parts.one_hot(characters.encode(["1+2", "9"]))
+    found_NxD = probes.one_hot(characters.encode(["1+2", "9"]))
     self.assertEqual(found_NxD.shape, (2, 3 * characters.VOCABULARY))
     np.testing.assert_array_equal(found_NxD.sum(1), [3, 3])
 
 
 class RunTest(parameterized.TestCase):
-  @parameterized.parameters(("sum", 1), ("modk", 2))
+  @parameterized.parameters(("sum", ["x + y"]), ("modk", ["x + y", "residue"]))
   def test_is_stored_and_drawn(self, question, targets):
     run = tiny_text.run(tiny_text.experiment(question))
-    result = probes.run(run)
-    levels, roles = len(result.levels), len(result.roles)
-    self.assertEqual(result.r2_PxSxExR.shape, (targets, 2, levels, roles))
-    self.assertLen(result.probes, targets * levels * roles)
-    self.assertEmpty(result.table)
-    for row in result.probes:
+    result = probes.measure(run)
+    self.assertEqual(list(result.target.values), targets)
+    self.assertEqual(result.sizes["seed"], 2)
+    self.assertEmpty(probes.numbers(result))
+    rows = list(probes.cells(result))
+    self.assertLen(rows, len(targets) * result.sizes["level"] * result.sizes["role"])
+    for row in rows:
       # Random labels are not known: of values of the target, and of pairs.
       self.assertLess(row["median"] - row["selectivity"], 0.2)
       self.assertLess(row["pair_labels"], 0.2)
       self.assertBetween(row["p"], 0.1, 1)  # nine permutations
     with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "probes", result, provenance={})
-      again, _ = legacy.read(folder, "probes", probes.Result)
-    figure = plots_probes.figure(again)
-    figure.canvas.draw()
-    self.assertLen(figure.axes, 5 * targets + 2)
+      results.write(folder, "probes", result, provenance={})
+      again, _ = results.read(folder, "probes")
+    self.assertEqual(list(map(repr, probes.cells(again))), list(map(repr, rows)))
+    self.assertEqual(list(probes.figures({"one": again})), ["one"])
+    pages = probes.figures({"one": again, "two": again})
+    self.assertEqual(list(pages), ["one", "two", "all runs"])
+    for name in ("one", "all runs"):
+      self.assertStartsWith(figures.png(pages[name]), b"\x89PNG")
+    table, published = probes.tables({"one": again, "two": again})
+    self.assertLen(table.rows, 2 * len(rows))
+    self.assertLen(published.rows, 2 * 6)
 
   def test_members_in_a_batch_are_members_alone(self):
     run = tiny_text.run(tiny_text.experiment("sum"))
-    rows = parts.rows(run)
-    both = parts.networks(run, rows, run.params_S, permuted=False)
+    rows = probes.fresh_rows(run)
+    both = probes.networks(run, rows, run.params_S, permuted=False)
     params_S = jax.tree.map(lambda leaf: leaf[:1], run.params_S)
-    alone = parts.networks(run, rows, params_S, permuted=False)
+    alone = probes.networks(run, rows, params_S, permuted=False)
     np.testing.assert_allclose(both.r2_P[:1], alone.r2_P, atol=1e-4)
     self.assertGreater(np.abs(both.r2_P[1] - both.r2_P[0]).max(), 1e-2)
+
+
+def made_up(*targets, last=0.998, other=0.95, untrained=0.9, p=0.01):
+  """Returns a result with some numbers, for claims: five networks, two roles."""
+  levels, roles, seeds = ["embeddings", "final"], ["x-tens", "?"], 5
+  shape = (seeds, len(levels), len(roles), len(targets))
+  r2 = np.full(shape, other) + np.linspace(-1e-3, 1e-3, seeds)[:, None, None, None]
+  r2[:, :, 1] += last - other
+  cell, each = "seed level role target", results.variable
+  full = lambda value, *more: np.full(shape + more, value)
+  variables = {
+    "r2": each(cell, r2, "R2"),
+    "untrained_r2": each("untrained level role target", full(untrained), "R2"),
+    "characters_r2": each("role target", np.full(shape[2:], 0.91), "R2"),
+    "permuted_r2": each(f"{cell} permutation", full(0.0, 3), "R2"),
+    "values_r2": each(cell, full(0.08), "R2"),
+    "pairs_r2": each("seed level role", np.zeros(shape[:-1]), "R2"),
+    "p": each(cell, full(p), "p"),
+    "alpha": each(cell, full(1.0), "alpha"),
+    "freedom": each(cell, full(0.1), "freedom"),
+    "fitted_rows": each("role", [200, 200], "rows"),
+  }
+  return results.dataset(variables, {"level": levels, "role": roles, "target": list(targets)})
+
+
+def decided(claim, question, found):
+  """Returns the status of a claim and its reason, from one run's result."""
+  card = {"question": question, "as_published": True, "seeds": program.SEEDS}
+  tables = claims_lib.Results({"run": {"probes": found}}, {"run": card})
+  (row,) = (
+    row for row in claims_lib.ledger(tuple(probes.CLAIMS), tables).rows if row["id"] == claim
+  )
+  return row["status"], row["because"]
+
+
+YES, ARTEFACT, NOT = "reproduced", "reproduced, but an artefact", "not reproduced"
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(({}, YES), (dict(last=0.9), NOT), (dict(untrained=0.995), ARTEFACT))
+  def test_sum(self, values, expected):
+    status, because = decided("probes.sum", "sum", made_up("x + y", **values))
+    self.assertEqual(status, expected, because)
+    self.assertIn("random labels of the sums 0.08", because)
+
+  @parameterized.parameters(({}, ARTEFACT), (dict(untrained=0.1), YES), (dict(other=0.2), NOT))
+  def test_everywhere(self, values, expected):
+    status, because = decided("probes.everywhere", "sum", made_up("x + y", **values))
+    self.assertEqual(status, expected, because)
+
+  @parameterized.parameters(
+    (dict(last=-0.01), NOT), (dict(last=0.5), YES), (dict(last=0.5, p=0.3), NOT)
+  )
+  def test_residue(self, values, expected):
+    found = made_up("x + y", "residue", **values)
+    status, because = decided("probes.residue", "modk", found)
+    self.assertEqual(status, expected, because)
+
+  def test_what_was_reported(self):
+    reported = [claim.reported for claim in probes.CLAIMS]
+    self.assertEqual(reported[0], "R2 0.998, fitted and scored on the same rows")
+    self.assertEqual(reported[1], "R2 0.88 to 0.95, fitted and scored on the same rows")
+    self.assertEqual(reported[2], "a plot of R2 0.63 titled as the residue's")
 
 
 class PublishedTest(absltest.TestCase):
@@ -193,11 +262,17 @@ class PublishedTest(absltest.TestCase):
     settings = dataclasses.replace(run.settings, untrained=1)
     experiment = dataclasses.replace(run.experiment, analyses=settings)
     run = dataclasses.replace(run, experiment=experiment)
-    old = published.measure(run)
-    table = probes._table(run, old, old)
-    self.assertLen(table, 31)
-    for row in table:
-      self.assertTrue(row["agrees"], row)
+    found = results.dataset(
+      probes.on_select(run, run.params_S),
+      probes.coordinates(run),
+      question="sum",
+      as_published=True,
+    )
+    values = probes.numbers(found)
+    self.assertLen(values, 31)
+    for key, value in values.items():
+      entry = probes.PUBLISHED[key]
+      self.assertAlmostEqual(value.value_S[0], entry.recomputed, delta=entry.tolerance, msg=key)
 
 
 if __name__ == "__main__":
