@@ -353,17 +353,16 @@ def strips(
   text = {"xlabel": _wrapped(found[name])} | text
   count = found.sizes[colour] if colour else 1
   height = 0.5 if count < 3 else 0.8  # of a row
-  known = lambda part, key: part[key].values[np.isfinite(part[key].values)]
 
   def draw(axes):
     for i, (_, part) in enumerate(_each(found, y)):
       for k, (key, group) in enumerate(_each(part, colour)):
         at, shade = i + height * ((k + 0.5) / count - 0.5), COLOURS[k % len(COLOURS)]
         if null is not None:
-          value = known(group, null)
+          value = _known(group[null])
           look = {"ms": 7, "color": GREY, "label": None if i or k else "untrained"}
           axes.plot(value, np.full(value.size, at), "|", **look)
-        value = known(group, name)
+        value = _known(group[name])
         if value.size > 1:
           axes.plot(value, np.full(value.size, at), "o", ms=2.5, alpha=0.5, color=shade)
         label = ("trained" if key is None else key) if i == 0 else None

@@ -619,9 +619,9 @@ def _maps(found: xr.Dataset, target: str) -> tuple[draw.Panel, draw.Panel]:
   mine = one[["r2"]].median("seed", keep_attrs=True)
   null = one[["untrained_r2"]].median("untrained", keep_attrs=True)
   return (
-    draw.heat(mine, "r2", title=f"R² of {target}, trained", xlabel="", ylabel="", **look),
+    draw.heat(mine, "r2", title=f"R² of {target}, trained, median", xlabel="", ylabel="", **look),
     draw.heat(
-      null, "untrained_r2", title=f"R² of {target}, untrained", xlabel="", ylabel="", **look
+      null, "untrained_r2", title=f"R² of {target}, untrained, median", xlabel="", ylabel="", **look
     ),
   )
 
