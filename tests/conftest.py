@@ -1,7 +1,11 @@
 """Strict flags for every test: no silent broadcasting across ranks."""
 
+import atexit
 import gc
+import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
@@ -9,6 +13,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # what all folders share
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# Most of the suite is compilation. What is compiled here runs briefly, so it is optimised little,
+# and the processes of one run of the suite share what they have compiled.
+CACHE = "PRIMELENS_TESTS_CACHE"
+if CACHE not in os.environ:  # the first process: the others inherit it
+  os.environ[CACHE] = tempfile.mkdtemp(prefix="primelens-tests-")
+  atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True)
+jax.config.update("jax_disable_most_optimizations", True)
+jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -45,7 +45,7 @@ class Run(study.Run):
 def check(experiment) -> None:
   """Raises `ValueError` where task, model and fit do not go together."""
   task, model, settings = experiment.task, experiment.model, experiment.fit
-  study.check_kinds(experiment, task="primes", model="indices")
+  study.check_kinds(experiment, task=primes.Config, model=indices.Config)
   if bool(task.context) != (model.embedding == "context"):
     raise ValueError(
       f"task.context={task.context} and model.embedding={model.embedding!r}: "
