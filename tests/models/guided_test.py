@@ -19,7 +19,7 @@ def setUpModule():
 
 
 def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
+  jax.config.update("jax_disable_most_optimizations", True)
 
 
 def config(guides=NAMES, **options):

@@ -30,7 +30,7 @@ def setUpModule():
 
 
 def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
+  jax.config.update("jax_disable_most_optimizations", True)
 
 
 NAMES = memory_effect_arms.NAMES

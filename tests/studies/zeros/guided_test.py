@@ -25,7 +25,7 @@ def setUpModule():
 
 
 def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", False)
+  jax.config.update("jax_disable_most_optimizations", True)
 
 
 def an_experiment(guides=("ar:1",), **changes):
