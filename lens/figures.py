@@ -246,7 +246,7 @@ def curves(
       axes.plot([], [], color="black", ls=DASHES[j % len(DASHES)], label=words.get(other, other))
     if zero:
       axes.axhline(0, color="black", lw=0.8)
-    if found[x].dtype.kind == "i":
+    if found[x].dtype.kind == "i" and axes.get_xscale() == "linear":
       axes.xaxis.get_major_locator().set_params(integer=True)
     if symlog and np.abs(axes.get_ylim()).max() > 5 * symlog:
       axes.set_yscale("symlog", linthresh=symlog)
