@@ -8,12 +8,12 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy
+from primelens.analyses import planes
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results
 from primelens.models import encoder
-from primelens.studies.text import geometry, plots_geometry
-from primelens.studies.text import geometry_parts as parts
+from primelens.studies.text import geometry, program
 from primelens.tasks import characters
-from sklearn import decomposition, linear_model, metrics, preprocessing
 
 ROWS, WIDTH = 120, 6
 
@@ -34,12 +34,12 @@ class HandMadeTest(absltest.TestCase):
 
   def measured(self, state_NxD, angle_N=None):
     angle_N = self.angle_N if angle_N is None else angle_N
-    found = geometry._measured(state_NxD[None], rows(self.sum_N, angle_N))
+    found = geometry.of_states(state_NxD[None], rows(self.sum_N, angle_N))
     return {name: value_S[0] for name, value_S in found["value"].items()}
 
   def test_circle(self):
     # Turned and stretched into six dimensions, off centre.
-    circle_Nx2 = parts.circle(self.angle_N + 0.4)
+    circle_Nx2 = planes.circle(self.angle_N + 0.4)
     state_NxD = 3 + circle_Nx2 @ self.rng.normal(size=(2, WIDTH))
     found = self.measured(state_NxD)
     for name in ("circularity_r2", "circularity_r2_rows_fitted"):
@@ -69,65 +69,22 @@ class HandMadeTest(absltest.TestCase):
     self.assertIn("PC4_r2", found)
 
 
-class PartsTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    rng = np.random.default_rng(1)
-    self.state_SxNxD = rng.normal(size=(2, ROWS, WIDTH)) * np.arange(1, 7) + 5
-    self.state_SxNxD[1] = self.state_SxNxD[0, :, ::-1] @ rng.normal(size=(6, 6))
-    self.fitted_N = rng.random(ROWS) < 0.7
-    self.target_Nx2 = rng.normal(size=(ROWS, 2)) + self.state_SxNxD[0, :, :2]
-
-  def test_equal_sklearn(self):
-    z_SxNxD = parts.standardised(self.state_SxNxD, self.fitted_N)
-    found = parts.plane(z_SxNxD, self.fitted_N)
-    for s, state_NxD in enumerate(self.state_SxNxD):
-      scaler = preprocessing.StandardScaler().fit(state_NxD[self.fitted_N])
-      z_NxD = scaler.transform(state_NxD)
-      peer = decomposition.PCA().fit(z_NxD[self.fitted_N])
-      np.testing.assert_allclose(found.share_SxQ[s], peer.explained_variance_ratio_)
-      np.testing.assert_allclose(found.score_SxNxQ[s], peer.transform(z_NxD)[:, :4], atol=1e-9)
-
-  def test_affine_map_is_sklearns(self):
-    score_SxNx2 = self.state_SxNxD[..., :2]
-    guess_SxNx2 = parts.affine(score_SxNx2, self.target_Nx2, self.fitted_N)
-    r2_S = parts.r2(self.target_Nx2, guess_SxNx2)
-    for s, score_Nx2 in enumerate(score_SxNx2):
-      peer = linear_model.LinearRegression().fit(
-        score_Nx2[self.fitted_N], self.target_Nx2[self.fitted_N]
-      )
-      guess_Nx2 = peer.predict(score_Nx2)
-      np.testing.assert_allclose(guess_SxNx2[s], guess_Nx2)
-      self.assertAlmostEqual(r2_S[s], metrics.r2_score(self.target_Nx2, guess_Nx2))
-
+class NumericsTest(absltest.TestCase):
   def test_squared_correlation(self):
-    value_N = self.target_Nx2[:, 0]
-    found = parts.squared_correlation(self.state_SxNxD, value_N)
+    rng = np.random.default_rng(1)
+    score_SxNxQ = rng.normal(size=(2, ROWS, 3)) * np.arange(1, 4) + 5
+    value_N = rng.normal(size=ROWS) + score_SxNxQ[0, :, 0]
+    found = geometry.squared_correlation(score_SxNxQ, value_N)
     for s, q in np.ndindex(found.shape):
-      r = np.corrcoef(self.state_SxNxD[s, :, q], value_N)[0, 1]
+      r = np.corrcoef(score_SxNxQ[s, :, q], value_N)[0, 1]
       self.assertAlmostEqual(found[s, q], r**2)
-
-  def test_circularity_of_a_circle_and_of_noise(self):
-    rng = np.random.default_rng(3)
-    angle_N = rng.uniform(0, 2 * np.pi, 400)
-    mixed = parts.circle(angle_N) @ rng.normal(size=(2, 5))
-    noise = rng.normal(size=(400, 5))
-    found_S = parts.circularity(np.stack([mixed, noise]), angle_N)
-    self.assertAlmostEqual(found_S[0], 1)
-    self.assertBetween(found_S[1], 0, 0.05)  # in sample
 
   def test_share_between_kinds(self):
     kind_N = np.array([9, 9, 4, 4])
     # Means 1 and 5 about 3, deviations 1 and 0 within; the rest is closed.
     score_SxN = np.array([[0.0, 2.0, 5.0, 5.0], [1, 1, 7, 7], [2, 2, 2, 2]])
-    found_S = parts.between(score_SxN, kind_N)
+    found_S = geometry.between(score_SxN, kind_N)
     np.testing.assert_allclose(found_S, [4 / 4.5, 1, np.nan])
-
-  def test_constant_features_stay_finite(self):
-    state_SxNxD = self.state_SxNxD.copy()
-    state_SxNxD[..., 0] = 2.5
-    z_SxNxD = parts.standardised(state_SxNxD, self.fitted_N)
-    np.testing.assert_array_equal(z_SxNxD[..., 0], 0)
 
 
 class PoolingTest(absltest.TestCase):
@@ -151,27 +108,54 @@ class RunTest(parameterized.TestCase):
     config = tiny_text.experiment(question)
     settings = dataclasses.replace(config.analyses, tsne=True)
     run = tiny_text.run(dataclasses.replace(config, analyses=settings))
-    result = geometry.run(run)
-    self.assertEqual(result.plane_Nx2.shape, (200, 2))
-    self.assertEqual(result.tsne_Bx2.shape, (200, 2))
+    result = geometry.measure(run)
+    self.assertEqual(result.sizes["example"], 200)
+    self.assertEqual(result.sizes["embedded"], 200)
     self.assertEqual(np.isfinite(result.tsne_circularity), question == "modk")
-    self.assertEmpty(result.table)
-    measures = {row["measure"] for row in result.measures}
-    self.assertEqual("fourier_r2" in measures, question == "modk")
-    for row in result.measures:
-      self.assertLen(row["values"], 2)
+    self.assertEmpty(geometry.numbers(result))
+    self.assertEqual("fourier_r2" in result.measure.values, question == "modk")
+    rows = list(geometry.cells(result))
+    for row in rows:
       if row["measure"].endswith("as_published"):
         self.assertEqual(row["rows"], geometry.ALIKE)
         self.assertLess(row["maximum"], -2)
+      if row["measure"].endswith("rows_fitted"):
+        self.assertEqual(row["rows"], geometry.HELD_OUT)
+      self.assertTrue(np.isfinite(row["median"]), row)
     with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "geometry", result, provenance={})
-      again, _ = legacy.read(folder, "geometry", geometry.Result)
-    figure = plots_geometry.figure(again)
-    figure.canvas.draw()
-    bare = dataclasses.replace(again, tsne_Bx2=np.zeros((0, 2)))
-    fewer = plots_geometry.figure(bare)
-    fewer.canvas.draw()
-    self.assertLess(len(fewer.axes), len(figure.axes))
+      results.write(folder, "geometry", result, provenance={})
+      again, _ = results.read(folder, "geometry")
+    self.assertEqual(list(map(repr, geometry.cells(again))), list(map(repr, rows)))
+    bare = again.isel(embedded=slice(0))
+    pages = geometry.figures({"one": again, "bare": bare})
+    self.assertEqual(list(pages), ["one", "bare", "all runs"])
+    for drawn in pages.values():
+      self.assertStartsWith(figures.png(drawn), b"\x89PNG")
+    self.assertLess(len(pages["bare"].rows), len(pages["one"].rows))
+    self.assertEqual(list(geometry.figures({"one": bare})), ["one"])
+    (table,) = geometry.tables({"one": again, "two": again})
+    self.assertLen(table.rows, 2 * len(rows))
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters((0.2, "not reproduced"), (0.9, "reproduced"))
+  def test_first_component(self, shared, expected):
+    values = {"PC1_r2": shared, "PC1_by_length": 0.98, "PC2_r2": 0.7}
+    value = np.array([[list(values.values())]])[..., None]
+    variables = {
+      "value": results.variable("scored pooling measure seed", value + np.zeros(5), "value"),
+      "untrained_value": results.variable(
+        "scored pooling measure untrained", 0.2 + 0 * value, "value"
+      ),
+    }
+    coords = {"scored": [geometry.HELD_OUT], "pooling": ["last"], "measure": list(values)}
+    card = {"question": "sum", "as_published": True, "seeds": program.SEEDS}
+    found = {"run": {"geometry": results.dataset(variables, coords)}}
+    (row,) = claims_lib.ledger(
+      tuple(geometry.CLAIMS), claims_lib.Results(found, {"run": card})
+    ).rows
+    self.assertEqual(row["status"], expected, row["because"])
+    self.assertIn("0.98 with the number of characters", row["because"])
 
 
 class PublishedTest(absltest.TestCase):
@@ -180,10 +164,11 @@ class PublishedTest(absltest.TestCase):
     settings = dataclasses.replace(run.settings, untrained=1)
     experiment = dataclasses.replace(run.experiment, analyses=settings)
     run = dataclasses.replace(run, experiment=experiment)
-    table = geometry.run(run).table
-    self.assertLen(table, len(geometry.REPORTED))
-    for row in table:
-      self.assertTrue(row["agrees"], row)
+    values = geometry.numbers(geometry.measure(run))
+    self.assertEqual(set(values), set(geometry.PUBLISHED))
+    for key, value in values.items():
+      entry = geometry.PUBLISHED[key]
+      self.assertAlmostEqual(value.value_S[0], entry.recomputed, delta=entry.tolerance, msg=key)
 
 
 if __name__ == "__main__":
