@@ -8,14 +8,9 @@ import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.analyses import erasure
-from primelens.lens import legacy, results
-from primelens.studies.text import (
-  causal,
-  causal_directions,
-  causal_published,
-  causal_records,
-  plots_causal,
-)
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results, tables
+from primelens.studies.text import causal, program, states
 from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
@@ -26,20 +21,17 @@ class PublishedTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     run = published_text.run()
-    found = causal_published.measure(run)
-    cls.found = found
-    cls.row = {row["key"]: row for row in causal_records.table(run, causal.REPORTED, found)}
+    old = causal.as_published(run)
+    cls.value = {f"sum_{key}": value_S for key, value_S in old.items()}
 
   def test_recomputed_numbers(self):
-    for key, row in self.row.items():
-      if key != "sum_leace_r2":
-        self.assertTrue(row["agrees"], row)
-    expected = {key for key in causal.REPORTED if key.startswith("sum")}
-    self.assertEqual(set(self.row), expected)
+    for key, entry in causal.PUBLISHED.items():
+      if key.startswith("sum") and key != "sum_leace_r2":
+        self.assertAlmostEqual(self.value[key][0], entry.recomputed, delta=entry.tolerance, msg=key)
 
   def test_exact_erasure_leaves_nothing_on_its_own_rows(self):
     # The recomputed .012 is rounding: without covariance R2 is 0.
-    self.assertLess(abs(self.row["sum_leace_r2"]["ours"]), 1e-9)
+    self.assertLess(abs(self.value["sum_leace_r2"][0]), 1e-9)
 
 
 class RefitTest(absltest.TestCase):
@@ -48,8 +40,8 @@ class RefitTest(absltest.TestCase):
     state_NxD = rng.standard_normal((1500, 8)) @ rng.standard_normal((8, 8))
     sum_N = state_NxD @ rng.standard_normal(8) + rng.standard_normal(1500)
     target_Nx2 = np.stack([sum_N, sum_N**2], -1)
-    found = causal_published.refits(state_NxD[None], target_Nx2)
-    few = causal_published.FEW
+    found = causal.refits(state_NxD[None], target_Nx2)
+    few = causal.SELECT_ROWS["few"]
     x_NxD = state_NxD[:few]
     ridge = linear_model.Ridge().fit(x_NxD, sum_N[:few])
     unit_D = ridge.coef_ / np.linalg.norm(ridge.coef_)
@@ -62,7 +54,7 @@ class RefitTest(absltest.TestCase):
     rng = np.random.default_rng(1)
     state_NxD = rng.standard_normal((100, 5))
     target_Nx1 = state_NxD @ np.ones((5, 1)) + rng.standard_normal((100, 1))
-    parts = causal_published.moments_of_folds(state_NxD[None], target_Nx1)
+    parts = states.moments_of_folds(state_NxD[None], target_Nx1)
     none = erasure.Eraser(np.zeros(5), np.zeros((5, 1)), np.zeros((5, 1)))
     expected = model_selection.cross_val_score(
       linear_model.Ridge(),
@@ -70,7 +62,7 @@ class RefitTest(absltest.TestCase):
       target_Nx1,
       cv=model_selection.KFold(5, shuffle=True, random_state=0),
     )
-    np.testing.assert_allclose(causal_published.held_out(*parts, none), [expected.mean()])
+    np.testing.assert_allclose(causal.held_out(*parts, none), [expected.mean()])
 
 
 class DirectionsTest(absltest.TestCase):
@@ -88,7 +80,7 @@ class DirectionsTest(absltest.TestCase):
     direction_1xKxD = erasure.null_space(self.fit, 2)
     basis_DxK = direction_1xKxD[0].T
     parts = [np.zeros((5, 2)), basis_DxK * [1, 0], basis_DxK]
-    found = causal_directions._reread(self.fit, self.test, np.stack(parts)[None])
+    found = causal._reread(self.fit, self.test, np.stack(parts)[None])
     for r, part_DxK in enumerate(parts):
       left_NxD = self.x_NxD - self.x_NxD @ part_DxK @ part_DxK.T
       peer = linear_model.Ridge().fit(left_NxD[:60], self.y_Nx1[:60])
@@ -96,16 +88,16 @@ class DirectionsTest(absltest.TestCase):
       self.assertAlmostEqual(found[0, r], expected, places=6)
 
   def test_ladder(self):
-    found = causal_directions.lines(self.fit)
+    found = causal.lines(self.fit)
     x_NxD, y_N = self.x_NxD[:60], self.y_Nx1[:60, 0]
     for alpha in (0.01, 10.0):
-      read, _ = found[causal_directions.named("ridge, standardised", alpha)]
+      read, _ = found[causal.named("ridge, standardised", alpha)]
       peer = pipeline.make_pipeline(
         preprocessing.StandardScaler(), linear_model.Ridge(alpha=alpha)
       ).fit(x_NxD, y_N)
       mapped_D = peer[1].coef_ / peer[0].scale_
       np.testing.assert_allclose(read[0, :, 0], mapped_D / np.linalg.norm(mapped_D), rtol=1e-6)
-      read, write = found[causal_directions.named("leace", alpha)]
+      read, write = found[causal.named("leace", alpha)]
       left_NxD = x_NxD - (x_NxD - x_NxD.mean(0)) @ read[0] @ write[0].T
       np.testing.assert_allclose((y_N - y_N.mean()) @ (left_NxD - left_NxD.mean(0)), 0, atol=1e-8)
     first, _ = found["first component"]
@@ -118,27 +110,120 @@ class RunTest(parameterized.TestCase):
   def test_is_stored_and_drawn(self, question, outputs, task):
     config = tiny_text.experiment(question, outputs=outputs, task=task)
     many = dataclasses.replace(config.analyses, permutations=19)
-    found = causal.run(tiny_text.run(dataclasses.replace(config, analyses=many)))
-    rows = {(row["target"], row["level"], row["subspace"]): row for row in found.interventions}
-    self.assertLen(rows, len(found.targets) * 4 * 5)
-    probed = rows["sum", "final", "leace"]
+    found = causal.measure(tiny_text.run(dataclasses.replace(config, analyses=many)))
+    self.assertEqual(found.sizes["interventions"], found.sizes["target"] * 4 * 5)
+    rows = tables.rows(found, "interventions")
+    probed = claims_lib.row(rows, target="sum", level="final", subspace="leace")
     self.assertEqual((probed["rows"], probed["draws"]), (200, 1))
     self.assertBetween(probed["p"], 0.05, 1)
+    skill_S = found.skill.sel(target="sum", level="final", subspace="leace")
+    self.assertAlmostEqual(probed["skill"].estimate, float(skill_S.mean()))
     # What was fitted cannot be read again; what it took was there before.
-    self.assertGreater(found.iterated_SxR[:, 0].min(), found.iterated_SxR[:, -1].max())
+    r2 = found.iterated_r2
+    self.assertGreater(r2.isel(step=0).min(), r2.isel(step=-1).max())
     with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "causal", found, provenance={})
-      again, _ = legacy.read(folder, "causal", causal.Result)
-    np.testing.assert_array_equal(again.skill_PxSxExV, found.skill_PxSxExV)
-    figure = plots_causal.figure(again)
-    figure.canvas.draw()
-    self.assertLen(figure.axes, 2 * len(found.targets) + 2)
-    first = {
-      name: np.take(value, [0], results.axes(name).index("S"))
-      for name, value in vars(again).items()
-      if "S" in results.axes(name)
-    }
-    plots_causal.figure(dataclasses.replace(again, **first)).canvas.draw()
+      results.write(folder, "causal", found, provenance={})
+      again, _ = results.read(folder, "causal")
+    self.assertTrue(again.identical(found))
+    values = causal.numbers(again)
+    if outputs == 1:
+      expected = {key for key in causal.PUBLISHED if key.startswith("sum")}
+      self.assertEqual(set(values), expected)
+      before, after = values["sum_few_before"], values["sum_few_after"]
+      np.testing.assert_array_equal(values["sum_few_delta"], after - before)
+    else:
+      self.assertEqual(values, {})
+    single = again.isel(seed=[0])
+    for runs in ({"a": again}, {"a": again, "b": single}):
+      for page in causal.figures(runs).values():
+        self.assertStartsWith(figures.png(page), b"\x89PNG")
+      for table in causal.tables(runs):
+        self.assertLen(table.text().splitlines(), 2 + len(table.rows))
+      self.assertIn("intact", causal.line(runs))
+
+
+def made_up(question="sum", skill=0.0, moved=0.99, random=0.99, r2=0.99, delta=0.0):
+  """Returns a result of five seeds with what the claims read of it."""
+  before, after = (300.0, 1600.0) if question == "sum" else (700.0, 700.0 + delta)
+  pair = lambda first, second: np.tile(np.array([first, second])[None, :, None], (2, 1, 5))
+  at = lambda level, subspace, skill, moved: {
+    "target": "sum",
+    "level": level,
+    "subspace": subspace,
+    "skill": skill,
+    "skill_low": skill - 0.01,
+    "skill_high": skill + 0.01,
+    "moved": moved,
+    "moved_low": moved - 0.01,
+    "moved_high": moved + 0.01,
+    "p": 0.08,
+    "p_moved": 0.01,
+  }
+  records = [
+    at("final", "leace", skill, moved),
+    at("final", "leace, permuted", 0.6, 0.0),
+    at("final", "random", random, 0.0),
+    at("final", "ridge", 0.3, 0.8),
+    at("block 1", "leace", 0.9, 0.3),
+  ]
+  names = [*causal.OWN, "leace_r2", "leace_held_out", "cosine", "all_random"]
+  old = dict.fromkeys(names, np.zeros(5)) | {
+    f"iterated_{step}": np.zeros(5) for step in causal.STEPS_R
+  }
+  for rows in causal.SELECT_ROWS:
+    for name in ("before", "after", "r2_before", "r2_after"):
+      old[f"{rows}_{name}"] = np.zeros(5)
+  variables = causal._of_select(old) | {
+    "refit_error": results.variable("select_rows refitted seed", pair(before, after), "error"),
+    "refit_r2": results.variable("select_rows refitted seed", pair(0.04, r2), "R2"),
+    **results.rows("interventions", records, causal.INTERVENTIONS),
+  }
+  coords = {
+    "select_rows": list(causal.SELECT_ROWS.values()),
+    "taken": list(causal.OWN),
+    "published_step": list(causal.STEPS_R),
+  }
+  return results.dataset(variables, coords, question=question, published_prompts=True)
+
+
+def decided(claim, question, found):
+  """Returns the status of a claim and its reason, from one run's results."""
+  skills = [{"part": "fresh", "skill": 0.0, "skill_low": -0.1, "skill_high": 0.1}]
+  meanings = {"part": "part", "skill": "skill"}
+  answers = results.dataset(results.rows("skills", skills, meanings))
+  card = {"question": question, "as_published": True, "seeds": program.SEEDS}
+  its = claims_lib.Results({"run": {"causal": found, "answers": answers}}, {"run": card})
+  rows = claims_lib.ledger(tuple(causal.CLAIMS), its).rows
+  row = claims_lib.row(rows, id=claim)
+  return row["status"], row["because"]
+
+
+NOT, YES, ARTEFACT = "not reproduced", "reproduced", "reproduced, but an artefact"
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("causal.refit", "sum", dict(), ARTEFACT),
+    ("causal.refit", "sum", dict(r2=0.1), YES),
+    ("causal.own", "sum", dict(), YES),
+    ("causal.own", "sum", dict(skill=0.9), NOT),
+    ("causal.own", "sum", dict(random=0.2), NOT),
+    ("causal.own", "sum", dict(moved=0.3), NOT),
+    ("causal.modk", "modk", dict(), ARTEFACT),
+    ("causal.modk", "modk", dict(delta=50.0), NOT),
+  )
+  def test_the_own_readout_decides(self, name, question, values, expected):
+    status, because = decided(name, question, made_up(question, **values))
+    self.assertEqual(status, expected, because)
+
+  def test_what_was_reported(self):
+    reported = {claim.id: claim.reported for claim in causal.CLAIMS}
+    self.assertIn("340.8 to 1649.2", reported["causal.refit"])
+    self.assertEqual(reported["causal.modk"], "squared error 718.499 to 718.477")
+
+  def test_without_results_everything_is_open(self):
+    rows = claims_lib.ledger(tuple(causal.CLAIMS), claims_lib.Results({})).rows
+    self.assertEqual({row["status"] for row in rows}, {"not run"})
 
 
 if __name__ == "__main__":
