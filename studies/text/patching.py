@@ -1,12 +1,14 @@
-"""Analysis `patching`: another prompt's states put in place, one at a time.
+"""Where is the sum: can states of two prompts with the same sum be exchanged?
 
-Donors have the same sum (x + d, y - d) or another one (x + d, y), are in range
-and have the same digit counts, so that every character has its place. The
-source names this experiment and never did it. Source: arithmetic spec,
-section 6.
+The source names this experiment and never did it. Here the states of a donor, another prompt, are
+put in place of a prompt's own, at one level and one role of characters at a time. A donor has the
+same sum, (x + d, y - d), or another one, (x + d, y). Donors are in range and have the same digit
+counts, so that every character has its place. What a patch does is measured by what the whole
+donor does: the answer goes a share of the way to the donor's, and it is disturbed by a share of the
+change between prompt and donor. States that hold nothing but the sum are not disturbed by a donor
+of the same sum, and go all the way to a donor's of another sum (arithmetic spec, section 6).
 """
 
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,38 +16,21 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from primelens.analyses import patching, statistics, sweeps
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import tables as tables_lib
 from primelens.models import encoder
-from primelens.studies.text import answers, rewritten, states
-from primelens.tasks import characters
+from primelens.studies.text import program, states
+from primelens.tasks import characters, rewritten
 
 ROWS = 400  # patched; a quarter of them for untrained networks
-DONORS = ("equal", "unequal")  # P: has the donor the prompt's sum?
+DONORS = ("same sum", "another sum")
 EQUAL, UNEQUAL = 0, 1
 EVERYWHERE = "every position"  # beside the roles: the donor's whole level
 
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Effects by level E and role R, of members S and untrained networks V.
-
-  `moved_SxExR` is the mean of (patched - clean) over that of (donor - clean)
-  with donors of another sum: of the answer, signed towards the donor's, or of
-  the log-probability of the donor's answer. `disturbed_PxSxExR` is the change
-  of the answer, P with either kind of donor, over that between prompts and
-  donors of another sum: root mean squares, or total variation of the classes.
-  NaN where no row has the role.
-  """
-
-  effects: tuple[dict, ...]
-  levels: tuple[dict, ...]
-  roles: tuple[dict, ...]
-  moved_SxExR: np.ndarray
-  disturbed_PxSxExR: np.ndarray
-  untrained_moved_VxExR: np.ndarray
-  untrained_disturbed_PxVxExR: np.ndarray
-  shift_N: np.ndarray
-  regression: bool
+# --- prompts and their donors ---------------------------------------------------------------------
 
 
 class Pairs(NamedTuple):
@@ -57,36 +42,6 @@ class Pairs(NamedTuple):
   goal_N: np.ndarray  # the answer of donors with another sum
   role_NxR: np.ndarray
   shift_N: np.ndarray
-
-
-def run(run) -> Result:
-  """Returns what donors' states do to the answers of every member."""
-  found = pairs(run.probes(), ROWS, run.settings.seed)
-  few = max(1, len(found.shift_N) // 4)
-  part = lambda x: x[:, :few] if x.ndim == 3 else x[:few]
-  some = Pairs(*map(part, found))
-  moved_SxExR, disturbed_PxSxExR = effects(run, found, run.params_S)
-  null = effects(run, some, answers.untrained_S(run))
-  names = roles(found)
-  return Result(
-    effects=tuple(
-      _records(
-        states.levels(run),
-        names,
-        found.role_NxR,
-        {"moved": moved_SxExR, "disturbed": disturbed_PxSxExR},
-        {"moved": null[0], "disturbed": null[1]},
-      )
-    ),
-    levels=tuple({"level": name} for name in states.levels(run)),
-    roles=tuple({"role": name} for name in names),
-    moved_SxExR=moved_SxExR,
-    disturbed_PxSxExR=disturbed_PxSxExR,
-    untrained_moved_VxExR=null[0],
-    untrained_disturbed_PxVxExR=null[1],
-    shift_N=found.shift_N,
-    regression=run.regression,
-  )
 
 
 def pairs(prompts, count: int, seed: int) -> Pairs:
@@ -130,6 +85,9 @@ def roles(found: Pairs) -> tuple[str, ...]:
   there_R = np.any(characters.roles(found.clean_NxT) >= 0, axis=0).tolist()
   known = zip(characters.ROLES, there_R, strict=True)
   return (*(name for name, there in known if there), EVERYWHERE)
+
+
+# --- what a donor does ----------------------------------------------------------------------------
 
 
 def effects(run, found: Pairs, params_S) -> tuple[np.ndarray, np.ndarray]:
@@ -244,14 +202,73 @@ def _ratios(run, cells: Mapping, role_NxR, patched_2xSxQxN, whole_3xSxN):
   return moved_PxSxExR[UNEQUAL], disturbed_PxSxExR
 
 
+# --- the result -----------------------------------------------------------------------------------
+
+EFFECTS = {
+  "level": "level",
+  "role": "characters whose states are a donor's",
+  "rows": "rows that have such a character",
+}
+MEASURED = {
+  "moved": "share of the way to the answer of a donor of another sum",
+  "disturbed_equal": "share of the donor's change of the answer, donors of the same sum",
+  "disturbed_unequal": "share of the donor's change of the answer, donors of another sum",
+}
+for _name, _words in MEASURED.items():
+  EFFECTS |= {
+    _name: f"{_words}, mean over seeds",
+    f"{_name}_min": f"{_words}, smallest",
+    f"{_name}_max": f"{_words}, largest",
+    f"{_name}_untrained": f"{_words}, untrained networks, median",
+  }
+
+
+def measure(run) -> xr.Dataset:
+  """Returns what donors' states do to the answers of every network, by level and role.
+
+  `moved` is the mean of (patched - clean) over that of (donor - clean) with donors of another sum:
+  of the answer, signed towards the donor's, or of the log-probability of the donor's answer.
+  `disturbed` is the change of the answer with either kind of donor over that between prompts and
+  donors of another sum: root mean squares, or total variation of the classes. NaN where no row has
+  the role.
+  """
+  found = pairs(run.probes(), ROWS, run.settings.seed)
+  few = max(1, len(found.shift_N) // 4)
+  part = lambda x: x[:, :few] if x.ndim == 3 else x[:few]
+  some = Pairs(*map(part, found))
+  mine = effects(run, found, run.params_S)
+  null = effects(run, some, program.untrained_S(run))
+  levels, names = states.levels(run), roles(found)
+  records = _records(levels, names, found.role_NxR, mine, null)
+  way, change = (
+    "share of the way to the donor's answer",
+    "share of the donor's change of the answer",
+  )
+  variables = {
+    "moved": results.variable("seed level role", mine[0], way),
+    "disturbed": results.variable("donor seed level role", mine[1], change),
+    "untrained_moved": results.variable(
+      "untrained level role", null[0], f"{way}, untrained networks"
+    ),
+    "untrained_disturbed": results.variable(
+      "donor untrained level role", null[1], f"{change}, untrained networks"
+    ),
+    "shift": results.variable("prompt", found.shift_N, "d, by which operands of donors differ"),
+    **results.rows("effects", records, EFFECTS),
+  }
+  coords = {
+    "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
+    "level": results.variable("level", list(levels), "level"),
+    "role": results.variable("role", list(names), "characters whose states are the donor's"),
+    "donor": results.variable("donor", list(DONORS), "sum of the donor"),
+  }
+  return results.dataset(variables, coords, regression=run.regression)
+
+
 def _records(levels, roles, role_NxR, mine, theirs) -> Iterator[dict]:
   """Yields a record per level and role, with intervals over seeds."""
   count_R = [*(role_NxR >= 0).sum(0), len(role_NxR)]
-  named = lambda found: {
-    "moved": found["moved"],
-    "disturbed_equal": found["disturbed"][EQUAL],
-    "disturbed_unequal": found["disturbed"][UNEQUAL],
-  }
+  named = lambda found: dict(zip(MEASURED, (found[0], *found[1]), strict=True))
   mine, theirs = named(mine), named(theirs)
   for e, level in enumerate(levels):
     for r, role in enumerate(roles):
@@ -268,3 +285,101 @@ def _records(levels, roles, role_NxR, mine, theirs) -> Iterator[dict]:
           f"{name}_untrained": float(np.median(theirs[name][:, e, r])),
         }
       yield row
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+MAPS = {
+  "moved": "follows a donor of another sum (shares of what the whole donor does)",
+  "unequal": "disturbed by a donor of another sum",
+  "equal": "disturbed by a donor of the same sum",
+  "untrained_moved": "untrained, follows a donor of another sum",
+  "untrained_equal": "untrained, disturbed by a donor of the same sum",
+}
+SHARES = {
+  "moved": "share of the way to the donor's answer",
+  "equal": "share of the donor's change of the answer",
+}
+
+
+def figures(runs) -> dict:
+  """Returns what is exchanged at the last character of all runs, and a page for each run."""
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  last = {run: _last(found) for run, found in runs.items()}
+  panels = [
+    draw.rows(
+      results.across(last, name), name, x="level", colour="run", title=title, xlabel=SHARES[name]
+    )
+    for name, title in (
+      ("moved", "Last character: a donor of another sum"),
+      ("equal", "Last character: a donor of the same sum"),
+    )
+  ]
+  return pages | {"all runs": draw.page(tuple(panels), heights=[3.6])}
+
+
+def _last(found: xr.Dataset) -> xr.Dataset:
+  """Returns the effects, with intervals, at the last character by level."""
+  at = found.effects_role == found.role.values[-2]
+  names = {"effects_moved": "moved", "effects_disturbed_equal": "equal"}
+  names |= {f"{key}_interval": f"{name}_interval" for key, name in names.items()}
+  one = found[list(names)].isel(effects=at.values)
+  return one.rename(names | {"effects": "level"}).assign_coords(level=found.level)
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  means = found[["moved", "disturbed", "untrained_moved", "untrained_disturbed"]]
+  means = means.mean(["seed", "untrained"])
+  for name, donor in (("equal", DONORS[EQUAL]), ("unequal", DONORS[UNEQUAL])):
+    means[name] = means.disturbed.sel(donor=donor)
+    means[f"untrained_{name}"] = means.untrained_disturbed.sel(donor=donor)
+  look = {"rows": "level", "columns": "role", "centred": True, "limits": (-1, 1), "most": 16}
+  text = {"xlabel": "", "tilted": True}
+  panels = [
+    draw.heat(means, name, title=f"{run}: {words}", **look, **text) for name, words in MAPS.items()
+  ]
+  return draw.page(*panels, heights=[2.4] * len(panels))
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the effects by level and role of all runs."""
+  return [
+    tables_lib.of_runs(
+      runs,
+      "effects",
+      "What a donor's states do to the answer, as a share of what the whole donor does: means over"
+      " seeds with their 95 % intervals. The donor has the same sum (equal) or another (unequal).",
+      dict.fromkeys(MEASURED, ".3f"),
+    )
+  ]
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+WHOLE = 0.9  # share of the way that is nearly all of it
+
+
+@CLAIMS.add(
+  "patching.sums",
+  "States of prompts with the same sum can be exchanged.",
+  reported="planned in the source's notes, never built",
+  source=program.claimed("0.9, 6"),
+)
+def exchanged(results):
+  """Returns the verdict: late states hold the sum alone, early ones do not."""
+  rows = tables_lib.rows(program.published_runs(results, "sum").first("patching"), "effects")
+  late = claims.row(rows, level="block 2", role="?")
+  early = claims.row(rows, level="embeddings", role="x-hundreds")
+  moved = late["moved"].estimate
+  apart = {"late": late["disturbed_equal"].estimate, "early": early["disturbed_equal"].estimate}
+  because = (
+    "after the last block at '?' a donor of the same sum changes the answer by"
+    f" {apart['late']:.2f} of what donors of another sum do, and those move it {100 * moved:.0f} %"
+    " of the way; in the embeddings of x's hundreds a donor of the same sum changes it by"
+    f" {apart['early']:.2f}."
+  )
+  holds = apart["late"] < 0.25 and moved > WHOLE
+  return claims.verdict(holds and apart["early"] > 0.5, because, apart)

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy, results
-from primelens.studies.text import patching, plots_patching, states
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results
+from primelens.studies.text import patching, program, states
 from primelens.tasks import characters
 
 ALIGNED = {"layout": "aligned", "operands": 100}
@@ -149,23 +150,41 @@ class RunTest(parameterized.TestCase):
     few = dataclasses.replace(config.analyses, untrained=1)
     config = dataclasses.replace(config, analyses=few)
     with mock.patch.object(patching, "ROWS", 40):
-      found = patching.run(tiny_text.run(config))
+      found = patching.measure(tiny_text.run(config))
     self.assertEqual(found.regression, outputs == 1)
-    self.assertLen(found.effects, len(found.levels) * len(found.roles))
-    np.testing.assert_allclose(found.moved_SxExR[..., -1], 1, atol=1e-3)
+    self.assertEqual(found.sizes["effects"], found.sizes["level"] * found.sizes["role"])
+    whole = found.moved.sel(role=patching.EVERYWHERE)
+    np.testing.assert_allclose(whole, 1, atol=1e-3)
     with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "patching", found, provenance={})
-      again, _ = legacy.read(folder, "patching", patching.Result)
-    np.testing.assert_array_equal(again.moved_SxExR, found.moved_SxExR)
-    figure = plots_patching.figure(again)
-    figure.canvas.draw()
-    self.assertLen(figure.axes, 5)
-    first = {
-      name: np.take(value, [0], results.axes(name).index("S"))
-      for name, value in vars(again).items()
-      if "S" in results.axes(name)
-    }
-    plots_patching.figure(dataclasses.replace(again, **first)).canvas.draw()
+      results.write(folder, "patching", found, provenance={})
+      again, _ = results.read(folder, "patching")
+    self.assertTrue(again.identical(found))
+    single = again.isel(seed=[0])
+    for runs in ({"a": again}, {"a": again, "b": single}):
+      for page in patching.figures(runs).values():
+        self.assertStartsWith(figures.png(page), b"\x89PNG")
+      (table,) = patching.tables(runs)
+      self.assertLen(table.rows, len(runs) * found.sizes["effects"])
+      self.assertIn("every position", table.text())
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (0.1, 1.0, "reproduced"), (0.8, 1.0, "not reproduced"), (0.1, 0.1, "not reproduced")
+  )
+  def test_exchanged_states(self, late, early, expected):
+    rows = [
+      {"level": level, "role": role, "moved": 1.0, "disturbed_equal": value}
+      for level, role, value in (("block 2", "?", late), ("embeddings", "x-hundreds", early))
+    ]
+    ends = {f"{name}_{end}": 0.0 for name in patching.MEASURED for end in ("low", "high")}
+    meanings = {name: name for name in ("level", "role", "moved", "disturbed_equal")}
+    found = results.dataset(results.rows("effects", [row | ends for row in rows], meanings))
+    for seeds, status in ((program.SEEDS, expected), (program.SEEDS - 1, "not run")):
+      card = {"question": "sum", "as_published": True, "seeds": seeds}
+      its = claims_lib.Results({"run": {"patching": found}}, {"run": card})
+      (row,) = claims_lib.ledger(tuple(patching.CLAIMS), its).rows
+      self.assertEqual((row["id"], row["status"]), ("patching.sums", status), row["because"])
 
 
 if __name__ == "__main__":
