@@ -1,82 +1,39 @@
-"""Analysis `invariance`: what the answer does when the sum stays.
+"""Is the answer the same wherever the sum is the same?
 
-As published: operands moved to either side over all rows, whether or not they
-stay in range. Beside it: rows that stay in range with the same digit counts,
-and the change of the answer over that under a shift that breaks the sum by as
-much. Source: arithmetic spec, sections 4.3, 5.7 and 6.9.
+As published, the operands of all rows are moved to (x + d, y - d), whether or not they stay in
+range, and the squared error over d looks like a V. Beside it are the rows that stay in range with
+the same digit counts. A change of the answer means little by itself, since any change of characters
+changes it: here it is set beside the change under a matched shift that breaks the sum by as much,
+(x + d, y). A ratio of 0 is an invariant answer, a ratio of 1 one that does not know the sum.
+Matched shifts also exist for (y, x), the swap, and for (x + k, y) of sums modulo k (arithmetic
+spec, sections 4.3, 5.7 and 6.9).
 """
 
-import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import xarray as xr
 from primelens.analyses import statistics
-from primelens.studies.text import answers, invariance_reported, reported, rewritten, states
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.text import program, states
+from primelens.tasks import rewritten
 
-REPORTED = invariance_reported.REPORTED
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
 PUBLISHED_R = (-5, -2, -1, 0, 1, 2, 5)
-FARTHER_R = (-50, -20, -10, 10, 20, 50)  # the recomputed ones beside them
+FARTHER_R = (-50, -20, -10, 10, 20, 50)  # recomputed ones beside them
+NEAR = (-2, -1, 1, 2)  # shifts of the published plot beside 0
+
+# --- losses and changes under shifts --------------------------------------------------------------
+
 SHIFTS_R = (1, 5, 10, 50, 100)
 ROWS = 2000  # of the fresh prompts; a quarter for untrained networks
 OFF = 10  # how far a shift by about the modulus misses it
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Losses under published shifts, and changes of the answer under pairs.
-
-  `loss_as_published_SxR` is of all select rows at `delta_R`, `in_range_SxR`
-  of those whose operands stay in range, of which `outside_R` do not;
-  `kept_SxR` and `broken_SxR` are root mean square changes of the answer under
-  (x + d, y - d) and (x + d, y), `signed_SxR` the mean change under the latter,
-  all of rows in range. Losses are raw squared errors or nats.
-
-  `symmetries` has a record per symmetry E: the change of the answer where it
-  should stay over that under a matched change of the sum (`ratio_SxE`; of
-  untrained networks V `untrained_ratio_VxE`), `kept_SxE` and `broken_SxE` in
-  themselves. Changes of numbers are root mean squares, of classes total
-  variations.
-  """
-
-  table: tuple[dict, ...]
-  symmetries: tuple[dict, ...]
-  delta_R: np.ndarray
-  outside_R: np.ndarray
-  loss_as_published_SxR: np.ndarray
-  in_range_SxR: np.ndarray
-  kept_SxR: np.ndarray
-  broken_SxR: np.ndarray
-  signed_SxR: np.ndarray
-  ratio_SxE: np.ndarray
-  kept_SxE: np.ndarray
-  broken_SxE: np.ndarray
-  untrained_ratio_VxE: np.ndarray
-  unit: str
-
-
-def run(run) -> Result:
-  """Returns how the answers of every member change with the operands."""
-  old = as_published(run)
-  found = symmetries(run, run.params_S, ROWS)
-  null = symmetries(run, answers.untrained_S(run), ROWS // 4)
-  columns = lambda some, name: np.stack([one[name] for one in some.values()], -1)
-  return Result(
-    table=_table(run, old),
-    symmetries=tuple(_records(found, null)),
-    delta_R=np.array(deltas()),
-    outside_R=old["outside"],
-    loss_as_published_SxR=old["all"],
-    in_range_SxR=old["in_range"],
-    kept_SxR=old["kept"],
-    broken_SxR=old["broken"],
-    signed_SxR=old["signed"],
-    ratio_SxE=columns(found, "ratio"),
-    kept_SxE=columns(found, "kept"),
-    broken_SxE=columns(found, "broken"),
-    untrained_ratio_VxE=columns(null, "ratio"),
-    unit="raw" if run.regression else "nats",
-  )
 
 
 def deltas() -> tuple[int, ...]:
@@ -89,7 +46,7 @@ def as_published(run) -> dict[str, np.ndarray]:
 
   The loss is about the answer to the rows as they were.
   """
-  text, row_N = run.prompts, run.prompts.select_N[: answers.ROWS]
+  text, row_N = run.prompts, run.prompts.select_N[: states.ROWS]
   x_N, y_N = text.x_N[row_N].astype(int), text.y_N[row_N].astype(int)
   truth_N, config = text.answer_N[row_N], text.config
   # As long as two operands that left their range can make it.
@@ -225,6 +182,75 @@ def _same(clean_SxNxV, other_SxNxV, row_N) -> np.ndarray:
   return np.mean(best(clean_SxNxV) == best(other_SxNxV), -1)
 
 
+# --- the result -----------------------------------------------------------------------------------
+
+CHANGES = {  # of the rows as published: the old name, the variable and its meaning
+  "all": ("loss", "loss of all rows, as published"),
+  "in_range": ("loss_in_range", "loss of rows that stay in range"),
+  "kept": ("kept", "change of the answer under (x + d, y - d), rows in range"),
+  "broken": ("broken", "change of the answer under (x + d, y), rows in range"),
+  "signed": ("signed", "mean change of the answer under (x + d, y), rows in range"),
+}
+SYMMETRIES = {
+  "symmetry": "operands that keep the sum",
+  "rows": "rows that stay in range with the same digit counts",
+  "ratio": "change over that with the sum changed as much, mean over seeds",
+  "ratio_min": "smallest ratio of a network",
+  "ratio_max": "largest ratio of a network",
+  "ratio_untrained": "ratio of untrained networks, median",
+  "kept": "change of the answer where the sum stays, median over seeds",
+  "broken": "change of the answer where the sum changes, median over seeds",
+  "same": "share of rows with the same class where the sum stays, median over seeds",
+  "same_broken": "share of rows with the same class where the sum changes, median over seeds",
+}
+
+
+def measure(run) -> xr.Dataset:
+  """Returns losses and changes of the answer when operands change, of every network.
+
+  Changes of numbers are root mean squares, of classes total variations. The losses are about the
+  answer to the rows as they were.
+  """
+  old = as_published(run)
+  found = symmetries(run, run.params_S, ROWS)
+  null = symmetries(run, program.untrained_S(run), ROWS // 4)
+  columns = lambda some, name: np.stack([one[name] for one in some.values()], -1)
+  loss_unit, unit = ("answers²", "answers") if run.regression else ("nats", "")
+  units = dict.fromkeys(CHANGES, unit) | dict.fromkeys(("all", "in_range"), loss_unit)
+  ratio = "change over that with the sum changed as much"
+  variables = {
+    name: results.variable("seed delta", old[key], meaning, units[key])
+    for key, (name, meaning) in CHANGES.items()
+  }
+  variables |= {
+    "outside": results.variable("delta", old["outside"], "rows that leave their range"),
+    "ratio": results.variable("seed symmetry", columns(found, "ratio"), ratio),
+    "change_kept": results.variable(
+      "seed symmetry", columns(found, "kept"), "change of the answer where the sum stays", unit
+    ),
+    "change_broken": results.variable(
+      "seed symmetry", columns(found, "broken"), "change of the answer where the sum changes", unit
+    ),
+    "untrained_ratio": results.variable(
+      "untrained symmetry", columns(null, "ratio"), f"{ratio}, untrained networks"
+    ),
+    **results.rows("symmetries", _records(found, null), SYMMETRIES),
+  }
+  coords = {
+    "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
+    "delta": results.variable("delta", np.array(deltas()), "d"),
+    "symmetry": results.variable("symmetry", list(found), "operands that keep the sum"),
+  }
+  task = run.experiment.task
+  return results.dataset(
+    variables,
+    coords,
+    question=task.question,
+    regression=run.regression,
+    published_prompts=(task.layout, task.operands) == ("published", 1000),
+  )
+
+
 def _records(found: Mapping, null: Mapping) -> Iterator[dict]:
   """Yields a record per symmetry, the ratio with its interval over seeds."""
   for name, one in found.items():
@@ -242,16 +268,153 @@ def _records(found: Mapping, null: Mapping) -> Iterator[dict]:
     }
 
 
-def _table(run, old: Mapping) -> tuple[dict, ...]:
-  """Returns the reported numbers beside ours, of published prompts alone."""
-  task = run.experiment.task
-  if (task.layout, task.operands) != ("published", 1000) or not run.regression:
-    return ()
-  members = run.experiment.fit.seeds
-  found = {}
-  for r, d in enumerate(deltas()):
-    for name, value in old.items():
-      value_S = np.broadcast_to(value[..., r], (members,))
-      found[f"{task.question}_{name}_{d}"] = value_S
-  known = {key: value_S for key, value_S in found.items() if key in REPORTED}
-  return reported.rows(run, REPORTED, known)
+def numbers(found) -> dict:
+  """Returns the values by seed of the keys in published.csv, of published prompts alone."""
+  if not (found.published_prompts and found.regression):
+    return {}
+  by_delta = {key: found[name] for key, (name, _) in CHANGES.items()}
+  by_delta["outside"] = found.outside.broadcast_like(found.loss)
+  values = {
+    f"{found.question}_{key}_{d}": value.sel(delta=d).transpose("seed").values
+    for d in found.delta.values.tolist()
+    for key, value in by_delta.items()
+  }
+  return {key: value for key, value in values.items() if key in PUBLISHED}
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+
+def figures(runs) -> dict:
+  """Returns the symmetries of all runs on one page, and a page for each run."""
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  ratios = results.across({run: _ratio(found) for run, found in runs.items()}, "ratio")
+  title = "Change over that with the sum changed as much (95 % over seeds)"
+  shared = draw.rows(ratios, "ratio", x="symmetry", colour="run", title=title)
+  one = draw.level(1, along="x", ls="--")
+  height = 1.6 + 0.45 * ratios.sizes["symmetry"]
+  return pages | {"all runs": draw.page(draw.together(one, shared), heights=[height])}
+
+
+def _ratio(found: xr.Dataset) -> xr.Dataset:
+  """Returns the ratios with their intervals along the symmetries."""
+  named = {"symmetries_ratio": "ratio", "symmetries_ratio_interval": "ratio_interval"}
+  one = found[list(named)].rename(named | {"symmetries": "symmetry"})
+  return one.assign_coords(symmetry=found.symmetry)
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  loss = {
+    "loss": (draw.ORANGE, "all rows, as published"),
+    "loss_in_range": (draw.BLUE, "rows in range"),
+  }
+  change = {"kept": (draw.BLUE, "(x + d, y - d)"), "broken": (draw.ORANGE, "(x + d, y)")}
+  scale = {"xscale": "log", "yscale": "log"}
+  up = found.isel(delta=found.delta.values > 0)
+  ratio = draw.strips(
+    found,
+    "ratio",
+    y="symmetry",
+    null="untrained_ratio",
+    xscale="log",
+    title="Symmetries, digit counts kept",
+  )
+  return draw.page(
+    (
+      _lines(found, loss, "loss", yscale="log", title=f"{run}: loss under (x + d, y - d)"),
+      _lines(
+        up, change, "change of the answer", title="Change of the answer, rows in range", **scale
+      ),
+    ),
+    draw.together(draw.level(1, "as if the sum did not count", along="x"), ratio),
+    heights=[3.6, 1.5 + 0.35 * found.sizes["symmetry"]],
+  )
+
+
+def _lines(found: xr.Dataset, each: Mapping, words: str, **text) -> draw.Panel:
+  """Returns variables over d in one panel; `each` has the colour and the name of one."""
+  unit = found[next(iter(each))].attrs["units"]
+  text |= {"ylabel": f"{words} ({unit})" if unit else words}
+  look = {"x": "delta", "thin": "seed", "zero": False}
+  panels = [
+    draw.curves(found, name, style={"color": colour, "label": label}, **look, **text)
+    for name, (colour, label) in each.items()
+  ]
+  return draw.together(*panels)
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the symmetries, and what shifts do to the rows as published, of all runs."""
+  shifts = [
+    {"run": run, "d": int(d)} | _at(found.sel(delta=d))
+    for run, found in runs.items()
+    for d in found.delta.values
+  ]
+  return [
+    tables_lib.of_runs(
+      runs,
+      "symmetries",
+      "Changes of the answer where the sum stays, over those with the sum changed as much: the mean"
+      " over seeds with its 95 % interval; medians.",
+      {"ratio": ".3f"},
+    ),
+    tables_lib.Table(
+      "Rows of select with shifted operands, medians over seeds: losses under (x + d, y - d), and"
+      " changes of the answer. Rows outside have operands out of range.",
+      shifts,
+      name="shifts",
+    ),
+  ]
+
+
+def _at(one: xr.Dataset) -> dict:
+  """Returns medians over seeds at one shift."""
+  medians = {name: float(np.median(one[name])) for name, _ in CHANGES.values()}
+  return {"rows outside": int(one.outside)} | {
+    name.replace("_", " "): value for name, value in medians.items()
+  }
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+def _published(key: str) -> float:
+  return PUBLISHED[f"sum_all_{key}"].recomputed
+
+
+@CLAIMS.add(
+  "invariance.shift",
+  "The answer is not invariant under (x + d, y - d): the error is a V in d.",
+  reported=f"a plot of squared errors of {_published('0'):.0f} at 0, about"
+  f" {round(_published('-1'), -3):,.0f} at -1",
+  source=program.claimed("0.8, 5.7, 6.9"),
+)
+def shifts(results):
+  """Returns the verdict on all rows, and on those whose operands are in range."""
+  found = program.published_runs(results, "sum").first("invariance")
+  delta_R = found.delta.values
+  near_R = np.isin(delta_R, NEAR)
+  rise = lambda loss_SxR: float(
+    np.median(loss_SxR[:, near_R].mean(1) / loss_SxR[:, delta_R == 0][:, 0])
+  )
+  every, inside = rise(found.loss.values), rise(found.loss_in_range.values)
+  outside = int(found.outside.values[near_R].max())
+  ratio = {
+    int(record["symmetry"].rpartition(" ")[2]): record["ratio"].estimate
+    for record in tables_lib.rows(found, "symmetries")
+    if record["symmetry"].startswith("(x + d")
+  }
+  said = ", ".join(f"{value:.2f} at {d}" for d, value in ratio.items())
+  because = (
+    f"at shifts of 1 and 2 the error is {every:.1f} times that at 0 over all rows, {inside:.2f}"
+    f" times over rows in range: at most {outside} of {states.ROWS:,} rows, with operands such as"
+    " -3 and 1002, make the V. The change of the answer under (x + d, y - d) over that under"
+    f" (x + d, y) is {said}."
+  )
+  values = {"all_rows": every, "in_range": inside}
+  values |= {f"ratio_{d}": value for d, value in ratio.items()}
+  return claims.verdict(every > 1.5, because, values, artefact=inside < 1.5)

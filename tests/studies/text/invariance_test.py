@@ -9,55 +9,11 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy, results
-from primelens.studies.text import invariance, plots_invariance, rewritten
-from primelens.tasks import characters
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results, tables
+from primelens.studies.text import invariance, program
 
 ALIGNED = {"layout": "aligned", "operands": 100}
-
-
-class RewrittenTest(parameterized.TestCase):
-  @parameterized.parameters("sum", "modk", "valid")
-  def test_only_operands_change(self, question):
-    prompts = tiny_text.run(tiny_text.experiment(question)).prompts
-    row_N = np.array([3, 390])
-    x_N, y_N = np.array([-3, 1002]), np.array([7, 0])
-    found = characters.decode(rewritten.tokens(prompts, row_N, x_N, y_N))
-    old = characters.decode(prompts.token_NxT[row_N])
-    for i, row in enumerate(row_N):
-      written = f"{prompts.x_N[row]} + {prompts.y_N[row]}"
-      rest = old[i].removeprefix(written)
-      self.assertEqual(found[i], f"{x_N[i]} + {y_N[i]}{rest}")
-    # As they were they are what they were.
-    same = rewritten.tokens(
-      prompts, row_N, prompts.x_N[row_N], prompts.y_N[row_N], prompts.token_NxT.shape[1]
-    )
-    np.testing.assert_array_equal(same, prompts.token_NxT[row_N])
-    np.testing.assert_array_equal(
-      rewritten.answers(prompts, row_N, prompts.x_N[row_N], prompts.y_N[row_N]),
-      prompts.answer_N[row_N],
-    )
-
-  def test_aligned(self):
-    config = tiny_text.experiment("sum", task=ALIGNED)
-    prompts = tiny_text.run(config).prompts
-    found = rewritten.tokens(prompts, np.array([0]), [5], [0])
-    self.assertEqual(characters.decode(found), ["05+00=?"])
-
-  def test_digits_and_range(self):
-    np.testing.assert_array_equal(
-      rewritten.digits([-1, 0, 9, 10, 99, 100, 999, 1000]), [0, 1, 1, 2, 2, 3, 3, 4]
-    )
-    config = tiny_text.experiment().task
-    old_N, new_N = np.array([9, 10, 998, 0]), np.array([10, 12, 1003, -5])
-    np.testing.assert_array_equal(
-      rewritten.alike(config, old_N, new_N), [False, True, False, False]
-    )
-    # With zeros in front all operands have the same digits.
-    aligned = dataclasses.replace(config, layout="aligned")
-    np.testing.assert_array_equal(
-      rewritten.alike(aligned, old_N, new_N), [True, True, False, False]
-    )
 
 
 class ChangeTest(absltest.TestCase):
@@ -97,11 +53,17 @@ class PublishedTest(absltest.TestCase):
       mock.patch.object(invariance, "PUBLISHED_R", (-1, 0, 1)),
       mock.patch.object(invariance, "FARTHER_R", (50,)),
     ):
-      found = invariance._table(run, invariance.as_published(run))
+      old = invariance.as_published(run)
+      value = {
+        f"sum_{key}_{d}": np.ravel(each[..., r])[0]
+        for key, each in old.items()
+        for r, d in enumerate(invariance.deltas())
+      }
+    known = {key: entry for key, entry in invariance.PUBLISHED.items() if key in value}
     # Errors of all rows, of those in range, and how many are not; changes.
-    self.assertLen(found, 3 * 3 + 1 + 2 * 3)
-    for row in found:
-      self.assertTrue(row["agrees"], row)
+    self.assertLen(known, 3 * 3 + 1 + 2 * 3)
+    for key, entry in known.items():
+      self.assertAlmostEqual(value[key], entry.recomputed, delta=entry.tolerance, msg=key)
 
 
 class BlindTest(absltest.TestCase):
@@ -139,30 +101,59 @@ class RunTest(parameterized.TestCase):
     few = dataclasses.replace(config.analyses, untrained=1)
     run = tiny_text.run(dataclasses.replace(config, analyses=few))
     with mock.patch.object(invariance, "FARTHER_R", (-50, 50)):
-      found = invariance.run(run)
-    self.assertEqual(found.unit, "raw" if outputs == 1 else "nats")
-    at_zero = list(found.delta_R).index(0)
-    self.assertEqual(found.outside_R[at_zero], 0)
-    np.testing.assert_array_equal(found.kept_SxR[:, at_zero], 0)
-    np.testing.assert_allclose(
-      found.in_range_SxR[:, at_zero], found.loss_as_published_SxR[:, at_zero]
-    )
-    rows = {row["symmetry"]: row for row in found.symmetries}
+      found = invariance.measure(run)
+    self.assertEqual(found.loss.attrs["units"], "answers²" if outputs == 1 else "nats")
+    at_zero = found.sel(delta=0)
+    self.assertEqual(at_zero.outside, 0)
+    np.testing.assert_array_equal(at_zero.kept, 0)
+    np.testing.assert_allclose(at_zero.loss_in_range, at_zero.loss)
+    rows = {row["symmetry"]: row for row in tables.rows(found, "symmetries")}
     self.assertEqual("(x + 97, y)" in rows, question == "modk")
     self.assertEqual(np.isfinite(rows["(y, x)"]["same"]), outputs > 1, rows["(y, x)"])
     with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "invariance", found, provenance={})
-      again, _ = legacy.read(folder, "invariance", invariance.Result)
-    np.testing.assert_array_equal(again.ratio_SxE, found.ratio_SxE)
-    first = {
-      name: np.take(value, [0], results.axes(name).index("S"))
-      for name, value in vars(again).items()
-      if "S" in results.axes(name)
+      results.write(folder, "invariance", found, provenance={})
+      again, _ = results.read(folder, "invariance")
+    self.assertTrue(again.identical(found))
+    values = invariance.numbers(again)
+    self.assertEqual("sum_outside_-5" in values, outputs == 1)
+    for value in values.values():
+      self.assertLen(value, 2)
+    single = again.isel(seed=[0])
+    for runs in ({"a": again}, {"a": again, "b": single}):
+      for page in invariance.figures(runs).values():
+        self.assertStartsWith(figures.png(page), b"\x89PNG")
+      for table in invariance.tables(runs):
+        self.assertLen(table.text().splitlines(), 2 + len(table.rows))
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (6000.0, 850.0, "reproduced, but an artefact"),
+    (6000.0, 6000.0, "reproduced"),
+    (860.0, 850.0, "not reproduced"),
+  )
+  def test_shifts_on_rows_in_range(self, every, inside, expected):
+    delta_R = np.array([-2, -1, 0, 1, 2, 50])
+    loss = lambda value: results.variable(
+      "seed delta", np.where(delta_R == 0, 870.0, value) * np.ones((5, 1)), "loss"
+    )
+    records = [
+      {"symmetry": name, "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio}
+      for name, ratio in (("(x + d, y - d), d = 50", 0.4), ("(y, x)", 0.1))
+    ]
+    variables = {
+      "outside": results.variable("delta", [11, 8, 0, 4, 11, 150], "rows"),
+      "loss": loss(every),
+      "loss_in_range": loss(inside),
+      **results.rows("symmetries", records, {"symmetry": "symmetry", "ratio": "ratio"}),
     }
-    for shown in (again, dataclasses.replace(again, **first)):
-      figure = plots_invariance.figure(shown)
-      figure.canvas.draw()
-      self.assertLen(figure.axes, 3)
+    found = results.dataset(variables, {"delta": delta_R})
+    card = {"question": "sum", "as_published": True, "seeds": program.SEEDS}
+    its = claims_lib.Results({"run": {"invariance": found}}, {"run": card})
+    (row,) = claims_lib.ledger(tuple(invariance.CLAIMS), its).rows
+    self.assertEqual(row["status"], expected, row["because"])
+    self.assertIn("0.40 at 50", row["because"])
+    self.assertIn("872 at 0, about 7,000 at -1", row["reported"])
 
 
 if __name__ == "__main__":
