@@ -342,13 +342,14 @@ def strips(
   *,
   y: str,
   colour: str | None = None,
+  colours: Mapping[Any, str] | None = None,
   null: str | None = None,
   **text,
 ) -> Panel:
   """Returns a row of dots for each value of `y`, the median larger.
 
-  Below each other for each value of the dimension `colour`. Values of the variable `null` are
-  grey ticks.
+  Below each other for each value of the dimension `colour`, in `colours` if these are given.
+  Values of the variable `null` are grey ticks.
   """
   text = {"xlabel": _wrapped(found[name])} | text
   count = found.sizes[colour] if colour else 1
@@ -357,7 +358,8 @@ def strips(
   def draw(axes):
     for i, (_, part) in enumerate(_each(found, y)):
       for k, (key, group) in enumerate(_each(part, colour)):
-        at, shade = i + height * ((k + 0.5) / count - 0.5), COLOURS[k % len(COLOURS)]
+        at = i + height * ((k + 0.5) / count - 0.5)
+        shade = colours[key] if colours else COLOURS[k % len(COLOURS)]
         if null is not None:
           value = _known(group[null])
           look = {"ms": 7, "color": GREY, "label": None if i or k else "untrained"}

@@ -586,6 +586,8 @@ def digit_cells(found: xr.Dataset) -> Iterator[dict]:
 # --- figures and tables ---------------------------------------------------------------------------
 
 LEAST = -0.25  # lower scores are drawn there
+SHADES = (draw.BLUE, draw.GREY, draw.PURPLE, draw.ORANGE, draw.AMBER, draw.SKY)
+COLOURS = dict(zip(WORDS.values(), SHADES, strict=True))
 
 
 def figures(runs) -> dict:
@@ -656,7 +658,7 @@ def _probes(run: str, found: xr.Dataset) -> draw.Panel:
     scores = scores.drop_sel(probe=RIDGE)
   return draw.together(
     draw.level(float(found.constant), "a constant", along="x"),
-    draw.strips(scores, "score", y="probe", colour="reading", **look),
+    draw.strips(scores, "score", y="probe", colour="reading", colours=COLOURS, **look),
   )
 
 
@@ -664,7 +666,7 @@ def _digits(found: xr.Dataset, scored: str) -> draw.Panel:
   its = _stacked(found.sel(scored=scored), "digit_r2", DIGIT_READS)
   title = f"Sums of digits, {scored}\nu = {found.weights}"
   look = {"xlim": (LEAST - 0.05, 1.05), "xlabel": "R²", "title": title}
-  return draw.strips(its, "digit_r2", y="regressed", colour="reading", **look)
+  return draw.strips(its, "digit_r2", y="regressed", colour="reading", colours=COLOURS, **look)
 
 
 def tables(runs) -> list[tables_lib.Table]:
