@@ -1,6 +1,6 @@
 """What the trial's tests share: whose results, which record, in words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from primelens.lens import claims as trial
 from primelens.lens.claims import Claim
@@ -23,17 +23,6 @@ def of(results, analysis: str, question: str):
   )
   wanted = f"of {question!r} with {SEEDS} members"
   return next(iter(trial.need(results, analysis, accept, wanted).values()))
-
-
-def cells(results) -> list[Mapping]:
-  """Returns the records of all sizes that are at hand with SEEDS members."""
-  return [
-    found
-    for table in results.values()
-    if "scale" in table
-    for found in table["scale"].cell
-    if found["seeds"] >= SEEDS
-  ]
 
 
 def named(id: str, item: str, statement: str, reported: str, test: Callable) -> Claim:

@@ -4,14 +4,12 @@ import dataclasses
 import functools
 import math
 import numbers as numbers_lib
-import pathlib
-import tempfile
 from collections.abc import Mapping
 
-from primelens.lens import figures, page
 from primelens.lens import ledger as report_ledger
+from primelens.lens import page
 from primelens.lens.legacy import Report
-from primelens.studies.text import numbers, report_summary, scale, scale_reported
+from primelens.studies.text import numbers, report_summary
 
 FEW = 16  # rows of a table that is not folded
 CAPTIONS = {
@@ -139,21 +137,6 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   return report_ledger.each(having, name, CAPTIONS[name], records)
 
 
-def sizes(tables: Mapping) -> page.Markup:
-  """Returns all cells of the grid against their parameters, then each."""
-  from primelens.studies.text import plots_scale
-
-  plain = report_ledger.results(tables)
-  records = scale.joined(plain)
-  if not records:
-    return analysis("scale", tables)
-  figure = plots_scale.cells(records, scale_reported.grid())
-  with tempfile.TemporaryDirectory() as folder:
-    path = figures.save(figure, pathlib.Path(folder) / "cells.png")
-    drawn = page.figure(path, "every size at hand beside the published grid.")
-  return page.join([drawn, analysis("scale", tables)])
-
-
 REPORT = Report(
   title="Transformers that read sums, on trial",
   about="Small encoders were trained to answer sums written out in characters,"
@@ -166,7 +149,6 @@ REPORT = Report(
   sections={
     "numbers": ("Every reported number", joined),
     **{name: (title, functools.partial(analysis, name)) for name, title in TITLES.items()},
-    "scale": (TITLES["scale"], sizes),
   },
   summary=report_summary.lines,
 )

@@ -25,20 +25,6 @@ def answers(question="sum", skill=0.997, half=0.001, members=5, table=({},)):
   )
 
 
-def heads(above=1.0, harm=900.0):
-  layer = {"above_uniform": above, "copy_uniform": 0.45, "copy_median": 0.8}
-  layer |= {"untrained_copy_median": 0.44}
-  delta_PxSxLxH = np.zeros((2, 5, 2, 4))
-  delta_PxSxLxH[0, :, 1, 2] = harm
-  return SimpleNamespace(layers=({}, layer), delta_PxSxLxH=delta_PxSxLxH)
-
-
-def cell(width, r2, null, held_out=-0.1):
-  row = {"width": width, "seeds": 5, "r2_6": r2, "null_r2_6": null}
-  row |= {"cell": f"L2_D{width}", "skill": -0.1, "skill_low": -0.2}
-  return SimpleNamespace(cell=(row | {"held_out_r2_6": held_out},))
-
-
 def verdict(name, results):
   rows = trial.ledger(claims.CLAIMS, results).rows
   return next(row for row in rows if row["id"] == name)
@@ -61,22 +47,6 @@ class ClaimsTest(parameterized.TestCase):
   def test_answers_are_judged_on_fresh_pairs(self, name, found, expected):
     row = verdict(name, {"run": {"answers": found}})
     self.assertEqual(row["status"], expected, row["because"])
-
-  @parameterized.parameters((heads(), YES), (heads(above=0.5), NOT), (heads(harm=-5.0), NOT))
-  def test_heads_must_matter(self, found, expected):
-    results = {"run": {"answers": answers(), "heads_text": found}}
-    row = verdict("heads.copy", results)
-    self.assertEqual(row["status"], expected, row["because"])
-    self.assertEqual(verdict("heads.copy", {"run": {"answers": answers()}})["status"], NOT_RUN)
-
-  @parameterized.parameters(
-    (cell(512, 0.15, 0.14), ARTEFACT), (cell(512, 0.15, 0.07), YES), (cell(512, 0.05, 0.14), NOT)
-  )
-  def test_width_is_judged_beside_permuted_labels(self, wide, expected):
-    narrow = {"scale": cell(128, 0.065, 0.064)}
-    row = verdict("scale.width", {"a": {"scale": wide}, "b": narrow})
-    self.assertEqual(row["status"], expected, row["because"])
-    self.assertEqual(verdict("scale.width", {"b": narrow})["status"], NOT_RUN)
 
   def test_what_is_said_has_the_numbers(self):
     row = verdict("answers.sum", {"run": {"answers": answers()}})

@@ -2,18 +2,17 @@
 
 import dataclasses
 import tempfile
-import types
-from unittest import mock
 
 import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
+from primelens.analyses import fourier
 from primelens.configs import text_scale
-from primelens.lens import experiment, legacy
+from primelens.lens import claims as claims_lib
+from primelens.lens import experiment, figures, results
 from primelens.models import encoder, transformer
-from primelens.studies.text import plots_scale, report, scale, scale_reported
-from primelens.studies.text import scale_parts as parts
+from primelens.studies.text import program, scale
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
 # Arithmetic spec, section 5.5.
@@ -97,17 +96,14 @@ class PipelineTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.state_SxNxD, cls.residue_N = example()
-    cls.wave_NxF = parts.waves(cls.residue_N, 97, 12)
+    cls.wave_NxF = fourier.label_waves(cls.residue_N, 97, 12)
     rng = np.random.default_rng(5)
     cls.order_RxN = np.stack([rng.permutation(150) for _ in range(3)])
-    cls.found = jax.device_get(parts.probed(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN))
-
-  def test_waves(self):
-    np.testing.assert_allclose(self.wave_NxF, target(self.residue_N, 12), atol=1e-6)
+    cls.found = jax.device_get(scale.probed(cls.state_SxNxD, cls.wave_NxF, cls.order_RxN))
 
   def test_r2_is_scikit_learns(self):
     for s, state_NxD in enumerate(self.state_SxNxD.astype(np.float64)):
-      for q, pairs in enumerate(parts.PAIRS_Q):
+      for q, pairs in enumerate(scale.PAIRS_Q):
         y_NxF = target(self.residue_N, pairs)
         r2 = metrics.r2_score(y_NxF, probe().fit(state_NxD, y_NxF).predict(state_NxD))
         self.assertAlmostEqual(self.found["r2_SxQ"][s, q], r2, delta=1e-5)
@@ -126,7 +122,7 @@ class PipelineTest(absltest.TestCase):
 
   def test_untrained_go_the_same_way(self):
     np.testing.assert_allclose(
-      parts.in_sample(self.state_SxNxD, self.wave_NxF), self.found["r2_SxQ"], atol=1e-6
+      scale.in_sample(self.state_SxNxD, self.wave_NxF), self.found["r2_SxQ"], atol=1e-6
     )
 
   def test_harm_is_that_of_qr_and_refitting(self):
@@ -134,9 +130,9 @@ class PipelineTest(absltest.TestCase):
     state_SxNxD, residue_N = example(width=20)
     direction_KxDxF = rng.normal(size=(2, 20, 12)).astype(np.float32)
     found = jax.device_get(
-      parts.removed(
+      scale.removed(
         state_SxNxD,
-        parts.waves(residue_N, 97, 12),
+        fourier.label_waves(residue_N, 97, 12),
         residue_N.astype(np.float32),
         self.order_RxN,
         direction_KxDxF,
@@ -166,7 +162,7 @@ class PipelineTest(absltest.TestCase):
     mix_FxD = rng.normal(size=(24, 40))
     noise_NxD = 0.05 * rng.normal(size=(150, 40))
     state_1xNxD = (self.wave_NxF @ mix_FxD + noise_NxD)[None].astype(np.float32)
-    found = parts.probed(state_1xNxD, self.wave_NxF, self.order_RxN)
+    found = scale.probed(state_1xNxD, self.wave_NxF, self.order_RxN)
     self.assertGreater(np.min(found["r2_SxQ"]), 0.95)
     self.assertGreater(np.min(found["cv_r2_SxQ"]), 0.9)
     self.assertLess(np.max(found["null_r2_SxRxQ"]), 0.5)
@@ -178,58 +174,64 @@ class RunTest(absltest.TestCase):
     super().setUpClass()
     config = tiny_text.experiment("modk")
     few = dataclasses.replace(config.analyses, untrained=2, permutations=19)
-    cls.run_ = tiny_text.run(dataclasses.replace(config, analyses=few))
-    cls.result = scale.run(cls.run_)
+    cls.found = scale.measure(tiny_text.run(dataclasses.replace(config, analyses=few)))
 
-  def test_cell(self):
-    (cell,) = self.result.cell
-    self.assertEqual((cell["cell"], cell["layers"]), ("L2_D16", 2))
+  def test_size(self):
+    row = scale.size(self.found)
+    self.assertEqual((row["cell"], row["layers"]), ("L2_D16", 2))
     # 21 D + 32 D + 2 layers + final norm + readout.
     layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 32 + 16 + 32 + 4 * 16
-    self.assertEqual(cell["parameters"], 53 * 16 + 2 * layer + 2 * 16 + 17)
-    self.assertEqual((cell["seeds"], cell["probe_rows"]), (2, 40))
-    self.assertLess(cell["skill"], 0)
+    self.assertEqual(row["parameters"], 53 * 16 + 2 * layer + 2 * 16 + 17)
+    self.assertEqual((row["seeds"], self.found.probe_rows), (2, 40))
+    self.assertLess(row["skill"].estimate, 0)
+    np.testing.assert_allclose(row["skill"].estimate, self.found.skill.mean())
+
+  def test_probes_and_directions(self):
+    six = claims_lib.row(scale.by_pairs(self.found), pairs=6)
     # An untrained network is one of its null.
-    self.assertBetween(cell["r2_6_p"], 0.03, 1)
-    self.assertLess(cell["held_out_r2_6"], 0.05)
-    self.assertAlmostEqual(cell["excess"], cell["delta_probe"] - cell["delta_random"], places=4)
-    self.assertEqual(self.result.table, ())  # no cell of the grid
+    self.assertBetween(six["p"], 0.03, 1)
+    self.assertLess(six["held_out_r2"].estimate, 0.05)
+    harm = {row["directions"]: row["harm"] for row in scale.directions(self.found)}
+    gap = harm["probe"].estimate - harm["random"].estimate
+    self.assertAlmostEqual(harm["probe - random"].estimate, gap, places=4)
+    self.assertEqual(scale.numbers(self.found), {})  # no cell of the grid
 
-  def test_stored_and_drawn(self):
-    folder = tempfile.mkdtemp()
-    legacy.write(folder, "scale", self.result, provenance={})
-    again, _ = legacy.read(folder, "scale", scale.Result)
-    plots_scale.figure(again).canvas.draw()
-    records = scale.joined({"a": {"scale": again}})
-    figure = plots_scale.cells(records, scale_reported.grid())
-    figure.canvas.draw()
-    self.assertLen(figure.axes, 3)
+  def test_is_stored_and_drawn(self):
+    with tempfile.TemporaryDirectory() as folder:
+      results.write(folder, "scale", self.found, provenance={})
+      again, _ = results.read(folder, "scale")
+    self.assertTrue(again.identical(self.found))
+    larger = again.isel(seed=[0]).assign_attrs(parameters=10_000, cell="L2_D128")
+    for runs in ({"a": again}, {"b": larger, "a": again}):
+      pages = scale.figures(runs)
+      self.assertEqual(set(pages), {*runs, "all runs"})
+      for page in pages.values():
+        self.assertStartsWith(figures.png(page), b"\x89PNG")
+      self.assertLen(pages["all runs"].figure().axes, 3)
+      sizes, probes, removed = scale.tables(runs)
+      for table in (sizes, probes, removed):
+        self.assertLen(table.text().splitlines(), 2 + len(table.rows))
+      self.assertLen(sizes.rows, len(runs) + 9)
+    self.assertEqual(probes.rows[-1]["published"], 0.0635)  # of L2_D128, by 12 pairs
+    self.assertIsNone(probes.rows[0]["published"])
 
-  def test_report_draws_all_cells(self):
-    stored = types.SimpleNamespace(result=self.result)
-    with mock.patch.object(report, "analysis", return_value="") as each:
-      found = report.sizes({"a": {"scale": stored}, "b": {"scale": stored}})
-      self.assertEqual(found.count("<img"), 1)
-      self.assertEqual(report.sizes({"c": {}}), "")
-    self.assertEqual(each.call_count, 2)
+  def test_runs_are_joined_by_their_size(self):
+    sizes = {"large": 30, "small": 3, "middle": 7}
+    runs = {name: self.found.assign_attrs(parameters=count) for name, count in sizes.items()}
+    self.assertEqual(list(scale.by_size(runs)), ["small", "middle", "large"])
 
-  def test_cells_are_joined_by_their_size(self):
-    cells = {
-      name: dataclasses.replace(self.result, cell=({"cell": name, "parameters": count},))
-      for name, count in (("large", 30), ("small", 3), ("middle", 7))
-    }
-    joined = scale.joined(
-      {name: {"scale": result} for name, result in cells.items()} | {"sum": {"answers": None}}
-    )
-    self.assertEqual(
-      [(row["run"], row["parameters"]) for row in joined],
-      [("small", 3), ("middle", 7), ("large", 30)],
-    )
+  def test_numbers_have_the_keys_of_the_cell(self):
+    cell = {"in_grid": True, "cell": "L4_D128"}
+    values = scale.numbers(self.found.assign_attrs(cell))
+    known = {key for key in scale.PUBLISHED if key.startswith("L4_D128_")}
+    self.assertEqual(set(values), known)
+    excess = values["L4_D128_delta_probe"] - values["L4_D128_delta_random"]
+    np.testing.assert_array_equal(values["L4_D128_excess"], excess)
 
 
-class ReportedTest(absltest.TestCase):
+class PublishedTest(absltest.TestCase):
   def test_grid_is_sorted_and_excess_is_the_difference(self):
-    grid = scale_reported.grid()
+    grid = scale.grid()
     self.assertLen(grid, 9)
     self.assertEqual({row["cell"]: row["parameters"] for row in grid}, PARAMETERS)
     self.assertEqual([row["parameters"] for row in grid], sorted(PARAMETERS.values()))
@@ -238,6 +240,65 @@ class ReportedTest(absltest.TestCase):
       # Skill against the constant's 1.9121e-4.
       skill = 1 - row["best_scaled_mse"] / 1.9121e-4
       self.assertAlmostEqual(row["skill"], skill, delta=6e-4)
+
+  def test_a_run_of_the_grid(self):
+    run = lambda config: program.Run(None, config, None, None, 0, None, {})
+    self.assertTrue(scale.in_grid(run(text_scale.get_config("L6_D128"))))
+    self.assertFalse(scale.in_grid(run(tiny_text.experiment("modk"))))
+
+
+NOT_RUN, NOT = "not run", "not reproduced"
+YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
+
+
+def made_up(width=128, r2=0.065, null=0.064, skill=-0.1):
+  """Returns one size of five networks, the same number everywhere; skill is within 0.1."""
+  pairs = lambda value, *shape: np.full((5, *shape, 4), value)
+  variables = {
+    "r2": results.variable("seed pairs", pairs(r2), "R²"),
+    "null_r2": results.variable("seed permutation pairs", pairs(null, 3), "R²"),
+    "untrained_r2": results.variable("untrained pairs", pairs(null), "R²"),
+    "cv_r2": results.variable("seed pairs", pairs(-0.1), "R²"),
+    "held_out_r2": results.variable("seed pairs", pairs(-0.1), "R²"),
+    "mean_skill": results.variable("", skill, "skill"),
+    "mean_skill_interval": results.variable("end", [skill - 0.1, skill + 0.1], "skill"),
+  }
+  coords = {"pairs": list(scale.PAIRS_Q)}
+  return results.dataset(variables, coords, width=width, cell=f"L2_D{width}", probe_rows=1000)
+
+
+def decided(claim, *found, seeds=5):
+  """Returns the row of a claim, from sizes."""
+  runs = {f"run{i}": {"scale": each} for i, each in enumerate(found)}
+  its = claims_lib.Results(runs, dict.fromkeys(runs, {"seeds": seeds}))
+  return claims_lib.row(claims_lib.ledger(tuple(scale.CLAIMS), its).rows, id=claim)
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters((0.15, 0.14, ARTEFACT), (0.15, 0.07, YES), (0.05, 0.14, NOT))
+  def test_width_is_judged_beside_permuted_labels(self, r2, null, expected):
+    row = decided("scale.width", made_up(512, r2, null), made_up())
+    self.assertEqual(row["status"], expected, row["because"])
+    self.assertIn("from width 128 to 512", row["because"])
+    for one_width in ([made_up()], [made_up(), made_up()]):
+      self.assertEqual(decided("scale.width", *one_width)["status"], NOT_RUN)
+
+  @parameterized.parameters(
+    ((-0.1,), 5, NOT_RUN), ((-0.1, -0.2), 5, NOT), ((-0.1, 0.4), 5, YES), ((-0.1, 0.4), 1, NOT_RUN)
+  )
+  def test_sizes_need_two_and_a_constant(self, skills, seeds, expected):
+    found = [made_up(128 * (1 + i), skill=skill) for i, skill in enumerate(skills)]
+    row = decided("scale.skill", *found, seeds=seeds)
+    self.assertEqual(row["status"], expected, row["because"])
+
+  def test_what_was_reported(self):
+    self.assertEqual(
+      [claim.reported for claim in scale.CLAIMS],
+      [
+        "R2 of six frequencies 0.065 at width 128, 0.153 at 512, in sample",
+        "nine networks of 0.5 to 19 million parameters, no constant beside them",
+      ],
+    )
 
 
 if __name__ == "__main__":
