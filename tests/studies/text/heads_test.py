@@ -8,13 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import published_text
 import tiny_text
-from absl.testing import absltest
+from absl.testing import absltest, parameterized
 from primelens.analyses import ablation
-from primelens.lens import legacy
+from primelens.lens import claims as claims_lib
+from primelens.lens import figures, results, tables
 from primelens.models import encoder, transformer
-from primelens.studies.text import answers, heads_text, heads_text_reported, plots_heads_text
-from primelens.studies.text import heads_text_parts as parts
-from primelens.studies.text import heads_text_records as records
+from primelens.studies.text import heads, program, states
 from primelens.tasks import characters
 
 CLASSES, ROLES = characters.CLASSES, characters.ROLES
@@ -40,14 +39,14 @@ class ReadingTest(absltest.TestCase):
   def test_without_queries_attention_is_uniform(self):
     run = changed(tiny_text.run(), "query", jnp.zeros_like)
     token_NxT = characters.encode(["103 + 40 = ?", "5 + 7 = ?"])
-    found = heads_text.reading(run, token_NxT, run.params_S)
+    found = heads.reading(run, token_NxT, run.params_S)
     share_NxV = np.array([[3, 2, 1, 0, 6], [1, 1, 1, 0, 6]])
     share_NxV = share_NxV / np.array([[12], [9]])
     shape = (2, 2, 4, len(CLASSES))
     np.testing.assert_allclose(found["mass"], np.broadcast_to(share_NxV.mean(0), shape), atol=1e-6)
     entropy = (np.log(12) + np.log(9)) / 2
     np.testing.assert_allclose(found["entropy"], entropy, rtol=1e-5)
-    uniform_V, uniform_entropy = records.uniform(token_NxT)
+    uniform_V, uniform_entropy = heads.uniform(token_NxT)
     np.testing.assert_allclose(uniform_V, share_NxV.mean(0))
     self.assertAlmostEqual(uniform_entropy, entropy)
     # Positions that only the longer row has are of that row alone; the second
@@ -65,7 +64,7 @@ class ReadingTest(absltest.TestCase):
   def test_masses_are_of_the_pattern_at_the_last_character(self):
     run = tiny_text.run(tiny_text.experiment("modk", seeds=1))
     token_NxT = run.prompts.token_NxT[:30]
-    found = heads_text.reading(run, token_NxT, run.params_S)
+    found = heads.reading(run, token_NxT, run.params_S)
     params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
     _, record = encoder.states(
       run.experiment.model, params, token_NxT, sites=("attention/pattern",)
@@ -88,14 +87,14 @@ class ReadingTest(absltest.TestCase):
   def test_as_published_is_of_the_first_thousand(self):
     run = tiny_text.run(tiny_text.experiment(seeds=1, task=dict(count=1100)))
     token_NxT = run.prompts.token_NxT
-    found = heads_text.reading(run, token_NxT, run.params_S)
-    few = heads_text.reading(run, token_NxT[:1000], run.params_S)
+    found = heads.reading(run, token_NxT, run.params_S)
+    few = heads.reading(run, token_NxT[:1000], run.params_S)
     for name in ("mass", "entropy"):
       np.testing.assert_allclose(found[f"{name}_as_published"], few[name], atol=1e-6)
       self.assertGreater(np.abs(found[name] - few[name]).max(), 1e-5)
 
   def test_scores(self):
-    found = records.scores(np.array([[0.25, 0.25, 0.25, 0, 0.25], [3, 1, 0, 0, 0]]), 0)
+    found = heads.scores(np.array([[0.25, 0.25, 0.25, 0, 0.25], [3, 1, 0, 0, 0]]), 0)
     np.testing.assert_allclose(found["copy"], (0.5, 4))
     np.testing.assert_allclose(found["balance"], (0, 2))
     expected = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
@@ -108,7 +107,7 @@ class CausalTest(absltest.TestCase):
     super().setUpClass()
     cls.run_ = tiny_text.run()
     cls.row_N = cls.run_.prompts.select_N
-    cls.found = heads_text.causal(cls.run_, cls.row_N, cls.run_.params_S)
+    cls.found = heads.causal(cls.run_, cls.row_N, cls.run_.params_S)
 
   def loss(self, params_S):
     text = self.run_.prompts
@@ -152,18 +151,18 @@ class CausalTest(absltest.TestCase):
     bundle_S = {"params": self.run_.params_S, "mean_PxLxHxDh": jnp.ones((2, 2, 2, 4, 4))}
     removal = {
       "keep_LxH": np.stack([ablation.without(2, 4, [(1, 2)])] * 2),
-      "at": np.array([parts.EVERYWHERE, parts.LAST]),
+      "at": np.array([heads.EVERYWHERE, heads.LAST]),
     }
-    score = parts.loss_without(self.run_.apply)
+    score = heads.loss_without(self.run_.apply)
     text = self.run_.prompts
     target_N = (text.answer_N[self.row_N] / 2000).astype(np.float32)
-    found_SxR = heads_text._over(score, bundle_S, removal, text.token_NxT[self.row_N], target_N)
+    found_SxR = heads._over(score, bundle_S, removal, text.token_NxT[self.row_N], target_N)
     np.testing.assert_allclose(found_SxR[:, 0], found_SxR[:, 1], rtol=1e-5)
     self.assertGreater(np.ptp(self.found["delta"][1]), 0)
 
   def test_a_head_that_says_one_thing_loses_nothing(self):
     run = changed(self.run_, "value", lambda leaf: leaf.at[:, :, ..., 2, :].set(0))
-    found = heads_text.causal(run, self.row_N, run.params_S)
+    found = heads.causal(run, self.row_N, run.params_S)
     tiny = 1e-6 * found["intact"].max()
     np.testing.assert_allclose(found["delta"][..., 2], 0, atol=tiny)
     np.testing.assert_allclose(found["path"][..., 2], 0, atol=1e-6)
@@ -174,19 +173,19 @@ class PathTest(absltest.TestCase):
   def test_one_head_alone_is_the_whole_way(self):
     # One layer and one head, rows of one length: at "?" nothing else differs.
     run = aligned(layers=1, heads=1)
-    found = heads_text.causal(run, run.prompts.select_N, run.params_S)
+    found = heads.causal(run, run.prompts.select_N, run.params_S)
     self.assertEqual(found["path"].shape, (2, 2, 1, 1))
     np.testing.assert_allclose(found["path"], 1, atol=1e-4)
 
   def test_direct_path_leaves_later_heads_alone(self):
     run = aligned()
-    found = heads_text.causal(run, run.prompts.select_N, run.params_S)
+    found = heads.causal(run, run.prompts.select_N, run.params_S)
     all_SxLxH, direct_SxLxH = found["path"]
     np.testing.assert_array_equal(all_SxLxH[:, 1], direct_SxLxH[:, 1])
     self.assertGreater(np.abs(all_SxLxH - direct_SxLxH)[:, 0].max(), 1e-4)
     # Without later heads there is no other path.
     mute = changed(run, "out", lambda leaf: leaf.at[:, 1].set(0))
-    found = heads_text.causal(mute, run.prompts.select_N, mute.params_S)
+    found = heads.causal(mute, run.prompts.select_N, mute.params_S)
     all_SxLxH, direct_SxLxH = found["path"]
     np.testing.assert_allclose(all_SxLxH, direct_SxLxH, atol=1e-5)
     np.testing.assert_allclose(all_SxLxH[:, 1], 0, atol=1e-6)
@@ -199,24 +198,55 @@ class RunTest(absltest.TestCase):
     few = dataclasses.replace(run.settings, untrained=2)
     config = dataclasses.replace(run.experiment, analyses=few)
     run = dataclasses.replace(run, experiment=config)
-    result = heads_text.run(run)
+    found = heads.measure(run)
     folder = tempfile.mkdtemp()
-    legacy.write(folder, "heads_text", result, provenance={})
-    again, _ = legacy.read(folder, "heads_text", heads_text.Result)
-    self.assertLen(again.heads, 8)
-    row = again.heads[5]
+    results.write(folder, "heads", found, provenance={})
+    again, _ = results.read(folder, "heads")
+    self.assertTrue(again.identical(found))
+    rows = tables.rows(again, "heads")
+    self.assertLen(rows, 8)
+    row = rows[5]
     self.assertEqual((row["layer"], row["head"]), (1, 1))
-    copy_S = result.mass_SxLxHxV[:, 1, 1, :2].sum(-1)
+    copy_S = found.mass.sel({"class": ["x", "y"]}).isel(layer=1, head=1).sum("class")
     self.assertAlmostEqual(row["copy"], float(np.median(copy_S)))
-    self.assertAlmostEqual(row["copy_uniform"], result.uniform_V[:2].sum())
-    self.assertLen(again.untrained_mass_RxLxHxV, 2)
-    self.assertEqual(again.unit, "nll_nats")
-    self.assertEqual(again.table, ())  # too small for the source's numbers
-    part = answers.part_rows(run)["select"]
-    scored = answers.scored(run, part)
+    uniform = found.uniform_mass.sel({"class": ["x", "y"]}).sum()
+    self.assertAlmostEqual(row["copy_uniform"], float(uniform))
+    self.assertLen(again.untrained, 2)
+    self.assertEqual(again.delta.attrs["units"], "nats")
+    self.assertEqual(heads.numbers(again), {})  # too small for the source's numbers
+    part = states.part_rows(run)["select"]
+    scored = states.scored(run, part)
     np.testing.assert_allclose(again.constant, scored["constant_N"].mean())
-    np.testing.assert_allclose(again.intact_S, scored["loss_SxN"].mean(-1), rtol=1e-5)
-    plots_heads_text.figure(again).canvas.draw()
+    np.testing.assert_allclose(again.intact, scored["loss_SxN"].mean(-1), rtol=1e-5)
+    single = again.isel(seed=[0])
+    for runs in ({"a": again}, {"a": again, "b": single}):
+      for page in heads.figures(runs).values():
+        self.assertStartsWith(figures.png(page), b"\x89PNG")
+      for table in heads.tables(runs):
+        self.assertLen(table.text().splitlines(), 2 + len(table.rows))
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (1.0, 900.0, "reproduced"), (0.5, 900.0, "not reproduced"), (1.0, -5.0, "not reproduced")
+  )
+  def test_heads_must_matter(self, above, harm, expected):
+    layer = {"above_uniform": above, "copy_uniform": 0.45, "copy_median": 0.8}
+    layer |= {"untrained_copy_median": 0.44}
+    delta = np.zeros((2, 5, 2, 4))
+    delta[0, :, 1, 2] = harm
+    meanings = {name: name for name in layer}
+    variables = {
+      "delta": results.variable("where seed layer head", delta, "change of the loss"),
+      **results.rows("layers", [dict.fromkeys(layer, 0.0), layer], meanings),
+    }
+    found = results.dataset(variables, {"where": list(heads.WAYS)})
+    for seeds, status in ((program.SEEDS, expected), (program.SEEDS - 1, "not run")):
+      card = {"question": "sum", "as_published": True, "seeds": seeds}
+      its = claims_lib.Results({"run": {"heads": found}}, {"run": card})
+      (row,) = claims_lib.ledger(tuple(heads.CLAIMS), its).rows
+      self.assertEqual((row["id"], row["status"]), ("heads.copy", status), row["because"])
+    self.assertEqual(row["reported"], "copy scores of 0.68 to 0.90")
 
 
 class PublishedTest(absltest.TestCase):
@@ -225,14 +255,29 @@ class PublishedTest(absltest.TestCase):
   def test_numbers(self):
     run = published_text.run()
     token_NxT = run.prompts.token_NxT[run.prompts.select_N[:1000]]
-    found = heads_text.reading(run, token_NxT, run.params_S)
-    table = records.table(run, found, token_NxT)
-    self.assertLen(table, 8 * 8 + 7 + 2)
-    for row in table:
-      self.assertTrue(row["agrees"], row)
+    found = heads.reading(run, token_NxT, run.params_S)
+    uniform_V, entropy = heads.uniform(token_NxT)
+    dims = "seed layer head"
+    variables = {
+      "mass_as_published": results.variable(f"{dims} class", found["mass_as_published"], "mass"),
+      "entropy_as_published": results.variable(dims, found["entropy_as_published"], "entropy"),
+      "uniform_mass_as_published": results.variable("class", uniform_V, "uniform"),
+    }
+    its = results.dataset(
+      variables,
+      question="sum",
+      as_published=True,
+      imported=True,
+      uniform_entropy_as_published=entropy,
+    )
+    values = heads.numbers(its)
+    self.assertLen(values, 8 * 8 + 7 + 2)
+    for key, value in values.items():
+      entry = heads.PUBLISHED[key]
+      self.assertAlmostEqual(value[0], entry.recomputed, delta=entry.tolerance, msg=key)
 
   def test_masses_reported_add_up(self):
-    value = heads_text_reported.REPORTED
+    value = heads.PUBLISHED
     for question, classes in (
       ("sum", ("x", "y", "+", "others")),
       ("modk", ("x", "y", "+", "modulus", "others")),
