@@ -458,7 +458,10 @@ def _harms(runs) -> draw.Panel:
       ("random", draw.AMBER),
     ):
       _against(axes, ordered, [row[name] for row in rows], name, colour)
-    text = {"title": f"{2 * REMOVED} directions removed", "ylabel": "change of the squared error"}
+    text = {
+      "title": f"{2 * REMOVED} directions removed",
+      "ylabel": "harm: change of squared error (residue²)",
+    }
     _beside(axes, "delta_probe", **text)
 
   return panel
