@@ -517,7 +517,7 @@ def _columns(name: str, value_S, *, interval: bool = False) -> dict:
 
 def _of_layers(copy_SxLxH, untrained_RxLxH, uniform_copy) -> Iterator[dict]:
   """Yields a record per layer: attention on the operands over all heads and
-  members, whose order is no one's, and over untrained ones."""
+  networks, since heads have no order, and over untrained ones."""
   for layer in range(copy_SxLxH.shape[1]):
     row = {"layer": layer, "copy_uniform": float(uniform_copy)}
     for name, copy in (("", copy_SxLxH), ("untrained_", untrained_RxLxH)):
@@ -710,7 +710,7 @@ def copying(results):
   worth = found.delta.sel({"where": "everywhere"}).isel(layer=-1).max("head")
   harm = float(np.median(worth))
   because = (
-    f"{100 * share:.0f} % of the last layer's heads, over members, attend to the operands more than"
+    f"{100 * share:.0f} % of the last layer's heads, over seeds, attend to the operands more than"
     f" uniform attention ({last['copy_uniform']:.3f}), with {last['copy_median']:.3f} in the"
     f" median, untrained ones {last['untrained_copy_median']:.3f}; the most important of them, at"
     f" its mean, costs {harm:,.0f} in raw squared error. Attention describes; the cost decides."
