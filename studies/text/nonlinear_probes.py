@@ -602,7 +602,7 @@ def _compared(runs) -> draw.Page:
   both = both.sel(probe=_in_order(found["probe"].values for found in runs.values()))
   panels = [
     draw.strips(
-      both.sel(target=target).dropna("run", how="all", subset=["score"]),
+      both.sel(target=target),
       "score",
       y="probe",
       colour="run",

@@ -580,7 +580,7 @@ def _compared(runs) -> draw.Page:
   both = both.reindex(role=[role for role in characters.ROLES if role in both.role.values])
   panels = [
     draw.curves(
-      both.sel(target=target).dropna("run", how="all", subset=["r2"]),
+      both.sel(target=target),
       "r2",
       x="role",
       colour="run",
