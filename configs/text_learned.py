@@ -12,7 +12,7 @@ three digits and is measured at 99.5 % of unseen pairs, one seed in 20 minutes.
 
 from primelens.lens import experiment
 from primelens.models import encoder, fit, optimizer
-from primelens.studies.text import settings
+from primelens.studies.text import program
 from primelens.tasks import text
 
 
@@ -41,7 +41,7 @@ def get_config(sizes: str = "97,100,6000") -> experiment.Experiment:
       layout="aligned",
     ),
     model=encoder.Config(outputs=modulus, trunk=trunk()),
-    analyses=settings.Settings(probe_rows=min(20_000, held_back)),
+    analyses=program.Settings(probe_rows=min(20_000, held_back)),
     fit=fit.Config(
       steps=steps,
       batch_size=256,

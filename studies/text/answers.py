@@ -127,6 +127,7 @@ def numbers(found) -> dict:
 # --- figures, tables, the line of the summary -----------------------------------------------------
 
 
+BINS = 40  # of classes, at most
 GOOD = 0.99  # skill of a network that answers with the sum
 NAMES = {"train": "train, with dropout", "select": "select"}
 
@@ -186,14 +187,33 @@ def _answers(found: xr.Dataset) -> tuple[draw.Panel, ...]:
 
 
 def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
-  right = (found.isel(seed=0).answer == found.truth).values
-  count = len(np.unique(found.truth))
-  shares = found.value.sel(measure=["accuracy", "majority_accuracy"]).median("seed")
-  shares.attrs = {"long_name": "share of the rows"}
-  hits = draw.bars(shares.to_dataset(name="share"), "share", x="part", colour="measure")
-  title = f"First seed, select: {right.mean():.1%} right, {count} classes"
-  both = draw.scatter(found.isel(seed=0), x="truth", y="answer", diagonal=True, title=title)
-  return both, hits
+  """Returns how often the first seed gave which class, and the share of right answers by part."""
+  answer_N, truth_N = found.answer.values[0], found.truth.values
+  most = int(max(answer_N.max(), truth_N.max())) + 1
+  edges = np.linspace(-0.5, most - 0.5, min(most, BINS) + 1)
+  count, _, _ = np.histogram2d(answer_N, truth_N, (edges, edges))
+  middle = ((edges[1:] + edges[:-1]) / 2).round(1)
+  counted = results.dataset(
+    {"count": results.variable("given right", count, "rows of select")},
+    {
+      "given": results.variable("given", middle, "class that is answered"),
+      "right": results.variable("right", middle, "right class"),
+    },
+  )
+  share = found.value.sel(measure=["accuracy", "majority_accuracy"]).median("seed")
+  share.attrs = {"long_name": "share of the rows"}
+  return (
+    draw.heat(
+      counted, "count", rows="given", columns="right", written=".0f", title="First seed, select"
+    ),
+    draw.bars(
+      share.to_dataset(name="share"),
+      "share",
+      x="part",
+      colour="measure",
+      title="Right answers, and the most frequent answer",
+    ),
+  )
 
 
 def tables(runs) -> list[tables_lib.Table]:

@@ -74,7 +74,7 @@ class Run(study.Run):
 def check(experiment) -> None:
   """Raises `ValueError` where task and model do not go together."""
   task, model = experiment.task, experiment.model
-  study.check_kinds(experiment, task="text", model="encoder")
+  study.check_kinds(experiment, task=text.Config, model=encoder.Config)
   if model.vocabulary != characters.VOCABULARY:
     raise ValueError(
       f"model.vocabulary={model.vocabulary}, but there are {characters.VOCABULARY} characters."

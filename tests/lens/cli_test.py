@@ -11,7 +11,7 @@ import tiny_study
 from absl import flags
 from absl.testing import absltest, parameterized
 from primelens.lens import cli
-from primelens.studies.text import settings
+from primelens.studies.text import program
 
 MAINS = ("primelens.lens.train", "primelens.lens.analyze")
 
@@ -289,7 +289,7 @@ class AssignTest(parameterized.TestCase):
     self.assertIs(type(value), type(expected))
 
   def test_words_need_no_quotes(self):
-    found = cli.assign(settings.Settings(), ["mlp_sizes=256x4,512x4"])
+    found = cli.assign(program.Settings(), ["mlp_sizes=256x4,512x4"])
     self.assertEqual(found.mlp_sizes, ("256x4", "512x4"))
 
   def test_the_original_is_left_alone(self):

@@ -6,7 +6,7 @@ from pathlib import Path
 from primelens import tasks
 from primelens.configs import text_sum
 from primelens.models import encoder
-from primelens.studies.text import program, settings
+from primelens.studies.text import program
 
 
 def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
@@ -21,7 +21,7 @@ def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
       outputs=2 if question == "valid" else outputs, trunk=encoder.encoder_trunk(**size)
     ),
     fit=dataclasses.replace(config.fit, seeds=seeds),
-    analyses=settings.Settings(probe_rows=400, batch=200, permutations=9, random_directions=3),
+    analyses=program.Settings(probe_rows=400, batch=200, permutations=9, random_directions=3),
   )
 
 

@@ -11,8 +11,10 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy
-from primelens.studies.text import answers, plots_answers, settings
+from primelens.lens import claims, figures, results
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.text import answers, program, states
 from sklearn import metrics
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "encoder_state.npz"
@@ -29,7 +31,7 @@ class MeasuresTest(absltest.TestCase):
   def test_numbers(self):
     guess_SxN = np.array([[1.0, 2.4, 5.0, 6.6], [2.0, 2.0, 2.0, 2.0]])
     truth_N = np.array([1, 2, 3, 6])
-    found = answers.numbers(guess_SxN, truth_N, 4.0, 10.0)["measure"]
+    found = states.numbers(guess_SxN, truth_N, 4.0, 10.0)["measure"]
     # Errors 0, .4, 2, .6 and 1, 0, -1, -4; about 4: 9, 4, 1, 4.
     for name, expected in {
       "mse": (1.13, 4.5),
@@ -52,7 +54,7 @@ class MeasuresTest(absltest.TestCase):
     score_SxNxV = 3 * rng.normal(size=(2, 60, 4))
     score_SxNxV[1] = 700.0  # equal and large: the NLL is that of a guess
     label_N, train_N = rng.integers(0, 4, 60), rng.integers(0, 3, 97)
-    found = answers.classes(score_SxNxV, label_N, train_N)["measure"]
+    found = states.classes(score_SxNxV, label_N, train_N)["measure"]
     power_NxV = np.exp(score_SxNxV[0])
     share_NxV = power_NxV / power_NxV.sum(1, keepdims=True)
     nll = metrics.log_loss(label_N, share_NxV, labels=range(4))
@@ -73,7 +75,7 @@ class MeasuresTest(absltest.TestCase):
     rng = np.random.default_rng(1)
     constant_N = rng.chisquare(3, 400)
     loss_1xN = 0.4 * constant_N[None] * rng.uniform(0.5, 1.5, (1, 400))
-    found = answers.skill_interval(loss_1xN, constant_N)
+    found = states.skill_interval(loss_1xN, constant_N)
     row_RxN = rng.integers(0, 400, (4000, 400))
     skill_R = 1 - loss_1xN[0][row_RxN].mean(1) / constant_N[row_RxN].mean(1)
     low, high = np.quantile(skill_R, (0.025, 0.975))
@@ -82,13 +84,13 @@ class MeasuresTest(absltest.TestCase):
     self.assertAlmostEqual(float(found.low), low, delta=0.1 * (high - low))
     self.assertAlmostEqual(float(found.high), high, delta=0.1 * (high - low))
     # Pairing: a loss that is half the constant's has no spread at all.
-    half = answers.skill_interval(constant_N[None] / 2, constant_N)
+    half = states.skill_interval(constant_N[None] / 2, constant_N)
     np.testing.assert_allclose((half.low, half.high), 0.5, atol=1e-12)
 
   def test_interval_over_seeds_is_students_where_rows_do_not_matter(self):
     constant_N = np.random.default_rng(1).chisquare(3, 400)
     loss_SxN = np.array([0.1, 0.9])[:, None] * constant_N
-    found = answers.skill_interval(loss_SxN, constant_N)
+    found = states.skill_interval(loss_SxN, constant_N)
     # Skills of 0.9 and 0.1 on every row: t = 12.7 times a standard error of 0.4.
     reach = 0.4 * np.tan(0.475 * np.pi)
     np.testing.assert_allclose(
@@ -101,24 +103,23 @@ class RunTest(parameterized.TestCase):
     run = tiny_text.run()
     text = run.prompts
     mean = text.answer_N[text.train_N].mean()
-    result = answers.run(saying(run, mean / 2000))
-    self.assertEqual(
-      [row["part"] for row in result.skills], ["train", "select", "select_1000", "fresh"]
-    )
-    for row in result.skills:
+    found = answers.measure(saying(run, mean / 2000))
+    rows = tables_lib.rows(found, "skills")
+    self.assertEqual([row["part"] for row in rows], ["train", "select", "select_1000", "fresh"])
+    for row in rows:
       delta = 0.15 if row["part"] == "select_1000" else 1e-4
-      self.assertAlmostEqual(row["skill"], 0, delta=delta)
-    (bias,) = (row for row in result.measures if (row["part"], row["measure"]) == ("train", "bias"))
-    self.assertAlmostEqual(bias["median"], 0, delta=1e-3)
-    self.assertEqual(result.table, ())  # too small for the source's numbers
-    np.testing.assert_allclose(result.answer_SxN, mean, rtol=1e-6)
-    np.testing.assert_array_equal(result.truth_N, text.answer_N[text.select_N])
+      self.assertAlmostEqual(row["skill"].estimate, 0, delta=delta)
+    np.testing.assert_allclose(found.value.sel(part="train", measure="bias"), 0, atol=1e-3)
+    self.assertFalse(program.as_published(run.experiment))  # too small for the source's numbers
+    np.testing.assert_allclose(found.answer, mean, rtol=1e-6)
+    np.testing.assert_array_equal(found.truth, text.answer_N[text.select_N])
+    np.testing.assert_array_equal(found.seed, run.seed_S)
 
   def test_parts(self):
     run = tiny_text.run(tiny_text.experiment(task=dict(count=3000, split="disjoint")))
-    parts = answers.part_rows(run)
+    parts = states.part_rows(run)
     self.assertEqual(set(parts), {"train", "select", "fresh"})
-    self.assertLen(parts["train"].answer_N, answers.ROWS)
+    self.assertLen(parts["train"].answer_N, states.ROWS)
     self.assertLen(parts["fresh"].answer_N, 200)
     lines = lambda part: set(map(tuple, part.token_NxT.tolist()))
     self.assertEmpty(lines(parts["fresh"]) & lines(parts["train"]))
@@ -128,14 +129,14 @@ class RunTest(parameterized.TestCase):
     config = tiny_text.experiment(seeds=1, hidden=24)
     model = dataclasses.replace(config.model, checkpoint=str(FIXTURE))
     run = tiny_text.run(dataclasses.replace(config, model=model))
-    fresh_S = answers.untrained_S(run)
+    fresh_S = program.untrained_S(run)
     table_SxVxD = np.asarray(fresh_S["embedding"]["embedding"])
     self.assertLen(table_SxVxD, run.settings.untrained)
     own_VxD = np.asarray(run.params_S["embedding"]["embedding"][0])
     for one_VxD in table_SxVxD:
       self.assertGreater(np.abs(one_VxD - own_VxD).max(), 0.1)
     self.assertGreater(np.abs(table_SxVxD[0] - table_SxVxD[1]).max(), 0.1)
-    np.testing.assert_array_equal(answers.untrained_S(run)["embedding"]["embedding"], table_SxVxD)
+    np.testing.assert_array_equal(program.untrained_S(run)["embedding"]["embedding"], table_SxVxD)
 
   def test_curves_of_a_log(self):
     run = dataclasses.replace(tiny_text.run(), workdir=Path(tempfile.mkdtemp()))
@@ -159,15 +160,69 @@ class RunTest(parameterized.TestCase):
     run = tiny_text.run(tiny_text.experiment(question, outputs=outputs))
     few = dataclasses.replace(run.settings, untrained=2)
     config = dataclasses.replace(run.experiment, analyses=few)
-    result = answers.run(dataclasses.replace(run, experiment=config))
-    folder = tempfile.mkdtemp()
-    legacy.write(folder, "answers", result, provenance={})
-    again, _ = legacy.read(folder, "answers", answers.Result)
-    np.testing.assert_array_equal(again.value_PxExS, result.value_PxExS)
-    figure = plots_answers.figure(again)
-    figure.canvas.draw()
-    panels = [ax for ax in figure.axes if ax.get_title(loc="left")]
+    found = answers.measure(dataclasses.replace(run, experiment=config))
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "answers", found, provenance={})
+    again, _ = results.read(folder, "answers")
+    np.testing.assert_array_equal(again.value, found.value)
+    (page,) = answers.figures({"a": again}).values()
+    panels = [ax for ax in page.figure().axes if ax.get_title(loc="left")]
     self.assertLen(panels, 5 if outputs == 1 else 4)
+    both = {"a": again, "b": again}
+    pages = answers.figures(both)
+    self.assertEqual(list(pages), ["a", "b", "all runs"])
+    figures.png(pages["all runs"])
+    skills, measures = answers.tables(both)
+    self.assertEqual({row["run"] for row in skills.rows}, {"a", "b"})
+    median = {(r["part"], r["measure"]): r["median"] for r in measures.rows if r["run"] == "a"}
+    self.assertEqual(
+      median["fresh", "skill"], float(np.median(found.value.sel(part="fresh", measure="skill")))
+    )
+    self.assertStartsWith(answers.line({"a": again}), "Skill on fresh pairs: a ")
+
+
+def stored(question="sum", skill=0.997, half=0.001, seeds=5):
+  """Returns the results of a run as published, with this skill on fresh pairs."""
+  of_both = [
+    {"part": part, "skill": value, "skill_low": value - half, "skill_high": value + half}
+    for part, value in (("train", 0.5), ("fresh", skill))
+  ]
+  values = {"exact": 0.02, "rmse": 21.0, "accuracy": 0.51}
+  value = np.ones((2, 1, seeds)) * np.array([*values.values()])[:, None]
+  found = results.dataset(
+    {
+      "value": results.variable("part measure seed", value, "value"),
+      **results.rows("skills", of_both, {"part": "part", "skill": "skill"}),
+    },
+    {"part": ["train", "fresh"], "measure": list(values)},
+    question=question,
+  )
+  card = {"question": question, "as_published": True, "seeds": seeds}
+  return claims.Results({"run": {"answers": found}}, {"run": card})
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("answers.sum", dict(), "reproduced"),
+    ("answers.sum", dict(skill=0.9), "not reproduced"),
+    ("answers.sum", dict(half=0.01), "not reproduced"),
+    ("answers.sum", dict(seeds=4), "not run"),
+    ("answers.sum", dict(question="modk"), "not run"),
+    ("answers.modk", dict(question="modk", skill=0.02), "reproduced"),
+    ("answers.modk", dict(question="modk", skill=-0.02), "not reproduced"),
+    ("answers.valid", dict(question="valid", skill=0.02, half=0.01), "reproduced"),
+    ("answers.valid", dict(question="valid", skill=0.0), "not reproduced"),
+  )
+  def test_verdicts(self, name, options, status):
+    rows = claims.ledger(tuple(answers.CLAIMS), stored(**options)).rows
+    (row,) = (row for row in rows if row["id"] == name)
+    self.assertEqual(row["status"], status, row["because"])
+
+  def test_only_runs_as_published_decide(self):
+    found = stored()
+    found.cards["run"]["as_published"] = False
+    rows = claims.ledger(tuple(answers.CLAIMS), found).rows
+    self.assertEqual({row["status"] for row in rows}, {"not run"})
 
 
 class PublishedTest(absltest.TestCase):
@@ -175,31 +230,33 @@ class PublishedTest(absltest.TestCase):
 
   def test_numbers(self):
     run = published_text.run()
-    few = settings.Settings(probe_rows=400, untrained=1)
+    few = program.Settings(probe_rows=400, untrained=1)
     config = dataclasses.replace(run.experiment, analyses=few)
-    result = answers.run(dataclasses.replace(run, experiment=config))
-    self.assertLen(result.table, 14)  # all but the log's
-    for row in result.table:
+    found = answers.measure(dataclasses.replace(run, experiment=config))
+    values = answers.numbers(found)
+    self.assertLen(values, 14)  # all but the log's
+    for key, value_S in values.items():
+      row = numbers_lib.row(answers.PUBLISHED[key], value_S, None, 0)
       self.assertTrue(row["agrees"], row)
-    (fresh,) = (row for row in result.skills if row["part"] == "fresh")
-    self.assertBetween(fresh["skill_low"], 0.98, fresh["skill"])
+    (fresh,) = (row for row in tables_lib.rows(found, "skills") if row["part"] == "fresh")
+    self.assertBetween(fresh["skill"].low, 0.98, fresh["skill"].estimate)
     self.assertTrue(fresh["excludes_zero"])
 
   def test_constants_of_residues(self):
     run = tiny_text.run(tiny_text.experiment("modk", task=dict(count=20_000)))
-    parts = answers.part_rows(run)
+    parts = states.part_rows(run)
     for name, raw, scaled in (("select", 764.83, 1.91207e-4), ("select_1000", 748.57, 1.87143e-4)):
       part, mean = parts[name], parts[name].train_N.mean()
       blank_1xN = np.zeros((1, len(part.answer_N)))
-      found = answers.numbers(blank_1xN, part.answer_N, mean, 2000.0)["measure"]
+      found = states.numbers(blank_1xN, part.answer_N, mean, 2000.0)["measure"]
       np.testing.assert_allclose(found["constant_mse"], raw, atol=5e-3)
       np.testing.assert_allclose(found["constant_scaled_mse"], scaled, atol=5e-10)
 
   def test_majority_of_shown_sums(self):
     run = tiny_text.run(tiny_text.experiment("valid", task=dict(count=20_000)))
-    part = answers.part_rows(run)["select"]
+    part = states.part_rows(run)["select"]
     blank_1xNx2 = np.zeros((1, len(part.answer_N), 2))
-    found = answers.classes(blank_1xNx2, part.answer_N, part.train_N)["measure"]
+    found = states.classes(blank_1xNx2, part.answer_N, part.train_N)["measure"]
     self.assertAlmostEqual(found["majority_accuracy"][0], 0.5195)
     # The majority of train is the minority here.
     self.assertAlmostEqual(found["constant_accuracy"][0], 0.4805)
