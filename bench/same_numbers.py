@@ -211,10 +211,10 @@ def read(revision: Revision, name: str, folder: Path) -> None:
 
 
 class Stored(NamedTuple):
-  """What one place holds: all numbers by name, and the results that are Datasets, by slice."""
+  """What one place holds: all numbers by name, and Datasets by slice, with the `config`."""
 
   fields: dict[str, Any]
-  datasets: dict[str, xr.Dataset]
+  datasets: dict[str, Any]
 
 
 def stored(folder: Path) -> dict[str, Stored]:
@@ -226,18 +226,39 @@ def stored(folder: Path) -> dict[str, Stored]:
       continue
     inside = path.relative_to(folder).parts
     its = found.setdefault(inside[0] if len(inside) > 1 else "", Stored({}, {}))
+    config = folder / inside[0] / "config.json"
+    if config.is_file():
+      its.datasets["config"] = json.loads(config.read_text())
     name = document["analysis"]
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
       array_of = {key: arrays[key] for key in arrays.files}
     its.fields.update({f"{name}/{key}": array for key, array in array_of.items()})
     attributes = document.get("attributes", document)  # of Datasets, and of results before them
-    for part in ("scalars", "records"):
-      its.fields.update(flat(name, attributes.get(part, {})))
+    of_old = attributes.get("scalars", {}) | attributes.get("records", {})
+    others = {k: v for k, v in attributes.items() if k not in ("scalars", "records")}
+    its.fields.update(flat(name, keyed(of_old | (others if "attributes" in document else {}))))
     if "attributes" in document:
-      others = {k: v for k, v in attributes.items() if k not in ("scalars", "records")}
-      its.fields.update(flat(name, others))
       its.datasets[name] = dataset(document, array_of)
   return found
+
+
+def keyed(fields: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns rows of claims and of published numbers by what they are of, not by their place."""
+  rows = fields.get("rows")
+  if not isinstance(rows, list) or not rows:
+    return dict(fields)
+  if all("id" in row for row in rows):
+    return dict(fields) | {"rows": {row["id"]: row for row in rows}}
+  if all("quantity" in row for row in rows):
+    named = {}
+    for row in rows:
+      row = dict(row)
+      population = row.pop("question", None) or row.pop("population", "")
+      row.pop("analysis", None)
+      row.pop("slice", None)
+      named[f"{population} {row.get('key')} {row['quantity']}"] = row
+    return dict(fields) | {"rows": named}
+  return dict(fields)
 
 
 def dataset(document: Mapping, array_of: Mapping[str, np.ndarray]) -> xr.Dataset:
