@@ -9,7 +9,6 @@ import ast
 import copy
 import dataclasses
 import errno
-import importlib.util
 import math
 import os
 import sys
@@ -171,8 +170,7 @@ def devices() -> None:
 
 def shipped_configs() -> dict[str, Path]:
   """Returns the configs that come with the package, by name."""
-  places = importlib.util.find_spec("primelens.configs")
-  folders = [Path(folder) for folder in places.submodule_search_locations]
+  folders = map(Path, plugins.places("primelens.configs"))
   files = [path for folder in folders for path in folder.glob("[a-z]*.py")]
   return {path.stem: path for path in sorted(files)}
 

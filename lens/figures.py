@@ -35,7 +35,7 @@ NETWORKS = {
 }
 TILT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names below an axis
 COLOUR_OF = {"trained": BLUE, "untrained": GREY, "permuted": PURPLE, "random": AMBER}
-RC: dict[str, Any] = {
+RC: Any = {
   "axes.axisbelow": True,
   "axes.edgecolor": "#555555",
   "axes.grid": True,
@@ -92,7 +92,8 @@ class Page:
 
     figure = Figure(figsize=(WIDTH, sum(self.heights)), layout="constrained")
     ratios = list(self.heights)
-    parts = np.atleast_1d(figure.subfigures(len(self.rows), 1, height_ratios=ratios))
+    made: Any = figure.subfigures(len(self.rows), 1, height_ratios=ratios)
+    parts = np.atleast_1d(made)
     for part, row in zip(parts, self.rows, strict=True):
       panels = row if isinstance(row, tuple) else (row,)
       axes = np.atleast_1d(part.subplots(1, len(panels)))
@@ -202,7 +203,7 @@ def line(x, y, label: str, colour: str, **style) -> Panel:
   return draw
 
 
-def level(value: float, label: str | None = None, *, along: str = "y", **style) -> Panel:
+def level(value: float, label: str | None = None, *, along: Any = "y", **style) -> Panel:
   """Returns a line at one value: a constant, a threshold."""
   style = {"color": "black", "lw": 0.9, "ls": "--"} | style
 
@@ -216,14 +217,14 @@ def curves(
   found: xr.Dataset,
   name: str,
   *,
-  x: str,
-  colour: str | None = None,
-  dash: str | None = None,
-  thin: str | None = None,
-  names: Mapping[Any, str] | None = None,
-  style: Mapping[str, Any] | None = None,
-  symlog: float | None = None,
-  zero: bool = True,
+  x: Any,
+  colour: Any = None,
+  dash: Any = None,
+  thin: Any = None,
+  names: Any = None,
+  style: Any = None,
+  symlog: Any = None,
+  zero: Any = True,
   **text,
 ) -> Panel:
   """Returns lines of a variable over the coordinate `x`, with a band where it has an interval.
@@ -273,10 +274,10 @@ def bars(
   found: xr.Dataset,
   name: str,
   *,
-  x: str,
-  colour: str | None = None,
-  null: str | None = None,
-  p: str | None = None,
+  x: Any,
+  colour: Any = None,
+  null: Any = None,
+  p: Any = None,
   **text,
 ) -> Panel:
   """Returns a bar for each value of `x`: the median of all else, which is drawn as dots.
@@ -340,10 +341,10 @@ def strips(
   found: xr.Dataset,
   name: str,
   *,
-  y: str,
-  colour: str | None = None,
-  colours: Mapping[Any, str] | None = None,
-  null: str | None = None,
+  y: Any,
+  colour: Any = None,
+  colours: Any = None,
+  null: Any = None,
   **text,
 ) -> Panel:
   """Returns a row of dots for each value of `y`, the median larger.
@@ -384,7 +385,7 @@ def _known(array: xr.DataArray) -> np.ndarray:
 
 
 def whiskers(
-  found: xr.Dataset, names: Sequence[str], *, colour: str | None = None, zero: bool = True, **text
+  found: xr.Dataset, names: Sequence[str], *, colour: Any = None, zero: Any = True, **text
 ) -> Panel:
   """Returns variables with their intervals, one below the other.
 
@@ -418,10 +419,10 @@ def rows(
   found: xr.Dataset,
   name: str,
   *,
-  x: str,
-  colour: str | None = None,
-  form: str = "+.4f",
-  labels: Sequence[str] | None = None,
+  x: Any,
+  colour: Any = None,
+  form: Any = "+.4f",
+  labels: Any = None,
   **text,
 ) -> Panel:
   """Returns a variable with its interval, a row for each value of `x`, its number written above."""
@@ -453,14 +454,14 @@ def heat(
   found: xr.Dataset,
   name: str,
   *,
-  rows: str,
-  columns: str,
-  written: str | None = ".2f",
-  most: int = 12,
-  centred: bool = False,
-  limits: tuple[float, float] | None = None,
-  bar: bool = True,
-  tilted: bool = False,
+  rows: Any,
+  columns: Any,
+  written: Any = ".2f",
+  most: Any = 12,
+  centred: Any = False,
+  limits: Any = None,
+  bar: Any = True,
+  tilted: Any = False,
   **text,
 ) -> Panel:
   """Returns a matrix as colours, its numbers written in where there are not too many.
@@ -513,12 +514,12 @@ def _ticks(place: Callable, values: np.ndarray, **look) -> None:
 def scatter(
   found: xr.Dataset,
   *,
-  x: str,
-  y: str,
-  colour: str | None = None,
-  shades: str = "viridis",
-  most: int = 4000,
-  diagonal: bool = False,
+  x: Any,
+  y: Any,
+  colour: Any = None,
+  shades: Any = "viridis",
+  most: Any = 4000,
+  diagonal: Any = False,
   **text,
 ) -> Panel:
   """Returns points of two variables, at most `most`; `colour` is a third one, shown as `shades`.
@@ -543,7 +544,7 @@ def scatter(
   return draw
 
 
-def histogram(found: xr.Dataset, name: str, *, each: str | None = None, bins: int = 40, **text):
+def histogram(found: xr.Dataset, name: str, *, each: Any = None, bins: Any = 40, **text):
   """Returns the counts of a variable's values; a line for each value of the dimension `each`."""
   text = {"xlabel": _wrapped(found[name]), "ylabel": "count"} | text
 

@@ -74,10 +74,8 @@ def adapted(name: str, old: Study) -> study_lib.Study:
   """Returns the study as the command lines know it."""
   classes = {key: analysis.result for key, analysis in old.analyses.items()}
   plain = functools.partial(_plain, classes)
-  claims = tuple(
-    dataclasses.replace(claim, test=lambda results, test=claim.test: test(plain(results)))
-    for claim in old.claims
-  )
+  judged = lambda test: lambda results: test(plain(results))
+  claims = tuple(dataclasses.replace(claim, test=judged(claim.test)) for claim in old.claims)
   numbers = old.numbers
   return study_lib.Study(
     name=name,

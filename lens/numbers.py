@@ -176,7 +176,7 @@ class Joined:
 
   def __call__(self, results) -> tuple[dict, ...]:
     """Returns a record per number of `{run: {slice: Dataset}}`, by COLUMNS."""
-    found: dict[tuple, list[tuple[str, bool, Own]]] = {}
+    found: dict[tuple[str, str, str], list[tuple[str, bool, Own]]] = {}
     for run, table in results.items():
       card = results.cards[run]
       for name, its in self._numbers.items():
@@ -191,9 +191,10 @@ class Joined:
             value = values[key] if isinstance(values[key], Own) else Own(values[key])
             where = (card["population"].partition(",")[0], name, key)
             found.setdefault(where, []).append((run, bool(card.get("imported")), value))
-    return tuple(self._record(*where, rows) for where, rows in found.items())
+    return tuple(self._record(where, rows) for where, rows in found.items())
 
-  def _record(self, population: str, name: str, key: str, rows) -> dict:
+  def _record(self, where: tuple[str, str, str], rows) -> dict:
+    population, name, key = where
     entry = published(self._place, name)[key]
     own = [float(np.asarray(its.value_S, float)[0]) for _, imported, its in rows if imported]
     own = [value for value in own if math.isfinite(value)]

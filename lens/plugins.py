@@ -103,6 +103,12 @@ def _is_study(module: types.ModuleType) -> bool:
   )
 
 
+def places(package: str) -> list[str]:
+  """Returns the folders of a package, which is not imported."""
+  spec = importlib.util.find_spec(package)
+  return list(spec.submodule_search_locations or ()) if spec else []
+
+
 def forget() -> None:
   """Leaves all plugins, as a new process would: for tests, and for notebooks."""
   _LOADED.clear()

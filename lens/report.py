@@ -154,8 +154,8 @@ def _numbers(rows: Sequence[Mapping]) -> page.Markup:
 
 
 def _number_table(rows: Sequence[Mapping], caption: str) -> page.Markup:
-  head = ("item", "quantity", "source", "recomputed", "ours", "")
-  head += ("median", "range", "untrained", "runs")
+  first = ("item", "quantity", "source", "recomputed", "ours", "")
+  head = (*first, "median", "range", "untrained", "runs")
   return page.table(head, map(_number, rows), caption=caption, text=(0, 1, 2, 5, 9))
 
 

@@ -299,8 +299,8 @@ def figure_name(name: str, page: str = "") -> str:
 
 def names() -> tuple[str, ...]:
   """Returns the studies there are, found by the names of their packages and of plugins."""
-  places = importlib.util.find_spec("primelens.studies").submodule_search_locations
-  shipped = [each.name for each in pkgutil.iter_modules(list(places)) if each.ispkg]
+  places = plugins.places("primelens.studies")
+  shipped = [each.name for each in pkgutil.iter_modules(places) if each.ispkg]
   return (*sorted(shipped, key=_place), *plugins.brought("study"))
 
 

@@ -117,7 +117,7 @@ def shown(value: Any, form: str = "") -> str:
     return NONE
   if isinstance(value, (bool, np.bool_)):
     return "yes" if value else "no"
-  if isinstance(value, Interval):
+  if isinstance(value, statistics.Interval):
     return NONE if math.isnan(value.estimate) else format(value, form or ".4g")
   if isinstance(value, (int, np.integer)):
     return format(int(value), form or ",")
@@ -130,7 +130,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
   """Returns a record in which an interval is three numbers."""
   flat: dict[str, Any] = {}
   for key, value in row.items():
-    if isinstance(value, Interval):
+    if isinstance(value, statistics.Interval):
       flat |= {key: value.estimate, f"{key}_low": value.low, f"{key}_high": value.high}
     else:
       flat[key] = value

@@ -535,7 +535,7 @@ def of_ridge(found: xr.Dataset) -> list[dict]:
 CLAIMS = claims.Claims()
 PAIRS = 6  # of the probes that the source compares over sizes
 _value = lambda key: PUBLISHED[key].recomputed
-_excess = [_value(key) for key in PUBLISHED if key.startswith("excess_")]
+_excess = [_value(key) or 0.0 for key in PUBLISHED if key.startswith("excess_")]
 _mean = lambda array: float(np.mean(np.asarray(array, float)))
 
 

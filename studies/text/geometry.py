@@ -380,7 +380,7 @@ def _compared(runs) -> draw.Page:
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   first = {"most": DOTS, "title": f"{run}: first network"}
-  rows = [
+  rows: list[draw.Panel | tuple[draw.Panel, ...]] = [
     (
       draw.scatter(found, x="pc1", y="pc2", colour="answer", **first),
       draw.scatter(found, x="pc1", y="pc2", colour="length", shades="plasma", **first),

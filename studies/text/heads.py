@@ -652,7 +652,7 @@ def _sweeps(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   there = np.isfinite(mean.sweep).all(["layer", "class"])
   mean = mean.isel(role=there.values)
   most = float(mean.sweep.max())
-  panels = []
+  panels: list[draw.Panel] = []
   for kind in found["class"].values[found.uniform_mass.values > 0]:
     text = {"yticklabels": [], "ylabel": ""} if panels else {"ylabel": "query"}
     panels.append(

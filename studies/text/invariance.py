@@ -383,7 +383,7 @@ CLAIMS = claims.Claims()
 
 
 def _published(key: str) -> float:
-  return PUBLISHED[f"sum_all_{key}"].recomputed
+  return float(PUBLISHED[f"sum_all_{key}"].recomputed or 0)
 
 
 @CLAIMS.add(

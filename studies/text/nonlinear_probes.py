@@ -651,7 +651,7 @@ def _stacked(found: xr.Dataset, key: str, reads) -> xr.Dataset:
 def _probes(run: str, found: xr.Dataset) -> draw.Panel:
   accuracy = bool(found.classes)
   title = f"{run}: {found.target.item()},\n{found.protocol.item()}"
-  look = {} if accuracy else {"xlim": (LEAST - 0.05, 1.05)}
+  look: dict = {} if accuracy else {"xlim": (LEAST - 0.05, 1.05)}
   look |= {"title": title, "xlabel": "accuracy" if accuracy else "R²"}
   scores = _stacked(found, "score", WORDS)
   if accuracy:

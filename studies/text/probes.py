@@ -469,7 +469,7 @@ def _corrected(r2_SxExR, null_SxExRxK) -> np.ndarray:
 
 def on_select(run, fresh_S) -> dict[str, xr.Variable]:
   """Returns the published probes of trained and of untrained networks, and of the characters."""
-  found = {}
+  found: dict[str, xr.Variable] = {}
   for prefix, network, old in (
     ("", "seed", published_probes(run)),
     ("untrained_", "untrained", published_probes(run, fresh_S)),

@@ -56,7 +56,11 @@ MEASURES = (
 def grid() -> list[dict]:
   """Returns the published grid, a record for each size, by its parameters."""
   rows = [
-    {"cell": cell, "parameters": int(PUBLISHED[f"{cell}_parameters"].recomputed), "skill": skill}
+    {
+      "cell": cell,
+      "parameters": int(PUBLISHED[f"{cell}_parameters"].recomputed or 0),
+      "skill": skill,
+    }
     | {name: float(PUBLISHED[f"{cell}_{name}"].source) for name in MEASURES}
     for cell, skill in SKILLS.items()
   ]

@@ -218,6 +218,12 @@ class ClaimsTest(parameterized.TestCase):
     (row,) = (row for row in rows if row["id"] == name)
     self.assertEqual(row["status"], status, row["because"])
 
+  def test_what_is_said_has_the_numbers(self):
+    row = claims.ledger(tuple(answers.CLAIMS), stored()).rows[0]
+    self.assertIn("skill is 0.9970 [0.9960, 0.9980]", row["because"])
+    self.assertIn("2.0 % of the answers are right", row["because"])
+    self.assertEqual(row["numbers"]["rmse"], 21.0)
+
   def test_only_runs_as_published_decide(self):
     found = stored()
     found.cards["run"]["as_published"] = False
