@@ -102,7 +102,7 @@ GROUPS = {
         "--config.model.trunk.max_positions=32",
       ),
     },
-    set=("probe_rows=400", "batch=200", "permutations=9", "random_directions=3", "mlp_epochs=5"),
+    set=("probe_rows=400", "batch=200", "permutations=19", "random_directions=3", "mlp_epochs=5"),
   ),
   "primes": Group(
     train={

@@ -8,11 +8,10 @@ from unittest import mock
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
-from primelens.lens import analyze, legacy
-from primelens.lens import claims as trial
-from primelens.studies import zeros
+from primelens.lens import analyze, legacy, results, study
 from primelens.studies.zeros import linear
 
+ZEROS = study.find("zeros")
 NAMES = (
   "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
   "prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
@@ -65,16 +64,17 @@ class FaultTest(CommandCase):
     with tiny_study.quick_compile():
       code, _, err = self.analyze("--workdir=.", "--only=claims")
     self.assertEqual(code, 0, err)
-    _, origin = legacy.read(self.run_ / "results", "claims", trial.Ledger)
+    _, origin = results.read(self.run_ / "results", "claims")
     self.assertEqual(origin["runs"], ["one"])
 
   def test_a_fault_in_one_analysis_costs_no_other(self):
     def fault(run):
       raise KeyError("lead")
 
-    made = dataclasses.replace(zeros.ANALYSES["linear"], run=lambda run: a_result())
-    broken = dataclasses.replace(zeros.ANALYSES["heads"], run=fault)
-    with mock.patch.dict(zeros.ANALYSES, {"linear": made, "heads": broken}):
+    measure = lambda run: legacy.to_dataset(a_result())
+    made = dataclasses.replace(ZEROS.slices["linear"], measure=measure)
+    broken = dataclasses.replace(ZEROS.slices["heads"], measure=fault)
+    with mock.patch.dict(ZEROS.slices, {"linear": made, "heads": broken}):
       code, out, err = self.analyze(f"--workdir={self.run_}", "--only=heads,linear,claims")
     self.assertEqual(code, 70)
     self.assertRegex(err, r"error: one: heads: unexpected KeyError: 'lead' \(a fault of primelens")
@@ -118,7 +118,7 @@ class BadRunTest(CommandCase):
   def test_a_missing_run(self, only):
     before = tiny_study.files(self.folder)
     absent = self.folder / "absent"
-    for workdir in (absent, f"{self.run_},{absent}", self.folder):
+    for workdir in (absent, f"{self.run_},{absent}", self.run_ / "snapshots"):
       with self.subTest(str(workdir)):
         result = self.analyze(f"--workdir={workdir}", only)
         self.assert_refused(result, "No run in .*: train one with", before)
@@ -172,7 +172,7 @@ class BadRunTest(CommandCase):
 class BadResultTest(CommandCase):
   @parameterized.parameters(
     (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
-    (".json", lambda x: b"{}", "schema None, this program reads 2"),
+    (".json", lambda x: b"{}", "schema None, this program reads 3"),
     (".json", lambda x: x.replace(b"samples", b"rows"), "content and its sha256 do not agree"),
     (".json", lambda x: x.replace(b"-0.9", b"-0.8"), "content and its sha256 do not agree"),
     (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
@@ -185,7 +185,7 @@ class BadResultTest(CommandCase):
       path.unlink()
     else:
       path.write_bytes(damage(path.read_bytes()))
-    tables, [line] = analyze.stored([self.run_])
+    tables, [line] = analyze.stored([self.run_], ZEROS)
     self.assertEqual(tables, {"one": {}})
     self.assertRegex(line, message)
     self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
@@ -206,12 +206,12 @@ class BadResultTest(CommandCase):
     path = self.run_ / "results" / "anchors.json"
     path.parent.mkdir()
     path.write_text("{}")
-    self.assertEqual(analyze._with_first(zeros.STUDY, ["report"], self.run_), ["anchors"])
+    self.assertEqual(analyze._with_first(ZEROS, ["report"], self.run_), ["anchors"])
 
 
 class StoredTest(CommandCase):
   def linear(self):
-    tables, damaged = analyze.stored([self.run_])
+    tables, damaged = analyze.stored([self.run_], ZEROS)
     self.assertEqual(damaged, [])
     return tables["one"]["linear"]
 
@@ -219,7 +219,7 @@ class StoredTest(CommandCase):
     recorded = analyze.runs.read_manifest(self.run_)["revision"]
     self.store(recorded)
     item = self.linear()
-    self.assertEqual(item.result.samples, 7)
+    self.assertEqual(item.result.attrs["scalars"]["samples"], 7)
     self.assertEqual(item.provenance["checkpoint_step"], 20)
     self.assertFalse(item.stale)
     self.assertEqual(item.figure_path, self.run_ / "figures" / "linear.png")
@@ -242,9 +242,9 @@ class StoredTest(CommandCase):
 
 class NamesTest(absltest.TestCase):
   def test_all_by_default_and_in_order(self):
-    every = [*zeros.ANALYSES, "claims", "report"]
-    self.assertEqual(analyze.chosen([], zeros.STUDY), every)
-    self.assertEqual(analyze.chosen(["report", "heads"], zeros.STUDY), ["heads", "report"])
+    every = [*ZEROS.slices, "claims", "report"]
+    self.assertEqual(analyze.chosen([], ZEROS), every)
+    self.assertEqual(analyze.chosen(["report", "heads"], ZEROS), ["heads", "report"])
 
   def test_comparisons_stand_in_the_common_parent(self):
     one, two = Path("/runs/demo/e0"), Path("/runs/demo/postfix")
