@@ -30,7 +30,7 @@ def package(folder: str) -> str:
 
 class MappingTest(parameterized.TestCase):
   def test_packages_are_the_folders(self):
-    expected = [package(folder) for folder in folders()]
+    expected = sorted(package(folder) for folder in folders())
     self.assertEqual(sorted(SETUPTOOLS["packages"]), expected)
 
   def test_package_dir_maps_each_to_its_folder(self):

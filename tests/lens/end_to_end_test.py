@@ -14,7 +14,7 @@ import scipy.special
 import tiny_study
 from absl.testing import absltest
 from primelens.analyses import symbolic_operon
-from primelens.lens import analyze, legacy, runs
+from primelens.lens import analyze, legacy, results, runs, study
 from primelens.lens import claims as trial
 from primelens.models import checkpoints, loop
 from primelens.studies import zeros
@@ -173,11 +173,11 @@ class EndToEndTest(absltest.TestCase):
       self.assertEqual(anchors.memory, {"plain": "none"}.get(name, name))
 
   def test_the_ledger_has_every_claim(self):
-    ledger, origin = legacy.read(self.folder / "runs", "claims", trial.Ledger)
+    found, origin = results.read(self.folder / "runs", "claims")
     self.assertEqual(origin["runs"], ["plain", "postfix"])
-    rows = {row["id"]: row for row in ledger.rows}
+    rows = {row["id"]: row for row in found.attrs["rows"]}
     self.assertEqual(list(rows), [claim.id for claim in zeros.CLAIMS])
-    for row in ledger.rows:
+    for row in rows.values():
       self.assertIn(row["status"], trial.get_args(trial.Status))
     for row in rows.values():  # 6,000 made-up zeros decide nothing
       self.assertEqual(row["status"], "not run")
@@ -193,7 +193,7 @@ class EndToEndTest(absltest.TestCase):
 
   def test_other_code_makes_a_result_stale(self):
     workdirs = [self.run_("plain"), self.run_("postfix")]
-    fresh, damaged = analyze.stored(workdirs)
+    fresh, damaged = analyze.stored(workdirs, study.find("zeros"))
     self.assertEqual(damaged, [])
     self.assertFalse(any(x.stale for t in fresh.values() for x in t.values()))
     manifest = self.run_("plain") / "manifest.json"
@@ -201,7 +201,7 @@ class EndToEndTest(absltest.TestCase):
     self.addCleanup(manifest.write_text, good)
     older = runs.read_manifest(self.run_("plain")) | {"revision": "older"}
     files.write_json(manifest, files.seal(older))
-    stale, _ = analyze.stored(workdirs)
+    stale, _ = analyze.stored(workdirs, study.find("zeros"))
     self.assertTrue(all(x.stale for x in stale["plain"].values()))
     self.assertFalse(any(x.stale for x in stale["postfix"].values()))
 

@@ -77,7 +77,7 @@ class SliceTest(OutsideCase):
 
   def test_files_that_are_no_question(self):
     cases = {
-      "absent.py": "No file ./absent.py",
+      "absent.py": "No file absent.py",
       "empty.py": "has no function measure",
       "broken.py": "cannot be read: SyntaxError",
       "masking.py": "has a slice 'masking' of its own",
