@@ -34,7 +34,7 @@ from primelens.studies import analyze, experiment, runs, train
 from primelens.tasks import surrogates
 
 SEED = 0
-STEPS = 60
+STEPS = 24
 DEADLINE = 300.0  # seconds; a case that takes longer hangs
 WINDOW = 8
 READ = "anchors"  # the analysis that reads damaged runs
@@ -59,7 +59,7 @@ def get_config() -> experiment.Experiment:
       evaluate_every=4,
       evaluate_windows=4,
       checkpoint_every=4,
-      snapshot_every=20,
+      snapshot_every=12,
       optimizer=optimizer.Config(rate=1e-2),
     ),
   )
@@ -133,9 +133,10 @@ def trained(folder: Path, *flags: str, limit: int = 0) -> Child:
   return Child(train.main, f"--config={__file__}", f"--workdir={folder}", *flags, limit=limit)
 
 
-def read(folder: Path, *flags: str) -> Child:
+def read(folder: Path, only: str = f"{READ},report") -> Child:
   """Returns a child that reads the run."""
-  return Child(analyze.main, f"--workdir={folder}", f"--only={READ},report", *flags)
+  settings = ("--set=evaluation.min_context=4", "--set=evaluation.select_windows=16")
+  return Child(analyze.main, f"--workdir={folder}", f"--only={only}", *settings)
 
 
 def outcome(folder: Path) -> dict:
@@ -234,7 +235,7 @@ DAMAGE = {"bit": _flip, "cut": _cut, "zeros": _zero, "noise": _noise, "deleted":
 COMMANDS = {
   "train": trained,
   "read": read,
-  "report": lambda place: Child(analyze.main, f"--workdir={place}", "--only=report"),
+  "report": lambda place: read(place, "report"),
 }
 
 
@@ -396,22 +397,24 @@ def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple
   ended = trained(reference).wait()
   if ended.code != 0:
     raise SystemExit(ended.said)
-  whole = outcome(reference)
+  whole, seconds = outcome(reference), ended.seconds
   child = trained(half)
   metrics = half / "metrics.jsonl"
-  while child.ended() is None and not (metrics.exists() and metrics.read_text().count("\n") > 12):
+  while child.ended() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
     time.sleep(0.002)
   child.kill()
   shutil.copytree(reference, done)
-  read(done).wait()
+  ended = read(done).wait()
+  if ended.code != 0:
+    raise SystemExit(ended.said)
   random_of = {part: random.Random(f"{SEED} {part}") for part in PARTS}
   parts: dict[str, Callable[[random.Random], Counts]] = {
-    "kills": lambda rng: kills(whole, folder, few(200), rng, ended.seconds),
-    "corruptions": lambda rng: corruptions(folder, whole, half, done, few(120), rng),
-    "full disk": lambda rng: full_disk(folder, whole, rng, few(40)),
-    "two writers": lambda rng: writers(folder, whole, rng, few(40)),
+    "kills": lambda rng: kills(whole, folder, few(200), rng, seconds),
+    "corruptions": lambda rng: corruptions(folder, whole, half, done, few(60), rng),
+    "full disk": lambda rng: full_disk(folder, whole, rng, few(16)),
+    "two writers": lambda rng: writers(folder, whole, rng, few(16)),
     "bad inputs": lambda rng: inputs(folder, done, 20 if quick else 1),
-    "hostile files": lambda rng: hostilities(folder, 20 if quick else 1),
+    "hostile files": lambda rng: hostilities(folder, 20 if quick else 3),
   }
   for part in PARTS:
     if part in wanted:
