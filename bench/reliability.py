@@ -285,9 +285,10 @@ def corruptions(folder: Path, whole: dict, half: Path, done: Path, count: int, r
       same = outcome(place) == whole
       found.add("recovered" if same else "silent", f"{case}: {ended.said[-300:]}")
     elif main == "read":
-      found.add(
-        "recovered" if numbers(place) == known else "silent", f"{case}: {ended.said[-300:]}"
-      )
+      fell_back = "Unreadable checkpoint" in ended.said  # other numbers, and a line says why
+      same = numbers(place) == known
+      kind_of = "recovered" if same else "fell back and said so" if fell_back else "silent"
+      found.add(kind_of, f"{case}: {ended.said[-300:]}")
     else:  # the page is written; what it shows was checked against its digest
       damaged = path.parent.name in ("results",)
       said = "damaged" in ended.said or READ in ended.said
