@@ -78,18 +78,20 @@ class Child:
 
   def __init__(self, main: Callable, *argv: str, limit: int = 0):
     self._began = time.monotonic()
-    self._said = tempfile.TemporaryFile("w+")
+    # A pipe: no limit on the size of files holds for it, and no child says as much as it holds.
+    self._said, saying = os.pipe()
     self.process = os.fork()
     if not self.process:
-      self._be(main, argv, limit)
+      self._be(main, argv, limit, saying)
+    os.close(saying)
 
-  def _be(self, main, argv, limit: int) -> None:
+  def _be(self, main, argv, limit: int, saying: int) -> None:
     """Becomes the command; a file of more than `limit` bytes cannot be written."""
     code = 1
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
     try:
       for stream in (1, 2):
-        os.dup2(self._said.fileno(), stream)
+        os.dup2(saying, stream)
       sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
       if limit:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -106,9 +108,10 @@ class Child:
     process, status = os.waitpid(self.process, os.WNOHANG)
     if not process:
       return None
-    self._said.seek(0)
     seconds = time.monotonic() - self._began
-    return Ended(os.waitstatus_to_exitcode(status), self._said.read(), seconds)
+    with os.fdopen(self._said, "rb") as said:
+      text = said.read().decode(errors="replace")
+    return Ended(os.waitstatus_to_exitcode(status), text, seconds)
 
   def wait(self, seconds: float = DEADLINE) -> Ended:
     """Returns how the child ended; one that is still at work is killed and hung."""
