@@ -491,7 +491,7 @@ FIELDS = tuple(
     "model.trunk.layers=0": "model.trunk.layers=0 must be at least 1",
     "model.trunk.layers=" + "1" + "0" * 30: "model.trunk.layers=10+ must be",
     "model.trunk.hidden=0": "model.trunk.hidden=0 must be at least 1",
-    "model.trunk.max_positions=9": "16 positions do not fit max_positions",
+    "model.trunk.max_positions=4": "16 positions do not fit max_positions",
     "model.trunk.dropout=2": "model.trunk.dropout=2.0 must be at least 0 and below 1",
     "model.trunk.dropout=1": "model.trunk.dropout=1.0 must be at least 0 and below 1",
     "model.trunk.embed_dropout=-0.1": "model.trunk.embed_dropout=-0.1 must be at least 0",
