@@ -260,7 +260,8 @@ def corruptions(folder: Path, whole: dict, half: Path, done: Path, count: int, r
   make the result anew, or give the numbers it had.
   """
   found = Counts()
-  numbers = lambda place: json.loads((place / "results" / f"{READ}.json").read_text())["records"]
+  stored = lambda place: json.loads((place / "results" / f"{READ}.json").read_text())
+  numbers = lambda place: [stored(place)[part] for part in ("attributes", "npz_sha256")]
   known = numbers(done)
   # Every kind of file as often as any: most files belong to checkpoints.
   kind = lambda path: path.suffix if "checkpoints" not in path.parts else path.name
