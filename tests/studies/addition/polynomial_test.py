@@ -8,7 +8,7 @@ import adder
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import features, principal
-from primelens.lens import legacy, results
+from primelens.lens import legacy
 from primelens.studies.addition import network, plots_polynomial, polynomial, polynomial_fits
 from sklearn import linear_model, metrics, preprocessing
 
@@ -143,7 +143,7 @@ class ReferenceTest(parameterized.TestCase):
     np.testing.assert_array_equal(again.share_SxPxR, self.result.share_SxPxR)
 
   def test_figure_draws_with_any_number_of_seeds(self):
-    axes = lambda name: results.axes(name)[:1] == ("S",)
+    axes = lambda name: legacy.axes(name)[:1] == ("S",)
     first = {
       field.name: getattr(self.result, field.name)[:1]
       for field in dataclasses.fields(self.result)
