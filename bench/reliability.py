@@ -205,6 +205,7 @@ def kills(whole: dict, folder: Path, count: int, rng: random.Random, seconds: fl
       found.add("lost", f"{' / '.join(history)}: {last.code} {last.said[-300:]} {leftovers(place)}")
     found["runs"] += 1
     shutil.rmtree(place, ignore_errors=True)
+    print(f"kills {dict(found)}", end="\r", file=sys.stderr, flush=True)
   return found
 
 
@@ -393,8 +394,10 @@ def hostilities(folder: Path, every: int) -> Counts:
 PARTS = ("kills", "corruptions", "full disk", "two writers", "bad inputs", "hostile files")
 
 
-def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple[str, Counts]]:
-  """Yields the counts of each part that is wanted."""
+def campaign(
+  folder: Path, quick: bool, wanted: Sequence[str], count: int = 200
+) -> Iterator[tuple[str, Counts]]:
+  """Yields the counts of each part that is wanted; `count` processes are killed."""
   few = lambda number: max(2, number // 40) if quick else number
   reference, half, done = folder / "whole", folder / "half", folder / "done"
   trained(folder / "first").wait()  # fills the compilation cache
@@ -413,7 +416,7 @@ def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple
     raise SystemExit(ended.said)
   random_of = {part: random.Random(f"{SEED} {part}") for part in PARTS}
   parts: dict[str, Callable[[random.Random], Counts]] = {
-    "kills": lambda rng: kills(whole, folder, few(200), rng, seconds),
+    "kills": lambda rng: kills(whole, folder, few(count), rng, seconds),
     "corruptions": lambda rng: corruptions(folder, whole, half, done, few(60), rng),
     "full disk": lambda rng: full_disk(folder, whole, rng, few(16)),
     "two writers": lambda rng: writers(folder, whole, rng, few(16)),
@@ -432,6 +435,7 @@ def main() -> None:
   )
   parser.add_argument("--quick", action="store_true", help="a few of each")
   parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+  parser.add_argument("--kills", type=int, default=200, help="how many processes are killed")
   parser.add_argument("--out", type=Path, help="also write the counts to this JSON file")
   options = parser.parse_args()
   threading.excepthook = lambda args: None
@@ -439,7 +443,7 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as name:
     jax.config.update("jax_compilation_cache_dir", str(Path(name, "cache")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    for part, counts in campaign(Path(name), options.quick, options.only.split(",")):
+    for part, counts in campaign(Path(name), options.quick, options.only.split(","), options.kills):
       rows[part] = {kind: counts[kind] for kind in (*sorted(set(counts) - set(BAD)), *BAD)}
       print(part, rows[part], file=sys.stderr, flush=True)
       for example in counts.examples:
