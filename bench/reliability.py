@@ -395,7 +395,7 @@ PARTS = ("kills", "corruptions", "full disk", "two writers", "bad inputs", "host
 
 
 def campaign(
-  folder: Path, quick: bool, wanted: Sequence[str], count: int = 200
+  folder: Path, quick: bool, wanted: Sequence[str], count: int
 ) -> Iterator[tuple[str, Counts]]:
   """Yields the counts of each part that is wanted; `count` processes are killed."""
   few = lambda number: max(2, number // 40) if quick else number
