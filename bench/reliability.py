@@ -179,13 +179,25 @@ def leftovers(folder: Path) -> list[str]:
   return [str(path.relative_to(folder)) for path in folder.rglob("*tmp*")]
 
 
-def kills(whole: dict, folder: Path, count: int, rng: random.Random, seconds: float) -> Counts:
+def kills(whole: dict, folder: Path, count: int, rng: random.Random) -> Counts:
   """Kills runs at random moments, goes on with each, and compares how it ends.
 
-  `seconds` is what an untouched run takes: a kill comes at any moment of it.
+  A kill comes at any moment of what an untouched run takes. That is timed again every tenth run,
+  because the machine may have other work; the fastest seen counts, for a kill that comes after
+  the end is none.
   """
   found = Counts()
+  times: list[float] = []
   while found["kills"] < count:
+    if found["runs"] % 10 == 0:
+      place = folder / f"untouched{found['runs']}"
+      ended = trained(place).wait()
+      found.check(ended, "untouched")
+      times = [*times[-2:], ended.seconds]
+      if ended.code != 0 or outcome(place) != whole:
+        found.add("lost", f"untouched: {ended.code} {ended.said[-300:]}")
+      shutil.rmtree(place, ignore_errors=True)
+    seconds = min(times)
     place = folder / f"killed{found['runs']}"
     history = []
     for _ in range(rng.randint(1, 8)):
@@ -205,6 +217,7 @@ def kills(whole: dict, folder: Path, count: int, rng: random.Random, seconds: fl
       found.add("lost", f"{' / '.join(history)}: {last.code} {last.said[-300:]} {leftovers(place)}")
     found["runs"] += 1
     shutil.rmtree(place, ignore_errors=True)
+    print(f"kills {dict(found)} {found.examples[-1:]}", end="\r", file=sys.stderr, flush=True)
   return found
 
 
@@ -394,15 +407,17 @@ def hostilities(folder: Path, every: int) -> Counts:
 PARTS = ("kills", "corruptions", "full disk", "two writers", "bad inputs", "hostile files")
 
 
-def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple[str, Counts]]:
-  """Yields the counts of each part that is wanted."""
+def campaign(
+  folder: Path, quick: bool, wanted: Sequence[str], count: int
+) -> Iterator[tuple[str, Counts]]:
+  """Yields the counts of each part that is wanted; `count` processes are killed."""
   few = lambda number: max(2, number // 40) if quick else number
   reference, half, done = folder / "whole", folder / "half", folder / "done"
   trained(folder / "first").wait()  # fills the compilation cache
   ended = trained(reference).wait()
   if ended.code != 0:
     raise SystemExit(ended.said)
-  whole, seconds = outcome(reference), ended.seconds
+  whole = outcome(reference)
   child = trained(half)
   metrics = half / "metrics.jsonl"
   while child.ended() is None and not (metrics.exists() and metrics.read_text().count("\n") > 5):
@@ -414,7 +429,7 @@ def campaign(folder: Path, quick: bool, wanted: Sequence[str]) -> Iterator[tuple
     raise SystemExit(ended.said)
   random_of = {part: random.Random(f"{SEED} {part}") for part in PARTS}
   parts: dict[str, Callable[[random.Random], Counts]] = {
-    "kills": lambda rng: kills(whole, folder, few(200), rng, seconds),
+    "kills": lambda rng: kills(whole, folder, few(count), rng),
     "corruptions": lambda rng: corruptions(folder, whole, half, done, few(60), rng),
     "full disk": lambda rng: full_disk(folder, whole, rng, few(16)),
     "two writers": lambda rng: writers(folder, whole, rng, few(16)),
@@ -433,6 +448,7 @@ def main() -> None:
   )
   parser.add_argument("--quick", action="store_true", help="a few of each")
   parser.add_argument("--only", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
+  parser.add_argument("--kills", type=int, default=200, help="how many processes are killed")
   parser.add_argument("--out", type=Path, help="also write the counts to this JSON file")
   options = parser.parse_args()
   threading.excepthook = lambda args: None
@@ -440,7 +456,7 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as name:
     jax.config.update("jax_compilation_cache_dir", str(Path(name, "cache")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
-    for part, counts in campaign(Path(name), options.quick, options.only.split(",")):
+    for part, counts in campaign(Path(name), options.quick, options.only.split(","), options.kills):
       rows[part] = {kind: counts[kind] for kind in (*sorted(set(counts) - set(BAD)), *BAD)}
       print(part, rows[part], file=sys.stderr, flush=True)
       for example in counts.examples:
