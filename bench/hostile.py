@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 from primelens import tasks
-from primelens.lens import analyze, experiment, runs, train
+from primelens.lens import analyze, experiment, legacy, results, runs, study, train
 from primelens.lens import sources as sources_lib
 from primelens.models import fit, spacing, transformer
-from primelens.studies import registry, zeros
+from primelens.studies import zeros
 from primelens.studies.zeros import anchors, linear
 from primelens.studies.zeros import published as published_zeros
 from primelens.tasks import files, surrogates
@@ -112,7 +112,7 @@ def run_directory(folder: Path, config: experiment.Experiment | None = None) -> 
 
 def store(workdir: Path, name: str, result: Any, **origin: Any) -> None:
   """Writes a result as the product does, so that its digests are right."""
-  analyze.results_lib.write(workdir / "results", name, result, provenance=origin)
+  legacy.write(workdir / "results", name, result, provenance=origin)
 
 
 def _linear(words: str = "OLS") -> linear.Result:
@@ -158,7 +158,7 @@ def poisoned(kind: type, text: str) -> Any:
   """Returns a result of a class whose words are all `text`, and whose numbers are ones."""
   values: dict[str, Any] = {}
   for field in dataclasses.fields(kind):
-    axes = analyze.results_lib.axes(field.name)
+    axes = legacy.axes(field.name)
     if axes:
       shape = [int(axis) if axis.isdigit() else 2 for axis in axes]
       values[field.name] = np.ones(shape)
@@ -423,13 +423,13 @@ def _npz(content: Callable[[], bytes]) -> Case:
   """Returns a case whose result has an NPZ of our making, with digests that are right."""
 
   def case(folder: Path) -> list[str]:
-    workdir, library = run_directory(folder), analyze.results_lib
-    kept = library._pack
-    library._pack = lambda arrays: content()
+    workdir = run_directory(folder)
+    kept = results._pack
+    results._pack = lambda arrays: content()
     try:
       store(workdir, "linear", _linear())
     finally:
-      library._pack = kept
+      results._pack = kept
     return _report(workdir)
 
   return case
@@ -928,7 +928,7 @@ def main() -> None:
     if wrong:
       failed += 1
       print(f"{name}: {'; '.join(wrong)}")
-  print(f"{len(trials())} trials of {len(registry.STUDIES)} studies, {failed} went wrong")
+  print(f"{len(trials())} trials of {len(study.names())} studies, {failed} went wrong")
   sys.exit(bool(failed))
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from absl.testing import absltest
 from primelens import tasks
-from primelens.lens import cli, experiment
+from primelens.lens import cli, experiment, study
 from primelens.models import fit
-from primelens.studies import registry, weights_spectra
+from primelens.studies import weights_spectra
 from primelens.tasks import checks
 
 ROOTS = (
@@ -19,7 +19,7 @@ ROOTS = (
   weights_spectra.Settings,
   *tasks.KINDS.values(),
   *experiment.MODELS.values(),
-  *(its.settings for its in registry.STUDIES.values()),
+  *(study.find(name).settings for name in study.names()),
 )
 ODD = (math.nan, math.inf, -math.inf, -1e30, 1e30, -(10**30), 10**30, -1, 0, 0.5, True, None, "1")
 

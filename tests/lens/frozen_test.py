@@ -10,10 +10,9 @@ import tiny_study
 from absl.testing import absltest
 from primelens import tasks
 from primelens.analyses import trees
-from primelens.lens import analyze, runs
+from primelens.lens import analyze, runs, study
 from primelens.models import checkpoints, fit, loop
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import registry
 from primelens.studies.addition import program as addition
 from primelens.studies.addition import tables
 from primelens.tasks import files
@@ -24,7 +23,7 @@ STEP = 7  # at which a seed is made to have stopped
 def built(workdir: Path):
   """Returns a run's experiment, its program and the program's data."""
   experiment = runs.read_experiment(workdir)
-  build = registry.STUDIES[experiment.study].build
+  build = study.find(experiment.study).build
   return experiment, *build(experiment, tasks.load(experiment.task))[:2]
 
 

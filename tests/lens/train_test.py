@@ -14,13 +14,12 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.lens import cli, runs, train
+from primelens.lens import cli, runs, study, train
 from primelens.models import checkpoints, loop
-from primelens.studies import registry
 from primelens.tasks import files
 
 CONFIG = tiny_study.__file__
-MAIN = "import sys; from primelens.studies import train; sys.exit(train.main())"
+MAIN = "import sys; from primelens.lens import train; sys.exit(train.main())"
 
 
 def last_params(workdir: Path):
@@ -286,7 +285,7 @@ class FrozenTest(CommandCase):
       self.assertRegex(err, f"seed {seed}: loss not finite at step [0-9]+; kept")
     self.assertIn("frozen at step", out)
     experiment = runs.read_experiment(self.workdir)
-    build = registry.STUDIES[experiment.study].build
+    build = study.find(experiment.study).build
     program, data, _ = build(experiment, tasks.load(experiment.task))
     _, state_S = loop.read_state(self.workdir, program, experiment.fit, data)
     for leaf in jax.tree.leaves(state_S.params):
@@ -366,7 +365,7 @@ class SignalTest(ChildCase):
   def test_a_second_ctrl_c_ends_at_once_what_python_cannot_interrupt(self):
     script = (
       "import hashlib, os, signal, threading, time\n"
-      "from primelens.studies import train\n"
+      "from primelens.lens import train\n"
       "def often():\n"
       "  while True:\n"
       "    os.kill(os.getpid(), signal.SIGINT)\n"
