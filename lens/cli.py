@@ -6,14 +6,17 @@ else goes wrong is one line, too, with an exit code of its own.
 """
 
 import ast
+import contextlib
 import copy
 import dataclasses
 import errno
 import math
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -30,6 +33,7 @@ NO_SPACE = 4  # the disk is full, or a quota is
 UNEXPECTED = 70  # a fault of the program (EX_SOFTWARE)
 INTERRUPTED = 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+AGAIN_SECONDS = 0.05  # until an interrupt that was dropped comes again
 LONGEST = 4000  # characters of an error's line
 
 
@@ -70,14 +74,40 @@ def run(main: Callable[[list[str]], int], argv: list[str]) -> int:
   """
   _encodable()
   try:
-    for argument in argv:
-      if not files.is_text(argument):
-        raise ValueError(f"The argument {argument!r} is not text in UTF-8.")
-    return main(argv)
+    with _interruptible():
+      for argument in argv:
+        if not files.is_text(argument):
+          raise ValueError(f"The argument {argument!r} is not text in UTF-8.")
+      return main(argv)
   except KeyboardInterrupt:
     return INTERRUPTED
   except Exception as error:
     return ended(error)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+  """Sends a Ctrl-C again that came inside a finalizer or a callback of the garbage collector.
+
+  Python drops an exception there, behind a traceback: the command would go on as if nobody had
+  asked it to end.
+  """
+  before = sys.unraisablehook
+
+  def hook(dropped):
+    if not issubclass(dropped.exc_type, KeyboardInterrupt):
+      before(dropped)
+      return
+    # From another thread, and later: raised inside this hook it would be dropped, too.
+    again = threading.Timer(AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
+    again.daemon = True
+    again.start()
+
+  sys.unraisablehook = hook
+  try:
+    yield
+  finally:
+    sys.unraisablehook = before
 
 
 def ended(error: Exception, where: str = "") -> int:

@@ -1,9 +1,11 @@
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -79,6 +81,23 @@ class RunTest(absltest.TestCase):
 
   def test_interrupts_have_their_own_code(self):
     self.assertEqual(self._run(KeyboardInterrupt()), (130, "", ""))
+
+  def test_an_interrupt_inside_a_finalizer_is_heard(self):
+    class Finalized:
+      def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+    def main(argv):
+      Finalized()  # dropped at once: Python prints what it raises, and goes on
+      time.sleep(20)
+      return 0
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    self.addCleanup(signal.signal, signal.SIGINT, handler)
+    before = sys.unraisablehook
+    result = tiny_study.call(lambda argv: cli.run(main, argv))
+    self.assertEqual(result, (130, "", ""))
+    self.assertIs(sys.unraisablehook, before)
 
   def test_defects_are_one_line_with_their_own_code(self):
     code, _, said = self._run(ZeroDivisionError("by zero"))
