@@ -5,6 +5,7 @@ are functions `f(x, layer) -> x` with a traced layer index, to be used at a
 named site of a forward pass.
 """
 
+import functools
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -152,3 +153,51 @@ def _check_kernels(chosen, axis, mask_shape):
       f" layer with heads on axis {axis} nor one leaf with L before that:"
       f" {shapes}."
     )
+
+
+def removals(layers: int, heads: int) -> dict[str, np.ndarray]:
+  """Returns all removals of the analysis, stacked along R.
+
+  First none, then every head alone by zero, by mean and as the published
+  slice, then the joint removals of `removal_counts`, by zero and by mean.
+  """
+  each_RxLxH = each_head(layers, heads)
+  count_R = removal_counts(layers * heads)
+  singles, joint = len(each_RxLxH), len(count_R)
+  total = 1 + 3 * singles + 2 * joint
+  rows = {
+    "keep_LxH": np.ones((total, layers, heads), np.float32),
+    "slice_LxH": np.ones((total, layers, heads), np.float32),
+    "use_mean": np.zeros(total, np.float32),
+    "count": np.zeros(total, np.int32),
+  }
+  zero, mean, cut = (slice(1 + k * singles, None) for k in range(3))
+  rows["keep_LxH"][zero][:singles] = each_RxLxH
+  rows["keep_LxH"][mean][:singles] = each_RxLxH
+  rows["slice_LxH"][cut][:singles] = each_RxLxH
+  rows["use_mean"][mean][:singles] = 1
+  rows["count"][1 + 3 * singles :] = np.concatenate([count_R, count_R])
+  rows["use_mean"][1 + 3 * singles + joint :] = 1
+  return rows
+
+
+@functools.cache
+def average_heads(apply_fn, batch: int):
+  """Returns `f(params_S, windows)`: heads' mean outputs, SxLxHxDh."""
+
+  def mean(params, window_NxT1):
+    def one(row):
+      _, activations = apply_fn(params, row[None, :-1], sites=_HEAD)
+      return activations["attention/head"].mean((1, 2))  # over B and T
+
+    return jax.lax.map(one, window_NxT1, batch_size=batch).mean(0)
+
+  return jax.jit(jax.vmap(mean, (0, None)))
+
+
+_HEAD = ("attention/head",)
+
+
+def removal_counts(total: int) -> np.ndarray:
+  """Returns how many heads to remove jointly, at most 17 numbers."""
+  return np.unique(np.linspace(0, total, min(total, 16) + 1).astype(int))

@@ -11,9 +11,6 @@ it ends below AR(64), -0.045 nats; the README has the number of the last run.
 from primelens.configs import zeros_small
 from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies.zeros import settings
-from primelens.studies.zeros.settings_forecasts import Rollout
-from primelens.studies.zeros.settings_waves import Yardstick
 from primelens.tasks import zeros
 
 
@@ -47,19 +44,19 @@ def get_config() -> experiment.Experiment:
   )
 
 
-def _analyses() -> settings.Settings:
-  return settings.Settings(
-    masking=settings.Masking(windows=64),
-    heads=settings.Heads(windows=64),
-    pruned=settings.Pruned(batch_size=8, windows=64),
-    curriculum=settings.Curriculum(batch_size=8, windows=64),
-    evaluation=settings.Evaluation(select_windows=64),
-    symbolic=settings.Symbolic(samples=2000),
-    formula=settings.Formula(cue_matrices=100, cue_size=128),
-    prime_waves=settings.PrimeWaves(
+def _analyses() -> dict[str, dict]:
+  return dict(
+    masking=dict(windows=64),
+    heads=dict(windows=64),
+    pruned=dict(batch_size=8, windows=64),
+    curriculum=dict(batch_size=8, windows=64),
+    evaluation=dict(select_windows=64),
+    symbolic=dict(samples=2000),
+    formula=dict(cue_matrices=100, cue_size=128),
+    prime_waves=dict(
       spacings=8_000, part_spacings=2_000, context_windows=3_000, response_windows=48, draws=20
     ),
-    linear=settings.Linear(jacobian_windows=64),
-    rollout=Rollout(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),
-    yardstick=Yardstick(computed=(), explicit=(100, 1_000, 10_000)),
+    linear=dict(jacobian_windows=64),
+    rollout=dict(starts=24, horizon=100, draws=4, rows=32, growing=(10,)),
+    yardstick=dict(computed=(), explicit=(100, 1_000, 10_000)),
   )

@@ -10,7 +10,6 @@ window where E0 gets 256: no number is set for it to reach.
 from primelens.configs import zeros_small
 from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies.zeros import settings, settings_forecasts, settings_waves
 from primelens.tasks import zeros
 
 
@@ -54,20 +53,18 @@ def get_config() -> experiment.Experiment:
   )
 
 
-def _analyses() -> settings.Settings:
-  return settings.Settings(
-    evaluation=settings.Evaluation(
-      windows=2048, select_windows=256, permutations=10, permutation_windows=256
-    ),
-    masking=settings.Masking(windows=256),
-    heads=settings.Heads(windows=256),
-    pruned=settings.Pruned(steps=50, batch_size=32),
-    curriculum=settings.Curriculum(steps=50, batch_size=32),
-    formula=settings.Formula(samples=4000, cue_matrices=100, cue_size=128),
-    linear=settings.Linear(samples=4000, jacobian_windows=64),
-    rollout=settings_forecasts.Rollout(starts=24, horizon=100, draws=4, rows=32),
-    calibration=settings_forecasts.Calibration(samples=2000, golden=320),
-    prime_waves=settings.PrimeWaves(
+def _analyses() -> dict[str, dict]:
+  return dict(
+    evaluation=dict(windows=2048, select_windows=256, permutations=10, permutation_windows=256),
+    masking=dict(windows=256),
+    heads=dict(windows=256),
+    pruned=dict(steps=50, batch_size=32),
+    curriculum=dict(steps=50, batch_size=32),
+    formula=dict(samples=4000, cue_matrices=100, cue_size=128),
+    linear=dict(samples=4000, jacobian_windows=64),
+    rollout=dict(starts=24, horizon=100, draws=4, rows=32),
+    calibration=dict(samples=2000, golden=320),
+    prime_waves=dict(
       spacings=2_000,
       part_spacings=500,
       context_windows=0,
@@ -75,6 +72,6 @@ def _analyses() -> settings.Settings:
       response_windows=48,
       draws=20,
     ),
-    symbolic=settings.Symbolic(samples=2000),
-    yardstick=settings_waves.Yardstick(spacings=2_000, computed=(), explicit=(100, 1_000, 10_000)),
+    symbolic=dict(samples=2000),
+    yardstick=dict(spacings=2_000, computed=(), explicit=(100, 1_000, 10_000)),
   )

@@ -22,7 +22,7 @@ have only been run dry.
 from primelens.configs import zeros_small
 from primelens.lens import experiment
 from primelens.models import fit, guided, optimizer, transformer
-from primelens.studies.zeros import settings
+from primelens.studies.zeros import program
 from primelens.tasks import zeros
 
 WINDOW = 128
@@ -62,9 +62,7 @@ def get_config(variant: str = "every") -> experiment.Experiment:
       checkpoint_every=200,
       optimizer=optimizer.Config(rate=5e-3, warmup=20, end_rate=1e-5, beta2=0.99),
     ),
-    analyses=settings.Settings(
-      evaluation=settings.Evaluation(windows=1024, select_windows=128, min_context=64)
-    ),
+    analyses=dict(evaluation=dict(windows=1024, select_windows=128, min_context=64)),
   )
   return _on_gpu(config) if variant.startswith("gpu") else config
 
@@ -94,5 +92,5 @@ def _on_gpu(config: experiment.Experiment) -> experiment.Experiment:
     checkpoint_every=1000,
     optimizer=optimizer.Config(rate=5e-4, warmup=500, end_rate=1e-5, beta2=0.99),
   )
-  config.analyses.evaluation = settings.Evaluation(min_context=256)
+  config.analyses.evaluation = program.Evaluation(min_context=256)
   return config

@@ -13,7 +13,6 @@ the twelve and analyses them together.
 from primelens.configs import zeros_bank, zeros_baseline
 from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing
-from primelens.studies.zeros import settings
 from primelens.tasks import zeros
 
 WINDOW = 32
@@ -67,8 +66,6 @@ def get_config(variant: str = "leaky_as_published,spacings,learned") -> experime
         rate=3e-3, warmup=100, end_rate=1e-5, beta2=0.99, weight_decay=0.01
       ),
     ),
-    analyses=settings.Settings(
-      evaluation=settings.Evaluation(windows=2048, select_windows=256, min_context=WINDOW)
-    ),
+    analyses=dict(evaluation=dict(windows=2048, select_windows=256, min_context=WINDOW)),
   )
   return zeros_bank.moded(config, mode, slow_factor=1.0)

@@ -11,7 +11,6 @@ reading finds in all of them alike is not the zeros'.
 
 from primelens.lens import experiment
 from primelens.models import fit, optimizer, spacing, transformer
-from primelens.studies.zeros import settings
 from primelens.tasks import surrogates, zeros
 
 WINDOW = 128
@@ -62,15 +61,13 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
   )
 
 
-def _analyses() -> settings.Settings:
-  return settings.Settings(
-    evaluation=settings.Evaluation(windows=512, select_windows=128, min_context=64),
-    masking=settings.Masking(windows=64),
-    heads=settings.Heads(windows=64),
-    symbolic=settings.Symbolic(samples=2000),
-    formula=settings.Formula(cue_matrices=100, cue_size=128),
-    prime_waves=settings.PrimeWaves(
-      spacings=8_000, part_spacings=2_000, response_windows=128, draws=20
-    ),
-    linear=settings.Linear(jacobian_windows=64),
+def _analyses() -> dict[str, dict]:
+  return dict(
+    evaluation=dict(windows=512, select_windows=128, min_context=64),
+    masking=dict(windows=64),
+    heads=dict(windows=64),
+    symbolic=dict(samples=2000),
+    formula=dict(cue_matrices=100, cue_size=128),
+    prime_waves=dict(spacings=8_000, part_spacings=2_000, response_windows=128, draws=20),
+    linear=dict(jacobian_windows=64),
   )

@@ -111,6 +111,7 @@ def provenance(run: study.Run, command: list[str], seconds: float) -> dict:
     "checkpoint_step": run.step,
     "revision": runs.revision(),
     "versions": runs.versions(),
+    "data": study.find(run.experiment.study).data_name(run.experiment.task, run.data),
     "data_hash": run.manifest["data_hash"],
     "seeds": run.seed_S.tolist(),
     "frozen_seeds": list(run.frozen),
@@ -198,9 +199,11 @@ def cards(
   found = {}
   for workdir in workdirs:
     run, experiment = files.name_of(workdir), runs.read_experiment(workdir)
-    read = [len(item.provenance.get("seeds", ())) for item in tables[run].values()]
+    origins = [item.provenance for item in tables[run].values()]
+    read = [len(origin.get("seeds", ())) for origin in origins]
     seeds = max(read, default=experiment.fit.seeds)
-    found[run] = study.card(its, experiment, runs.read_manifest(workdir), seeds)
+    data = next((origin["data"] for origin in origins if "data" in origin), "")
+    found[run] = study.card(its, experiment, runs.read_manifest(workdir), seeds, data)
   return found
 
 

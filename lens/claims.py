@@ -113,6 +113,15 @@ class Results(Mapping[str, Mapping[str, xr.Dataset]]):
       ", ".join(filter(None, [self._wanted, said])),
     )
 
+  def without(self, runs: Iterable[str]) -> "Results":
+    """Returns the results of the other runs."""
+    rest = [run for run in self if run not in set(runs)]
+    return Results(
+      {run: self._tables[run] for run in rest},
+      {run: self.cards.get(run, {}) for run in rest},
+      self._wanted,
+    )
+
   def of(self, name: str) -> dict[str, xr.Dataset]:
     """Returns `{run: Dataset}` of a slice; raises `Missing` where no run has it."""
     found = {run: table[name] for run, table in self.items() if name in table}

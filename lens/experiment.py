@@ -43,12 +43,12 @@ class Experiment:
   task: Any
   model: Any
   fit: fit_lib.Config = dataclasses.field(default_factory=fit_lib.Config)
-  analyses: Any = None  # the study's settings, its defaults if not given
+  analyses: Any = None  # the study's settings, or those that differ: {"masking": {"windows": 64}}
 
   def __post_init__(self):
     checks.fields(self)
-    if self.analyses is None:
-      self.analyses = study.find(self.study).settings()
+    if self.analyses is None or isinstance(self.analyses, dict):
+      self.analyses = _fill(study.find(self.study).settings, self.analyses or {}, "analyses")
 
 
 def check(experiment: Experiment) -> Experiment:

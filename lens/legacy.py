@@ -70,14 +70,23 @@ class Study:
   number_columns: tuple[str, ...] = ()
 
 
-def adapted(name: str, old: Study) -> study_lib.Study:
-  """Returns the study as the command lines know it."""
+def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study:
+  """Returns the study as the command lines know it.
+
+  What has moved already is a slice of the package, and is named in its ORDER.
+  """
+  moved = [
+    study_lib.slice_of(importlib.import_module(f"{package.__name__}.{key}"), key)
+    for key in _order(package)
+  ]
   classes = {key: analysis.result for key, analysis in old.analyses.items()}
   plain = functools.partial(_plain, classes)
   judged = lambda test: lambda results: test(plain(results))
   claims = tuple(dataclasses.replace(claim, test=judged(claim.test)) for claim in old.claims)
   numbers = old.numbers
-  return study_lib.Study(
+  program = importlib.import_module(f"{package.__name__}.program")
+  optional = {k: getattr(program, k) for k in ("card", "data_name") if hasattr(program, k)}
+  its = study_lib.Study(
     name=name,
     title=old.report.title,
     about=old.report.about,
@@ -99,7 +108,15 @@ def adapted(name: str, old: Study) -> study_lib.Study:
     },
     sectioned=frozenset(old.analyses),
     summary=lambda tables, ledger: old.report.summary(stored(classes, tables), ledger),
+    **optional,
   )
+  both = its.with_slices(moved)
+  order = [*_order(package), *both.slices]
+  return dataclasses.replace(both, slices={key: both.slices[key] for key in dict.fromkeys(order)})
+
+
+def _order(package: types.ModuleType) -> tuple[str, ...]:
+  return getattr(package, "ORDER", ())
 
 
 def _slice(study: str, name: str, analysis: Analysis) -> study_lib.Slice:

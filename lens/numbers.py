@@ -152,6 +152,30 @@ def published(module: str | Path, name: str = "") -> dict[str, Reported]:
   return {row["key"]: _reported(row) for row in _rows(place) if row["slice"] == name}
 
 
+def records(module: str | Path, table: str, name: str = "") -> list[dict[str, Any]]:
+  """Returns a table of numbers of others, {column: value} for each row.
+
+  From published.csv beside a slice's file, whose columns are then slice, table, row, column and
+  value: a number where it reads as one, None where it is empty, else text.
+  """
+  found: dict[str, dict[str, Any]] = {}
+  for row in _rows(Path(module).with_name("published.csv")):
+    if (row["slice"], row["table"]) == (name or Path(module).stem, table):
+      found.setdefault(row["row"], {})[row["column"]] = _read(row["value"])
+  if not found:
+    raise KeyError(f"published.csv has no table {table!r} of {name or Path(module).stem!r}.")
+  return list(found.values())
+
+
+def _read(text: str) -> Any:
+  for kind in (int, float):
+    try:
+      return kind(text)
+    except ValueError:
+      continue
+  return text or None
+
+
 def _reported(row: Mapping[str, str]) -> Reported:
   return Reported(
     item=row["item"],

@@ -136,12 +136,13 @@ def _origin(command: list[str]) -> dict:
 
 def manifest(experiment, data, command: list[str], config: bytes) -> dict:
   """Returns where a run's numbers come from; `config` is the content of its config.json."""
+  its = study.find(experiment.study)
   return _origin(command) | {
     "schema": SCHEMA,
     "config_sha256": hashlib.sha256(config).hexdigest(),
-    "data": study.data_name(experiment.task),
+    "data": its.data_name(experiment.task, data),
     "data_hash": data.data_hash,
-    "parameters": study.find(experiment.study).cost(experiment).parameters,
+    "parameters": its.cost(experiment).parameters,
     "plugins": plugins.record(),
     "splits": data.splits,
     "sources": sources.fingerprints(experiment),

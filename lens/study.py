@@ -228,7 +228,8 @@ class Study:
   `build(experiment, data)` gives the fit's program, its data and its select
   batch, `bind(experiment)` the forward pass of the analyses, `check` raises
   `ValueError` where task, model and fit do not go together. `members(experiment, rows)` is
-  the experiment of some of its members, `card(experiment)` what the study says of a run.
+  the experiment of some of its members, `card(experiment)` what the study says of a run,
+  `data_name(task, data)` what it is trained and scored on.
 
   The last ones are of studies that have not moved: `first` names the analyses that every
   comparison of runs needs, `sections` and `summary` make the report.
@@ -246,6 +247,7 @@ class Study:
   run: type[Run] = Run
   members: Callable[[Any, np.ndarray], Any] = members
   card: Callable[[Any], Mapping[str, Any]] = lambda experiment: {}
+  data_name: Callable[[Any, Any], str] = lambda task, data: data_name(task)
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
@@ -328,8 +330,11 @@ def _found(name: str) -> Study:
   if hasattr(module, "STUDY"):
     from primelens.lens import legacy
 
-    return legacy.adapted(name, module.STUDY)
+    return legacy.adapted(name, module.STUDY, module)
   return _of_package(name, module)
+
+
+_OF_PROGRAM = ("members", "card", "data_name")  # what else `program` may define
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:
@@ -340,7 +345,7 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     for key in questions(package)
   }
   title, about = _parts(package.__doc__ or "")
-  optional = {key: getattr(program, key) for key in ("members", "card") if hasattr(program, key)}
+  optional = {key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)}
   found = Study(
     name=name,
     title=title.rstrip("."),
@@ -355,10 +360,9 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     claims=tuple(claim for each in slices.values() for claim in each.claims),
     **optional,
   )
-  place = Path(package.__path__[0]) / "published.csv"
-  if not place.is_file():
+  if not any(each.numbers for each in slices.values()):
     return found
-  joined = numbers_lib.Joined(place, slices)
+  joined = numbers_lib.Joined(Path(package.__path__[0]) / "published.csv", slices)
   return dataclasses.replace(found, numbers=joined, number_columns=numbers_lib.COLUMNS)
 
 
@@ -382,8 +386,12 @@ def shared(name: str) -> types.ModuleType:
 # --- cards ----------------------------------------------------------------------------------------
 
 
-def card(its: Study, experiment: Any, manifest: Mapping[str, Any], seeds: int) -> dict[str, Any]:
+def card(
+  its: Study, experiment: Any, manifest: Mapping[str, Any], seeds: int, data: str = ""
+) -> dict[str, Any]:
   """Returns what a run is, in words that claims choose runs by.
+
+  `data` names what the run was trained on where its manifest, of an earlier revision, does not.
 
   study, kind (of model), data, memory, size (parameters of a network), seeds (that are read),
   population (what its networks have in common), the study's own words, and every field of its
@@ -393,7 +401,7 @@ def card(its: Study, experiment: Any, manifest: Mapping[str, Any], seeds: int) -
   return {
     "study": its.name,
     "kind": model.kind,
-    "data": manifest.get("data") or data_name(experiment.task),
+    "data": manifest.get("data") or data or data_name(experiment.task),
     "memory": getattr(model, "memory", "none"),
     "size": manifest.get("parameters") or its.cost(experiment).parameters,
     "seeds": seeds,

@@ -6,7 +6,7 @@ import itertools
 from absl.testing import absltest, parameterized
 from primelens.configs import zeros_leak
 from primelens.lens import cli
-from primelens.studies.zeros import cost
+from primelens.studies.zeros import program
 
 # Zeta spec, section 3.1; the run's value where one is documented.
 FAMILY = {
@@ -103,7 +103,7 @@ class LeakTest(parameterized.TestCase):
       self.assertEqual((trunk.dropout, trunk.embed_dropout), (0, 0))
       same = dataclasses.replace(config.fit, optimizer=zeros_leak.get_config().fit.optimizer)
       self.assertEqual(same, zeros_leak.get_config().fit)
-      self.assertLess(cost.parameters(model), 70_000)
+      self.assertLess(program.parameters(model), 70_000)
 
   def test_an_unknown_variant_is_refused(self):
     with self.assertRaisesRegex(ValueError, "'none,s,rotary' is not one of"):

@@ -12,7 +12,7 @@ from primelens.configs import (
 )
 from primelens.lens import cli, experiment
 from primelens.models import optimizer
-from primelens.studies.zeros import cost
+from primelens.studies.zeros import program
 
 CONFIGS = cli.shipped_configs()
 # Every config, with its argument where it takes one.
@@ -196,7 +196,7 @@ class ConfigsTest(parameterized.TestCase):
   @parameterized.parameters(*PARAMETERS.items())
   def test_number_of_parameters(self, name, expected):
     config = cli.load_config(name)
-    self.assertEqual(cost.parameters(config.model), expected)
+    self.assertEqual(program.parameters(config.model), expected)
 
   @parameterized.parameters(*HYPER)
   def test_hyper_parameters_as_published(self, name):
@@ -216,7 +216,7 @@ class ConfigsTest(parameterized.TestCase):
   @parameterized.parameters("zeros_demo_e0", "zeros_demo_postfix")
   def test_the_demo_is_small_and_has_two_seeds(self, name):
     config = cli.load_config(name)
-    self.assertLess(cost.parameters(config.model), 120_000)
+    self.assertLess(program.parameters(config.model), 120_000)
     self.assertGreaterEqual(config.fit.seeds, 2)
     self.assertEqual(config.task.split, "published_tail")
     self.assertEqual(config.task.limit, 0)  # all zeros

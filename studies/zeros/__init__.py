@@ -3,10 +3,8 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   anchors,
-  binned,
   calibration,
   claims,
-  cost,
   curriculum,
   form_factor,
   formula,
@@ -16,7 +14,6 @@ from primelens.studies.zeros import (
   kernels,
   leak,
   linear,
-  masking,
   memory_effect,
   memory_effect_arms,
   operators,
@@ -33,33 +30,29 @@ from primelens.studies.zeros import (
   yardstick,
 )
 
+# In this order, then what has not moved to the new form yet.
+ORDER = ("masking",)
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
-  ),
-  "masking": Analysis(
-    masking.run,
-    masking.Result,
-    "Magnitude masks beside random masks, noise and recalibration.",
-    binned.obstacle,
   ),
   "heads": Analysis(
     heads.run,
     heads.Result,
     "Every head removed: zero, mean, and the published residual slice.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "formula": Analysis(
     formula.run,
     formula.Result,
     "Closed forms and symbolic regression of the model, the truth, CUE.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "linear": Analysis(
     linear.run,
     linear.Result,
     "The linear operator of the model beside OLS on the truth.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "leak": Analysis(
     leak.run,
@@ -71,19 +64,19 @@ ANALYSES = {
     rollout.run,
     rollout.Result,
     "Predictions fed back, beside constant, AR(p) and adaptive filters.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "calibration": Analysis(
     calibration.run,
     calibration.Result,
     "PIT, intervals, CRPS, conformal prediction; the golden batch.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "gue": Analysis(
     gue.run,
     gue.Result,
     "Correlations of the zeros by height beside exact references.",
-    gue.obstacle,
+    program.no_heights,
   ),
   "prime_lines": Analysis(
     prime_lines.run,
@@ -123,7 +116,7 @@ ANALYSES = {
     perplexity.run,
     perplexity.Result,
     "Binned networks beside marginal and filters, and what they leak.",
-    binned.others,
+    program.no_tokens,
   ),
   "memory_effect": Analysis(
     memory_effect.run,
@@ -152,13 +145,13 @@ ANALYSES = {
     pruned.run,
     pruned.Result,
     "Heads, layers and weights removed, counted, and trained again.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
   "curriculum": Analysis(
     curriculum.run,
     curriculum.Result,
     "Students of a masked teacher, beside no teacher and other teachers.",
-    binned.obstacle,
+    program.no_mixtures,
   ),
 }
 CLAIMS = claims.CLAIMS
@@ -169,7 +162,7 @@ STUDY = Study(
   check=program.check,
   build=program.build,
   bind=program.bind,
-  cost=cost.step,
+  cost=program.cost,
   report=report.REPORT,
   run=program.Run,
   first=("anchors",),  # the ledger tells runs apart by them

@@ -1,15 +1,13 @@
 """Analysis `anchors`: the model beside what anyone can predict without it."""
 
 import dataclasses
-import functools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
 from primelens.analyses import anchors, regression, statistics, sweeps, trees
 from primelens.models import spacing, transformer
-from primelens.studies.zeros import guides_linear, program, reads_ahead, scoring
+from primelens.studies.zeros import guides, program, reads_ahead, scoring
 
 ORDERS = (3, 16, 24, 64, 256)
 BLOCKS = 8
@@ -72,7 +70,7 @@ def _all(run, index_N, select_N) -> list[anchors.Anchor]:
       break
   if index_N.min() >= 20_000:
     fitted.append(anchors.adaptive(value_N, index_N))
-  return fitted + guides_linear.fitted(run, index_N, select_N)
+  return fitted + guides.linear_anchors(run, index_N, select_N)
 
 
 def _inside(run) -> tuple[int, ...]:
@@ -114,19 +112,6 @@ def run(run) -> Result:
   )
 
 
-@functools.cache
-def order_score(apply_fn, batch: int):
-  """Returns `f(params, slot order, windows) -> nll_N` of the last target."""
-
-  def score(params, order_M, window_NxT1):
-    one = lambda row: spacing.score(
-      apply_fn, params, row[None], min_context=row.shape[0] - 1, slot_order_M=order_M
-    )[0, -1]
-    return jax.lax.map(one, window_NxT1, batch_size=batch)
-
-  return score
-
-
 def _permuted(run) -> dict:
   """Returns the NLL under seeded slot orders, and of their average density."""
   model, evaluation = run.experiment.model, run.settings.evaluation
@@ -139,7 +124,7 @@ def _permuted(run) -> dict:
   count = min(there, evaluation.permutation_windows)
   window_NxT1, _ = run.batches("test", count)
   nll_SxRxN = sweeps.over(
-    order_score(run.apply, evaluation.batch),
+    scoring.order_score(run.apply, evaluation.batch),
     run.params_S,
     jnp.asarray(spacing.slot_orders(model.slots, evaluation.permutations)),
     data=(jnp.asarray(window_NxT1),),

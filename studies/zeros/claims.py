@@ -37,21 +37,6 @@ CLAIMS = (
     test=networks.order_of_models,
   ),
   Claim(
-    id="masking.knowledge_core",
-    statement="Removing the 40 % smallest weights improves the model: its "
-    "knowledge sits in 60 % of the weights.",
-    source=f"{REPOSITORY}, results/masking_E4_s7.json",
-    reported="0.1880 -> 0.1608 nats at ratio 0.4, one seed, chosen on the data reported",
-    test=networks.masking,
-  ),
-  Claim(
-    id="masking.every_model",
-    statement="Masking improves every POSTFIX model.",
-    source=f"{REPOSITORY}, cross-model table",
-    reported="E4_s7 -0.027, E5_s7 -0.079, E4_s1337 -0.006, E3_s1337 -0.033 nats",
-    test=networks.every_model,
-  ),
-  Claim(
     id="heads.method",
     statement="Zeroing channels 32h..32h+31 of the attention output removes head h.",
     source=f"{REPOSITORY}, scripts/attention_ablation.py",

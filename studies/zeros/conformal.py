@@ -8,7 +8,6 @@ stood at positions where no slot ever was in training; quantiles were read off
 import numpy as np
 from primelens.analyses import calibration
 from primelens.studies.zeros import forecasts, scoring
-from primelens.studies.zeros import rows as rows_lib
 
 
 def records(run, select, test, y_select, y_test) -> tuple[dict, ...]:
@@ -50,13 +49,13 @@ def _as_published(run) -> list[dict]:
   Nothing where the tail is shorter than two rows.
   """
   window, settings = run.series.window, run.settings.calibration
-  rows = rows_lib.of(run)
+  rows = scoring.rows(run)
   if len(rows.start_N) < 2:
     return []
   found = []
   for name, length in (
     (forecasts.SHORT, forecasts.short(window)),
-    ("whole window, otherwise as published", min(window, rows_lib.WIDTH - 1)),
+    ("whole window, otherwise as published", min(window, scoring.ROW_WIDTH - 1)),
   ):
     row_NxT1 = rows.value_NxT[:, : length + 1]
     mixture = forecasts.last(run, row_NxT1)
@@ -66,7 +65,7 @@ def _as_published(run) -> list[dict]:
     low, high = np.quantile(sample_RxSxNx1, forecasts.INTERVAL, axis=0)
     there = np.broadcast_to(y_Nx1, low.shape)
     score = calibration.conformal_scores(calibration.Interval(low, high), there)
-    first_N, second_N = _halves(len(rows.start_N), rows_lib.SEED)
+    first_N, second_N = _halves(len(rows.start_N), scoring.ROW_SEED)
     by_S = [
       calibration.conformal_adjustment_as_published(x[first_N], settings.alpha) for x in score
     ]

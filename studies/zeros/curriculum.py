@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import anchors, divergences, sweeps, trees, weight_masks
 from primelens.studies.zeros import curriculum_students as students_lib
-from primelens.studies.zeros import retraining, scoring
+from primelens.studies.zeros import scoring
 
 ARMS = ("no teacher", "curriculum", "whole teacher", "untrained teacher")
 
@@ -54,9 +54,9 @@ def _rows(settings) -> dict:
 def _member(run, student, program):
   """Returns `f(bundle, arm, data, test) -> NLL and KL by window`."""
   settings, evaluation = run.settings.curriculum, run.settings.evaluation
-  optimizer = retraining.optimizer(run, settings, slow=False)
+  optimizer = program.retraining_optimizer(run, settings, slow=False)
   context, batch = evaluation.min_context, evaluation.batch
-  nll = retraining.score(student.apply, context, batch)
+  nll = scoring.window_score(student.apply, context, batch)
   taught = scoring.predict(run.apply, context, batch)
   guess = scoring.predict(student.apply, context, batch)
   grid = divergences.grid(students_lib.LOW, students_lib.HIGH, settings.nodes)
@@ -69,7 +69,7 @@ def _member(run, student, program):
     )
     loss = students_lib.loss(student.apply, run.apply, settings, teacher, arm)
     start = student.init(data, bundle["key"])
-    params, frozen = retraining.train(
+    params, frozen = program.retrain(
       program._replace(loss=loss),
       optimizer,
       start,
@@ -97,7 +97,7 @@ def _taught(run, student, program, data, test) -> dict:
   bundle_S = {
     "trained": run.params_S,
     "fresh": run.untrained_S(),
-    "key": retraining.keys(run, settings.seed),
+    "key": program.retraining_keys(run, settings.seed),
   }
   found = sweeps.over(
     _member(run, student, program),
@@ -144,7 +144,7 @@ def run(run) -> Result:
 
 def _table(run, names, nll_VxSxRxN, teacher_SxN, start_N) -> tuple[dict, ...]:
   """Returns the NLL of every student, of the teacher and of a linear filter."""
-  row = lambda nll_SxN, **said: retraining.contrast(run, nll_SxN, start_N, **said)
+  row = lambda nll_SxN, **said: scoring.contrast(run, nll_SxN, start_N, **said)
   rows = [
     row(nll_VxSxRxN[v][:, r], **name, arm=arm)
     for v, name in enumerate(names)
@@ -169,5 +169,5 @@ def _contrasts(run, names, nll_VxSxRxN, teacher_SxN, start_N):
     others = {arm: nll_VxSxRxN[v][:, r] for r, arm in enumerate(ARMS) if arm != "curriculum"}
     for other, base in (others | {"the teacher itself": teacher_SxN}).items():
       label = f"curriculum minus {other}"
-      rows.append(retraining.contrast(run, ours - base, start_N, **name, contrast=label))
+      rows.append(scoring.contrast(run, ours - base, start_N, **name, contrast=label))
   return tuple(rows)

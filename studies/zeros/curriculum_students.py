@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from primelens.analyses import divergences
 from primelens.models import fit, spacing, students
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import masking, retraining
+from primelens.studies.zeros import program, scoring
 
 LOW, HIGH = 0.0, 5.0  # spacings: no zeros are nearer, hardly any further apart
 
@@ -52,7 +52,7 @@ def all_students(run, settings) -> tuple[list[Student], fit.Program, Any]:
   """Returns the three students, the program that draws their windows, and its
   data."""
   model = smaller(run.experiment.model, settings.shrink)
-  program, data = retraining.program(run, settings, model)
+  its, data = program.retraining(run, settings, model)
   components = model.components
   mlp = lambda data, key: students.mlp_init(
     key, inputs=settings.taps, hidden=settings.hidden, components=components
@@ -61,11 +61,11 @@ def all_students(run, settings) -> tuple[list[Student], fit.Program, Any]:
     key, taps=settings.taps, components=components
   )
   kinds = [
-    Student("smaller transformer", program.init, spacing.bind(model)),
+    Student("smaller transformer", its.init, spacing.bind(model)),
     Student(f"MLP, {settings.taps} lags", mlp, students.mlp),
     Student(f"Toeplitz, {settings.taps} lags", toeplitz, students.toeplitz),
   ]
-  return kinds, program, data
+  return kinds, its, data
 
 
 def schedule(ratio, step, steps: int):
@@ -103,7 +103,7 @@ def loss(student_apply, teacher_apply, settings, teacher, arm):
   def value(params, window_BxT1, key, step):
     x_BxT, y_BxT = window_BxT1[:, :-1], window_BxT1[:, 1:]
     ratio = schedule(arm["ratio"], step, settings.steps)
-    masked = masking.magnitude(teacher, {"ratio": ratio})
+    masked = scoring.magnitude(teacher, {"ratio": ratio})
     taught, _ = teacher_apply(masked, x_BxT)
     guess, _ = student_apply(params, x_BxT, dropout_key=key)
     guess, taught, y_BxU = shared(guess, taught, y_BxT)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import anchors, calibration
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import program, recalibration, scoring
+from primelens.studies.zeros import program, scoring
 from primelens.tasks import windows
 
 PUBLISHED_CONTEXT = 128
@@ -68,7 +68,7 @@ def _by_seed(each):
 
 @jax.jit
 def _fitted(mixture, y_NxU):
-  theta_Sx2 = jax.vmap(lambda m: recalibration.fit(m, y_NxU))(mixture)
+  theta_Sx2 = jax.vmap(lambda m: mixture_lib.recalibration(m, y_NxU))(mixture)
   return theta_Sx2[:, 0], theta_Sx2[:, 1]
 
 

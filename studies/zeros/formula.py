@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import closed_forms, regression, symbolic
-from primelens.studies.zeros import pairs as pairs_lib
+from primelens.studies.zeros import scoring
 from primelens.tasks import surrogates
 
 LAGS = 8
@@ -51,9 +51,9 @@ class Target:
 def _of_run(run) -> list[Target]:
   """Returns the model's mean, seed by seed and averaged, and the truth."""
   samples = run.settings.formula.samples
-  train = pairs_lib.of(run, "select", samples, LAGS)
-  test = pairs_lib.of(run, "test", samples, LAGS)
-  block = pairs_lib.rows_per_block(run, train.index_N)
+  train = scoring.pairs(run, "select", samples, LAGS)
+  test = scoring.pairs(run, "test", samples, LAGS)
+  block = scoring.rows_per_block(run, train.index_N)
   target = lambda name, a_N, b_N: Target(name, train.lag_NxQ, a_N, test.lag_NxQ, b_N, block)
   seeds = [
     target(f"model seed {seed}", a_N, b_N)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import sweeps, trees
 from primelens.models import spacing
-from primelens.studies.zeros import anchors, scoring
+from primelens.studies.zeros import scoring
 from primelens.tasks import windows
 
 EVALUATIONS = 20  # of E4, seed 7, up to its best step: 10,000 in steps of 500
@@ -47,7 +47,7 @@ def measure(run) -> dict[str, Any]:
   permuted_RxM = spacing.slot_orders(model.slots, evaluation.permutations)
   order_RxM = np.concatenate([np.arange(model.slots)[None], permuted_RxM])
   nll_SxRxN = sweeps.over(
-    anchors.order_score(run.apply, evaluation.batch),
+    scoring.order_score(run.apply, evaluation.batch),
     run.params_S,
     jnp.asarray(order_RxM),
     data=(jnp.asarray(window_NxT1),),

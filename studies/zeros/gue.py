@@ -47,12 +47,6 @@ class Result:
   prime_lags: tuple[dict, ...]
 
 
-def obstacle(experiment) -> str:
-  """Returns why a run's sequence has no heights, or ""."""
-  kind = experiment.task.kind
-  return "" if kind == "zeros" else f"task.kind={kind!r} has no heights"
-
-
 def run(run) -> Result:
   """Returns the height study of all of a run's zeros, and the references."""
   settings, block = run.settings.gue, run.settings.bootstrap.block

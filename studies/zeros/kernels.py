@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import kernels, statistics, sweeps
-from primelens.studies.zeros import binned, program, scoring
 from primelens.studies.zeros import kernels_records as records
+from primelens.studies.zeros import program, scoring
 from primelens.tasks import windows
 
 VARIANTS = ("intact", "positions alone", "content alone")
@@ -70,7 +70,7 @@ def obstacle(experiment) -> str:
   if getattr(model, "variant", "") == "rmt":
     return "its model reads windows in segments (model.variant='rmt')."
   if model.kind == "guided":
-    return binned.obstacle(experiment)
+    return program.no_mixtures(experiment)
   if model.window <= kernels.PUBLISHED_FIRST + 2:
     return f"windows of {model.window} spacings are too short for a kernel."
   return ""

@@ -7,12 +7,9 @@ the model's mean, and the model's Jacobian is read as a second route.
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import regression, statistics
-from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import pairs as pairs_lib
+from primelens.studies.zeros import scoring
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,34 +36,19 @@ class Result:
   samples: int
 
 
-def jacobians(run, window_NxT1, params_S=None) -> np.ndarray:
-  """Returns d mean / d s of every window's last prediction, SxNxT."""
-
-  def last_mean(x_T, params):
-    mixture, _ = run.apply(params, x_T[None])
-    return mixture_lib.mean(mixture)[0, -1]
-
-  def one(params, x_NxT):
-    return jax.lax.map(lambda x_T: jax.grad(last_mean)(x_T, params), x_NxT, batch_size=32)
-
-  params_S = run.params_S if params_S is None else params_S
-  program = jax.jit(jax.vmap(one, (0, None)))
-  return np.asarray(program(params_S, jnp.asarray(window_NxT1[:, :-1])))
-
-
 def jacobian(run, split: str, windows: int, lags: int) -> np.ndarray:
   """Returns the mean of d mean / d s over windows, last lags first: SxQ."""
   window_NxT1, _ = run.batches(split, windows)
-  return jacobians(run, window_NxT1).mean(1)[:, ::-1][:, :lags]
+  return scoring.jacobians(run, window_NxT1).mean(1)[:, ::-1][:, :lags]
 
 
 def run(run) -> Result:
   """Returns the linear operators of a run, all on its test split."""
   settings, bootstrap = run.settings.linear, run.settings.bootstrap
   order = settings.long_order
-  pairs = pairs_lib.of(run, "test", settings.samples, order)
+  pairs = scoring.pairs(run, "test", settings.samples, order)
   x_NxQ, y_N = pairs.lag_NxQ - 1, pairs.truth_N - 1
-  block = pairs_lib.rows_per_block(run, pairs.index_N)
+  block = scoring.rows_per_block(run, pairs.index_N)
   draws, seed = bootstrap.samples // 4, bootstrap.seed
   draw_RxQ = regression.bootstrap(x_NxQ, y_N, block=block, draws=draws, seed=seed, intercept=False)
   low_Q, high_Q = regression.interval(draw_RxQ)
@@ -107,14 +89,14 @@ def _sums(x_NxQ, y_N, mean_SxN) -> tuple[dict, ...]:
   return tuple(rows)
 
 
-def _scores(run, pairs: pairs_lib.Pairs, order: int) -> tuple[dict, ...]:
+def _scores(run, pairs: scoring.Pairs, order: int) -> tuple[dict, ...]:
   """Returns R2 and correlation with the truth of held-out predictors.
 
   Linear predictors are fitted on select and scored on test: OLS of the truth,
   the linear part of the model's mean, and the model's mean itself.
   """
   samples = run.settings.linear.samples
-  train = pairs_lib.of(run, "select", samples, order)
+  train = scoring.pairs(run, "select", samples, order)
   rows = []
   for p in (3, order):
     x = train.lag_NxQ[:, :p] - 1

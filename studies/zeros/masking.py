@@ -1,61 +1,100 @@
-"""Analysis `masking`: progressive magnitude masks and what they must beat.
+"""Does a network's knowledge sit in a part of its weights?
 
-Published: a global threshold on |w|, the best ratio read off the data it is
-reported on. Here the ratio is chosen on select and reported on test, beside
-masks and noise of the same size and a two-parameter recalibration.
+The published masks removed the smallest weights of one network by one global threshold, at the
+ratio that was best on the data reported, and the gain was read as a core of knowledge.
+
+Here the ratio is chosen on select and reported on test, beside a threshold of each tensor, random
+masks of the same size, Gaussian noise of the removed norm, and a recalibration: a factor of every
+scale and a shift of every mean, fitted on select. The reading holds only where masking gains more
+than recalibrating the intact network.
 """
 
 import dataclasses
 import functools
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import masking, sweeps, trees
+import xarray as xr
+from primelens.analyses import masking, statistics, sweeps, trees
+from primelens.lens import claims, numbers, results
+from primelens.lens import figures as draw
+from primelens.lens import tables as tables_lib
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
-from primelens.studies.zeros import recalibration, scoring
+from primelens.studies.zeros import program, scoring
+from primelens.tasks import checks
 
-VARIANTS = ("magnitude", "per tensor", "random", "noise", "recalibrated")
+# --- published ------------------------------------------------------------------------------------
+
+E4 = numbers.records(__file__, "e4_seed7")  # fraction of weights removed, NLL; one seed
+INTACT, BEST = E4[0], min(E4, key=lambda row: row["nll"])
+NETWORKS = numbers.records(__file__, "models")  # ratios chosen on the data that is reported
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """NLL in nats on test under masks of ratio R (removed fraction).
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """`ratios` are the fractions of weights removed, `windows` those of test that are scored."""
 
-  `nll_VxSxR` holds the variants of `variants` in order: the published global
-  magnitude mask, magnitude per tensor, a random mask of the same size per
-  tensor, Gaussian noise of the removed norm, and the magnitude mask after a
-  recalibration (scale factor and mean shift) fitted on select.
-  `delta_VxR` with `low`, `high` is the change from the intact model, paired
-  over windows. `summary` compares the best masked with the recalibrated
-  intact model, ratio chosen on select.
+  ratios: Annotated[tuple[checks.Share, ...], checks.Items(1, 1_000)] = tuple(
+    row["ratio"] for row in E4
+  )
+  windows: checks.Count = 256
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
+    if 0 not in self.ratios:
+      raise checks.FieldError(f"ratios={checks.brief(self.ratios)} must hold 0, the intact model.")
+
+
+obstacle = program.no_mixtures
+
+
+# --- the edits, and the score of an edited network ------------------------------------------------
+
+
+def _like(make):
+  """Returns an edit that is as large as the magnitude mask of the same ratio."""
+
+  def edit(params, strength):
+    masked = scoring.magnitude(params, strength)
+    where = trees.select(params, spacing.MASKED)
+    return make(params, masked, where=where, key=strength["key"])
+
+  return edit
+
+
+EDITS = {
+  "magnitude": scoring.magnitude,
+  "per tensor": functools.partial(scoring.magnitude, scope="leaf"),
+  "random": _like(masking.random_like),
+  "noise": _like(masking.noise_like),
+}
+NAMES = {
+  "magnitude": "magnitude, global (as published)",
+  "per tensor": "magnitude, per tensor",
+  "random": "random, same size",
+  "noise": "noise, same norm",
+  "recalibrated": "magnitude and recalibration",
+}
+
+
+def edited(params, strength):
+  """Returns what is scored: params under edit number `variant`, and whether to recalibrate them.
+
+  Only the magnitude mask needs the recalibration: no other edit pays for it.
   """
-
-  ratio_R: np.ndarray
-  nll_VxSxR: np.ndarray
-  select_nll_SxR: np.ndarray
-  delta_VxR: np.ndarray
-  delta_low_VxR: np.ndarray
-  delta_high_VxR: np.ndarray
-  log_scale_SxR: np.ndarray
-  shift_SxR: np.ndarray
-  survival_ExR: np.ndarray
-  variants: tuple[dict, ...]
-  tensors: tuple[dict, ...]
-  summary: tuple[dict, ...]
-  selected: int
-  left_out: int
-  windows: int
+  return {
+    "params": jax.lax.switch(strength["variant"], list(EDITS.values()), params, strength),
+    "recalibrate": strength["variant"] == 0,
+  }
 
 
 @functools.cache
 def _score(apply_fn, min_context: int, batch: int):
-  """Returns `f(bundle, test, select) -> NLL by window`, recalibrated too.
-
-  The bundle holds the edited params and whether to fit the recalibration,
-  which only the magnitude mask needs: no other edit pays for it.
-  """
+  """Returns `f(edited, test, select)`: the NLL by window of test, recalibrated on select too."""
   predict = scoring.predict(apply_fn, min_context, batch)
 
   def score(bundle, test_NxT1, select_NxT1):
@@ -66,12 +105,12 @@ def _score(apply_fn, min_context: int, batch: int):
     def recalibrated():
       select = predict(bundle["params"], select_NxT1)
       y_select = scoring.truth(select, select_NxT1)
-      theta = recalibration.fit(select, y_select)
-      after = mixture_lib.recalibrate(test, theta[0], theta[1])
+      theta_2 = mixture_lib.recalibration(select, y_select)
+      after = mixture_lib.recalibrate(test, theta_2[0], theta_2[1])
       return {
         "recalibrated_N": -mixture_lib.log_density(after, y).mean(1),
         "select": -mixture_lib.log_density(select, y_select).mean(),
-        "theta_2": theta,
+        "theta_2": theta_2,
       }
 
     nothing = {
@@ -85,47 +124,26 @@ def _score(apply_fn, min_context: int, batch: int):
   return score
 
 
-def magnitude(params, strength, scope="global"):
-  """Returns the params under the magnitude mask of a removed ratio."""
+def _survival(params, ratio):
+  """Returns the fraction of each tensor that the global mask keeps."""
   where = trees.select(params, spacing.MASKED)
-  keep = 1 - strength["ratio"]
-  return masking.magnitude(params, keep, where=where, scope=scope)
+  return masking.survival(params, scoring.magnitude(params, {"ratio": ratio}), where=where)
 
 
-def _like(make):
-  def edit(params, strength):
-    masked = magnitude(params, strength)
-    where = trees.select(params, spacing.MASKED)
-    return make(params, masked, where=where, key=strength["key"])
+# --- the result -----------------------------------------------------------------------------------
 
-  return edit
+NATS = "nats per spacing"
 
 
-_EDITS = (
-  magnitude,
-  functools.partial(magnitude, scope="leaf"),
-  _like(masking.random_like),
-  _like(masking.noise_like),
-)
-
-
-def edited(params, strength):
-  """Returns what the score gets: params under edit number `variant`."""
-  return {
-    "params": jax.lax.switch(strength["variant"], _EDITS, params, strength),
-    "recalibrate": strength["variant"] == 0,
-  }
-
-
-def run(run) -> Result:
-  """Returns the masking curves of a run with their controls."""
+def measure(run) -> xr.Dataset:
+  """Returns the NLL on test by edit, seed and ratio; the gain of masking; what survives."""
   settings, evaluation = run.settings.masking, run.settings.evaluation
-  test, start_N = run.batches("test", settings.windows)
-  select, _ = run.batches("select", evaluation.select_windows)
+  test_NxT1, start_N = run.batches("test", settings.windows)
+  select_NxT1, _ = run.batches("select", evaluation.select_windows)
   ratio_R = np.asarray(settings.ratios, np.float32)
-  keys_R = jax.random.split(jax.random.key(settings.seed), len(ratio_R))
-  edits, ratios = len(_EDITS), len(ratio_R)
-  nll = sweeps.over(
+  edits, ratios, seeds = len(EDITS), len(ratio_R), trees.length(run.params_S)
+  keys_R = jax.random.split(jax.random.key(settings.seed), ratios)
+  scored = sweeps.over(
     _score(run.apply, evaluation.min_context, evaluation.batch),
     run.params_S,
     {
@@ -134,91 +152,290 @@ def run(run) -> Result:
       "key": jnp.tile(keys_R, edits),
     },
     transform=edited,
-    data=(jnp.asarray(test), jnp.asarray(select)),
-    batch_size=trees.length(run.params_S),  # one edit at a time, of all seeds
+    data=(jnp.asarray(test_NxT1), jnp.asarray(select_NxT1)),
+    batch_size=seeds,  # one edit at a time, of all seeds
   )
-  grid = lambda leaf: np.asarray(leaf).reshape(leaf.shape[0], edits, ratios, *leaf.shape[2:])
-  found = {name: grid(leaf) for name, leaf in nll.items()}
-  main = {name: leaf[:, 0] for name, leaf in found.items()}
-  by_edit = np.moveaxis(found["nll_N"], 1, 0)
-  nll_VxSxRxN = np.concatenate([by_edit, main["recalibrated_N"][None]])
-  nll_VxSxRxN = nll_VxSxRxN.astype(np.float64)
-  return _result(run, ratio_R, nll_VxSxRxN, main, start_N)
+  grid = lambda leaf: np.asarray(leaf).reshape(seeds, edits, ratios, *leaf.shape[2:])
+  found = {name: grid(leaf) for name, leaf in scored.items()}
+  nll_SxVxRxN = np.concatenate([found["nll_N"], found["recalibrated_N"][:, :1]], axis=1)
+  nll_SxVxRxN = nll_SxVxRxN.astype(np.float64)
+  select_SxR, theta_SxRx2 = found["select"][:, 0], found["theta_2"][:, 0]
 
+  kept_SxR = sweeps.over(_survival, run.params_S, jnp.asarray(ratio_R))
+  one = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+  sizes = {
+    name: int(leaf.size)
+    for name, leaf in trees.selected(one, trees.select(one, spacing.MASKED)).items()
+  }
+  survival_ExR = np.array([np.asarray(kept_SxR[name]).mean(0) for name in sizes])
+  total = sum(leaf.size for leaf in jax.tree.leaves(one))
 
-def _result(run, ratio_R, nll_VxSxRxN, main, start_N) -> Result:
-  """Returns the curves, their paired intervals and the summary."""
-  intact_SxN = nll_VxSxRxN[0][:, np.argmin(ratio_R)]
-  delta = nll_VxSxRxN - intact_SxN[None, :, None]
-  interval = scoring.interval(run, np.moveaxis(delta, 1, 0), start_N)
-  survival_ExR, tensors, selected = _survival(run.params_S, ratio_R)
-  total = sum(leaf.size for leaf in jax.tree.leaves(run.params_S))
-  seeds = nll_VxSxRxN.shape[1]
-  return Result(
-    ratio_R=ratio_R,
-    nll_VxSxR=nll_VxSxRxN.mean(-1),
-    select_nll_SxR=main["select"],
-    delta_VxR=interval.estimate,
-    delta_low_VxR=interval.low,
-    delta_high_VxR=interval.high,
-    log_scale_SxR=main["theta_2"][..., 0],
-    shift_SxR=main["theta_2"][..., 1],
-    survival_ExR=survival_ExR,
-    variants=tuple({"variant": name} for name in VARIANTS),
-    tensors=tensors,
-    summary=_summary(run, ratio_R, nll_VxSxRxN, main["select"], start_N),
-    selected=selected,
-    left_out=total // seeds - selected,
+  variables = {
+    "nll": results.variable("seed variant ratio", nll_SxVxRxN.mean(-1), "NLL on test", NATS),
+    "select_nll": results.variable("seed ratio", select_SxR, "NLL on select, magnitude mask", NATS),
+    "log_scale": results.variable("seed ratio", theta_SxRx2[..., 0], "fitted log scale factor"),
+    "mean_shift": results.variable(
+      "seed ratio", theta_SxRx2[..., 1], "fitted shift of the means", "mean spacings"
+    ),
+    "survival": results.variable(
+      "tensor ratio", survival_ExR, "fraction of each tensor that survives"
+    ),
+    "size": results.variable("tensor", list(sizes.values()), "size of the tensor", "weights"),
+    **_changes(run, nll_SxVxRxN, ratio_R, start_N),
+    **_gains(run, nll_SxVxRxN, ratio_R, select_SxR, start_N),
+  }
+  coords = {
+    "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
+    "variant": results.variable("variant", list(NAMES), "edit"),
+    "ratio": results.variable("ratio", ratio_R, "fraction of weights removed"),
+    "tensor": results.variable("tensor", list(sizes), "tensor"),
+    "members": results.variable("members", ["all", *map(str, run.seed_S)], "seeds"),
+  }
+  return results.dataset(
+    variables,
+    coords,
+    selected=sum(sizes.values()),
+    left_out=total - sum(sizes.values()),
     windows=len(start_N),
   )
 
 
-def _survival(params_S, ratio_R):
-  """Returns what each tensor keeps at each ratio, averaged over seeds."""
-
-  def kept(params, ratio):
-    masked = magnitude(params, {"ratio": ratio})
-    where = trees.select(params, spacing.MASKED)
-    return masking.survival(params, masked, where=where)
-
-  kept_SxR = sweeps.over(kept, params_S, jnp.asarray(ratio_R))
-  one = jax.tree.map(lambda leaf: leaf[0], params_S)
-  chosen = trees.selected(one, trees.select(one, spacing.MASKED))
-  sizes = {name: int(leaf.size) for name, leaf in chosen.items()}
-  tensors = tuple({"tensor": k, "size": size} for k, size in sizes.items())
-  survival = [np.asarray(kept_SxR[name]).mean(0) for name in chosen]
-  return np.array(survival), tensors, sum(sizes.values())
+def _changes(run, nll_SxVxRxN, ratio_R, start_N) -> dict:
+  """Returns the change of the NLL from the intact network, paired over windows."""
+  intact_SxN = nll_SxVxRxN[:, 0, np.argmin(ratio_R)]
+  delta_SxVxRxN = nll_SxVxRxN - intact_SxN[:, None, None]
+  interval = scoring.interval(run, delta_SxVxRxN, start_N)
+  said = "change of the NLL from the intact network"
+  return results.with_interval("delta", "variant ratio", interval, said, NATS)
 
 
-def _summary(run, ratio_R, nll_VxSxRxN, select_SxR, start_N):
-  """Returns the comparison the claim stands or falls with.
+GAINS = {
+  "masking": "masking at the ratio chosen on select",
+  "recalibration": "recalibration alone",
+  "masking_minus_recalibration": "masking minus recalibration",
+}
 
-  One row per seed and one for all: the ratio that is best on select, its gain
-  on test, the gain of recalibrating the intact model, and their difference.
-  Negative numbers are improvements.
+
+def _gains(run, nll_SxVxRxN, ratio_R, select_SxR, start_N) -> dict:
+  """Returns masking at the ratio that is best on select, beside recalibrating the intact network.
+
+  Of all seeds, then of each; below 0 is better.
   """
-  intact = int(np.argmin(ratio_R))
-  best_S = np.argmin(select_SxR, axis=1)
-  at_best = lambda v: np.stack([nll_VxSxRxN[v][s, r] for s, r in enumerate(best_S)])
-  masked_SxN, base_SxN = at_best(0), nll_VxSxRxN[0][:, intact]
-  recalibrated_SxN = nll_VxSxRxN[4][:, intact]
-  rows = []
-  for name, pick in [("all", slice(None))] + [
-    (str(seed), slice(s, s + 1)) for s, seed in enumerate(run.seed_S)
-  ]:
-    row = {
-      "seed": name,
-      "ratio_chosen_on_select": float(ratio_R[best_S[pick]].mean()),
-      "intact_nll_nats": float(base_SxN[pick].mean()),
+  intact, best_S = int(np.argmin(ratio_R)), np.argmin(select_SxR, axis=1)
+  seeds = np.arange(len(best_S))
+  masked_SxN, base_SxN = nll_SxVxRxN[seeds, 0, best_S], nll_SxVxRxN[:, 0, intact]
+  recalibrated_SxN = nll_SxVxRxN[:, -1, intact]
+  picks = [slice(None), *(slice(s, s + 1) for s in seeds)]
+  chosen = [float(ratio_R[best_S[pick]].mean()) for pick in picks]
+  level = [float(base_SxN[pick].mean()) for pick in picks]
+  found = {
+    "chosen_ratio": results.variable("members", chosen, "ratio chosen on select"),
+    "intact_nll": results.variable("members", level, "NLL on test of the intact network", NATS),
+  }
+  changes = (masked_SxN - base_SxN, recalibrated_SxN - base_SxN, masked_SxN - recalibrated_SxN)
+  for (name, said), change_SxN in zip(GAINS.items(), changes, strict=True):
+    each = [scoring.interval(run, change_SxN[pick], start_N)[:3] for pick in picks]
+    interval = statistics.Interval(*np.array(each, np.float64).T)
+    found |= results.with_interval(name, "members", interval, said, NATS)
+  return found
+
+
+# --- figures, tables, the line of the summary -----------------------------------------------------
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run and, of several, one that compares them."""
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  gain = results.across(runs, *GAINS).sel(members="all")
+  delta = results.across(runs, "delta").sel(variant=["magnitude", "recalibrated"])
+  shared = draw.page(
+    (
+      draw.whiskers(gain, list(GAINS), colour="run", title="Change at the ratio chosen on select"),
+      draw.curves(
+        delta,
+        "delta",
+        x="ratio",
+        colour="run",
+        dash="variant",
+        names=NAMES,
+        title="By ratio (bands: 95 %)",
+      ),
+    ),
+    heights=[3.6],
+  )
+  return {"all runs": shared} | pages
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  near = round(max(0.1, -1.25 * float(found.delta.min())), 2)  # never hides an improvement
+  look = {"x": "ratio", "colour": "variant", "names": NAMES}
+  sizes = [
+    f"{name} ({size:,})"
+    for name, size in zip(found.tensor.values, found["size"].values, strict=True)
+  ]
+  kept = found.assign_coords(tensor=results.variable("tensor", sizes, "tensor (weights)"))
+  return draw.page(
+    (
+      draw.curves(
+        found,
+        "nll",
+        thin="seed",
+        symlog=2,
+        zero=False,
+        title=f"{run}: full range (thin: seeds, thick: median)",
+        **look,
+      ),
+      draw.curves(
+        found, "delta", ylim=(-near, near), title=f"Within {near:g} nats (bands: 95 %)", **look
+      ),
+    ),
+    draw.heat(kept, "survival", rows="tensor", columns="ratio", limits=(0, 1)),
+    heights=[4.2, 1.2 + 0.26 * found.sizes["tensor"]],
+  )
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns published networks with those of all runs below, then the curves of all runs."""
+  columns = {
+    "seeds": "members",
+    "ratio": "chosen_ratio",
+    "intact NLL": "intact_nll",
+    "masking": "masking",
+    "recalibration alone": "recalibration",
+    "masking minus recalibration": "masking_minus_recalibration",
+  }
+  rows = [
+    {
+      "network": f"{row['model']} (published)",
+      "seeds": "",
+      "ratio": row["ratio"],
+      "intact NLL": row["intact"],
+      "masking": row["best"] - row["intact"],
     }
-    for label, change in (
-      ("masking_gain", masked_SxN - base_SxN),
-      ("recalibration_gain", recalibrated_SxN - base_SxN),
-      ("masking_minus_recalibration", masked_SxN - recalibrated_SxN),
-    ):
-      interval = scoring.interval(run, change[pick], start_N)
-      row[f"{label}_nats"] = float(interval.estimate)
-      row[f"{label}_low"] = float(interval.low)
-      row[f"{label}_high"] = float(interval.high)
-    rows.append(row)
-  return tuple(rows)
+    for row in NETWORKS
+  ]
+  for run, found in runs.items():
+    rows += [{"network": run} | row for row in tables_lib.records(found, columns, "members")]
+  formats = {"ratio": ".2f"} | dict.fromkeys(list(columns)[2:], "+.3f")
+  return [
+    tables_lib.Table(
+      "Change of the NLL in nats per spacing; below 0 is better. A mask shows a core of knowledge"
+      " only where the last column is below 0. Ratios of published networks were chosen on the data"
+      " that is reported, without intervals or controls.",
+      rows,
+      formats,
+      "chosen",
+    ),
+    _curves(runs),
+  ]
+
+
+def _curves(runs) -> tables_lib.Table:
+  reported = {np.float32(row["ratio"]): row["nll"] - INTACT["nll"] for row in E4}
+  rows = [
+    {"network": run, "removed": float(ratio)}
+    | {
+      name: tables_lib.interval(found, "delta", variant=name, ratio=ratio)
+      for name in found.variant.values.tolist()
+    }
+    | {"published E4, seed 7": reported.get(ratio)}
+    for run, found in runs.items()
+    for ratio in found.ratio.values
+  ]
+  found = next(iter(runs.values()))
+  windows = ", ".join(dict.fromkeys(f"{each.windows:,}" for each in runs.values()))
+  return tables_lib.Table(
+    f"Change of the NLL by fraction removed, in nats per spacing, on {windows} windows of test."
+    f" Masks choose among {found.selected:,} weights and leave {found.left_out:,} alone.",
+    rows,
+    {"removed": ".2f", **dict.fromkeys([*NAMES, "published E4, seed 7"], "+.4f")},
+    "curves",
+  )
+
+
+def line(runs) -> str:
+  """Returns a sentence of what masks and recalibration change."""
+  said = []
+  for run, found in runs.items():
+    gain = {name: _gain(found, name) for name in GAINS}
+    said.append(
+      f"{run}: the mask chosen on select ({_ratio(found):.2f} removed) changes the NLL by"
+      f" {gain['masking']:+.3f} nats, recalibration alone by {gain['recalibration']:+.3f}, mask"
+      f" minus recalibration {gain['masking_minus_recalibration']:+.3f}"
+    )
+  return f"Masks: {'; '.join(said)}."
+
+
+def _ratio(found: xr.Dataset) -> float:
+  return float(found.chosen_ratio.sel(members="all"))
+
+
+def _gain(found: xr.Dataset, name: str) -> statistics.Interval:
+  return tables_lib.interval(found, name, members="all")
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+@CLAIMS.add(
+  "masking.knowledge_core",
+  f"Removing the {100 * BEST['ratio']:.0f} % smallest weights improves the model: its knowledge "
+  f"sits in {100 - 100 * BEST['ratio']:.0f} % of the weights.",
+  reported=f"{INTACT['nll']:.4f} -> {BEST['nll']:.4f} nats at ratio {BEST['ratio']:g}, one seed,"
+  " chosen on the data reported",
+  source=f"{program.REPOSITORY}, results/masking_E4_s7.json",
+)
+def knowledge_core(results):
+  """Returns the verdict: masking has to beat the recalibration of the intact network, on test."""
+  found = program.on_published(results).where(memory="postfix").of("masking")
+  big = program.published_size(results, found)
+  run = next(iter(big), next(iter(found)))
+  gain = {name: _gain(found[run], name) for name in GAINS}
+  because = (
+    f"{run}: masking at the ratio chosen on select changes the test NLL by "
+    f"{gain['masking']:+.4f} nats, recalibrating two numbers by "
+    f"{gain['recalibration']:+.4f}, masking minus recalibration "
+    f"{gain['masking_minus_recalibration']:+.4f}."
+  )
+  values = {
+    "run": run,
+    "ratio_chosen_on_select": _ratio(found[run]),
+    "masking_gain_nats": gain["masking"].estimate,
+    "recalibration_gain_nats": gain["recalibration"].estimate,
+    "masking_minus_recalibration_nats": gain["masking_minus_recalibration"].estimate,
+  }
+  return claims.verdict(
+    gain["masking"].high < 0,
+    because,
+    values,
+    artefact=gain["masking_minus_recalibration"].high >= 0,
+    undecided=program.undecided(big),
+  )
+
+
+@CLAIMS.add(
+  "masking.every_model",
+  "Masking improves every POSTFIX model.",
+  reported=", ".join(f"{row['model']} {row['best'] - row['intact']:+.3f}" for row in NETWORKS)
+  + " nats",
+  source=f"{program.REPOSITORY}, cross-model table",
+)
+def every_model(results):
+  """Returns the verdict of POSTFIX networks of the published size; others are shown with them."""
+  found = program.on_published(results).of("masking")
+  gain = {run: _gain(each, "masking") for run, each in found.items()}
+  because = "; ".join(
+    f"{run} {gain[run]:+.4f} nats at ratio {_ratio(each):.2f}" for run, each in found.items()
+  )
+  postfix = [run for run in found if results.cards[run]["memory"] == "postfix"]
+  big = program.published_size(results, postfix)
+  return claims.verdict(
+    all(gain[run].high < 0 for run in big),
+    because + ".",
+    {run: one.estimate for run, one in gain.items()},
+    undecided=program.undecided(big),
+  )

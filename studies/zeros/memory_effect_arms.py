@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import memory_effect, sweeps, trees
 from primelens.models import binned_generation
-from primelens.studies.zeros import binned
+from primelens.studies.zeros import program
 from primelens.tasks import binned as task
 
 EMPTY, SELECT, TEST, LOW, SHUFFLED, LARGE = range(6)  # where memories are from
@@ -46,7 +46,7 @@ NAMES = tuple(arm.name for arm in (*ARMS, BIASED))
 
 def obstacle(experiment) -> str:
   """Returns why a run's model cannot be generated from so, or ""."""
-  other = binned.others(experiment)
+  other = program.no_tokens(experiment)
   if other or experiment.model.variant in ("gpt", "rmt"):
     return other
   return "its memory is a bank, not a vector that a sequence leaves behind."

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import anchors, autoregression, regression, sine_predictor
-from primelens.studies.zeros import binned, program, scoring
+from primelens.studies.zeros import program, scoring
 from primelens.tasks import surrogates, windows
 
 FILTER = 64  # taps: the filter the network's mean is set beside
@@ -46,8 +46,8 @@ class _Guess:
 def obstacle(experiment) -> str:
   """Returns why a run has no mixtures, or no sine kernel beside it, or ""."""
   task = experiment.task
-  if binned.obstacle(experiment):
-    return binned.obstacle(experiment)
+  if program.no_mixtures(experiment):
+    return program.no_mixtures(experiment)
   if task.kind == "zeros" or task.ensemble in REPEL:
     return ""
   return f"{task.ensemble} spacings do not repel as the sine process does"

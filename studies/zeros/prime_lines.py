@@ -11,13 +11,13 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import line_nulls, prime_lines, statistics
-from primelens.studies.zeros import explicit, gue
+from primelens.studies.zeros import guides, program
 from primelens.tasks import primes, surrogates, zeros
 
 LEVEL = 0.05
 POWERS = 12  # of primes, in the table
 
-obstacle = gue.obstacle
+obstacle = program.no_heights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _stretch(residual_N, height_N, numbers, settings) -> dict:
 
 def _off_the_lines(height_N, log_Q, of, settings) -> dict[str, np.ndarray]:
   """Returns amplitudes at random frequencies, and beside the primes."""
-  line_A = explicit.lines(settings.limit)
+  line_A = guides.lines(settings.limit)
   below_A = line_A[line_A < np.log(settings.limit)]
   random_Q = line_nulls.elsewhere(below_A, height_N, len(log_Q), seed=settings.seed)
   beside_RxQ = line_nulls.beside(log_Q, line_A, height_N, draws=1, seed=settings.seed)

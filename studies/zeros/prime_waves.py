@@ -15,7 +15,7 @@ import json
 import numpy as np
 from primelens.analyses import prime_lines
 from primelens.models import blocks
-from primelens.studies.zeros import binned, explicit, program
+from primelens.studies.zeros import guides, program
 from primelens.studies.zeros import prime_waves_law as law_lib
 from primelens.studies.zeros import prime_waves_layers as layers
 from primelens.studies.zeros import prime_waves_parts as parts
@@ -123,8 +123,8 @@ class Result:
 def obstacle(experiment) -> str:
   """Returns why a run has no predicted means on zeros, or ""."""
   task = experiment.task
-  if binned.obstacle(experiment):
-    return binned.obstacle(experiment)
+  if program.no_mixtures(experiment):
+    return program.no_mixtures(experiment)
   if task.kind == "zeros" or task.ensemble in CONTROLS:
     return ""
   return f"{task.ensemble} spacings are neither zeros nor a control of them"
@@ -181,7 +181,7 @@ def run(run) -> Result:
     stretch.truth_N,
     stretch.height_N,
     prime_Q,
-    line_A=explicit.lines(settings.limit),
+    line_A=guides.lines(settings.limit),
     floor=stretch.floor,
     draws=settings.draws,
     seed=settings.seed,

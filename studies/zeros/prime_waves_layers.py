@@ -9,8 +9,7 @@ import numpy as np
 from primelens.analyses import ablation, line_nulls, prime_lines, sweeps, trees
 from primelens.models import mixture as mixture_lib
 from primelens.models import slots, spacing
-from primelens.studies.zeros import explicit
-from primelens.studies.zeros import heads as heads_lib
+from primelens.studies.zeros import guides
 from primelens.studies.zeros import prime_waves_known as known_lib
 
 _RESIDUAL = ("residual/post",)
@@ -44,7 +43,7 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
   part = stretch.part(settings.prime_waves.part_spacings)
   evaluation = settings.evaluation
   window_NxT1 = jnp.asarray(part.window_NxT1)
-  average = heads_lib.mean_heads(run.apply, evaluation.batch)
+  average = ablation.average_heads(run.apply, evaluation.batch)
   bundle_S = {"params": run.params_S, "mean_LxHxDh": average(run.params_S, window_NxT1)}
   keep_RxLxH = np.concatenate(
     [np.ones((1, trunk.layers, trunk.heads)), ablation.each_head(trunk.layers, trunk.heads)]
@@ -78,7 +77,7 @@ def _beside(run, part, prime_Q) -> np.ndarray:
   settings = run.settings.prime_waves
   return line_nulls.beside(
     np.log(prime_Q),
-    explicit.lines(settings.limit),
+    guides.lines(settings.limit),
     part.height_N,
     draws=settings.draws,
     seed=settings.seed,

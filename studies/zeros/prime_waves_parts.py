@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.analyses import anchors, autoregression, trees
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import explicit, program, scoring
+from primelens.studies.zeros import guides, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.tasks import windows
 
@@ -76,7 +76,7 @@ def _knowledge(run, floor: float, mean_ExN, truth_N, height_N, prime_Q):
     truth_N,
     height_N,
     prime_Q,
-    line_A=explicit.lines(settings.limit),
+    line_A=guides.lines(settings.limit),
     floor=floor,
     seed=settings.seed,
   )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from primelens.analyses import anchors, autoregression
-from primelens.studies.zeros import explicit, program, scoring
+from primelens.studies.zeros import guides, program, scoring
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.tasks import windows, zeros
 
@@ -133,7 +133,7 @@ def by_formula(value_N, ordinate_N, index_N, limit: int) -> tuple[np.ndarray, fl
   # a guess depend on later zeros, where there are enough.
   near = slice(max(0, first - COUNTED), max(first, COUNTED))
   number = zeros.number(ordinate_N[near]) - near.start
-  return explicit.predictions(
+  return guides.explicit_predictions(
     value_N[from_N], ordinate_N[from_N], number + from_N, limit, errors=errors
   )
 

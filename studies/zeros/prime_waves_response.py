@@ -2,7 +2,7 @@
 
 import numpy as np
 from primelens.analyses import anchors, autoregression, prime_lines, wave_response
-from primelens.studies.zeros import linear
+from primelens.studies.zeros import scoring
 from primelens.tasks import primes, windows
 
 LOWEST = 0.35  # frequency; ln 2 is 0.69
@@ -66,7 +66,7 @@ def _networks(run, stretch, start_N):
   """Yields a record, derivatives MxT and starts of every network."""
   window_NxT1 = windows.take(stretch.value_N, start_N, run.experiment.model.window)
   for kind, params_S in (("network", None), ("untrained", run.untrained_S())):
-    for s, one in enumerate(linear.jacobians(run, window_NxT1, params_S)):
+    for s, one in enumerate(scoring.jacobians(run, window_NxT1, params_S)):
       name = f"{kind} ({run.name}), seed {s}"
       yield {"name": name, "kind": kind, "seed": s}, one, start_N
 

@@ -1,16 +1,71 @@
-"""The zeros study's training program: series and spacing model meet here."""
+"""The zeros study's training program: series and spacing model meet here.
+
+Shared by its slices: a run and its card, the published study, and which runs decide a claim.
+"""
 
 import dataclasses
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import autoregression
-from primelens.lens import study
-from primelens.models import auxiliary, fit, spacing
-from primelens.studies.zeros import binned, guided
-from primelens.tasks import windows
+from primelens.analyses import autoregression, weight_masks
+from primelens.lens import claims, study
+from primelens.lens.study import Cost
+from primelens.models import auxiliary, binned, fit, guided, spacing, transformer
+from primelens.models import optimizer as optimizer_lib
+from primelens.studies.zeros import guides
+from primelens.tasks import checks, windows
+
+# The published study; its numbers are quoted as reported, in nats per spacing. Where it gave a
+# percentage of an NLL, the change is given in nats instead: an NLL has no natural zero, so that a
+# percentage of it says nothing.
+REPOSITORY = "nanoGPT-RH"
+REVISION = "412851f"
+STUDY = f"the published study (repository {REPOSITORY}, revision {REVISION})"
+DATA = "2,001,051 spacings of zeros, published_tail"  # what its networks were trained and scored on
+PUBLISHED_SIZE = 4_700_000  # parameters, at least, of a network that decides a claim about them
+SEEDS = 5
+
+
+@dataclasses.dataclass(kw_only=True)
+class Evaluation:
+  """Where models and anchors are scored."""
+
+  windows: checks.Amount = 0  # windows of the test split; 0: all of them
+  select_windows: checks.Count = 512  # windows of the select split, for every choice
+  min_context: checks.Number = 128  # spacings behind a scored position, at least
+  batch: checks.Count = 16  # windows in one forward pass
+  permutations: checks.Number = 50  # seeded slot orders, where slots have ids
+  permutation_windows: checks.Count = 512
+
+  def __post_init__(self):
+    checks.fields(self)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Bootstrap:
+  """Intervals."""
+
+  block: checks.Count = 1000  # spacings
+  samples: Annotated[int, checks.Range(20, 10_000_000)] = 1000
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """What every analysis reads; each slice adds its own."""
+
+  parameters: Literal["best", "last"] = "best"
+  evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
+  bootstrap: Bootstrap = dataclasses.field(default_factory=Bootstrap)
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 class Run(study.Run):
@@ -28,7 +83,7 @@ class Run(study.Run):
       return self.series.value_N
     if self.inputs is None:
       raise ValueError(f"{self.workdir} came without its training program.")
-    return self.inputs[guided.COLUMNS]
+    return self.inputs[COLUMNS]
 
   def batches(self, split: str, count: int = 0, seed=None, *, min_context: int = 0):
     """Returns windows NxT+1 of a split and their start indices, by height.
@@ -63,7 +118,7 @@ def check(experiment) -> None:
       )
   if task.window != model.window:
     raise ValueError(f"task.window={task.window} and model.window={model.window} must agree.")
-  guided.check(experiment)
+  _check_guides(experiment)
 
 
 def bind(experiment):
@@ -114,9 +169,9 @@ def build(experiment, series: windows.Series):
   """Returns the fit's program, its data and its select batch."""
   model, settings = experiment.model, experiment.fit
   if model.kind == "binned":
-    return binned.build(experiment, series)
+    return _build_binned(experiment, series)
   if model.kind == "guided":
-    return guided.build(experiment, series)
+    return _build_guided(experiment, series)
   first, last = series.drawn
   rows = settings.batch_size + model.extra_rows
   data: dict[str, Any] = {"value_N": series.value_N}
@@ -160,6 +215,55 @@ def memory_name(model) -> str:
   return f"bank_{model.trunk.mask}" if bank else model.memory
 
 
+def card(experiment) -> dict[str, Any]:
+  """Returns what the study says of a run: its kind of memory, and whether it is `told`.
+
+  Told is a network whose mask lets its targets in.
+  """
+  memory = memory_name(experiment.model)
+  return {"memory": memory, "told": memory.endswith("leaky_as_published")}
+
+
+# --- which runs decide a claim --------------------------------------------------------------------
+
+
+def on_published(results: claims.Results, *, told: bool = False) -> claims.Results:
+  """Returns the results of runs on the published data: others decide no claim about the zeros.
+
+  Networks that read their targets, by their mask or as `anchors` has measured it, are among them
+  only where a claim is about them (`told`).
+  """
+  chosen = results.where(f"on {DATA}", data=DATA)
+  if told:
+    return chosen
+  reads = lambda run: results.cards[run].get("told") or reads_ahead(results[run])
+  return chosen.without([run for run in chosen if reads(run)])
+
+
+def reads_ahead(table: Mapping[str, Any]) -> bool:
+  """Returns whether `anchors` has seen a run's predictions move with later inputs."""
+  found = table.get("anchors")
+  return found is not None and bool(found.attrs.get("reads_ahead"))
+
+
+def published_size(results: claims.Results, runs: Iterable[str]) -> list[str]:
+  """Returns those runs whose networks are of the published size, with enough seeds to decide."""
+  cards = results.cards
+  return [run for run in runs if cards[run]["size"] >= PUBLISHED_SIZE and enough(results, run)]
+
+
+def enough(results: claims.Results, run: str) -> bool:
+  """Returns whether a run has enough seeds to decide a claim about its networks."""
+  return results.cards[run]["seeds"] >= SEEDS
+
+
+def undecided(big: Iterable[str]) -> str:
+  """Returns why only smaller networks cannot decide, "" where one of published size is there."""
+  if list(big):
+    return ""
+  return f"No run of the published size with {SEEDS} seeds is at hand. What the small models say:"
+
+
 def scored_context(model: spacing.Config, min_context: int) -> int:
   """Returns how many spacings stand behind the first scored position."""
   return model.window if model.memory == "postfix" else min_context
@@ -181,3 +285,300 @@ def evaluation(model: spacing.Config):
     return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
 
   return evaluate
+
+
+# --- networks on binned spacings ------------------------------------------------------------------
+
+
+_OBSTACLES = {
+  "binned": "its model gives 256 bins and no mixtures (model.kind='binned').",
+  "guided": "its model reads guides beside spacings (model.kind='guided').",
+}
+
+
+def no_mixtures(experiment) -> str:
+  """Returns why a run of a binned or guided model is not read by an analysis of
+  mixtures that spacings alone lead to, or ""."""
+  return _OBSTACLES.get(experiment.model.kind, "")
+
+
+def no_tokens(experiment) -> str:
+  """Returns why a run of another model is not read by an analysis of binned
+  ones, or ""."""
+  if experiment.model.kind == "binned":
+    return ""
+  return "its model has no tokens: train a configs/zeros_binned.py."
+
+
+def _binned_loss(model: binned.Config, params, window_BxT1, key, step):
+  """Returns the cross-entropy of all positions, as a density in nats."""
+  del step
+  apply_fn = binned.bind(model)
+  nll = binned.score(apply_fn, params, window_BxT1, dropout_key=key).mean()
+  return nll, {"nll_nats": nll}
+
+
+def _binned_evaluation(model: binned.Config):
+  """Returns `evaluate(params, select, key) -> nll`, 64 windows at a time."""
+  apply_fn = binned.bind(model)
+
+  def evaluate(params, select, key):
+    del key
+    one = lambda row: binned.score(apply_fn, params, row[None])
+    return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
+
+  return evaluate
+
+
+def _build_binned(experiment, series: windows.Series):
+  """Returns the fit's program, its data and its select batch."""
+  model, settings = experiment.model, experiment.fit
+  first, last = series.drawn
+
+  def draw(data, key, step):
+    return windows.draw(
+      data["value_N"],
+      key,
+      settings.batch_size,
+      first=first,
+      last=last,
+      window=series.window,
+      stride=series.stride,
+    )
+
+  program = fit.Program(
+    init=lambda data, key: binned.init(model, key),
+    draw=draw,
+    loss=lambda *args: _binned_loss(model, *args),
+    evaluate=_binned_evaluation(model),
+  )
+  starts_N = windows.starts(series, "select", settings.evaluate_windows)
+  select = windows.take(series.value_N, starts_N, series.window)
+  return program, {"value_N": series.value_N}, {"window_NxT1": select}
+
+
+def _binned_cost(experiment) -> Cost:
+  """Returns the cost of one step of one seed, as an estimate.
+
+  FLOP: forward, and twice for the backward pass, of the matrices and of the
+  logits; bytes: params, best params, moments and gradient, and what the
+  backward pass keeps of every token.
+  """
+  model, batch = experiment.model, experiment.fit.batch_size
+  trunk, tokens = model.trunk, batch * model.window
+  start = lambda key: binned.init(model, key)
+  shapes = jax.eval_shape(start, jax.random.key(0))
+  count = transformer.parameter_count(shapes)
+  weights = trunk.layers * 2 * trunk.width * (2 * trunk.width + trunk.hidden)
+  attention = trunk.layers * trunk.width * model.length
+  logits = 256 * trunk.width
+  patterns = trunk.heads * model.length if trunk.dropout else 0
+  kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
+  size = 2 if trunk.dtype == "bfloat16" else 4
+  return Cost(
+    parameters=count,
+    targets=tokens,
+    flop=6.0 * tokens * (weights + attention + logits),
+    memory_bytes=20.0 * count + size * (tokens // experiment.fit.accumulation) * (kept + 2 * 256),
+  )
+
+
+def no_heights(experiment) -> str:
+  """Returns why a run's sequence has no heights, or ""."""
+  kind = experiment.task.kind
+  return "" if kind == "zeros" else f"task.kind={kind!r} has no heights"
+
+
+# --- networks that are told guides ----------------------------------------------------------------
+
+
+COLUMNS = "column_NxJ1"  # of the data: spacings beside their guides
+_OF_HEIGHTS = ("waves", "height")
+
+
+def _check_guides(experiment) -> None:
+  """Raises `ValueError` for a guide made of heights that the task lacks."""
+  if experiment.model.kind != "guided" or experiment.task.kind == "zeros":
+    return
+  for name in experiment.model.guides:
+    if guided.parsed(name)[0] in _OF_HEIGHTS:
+      raise ValueError(
+        f"model.guides: {name!r} needs heights, which task.kind="
+        f"{experiment.task.kind!r} has not; adaptive and ar:ORDER do not."
+      )
+
+
+def _guided_loss(model: guided.Config, params, window_BxT1xJ1, key, step):
+  """Returns the mean NLL of all positions, in nats."""
+  del step
+  apply_fn = guided.bind(model)
+  nll = guided.score(apply_fn, params, window_BxT1xJ1, dropout_key=key).mean()
+  return nll, {"nll_nats": nll}
+
+
+def _guided_evaluation(model: guided.Config):
+  """Returns `evaluate(params, select, key) -> nll`, 64 windows at a time."""
+  apply_fn = guided.bind(model)
+
+  def evaluate(params, select, key):
+    del key
+    one = lambda row: guided.score(apply_fn, params, row[None])
+    window_NxT1xJ1 = select["window_NxT1xJ1"]
+    return jnp.mean(jax.lax.map(one, window_NxT1xJ1, batch_size=64))
+
+  return evaluate
+
+
+def _build_guided(experiment, series: windows.Series):
+  """Returns the fit's program, its data and its select batch."""
+  model, settings = experiment.model, experiment.fit
+  first, last = guides.drawn(series, model.guides)
+  column_NxJ1, log_scale_J = guides.columns(series, model.guides)
+
+  def init(data, key):
+    scales = {"log_scale": data["log_scale_J"]}
+    return guided.init(model, key) | {"guides": scales}
+
+  def draw(data, key, step):
+    one = lambda column_N: windows.draw(
+      column_N,
+      key,  # the same windows of every column
+      settings.batch_size,
+      first=first,
+      last=last,
+      window=series.window,
+      stride=series.stride,
+    )
+    return jax.vmap(one, in_axes=1, out_axes=2)(data[COLUMNS])
+
+  program = fit.Program(
+    init=init,
+    draw=draw,
+    loss=lambda *args: _guided_loss(model, *args),
+    evaluate=_guided_evaluation(model),
+  )
+  data = {COLUMNS: column_NxJ1, "log_scale_J": log_scale_J}
+  starts_N = windows.starts(series, "select", settings.evaluate_windows)
+  select = windows.take(column_NxJ1, starts_N, series.window)
+  return program, data, {"window_NxT1xJ1": select}
+
+
+# --- what a training step takes -------------------------------------------------------------------
+
+
+def cost(experiment) -> Cost:
+  """Returns the cost of one step of one seed, as an estimate."""
+  if experiment.model.kind == "binned":
+    return _binned_cost(experiment)
+  model, batch_size = experiment.model, experiment.fit.batch_size
+  count = parameters(model)
+  return Cost(
+    parameters=count,
+    targets=batch_size * (1 if model.memory == "postfix" else model.window),
+    flop=flop(model, batch_size),
+    memory_bytes=20.0 * count + kept(model, batch_size // experiment.fit.accumulation),
+  )
+
+
+def parameters(model: spacing.Config | guided.Config) -> int:
+  """Returns the number of parameters of one seed, without allocating them."""
+  its: Any = guided if model.kind == "guided" else spacing
+  start = lambda key: its.init(model, key)
+  shapes = jax.eval_shape(start, jax.random.key(0))
+  return transformer.parameter_count(shapes)
+
+
+def _length(model) -> int:
+  return model.window + (model.slots if model.memory != "none" else 0)
+
+
+def flop(model, batch_size: int) -> float:
+  """Returns the FLOP of one training step of one seed, forward and backward.
+
+  3 (forward, and twice for the backward pass) x 2 B L_seq (block weights +
+  attention products); causal attention counted without its masked half.
+  """
+  trunk, length = model.trunk, _length(model)
+  weights = trunk.layers * (4 * trunk.width**2 + 2 * trunk.width * trunk.hidden)
+  keys = length / 2 if trunk.mask == "causal" else length
+  attention = trunk.layers * 2 * trunk.width * keys
+  read = 1 if model.memory == "postfix" else model.window
+  head = 3 * model.components * trunk.width * read / length
+  return 6.0 * batch_size * length * (weights + attention + head)
+
+
+def kept(model, rows: int) -> float:
+  """Returns the bytes that a backward pass over so many rows keeps, as an estimate.
+
+  Per layer and token the activations, attention patterns included. (Params, best params, two
+  moments and the gradient are 20 bytes for each parameter beside it.)
+  """
+  trunk, length = model.trunk, _length(model)
+  size = 2 if trunk.dtype == "bfloat16" else 4
+  patterns = trunk.heads * length if trunk.dropout else 0
+  values = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
+  return float(size * rows * length * values)
+
+
+# --- training again inside an analysis: one member from a start, under a mask ---------------------
+
+
+def retraining_optimizer(run, settings, *, slow: bool = True):
+  """Returns the run's own optimizer for `settings.steps` steps.
+
+  Its peak rate is `settings.rate`, or the run's own where that is 0; it warms
+  up for at most a tenth of the steps. Without `slow` all parameters learn at
+  one rate: other networks have no such group.
+  """
+  own = run.experiment.fit.optimizer
+  config = dataclasses.replace(
+    own,
+    rate=settings.rate or own.rate,
+    warmup=min(own.warmup, settings.steps // 10),
+    slow_pattern=own.slow_pattern if slow else "",
+  )
+  return optimizer_lib.build(config, settings.steps)
+
+
+def retraining(run, settings, model=None):
+  """Returns the training program of the run's model, or of another, and its
+  data, drawn in batches of `settings.batch_size` windows (0: the run's own)."""
+  own = run.experiment
+  size = settings.batch_size or own.fit.batch_size
+  experiment = dataclasses.replace(
+    own,
+    model=model or own.model,
+    fit=dataclasses.replace(own.fit, batch_size=size, evaluate_windows=1),
+  )
+  made, data, _ = build(experiment, run.series)
+  return made, jax.tree.map(jnp.asarray, data)
+
+
+def retrain(program: fit.Program, optimizer, start: Any, keep: Any, data, key, steps: int):
+  """Returns the params after `steps` steps and the step of the first loss that
+  was not finite, -1 for none.
+
+  What `keep` removes is 0 from the start and has no gradient, so that it is
+  exactly 0 at the end. The last parameters are returned, not the best; after a
+  loss that was not finite they are NaN, so that no mean takes them in.
+  """
+
+  def loss(params, batch, key, number):
+    kept = weight_masks.both(params, keep)
+    return program.loss(kept, batch, key, number)
+
+  first = weight_masks.both(start, keep)
+  its = program._replace(loss=loss, init=lambda data, key: first)
+  state_1 = fit.init(its, optimizer, data, key[None])
+  state = jax.tree.map(lambda leaf: leaf[0], state_1)
+  body = lambda number, state: fit.step(its, optimizer, state, data, key, number)[0]
+  state = jax.lax.fori_loop(0, steps, body, state)
+  finite = state.frozen_step < 0
+  params = jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), state.params)
+  return params, state.frozen_step
+
+
+def retraining_keys(run, seed: int) -> jax.Array:
+  """Returns a key per member, by its own seed and the analysis's."""
+  base = jax.random.key(seed)
+  return jax.vmap(lambda s: jax.random.fold_in(base, s))(jnp.asarray(run.seed_S))

@@ -12,8 +12,13 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import sweeps, trees, weight_masks
-from primelens.studies.zeros import heads, masking, pruned_arms, pruned_contrasts, retraining
+from primelens.analyses import ablation, sweeps, trees, weight_masks
+from primelens.studies.zeros import (
+  program,
+  pruned_arms,
+  pruned_contrasts,
+  scoring,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,12 +53,12 @@ def best_ratio(run, window_NxT1) -> np.ndarray:
   ratio_R = np.array([r for r in run.settings.masking.ratios if r], np.float32)
   if not len(ratio_R):
     return np.full(trees.length(run.params_S), run.settings.pruned.ratio)
-  score = retraining.score(run.apply, evaluation.min_context, evaluation.batch)
+  score = scoring.window_score(run.apply, evaluation.min_context, evaluation.batch)
   nll = sweeps.over(
     score,
     run.params_S,
     {"ratio": jnp.asarray(ratio_R)},
-    transform=masking.magnitude,
+    transform=scoring.magnitude,
     data=(jnp.asarray(window_NxT1),),
     batch_size=trees.length(run.params_S),
   )
@@ -63,16 +68,16 @@ def best_ratio(run, window_NxT1) -> np.ndarray:
 def ranks(run, window_NxT1) -> np.ndarray:
   """Returns the rank of each head by its mean-ablation cost, SxLxH."""
   trunk = run.experiment.model.trunk
-  rows = heads.removals(trunk.layers, trunk.heads)
-  return np.asarray(heads.bundle(run, run.params_S, window_NxT1, rows)["rank_LxH"])
+  rows = ablation.removals(trunk.layers, trunk.heads)
+  return np.asarray(scoring.head_bundle(run, run.params_S, window_NxT1, rows)["rank_LxH"])
 
 
 def _member(run):
   """Returns `f(bundle, arm, data, test) -> NLL before and after, numbers`."""
   settings, evaluation = run.settings.pruned, run.settings.evaluation
-  program, data = retraining.program(run, settings)
-  optimizer = retraining.optimizer(run, settings)
-  nll = retraining.score(run.apply, evaluation.min_context, evaluation.batch)
+  its, data = program.retraining(run, settings)
+  optimizer = program.retraining_optimizer(run, settings)
+  nll = scoring.window_score(run.apply, evaluation.min_context, evaluation.batch)
 
   def member(bundle, arm, data, test_NxT1):
     own = {name: leaf[arm["row"]] for name, leaf in bundle["arms"].items()}
@@ -82,8 +87,8 @@ def _member(run):
       bundle["fresh"],
       bundle["trained"],
     )
-    params, frozen = retraining.train(
-      program, optimizer, start, keep, data, bundle["key"], settings.steps
+    params, frozen = program.retrain(
+      its, optimizer, start, keep, data, bundle["key"], settings.steps
     )
     return {
       "before_N": nll(weight_masks.both(start, keep), test_NxT1),
@@ -136,7 +141,7 @@ def run(run) -> Result:
   seeds = trees.length(run.params_S)
   found = sweeps.over(
     member,
-    _bundle(run, arms, retraining.keys(run, settings.seed)),
+    _bundle(run, arms, program.retraining_keys(run, settings.seed)),
     _rows(arms),
     data=(data, jnp.asarray(test)),
     batch_size=seeds * settings.arms_at_once,
@@ -164,7 +169,7 @@ def _records(run, arms, before_SxRxN, after_SxRxN, parameters_SxR, start_N):
   """Returns a row per arm: the NLL after training, with its interval."""
   rows = []
   for r, arm in enumerate(arms):
-    after = retraining.contrast(run, after_SxRxN[:, r], start_N)
+    after = scoring.contrast(run, after_SxRxN[:, r], start_N)
     rows.append(
       arm.record
       | {

@@ -7,7 +7,7 @@ import numpy as np
 from primelens.analyses import masking as masking_lib
 from primelens.analyses import trees, weight_masks
 from primelens.models import spacing
-from primelens.studies.zeros import masking
+from primelens.studies.zeros import scoring
 
 # Every weight of a head, and its axis of the heads within a layer.
 HEADS = (
@@ -132,7 +132,7 @@ def mask(params, arm):
   keep = weight_masks.heads(params, arm["heads_LxH"], kernels=HEADS)
   keep = weight_masks.both(keep, weight_masks.layers(params, arm["layers_L"], pattern=LAYERS))
   where = trees.select(params, spacing.MASKED)
-  masked = masking.magnitude(params, {"ratio": arm["ratio"]})
+  masked = scoring.magnitude(params, {"ratio": arm["ratio"]})
   drawn = lambda: masking_lib.random_like(params, masked, where=where, key=arm["key"])
   ways = (lambda: params, lambda: masked, drawn)
   kept = jax.lax.switch(arm["rule"], ways)

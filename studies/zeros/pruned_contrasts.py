@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from primelens.studies.zeros import pruned_arms, retraining
+from primelens.studies.zeros import pruned_arms, scoring
 
 CHOSEN = "costliest on select"
 
@@ -34,7 +34,7 @@ def all_contrasts(run, arms, before_SxRxN, after_SxRxN, start_N):
   losses = Losses(arms, before_SxRxN, after_SxRxN)
   named = [*_network(losses), *_heads(losses), *_parts(losses)]
   return tuple(
-    retraining.contrast(run, minuend - base, start_N, **names) for names, minuend, base in named
+    scoring.contrast(run, minuend - base, start_N, **names) for names, minuend, base in named
   )
 
 

@@ -27,7 +27,6 @@ SECTIONS = {
   "losses": ("Models and anchors", report_losses.runs),
   "comparison": ("All models in one table", report_losses.comparison),
   "contributions": ("What each guide contributes", report_guided.contributions),
-  "masking": ("Removing weights", report_readings.masking),
   "heads": ("Removing attention heads", report_readings.heads),
   "pruned": ("Pruned and trained again", report_pruned.pruned),
   "curriculum": ("A masked teacher's students", report_pruned.curriculum),

@@ -3,10 +3,10 @@
 import numpy as np
 from primelens.analyses import statistics
 from primelens.lens import page
-from primelens.studies.zeros import guides_linear, reads_ahead, report_losses
+from primelens.studies.zeros import guides, reads_ahead, report_losses
 
 GUIDED, NOTHING = "guided by ", "guided by nothing"
-ADAPTIVE, LINEAR = "adaptive AR", guides_linear.NAME
+ADAPTIVE, LINEAR = "adaptive AR", guides.LINEAR
 NOTE = (
   "A guide is a guess of the next spacing, or the height, that uses the"
   " spacings before it alone; a network is told its guides and how they have"

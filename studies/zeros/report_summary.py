@@ -14,7 +14,6 @@ def lines(tables: Mapping, ledger: trial.Ledger) -> list[str]:
   return [
     _published(),
     _joined("Our models", tables, "anchors", _anchors),
-    _joined("Masking", tables, "masking", _masking),
     _constant(tables),
     report_ledger.line(ledger),
   ]
@@ -64,19 +63,6 @@ def _anchors(result) -> str:
   if behind:
     said.append(f"behind {name(behind[-1])}")
   return ", ".join(said)
-
-
-def _masking(result) -> str:
-  row = result.summary[0]
-  change = lambda key: (
-    f"{_three(row[key + '_nats'])} {page.interval(row[key + '_low'], row[key + '_high'], digits=3)}"
-  )
-  return (
-    f"the mask chosen on select ({row['ratio_chosen_on_select']:.2f} removed)"
-    f" changes the NLL by {change('masking_gain')} nats, recalibration alone"
-    f" by {change('recalibration_gain')}, mask minus"
-    f" recalibration {change('masking_minus_recalibration')}"
-  )
 
 
 def three_lags(result) -> dict[str, dict]:

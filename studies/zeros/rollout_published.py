@@ -10,7 +10,6 @@ the rollouts of the analysis itself have (`step_ExQ`, `slope`).
 import numpy as np
 from primelens.analyses import rollout
 from primelens.studies.zeros import rolling, scoring
-from primelens.studies.zeros import rows as rows_lib
 
 HORIZON = 100
 CONTEXT, SHORT = 128, 10
@@ -18,9 +17,9 @@ CONTEXT, SHORT = 128, 10
 
 def records(run) -> tuple[dict, ...]:
   """Returns one record per protocol and predictor, of rollouts on test."""
-  rows = rows_lib.of(run)
+  rows = scoring.rows(run)
   limit = run.settings.rollout.rows
-  drawn, first = (f(rows, limit) for f in (rows_lib.chosen, rows_lib.leading))
+  drawn, first = (f(rows, limit) for f in (scoring.chosen, scoring.leading))
   cases = (
     ("cumulative_seed_42_as_published", drawn, CONTEXT),
     ("cumulative_first_rows_as_published", first, CONTEXT),

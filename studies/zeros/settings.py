@@ -3,54 +3,13 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from primelens.studies.zeros import settings_forecasts, settings_levels, settings_reference
+from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
 from primelens.studies.zeros.settings_slots import Slots
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
-
-
-@dataclasses.dataclass(kw_only=True)
-class Evaluation:
-  """Where models and anchors are scored."""
-
-  windows: checks.Amount = 0  # windows of the test split; 0: all of them
-  select_windows: checks.Count = 512  # windows of the select split, for every choice
-  min_context: checks.Number = 128  # spacings behind a scored position, at least
-  batch: checks.Count = 16  # windows in one forward pass
-  permutations: checks.Number = 50  # seeded slot orders, where slots have ids
-  permutation_windows: checks.Count = 512
-
-  def __post_init__(self):
-    checks.fields(self)
-
-
-@dataclasses.dataclass(kw_only=True)
-class Masking:
-  """Progressive magnitude masking."""
-
-  ratios: Annotated[tuple[checks.Share, ...], checks.Items(1, 1_000)] = (
-    0.0,
-    0.1,
-    0.2,
-    0.3,
-    0.4,
-    0.5,
-    0.6,
-    0.7,
-    0.8,
-    0.9,
-    0.95,
-  )
-  windows: checks.Count = 256
-  seed: checks.Seed = 0
-
-  def __post_init__(self):
-    checks.fields(self)
-    if 0 not in self.ratios:
-      raise checks.FieldError(f"ratios={checks.brief(self.ratios)} must hold 0, the intact model.")
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -117,25 +76,9 @@ class Leak:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Bootstrap:
-  """Intervals."""
-
-  block: checks.Count = 1000  # spacings
-  samples: Annotated[int, checks.Range(20, 10_000_000)] = 1000
-  seed: checks.Seed = 0
-
-  def __post_init__(self):
-    checks.fields(self)
-
-
-@dataclasses.dataclass(kw_only=True)
-class Settings:
+class Settings(program.Settings):
   """All of them; `analyze.py --set masking.windows=512` changes one."""
 
-  parameters: Literal["best", "last"] = "best"
-  evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
-  bootstrap: Bootstrap = dataclasses.field(default_factory=Bootstrap)
-  masking: Masking = dataclasses.field(default_factory=Masking)
   heads: Heads = dataclasses.field(default_factory=Heads)
   pruned: Pruned = dataclasses.field(default_factory=Pruned)
   curriculum: Curriculum = dataclasses.field(default_factory=Curriculum)

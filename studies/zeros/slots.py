@@ -13,7 +13,7 @@ import numpy as np
 import scipy.special
 from primelens.analyses import duplicates, slot_diagnostics
 from primelens.models import spacing
-from primelens.studies.zeros import binned, scoring, slots_table
+from primelens.studies.zeros import program, scoring, slots_table
 from primelens.studies.zeros import slots_measures as measures
 
 
@@ -70,7 +70,7 @@ class Result:
 
 def obstacle(experiment) -> str:
   """Returns why a run has no slots to diagnose, or ""."""
-  other = binned.obstacle(experiment)
+  other = program.no_mixtures(experiment)
   if other or experiment.model.memory != "none":
     return other
   return "it has no memory slots (model.memory='none')."

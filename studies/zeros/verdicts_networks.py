@@ -49,51 +49,6 @@ def _interval(row, name: str) -> str:
   return f"{value:+.4f} [{row[name + '_low']:+.4f}, {row[name + '_high']:+.4f}]"
 
 
-def masking(results) -> Verdict:
-  """Masking must beat the recalibration of the intact model, on test."""
-  found = of_memory(results, "masking", "postfix")
-  name = next(iter(published_size(results, found)), next(iter(found)))
-  row = found[name].summary[0]
-  numbers = {
-    "run": name,
-    "ratio_chosen_on_select": row["ratio_chosen_on_select"],
-    "masking_gain_nats": row["masking_gain_nats"],
-    "recalibration_gain_nats": row["recalibration_gain_nats"],
-    "masking_minus_recalibration_nats": row["masking_minus_recalibration_nats"],
-  }
-  because = (
-    f"{name}: masking at the ratio chosen on select changes the test NLL by "
-    f"{_interval(row, 'masking_gain')} nats, recalibrating two numbers by "
-    f"{_interval(row, 'recalibration_gain')}, masking minus recalibration "
-    f"{_interval(row, 'masking_minus_recalibration')}."
-  )
-  if not published_size(results, found):
-    return undecided(because, numbers)
-  if row["masking_gain_high"] >= 0:
-    return Verdict(status="not reproduced", because=because, numbers=numbers)
-  beats = row["masking_minus_recalibration_high"] < 0
-  status: trial.Status = "reproduced" if beats else "reproduced, but an artefact"
-  return Verdict(status=status, because=because, numbers=numbers)
-
-
-def every_model(results) -> Verdict:
-  """Masking improves every POSTFIX model or not; E0 is shown beside them."""
-  found = of_memory(results, "masking")
-  rows = {name: result.summary[0] for name, result in found.items()}
-  numbers = {name: row["masking_gain_nats"] for name, row in rows.items()}
-  because = "; ".join(
-    f"{name} {_interval(row, 'masking_gain')} nats at ratio {row['ratio_chosen_on_select']:.2f}"
-    for name, row in rows.items()
-  )
-  postfix = [name for name in found if results[name]["anchors"].memory == "postfix"]
-  big = published_size(results, postfix)
-  if not big:
-    return undecided(because + ".", numbers)
-  all_gain = all(rows[name]["masking_gain_high"] < 0 for name in big)
-  status: trial.Status = "reproduced" if all_gain else "not reproduced"
-  return Verdict(status=status, because=because + ".", numbers=numbers)
-
-
 def slices(results) -> Verdict:
   """The published hook against the removal of the head itself, by network."""
   found = of_memory(results, "heads")

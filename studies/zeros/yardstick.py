@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 from primelens.analyses import regression, statistics
-from primelens.studies.zeros import binned
+from primelens.studies.zeros import program
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches
 
@@ -47,7 +47,7 @@ def obstacle(experiment) -> str:
   """Returns why a run has no predicted means of zeros, or ""."""
   task = experiment.task
   if experiment.model.kind == "binned":
-    return binned.obstacle(experiment)
+    return program.no_mixtures(experiment)
   if task.kind == "zeros":
     return ""
   return f"its spacings are {task.ensemble}, which have no height."

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from primelens.analyses import anchors, autoregression, regression, sine_predictor
-from primelens.studies.zeros import explicit, program, scoring, yardstick_guides
+from primelens.studies.zeros import guides, program, scoring
 from primelens.studies.zeros.yardstick_stretches import Stretch
 
 # Kinds that were fitted on the train split, as the fresh network's filter is.
@@ -51,7 +51,7 @@ def fit(run) -> Fits:
 def networks(run, stretch: Stretch) -> list[Guess]:
   """Returns the run's network and fresh ones, each with all its seeds."""
   context = program.scored_context(run.experiment.model, run.settings.evaluation.min_context)
-  column_N = yardstick_guides.columns(run, stretch)
+  column_N = guides.columns_on(run, stretch)
   window_NxT1 = stretch.windows(column_N, context, run.experiment.model.window)
   found = []
   for name, kind, params_S in (
@@ -112,7 +112,7 @@ def _waves(stretch: Stretch, limit: int, errors: int) -> Guess:
   """Returns the explicit formula, whose sigma is that of its last errors."""
   index_N = np.arange(stretch.first - errors, len(stretch.value_N))
   number_N = stretch.number + index_N - stretch.first
-  mean_N, variance = explicit.predictions(
+  mean_N, variance = guides.explicit_predictions(
     stretch.value_N[index_N], stretch.ordinate_N[index_N], number_N, limit, errors=errors
   )
   name = f"explicit formula, primes to {limit:,}"

@@ -6,7 +6,7 @@ Some are the run's own; those above were computed and no network has seen them.
 import dataclasses
 
 import numpy as np
-from primelens.studies.zeros import program, yardstick_guides
+from primelens.studies.zeros import guides, program
 from primelens.tasks import windows, zeros
 
 COMPUTED = "computed"
@@ -66,7 +66,7 @@ def of(run) -> list[Stretch]:
   context = program.scored_context(model, run.settings.evaluation.min_context)
   each = model.window - context + 1
   count = each * -(-settings.spacings // each)
-  reach = yardstick_guides.past(model)
+  reach = guides.reach(model)
   before = max(settings.past, settings.errors, reach)
   found = [_own(run, first, before, count) for first in _firsts(run, before, count)]
   found += [_computed(run, number, before, count) for number in settings.computed]

@@ -190,23 +190,6 @@ class ReportTest(parameterized.TestCase):
     others = len(published.NETWORKS) + len(published.FILTERS)
     self.assertLen(rows, others + 2)
 
-  def test_masking_table_sets_published_changes_in_nats_beside_ours(self):
-    rows = self._read().table("Change of the NLL in nats per spacing")[1:]
-    self.assertEqual(rows[0][0], "E4, seed 7")
-    self.assertEqual(rows[0][5], "-0.027")
-    self.assertEqual(rows[1][5], "-0.079")
-    ours = {row[0]: row for row in rows[len(published.MASKING_MODELS) :]}
-    self.assertEqual(list(ours), ["e0, all seeds", "e0, seed 0", "e0, seed 1"])
-    self.assertEqual(ours["e0, all seeds"][5], "-0.0111 [-0.0121, -0.0101]")
-    self.assertEqual(ours["e0, all seeds"][7], "+0.0333 [+0.0323, +0.0343]")
-
-  def test_masking_curves_set_the_published_curve_beside_ours(self):
-    rows = self._read().table("Change of the NLL in nats on 55 windows")
-    self.assertEqual([row[0] for row in rows[1:]], ["0", "0.5", "0.95"])
-    self.assertEqual(rows[1][1], "-0.0200 [-0.0300, -0.0100]")
-    # 0.23551 - 0.18803 and 0.87983 - 0.18803
-    self.assertEqual([row[6] for row in rows[2:]], ["+0.0475", "+0.6918"])
-
   def test_published_head_effects_are_differences_in_nats(self):
     # The study also gives the losses themselves, after removal.
     for l, h, loss in ((0, 3, 0.23959), (0, 5, 0.15314), (2, 1, 0.05568)):

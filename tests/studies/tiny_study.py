@@ -17,19 +17,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.signal
-from primelens.lens import experiment
+from primelens.lens import experiment, study
 from primelens.lens import train as train_lib
 from primelens.models import fit, optimizer, spacing, transformer
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import (
-  program,
-  settings,
-  settings_binned,
-  settings_forecasts,
-  settings_levels,
-  settings_reference,
-  settings_waves,
-)
+from primelens.studies.zeros import program
 from primelens.tasks import surrogates, windows
 
 T = 16
@@ -81,96 +73,68 @@ def trained(memory: str = "none") -> Path:
   return folder / memory
 
 
-def tiny_settings() -> settings.Settings:
-  """Returns analysis settings that take seconds.
-
-  Batches that divide the windows, and as many windows of select as of test:
-  the rest of a division is a forward pass of its own to compile.
-  """
-  return settings.Settings(
-    evaluation=settings.Evaluation(select_windows=16, min_context=8, batch=4),
-    bootstrap=settings.Bootstrap(block=20, samples=40),
-    masking=settings.Masking(ratios=(0.0, 0.5, 0.9), windows=16),
-    heads=settings.Heads(windows=16, sweep_batch=2),
-    pruned=settings.Pruned(kept=(0.25,), draws=1, steps=3, batch_size=4, windows=16),
-    curriculum=settings.Curriculum(taps=4, hidden=4, nodes=16, steps=3, batch_size=4, windows=16),
-    formula=settings.Formula(samples=216, cue_matrices=8, cue_size=24),
-    symbolic=settings.Symbolic(samples=100),
-    linear=settings.Linear(long_order=4, jacobian_windows=8, samples=216),
-    **_networks(),
-    **_forecasts(),
-    **_levels(),
-  )
-
-
-def _networks() -> dict[str, Any]:
-  """Returns those of the analyses that read heads, slots and bins."""
-  return dict(
-    kernels=settings.Kernels(windows=8, published_windows=16, restarts=4, unfolded_bins=16),
-    hermiticity=settings.Hermiticity(draws=40, slot_draws=100),
-    perplexity=settings_binned.Perplexity(windows=16, positions=1),
-    memory_effect=settings_binned.MemoryEffect(
-      warm_up=2, context=4, tokens=64, trajectories=4, repeats=2
-    ),
-    slots=settings.Slots(
-      windows=16,
-      draws=2,
-      random_windows=8,
-      remeasurements=20,
-      blocks=2,
-      block_windows=8,
-      quarter_windows=2,
-      gradient_batches=2,
-      gradient_batch=4,
-      attention_windows=4,
-      rollouts=2,
-      horizons=(1, 4),
-    ),
-    leak=settings.Leak(windows=16, pattern_windows=8),
-  )
-
-
-def _forecasts() -> dict[str, Any]:
-  """Returns those of the analyses of forecasts and of reference laws."""
-  return dict(
-    rollout=settings_forecasts.Rollout(starts=4, horizon=20, draws=2, rows=3, growing=(4,)),
-    calibration=settings_forecasts.Calibration(
-      samples=144, crps_draws=8, quantile_draws=20, golden=8
-    ),
-    gue=settings_reference.Gue(blocks=4, least=50, matrices=4, size=50, stretch=100, shuffles=4),
-    prime_lines=settings_reference.PrimeLines(
-      stretches=2, spacings=500, limit=50, draws=20, cue_draws=1, cue_size=50
-    ),
-    yardstick=settings_waves.Yardstick(
-      spacings=90, computed=(), past=600, errors=50, explicit=(10,)
-    ),
-    prime_waves=settings_waves.PrimeWaves(
-      spacings=144,
-      limit=50,
-      draws=20,
-      part_spacings=72,
-      contexts=(2, 8),
-      context_windows=40,
-      orders=(3,),
-      explicit=(10,),
-      response_windows=8,
-      response_limit=10,
-      planted=3,
-    ),
-    predictors=settings_reference.Predictors(
-      samples=72, lags=(1, 2), orders=(3,), cue_matrices=2, cue_size=20
-    ),
-  )
+# Settings that take seconds. Batches divide the windows, and select has as many windows as test:
+# the rest of a division is a forward pass of its own to compile.
+TINY: dict[str, dict[str, Any]] = {
+  "evaluation": dict(select_windows=16, min_context=8, batch=4),
+  "bootstrap": dict(block=20, samples=40),
+  "masking": dict(ratios=(0.0, 0.5, 0.9), windows=16),
+  "heads": dict(windows=16, sweep_batch=2),
+  "pruned": dict(kept=(0.25,), draws=1, steps=3, batch_size=4, windows=16),
+  "curriculum": dict(taps=4, hidden=4, nodes=16, steps=3, batch_size=4, windows=16),
+  "formula": dict(samples=216, cue_matrices=8, cue_size=24),
+  "symbolic": dict(samples=100),
+  "linear": dict(long_order=4, jacobian_windows=8, samples=216),
+  "kernels": dict(windows=8, published_windows=16, restarts=4, unfolded_bins=16),
+  "hermiticity": dict(draws=40, slot_draws=100),
+  "perplexity": dict(windows=16, positions=1),
+  "memory_effect": dict(warm_up=2, context=4, tokens=64, trajectories=4, repeats=2),
+  "slots": dict(
+    windows=16,
+    draws=2,
+    random_windows=8,
+    remeasurements=20,
+    blocks=2,
+    block_windows=8,
+    quarter_windows=2,
+    gradient_batches=2,
+    gradient_batch=4,
+    attention_windows=4,
+    rollouts=2,
+    horizons=(1, 4),
+  ),
+  "leak": dict(windows=16, pattern_windows=8),
+  "rollout": dict(starts=4, horizon=20, draws=2, rows=3, growing=(4,)),
+  "calibration": dict(samples=144, crps_draws=8, quantile_draws=20, golden=8),
+  "gue": dict(blocks=4, least=50, matrices=4, size=50, stretch=100, shuffles=4),
+  "prime_lines": dict(stretches=2, spacings=500, limit=50, draws=20, cue_draws=1, cue_size=50),
+  "yardstick": dict(spacings=90, computed=(), past=600, errors=50, explicit=(10,)),
+  "prime_waves": dict(
+    spacings=144,
+    limit=50,
+    draws=20,
+    part_spacings=72,
+    contexts=(2, 8),
+    context_windows=40,
+    orders=(3,),
+    explicit=(10,),
+    response_windows=8,
+    response_limit=10,
+    planted=3,
+  ),
+  "predictors": dict(samples=72, lags=(1, 2), orders=(3,), cue_matrices=2, cue_size=20),
+  "form_factor": dict(block=16, tau_step=1 / 16, lengths=(0.5, 2.0), draws=2, offsets=2),
+  "operators": dict(size=60, draws=2, samples=4, sites=256, density=1 / 8),
+}
 
 
-def _levels() -> dict[str, Any]:
-  """Returns those of the analyses that read no network."""
-  return dict(
-    form_factor=settings_levels.FormFactor(
-      block=16, tau_step=1 / 16, lengths=(0.5, 2.0), draws=2, offsets=2
-    ),
-    operators=settings_levels.Operators(size=60, draws=2, samples=4, sites=256, density=1 / 8),
-  )
+def tiny_settings() -> program.Settings:
+  """Returns analysis settings that take seconds."""
+  settings = study.find("zeros").settings()
+  changes = {
+    name: dataclasses.replace(getattr(settings, name), **values) for name, values in TINY.items()
+  }
+  return dataclasses.replace(settings, **changes)
 
 
 def tiny_model(memory: str = "none", **options) -> spacing.Config:

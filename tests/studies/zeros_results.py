@@ -23,18 +23,6 @@ def anchors(memory="postfix", parameters=BIG, seeds=5, nll=0.2, ar24=0.124, data
   )
 
 
-def masking(gain=-0.02, control=-0.03, width=0.005):
-  """Results whose intervals are `width` to either side."""
-  row = {"ratio_chosen_on_select": 0.4}
-  for name, value in (
-    ("masking_gain", gain),
-    ("recalibration_gain", control),
-    ("masking_minus_recalibration", gain - control),
-  ):
-    row |= {f"{name}_nats": value, f"{name}_low": value - width, f"{name}_high": value + width}
-  return SimpleNamespace(summary=(row,))
-
-
 def heads(middle=0.01, joint=0.5, apart=True, layers=L, seeds=5):
   """Results of layers x 8 heads; layers 1 and 2 change the NLL by `middle`.
 

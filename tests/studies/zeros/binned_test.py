@@ -14,7 +14,6 @@ from primelens.models import optimizer as optimizer_lib
 from primelens.studies import zeros
 from primelens.studies.zeros import (
   anchors,
-  cost,
   memory_effect,
   memory_effect_arms,
   perplexity,
@@ -100,7 +99,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_cost(self):
     config = self.an_experiment()
-    found = cost.step(config)
+    found = program.cost(config)
     start = lambda: binned.init(config.model, jax.random.key(0))
     count = sum(x.size for x in jax.tree.leaves(jax.eval_shape(start)))
     self.assertEqual((found.parameters, found.targets), (count, 16 * T))

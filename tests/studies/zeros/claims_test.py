@@ -11,7 +11,7 @@ import wave_results
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
 from primelens.studies.zeros import claims, published
-from zeros_results import SMALL, H, L, anchors, formula, heads, linear, masking
+from zeros_results import SMALL, H, L, anchors, formula, heads, linear
 
 REPRODUCED = "reproduced"
 ARTEFACT = "reproduced, but an artefact"
@@ -34,7 +34,6 @@ def _everything(data):
   """One run and its baseline with every analysis, on some data."""
   one = _one(
     anchors=anchors(data=data),
-    masking=masking(),
     heads=heads(),
     formula=formula(),
     linear=linear(),
@@ -73,34 +72,6 @@ class ClaimsTest(parameterized.TestCase):
       _one() | {"e0": {"anchors": E0}} | {"tiny": {"anchors": anchors(parameters=SMALL, nll=-0.9)}},
       NOT,
     ),
-    # Masking against recalibration.
-    ("masking.knowledge_core", _one(masking=masking(-0.05, -0.03)), REPRODUCED),
-    ("masking.knowledge_core", _one(masking=masking(-0.02, -0.03)), ARTEFACT),
-    ("masking.knowledge_core", _one(masking=masking(-0.03, -0.03)), ARTEFACT),
-    ("masking.knowledge_core", _one(masking=masking(0.0, -0.03)), NOT),
-    ("masking.knowledge_core", _one(masking=masking(0.02, 0.0)), NOT),
-    ("masking.knowledge_core", {"e4": SMALL_RUN | {"masking": masking(-0.05, -0.03)}}, OPEN),
-    ("masking.knowledge_core", {"e0": {"anchors": E0, "masking": masking(-0.05, -0.03)}}, NOT_RUN),
-    # Of two runs the big one decides.
-    (
-      "masking.knowledge_core",
-      {"tiny": SMALL_RUN | {"masking": masking(-0.05, -0.03)}} | _one(masking=masking(0.02, 0.0)),
-      NOT,
-    ),
-    ("masking.every_model", _one(masking=masking(-0.02)), REPRODUCED),
-    ("masking.every_model", _one(masking=masking(-0.002)), NOT),
-    (
-      "masking.every_model",
-      _one(masking=masking(-0.02)) | {"e3": {"anchors": anchors(), "masking": masking(0.01)}},
-      NOT,
-    ),
-    (
-      "masking.every_model",
-      _one(masking=masking(-0.02)) | {"e0": {"anchors": E0, "masking": masking(0.01)}},
-      REPRODUCED,
-    ),
-    ("masking.every_model", {"e0": {"anchors": E0, "masking": masking(-0.02)}}, OPEN),
-    ("masking.every_model", {"e4": {"masking": masking(-0.02)}}, NOT_RUN),
     # The published hook removes no head.
     ("heads.method", _one(heads=heads()), NOT),
     ("heads.method", {"e4": SMALL_RUN | {"heads": heads()}}, NOT),
@@ -167,13 +138,6 @@ class ClaimsTest(parameterized.TestCase):
     self.assertIn(said, row["because"])
     self.assertIn(f"AR(24) {ar24:+.3f} [{ar24 - 0.01:+.3f}", row["because"])
     self.assertEqual(row["status"], status)
-
-  def test_open_verdicts_show_what_small_models_say(self):
-    results = {"demo": SMALL_RUN | {"masking": masking(-0.0512, -0.03)}}
-    row = verdict("masking.knowledge_core", results)
-    self.assertIn("-0.0512 [-0.0562, -0.0462]", row["because"])
-    self.assertIn("No run of the published size with 5 seeds", row["because"])
-    self.assertAlmostEqual(row["numbers"]["masking_gain_nats"], -0.0512)
 
   def test_numbers_behind_the_core(self):
     row = verdict("heads.core", _one(heads=heads(joint=0.5)))

@@ -10,7 +10,7 @@ from primelens.analyses import divergences, weight_masks
 from primelens.lens import legacy
 from primelens.models import fit, optimizer, spacing, students
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import curriculum, curriculum_students, retraining, settings
+from primelens.studies.zeros import curriculum, curriculum_students, settings
 from primelens.tasks import windows
 
 T, S = tiny_study.T, 2
@@ -104,7 +104,7 @@ class LossTest(absltest.TestCase):
       arm = {"alpha": alpha, "ratio": jnp.float32(0)}
       loss = curriculum_students.loss(students.toeplitz, teacher, SETTINGS, params, arm)
       start = students.toeplitz_init(jax.random.key(0), taps=2, components=1)
-      return retraining.train(
+      return program.retrain(
         program._replace(loss=loss),
         its,
         start,

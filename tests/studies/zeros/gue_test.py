@@ -7,7 +7,7 @@ import tiny_study
 from absl.testing import absltest
 from primelens.lens import claims as trial
 from primelens.lens import legacy
-from primelens.studies.zeros import claims_gue, gue, published, report_gue
+from primelens.studies.zeros import claims_gue, gue, program, published, report_gue
 
 LIMIT = -0.30837  # lag 1 of the sine process
 SLOPE = -3.0
@@ -95,9 +95,9 @@ class GueTest(absltest.TestCase):
   def test_sequences_without_heights_are_left_out(self):
     task = types.SimpleNamespace(kind="surrogate")
     experiment = types.SimpleNamespace(task=task)
-    self.assertIn("no heights", gue.obstacle(experiment))
+    self.assertIn("no heights", program.no_heights(experiment))
     task.kind = "zeros"
-    self.assertEqual(gue.obstacle(experiment), "")
+    self.assertEqual(program.no_heights(experiment), "")
 
   def test_verdicts(self):
     table = {"anchors": types.SimpleNamespace(data=published.DATA), "gue": self.result}

@@ -13,7 +13,7 @@ from primelens.lens import experiment, report
 from primelens.models import fit, guided, transformer
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies import zeros
-from primelens.studies.zeros import anchors, cost, program, report_guided
+from primelens.studies.zeros import anchors, program, report_guided
 from primelens.tasks import surrogates, windows
 
 T = tiny_study.T
@@ -178,7 +178,7 @@ class CostTest(parameterized.TestCase):
   @parameterized.parameters("none", "every", "gpu", "gpu_all")
   def test_counts_are_those_of_the_parameters(self, variant):
     config = zeros_guided.get_config(variant)
-    found = cost.step(config)
+    found = program.cost(config)
     trunk, its = config.model.trunk, config.model
     guesses = len(its.guesses)
     self.assertEqual(
@@ -194,7 +194,7 @@ class CostTest(parameterized.TestCase):
 
   def test_the_gpu_variant_is_an_hour_of_flops(self):
     config = zeros_guided.get_config("gpu")
-    total = cost.step(config).flop * config.fit.steps * config.fit.seeds
+    total = program.cost(config).flop * config.fit.steps * config.fit.seeds
     self.assertLess(total / 3600, 50e12)  # a fraction of one GPU's peak
 
   def test_variants_differ_in_their_guides_alone(self):

@@ -6,7 +6,7 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.models import guided, transformer
-from primelens.studies.zeros import guides_linear
+from primelens.studies.zeros import guides
 
 COUNT = 20_000
 SPLITS = {"train": (0, 12_000), "select": (12_100, 13_000)}
@@ -41,7 +41,7 @@ TEST_N = np.arange(13_200, COUNT)
 
 
 def fitted(run):
-  return guides_linear.fitted(run, TEST_N, SELECT_N)
+  return guides.linear_anchors(run, TEST_N, SELECT_N)
 
 
 class FittedTest(parameterized.TestCase):
@@ -60,9 +60,9 @@ class FittedTest(parameterized.TestCase):
   def test_the_past_is_as_long_as_select_has_it(self):
     # Nothing but the last error tells anything: the shortest past is best.
     last = tiny_study.T - 1
-    shortest = min(last, min(guides_linear.LAGS))
+    shortest = min(last, min(guides.LINEAR_LAGS))
     _, past = fitted(a_run())
-    self.assertEqual(past.name, f"{guides_linear.NAME}, {shortest} errors")
+    self.assertEqual(past.name, f"{guides.LINEAR}, {shortest} errors")
     self.assertEqual(past.parameters, 2 + shortest + 1)
 
   def test_sigma_is_that_of_select(self):
@@ -88,7 +88,7 @@ class FittedTest(parameterized.TestCase):
     column_NxJ1 = np.where(np.isnan(column_NxJ1), 0, column_NxJ1)
     run = dataclasses.replace(run, inputs={"column_NxJ1": column_NxJ1})
     names = [anchor.name for anchor in fitted(run)]
-    self.assertEqual(names[0], guides_linear.NAME)
+    self.assertEqual(names[0], guides.LINEAR)
     self.assertLen(set(names), 2)
 
   def test_spacings_are_seen_as_far_back_as_a_window(self):

@@ -8,7 +8,7 @@ from absl.testing import absltest
 from primelens.analyses import ablation
 from primelens.lens import legacy
 from primelens.models import spacing, transformer
-from primelens.studies.zeros import heads
+from primelens.studies.zeros import heads, scoring
 
 T, CONTEXT = tiny_study.T, 8
 L, H, DH = 2, 2, 2
@@ -42,7 +42,7 @@ def one_head(params, x_BxT, *, edits=None, sites=()):
 
 class RemovalsTest(absltest.TestCase):
   def test_layout(self):
-    rows = heads.removals(2, 3)
+    rows = ablation.removals(2, 3)
     count_R = [0, 1, 2, 3, 4, 5, 6]
     self.assertLen(rows["count"], 1 + 3 * 6 + 2 * 7)
     ones_2x3 = np.ones((2, 3))
@@ -64,7 +64,7 @@ class RemovalsTest(absltest.TestCase):
       self.assertTrue((rows[name][0] == 1).all())
 
   def test_joint_counts_of_many_heads(self):
-    count_R = heads._counts(48)
+    count_R = ablation.removal_counts(48)
     self.assertEqual((count_R[0], count_R[-1], len(count_R)), (0, 48, 17))
     self.assertTrue((np.diff(count_R) == 3).all())
 
@@ -162,7 +162,7 @@ class TransformerTest(absltest.TestCase):
     params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
     apply_fn = spacing.bind(model)
     run = tiny_study.handmade(apply_fn, params_S, tiny_study.ar([PHI], 600), model=model)
-    rows = heads.removals(L, H)
+    rows = ablation.removals(L, H)
     test_NxT1, _ = run.batches("test", 3)
     bundle_S = {
       "params": params_S,
@@ -170,7 +170,7 @@ class TransformerTest(absltest.TestCase):
       "rank_LxH": jnp.zeros((2, L, H), jnp.int32),
     }
     some = {name: row[: 1 + L * H] for name, row in rows.items()}
-    nll_SxRxN = heads._sweep(run, bundle_S, some, test_NxT1)
+    nll_SxRxN = scoring.head_sweep(run, bundle_S, some, test_NxT1)
 
     @jax.jit
     def by_weights(params, keep_LxH):

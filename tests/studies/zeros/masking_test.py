@@ -1,11 +1,14 @@
 import tempfile
 
-import jax
+import drawn
 import jax.numpy as jnp
 import numpy as np
 import tiny_study
-from absl.testing import absltest
-from primelens.lens import legacy
+import xarray as xr
+import zeros_cards
+from absl.testing import absltest, parameterized
+from primelens.analyses import statistics
+from primelens.lens import results
 from primelens.studies.zeros import masking
 
 T, CONTEXT, TAPS = tiny_study.T, 8, 5
@@ -78,25 +81,24 @@ class MaskingTest(absltest.TestCase):
     super().setUpClass()
     value_N = tiny_study.ar([TRUE], 3000, scale=SCALE)
     cls.run_ = _run(value_N)
-    cls.result = masking.run(cls.run_)
-    cls.test_NxT1, _ = cls.run_.batches("test", cls.result.windows)
+    cls.found = masking.measure(cls.run_)
+    cls.test_NxT1, _ = cls.run_.batches("test", cls.found.windows)
     cls.select_NxT1, _ = cls.run_.batches("select", 30)
 
-  def _at(self, variant: str):
-    names = [row["variant"] for row in self.result.variants]
-    return names.index(variant)
+  def _nll(self, variant: str) -> np.ndarray:
+    return self.found.nll.sel(variant=variant).values
 
   def test_magnitude_masks_do_what_numpy_says(self):
-    found_SxR = self.result.nll_VxSxR[self._at("magnitude")]
+    found_SxR = self._nll("magnitude")
     for s, weight_M in enumerate(WEIGHTS_SxM):
       for r, ratio in enumerate(RATIOS):
         nll_N, _ = expected_nll(_masked(weight_M, ratio), self.test_NxT1)
         self.assertAlmostEqual(found_SxR[s, r], nll_N.mean(), places=5)
         select_N, _ = expected_nll(_masked(weight_M, ratio), self.select_NxT1)
-        self.assertAlmostEqual(self.result.select_nll_SxR[s, r], select_N.mean(), places=5)
+        self.assertAlmostEqual(self.found.select_nll.values[s, r], select_N.mean(), places=5)
 
   def test_per_tensor_masks_take_the_same_share_of_each(self):
-    found_SxR = self.result.nll_VxSxR[self._at("per tensor")]
+    found_SxR = self._nll("per tensor")
     for s, weight_M in enumerate(WEIGHTS_SxM):
       kept_M = weight_M.copy()
       kept_M[:8] = 0  # 0.2 of 8 is two, of 2 it is none
@@ -108,18 +110,18 @@ class MaskingTest(absltest.TestCase):
   def test_ratio_zero_is_the_intact_model(self):
     for variant in ("magnitude", "per tensor", "random", "noise"):
       np.testing.assert_allclose(
-        self.result.nll_VxSxR[self._at(variant), :, 0],
+        self._nll(variant)[:, 0],
         [expected_nll(w, self.test_NxT1)[0].mean() for w in WEIGHTS_SxM],
         rtol=1e-5,
         err_msg=variant,
       )
-      self.assertAlmostEqual(self.result.delta_VxR[self._at(variant), 0], 0, places=6)
+      self.assertAlmostEqual(float(self.found.delta.sel(variant=variant)[0]), 0, places=6)
 
   def test_random_masks_and_noise_differ_from_magnitude(self):
     # Not at 0.8, where all of one tensor goes and all of the other stays.
-    magnitude_SxR = self.result.nll_VxSxR[self._at("magnitude")]
+    magnitude_SxR = self._nll("magnitude")
     for variant in ("random", "noise"):
-      apart_SxR = np.abs(self.result.nll_VxSxR[self._at(variant)] - magnitude_SxR)
+      apart_SxR = np.abs(self._nll(variant) - magnitude_SxR)
       self.assertTrue((apart_SxR[:, 1:3] > 1e-5).all(), variant)
 
   def test_recalibration_is_fitted_on_select_and_scored_on_test(self):
@@ -130,73 +132,195 @@ class MaskingTest(absltest.TestCase):
         # One Gaussian: the standard deviation and mean of its residuals.
         log_scale = np.log(error_NxU.std() / (5 * SCALE))
         shift = error_NxU.mean()
-        self.assertAlmostEqual(self.result.log_scale_SxR[s, r], log_scale, delta=2e-3)
-        self.assertAlmostEqual(self.result.shift_SxR[s, r], shift, delta=2e-3)
+        self.assertAlmostEqual(float(self.found.log_scale[s, r]), log_scale, delta=2e-3)
+        self.assertAlmostEqual(float(self.found.mean_shift[s, r]), shift, delta=2e-3)
         nll_N, _ = expected_nll(masked_M, self.test_NxT1, log_scale, shift)
-        found = self.result.nll_VxSxR[self._at("recalibrated"), s, r]
+        found = self._nll("recalibrated")[s, r]
         self.assertAlmostEqual(found, nll_N.mean(), delta=1e-3)
 
   def test_survival_by_tensor(self):
-    names = [row["tensor"] for row in self.result.tensors]
-    sizes_E = np.array([row["size"] for row in self.result.tensors])
+    found = self.found
+    names, sizes_E = found.tensor.values.tolist(), found["size"].values
     self.assertEqual(dict(zip(names, sizes_E, strict=True)), {"head/kernel": 8, "input/kernel": 2})
-    kept_R = sizes_E @ self.result.survival_ExR
+    kept_R = sizes_E @ found.survival.values
     np.testing.assert_allclose(kept_R, 10 * (1 - np.array(RATIOS)), atol=1e-5)
-    head_R = self.result.survival_ExR[names.index("head/kernel")]
+    head_R = found.survival.sel(tensor="head/kernel").values
     np.testing.assert_allclose(head_R, [1, 0.75, 0.5, 0], atol=1e-6)
-    self.assertEqual((self.result.selected, self.result.left_out), (10, 1))
+    self.assertEqual((found.selected, found.left_out), (10, 1))
 
-  def test_summary_compares_on_test_what_select_chose(self):
-    magnitude, recalibrated = self._at("magnitude"), self._at("recalibrated")
-    best_S = self.result.select_nll_SxR.argmin(1)
-    self.assertEqual([row["seed"] for row in self.result.summary], ["all", "3", "4"])
-    for s, row in enumerate(self.result.summary[1:]):
-      intact = self.result.nll_VxSxR[magnitude, s, 0]
-      chosen = self.result.nll_VxSxR[magnitude, s, best_S[s]]
-      control = self.result.nll_VxSxR[recalibrated, s, 0]
-      self.assertAlmostEqual(row["ratio_chosen_on_select"], RATIOS[best_S[s]])
-      self.assertAlmostEqual(row["intact_nll_nats"], intact)
-      self.assertAlmostEqual(row["masking_gain_nats"], chosen - intact)
-      self.assertAlmostEqual(row["recalibration_gain_nats"], control - intact)
-      self.assertAlmostEqual(row["masking_minus_recalibration_nats"], chosen - control)
-    together = self.result.summary[0]
-    for name in ("masking_gain_nats", "recalibration_gain_nats"):
-      parts = [row[name] for row in self.result.summary[1:]]
-      self.assertAlmostEqual(together[name], np.mean(parts))
+  def test_gains_compare_on_test_what_select_chose(self):
+    found = self.found
+    magnitude_SxR, recalibrated_SxR = self._nll("magnitude"), self._nll("recalibrated")
+    best_S = found.select_nll.values.argmin(1)
+    self.assertEqual(found.members.values.tolist(), ["all", "3", "4"])
+    for s in range(2):
+      row = found.isel(members=1 + s)
+      intact, control = magnitude_SxR[s, 0], recalibrated_SxR[s, 0]
+      chosen = magnitude_SxR[s, best_S[s]]
+      self.assertAlmostEqual(float(row.chosen_ratio), RATIOS[best_S[s]])
+      self.assertAlmostEqual(float(row.intact_nll), intact)
+      self.assertAlmostEqual(float(row.masking), chosen - intact)
+      self.assertAlmostEqual(float(row.recalibration), control - intact)
+      self.assertAlmostEqual(float(row.masking_minus_recalibration), chosen - control)
+    for name in ("masking", "recalibration"):
+      together, *each = found[name].values
+      self.assertAlmostEqual(together, np.mean(each))
 
   def test_the_verdict_of_this_model_is_recalibration(self):
     # Its scale is five times too wide, which two numbers mend and no mask does.
-    together, *each = self.result.summary
-    for row in each:
-      self.assertLess(row["recalibration_gain_high"], 0)
-      self.assertGreater(row["masking_minus_recalibration_low"], 0)
+    found = self.found
+    each = found.isel(members=slice(1, None))
+    self.assertTrue((each.recalibration_interval.sel(end="high") < 0).all())
+    self.assertTrue((each.masking_minus_recalibration_interval.sel(end="low") > 0).all())
     # Two seeds: at least t = tan(0.475 pi) times half their distance.
-    for name in ("recalibration_gain", "masking_minus_recalibration"):
-      seeds = np.tan(0.475 * np.pi) * np.ptp([row[f"{name}_nats"] for row in each]) / 2
-      self.assertGreater(together[f"{name}_high"] - together[f"{name}_nats"], seeds)
+    for name in ("recalibration", "masking_minus_recalibration"):
+      seeds = np.tan(0.475 * np.pi) * np.ptp(each[name].values) / 2
+      high = found[f"{name}_interval"].sel(members="all", end="high")
+      self.assertGreater(float(high - found[name].sel(members="all")), seeds)
 
   def test_intervals_hold_their_estimates(self):
-    result = self.result
-    self.assertTrue((result.delta_low_VxR <= result.delta_VxR + 1e-9).all())
-    self.assertTrue((result.delta_high_VxR >= result.delta_VxR - 1e-9).all())
-    width_VxR = result.delta_high_VxR - result.delta_low_VxR
+    delta_VxR, ends = self.found.delta.values, self.found.delta_interval
+    low_VxR, high_VxR = ends.sel(end="low").values, ends.sel(end="high").values
+    self.assertTrue((low_VxR <= delta_VxR + 1e-9).all())
+    self.assertTrue((high_VxR >= delta_VxR - 1e-9).all())
+    width_VxR = high_VxR - low_VxR
     np.testing.assert_allclose(width_VxR[:4, 0], 0, atol=1e-6)
     self.assertTrue((width_VxR[:4, 1:] > 0).all())
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "masking", self.result, provenance={})
-    back, _ = legacy.read(folder, "masking", masking.Result)
-    jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+    results.write(folder, "masking", self.found, provenance={})
+    back, _ = results.read(folder, "masking")
+    xr.testing.assert_identical(back, self.found)
 
   def test_recalibrated_is_never_worse_where_it_was_fitted(self):
     value_N = tiny_study.ar([TRUE], 400, scale=SCALE)
     part = (20, 390)
     run = _run(value_N, splits=dict.fromkeys(("train", "select", "test"), part))
-    result = masking.run(run)
-    magnitude_SxR, recalibrated_SxR = result.nll_VxSxR[[0, 4]]
-    np.testing.assert_allclose(magnitude_SxR, result.select_nll_SxR, rtol=1e-5)
+    found = masking.measure(run)
+    magnitude_SxR = found.nll.sel(variant="magnitude").values
+    recalibrated_SxR = found.nll.sel(variant="recalibrated").values
+    np.testing.assert_allclose(magnitude_SxR, found.select_nll.values, rtol=1e-5)
     self.assertTrue((recalibrated_SxR < magnitude_SxR).all())
+
+
+def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0):
+  """A result whose intervals are `width` to either side; one edit gains `improvement`."""
+  ratio_R, variants = np.array([0, 0.5, 0.95], np.float32), list(masking.NAMES)
+  delta_VxR = np.tile([-0.02, 0.03, 0.4], (len(variants), 1))
+  delta_VxR[4, 1] -= improvement
+  variables = {
+    "nll": results.variable("seed variant ratio", 0.2 + delta_VxR[None], "NLL", "nats"),
+    "select_nll": results.variable("seed ratio", delta_VxR[:1], "NLL on select", "nats"),
+    "survival": results.variable("tensor ratio", [[1, 0.5, 0.1]], "survives"),
+    "size": results.variable("tensor", [10], "size"),
+    "chosen_ratio": results.variable("members", [0.4], "ratio"),
+    "intact_nll": results.variable("members", [0.2], "NLL", "nats"),
+    **_with_ends("delta", "variant ratio", delta_VxR, 0.01),
+    **_with_ends("masking", "members", [gain], width),
+    **_with_ends("recalibration", "members", [control], width),
+    **_with_ends("masking_minus_recalibration", "members", [gain - control], width),
+  }
+  coords = {"seed": [0], "variant": variants, "ratio": ratio_R, "tensor": ["w"], "members": ["all"]}
+  return results.dataset(variables, coords, selected=10, left_out=1, windows=55)
+
+
+def _with_ends(name, dims, value, by):
+  value = np.asarray(value, float)
+  interval = statistics.Interval(value, value - by, value + by)
+  return results.with_interval(name, dims, interval, name, "nats")
+
+
+E4, SMALL = zeros_cards.card(), zeros_cards.card(size=zeros_cards.SMALL)
+E0 = zeros_cards.card("none")
+
+
+class ClaimsTest(parameterized.TestCase):
+  def status(self, claim, **runs):
+    return zeros_cards.status(masking, f"masking.{claim}", **runs)
+
+  @parameterized.parameters(
+    (-0.05, -0.03, "reproduced"),
+    (-0.02, -0.03, "reproduced, but an artefact"),
+    (-0.03, -0.03, "reproduced, but an artefact"),
+    (0.0, -0.03, "not reproduced"),
+    (0.02, 0.0, "not reproduced"),
+  )
+  def test_masking_is_set_against_recalibration(self, gain, control, status):
+    found = {"masking": by_hand(gain, control)}
+    self.assertEqual(self.status("knowledge_core", e4=(E4, found)), status)
+    self.assertEqual(self.status("knowledge_core", e4=(SMALL, found)), "needs more compute")
+    self.assertEqual(self.status("knowledge_core", e0=(E0, found)), "not run")
+    for other in ({"data": "something else"}, {"told": True}):
+      card = zeros_cards.card(**other)
+      self.assertEqual(self.status("knowledge_core", e4=(card, found)), "not run")
+
+  def test_of_two_runs_the_large_one_decides(self):
+    runs = {"tiny": (SMALL, {"masking": by_hand(-0.05)}), "e4": (E4, {"masking": by_hand(0.02, 0)})}
+    self.assertEqual(self.status("knowledge_core", **runs), "not reproduced")
+
+  def test_open_verdicts_show_what_small_models_say(self):
+    demo = (SMALL, {"masking": by_hand(-0.0512)})
+    row = zeros_cards.row(masking, "masking.knowledge_core", demo=demo)
+    self.assertIn("-0.0512 [-0.0562, -0.0462]", row["because"])
+    self.assertIn("No run of the published size with 5 seeds", row["because"])
+    self.assertAlmostEqual(row["numbers"]["masking_gain_nats"], -0.0512)
+
+  @parameterized.parameters(
+    ({"e4": (E4, -0.02)}, "reproduced"),
+    ({"e4": (E4, -0.002)}, "not reproduced"),
+    ({"e4": (E4, -0.02), "e3": (E4, 0.01)}, "not reproduced"),
+    ({"e4": (E4, -0.02), "e0": (E0, 0.01)}, "reproduced"),
+    ({"e0": (E0, -0.02)}, "needs more compute"),
+    ({}, "not run"),
+  )
+  def test_every_postfix_model_gains(self, gains, status):
+    runs = {run: (card, {"masking": by_hand(gain)}) for run, (card, gain) in gains.items()}
+    self.assertEqual(self.status("every_model", **runs), status)
+
+
+class ShownTest(absltest.TestCase):
+  def pages(self, **runs):
+    return {name: page.figure() for name, page in masking.figures(runs).items()}
+
+  def test_figures(self):
+    one, two = by_hand(), by_hand(0.02)
+    self.assertEqual(set(self.pages(e4=one)), {"e4"})
+    pages = self.pages(e4=one, e3=two)
+    self.assertEqual(set(pages), {"all runs", "e4", "e3"})
+    for figure in pages.values():
+      drawn.assert_inside(self, figure)
+
+  def limits(self, found):
+    figure = self.pages(e4=found)["e4"]
+    return [axes.get_ylim() for part in figure.subfigs for axes in part.axes]
+
+  def test_close_up_shows_a_tenth_of_a_nat_and_hides_no_improvement(self):
+    self.assertIn((-0.1, 0.1), self.limits(by_hand()))
+    self.assertIn((-0.46, 0.46), self.limits(by_hand(improvement=0.4)))
+
+  def test_tables_set_published_changes_beside_ours(self):
+    chosen, curves = masking.tables({"e0": by_hand(-0.0111, -0.0444, 0.001)})
+    first, second, *_, ours = [
+      dict(zip(chosen.columns(), row, strict=True)) for row in chosen.cells()
+    ]
+    self.assertEqual((first["network"], first["masking"]), ("E4, seed 7 (published)", "-0.027"))
+    self.assertEqual(second["masking"], "-0.079")
+    self.assertEqual((ours["network"], ours["seeds"]), ("e0", "all"))
+    self.assertEqual(ours["masking"], "-0.011 [-0.012, -0.010]")
+    self.assertEqual(ours["masking minus recalibration"], "+0.033 [+0.032, +0.034]")
+    self.assertIn("55 windows", curves.caption)
+    published = [row["published E4, seed 7"] for row in curves.rows]
+    # 0.23551 - 0.18803 and 0.87983 - 0.18803
+    np.testing.assert_allclose(published, [0, 0.04748, 0.6918], atol=1e-9)
+
+  def test_line(self):
+    self.assertEqual(
+      masking.line({"e4": by_hand(-0.05, -0.03, 0.01)}),
+      "Masks: e4: the mask chosen on select (0.40 removed) changes the NLL by -0.050 [-0.060,"
+      " -0.040] nats, recalibration alone by -0.030 [-0.040, -0.020], mask minus recalibration"
+      " -0.020 [-0.030, -0.010].",
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from absl.testing import absltest, parameterized
 from primelens.lens import figures, legacy
 from primelens.studies.zeros import plots_formula
 
-NAMES = ("anchors", "formula", "heads", "linear", "masking")
+NAMES = ("anchors", "formula", "heads", "linear")
 
 
 def _anchors(seeds=2, blocks=4):
@@ -25,22 +25,6 @@ def _anchors(seeds=2, blocks=4):
     height_P=1e6 + 1000.5 * np.arange(blocks),
     scored=1000,
     split="test",
-  )
-
-
-def _masking(seeds=2, ratios=3):
-  shape = (5, seeds, ratios)
-  nll = np.arange(np.prod(shape), dtype=float).reshape(shape)
-  names = ("magnitude", "per tensor", "random", "noise", "recalibrated")
-  return types.SimpleNamespace(
-    ratio_R=np.linspace(0, 0.9, ratios),
-    nll_VxSxR=nll,
-    delta_VxR=nll.mean(1),
-    delta_low_VxR=nll.mean(1) - 1,
-    delta_high_VxR=nll.mean(1) + 1,
-    survival_ExR=np.ones((2, ratios)),
-    variants=tuple({"variant": name} for name in names),
-    tensors=({"tensor": "a", "size": 3}, {"tensor": "b", "size": 4}),
   )
 
 
@@ -105,14 +89,12 @@ FULL = {
   "formula": _formula,
   "heads": _heads,
   "linear": _linear,
-  "masking": _masking,
 }
 LEAST = {
   "anchors": lambda: _anchors(seeds=1, blocks=1),
   "formula": lambda: types.SimpleNamespace(closed=(), front=()),
   "heads": lambda: _heads(seeds=1, layers=1, heads=1, removals=1),
   "linear": lambda: _linear(seeds=1, lags=1),
-  "masking": lambda: _masking(seeds=1, ratios=1),
 }
 
 
@@ -209,17 +191,6 @@ class PlotsTest(parameterized.TestCase):
   def test_large_maps_are_drawn_without_numbers(self):
     figure = legacy.drawing("zeros", "heads")(_heads(layers=9, heads=8))
     self.assertFalse([t for t in _texts(figure) if t.endswith("*")])
-
-  def test_close_up_shows_a_tenth_of_a_nat_whatever_the_rest_does(self):
-    figure = legacy.drawing("zeros", "masking")(_masking())
-    limits = [axes.get_ylim() for axes in _axes(figure)]
-    self.assertIn((-0.1, 0.1), limits)
-
-  def test_close_up_hides_no_improvement(self):
-    result = _masking()
-    result.delta_VxR[4, 1] = -0.4
-    figure = legacy.drawing("zeros", "masking")(result)
-    self.assertIn((-0.5, 0.5), [axes.get_ylim() for axes in _axes(figure)])
 
   def test_constants_are_the_family_of_sums_alone(self):
     table = plots_formula.constants(_formula())

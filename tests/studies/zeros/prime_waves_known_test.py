@@ -1,7 +1,7 @@
 import numpy as np
 from absl.testing import absltest
 from primelens.analyses import autoregression, determinantal, prime_waves
-from primelens.studies.zeros import explicit
+from primelens.studies.zeros import guides
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.tasks import primes, zeros, zeros_computed
 
@@ -33,7 +33,7 @@ class KnownTest(absltest.TestCase):
       self.truth_N,
       self.height_N,
       primes.below(limit),
-      line_A=explicit.lines(limit),
+      line_A=guides.lines(limit),
       floor=known_lib.r2(self.kernel_N[None], self.truth_N)[0],
       seed=0,
     )
@@ -64,7 +64,7 @@ class KnownTest(absltest.TestCase):
     rng = np.random.default_rng(0)
     white_N = self.truth_N + rng.normal(0, 0.01, COUNT)
     number_N = FIRST + self.index_N
-    formula_N = explicit.spacings(self.height_N, number_N, 1_000)
+    formula_N = guides.explicit_spacings(self.height_N, number_N, 1_000)
     found = self._known(white_N, formula_N)
     stands = found.stands_Q.sum()
     self.assertEqual(found.count_E[0], stands)

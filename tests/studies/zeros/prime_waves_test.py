@@ -13,7 +13,7 @@ from absl.testing import absltest
 from primelens.configs import zeros_long
 from primelens.lens import legacy
 from primelens.models import optimizer
-from primelens.studies.zeros import explicit, prime_waves, prime_waves_layers, report_prime_waves
+from primelens.studies.zeros import guides, prime_waves, prime_waves_layers, report_prime_waves
 from primelens.studies.zeros import prime_waves_known as known_lib
 from primelens.studies.zeros import prime_waves_predictors as predictors
 from primelens.studies.zeros import prime_waves_reading as reading
@@ -36,7 +36,7 @@ class ReadingTest(absltest.TestCase):
       truth_N,
       self.height_N,
       self.prime_Q,
-      line_A=explicit.lines(30),
+      line_A=guides.lines(30),
       floor=0.0,
       draws=20,
       seed=0,

@@ -7,9 +7,8 @@ import scipy.stats
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import recalibration
 
-fit = jax.jit(recalibration.fit)
+fit = jax.jit(mixture_lib.recalibration)
 
 
 def _mixture(count: int, seed: int = 0) -> mixture_lib.Mixture:

@@ -5,7 +5,7 @@ import tiny_study
 from absl.testing import absltest
 from primelens.analyses import weight_masks
 from primelens.models import spacing
-from primelens.studies.zeros import pruned_arms, retraining, settings
+from primelens.studies.zeros import program, pruned_arms, scoring, settings
 
 STEPS, L, H = 6, 2, 2
 SETTINGS = settings.Pruned(steps=STEPS, batch_size=4, rate=1e-2)
@@ -22,12 +22,10 @@ def _run(layers=L):
 
 
 def _trained(run, params, keep):
-  program, data = retraining.program(run, SETTINGS)
-  optimizer = retraining.optimizer(run, SETTINGS)
+  its, data = program.retraining(run, SETTINGS)
+  optimizer = program.retraining_optimizer(run, SETTINGS)
   train = jax.jit(
-    lambda start, keep, data, key: retraining.train(
-      program, optimizer, start, keep, data, key, STEPS
-    )
+    lambda start, keep, data, key: program.retrain(its, optimizer, start, keep, data, key, STEPS)
   )
   with tiny_study.quick_compile():
     return train(params, keep, data, jax.random.key(1))
@@ -80,10 +78,10 @@ class TrainTest(absltest.TestCase):
 class SettingsTest(absltest.TestCase):
   def test_keys_depend_on_the_member_alone(self):
     run, params = _run()
-    one = jax.random.key_data(retraining.keys(run, 5))
+    one = jax.random.key_data(program.retraining_keys(run, 5))
     params_S = jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), params)
     more = tiny_study.handmade(run.apply, params_S, VALUE_N)
-    three = np.asarray(jax.random.key_data(retraining.keys(more, 5)))
+    three = np.asarray(jax.random.key_data(program.retraining_keys(more, 5)))
     np.testing.assert_array_equal(one[0], three[0])
     self.assertLen({tuple(key) for key in three}, 3)
 
@@ -91,8 +89,8 @@ class SettingsTest(absltest.TestCase):
     run, _ = _run()
     for size, expected in ((4, 4), (0, run.experiment.fit.batch_size)):
       its = settings.Pruned(batch_size=size)
-      program, data = retraining.program(run, its)
-      shape = jax.eval_shape(lambda data, p=program: p.draw(data, jax.random.key(0), 0), data).shape
+      its, data = program.retraining(run, its)
+      shape = jax.eval_shape(lambda data, p=its: p.draw(data, jax.random.key(0), 0), data).shape
       self.assertEqual(shape, (expected, tiny_study.T + 1))
 
   def test_networks_without_the_slow_group_have_one_rate(self):
@@ -100,8 +98,8 @@ class SettingsTest(absltest.TestCase):
     run.experiment.fit.optimizer.slow_pattern = "memory/.*"
     params = {"head": jnp.ones(3)}
     with self.assertRaisesRegex(ValueError, "matches none of: head"):
-      retraining.optimizer(run, SETTINGS).init(params)
-    one_rate = retraining.optimizer(run, SETTINGS, slow=False)
+      program.retraining_optimizer(run, SETTINGS).init(params)
+    one_rate = program.retraining_optimizer(run, SETTINGS, slow=False)
     update, _ = one_rate.update(
       {"head": jnp.array([1.0, -1.0, 1.0])}, one_rate.init(params), params
     )
@@ -113,7 +111,7 @@ class SettingsTest(absltest.TestCase):
     run, _ = _run()
     _, start_N = run.batches("test", 12)
     difference_SxN = np.random.default_rng(0).normal(1, 0.1, (2, 12))
-    row = retraining.contrast(run, difference_SxN, start_N, what="x")
+    row = scoring.contrast(run, difference_SxN, start_N, what="x")
     self.assertEqual((row["what"], row["seeds"]), ("x", 2))
     self.assertAlmostEqual(row["nats"], difference_SxN.mean())
     self.assertBetween(row["nats"], row["low"], row["high"])

@@ -6,8 +6,7 @@ import numpy as np
 import tiny_study
 from absl.testing import absltest
 from primelens.lens import legacy
-from primelens.studies.zeros import rolling, rollout
-from primelens.studies.zeros import rows as rows_lib
+from primelens.studies.zeros import rolling, rollout, scoring
 from primelens.tasks import windows
 
 PHI, SCALE, COUNT, T = -0.6, 0.2, 30_000, tiny_study.T
@@ -188,20 +187,20 @@ class RollingTest(absltest.TestCase):
 class RowsTest(absltest.TestCase):
   def test_rows_are_those_of_the_published_tail(self):
     run = _run(first_order)
-    rows = rows_lib.of(run)
+    rows = scoring.rows(run)
     first, last = run.series.splits["test"]
     np.testing.assert_array_equal(rows.value_NxT.ravel(), run.series.value_N[first:last])
     np.testing.assert_array_equal(np.diff(rows.start_N), 256)
-    some, all_ = rows_lib.chosen(rows, 3), rows_lib.chosen(rows, 999)
+    some, all_ = scoring.chosen(rows, 3), scoring.chosen(rows, 999)
     self.assertLen(some.start_N, 3)
     self.assertContainsSubset(some.start_N, all_.start_N)
     np.testing.assert_array_equal(all_.start_N, rows.start_N)
-    np.testing.assert_array_equal(rows_lib.leading(rows, 2).start_N, rows.start_N[:2])
+    np.testing.assert_array_equal(scoring.leading(rows, 2).start_N, rows.start_N[:2])
 
   def test_a_short_tail_has_no_row(self):
     run = tiny_study.handmade(first_order, {}, tiny_study.ar([PHI], 1000))
     with self.assertRaisesRegex(ValueError, "no row of 256"):
-      rows_lib.of(run)
+      scoring.rows(run)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from absl.testing import absltest, parameterized
 from primelens.analyses import autoregression
 from primelens.lens import legacy
 from primelens.models import guided
-from primelens.studies.zeros import report_yardstick, settings_waves, yardstick, yardstick_guides
+from primelens.studies.zeros import guides, report_yardstick, settings_waves, yardstick
 from primelens.studies.zeros import yardstick_anchors as anchors
 from primelens.studies.zeros import yardstick_stretches as stretches
 
@@ -153,7 +153,7 @@ class GuidedTest(absltest.TestCase):
         network, _ = anchors.networks(run, stretch)
       others = anchors.everyone_else(stretch, fits, run.settings.yardstick)
       of = {guess.name: guess.mean_SxN for guess in others}
-      column_NxJ1 = yardstick_guides.columns(run, stretch)
+      column_NxJ1 = guides.columns_on(run, stretch)
       behind_NxJ1 = column_NxJ1[stretch.index_N - 1]
       # The guide is fitted by Yule-Walker, whatever the anchors are.
       residual_N = stretch.value_N.astype(np.float64) - 1
