@@ -3,6 +3,7 @@
 import functools
 import os
 import re
+import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -72,8 +73,10 @@ def html(
   if its.sections is None and its.numbers and results is not None:
     rows = functools.partial(its.numbers, results)
     parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows()))
+  said = cautions(its, results)
   for name in its.asked:
-    parts[name] = (its.slices[name].about, functools.partial(question, its.slices[name], folder))
+    section = functools.partial(question, its.slices[name], folder, cautions=said)
+    parts[name] = (its.slices[name].about, section)
   body = {
     "ledger": ("Ledger of claims", ledger_lib.claims(ledger)),
     **{
@@ -100,7 +103,20 @@ def datasets(tables: Tables, name: str) -> dict[str, xr.Dataset]:
   return {run: table[name].result for run, table in tables.items() if name in table}
 
 
-def question(each: study.Slice, folder: Path | None, tables: Tables) -> page.Markup:
+def cautions(its: study.Study, results: claims_lib.Results | None) -> dict[str, str]:
+  """Returns why a network must not be read as it stands, of those runs where there is a reason."""
+  if results is None:
+    return {}
+  found = {run: its.caution(results.cards.get(run, {}), table) for run, table in results.items()}
+  return {run: said for run, said in found.items() if said}
+
+
+def question(
+  each: study.Slice,
+  folder: Path | None,
+  tables: Tables,
+  cautions: Mapping[str, str] = types.MappingProxyType({}),
+) -> page.Markup:
   """Returns the section of a slice: its words, figures of all runs, of each, and tables."""
   found = datasets(tables, each.name)
   parts = [
@@ -117,6 +133,8 @@ def question(each: study.Slice, folder: Path | None, tables: Tables) -> page.Mar
       parts.append(ledger_lib.absent(each.name, run))
       continue
     parts.append(ledger_lib.heading(run, table[each.name]))
+    if run in cautions:
+      parts.append(page.tag("p", f"The network of {run} predicts nothing: {cautions[run]}."))
     if run in pages:
       parts.append(page.figure(table[each.name].figure_path, f"{run}: {each.about}"))
   made = each.tables(found) if each.tables else []

@@ -2,7 +2,6 @@
 
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
-  anchors,
   calibration,
   claims,
   curriculum,
@@ -31,11 +30,8 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("anchors", "masking")
 ANALYSES = {
-  "anchors": Analysis(
-    anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
-  ),
   "heads": Analysis(
     heads.run,
     heads.Result,
@@ -165,5 +161,4 @@ STUDY = Study(
   cost=program.cost,
   report=report.REPORT,
   run=program.Run,
-  first=("anchors",),  # the ledger tells runs apart by them
 )

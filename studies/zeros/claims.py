@@ -22,21 +22,6 @@ REPOSITORY = published.REPOSITORY
 
 CLAIMS = (
   Claim(
-    id="anchors.e4",
-    statement="POSTFIX E4 has learned the operator behind the spacings.",
-    source=f"{REPOSITORY}, operator-extraction results",
-    reported="NLL 0.188 nats, no linear anchor",
-    test=networks.anchored,
-  ),
-  Claim(
-    id="models.sign",
-    statement="POSTFIX E3 (-0.345) is 10 % better than prefix memory E2 "
-    "(-0.384), and E4 better still.",
-    source=f"{REPOSITORY}, e3_summary and its successors",
-    reported="E3 -0.3286, -0.3397, -0.3453; E0 -0.561; E4 +0.194",
-    test=networks.order_of_models,
-  ),
-  Claim(
     id="heads.method",
     statement="Zeroing channels 32h..32h+31 of the attention output removes head h.",
     source=f"{REPOSITORY}, scripts/attention_ablation.py",

@@ -236,14 +236,30 @@ def on_published(results: claims.Results, *, told: bool = False) -> claims.Resul
   chosen = results.where(f"on {DATA}", data=DATA)
   if told:
     return chosen
-  reads = lambda run: results.cards[run].get("told") or reads_ahead(results[run])
-  return chosen.without([run for run in chosen if reads(run)])
+  cards = results.cards
+  return chosen.without([run for run in chosen if caution(cards[run], chosen[run])])
 
 
-def reads_ahead(table: Mapping[str, Any]) -> bool:
-  """Returns whether `anchors` has seen a run's predictions move with later inputs."""
-  found = table.get("anchors")
-  return found is not None and bool(found.attrs.get("reads_ahead"))
+def caution(card: Mapping[str, Any], table: Mapping[str, Any]) -> str:
+  """Returns why a run's network predicts nothing, or "": by its card, or as `anchors` measured."""
+  measured = table["anchors"].attrs if "anchors" in table else {}
+  return reads_target(measured) or reads_target(card)
+
+
+def reads_target(words: Mapping[str, Any]) -> str:
+  """Returns why a loss is no loss of predictions, "" where it is one.
+
+  `words` are those of a card, or the attributes of the result of `anchors`.
+  """
+  spacings, nats = words.get("ahead_spacings", 0.0), words.get("ahead_nats", 0.0)
+  if max(spacings, nats):
+    return (
+      "it reads its target: inputs from the target on, replaced, move a scored prediction by up to"
+      f" {spacings:.2g} mean spacings and {nats:.2g} nats"
+    )
+  if words.get("told"):
+    return "its mask lets the future in: only the last position of a window is free of it"
+  return ""
 
 
 def published_size(results: claims.Results, runs: Iterable[str]) -> list[str]:

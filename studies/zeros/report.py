@@ -1,19 +1,15 @@
 """The zeros study's part of the report."""
 
-from primelens.lens import page
 from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
-  reads_ahead,
   report_binned,
   report_forecasts,
   report_gue,
-  report_guided,
   report_hermiticity,
   report_kernels,
   report_leak,
   report_levels,
-  report_losses,
   report_prime_waves,
   report_pruned,
   report_readings,
@@ -24,9 +20,6 @@ from primelens.studies.zeros import (
 
 SECTIONS = {
   "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
-  "losses": ("Models and anchors", report_losses.runs),
-  "comparison": ("All models in one table", report_losses.comparison),
-  "contributions": ("What each guide contributes", report_guided.contributions),
   "heads": ("Removing attention heads", report_readings.heads),
   "pruned": ("Pruned and trained again", report_pruned.pruned),
   "curriculum": ("A masked teacher's students", report_pruned.curriculum),
@@ -49,23 +42,6 @@ SECTIONS = {
 }
 
 
-# Which say nothing of a network's predictions, or mark those that are none.
-_MARKED = ("losses", "comparison", "contributions", "leak", "perplexity")
-_OF_DATA = ("form_factor", "operators", "gue", "prime_lines")
-
-
-def _cautioned(name: str, part):
-  """Returns a section behind a line on the networks that read their targets."""
-
-  def section(tables) -> page.Markup:
-    read = {run: table for run, table in tables.items() if name in table}
-    said = [f"{run}: {caution}." for run, caution in reads_ahead.cautions(read).items()]
-    lines = [page.tag("p", f"No prediction is read here of {line}") for line in said]
-    return page.join([*lines, part(tables)])
-
-  return part if name in (*_MARKED, *_OF_DATA) else section
-
-
 REPORT = Report(
   title="Transformers on the zeros of zeta, on trial",
   about="Small transformers were trained to predict the spacings between zeros"
@@ -78,6 +54,6 @@ REPORT = Report(
   " (Student's t) and blocks of data, whose noise all seeds share. Those of one"
   " seed, and of formulas, are over blocks of data alone: they say nothing of"
   " other seeds.",
-  sections={key: (title, _cautioned(key, part)) for key, (title, part) in SECTIONS.items()},
+  sections=SECTIONS,
   summary=report_summary.lines,
 )

@@ -40,10 +40,6 @@ def undecided(because: str, numbers: Mapping) -> Verdict:
   )
 
 
-def _bounded(row) -> str:
-  return f"{row['nll_nats']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-
-
 def _interval(row, name: str) -> str:
   value = row[f"{name}_nats"]
   return f"{value:+.4f} [{row[name + '_low']:+.4f}, {row[name + '_high']:+.4f}]"
@@ -137,52 +133,3 @@ def noise_layers(results) -> Verdict:
   change = [numbers[f"{name}: mean change, head removed"] for name in big]
   status: trial.Status = "reproduced" if max(change) < 0 else "not reproduced"
   return Verdict(status=status, because=because, numbers=numbers)
-
-
-def order_of_models(results) -> Verdict:
-  """POSTFIX against the memory-less baseline, both behind their anchors."""
-  postfix = of_memory(results, "anchors", "postfix")
-  plain = of_memory(results, "anchors", "none")
-  numbers = {
-    f"{name}: NLL": float(result.nll_S.mean()) for name, result in (postfix | plain).items()
-  }
-  because = (
-    "The study's own later files give E3 as +0.304, +0.340 and +0.394; only "
-    "one note prints them with a minus sign, and E2 is truly -0.384. "
-    + "; ".join(f"{k} {v:+.3f} nats" for k, v in numbers.items())
-    + "."
-  )
-  big = published_size(results, postfix), published_size(results, plain)
-  if not all(big):
-    return undecided(because, numbers)
-  best = lambda names: min(numbers[f"{name}: NLL"] for name in names)
-  better = best(big[0]) < best(big[1])
-  status: trial.Status = "reproduced" if better else "not reproduced"
-  return Verdict(status=status, because=because, numbers=numbers)
-
-
-def anchored(results) -> Verdict:
-  """Is the published E4 beyond a linear filter with few coefficients?"""
-  rows = {r["name"]: r for r in published.first(results, "anchors").table}
-  short, long = rows["AR(24)"], rows["AR(64)"]
-  reported = published.E4["nll_nats"]
-  status: trial.Status = "needs more compute"
-  if short["high"] < reported:
-    status = "not reproduced"
-    said = "ahead of it, so the number is no evidence of an operator"
-  elif reported < short["low"]:
-    status = "reproduced"
-    said = "not ahead of it: the network is"
-  else:
-    said = "not ahead of it, nor the network: the interval holds its number"
-  because = (
-    "On our scored positions of the tail, Gaussian filters fitted on "
-    f"train: AR(24) {_bounded(short)} nats, AR(64) {_bounded(long)}; the "
-    f"reported E4 {reported:+.3f}. A linear filter with 24 coefficients is "
-    f"{said}."
-  )
-  return Verdict(
-    status=status,
-    because=because,
-    numbers={"AR(24)": short["nll_nats"], "AR(64)": long["nll_nats"], "reported E4": reported},
-  )

@@ -1,13 +1,16 @@
 import tempfile
 
-import jax
+import drawn
 import jax.numpy as jnp
 import numpy as np
 import tiny_study
+import xarray as xr
+import zeros_cards
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy
+from primelens.analyses import statistics
+from primelens.lens import results, tables
 from primelens.models import spacing
-from primelens.studies.zeros import anchors, scoring
+from primelens.studies.zeros import anchors, program, scoring
 from primelens.tasks import windows
 
 PHI, SCALE, COUNT = -0.6, 0.2, 140_000
@@ -34,6 +37,18 @@ def _run(params_S, value_N, split=windows.published_tail, window=None):
   )
 
 
+def rows(found) -> dict[str, dict]:
+  """Returns every predictor's numbers by its name."""
+  columns = {
+    "nll": "loss",
+    "r2": "r2",
+    "parameters": "parameters",
+    "minus": "model_minus",
+  }
+  each = tables.records(found, columns, "predictor")
+  return dict(zip(found.predictor.values.tolist(), each, strict=True))
+
+
 class AnchorsTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
@@ -47,8 +62,8 @@ class AnchorsTest(absltest.TestCase):
       {"phi": [PHI, 0.0], "mean": [1.0, train_N.mean()], "scale": [SCALE, train_N.std()]},
       cls.value_N,
     )
-    cls.result = anchors.run(cls.run_)
-    cls.rows = {row["name"]: row for row in cls.result.table}
+    cls.found = anchors.measure(cls.run_)
+    cls.rows = rows(cls.found)
 
   def _named(self, pattern: str) -> dict:
     [row] = [row for name, row in self.rows.items() if pattern in name]
@@ -63,10 +78,10 @@ class AnchorsTest(absltest.TestCase):
     self._named("adaptive AR(256), least squares, W=20,000")
     self._named("last 100,000 of the model's train")
     self._named("last 100,000 of train")
-    for row in self.result.table[1:]:
-      self.assertTrue({"nll_nats", "low", "high", "r2", "model_minus_nats"} <= set(row))
-      self.assertLess(row["low"], row["nll_nats"])
-      self.assertGreater(row["high"], row["nll_nats"])
+    for row in list(self.rows.values())[1:]:
+      self.assertLess(row["nll"].low, row["nll"].estimate)
+      self.assertGreater(row["nll"].high, row["nll"].estimate)
+      self.assertTrue(np.isfinite([row["r2"], *row["minus"][:3]]).all())
 
   def test_anchors_reach_the_entropy_of_the_process(self):
     index_M = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
@@ -74,47 +89,49 @@ class AnchorsTest(absltest.TestCase):
     best = tiny_study.normal_nll(noise_M, SCALE).mean()
     self.assertAlmostEqual(best, ENTROPY, delta=0.05)
     for name in ("AR(3)", "AR(16)", "AR(64)"):
-      self.assertAlmostEqual(self.rows[name]["nll_nats"], best, delta=0.003)
+      self.assertAlmostEqual(self.rows[name]["nll"].estimate, best, delta=0.003)
       self.assertAlmostEqual(self.rows[name]["r2"], PHI**2, delta=0.05)
-    constant = self.rows["constant Gaussian"]["nll_nats"]
+    constant = self.rows["constant Gaussian"]["nll"].estimate
     lost = -0.5 * np.log(1 - PHI**2)  # what one lag tells
     self.assertAlmostEqual(constant - best, lost, delta=0.05)
-    self.assertAlmostEqual(self.rows["marginal (KDE)"]["nll_nats"], constant, delta=0.01)
+    self.assertAlmostEqual(self.rows["marginal (KDE)"]["nll"].estimate, constant, delta=0.01)
 
   def test_the_untrained_network_is_scored_too(self):
     index_M = scoring.targets(self.run_, self.run_.batches("test", 100)[1])
     expected = tiny_study.normal_nll(self.value_N[index_M] - 1).mean()
     row = self.rows["untrained network"]
-    self.assertAlmostEqual(row["nll_nats"], expected, places=5)
+    self.assertAlmostEqual(row["nll"].estimate, expected, places=5)
 
   def test_model_and_anchors_are_scored_on_the_same_positions(self):
     # The second seed is the constant Gaussian, so on the same positions it
     # scores exactly as that anchor does.
     constant = self.rows["constant Gaussian"]
-    self.assertAlmostEqual(self.result.nll_S[1], constant["nll_nats"], places=5)
-    self.assertEqual(self.result.scored, 100 * 9)
-    self.assertEqual(self.result.min_context, 8)
+    self.assertAlmostEqual(float(self.found.nll[1]), constant["nll"].estimate, places=5)
+    self.assertEqual(self.found.scored, 100 * 9)
+    self.assertEqual(self.found.min_context, 8)
 
   def test_differences_are_paired(self):
-    model = self.rows["model (handmade)"]["nll_nats"]
-    self.assertAlmostEqual(model, self.result.nll_S.mean(), places=6)
-    for row in self.result.table[1:]:
-      self.assertAlmostEqual(row["model_minus_nats"], model - row["nll_nats"], places=6)
+    model = self.rows["model (handmade)"]["nll"].estimate
+    self.assertAlmostEqual(model, float(self.found.nll.mean()), places=6)
+    for row in list(self.rows.values())[1:]:
+      self.assertAlmostEqual(row["minus"].estimate, model - row["nll"].estimate, places=6)
 
   def test_blocks_of_height_average_to_the_table(self):
-    result = self.result
-    self.assertEqual(result.block_nll_ExP.shape, (len(result.table), len(result.height_P)))
-    self.assertTrue((np.diff(result.height_P) > 0).all())
+    block_ExP, height_P = self.found.loss_by_height.values, self.found.height.values
+    self.assertEqual(block_ExP.shape, (len(self.rows), len(height_P)))
+    self.assertTrue((np.diff(height_P) > 0).all())
     sizes_P = [len(part) for part in np.array_split(range(100), 8)]
-    np.testing.assert_allclose(
-      result.block_nll_ExP @ sizes_P / 100, [row["nll_nats"] for row in result.table], rtol=1e-6
-    )
+    np.testing.assert_allclose(block_ExP @ sizes_P / 100, self.found.loss.values, rtol=1e-6)
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "anchors", self.result, provenance={})
-    back, _ = legacy.read(folder, "anchors", anchors.Result)
-    jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+    results.write(folder, "anchors", self.found, provenance={})
+    back, _ = results.read(folder, "anchors")
+    xr.testing.assert_identical(back, self.found)
+
+  def test_the_figure(self):
+    page = anchors.figures({"handmade": self.found})["handmade"].figure()
+    drawn.assert_inside(self, page)
 
 
 class PermutationTest(absltest.TestCase):
@@ -142,29 +159,29 @@ class PermutationTest(absltest.TestCase):
 
   def test_nll_of_each_order_and_of_their_average_density(self):
     run = self._run()
-    result = anchors.run(run)
+    found = anchors.measure(run)
     window_NxT1, _ = run.batches("test", 20)
     step_N = np.diff(window_NxT1[:, -2:].astype(np.float64))[:, 0]
     first_R = spacing.slot_orders(2, 12)[:, 0]
     self.assertEqual(set(first_R), {0, 1})
     for s, shift in enumerate((0.1, 0.4)):
       nll_RxN = np.stack([tiny_study.normal_nll(step_N - shift * f, SCALE) for f in first_R])
-      np.testing.assert_allclose(result.permuted_nll_SxR[s], nll_RxN.mean(1), rtol=1e-5)
+      np.testing.assert_allclose(found.permuted_nll.values[s], nll_RxN.mean(1), rtol=1e-5)
       expected = -np.log(np.exp(-nll_RxN).mean(0)).mean()
-      self.assertAlmostEqual(result.ensemble_nll_S[s], expected, places=5)
-    self.assertEqual(result.permuted_windows, 20)
+      self.assertAlmostEqual(float(found.ensemble_nll[s]), expected, places=5)
+    self.assertEqual(found.permuted_windows, 20)
 
   def test_the_table_has_the_fixed_order(self):
     run = self._run()
     window_NxT1, _ = run.batches("test", 30)
     step_N = np.diff(window_NxT1[:, -2:].astype(np.float64))[:, 0]
     expected = tiny_study.normal_nll(step_N, SCALE).mean()
-    np.testing.assert_allclose(anchors.run(run).nll_S, expected, rtol=1e-5)
+    np.testing.assert_allclose(anchors.measure(run).nll.values, expected, rtol=1e-5)
 
   def test_a_network_without_slots_has_none(self):
-    result = anchors.run(self._run("none"))
-    self.assertEqual(result.permuted_nll_SxR.shape, (2, 0))
-    self.assertTrue(np.isnan(result.ensemble_nll_S).all())
+    found = anchors.measure(self._run("none"))
+    self.assertEqual(found.permuted_nll.shape, (2, 0))
+    self.assertTrue(np.isnan(found.ensemble_nll).all())
 
 
 class WindowTest(parameterized.TestCase):
@@ -187,10 +204,10 @@ class WindowTest(parameterized.TestCase):
       fresh_S=params_S,
       changed={"evaluation.min_context": 24},
     )
-    rows = {row["name"]: row for row in anchors.run(run).table}
-    chosen = rows["AR(24) inside the window"]
-    self.assertLess(rows["AR(16)"]["nll_nats"], chosen["nll_nats"])
-    self.assertLess(rows["AR(3)"]["nll_nats"], chosen["nll_nats"])
+    found = rows(anchors.measure(run))
+    chosen = found["AR(24) inside the window"]
+    self.assertLess(found["AR(16)"]["nll"].estimate, chosen["nll"].estimate)
+    self.assertLess(found["AR(3)"]["nll"].estimate, chosen["nll"].estimate)
 
   @parameterized.parameters(
     ("none", 256, 128, tuple(range(8, 129, 8))),
@@ -219,11 +236,126 @@ class SameSeedsTest(absltest.TestCase):
       split=windows.contiguous,
     )
     run.settings.evaluation.windows = 20
-    rows = {row["name"]: row for row in anchors.run(run).table}
-    row = rows["constant Gaussian"]
-    for name in ("model_minus_nats", "model_minus_low", "model_minus_high"):
-      self.assertAlmostEqual(row[name], 0, places=5)
-    self.assertFalse([name for name in rows if "adaptive" in name])
+    found = rows(anchors.measure(run))
+    row = found["constant Gaussian"]
+    for end in row["minus"][:3]:
+      self.assertAlmostEqual(end, 0, places=5)
+    self.assertFalse([name for name in found if "adaptive" in name])
+
+
+def by_hand(nll=0.2, ar24=0.124, seeds=5, memory="postfix", width=0.01, run="e4", **attrs):
+  """A result whose intervals are `width` to either side."""
+  losses = {f"model ({run})": nll, "untrained network": 0.9, "AR(24)": ar24, "AR(64)": -0.045}
+  value = np.array(list(losses.values()))
+  ends = lambda value: statistics.Interval(value, value - width, value + width)
+  minus = np.append(np.nan, nll - value[1:])
+  variables = {
+    **results.with_interval("loss", "predictor", ends(value), "NLL", "nats"),
+    **results.with_interval("model_minus", "predictor", ends(minus), "minus", "nats"),
+    "parameters": results.variable("predictor", [45_000, 45_000, 24, 64], "parameters"),
+    "r2": results.variable("predictor", [0.1, 0.0, 0.2, 0.3], "R2"),
+    "nll": results.variable("seed", np.full(seeds, nll), "NLL", "nats"),
+    "loss_by_height": results.variable("predictor height", value[:, None] + [0, 0.1], "NLL"),
+  }
+  coords = {"predictor": list(losses), "seed": np.arange(seeds), "height": [10.0, 20.0]}
+  words = {"memory": memory, "scored": 900, "min_context": 8, "split": "test", "told": False}
+  return results.dataset(variables, coords, **words | attrs)
+
+
+E4, E0 = zeros_cards.card(), zeros_cards.card("none")
+SMALL, FEW = zeros_cards.card(size=zeros_cards.SMALL), zeros_cards.card(seeds=4)
+READS = {"ahead_spacings": 0.7, "ahead_nats": 2.5}
+
+
+def read(card=E4, **found):
+  return card, {"anchors": by_hand(**found)}
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (0.124, "coefficients is ahead of it, so the number is no evidence", "not reproduced"),
+    (0.18, "is not ahead of it, nor the network: the interval holds", "needs more compute"),
+    (0.2, "is not ahead of it: the network is.", "reproduced"),
+  )
+  def test_the_verdict_on_e4_says_what_it_found(self, ar24, said, status):
+    row = zeros_cards.row(anchors, "anchors.e4", e4=read(ar24=ar24))
+    self.assertIn(said, row["because"])
+    self.assertIn(f"AR(24) {ar24:+.3f} [{ar24 - 0.01:+.3f}", row["because"])
+    self.assertEqual(row["status"], status)
+
+  @parameterized.parameters(
+    ({"e4": read(), "e0": read(E0, nll=-0.5)}, "not reproduced"),
+    ({"e4": read(nll=-0.6), "e0": read(E0, nll=-0.5)}, "reproduced"),
+    ({"e4": read(SMALL), "e0": read(E0, nll=-0.5)}, "needs more compute"),
+    ({"e4": read(FEW), "e0": read(E0, nll=-0.5)}, "needs more compute"),
+    ({"e4": read()}, "not run"),
+    # A small run beside the big ones decides nothing.
+    ({"e4": read(), "e0": read(E0, nll=-0.5), "tiny": read(SMALL, nll=-0.9)}, "not reproduced"),
+  )
+  def test_postfix_against_no_memory(self, runs, status):
+    self.assertEqual(zeros_cards.status(anchors, "models.sign", **runs), status)
+
+  @parameterized.parameters(
+    ({"ahead_spacings": 0.0, "ahead_nats": 0.0}, E4, True),
+    ({}, E4, True),  # a single window, where nothing is measured
+    ({"ahead_spacings": 0.1, "ahead_nats": 0.0}, E4, False),
+    ({"ahead_spacings": 0.0, "ahead_nats": 0.1}, E4, False),
+    ({}, zeros_cards.card("bank_leaky_as_published", told=True), False),
+    ({}, zeros_cards.card(data="other spacings"), None),
+  )
+  def test_claims_count_networks_that_predict(self, measured, card, counts):
+    results = zeros_cards.results(run=read(card, **measured))
+    self.assertEqual(set(program.on_published(results)), {"run"} if counts else set())
+    told = set() if counts is None else {"run"}
+    self.assertEqual(set(program.on_published(results, told=True)), told)
+
+
+class ShownTest(parameterized.TestCase):
+  @parameterized.parameters((-0.05, "ahead"), (0.02, "behind"), (0.005, "undecided"))
+  def test_standing_is_that_of_the_paired_interval(self, minus, expected):
+    found = by_hand(nll=0.124 + minus)
+    self.assertEqual(anchors.standing(found.sel(predictor="AR(24)")), expected)
+
+  def table(self, name, **runs):
+    (its,) = (each for each in anchors.tables(runs) if each.name == name)
+    return its.rows
+
+  def test_networks_are_ranked_among_published_ones_and_filters(self):
+    rows = self.table("comparison", postfix=by_hand(0.15, run="postfix"))
+    names = [row["predictor"] for row in rows]
+    self.assertLen(rows, len(anchors.NETWORKS) + len(anchors.FILTERS) + 1)
+    self.assertLess(names.index("AR(24)"), names.index("model (postfix)"))
+    self.assertLess(names.index("model (postfix)"), names.index("E4, POSTFIX, seed 7"))
+    found = {row["predictor"]: (row["NLL"], row["from"]) for row in rows}
+    self.assertEqual(found["E4, POSTFIX, seed 7"], (0.188, "published"))
+    self.assertEqual(found["AR(24)"], (0.1244, "linear filter"))
+    self.assertEqual(found["model (postfix)"][1], "this page")
+
+  def test_no_network_is_ranked_by_what_it_was_told(self):
+    leaky = by_hand(-0.4, run="bank", told=True)
+    runs = {"told": by_hand(-1.5, run="told", **READS), "bank": leaky, "e0": by_hand(run="e0")}
+    names = [row["predictor"] for row in self.table("comparison", **runs)]
+    self.assertEqual(set(names[-2:]), {"model (told)", "model (bank)"})
+    self.assertLess(names.index("model (e0)"), names.index("E3, POSTFIX, seed 1337"))
+    rows = self.table("predictors", told=runs["told"])
+    self.assertEqual(rows[-1]["predictor"], "model (told)")
+    self.assertEqual({row["the network is"] for row in rows}, {anchors.TOLD})
+    honest = self.table("predictors", e0=by_hand())
+    self.assertIn("behind", [row["the network is"] for row in honest])
+
+  def test_a_caution_says_what_was_measured_or_what_the_mask_is(self):
+    self.assertEqual(program.reads_target(by_hand().attrs), "")
+    self.assertRegex(program.reads_target(READS), "reads its target.* 0.7 mean .* 2.5 nats")
+    self.assertRegex(program.reads_target({"told": True}), "only the last position")
+
+  def test_the_summary_says_who_is_ahead_of_what(self):
+    line = anchors.line({"e4": by_hand(), "told": by_hand(-1.5, **READS)})
+    self.assertIn("E4 (4,802,336 parameters) at +0.188 nats per spacing is behind", line)
+    self.assertIn("linear filter of 24 coefficients (+0.124)", line)
+    self.assertIn("e4: +0.200 [+0.190, +0.210] nats (5 seeds) with 45,000 parameters", line)
+    self.assertIn("ahead of untrained network (+0.900), behind AR(24) (+0.124)", line)
+    self.assertRegex(line, r"told: .*, no prediction, as it reads its target")
+    self.assertNotRegex(line.partition("told:")[2], "ahead of|behind AR")
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
 """Guided models in the zeros study: training, anchors, cost, report."""
 
 import dataclasses
-import re
 
 import jax
 import numpy as np
-import report_examples
 import tiny_study
 from absl.testing import absltest, parameterized
+from primelens.analyses import statistics
 from primelens.configs import zeros_guided
-from primelens.lens import experiment, report
+from primelens.lens import experiment, results, study
 from primelens.models import fit, guided, transformer
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import zeros
-from primelens.studies.zeros import anchors, program, report_guided
+from primelens.studies.zeros import anchors, program
 from primelens.tasks import surrogates, windows
 
 T = tiny_study.T
@@ -136,7 +134,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_who_reads_guided_runs(self):
     own = an_experiment()
-    says = {name: its.obstacle(own) for name, its in zeros.ANALYSES.items()}
+    says = {name: its.obstacle(own) for name, its in study.find("zeros").slices.items()}
     for name in ("masking", "heads", "formula", "kernels", "predictors"):
       self.assertIn("guides", says[name])
     for name in ("leak", "perplexity", "memory_effect", "slots"):
@@ -164,14 +162,13 @@ class AnchorsTest(absltest.TestCase):
     window_NxT1xJ1, start_N = run.batches("test", 5)
     self.assertEqual(window_NxT1xJ1.shape, (5, T + 1, 2))
     np.testing.assert_array_equal(window_NxT1xJ1[..., 0], windows.take(its.value_N, start_N, T))
-    result = anchors.run(run)
-    self.assertEqual(result.memory, "guided by ar:1")
+    found = anchors.measure(run)
+    self.assertEqual(found.memory, "guided by ar:1")
     # s_n - 1 = 0.7 (s_{n-1} - 1) + 0.2 e_n.
     entropy = 0.5 * np.log(2 * np.pi * np.e * 0.04)
-    self.assertAlmostEqual(result.table[0]["nll_nats"], entropy, delta=0.1)
-    self.assertAlmostEqual(result.table[0]["r2"], 0.49, delta=0.1)
-    (ar,) = (row for row in result.table if row["name"] == "AR(3)")
-    self.assertAlmostEqual(ar["model_minus_nats"], 0.0, delta=0.02)
+    self.assertAlmostEqual(float(found.loss[0]), entropy, delta=0.1)
+    self.assertAlmostEqual(float(found.r2[0]), 0.49, delta=0.1)
+    self.assertAlmostEqual(float(found.model_minus.sel(predictor="AR(3)")), 0.0, delta=0.02)
 
 
 class CostTest(parameterized.TestCase):
@@ -209,47 +206,55 @@ class CostTest(parameterized.TestCase):
       zeros_guided.get_config("big")
 
 
-class ReportTest(absltest.TestCase):
-  def stored(self, memory, nll, block_P):
-    result = report_examples.anchors_result(nll=nll)
-    untrained = result.table[1] | {"name": "untrained network"}
-    block_nll_ExP = np.zeros((4, 2))
-    block_nll_ExP[0] = block_P
-    result = dataclasses.replace(
-      result,
-      memory=memory,
-      table=(result.table[0], untrained, *result.table[2:]),
-      block_nll_ExP=block_nll_ExP,
-    )
-    return {"anchors": report.Stored(result, {}, False, None)}
+class ContributionsTest(absltest.TestCase):
+  """What each guide contributes, of results by hand."""
+
+  def found(self, memory, nll, block_P, seeds=(0.0, 0.0)):
+    losses = {"model": nll, "untrained network": 0.5, "adaptive AR(256)": -0.9}
+    value = np.array(list(losses.values()))
+    ends = lambda value: statistics.Interval(value, value - 0.01, value + 0.01)
+    block_ExP = np.zeros((3, 2))
+    block_ExP[0] = block_P
+    variables = {
+      **results.with_interval("loss", "predictor", ends(value), "NLL", "nats"),
+      **results.with_interval("model_minus", "predictor", ends(nll - value), "minus", "nats"),
+      "parameters": results.variable("predictor", [9, 9, 256], "parameters"),
+      "r2": results.variable("predictor", [0.1, 0.2, 0.3], "R2"),
+      "nll": results.variable("seed", nll + np.array(seeds), "NLL", "nats"),
+      "loss_by_height": results.variable("predictor height", block_ExP, "NLL", "nats"),
+    }
+    coords = {"predictor": list(losses), "seed": [0, 1], "height": [10.0, 20.0]}
+    words = {"memory": memory, "scored": 9, "min_context": 8, "split": "test", "told": False}
+    return results.dataset(variables, coords, **words)
+
+  def table(self, **runs):
+    return {its.name: its.rows for its in anchors.tables(runs)}.get("guides")
 
   def test_one_row_per_run_beside_the_one_without_guides(self):
-    tables = {
-      "none": self.stored("guided by nothing", 0.3, [0.2, 0.4]),
-      "all": self.stored("guided by ar:64, height", -1.0, [-1.1, -0.9]),
-      "e0": {"anchors": self.stored("none", 0.0, [0, 0])["anchors"]},
-    }
-    html = str(report_guided.contributions(tables))
-    self.assertEqual(html.count("<tr"), 3)  # head, all, none
-    self.assertLess(html.index("ar:64, height"), html.index("nothing</td>"))
-    self.assertIn("-1.300", html)  # minus no guides, in both blocks
-    self.assertIn("ahead", html)  # of the adaptive anchor, -0.9117
-    self.assertIn("behind", html)
+    rows = self.table(
+      none=self.found("guided by nothing", 0.3, [0.2, 0.4]),
+      all=self.found("guided by ar:64, height", -1.0, [-1.1, -0.9]),
+      e0=self.found("none", 0.0, [0, 0]),
+    )
+    self.assertEqual([row["guides"] for row in rows], ["ar:64, height", "nothing"])
+    first, last = rows
+    self.assertAlmostEqual(first["minus no guides"].estimate, -1.3)  # in both blocks
+    self.assertIsNone(last["minus no guides"])
+    self.assertEqual((first["it is"], last["it is"]), ("ahead", "behind"))
+    self.assertAlmostEqual(first["minus untrained"].estimate, -1.5)
+    self.assertIsNone(first["minus least squares"])
 
   def test_the_difference_of_two_runs_has_students_interval_over_seeds(self):
-    tables = {
-      "none": self.stored("guided by nothing", 0.3, [0.2, 0.4]),
-      "all": self.stored("guided by ar:64, height", -1.0, [-1.1, -0.9]),
-    }
-    result = tables["all"]["anchors"].result
-    result.nll_S[:] = -1.02, -0.98  # changes of -1.31 and -1.29
-    text = re.sub("<[^>]*>", "", str(report_guided.contributions(tables)))
-    low, high = (-1.3 + sign * 0.01 * np.tan(0.475 * np.pi) for sign in (-1, 1))
-    self.assertIn(f"-1.300 [{low:.3f}, {high:.3f}]", text)
+    rows = self.table(
+      none=self.found("guided by nothing", 0.3, [0.2, 0.4]),
+      all=self.found("guided by ar:64, height", -1.0, [-1.1, -0.9], (-0.02, 0.02)),
+    )
+    # Changes of -1.32 and -1.28.
+    ends = [-1.3 + sign * 0.02 * np.tan(0.475 * np.pi) for sign in (0, -1, 1)]
+    np.testing.assert_allclose(rows[0]["minus no guides"][:3], ends, rtol=1e-9)
 
   def test_without_guided_runs(self):
-    html = str(report_guided.contributions({"e0": {}}))
-    self.assertIn("No run on this page has guides", html)
+    self.assertIsNone(self.table(e0=self.found("none", 0.0, [0, 0])))
 
 
 if __name__ == "__main__":
