@@ -3,22 +3,76 @@ import contextlib
 import dataclasses
 import io
 import pathlib
-import re
 import tempfile
 from html import parser
+from typing import get_args
 
-import report_examples as examples
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
-from primelens.lens import legacy, report
 from primelens.lens import page as report_page
-from primelens.studies.zeros import published, report_losses
-from primelens.studies.zeros import report as zeros_report
+from primelens.lens import report, results, study
+from primelens.lens import tables as tables_lib
 
-PAGE = legacy.presented(zeros_report.REPORT)
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
 VOID = {"meta", "img", "input"}
-NAMES = ("anchors", "masking", "heads", "formula", "linear")
+NAMES = ("masking", "heads", "formula")
+LEDGER = trial.Ledger(
+  rows=tuple(
+    {
+      "id": f"claim.{i}",
+      "statement": f"Statement number {i}.",
+      "source": f"source {i}",
+      "reported": f"{i} nats",
+      "status": status,
+      "because": f"Because of <reason {i}>.",
+      "numbers": {"gain, run <e0>": 0.1234567, "heads": 7 + i},
+      "command": "",
+    }
+    for i, status in enumerate(get_args(trial.Status))
+  )
+)
+
+
+def a_slice(name: str) -> study.Slice:
+  """Returns a slice that shows the numbers of its result."""
+  return study.Slice(
+    name=name,
+    about=f"What of {name}?",
+    text="What was published.\n\nWhat is done & said here.",
+    measure=lambda run: None,
+    figures=lambda runs: dict.fromkeys(runs),
+    tables=lambda runs: [tables_lib.of_runs(runs, "each", f"Every number of {name}.")],
+    line=lambda runs: (
+      f"{name}: {', '.join(f'{run} {float(x.gain):.3f}' for run, x in runs.items())}"
+    ),
+  )
+
+
+def a_study(**changes) -> study.Study:
+  """Returns a study of three slices."""
+  nothing = lambda *args: None
+  return study.Study(
+    name="made",
+    title="Networks on trial",
+    about="What this is about.",
+    settings=object,
+    slices={name: a_slice(name) for name in NAMES},
+    check=nothing,
+    build=nothing,
+    bind=nothing,
+    cost=nothing,
+    **changes,
+  )
+
+
+def a_result(gain=0.25):
+  rows = [{"seed": "all", "loss": gain}, {"seed": "<3>", "loss": 0.5}]
+  meanings = {"seed": "seeds", "loss": "NLL [nats]"}
+  variables = {"gain": results.variable("", gain, "gain"), **results.rows("each", rows, meanings)}
+  return results.dataset(variables)
+
+
+PAGE = a_study()
 
 
 class _Reader(parser.HTMLParser):
@@ -72,18 +126,9 @@ class ReportTest(parameterized.TestCase):
     return report.Stored(result, origin | {"seconds": 6.5}, stale, path)
 
   def _tables(self, run="e0"):
-    makers = (
-      examples.anchors_result,
-      examples.masking_result,
-      examples.heads_result,
-      examples.formula_result,
-      examples.linear_result,
-    )
-    return {
-      run: {name: self._stored(name, make()) for name, make in zip(NAMES, makers, strict=True)}
-    }
+    return {run: {name: self._stored(name, a_result()) for name in NAMES}}
 
-  def _read(self, tables=None, ledger=examples.LEDGER):
+  def _read(self, tables=None, ledger=LEDGER):
     tables = self._tables() if tables is None else tables
     path = report.write(self.folder / "new" / "report.html", PAGE, tables, ledger)
     self.assertEqual([path], list(path.parent.iterdir()))
@@ -93,50 +138,47 @@ class ReportTest(parameterized.TestCase):
     page = self._read()
     for link in page.links:
       self.assertRegex(link, r"^(#[a-z]+|data:image/png;base64,)")
-    html = report.html(PAGE, self._tables(), examples.LEDGER)
+    html = report.html(PAGE, self._tables(), LEDGER)
     self.assertNotRegex(html, r"https?:|@import|url\(|<script|<link")
 
   def test_contents_point_to_sections(self):
-    html = report.html(PAGE, self._tables(), examples.LEDGER)
+    html = report.html(PAGE, self._tables(), LEDGER)
     targets = [link[1:] for link in self._read().links if link[0] == "#"]
-    self.assertEqual(targets, ["ledger", *PAGE.sections, "provenance"])
+    self.assertEqual(targets, ["ledger", *NAMES, "provenance"])
     for target in targets:
       self.assertIn(f'<section id="{target}"', html)
 
   def test_every_claim_is_there_with_its_numbers(self):
     page = self._read()
     text = "\n".join(page.text)
-    for row in examples.LEDGER.rows:
+    for row in LEDGER.rows:
       for key in ("id", "statement", "source", "reported", "because", "status"):
         self.assertIn(row[key], text)
     numbers = [rows for label, rows in page.tables if label == "Behind it"]
     for rows in numbers:
       self.assertEqual(rows[1], ["gain, run <e0>", "0.123457"])
     shown = [rows[2] for rows in numbers]
-    self.assertCountEqual(shown, [["heads", str(7 + i)] for i in range(len(examples.LEDGER.rows))])
+    self.assertCountEqual(shown, [["heads", str(7 + i)] for i in range(len(LEDGER.rows))])
 
   def test_a_fault_in_one_section_costs_no_other(self):
-    def fault(tables):
+    def fault(runs):
       raise KeyError("lead")
 
-    broken = dataclasses.replace(
-      zeros_report.REPORT,
-      sections=PAGE.sections | {"heads": ("Heads", fault)},
-      summary=lambda *_: fault(None),
-    )
+    broken = dataclasses.replace(PAGE.slices["heads"], tables=fault, line=fault)
+    broken = dataclasses.replace(PAGE, slices=PAGE.slices | {"heads": broken})
     err = io.StringIO()
     with contextlib.redirect_stderr(err):
-      html = report.html(legacy.presented(broken), self._tables(), examples.LEDGER)
-    self.assertIn("the report's section 'Heads' failed: KeyError: 'lead'", err.getvalue())
+      html = report.html(broken, self._tables(), LEDGER)
+    self.assertIn("the report's section 'What of heads?' failed: KeyError: 'lead'", err.getvalue())
     text = "".join(_Reader(html).text)
     self.assertIn("This section could not be made (KeyError: 'lead').", text)
     self.assertIn("The summary could not be made", text)
-    for other in set(PAGE.sections) - {"heads"}:
+    for other in set(NAMES) - {"heads"}:
       self.assertIn(f'<section id="{other}"', html)
 
   def test_text_is_escaped(self):
     hostile = '<img src=x onerror="alert(1)">&amp;'
-    html = report.html(PAGE, self._tables(run=hostile), examples.LEDGER)
+    html = report.html(PAGE, self._tables(run=hostile), LEDGER)
     self.assertNotIn("<img src=x", html)
     self.assertIn(hostile, "\n".join(_Reader(html).text))
 
@@ -150,86 +192,30 @@ class ReportTest(parameterized.TestCase):
     tables["e0"]["heads"].figure_path.unlink()
     self.assertIn("heads.png is missing", "\n".join(self._read(tables).text))
 
-  def test_anchors_table_equals_the_stored_numbers(self):
-    stored = examples.anchors_result()
-    rows = self._read().table("NLL in nats per spacing on 98,765 spacings")[1:]
-    self.assertLen(rows, len(stored.table))
-    by_name = {row["name"]: row for row in stored.table}
-    order = [by_name[row[0]]["nll_nats"] for row in rows]
-    self.assertEqual(order, sorted(order))
-    for name, count, nll, interval, r2, change, _ in rows:
-      want = by_name[name]
-      self.assertEqual(int(count.replace(",", "")), want["parameters"])
-      self.assertAlmostEqual(float(nll), want["nll_nats"], delta=5.1e-5)
-      self.assertAlmostEqual(float(r2), want["r2"], delta=5.1e-4)
-      low, high = map(float, interval.strip("[]").split(","))
-      self.assertAlmostEqual(low, want["low"], delta=5.1e-5)
-      self.assertAlmostEqual(high, want["high"], delta=5.1e-5)
-      if not name.startswith("model"):
-        change, low, _ = map(float, re.findall(r"[+-][\d.]+", change))
-        self.assertAlmostEqual(change, want["model_minus_nats"], delta=5.1e-5)
-        self.assertAlmostEqual(low, want["model_minus_low"], delta=5.1e-5)
-
-  @parameterized.parameters((-0.2, -0.1, "ahead"), (0.1, 0.2, "behind"), (-0.1, 0.1, "undecided"))
-  def test_standing_is_by_the_paired_interval(self, low, high, expected):
-    row = {"model_minus_low": low, "model_minus_high": high}
-    self.assertEqual(report_losses.standing(row), expected)
-
-  def test_comparison_has_published_networks_filters_and_our_runs(self):
-    tables = self._tables()
-    tables["postfix"] = {
-      "anchors": self._stored("anchors", examples.anchors_result("postfix", 0.1501))
-    }
-    rows = self._read(tables).table("NLL in nats per spacing, best first")[1:]
-    losses = [float(row[1]) for row in rows]
-    self.assertEqual(losses, sorted(losses))
-    found = {row[0]: (float(row[1]), row[2]) for row in rows}
-    self.assertEqual(found["model (postfix)"], (0.150, "this page"))
-    self.assertEqual(found["E4, POSTFIX, seed 7"], (0.188, "published"))
-    self.assertEqual(found["AR(24)"], (0.124, "linear filter"))
-    others = len(published.NETWORKS) + len(published.FILTERS)
-    self.assertLen(rows, others + 2)
-
-  def test_published_head_effects_are_differences_in_nats(self):
-    # The study also gives the losses themselves, after removal.
-    for l, h, loss in ((0, 3, 0.23959), (0, 5, 0.15314), (2, 1, 0.05568)):
-      effect = published.HEADS_NATS_LxH[l][h]
-      change = loss - published.HEADS_BASELINE
-      self.assertAlmostEqual(effect, change, delta=1e-4)
-    rows = self._read().table("Published 'head' effects")
-    self.assertEqual(rows[1][4], "+0.1235")
-
-  def test_head_table_names_the_costliest_head(self):
-    rows = self._read().table("Changes of the NLL in nats on 55 windows")
-    want = examples.heads_result().delta_VxSxLxH[0].mean(0)
-    self.assertEqual(rows[1][1], "L1.H3")
-    self.assertTrue(rows[1][2].startswith(f"{want[1, 3]:+.4f} ["))
-
-  def test_formulas_constants_and_the_published_front(self):
+  def test_a_section_has_the_words_the_tables_and_the_numbers(self):
     page = self._read()
-    rows = page.table("c of c / (s1")
-    self.assertEqual(rows[2][0], "3")
-    self.assertEqual(rows[2][2], "2.877 [2.800, 2.900]")
-    self.assertEqual(rows[2][5:], ["2.912", "3.1055553"])
-    rows = page.table("Front of model, pyoperon")
-    self.assertEqual(rows[1][1:], ["model <s1> & False", "0.1000", "0.1357"])
-    rows = page.table("Published front")
-    self.assertEqual(rows[3], ["7", "3.1055553/(s1 + s2 + s3)", "0.119"])
-    rows = page.table("The published formulas with their numbers refitted")
-    want = ["3.01/(s1 + 1.89)", "0.135", "truth", "2.5/(s1 + 1.5)"]
-    self.assertEqual(rows[1], [*want, "0.1400", "0.1501", "0.200"])
-    self.assertLen(page.table("Fitted on select, held out"), 1 + 15)
+    text = "\n".join(page.text)
+    for words in ("What of heads?", "What was published.", "What is done & said here."):
+      self.assertIn(words, text)
+    rows = page.table("Every number of heads.")
+    self.assertEqual(rows, [["run", "seed", "loss"], ["e0", "all", "0.25"], ["e0", "<3>", "0.5"]])
 
-  def test_linear_operator_beside_the_published_one(self):
-    rows = self._read().table("Coefficients of s - 1")
-    self.assertEqual(rows[1][1:4], ["-0.4467", "-0.2819", "-0.1586"])
-    self.assertEqual(rows[2][1:], ["-0.4100", "-0.3100", "-0.2100", "-0.9300"])
+  def test_a_network_that_predicts_nothing_is_marked_wherever_it_is_read(self):
+    its = a_study(caution=lambda card, table: card.get("why", ""))
+    tables = self._tables() | self._tables("e4")
+    datasets = {run: {name: a_result() for name in table} for run, table in tables.items()}
+    cards = {"e0": {}, "e4": {"why": "it reads its target"}}
+    html = report.html(its, tables, LEDGER, trial.Results(datasets, cards))
+    self.assertEqual(html.count("The network of e4 predicts nothing: it reads its target."), 3)
+    self.assertNotIn("The network of e0", html)
 
   @parameterized.parameters(*NAMES)
   def test_absent_analysis_says_what_to_run(self, name):
     tables = self._tables()
     del tables["e0"][name]
     text = "".join(self._read(tables).text)
+    self.assertIn(f"not run: analyze.py --only={name}", text)
+    text = "".join(self._read(tables | self._tables("e4")).text)
     self.assertIn(f"e0: not run: analyze.py --only={name}", text)
 
   def test_page_and_summary_without_any_result(self):
@@ -237,13 +223,13 @@ class ReportTest(parameterized.TestCase):
     for tables in ({}, {"e0": {}}):
       text = "".join(self._read(tables, empty).text)
       self.assertIn("not run: analyze.py --only=masking", text)
-      self.assertLen(zeros_report.REPORT.summary(tables, empty), 5)
+      self.assertLen(report.first_lines(PAGE, tables, empty), 1)
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
-    self.assertNotIn(">stale<", report.html(PAGE, tables, examples.LEDGER))
+    self.assertNotIn(">stale<", report.html(PAGE, tables, LEDGER))
     tables["e0"]["heads"] = dataclasses.replace(tables["e0"]["heads"], stale=True)
-    self.assertEqual(report.html(PAGE, tables, examples.LEDGER).count(">stale<"), 2)
+    self.assertEqual(report.html(PAGE, tables, LEDGER).count(">stale<"), 2)
 
   def test_provenance(self):
     page = self._read()
@@ -253,28 +239,10 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(rows[1][2:], [*want, "current"])
     self.assertIn('"jax": "9.8.7"', "".join(page.text))
 
-  def test_no_percentage_but_that_of_the_intervals(self):
-    text = "".join(self._read(ledger=trial.Ledger(rows=())).text)
-    self.assertEqual(set(re.findall(r"[\d.]+ ?%", text)), {"95 %"})
-
-  def test_summary_has_five_lines_with_the_stored_numbers(self):
-    lines = zeros_report.REPORT.summary(self._tables(), examples.LEDGER)
-    self.assertLen(lines, 5)
-    for part in ("4,802,336", "+0.188", "24", "+0.124", "-0.561", "-0.625"):
-      self.assertIn(part, lines[0])
-    self.assertIn("+0.251 [+0.231, +0.281]", lines[1])
-    self.assertIn("ahead of AR(3) (+0.422)", lines[1])
-    self.assertIn("behind adaptive AR(256) (-0.912)", lines[1])
-    self.assertNotIn("AR(64)", lines[1])  # undecided
-    self.assertIn("-0.011 [-0.012, -0.010]", lines[2])
-    self.assertIn("truth 2.877 [2.800, 2.900]", lines[3])
-    self.assertIn("1 not reproduced; 1 needs more compute", lines[4])
-
-  def test_headline_is_true_of_the_published_numbers(self):
-    better = published.AR24["nll_nats"], published.ADAPTIVE_128["nll_nats"]
-    worse = published.E4["nll_nats"], published.E0["nll_nats"]
-    self.assertLess(better[0], worse[0])
-    self.assertLess(better[1], worse[1])
+  def test_the_summary_has_a_line_of_every_slice_and_the_tally(self):
+    *lines, tally = report.first_lines(PAGE, self._tables(), LEDGER)
+    self.assertEqual(lines, [f"{name}: e0 0.250" for name in NAMES])
+    self.assertIn("1 not reproduced; 1 needs more compute", tally)
 
   def test_the_page_may_run_nothing_and_fetch_nothing(self):
     text = report_page.page("a")

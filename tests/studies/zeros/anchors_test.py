@@ -348,6 +348,10 @@ class ShownTest(parameterized.TestCase):
     self.assertRegex(program.reads_target(READS), "reads its target.* 0.7 mean .* 2.5 nats")
     self.assertRegex(program.reads_target({"told": True}), "only the last position")
 
+  def test_the_headline_is_true_of_the_published_numbers(self):
+    self.assertLess(anchors.AR24["nll_nats"], anchors.E4["nll_nats"])
+    self.assertLess(anchors.ADAPTIVE_128["nll_nats"], anchors.E0["nll_nats"])
+
   def test_the_summary_says_who_is_ahead_of_what(self):
     line = anchors.line({"e4": by_hand(), "told": by_hand(-1.5, **READS)})
     self.assertIn("E4 (4,802,336 parameters) at +0.188 nats per spacing is behind", line)
