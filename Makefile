@@ -81,7 +81,7 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 
 # Those that measure speed beside a peer.
 BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py %/hostile.py \
-  %/reliability.py %/same_numbers.py %/moved.py,$(wildcard bench/*.py))
+  %/reliability.py %/same_numbers.py,$(wildcard bench/*.py))
 
 bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
 	for script in $(BENCHES); do \

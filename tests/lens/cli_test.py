@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import jax
 import tiny_study
 from absl import flags
 from absl.testing import absltest, parameterized
@@ -103,6 +104,14 @@ class RunTest(absltest.TestCase):
     code, _, said = self._run(ZeroDivisionError("by zero"))
     self.assertEqual(code, 70)
     self.assertRegex(said, r"\Aerror: unexpected ZeroDivisionError: by zero .*TRACEBACK=1.*\n\Z")
+
+  def test_out_of_memory_says_what_to_ask_for(self):
+    full = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.\nmore lines"
+    for error, words in ((jax.errors.JaxRuntimeError(full), full[:30]), (MemoryError("b"), "b")):
+      code, out, said = self._run(error)
+      self.assertEqual((code, out, said.count("\n")), (2, "", 1))
+      self.assertStartsWith(said, f"error: out of memory: {words}")
+      self.assertIn("Ask for fewer seeds, a smaller batch or less data.", said)
 
   def test_a_full_disk_has_its_own_code(self):
     code, _, said = self._run(OSError(errno.ENOSPC, "No space left on device", "runs/a"))

@@ -1,9 +1,4 @@
-"""Where fields of results went: read by `same_numbers.py` when two revisions are compared.
-
-`{"slice/field": function of {slice: Dataset}}`, with the names of the older revision; the function
-gives the old field again. That of records gives a list of dicts; `config` is the run's config.json.
-This is the map of the study `text`, whose analyses became slices.
-"""
+"""The study `text`: its analyses became slices."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -447,7 +442,7 @@ def _population(config: Mapping) -> str:
   return f"{task['question']}, {size}, {task['layout']}, {task['split']} split"
 
 
-MOVED: dict[str, Callable[[Mapping], Any]] = {
+MAP: dict[str, Callable[[Mapping], Any]] = {
   **ANSWERS,
   **CAUSAL,
   **FOURIER,
