@@ -5,7 +5,6 @@ from primelens.studies.zeros import (
   anchors,
   calibration,
   claims,
-  curriculum,
   form_factor,
   formula,
   gue,
@@ -22,16 +21,14 @@ from primelens.studies.zeros import (
   prime_lines,
   prime_waves,
   program,
-  pruned,
   report,
   rollout,
   settings,
-  slots,
   yardstick,
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "slots", "pruned", "curriculum")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -134,24 +131,6 @@ ANALYSES = {
     hermiticity.run,
     hermiticity.Result,
     "Queries against keys, memory vectors against ln p, with their nulls.",
-  ),
-  "slots": Analysis(
-    slots.run,
-    slots.Result,
-    "Memory slots removed, alike, read and permuted, beside untrained ones.",
-    slots.obstacle,
-  ),
-  "pruned": Analysis(
-    pruned.run,
-    pruned.Result,
-    "Heads, layers and weights removed, counted, and trained again.",
-    program.no_mixtures,
-  ),
-  "curriculum": Analysis(
-    curriculum.run,
-    curriculum.Result,
-    "Students of a masked teacher, beside no teacher and other teachers.",
-    program.no_mixtures,
   ),
 }
 CLAIMS = claims.CLAIMS
