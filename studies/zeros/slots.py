@@ -438,129 +438,109 @@ class Reading:
   value: Callable[[dict[str, Any]], np.ndarray]
 
 
+# Names of readings that claims and published.csv speak of.
+SINGLE_PUBLISHED = "largest single removal, as published"
+ORDER_PUBLISHED = "ids in another order / |NLL|, as published"
+COSINES = "mean cosine of slots"
+GRADIENTS = "mean |correlation| of gradients"
+EFFECTS = "entropy of effects"
+BLOCKS_PUBLISHED = "sd / mean of 4 blocks, as published"
+SD_OF_CENTRES = "sd of the slots' centres"
+RANK_PUBLISHED = "r90 of batches x slots / M, as published"
+
+
 def readings(slots: int, window: int) -> tuple[Reading, ...]:
   """Returns all readings of M slots behind T spacings, A to K.
 
   The source's threshold of E was for 8 slots, whose entropy is at most ln 8;
   it is scaled by ln M / ln 8 here.
   """
-  return (*_removed(slots), *_alike(slots), *_data(window), *_ranks(slots))
-
-
-def _removed(slots: int) -> tuple[Reading, ...]:
-  """Returns the readings of slots, contents or ids that are taken away."""
-  one, share = f"> {SINGLE}", "ids off / |NLL|, as published"
-  summed = "sum of single removals, as published"
-  return (
-    Reading(
-      "A", "largest single removal", "nats", one, lambda m: m["delta_SxE"][:, 1 : 1 + slots].max(1)
-    ),
-    Reading(
-      "A",
-      "largest single removal, as published",
+  single = slice(1, 1 + slots)
+  least = EFFECT_ENTROPY * math.log(slots) / math.log(8)
+  mean = slot_diagnostics.off_diagonal
+  mean_rank = slot_diagnostics.gradient_rank
+  batch_rank = slot_diagnostics.gradient_rank_as_published
+  rank = lambda f, i: lambda m: np.array([f(g)[i] for g in m["gradient_SxRxMxD"]], float)
+  part = lambda f: lambda m: rank(f, 0)(m) / slots
+  relative = lambda value_S, m: value_S / np.abs(m["intact_S"])
+  one = f"> {SINGLE}"
+  rows: list[tuple[str, str, str, str, Callable]] = [
+    # Slots, contents or ids that are taken away.
+    ("A", "largest single removal", "nats", one, lambda m: m["delta_SxE"][:, single].max(1)),
+    ("A", SINGLE_PUBLISHED, "nats", one, lambda m: m["single_as_published_SxM"].max(1)),
+    ("A'", "all slots removed", "nats", "", lambda m: m["joint_SxR"][:, -1]),
+    (
+      "A'",
+      "sum of single removals, as published",
       "nats",
-      one,
-      lambda m: m["single_as_published_SxM"].max(1),
+      "",
+      lambda m: m["sum_as_published_SxR"][:, -1],
     ),
-    Reading("A'", "all slots removed", "nats", "", lambda m: m["joint_SxR"][:, -1]),
-    Reading("A'", summed, "nats", "", lambda m: m["sum_as_published_SxR"][:, -1]),
-    Reading("ID-only", "contents zeroed", "nats", f">= {SINGLE}", lambda m: m["content_zeroed_S"]),
-    Reading("content-only", "ids off", "nats", "", lambda m: m["ids_off_S"]),
-    Reading(
+    ("ID-only", "contents zeroed", "nats", f">= {SINGLE}", lambda m: m["content_zeroed_S"]),
+    ("content-only", "ids off", "nats", "", lambda m: m["ids_off_S"]),
+    (
       "content-only",
-      share,
+      "ids off / |NLL|, as published",
       "",
       f"<= {CONTENT_ONLY}",
-      lambda m: m["ids_off_S"] / np.abs(m["intact_S"]),
+      lambda m: relative(m["ids_off_S"], m),
     ),
-    Reading("J", "ids in another order", "nats", "", _order),
-    Reading(
-      "J",
-      "ids in another order / |NLL|, as published",
-      "",
-      f"< {PERMUTED}",
-      lambda m: _order(m) / np.abs(m["intact_S"]),
-    ),
-  )
-
-
-def _alike(slots: int) -> tuple[Reading, ...]:
-  """Returns the readings of how slots differ in what they hold and do."""
-  entropy = EFFECT_ENTROPY * math.log(slots) / math.log(8)
-  mean = slot_diagnostics.off_diagonal
-  uniformity = "readout: entropy / ln M, as published"
-  return (
-    Reading("B", "mean cosine of slots", "", f"< {COSINE}", lambda m: mean(m["cosine_SxMxM"])),
-    Reading(
+    ("J", "ids in another order", "nats", "", _order),
+    ("J", ORDER_PUBLISHED, "", f"< {PERMUTED}", lambda m: relative(_order(m), m)),
+    # How slots differ in what they hold and do.
+    ("B", COSINES, "", f"< {COSINE}", lambda m: mean(m["cosine_SxMxM"])),
+    (
       "C",
-      "mean |correlation| of gradients",
+      GRADIENTS,
       "",
       f"< {CORRELATION}",
       lambda m: mean(np.abs(m["gradient_correlation_SxMxM"])),
     ),
-    Reading(
+    (
       "D",
       "readout: exp(entropy) / M",
       "",
       "",
       lambda m: slot_diagnostics.uniformity(m["readout_SxM"]),
     ),
-    Reading(
-      "D", uniformity, "", "", lambda m: slot_diagnostics.uniformity_as_published(m["readout_SxM"])
+    (
+      "D",
+      "readout: entropy / ln M, as published",
+      "",
+      "",
+      lambda m: slot_diagnostics.uniformity_as_published(m["readout_SxM"]),
     ),
-    Reading(
-      "E",
-      "entropy of effects",
-      "nats",
-      f"> {entropy:.3g}",
-      lambda m: slot_diagnostics.entropy(m["effect_SxM"]),
-    ),
-  )
-
-
-def _data(window: int) -> tuple[Reading, ...]:
-  """Returns the readings along the data: rollouts, blocks, attention."""
-  return (
-    Reading(
-      "G", "slope of ln error on ln h, as published", "", f"< {SLOPE}", lambda m: m["slope_S"]
-    ),
-    Reading(
+    ("E", EFFECTS, "nats", f"> {least:.3g}", lambda m: slot_diagnostics.entropy(m["effect_SxM"])),
+    # Along the data: rollouts, blocks, attention.
+    ("G", "slope of ln error on ln h, as published", "", f"< {SLOPE}", lambda m: m["slope_S"]),
+    (
       "H",
       "sd of blocks beyond noise",
       "nats",
       "",
       lambda m: beyond_noise(m["block_nll_SxP"], m["block_error_SxP"]),
     ),
-    Reading(
+    (
       "H",
-      "sd / mean of 4 blocks, as published",
+      BLOCKS_PUBLISHED,
       "",
       f"< {VARIATION}",
       lambda m: slot_diagnostics.variation_as_published(m["quarter_nll_Sx4"]),
     ),
-    Reading(
+    (
       "I",
-      "sd of the slots' centres",
+      SD_OF_CENTRES,
       "positions",
       f"> {0.1 * window:g}",
       lambda m: slot_diagnostics.centre_of_mass(m["attention_SxMxT"]).std(1),
     ),
-  )
-
-
-def _ranks(slots: int) -> tuple[Reading, ...]:
-  """Returns the ranks of the slots' mean gradient, and those as published."""
-  mean = slot_diagnostics.gradient_rank
-  batch = slot_diagnostics.gradient_rank_as_published
-  rank = lambda f, i: lambda m: np.array([f(g)[i] for g in m["gradient_SxRxMxD"]], float)
-  part = lambda f: lambda m: rank(f, 0)(m) / slots
-  published = "r90 of batches x slots / M, as published"
-  return (
-    Reading("K", "r90 of the mean gradient / M", "", "", part(mean)),
-    Reading("K", published, "", f"> {RANK}", part(batch)),
-    Reading("K", "effective rank of the mean gradient", "", "", rank(mean, 1)),
-    Reading("K", "effective rank as published", "", "", rank(batch, 1)),
-  )
+    # Ranks of the slots' gradients: of their mean, and as published.
+    ("K", "r90 of the mean gradient / M", "", "", part(mean_rank)),
+    ("K", RANK_PUBLISHED, "", f"> {RANK}", part(batch_rank)),
+    ("K", "effective rank of the mean gradient", "", "", rank(mean_rank, 1)),
+    ("K", "effective rank as published", "", "", rank(batch_rank, 1)),
+  ]
+  return tuple(Reading(*row) for row in rows)
 
 
 _HOLDS: dict[str, Callable] = {
@@ -1053,14 +1033,6 @@ def _middle(draws_R) -> statistics.Interval:
 
 CLAIMS = claims.Claims()
 _DIAGNOSTICS = f"{program.REPOSITORY}, results/E4_s7/postfix_diagnostics"
-_SINGLE = "largest single removal, as published"
-_ORDER = "ids in another order / |NLL|, as published"
-_CENTRES = "sd of the slots' centres"
-_COSINE = "mean cosine of slots"
-_GRADIENTS = "mean |correlation| of gradients"
-_EFFECTS = "entropy of effects"
-_RANK = "r90 of batches x slots / M, as published"
-_BLOCKS = "sd / mean of 4 blocks, as published"
 _SLOTS = 8  # of the published networks
 
 
@@ -1078,14 +1050,14 @@ def _of(row, key: str = "met") -> str:
   "slots.functional",
   "E4 is a success: its memory slots are functional.",
   reported="largest single removal {:+.4f} nats, the same weights again {:+.4f}, E5 {:+.4f}".format(
-    *READINGS[_SINGLE]
+    *READINGS[SINGLE_PUBLISHED]
   ),
   source=f"{program.REPOSITORY}, docs/E4_SPEC.md and project map",
 )
 def functional(results):
   """Returns the verdict of the source's own criterion on its own numbers; others are shown."""
   found = program.on_published(results).of("slots")
-  reported = READINGS[_SINGLE]
+  reported = READINGS[SINGLE_PUBLISHED]
   numbers: dict[str, float] = {"reported": max(reported)}
   parts = []
   for name, result in found.items():
@@ -1117,21 +1089,21 @@ def functional(results):
 @CLAIMS.add(
   "slots.specialised",
   "The slots specialise: they are unlike each other and their gradients have full rank.",
-  reported=f"cosine {READINGS[_COSINE][0]:.2f}, gradient correlation {READINGS[_GRADIENTS][0]:.2f},"
-  f" effect entropy {READINGS[_EFFECTS][0]:.2f},"
-  f" r90 {_SLOTS * READINGS[_RANK][0]:.0f} for {_SLOTS} slots,"
-  f" standard deviation of the centres {READINGS[_CENTRES][0]:.1f} positions",
+  reported=f"cosine {READINGS[COSINES][0]:.2f}, gradient correlation {READINGS[GRADIENTS][0]:.2f},"
+  f" effect entropy {READINGS[EFFECTS][0]:.2f},"
+  f" r90 {_SLOTS * READINGS[RANK_PUBLISHED][0]:.0f} for {_SLOTS} slots,"
+  f" standard deviation of the centres {READINGS[SD_OF_CENTRES][0]:.1f} positions",
   source=_DIAGNOSTICS,
 )
 def specialised(results):
   """Returns the verdict of the source's readings of difference, and what untrained ones have."""
   found = program.on_published(results).of("slots")
-  reported = READINGS[_CENTRES]
+  reported = READINGS[SD_OF_CENTRES]
   numbers: dict[str, float] = {"reported sd of centres": max(reported)}
   parts = []
   for name, result in found.items():
-    rules = [_row(result, reading) for reading in (_COSINE, _GRADIENTS, _EFFECTS, _RANK)]
-    own = _row(result, _CENTRES)
+    rules = [_row(result, reading) for reading in (COSINES, GRADIENTS, EFFECTS, RANK_PUBLISHED)]
+    own = _row(result, SD_OF_CENTRES)
     mean = _row(result, "r90 of the mean gradient / M")
     kept = sum(row["untrained_met"] == row["seeds"] for row in rules)
     numbers |= {
@@ -1163,7 +1135,9 @@ def specialised(results):
 @CLAIMS.add(
   "slots.permuted",
   "Permuting the slot ids hardly changes the NLL: the network uses contents, not ids.",
-  reported="increase by {:.4f} and {:.4f} of the NLL (E4), {:.4f} (E5)".format(*READINGS[_ORDER]),
+  reported="increase by {:.4f} and {:.4f} of the NLL (E4), {:.4f} (E5)".format(
+    *READINGS[ORDER_PUBLISHED]
+  ),
   source=_DIAGNOSTICS,
 )
 def permuted(results):
@@ -1175,7 +1149,7 @@ def permuted(results):
   }
   if not found:
     raise claims.Missing("slots of a run trained with permuted ids", analysis="slots")
-  by_run = {name: _row(result, _ORDER) for name, result in found.items()}
+  by_run = {name: _row(result, ORDER_PUBLISHED) for name, result in found.items()}
   numbers = {name: row["value"] for name, row in by_run.items()}
   low, high = min(E3_PERMUTED.values()), max(E3_PERMUTED.values())
   because = (
@@ -1206,7 +1180,7 @@ def permuted(results):
   "slots.blocks",
   "The NLL is the same along the data: between blocks it varies by less than 0.1 to 0.3 of its"
   " mean.",
-  reported="{:.3f}, the same weights again {:.3f}, E5 {:.3f}".format(*READINGS[_BLOCKS]),
+  reported="{:.3f}, the same weights again {:.3f}, E5 {:.3f}".format(*READINGS[BLOCKS_PUBLISHED]),
   source=f"{_DIAGNOSTICS}; asked for by its review",
 )
 def blocks(results):

@@ -240,7 +240,7 @@ def _arm(what, choice, kept, parameters, after, start="trained", draw=0):
   return row | {"after": after, "after_low": after - 0.02, "after_high": after + 0.02}
 
 
-def _arms(heads: int) -> list[dict]:
+def _arms_by_hand(heads: int) -> list[dict]:
   kept = max(1, round(heads * 13 / 48))
   rows = [_arm("network", "intact", 1.0, 4_794_136.0, 0.2)]
   for start in ("trained", "scratch"):
@@ -258,7 +258,7 @@ def _arms(heads: int) -> list[dict]:
 def by_hand(heads=0.1, scratch=-0.05, random=-0.1, layers=0.15, mask=0.05, control=-0.1, deep=True):
   """Differences in nats: `heads`, `layers` and `mask` from the intact network
   trained as long; from scratch, from random heads and masks."""
-  arms = [arm for arm in _arms(48) if deep or "layers" not in arm["what"]]
+  arms = [arm for arm in _arms_by_hand(48) if deep or "layers" not in arm["what"]]
   kept = arms[1]["kept"]
   differences = [
     ("network", 1.0, "trained on minus intact", -0.01),
