@@ -4,7 +4,6 @@ from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   calibration,
   claims,
-  curriculum,
   form_factor,
   formula,
   gue,
@@ -21,16 +20,15 @@ from primelens.studies.zeros import (
   prime_lines,
   prime_waves,
   program,
-  pruned,
   report,
   rollout,
   settings,
-  slots,
   yardstick,
 )
 
 # In this order, then what has not moved to the new form yet.
 ORDER = ("anchors", "masking")
+ORDER = ("masking", "slots", "pruned", "curriculum")
 ANALYSES = {
   "heads": Analysis(
     heads.run,
@@ -130,24 +128,6 @@ ANALYSES = {
     hermiticity.run,
     hermiticity.Result,
     "Queries against keys, memory vectors against ln p, with their nulls.",
-  ),
-  "slots": Analysis(
-    slots.run,
-    slots.Result,
-    "Memory slots removed, alike, read and permuted, beside untrained ones.",
-    slots.obstacle,
-  ),
-  "pruned": Analysis(
-    pruned.run,
-    pruned.Result,
-    "Heads, layers and weights removed, counted, and trained again.",
-    program.no_mixtures,
-  ),
-  "curriculum": Analysis(
-    curriculum.run,
-    curriculum.Result,
-    "Students of a masked teacher, beside no teacher and other teachers.",
-    program.no_mixtures,
   ),
 }
 CLAIMS = claims.CLAIMS

@@ -11,8 +11,6 @@ from primelens.studies.zeros import (
   claims_leak,
   claims_operators,
   claims_prime_waves,
-  claims_pruned,
-  claims_slots,
   published,
 )
 from primelens.studies.zeros import verdicts_formulas as formulas
@@ -71,8 +69,6 @@ CLAIMS = (
     reported="-0.4467, -0.2819, -0.1586, sum -0.887",
     test=formulas.operator,
   ),
-  *claims_slots.CLAIMS,
-  *claims_pruned.CLAIMS,
   *claims_forecasts.CLAIMS,
   *claims_form_factor.CLAIMS,
   *claims_operators.CLAIMS,

@@ -11,9 +11,7 @@ from primelens.studies.zeros import (
   report_leak,
   report_levels,
   report_prime_waves,
-  report_pruned,
   report_readings,
-  report_slots,
   report_summary,
   report_yardstick,
 )
@@ -21,8 +19,6 @@ from primelens.studies.zeros import (
 SECTIONS = {
   "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
   "heads": ("Removing attention heads", report_readings.heads),
-  "pruned": ("Pruned and trained again", report_pruned.pruned),
-  "curriculum": ("A masked teacher's students", report_pruned.curriculum),
   "formula": ("Short formulas", report_readings.formula),
   "linear": ("The linear operator", report_readings.linear),
   "rollout": ("Predictions fed back", report_forecasts.rollout),
@@ -32,7 +28,6 @@ SECTIONS = {
   "operators": ("Operators made of kernels", report_levels.operators),
   "kernels": ("Attention by distance", report_kernels.kernels),
   "hermiticity": ("Symmetric forms", report_hermiticity.hermiticity),
-  "slots": ("Memory slots", report_slots.slots),
   "gue": ("The zeros beside random matrices", report_gue.gue),
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),

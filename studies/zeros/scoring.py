@@ -5,12 +5,15 @@ published scripts cut them, and the edits of weights and heads that several slic
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from primelens.analyses import ablation, masking, regression, statistics, sweeps, trees
+from primelens.lens import results, tables
 from primelens.models import binned, spacing
 from primelens.models import mixture as mixture_lib
 from primelens.studies.zeros import program
@@ -144,10 +147,23 @@ def contrast(run, difference_SxN, start_N, **names) -> dict:
   found = interval(run, difference_SxN, start_N)
   return names | {
     "nats": float(found.estimate),
-    "low": float(found.low),
-    "high": float(found.high),
+    "nats_low": float(found.low),
+    "nats_high": float(found.high),
     "seeds": int(np.shape(difference_SxN)[0]),
   }
+
+
+def contrasts_of(
+  runs: Mapping[str, xr.Dataset], label: Callable[[Mapping[str, Any]], str]
+) -> xr.Dataset:
+  """Returns the records `contrasts` of all runs along a dimension `run`, each called
+  `label(record)`; NaN where a run has none of that name."""
+  named = {
+    run: found.assign_coords(contrasts=[label(row) for row in tables.rows(found, "contrasts")])
+    for run, found in runs.items()
+  }
+  order = [name for found in named.values() for name in found.contrasts.values.tolist()]
+  return results.across(named, "contrasts_nats").sel(contrasts=list(dict.fromkeys(order)))
 
 
 # --- predictions beside the truth and the lags before it ------------------------------------------

@@ -6,8 +6,6 @@ from typing import Annotated, Literal
 from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
-from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
-from primelens.studies.zeros.settings_slots import Slots
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
@@ -80,8 +78,6 @@ class Settings(program.Settings):
   """All of them; `analyze.py --set masking.windows=512` changes one."""
 
   heads: Heads = dataclasses.field(default_factory=Heads)
-  pruned: Pruned = dataclasses.field(default_factory=Pruned)
-  curriculum: Curriculum = dataclasses.field(default_factory=Curriculum)
   formula: Formula = dataclasses.field(default_factory=Formula)
   symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
   linear: Linear = dataclasses.field(default_factory=Linear)
@@ -94,7 +90,6 @@ class Settings(program.Settings):
   leak: Leak = dataclasses.field(default_factory=Leak)
   kernels: Kernels = dataclasses.field(default_factory=Kernels)
   hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
-  slots: Slots = dataclasses.field(default_factory=Slots)
   rollout: settings_forecasts.Rollout = dataclasses.field(
     default_factory=settings_forecasts.Rollout
   )

@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import weight_masks
 from primelens.models import spacing
-from primelens.studies.zeros import pruned_arms
+from primelens.studies.zeros import pruned
 
 L, H, D, DH = 3, 2, 4, 5
 
@@ -23,7 +23,7 @@ class HeadsTest(parameterized.TestCase):
     params = _params()
     keep_LxH = np.ones((L, H))
     keep_LxH[0, 1] = keep_LxH[2, 0] = 0
-    mask = weight_masks.heads(params, keep_LxH, kernels=pruned_arms.HEADS)
+    mask = weight_masks.heads(params, keep_LxH, kernels=pruned.HEADS)
     for name, leaf in mask["blocks"]["attention"].items():
       expected = np.ones(leaf["kernel"].shape)
       for layer, head in ((0, 1), (2, 0)):
@@ -52,14 +52,14 @@ class HeadsTest(parameterized.TestCase):
     @jax.jit
     def count():
       params = jax.tree.map(lambda s: jnp.ones(s.shape), shapes)
-      kernels = pruned_arms.HEADS
+      kernels = pruned.HEADS
       return weight_masks.count(weight_masks.heads(params, keep_LxH, kernels=kernels))
 
     self.assertEqual(int(count()), numbers)
 
   def test_no_head_anywhere_is_an_error(self):
     with self.assertRaisesRegex(ValueError, "matches no leaf"):
-      weight_masks.heads({"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned_arms.HEADS)
+      weight_masks.heads({"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned.HEADS)
 
 
 class LayersTest(absltest.TestCase):

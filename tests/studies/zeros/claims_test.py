@@ -4,9 +4,7 @@ import kernels_results
 import leak_results
 import levels_results
 import numpy as np
-import pruned_examples
 import reference_results
-import slots_results
 import wave_results
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
@@ -37,10 +35,8 @@ def _everything(data):
     heads=heads(),
     formula=formula(),
     linear=linear(),
-    slots=slots_results.slots(),
     **levels_results.table(),
     **kernels_results.table(),
-    **pruned_examples.table(),
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}

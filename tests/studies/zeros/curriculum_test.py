@@ -1,20 +1,23 @@
 import dataclasses
 import tempfile
 
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tiny_study
+import xarray as xr
+import zeros_cards
 from absl.testing import absltest, parameterized
 from primelens.analyses import divergences, weight_masks
-from primelens.lens import legacy
+from primelens.lens import figures, results, tables
 from primelens.models import fit, optimizer, spacing, students
 from primelens.models import mixture as mixture_lib
-from primelens.studies.zeros import curriculum, curriculum_students, settings
+from primelens.studies.zeros import curriculum, program
 from primelens.tasks import windows
 
 T, S = tiny_study.T, 2
-SETTINGS = settings.Curriculum(steps=150, nodes=64)
+SETTINGS = curriculum.Settings(steps=150, nodes=64)
 
 
 def _kl(mean_p, scale_p, mean_q, scale_q):
@@ -25,13 +28,13 @@ def _kl(mean_p, scale_p, mean_q, scale_q):
 
 class PartsTest(parameterized.TestCase):
   def test_the_mask_is_lifted_from_first_to_last_step(self):
-    found = [curriculum_students.schedule(0.8, step, 5) for step in range(5)]
+    found = [curriculum.schedule(0.8, step, 5) for step in range(5)]
     np.testing.assert_allclose(found, [0.8, 0.6, 0.4, 0.2, 0.0], atol=1e-12)
 
   def test_divergence_of_gaussians(self):
     mean_p, mean_q = np.array([[1.5, 2.0]]), np.array([[1.7, 2.0]])
     grid = divergences.grid(0.0, 5.0, 64)
-    found = curriculum_students.divergence(
+    found = curriculum.divergence(
       tiny_study.gaussian(mean_p, 0.2), tiny_study.gaussian(mean_q, 0.3), grid
     )
     np.testing.assert_allclose(found, _kl(mean_p, 0.2, mean_q, 0.3), atol=1e-3)
@@ -39,7 +42,7 @@ class PartsTest(parameterized.TestCase):
   @parameterized.parameters("none", "prefix", "postfix")
   def test_smaller_is_the_same_kind(self, memory):
     model = tiny_study.tiny_model(memory)
-    small = curriculum_students.smaller(model, 2)
+    small = curriculum.smaller(model, 2)
     self.assertEqual((small.trunk.layers, small.trunk.heads), (1, 1))
     self.assertEqual((small.trunk.width, small.trunk.hidden), (4, 8))
     self.assertEqual(small.trunk.head_width, model.trunk.head_width)
@@ -50,7 +53,7 @@ class PartsTest(parameterized.TestCase):
     one = tiny_study.gaussian(np.arange(6.0).reshape(1, 6), 1.0)
     last = tiny_study.gaussian(np.ones((1, 1)), 1.0)
     y_BxT = jnp.arange(10.0, 16.0)[None]
-    student, teacher, truth = curriculum_students.shared(one, last, y_BxT)
+    student, teacher, truth = curriculum.shared(one, last, y_BxT)
     self.assertEqual(float(student.mean[0, 0, 0]), 5.0)
     self.assertEqual(teacher.mean.shape, (1, 1, 1))
     np.testing.assert_array_equal(truth, [[15.0]])
@@ -71,7 +74,7 @@ class LossTest(absltest.TestCase):
 
     def value(alpha, ratio, step):
       arm = {"alpha": jnp.float32(alpha), "ratio": jnp.float32(ratio)}
-      loss = curriculum_students.loss(teacher, teacher, its, params, arm)
+      loss = curriculum.loss(teacher, teacher, its, params, arm)
       other = {"input": {"kernel": jnp.array([0.2, 0.0])}}
       total, parts = loss(other, jnp.asarray(window_BxT1), key, step)
       return float(total), {k: float(v) for k, v in parts.items()}
@@ -95,18 +98,18 @@ class LossTest(absltest.TestCase):
     draw = lambda data, key, step: windows.draw(
       data["value_N"], key, 16, first=0, last=3000, window=T
     )
-    program = fit.Program(init=None, draw=draw, loss=None, evaluate=None)
-    its = optimizer.build(optimizer.Config(rate=3e-2, weight_decay=0.0), SETTINGS.steps)
+    its = fit.Program(init=None, draw=draw, loss=None, evaluate=None)
+    steps = optimizer.build(optimizer.Config(rate=3e-2, weight_decay=0.0), SETTINGS.steps)
 
     @jax.jit
     @jax.vmap
     def taught(alpha):
       arm = {"alpha": alpha, "ratio": jnp.float32(0)}
-      loss = curriculum_students.loss(students.toeplitz, teacher, SETTINGS, params, arm)
+      loss = curriculum.loss(students.toeplitz, teacher, SETTINGS, params, arm)
       start = students.toeplitz_init(jax.random.key(0), taps=2, components=1)
       return program.retrain(
-        program._replace(loss=loss),
-        its,
+        its._replace(loss=loss),
+        steps,
         start,
         weight_masks.everything(start),
         {"value_N": value_N},
@@ -133,49 +136,50 @@ class RunTest(absltest.TestCase):
       spacing.bind(model), params_S, tiny_study.ar([0.5], 2400), model=model, fresh_S=fresh_S
     )
     with tiny_study.quick_compile():
-      cls.result = curriculum.run(cls.run_)
+      cls.found = curriculum.measure(cls.run_)
 
   def test_students_and_their_sizes(self):
     # Width 4, hidden 8: norms, attention, MLP; positions, input, norm, head.
     trunk = 2 * 4 + 4 * 16 + 2 * 4 * 8
     transformer = trunk + (T + 2) * 4 + 8 + 4 + 4 * 6 + 6
-    sizes = [row["parameters"] for row in self.result.students]
-    self.assertEqual(sizes, [transformer, 5 * 4 + 5 * 6, 4 + 6])
+    self.assertEqual(self.found.parameters.values.tolist(), [transformer, 5 * 4 + 5 * 6, 4 + 6])
 
   def test_differences_are_those_of_the_table(self):
-    result = self.result
-    found = {(r["student"], r["contrast"]): r["nats"] for r in result.contrasts}
-    at = curriculum.ARMS.index
-    for v, row in enumerate(result.students):
-      ours = result.nll_VxSxR[v][:, at("curriculum")].mean()
+    rows = tables.rows(self.found, "contrasts")
+    found = {(row["student"], row["contrast"]): row["nats"].estimate for row in rows}
+    self.assertLen(found, 3 * 4)
+    for student in self.found.student.values.tolist():
+      nll = self.found.nll.sel(student=student).mean("seed")
+      own = float(nll.sel(arm="curriculum"))
       for arm in ("no teacher", "whole teacher", "untrained teacher"):
         self.assertAlmostEqual(
-          found[row["student"], f"curriculum minus {arm}"],
-          ours - result.nll_VxSxR[v][:, at(arm)].mean(),
+          found[student, f"curriculum minus {arm}"], own - float(nll.sel(arm=arm))
         )
       self.assertAlmostEqual(
-        found[row["student"], "curriculum minus the teacher itself"], ours - result.teacher_S.mean()
+        found[student, "curriculum minus the teacher itself"],
+        own - float(self.found.teacher_nll.mean()),
       )
 
   def test_the_teacher_is_scored_as_the_run_is(self):
-    test_NxT1, _ = self.run_.batches("test", self.result.windows)
+    test_NxT1, _ = self.run_.batches("test", self.found.windows)
     score = jax.jit(
       lambda params: spacing.score(self.run_.apply, params, test_NxT1, min_context=8).mean()
     )
     params = jax.tree.map(lambda leaf: leaf[1], self.run_.params_S)
-    self.assertAlmostEqual(self.result.teacher_S[1], float(score(params)), places=4)
+    self.assertAlmostEqual(float(self.found.teacher_nll[1]), float(score(params)), places=4)
 
   def test_ways_of_teaching_differ_and_none_failed(self):
-    result = self.result
-    self.assertTrue((result.frozen_VxSxR == -1).all())
-    self.assertTrue((result.kl_VxSxR > 0).all())
-    self.assertGreater(np.ptp(result.nll_VxSxR, axis=2).min(), 0)
+    found = self.found
+    self.assertTrue((found.frozen_step == -1).all())
+    self.assertTrue((found.kl > 0).all())
+    nll = found.nll.transpose("student", "seed", "arm").values
+    self.assertGreater(np.ptp(nll, axis=2).min(), 0)
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "curriculum", self.result, provenance={})
-    back, _ = legacy.read(folder, "curriculum", curriculum.Result)
-    jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
+    results.write(folder, "curriculum", self.found, provenance={})
+    back, _ = results.read(folder, "curriculum")
+    xr.testing.assert_identical(back, self.found)
 
 
 class SettingsTest(parameterized.TestCase):
@@ -185,7 +189,115 @@ class SettingsTest(parameterized.TestCase):
   )
   def test_what_is_wrong_is_named(self, change, message):
     with self.assertRaisesRegex(ValueError, message):
-      settings.Curriculum(**change)
+      curriculum.Settings(**change)
+
+
+STUDENTS = ("smaller transformer", "MLP, 64 lags", "Toeplitz, 64 lags")
+
+
+def _bounded(value: float) -> dict:
+  return {"nats": value, "nats_low": value - 0.01, "nats_high": value + 0.01, "seeds": 2}
+
+
+def by_hand(alone=-0.1, whole=-0.05, untrained=-0.2, teacher=0.02):
+  """Differences in nats of the curriculum from each other way."""
+  others = {"no teacher": alone, "whole teacher": whole}
+  others |= {"untrained teacher": untrained, "the teacher itself": teacher}
+  contrasts, losses = [], []
+  for name in STUDENTS:
+    losses += [
+      {"student": name, "arm": arm} | _bounded(0.3 + 0.1 * r)
+      for r, arm in enumerate(curriculum.ARMS)
+    ]
+    contrasts += [
+      {"student": name, "contrast": f"curriculum minus {other}"} | _bounded(x)
+      for other, x in others.items()
+    ]
+  for name in ("the teacher itself", "AR(64), fitted"):
+    losses.append({"student": name, "arm": "–"} | _bounded(0.2))
+  variables = {
+    "kl": results.variable("student seed arm", np.full((3, 2, 4), 0.05), "KL", "nats"),
+    "parameters": results.variable("student", [4940, 4941, 4942], "parameters"),
+    **results.rows("losses", losses, curriculum.LOSS),
+    **results.rows("contrasts", contrasts, curriculum.CONTRAST),
+  }
+  coords = {"student": list(STUDENTS), "arm": list(curriculum.ARMS), "seed": [3, 4]}
+  return results.dataset(variables, coords, steps=100, batch_size=16, windows=55)
+
+
+class ClaimsTest(parameterized.TestCase):
+  def row(self, its=None, **changes):
+    card = zeros_cards.card(**(its or {}))
+    runs = {"e4": (card, {"curriculum": by_hand(**changes)})}
+    return zeros_cards.row(curriculum, "curriculum.distils", **runs)
+
+  @parameterized.parameters(
+    # Better than without a teacher; by the curriculum, or by any teacher.
+    ({}, {"alone": 0.1}, "not reproduced"),
+    ({}, {}, "reproduced"),
+    ({}, {"whole": 0.0}, "reproduced, but an artefact"),
+    ({}, {"untrained": 0.0}, "reproduced, but an artefact"),
+    ({"size": zeros_cards.SMALL}, {}, "needs more compute"),
+    ({"data": "other"}, {}, "not run"),
+    ({"told": True}, {}, "not run"),
+  )
+  def test_status(self, its, changes, status):
+    row = self.row(its, **changes)
+    self.assertEqual(row["status"], status, row["because"])
+
+  def test_the_verdict_says_what_the_first_student_has_learned(self):
+    row = self.row()
+    self.assertIn(
+      "e4, smaller transformer, curriculum minus no teacher -0.1000 [-0.1100, -0.0900], minus whole"
+      " teacher -0.0500 [-0.0600, -0.0400]",
+      row["because"],
+    )
+    self.assertAlmostEqual(row["numbers"]["e4: minus untrained teacher"], -0.2)
+
+  def test_nothing_decides_nothing(self):
+    row = zeros_cards.row(curriculum, "curriculum.distils", e4=(zeros_cards.card(), {}))
+    self.assertEqual(row["status"], "not run")
+    self.assertIn(f"on {program.DATA}", row["because"])
+
+
+class ShownTest(absltest.TestCase):
+  def test_tables_show_the_stored_numbers(self):
+    found = by_hand()
+    losses, differences = curriculum.tables({"e0": found})
+    rows = tables.rows(found, "contrasts")
+    for row, cells in zip(rows, differences.cells(), strict=True):
+      self.assertEqual(cells[1:], [row["student"], row["contrast"], f"{row['nats']:+.4f}"])
+    first, *_, last = losses.cells()
+    name = "smaller transformer"
+    self.assertEqual(first, ["e0", name, "no teacher", "4,940", "0.3000 [0.2900, 0.3100]"])
+    self.assertEqual(last, ["e0", "AR(64), fitted", "–", "–", "0.2000 [0.1900, 0.2100]"])
+    self.assertIn("55", losses.caption)
+    for table in (losses, differences):
+      self.assertNotIn("%", table.html())
+
+  def test_figures_show_every_way_and_difference(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    found = by_hand()
+    (page,) = curriculum.figures({"e0": found}).values()
+    figures.save(page, f"{folder}/curriculum.png")
+    figure = page.figure()
+    drawn.assert_inside(self, figure)
+    losses, _, differences = (axes for part in figure.subfigs for axes in part.axes)
+    labels = losses.get_legend_handles_labels()[1]
+    self.assertEqual(set(labels), {*curriculum.ARMS, "the teacher itself", "AR(64), fitted"})
+    texts = [text.get_text() for text in differences.texts]
+    estimates = [row["nats"].estimate for row in tables.rows(found, "contrasts")]
+    self.assertEqual(texts, [f"{value:+.4f}" for value in estimates])
+
+  def test_several_runs_are_compared(self):
+    pages = curriculum.figures({"e4": by_hand(), "e0": by_hand(alone=0.3)})
+    self.assertEqual(list(pages), ["all runs", "e4", "e0"])
+    figure = pages["all runs"].figure()
+    drawn.assert_inside(self, figure)
+    ((axes,),) = (part.axes for part in figure.subfigs)
+    self.assertLen(axes.get_yticklabels(), 12)
+    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    self.assertIn(0.3, points)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ import tiny_study
 from absl.testing import absltest
 from primelens.analyses import weight_masks
 from primelens.models import spacing
-from primelens.studies.zeros import program, pruned_arms, scoring, settings
+from primelens.studies.zeros import program, pruned, scoring
 
 STEPS, L, H = 6, 2, 2
-SETTINGS = settings.Pruned(steps=STEPS, batch_size=4, rate=1e-2)
+SETTINGS = pruned.Settings(steps=STEPS, batch_size=4, rate=1e-2)
 VALUE_N = tiny_study.ar([-0.5], 1500)
 
 
@@ -35,7 +35,7 @@ class TrainTest(absltest.TestCase):
   def test_removed_heads_are_zero_and_stay_so(self):
     run, params = _run()
     keep_LxH = jnp.array([[1.0, 0.0], [0.0, 1.0]])
-    keep = weight_masks.heads(params, keep_LxH, kernels=pruned_arms.HEADS)
+    keep = weight_masks.heads(params, keep_LxH, kernels=pruned.HEADS)
     after, frozen = _trained(run, params, keep)
     self.assertEqual(int(frozen), -1)
     attention = after["blocks"]["attention"]
@@ -61,7 +61,7 @@ class TrainTest(absltest.TestCase):
   def test_without_a_layer_it_trains_as_the_shallower_network(self):
     # Second route: the same training of a network that never had the layer.
     run, params = _run(layers=3)
-    keep = weight_masks.layers(params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned_arms.LAYERS)
+    keep = weight_masks.layers(params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned.LAYERS)
     masked, _ = _trained(run, params, keep)
     shallow, _ = _run(layers=2)
     rest = params | {"blocks": jax.tree.map(lambda leaf: leaf[jnp.array([0, 2])], params["blocks"])}
@@ -88,7 +88,7 @@ class SettingsTest(absltest.TestCase):
   def test_batches_are_of_the_size_asked_for(self):
     run, _ = _run()
     for size, expected in ((4, 4), (0, run.experiment.fit.batch_size)):
-      its = settings.Pruned(batch_size=size)
+      its = pruned.Settings(batch_size=size)
       its, data = program.retraining(run, its)
       shape = jax.eval_shape(lambda data, p=its: p.draw(data, jax.random.key(0), 0), data).shape
       self.assertEqual(shape, (expected, tiny_study.T + 1))
@@ -114,7 +114,7 @@ class SettingsTest(absltest.TestCase):
     row = scoring.contrast(run, difference_SxN, start_N, what="x")
     self.assertEqual((row["what"], row["seeds"]), ("x", 2))
     self.assertAlmostEqual(row["nats"], difference_SxN.mean())
-    self.assertBetween(row["nats"], row["low"], row["high"])
+    self.assertBetween(row["nats"], row["nats_low"], row["nats_high"])
 
 
 if __name__ == "__main__":
