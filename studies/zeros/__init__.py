@@ -6,7 +6,6 @@ from primelens.studies.zeros import (
   calibration,
   claims,
   curriculum,
-  form_factor,
   formula,
   gue,
   heads,
@@ -14,10 +13,6 @@ from primelens.studies.zeros import (
   kernels,
   leak,
   linear,
-  memory_effect,
-  memory_effect_arms,
-  operators,
-  perplexity,
   predictors,
   prime_lines,
   prime_waves,
@@ -31,7 +26,7 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "form_factor", "operators", "perplexity", "memory_effect")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -101,28 +96,6 @@ ANALYSES = {
     predictors.Result,
     "The sine kernel's exact predictor beside filters and the model.",
     predictors.obstacle,
-  ),
-  "form_factor": Analysis(
-    form_factor.run,
-    form_factor.Result,
-    "Form factor, number variance and the peak at tau = 1, beside twins.",
-  ),
-  "operators": Analysis(
-    operators.run,
-    operators.Result,
-    "Matrices made of a kernel, with and without disorder; drawn levels.",
-  ),
-  "perplexity": Analysis(
-    perplexity.run,
-    perplexity.Result,
-    "Binned networks beside marginal and filters, and what they leak.",
-    program.no_tokens,
-  ),
-  "memory_effect": Analysis(
-    memory_effect.run,
-    memory_effect.Result,
-    "Trajectories drawn with memories, placebos and neither.",
-    memory_effect_arms.obstacle,
   ),
   "kernels": Analysis(
     kernels.run,

@@ -5,14 +5,12 @@ from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
   reads_ahead,
-  report_binned,
   report_forecasts,
   report_gue,
   report_guided,
   report_hermiticity,
   report_kernels,
   report_leak,
-  report_levels,
   report_losses,
   report_prime_waves,
   report_pruned,
@@ -35,8 +33,6 @@ SECTIONS = {
   "rollout": ("Predictions fed back", report_forecasts.rollout),
   "calibration": ("Are the densities right?", report_forecasts.calibration),
   "leak": ("What the window tells", report_leak.leak),
-  "form_factor": ("Form factors", report_levels.form_factor),
-  "operators": ("Operators made of kernels", report_levels.operators),
   "kernels": ("Attention by distance", report_kernels.kernels),
   "hermiticity": ("Symmetric forms", report_hermiticity.hermiticity),
   "slots": ("Memory slots", report_slots.slots),
@@ -44,14 +40,12 @@ SECTIONS = {
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
   "predictors": ("What the sine kernel predicts", report_gue.predictors),
-  "perplexity": ("Binned networks", report_binned.perplexity),
-  "memory_effect": ("Memory and placebo", report_binned.memory_effect),
 }
 
 
 # Which say nothing of a network's predictions, or mark those that are none.
-_MARKED = ("losses", "comparison", "contributions", "leak", "perplexity")
-_OF_DATA = ("form_factor", "operators", "gue", "prime_lines")
+_MARKED = ("losses", "comparison", "contributions", "leak")
+_OF_DATA = ("gue", "prime_lines")
 
 
 def _cautioned(name: str, part):
