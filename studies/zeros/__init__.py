@@ -4,7 +4,6 @@ from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   calibration,
   claims,
-  form_factor,
   formula,
   gue,
   heads,
@@ -12,10 +11,6 @@ from primelens.studies.zeros import (
   kernels,
   leak,
   linear,
-  memory_effect,
-  memory_effect_arms,
-  operators,
-  perplexity,
   predictors,
   prime_lines,
   prime_waves,
@@ -29,6 +24,7 @@ from primelens.studies.zeros import (
 # In this order, then what has not moved to the new form yet.
 ORDER = ("anchors", "masking")
 ORDER = ("masking", "slots", "pruned", "curriculum")
+ORDER = ("masking", "form_factor", "operators", "perplexity", "memory_effect")
 ANALYSES = {
   "heads": Analysis(
     heads.run,
@@ -95,28 +91,6 @@ ANALYSES = {
     predictors.Result,
     "The sine kernel's exact predictor beside filters and the model.",
     predictors.obstacle,
-  ),
-  "form_factor": Analysis(
-    form_factor.run,
-    form_factor.Result,
-    "Form factor, number variance and the peak at tau = 1, beside twins.",
-  ),
-  "operators": Analysis(
-    operators.run,
-    operators.Result,
-    "Matrices made of a kernel, with and without disorder; drawn levels.",
-  ),
-  "perplexity": Analysis(
-    perplexity.run,
-    perplexity.Result,
-    "Binned networks beside marginal and filters, and what they leak.",
-    program.no_tokens,
-  ),
-  "memory_effect": Analysis(
-    memory_effect.run,
-    memory_effect.Result,
-    "Trajectories drawn with memories, placebos and neither.",
-    memory_effect_arms.obstacle,
   ),
   "kernels": Analysis(
     kernels.run,

@@ -2,14 +2,11 @@
 
 from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
-  claims_binned,
   claims_forecasts,
-  claims_form_factor,
   claims_gue,
   claims_hermiticity,
   claims_kernels,
   claims_leak,
-  claims_operators,
   claims_prime_waves,
   published,
 )
@@ -70,12 +67,9 @@ CLAIMS = (
     test=formulas.operator,
   ),
   *claims_forecasts.CLAIMS,
-  *claims_form_factor.CLAIMS,
-  *claims_operators.CLAIMS,
   *claims_leak.CLAIMS,
   *claims_kernels.CLAIMS,
   *claims_hermiticity.CLAIMS,
   *claims_gue.CLAIMS,
   *claims_prime_waves.CLAIMS,
-  *claims_binned.CLAIMS,
 )

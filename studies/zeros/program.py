@@ -326,6 +326,26 @@ def no_tokens(experiment) -> str:
   return "its model has no tokens: train a configs/zeros_binned.py."
 
 
+BINNED_SIZE = 800_000  # parameters, at least, of a binned network that decides a claim
+SMALL_BINNED = (  # why others cannot
+  "No network of the published size with enough seeds is at hand. What the small ones say:"
+)
+
+
+def of_binned(results: claims.Results, variant: str) -> claims.Results:
+  """Returns the results on the published data of binned networks of one kind of memory.
+
+  The leaky one too: the claims are about it.
+  """
+  return on_published(results, told=True).where(memory=f"binned {variant}")
+
+
+def large_binned(results: claims.Results, runs: Iterable[str]) -> bool:
+  """Returns whether one of the runs is of the published size, with enough seeds to decide."""
+  cards = results.cards
+  return any(cards[run]["size"] >= BINNED_SIZE and enough(results, run) for run in runs)
+
+
 def _binned_loss(model: binned.Config, params, window_BxT1, key, step):
   """Returns the cross-entropy of all positions, as a density in nats."""
   del step

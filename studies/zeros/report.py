@@ -3,13 +3,11 @@
 from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
-  report_binned,
   report_forecasts,
   report_gue,
   report_hermiticity,
   report_kernels,
   report_leak,
-  report_levels,
   report_prime_waves,
   report_readings,
   report_summary,
@@ -24,17 +22,15 @@ SECTIONS = {
   "rollout": ("Predictions fed back", report_forecasts.rollout),
   "calibration": ("Are the densities right?", report_forecasts.calibration),
   "leak": ("What the window tells", report_leak.leak),
-  "form_factor": ("Form factors", report_levels.form_factor),
-  "operators": ("Operators made of kernels", report_levels.operators),
   "kernels": ("Attention by distance", report_kernels.kernels),
   "hermiticity": ("Symmetric forms", report_hermiticity.hermiticity),
   "gue": ("The zeros beside random matrices", report_gue.gue),
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
   "predictors": ("What the sine kernel predicts", report_gue.predictors),
-  "perplexity": ("Binned networks", report_binned.perplexity),
-  "memory_effect": ("Memory and placebo", report_binned.memory_effect),
 }
+_MARKED = ("losses", "comparison", "contributions", "leak")
+_OF_DATA = ("gue", "prime_lines")
 
 
 REPORT = Report(

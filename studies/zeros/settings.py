@@ -3,9 +3,8 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
+from primelens.studies.zeros import program, settings_forecasts, settings_reference
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
-from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
@@ -81,12 +80,6 @@ class Settings(program.Settings):
   formula: Formula = dataclasses.field(default_factory=Formula)
   symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
   linear: Linear = dataclasses.field(default_factory=Linear)
-  form_factor: settings_levels.FormFactor = dataclasses.field(
-    default_factory=settings_levels.FormFactor
-  )
-  operators: settings_levels.Operators = dataclasses.field(
-    default_factory=settings_levels.Operators
-  )
   leak: Leak = dataclasses.field(default_factory=Leak)
   kernels: Kernels = dataclasses.field(default_factory=Kernels)
   hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
@@ -105,8 +98,6 @@ class Settings(program.Settings):
   )
   prime_waves: PrimeWaves = dataclasses.field(default_factory=PrimeWaves)
   yardstick: Yardstick = dataclasses.field(default_factory=Yardstick)
-  perplexity: Perplexity = dataclasses.field(default_factory=Perplexity)
-  memory_effect: MemoryEffect = dataclasses.field(default_factory=MemoryEffect)
 
   def __post_init__(self):
     checks.fields(self)

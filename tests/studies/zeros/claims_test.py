@@ -1,8 +1,6 @@
-import binned_results
 import forecast_results
 import kernels_results
 import leak_results
-import levels_results
 import numpy as np
 import reference_results
 import wave_results
@@ -35,12 +33,11 @@ def _everything(data):
     heads=heads(),
     formula=formula(),
     linear=linear(),
-    **levels_results.table(),
     **kernels_results.table(),
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
-  one |= forecast_results.runs(data) | binned_results.runs(data)
+  one |= forecast_results.runs(data)
   one |= wave_results.runs(data)
   return one | leak_results.runs(data=data)
 
