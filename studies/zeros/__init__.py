@@ -10,9 +10,6 @@ from primelens.studies.zeros import (
   formula,
   gue,
   heads,
-  hermiticity,
-  kernels,
-  leak,
   linear,
   memory_effect,
   memory_effect_arms,
@@ -31,7 +28,7 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "leak", "kernels", "hermiticity")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -53,12 +50,6 @@ ANALYSES = {
     linear.Result,
     "The linear operator of the model beside OLS on the truth.",
     program.no_mixtures,
-  ),
-  "leak": Analysis(
-    leak.run,
-    leak.Result,
-    "What a window tells a network of its own targets, equal context.",
-    obstacle=leak.obstacle,
   ),
   "rollout": Analysis(
     rollout.run,
@@ -123,17 +114,6 @@ ANALYSES = {
     memory_effect.Result,
     "Trajectories drawn with memories, placebos and neither.",
     memory_effect_arms.obstacle,
-  ),
-  "kernels": Analysis(
-    kernels.run,
-    kernels.Result,
-    "Attention by distance: every head, by many families, and as published.",
-    kernels.obstacle,
-  ),
-  "hermiticity": Analysis(
-    hermiticity.run,
-    hermiticity.Result,
-    "Queries against keys, memory vectors against ln p, with their nulls.",
   ),
   "slots": Analysis(
     slots.run,

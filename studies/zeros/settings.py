@@ -4,7 +4,6 @@ import dataclasses
 from typing import Annotated, Literal
 
 from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
-from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
 from primelens.studies.zeros.settings_slots import Slots
@@ -65,17 +64,6 @@ class Linear:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Leak:
-  """What a window tells a network of its own targets."""
-
-  windows: checks.Count = 512
-  pattern_windows: checks.Count = 64  # whose attention to the slots is averaged
-
-  def __post_init__(self):
-    checks.fields(self)
-
-
-@dataclasses.dataclass(kw_only=True)
 class Settings(program.Settings):
   """All of them; `analyze.py --set masking.windows=512` changes one."""
 
@@ -91,9 +79,6 @@ class Settings(program.Settings):
   operators: settings_levels.Operators = dataclasses.field(
     default_factory=settings_levels.Operators
   )
-  leak: Leak = dataclasses.field(default_factory=Leak)
-  kernels: Kernels = dataclasses.field(default_factory=Kernels)
-  hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
   slots: Slots = dataclasses.field(default_factory=Slots)
   rollout: settings_forecasts.Rollout = dataclasses.field(
     default_factory=settings_forecasts.Rollout

@@ -1,7 +1,5 @@
 import binned_results
 import forecast_results
-import kernels_results
-import leak_results
 import levels_results
 import numpy as np
 import pruned_examples
@@ -39,14 +37,12 @@ def _everything(data):
     linear=linear(),
     slots=slots_results.slots(),
     **levels_results.table(),
-    **kernels_results.table(),
     **pruned_examples.table(),
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data) | binned_results.runs(data)
-  one |= wave_results.runs(data)
-  return one | leak_results.runs(data=data)
+  return one | wave_results.runs(data)
 
 
 SMALL_RUN = {"anchors": anchors(parameters=SMALL)}
