@@ -7,9 +7,6 @@ from primelens.studies.zeros import (
   formula,
   gue,
   heads,
-  hermiticity,
-  kernels,
-  leak,
   linear,
   predictors,
   prime_lines,
@@ -25,6 +22,7 @@ from primelens.studies.zeros import (
 ORDER = ("anchors", "masking")
 ORDER = ("masking", "slots", "pruned", "curriculum")
 ORDER = ("masking", "form_factor", "operators", "perplexity", "memory_effect")
+ORDER = ("masking", "leak", "kernels", "hermiticity")
 ANALYSES = {
   "heads": Analysis(
     heads.run,
@@ -43,12 +41,6 @@ ANALYSES = {
     linear.Result,
     "The linear operator of the model beside OLS on the truth.",
     program.no_mixtures,
-  ),
-  "leak": Analysis(
-    leak.run,
-    leak.Result,
-    "What a window tells a network of its own targets, equal context.",
-    obstacle=leak.obstacle,
   ),
   "rollout": Analysis(
     rollout.run,
@@ -92,16 +84,6 @@ ANALYSES = {
     "The sine kernel's exact predictor beside filters and the model.",
     predictors.obstacle,
   ),
-  "kernels": Analysis(
-    kernels.run,
-    kernels.Result,
-    "Attention by distance: every head, by many families, and as published.",
-    kernels.obstacle,
-  ),
-  "hermiticity": Analysis(
-    hermiticity.run,
-    hermiticity.Result,
-    "Queries against keys, memory vectors against ln p, with their nulls.",
   ),
 }
 CLAIMS = claims.CLAIMS

@@ -4,9 +4,6 @@ from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
   claims_forecasts,
   claims_gue,
-  claims_hermiticity,
-  claims_kernels,
-  claims_leak,
   claims_prime_waves,
   published,
 )
@@ -67,9 +64,6 @@ CLAIMS = (
     test=formulas.operator,
   ),
   *claims_forecasts.CLAIMS,
-  *claims_leak.CLAIMS,
-  *claims_kernels.CLAIMS,
-  *claims_hermiticity.CLAIMS,
   *claims_gue.CLAIMS,
   *claims_prime_waves.CLAIMS,
 )

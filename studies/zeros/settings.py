@@ -4,7 +4,6 @@ import dataclasses
 from typing import Annotated, Literal
 
 from primelens.studies.zeros import program, settings_forecasts, settings_reference
-from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
@@ -62,17 +61,6 @@ class Linear:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Leak:
-  """What a window tells a network of its own targets."""
-
-  windows: checks.Count = 512
-  pattern_windows: checks.Count = 64  # whose attention to the slots is averaged
-
-  def __post_init__(self):
-    checks.fields(self)
-
-
-@dataclasses.dataclass(kw_only=True)
 class Settings(program.Settings):
   """All of them; `analyze.py --set masking.windows=512` changes one."""
 
@@ -80,9 +68,6 @@ class Settings(program.Settings):
   formula: Formula = dataclasses.field(default_factory=Formula)
   symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
   linear: Linear = dataclasses.field(default_factory=Linear)
-  leak: Leak = dataclasses.field(default_factory=Leak)
-  kernels: Kernels = dataclasses.field(default_factory=Kernels)
-  hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
   rollout: settings_forecasts.Rollout = dataclasses.field(
     default_factory=settings_forecasts.Rollout
   )

@@ -1,6 +1,4 @@
 import forecast_results
-import kernels_results
-import leak_results
 import numpy as np
 import reference_results
 import wave_results
@@ -33,13 +31,11 @@ def _everything(data):
     heads=heads(),
     formula=formula(),
     linear=linear(),
-    **kernels_results.table(),
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data)
-  one |= wave_results.runs(data)
-  return one | leak_results.runs(data=data)
+  return one | wave_results.runs(data)
 
 
 SMALL_RUN = {"anchors": anchors(parameters=SMALL)}
