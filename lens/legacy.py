@@ -85,7 +85,8 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
   claims = tuple(dataclasses.replace(claim, test=judged(claim.test)) for claim in old.claims)
   numbers = old.numbers
   program = importlib.import_module(f"{package.__name__}.program")
-  optional = {k: getattr(program, k) for k in ("card", "data_name") if hasattr(program, k)}
+  known = ("card", "data_name", "renamed")
+  optional = {k: getattr(program, k) for k in known if hasattr(program, k)}
   its = study_lib.Study(
     name=name,
     title=old.report.title,

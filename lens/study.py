@@ -229,7 +229,8 @@ class Study:
   batch, `bind(experiment)` the forward pass of the analyses, `check` raises
   `ValueError` where task, model and fit do not go together. `members(experiment, rows)` is
   the experiment of some of its members, `card(experiment)` what the study says of a run,
-  `data_name(task, data)` what it is trained and scored on.
+  `data_name(task, data)` what it is trained and scored on. `renamed` are the analysis settings of
+  earlier revisions that have another name now, `{old: new}`.
 
   The last ones are of studies that have not moved: `first` names the analyses that every
   comparison of runs needs, `sections` and `summary` make the report.
@@ -248,6 +249,7 @@ class Study:
   members: Callable[[Any, np.ndarray], Any] = members
   card: Callable[[Any], Mapping[str, Any]] = lambda experiment: {}
   data_name: Callable[[Any, Any], str] = lambda task, data: data_name(task)
+  renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
@@ -334,7 +336,7 @@ def _found(name: str) -> Study:
   return _of_package(name, module)
 
 
-_OF_PROGRAM = ("members", "card", "data_name")  # what else `program` may define
+_OF_PROGRAM = ("members", "card", "data_name", "renamed")  # what else `program` may define
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:

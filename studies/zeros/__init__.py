@@ -3,7 +3,6 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   anchors,
-  calibration,
   claims,
   curriculum,
   form_factor,
@@ -24,14 +23,13 @@ from primelens.studies.zeros import (
   program,
   pruned,
   report,
-  rollout,
   settings,
   slots,
   yardstick,
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "rollout", "calibration", "selection")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -59,18 +57,6 @@ ANALYSES = {
     leak.Result,
     "What a window tells a network of its own targets, equal context.",
     obstacle=leak.obstacle,
-  ),
-  "rollout": Analysis(
-    rollout.run,
-    rollout.Result,
-    "Predictions fed back, beside constant, AR(p) and adaptive filters.",
-    program.no_mixtures,
-  ),
-  "calibration": Analysis(
-    calibration.run,
-    calibration.Result,
-    "PIT, intervals, CRPS, conformal prediction; the golden batch.",
-    program.no_mixtures,
   ),
   "gue": Analysis(
     gue.run,

@@ -3,7 +3,6 @@
 from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
   claims_binned,
-  claims_forecasts,
   claims_form_factor,
   claims_gue,
   claims_hermiticity,
@@ -88,7 +87,6 @@ CLAIMS = (
   ),
   *claims_slots.CLAIMS,
   *claims_pruned.CLAIMS,
-  *claims_forecasts.CLAIMS,
   *claims_form_factor.CLAIMS,
   *claims_operators.CLAIMS,
   *claims_leak.CLAIMS,

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
+from primelens.studies.zeros import program, settings_levels, settings_reference
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
@@ -95,12 +95,6 @@ class Settings(program.Settings):
   kernels: Kernels = dataclasses.field(default_factory=Kernels)
   hermiticity: Hermiticity = dataclasses.field(default_factory=Hermiticity)
   slots: Slots = dataclasses.field(default_factory=Slots)
-  rollout: settings_forecasts.Rollout = dataclasses.field(
-    default_factory=settings_forecasts.Rollout
-  )
-  calibration: settings_forecasts.Calibration = dataclasses.field(
-    default_factory=settings_forecasts.Calibration
-  )
   gue: settings_reference.Gue = dataclasses.field(default_factory=settings_reference.Gue)
   prime_lines: settings_reference.PrimeLines = dataclasses.field(
     default_factory=settings_reference.PrimeLines

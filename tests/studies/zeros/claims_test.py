@@ -1,5 +1,4 @@
 import binned_results
-import forecast_results
 import kernels_results
 import leak_results
 import levels_results
@@ -44,7 +43,7 @@ def _everything(data):
     **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
-  one |= forecast_results.runs(data) | binned_results.runs(data)
+  one |= binned_results.runs(data)
   one |= wave_results.runs(data)
   return one | leak_results.runs(data=data)
 
