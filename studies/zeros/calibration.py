@@ -447,8 +447,12 @@ def figures(runs) -> dict:
   )
   shared = draw.page(
     (
-      draw.curves(both, "excess", x="level", colour="run", title="Networks (below 0: too sure)"),
-      _pit(draw.curves(both, "density", x="pit", colour="run", zero=False, title="Networks")),
+      draw.curves(
+        both, "excess", x="level", colour="run", title="Reliability of networks (below 0: too sure)"
+      ),
+      _pit(
+        draw.curves(both, "density", x="pit", colour="run", zero=False, title="PIT of networks")
+      ),
     ),
     crps,
     heights=[3.8, 1.4 + (0.2 + 0.12 * len(runs)) * len(names)],
@@ -578,8 +582,8 @@ def _densities(runs) -> tables_lib.Table:
   digits |= {"distance from uniform": ".3f", "ideal": ".3f", "bias": "+.4f"}
   return tables_lib.Table(
     f"One step ahead on {samples} spacings of test; the CRPS in spacings. Ideal: the distance that"
-    " a perfect forecaster exceeds once in 20 times. Where a density is calibrated its mean variance"
-    " is its squared error.",
+    " a perfect forecaster exceeds once in 20 times. Where a density is calibrated its mean"
+    " variance is its squared error.",
     rows,
     dict.fromkeys(columns, ".4f") | digits,
     "densities",

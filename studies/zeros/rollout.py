@@ -467,6 +467,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     found.isel(predictor=slice(1, None)),
     "model_minus_at",
     x="predictor",
+    xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
     title="Network minus others (bars: 95 %)",
   )
   return draw.page(
@@ -546,7 +547,7 @@ def _predictors(runs) -> tables_lib.Table:
 def _horizons(runs) -> tables_lib.Table:
   rows = [
     {"predictor": f"{row['predictor']} (published)", "context": row["context"]}
-    | {f"h = {h}": row[f"h{h}"] for h in (10, 25, 50, 100)}
+    | {f"h = {h}": row.get(f"h{h}") for h in HORIZONS}
     for row in BY_HORIZON
   ]
   for run, found in runs.items():

@@ -283,8 +283,9 @@ class ShownTest(parameterized.TestCase):
     return {name: page.figure() for name, page in calibration.figures(runs).items()}
 
   # Warnings are errors, of the drawing and of the layout.
-  @parameterized.parameters(by_hand(predictors=7), by_hand(predictors=1))
-  def test_drawn_inside_the_figure_and_labelled(self, found):
+  @parameterized.parameters(7, 1)
+  def test_drawn_inside_the_figure_and_labelled(self, predictors):
+    found = by_hand(predictors=predictors)
     self.assertEqual(set(self.pages(e0=found)), {"e0"})
     pages = self.pages(e0=found, e1=found)
     self.assertEqual(set(pages), {"all runs", "e0", "e1"})

@@ -353,8 +353,9 @@ class ShownTest(parameterized.TestCase):
     return {name: page.figure() for name, page in rollout.figures(runs).items()}
 
   # Warnings are errors, of the drawing and of the layout.
-  @parameterized.parameters(by_hand(), by_hand(seeds=1, horizons=1, steps=1))
-  def test_drawn_inside_the_figure_and_labelled(self, found):
+  @parameterized.parameters({}, dict(seeds=1, horizons=1, steps=1))
+  def test_drawn_inside_the_figure_and_labelled(self, **options):
+    found = by_hand(**options)
     self.assertEqual(set(self.pages(e0=found)), {"e0"})
     pages = self.pages(e0=found, e1=found)
     self.assertEqual(set(pages), {"all runs", "e0", "e1"})
@@ -384,7 +385,7 @@ class ShownTest(parameterized.TestCase):
     self.assertEqual(shown["network minus it"], tables.NONE)  # no difference from itself
     self.assertIn("8 sampled futures", predictors.caption)
     self.assertIn("cumulative seed 42 as published", protocols.text())
-    for value in ("0.3536", "0.3101", "0.2411", "2.41", "9.65"):
+    for value in ("0.3535", "0.3101", "0.2411", "2.41", "9.65"):
       self.assertIn(value, horizons.text())
     self.assertIn("e0: adaptive AR(256)", horizons.text())
     self.assertNotIn("%", text + horizons.text() + protocols.text())
