@@ -63,7 +63,8 @@ def _analyses() -> dict[str, dict]:
     formula=dict(samples=4000, cue_matrices=100, cue_size=128),
     linear=dict(samples=4000, jacobian_windows=64),
     rollout=dict(starts=24, horizon=100, draws=4, rows=32),
-    calibration=dict(samples=2000, golden=320),
+    calibration=dict(samples=2000),
+    selection=dict(windows=320),
     prime_waves=dict(
       spacings=2_000,
       part_spacings=500,

@@ -5,7 +5,7 @@ that `config.json` alone rebuilds it.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from primelens import tasks
@@ -146,15 +146,31 @@ def from_dict(data: dict) -> Experiment:
   Raises `ValueError` naming an unknown study, kind or field.
   """
   name: Any = data.get("study") if isinstance(data, dict) else None
-  settings = study.find(name).settings
+  its = study.find(name)
   brought = lambda room: {kind: its[0] for kind, its in plugins.brought(room).items()}
   return Experiment(
     study=name,
     task=_kind(tasks.KINDS | brought("task"), data.get("task", {}), "task"),
     model=_kind(MODELS | brought("model"), data.get("model", {}), "model"),
     fit=_fill(fit_lib.Config, data.get("fit", {}), "fit"),
-    analyses=_fill(settings, data.get("analyses", {}), "analyses"),
+    analyses=_fill(its.settings, _renamed(data.get("analyses", {}), its.renamed), "analyses"),
   )
+
+
+def _renamed(data: Any, names: Mapping[str, str]) -> Any:
+  """Returns analysis settings of an earlier revision under their names of today.
+
+  `names` are `{"calibration.golden": "selection.windows"}`; a value under the new name stays.
+  """
+  if not isinstance(data, dict):
+    return data
+  data = {key: dict(each) if isinstance(each, dict) else each for key, each in data.items()}
+  for old, new in names.items():
+    (section, field), (place, name) = old.split("."), new.split(".")
+    its, there = data.get(section), data.setdefault(place, {})
+    if isinstance(its, dict) and isinstance(there, dict) and field in its:
+      there.setdefault(name, its.pop(field))
+  return data
 
 
 def difference(old: Experiment, new: Experiment) -> str:

@@ -257,6 +257,25 @@ def curves(
   return draw
 
 
+def compared(
+  found: xr.Dataset, name: str, *, x: Any, each: Any, style: Any = None, **text
+) -> Panel:
+  """Returns a line for each value of the dimension `each`: the first one thick, with its band.
+
+  The others are thin, without bands, and told apart by colours and dashes.
+  """
+  panels = []
+  for i, (key, part) in enumerate(_each(_with_ends(found, name), each)):
+    look: dict[str, Any] = {"color": BLUE, "lw": 2.6, "zorder": 3}
+    if i:
+      dash = DASHES[1 + (i - 1) // 6 % (len(DASHES) - 1)]
+      look = {"color": COLOURS[1 + (i - 1) % 6], "lw": 1.4, "ls": dash}
+      part = part[[name]]
+    look |= style or {}
+    panels.append(curves(part, name, x=x, names={None: key}, style=look, **text))
+  return together(*panels)
+
+
 def _curve(axes, part: xr.Dataset, name: str, x: str, thin: str | None, look: dict) -> None:
   if thin:
     thread = look | {"lw": 0.6, "alpha": 0.55, "marker": "", "label": None}

@@ -88,6 +88,8 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
   optional = {
     k: getattr(program, k) for k in ("card", "data_name", "caution") if hasattr(program, k)
   }
+  known = ("card", "data_name", "renamed")
+  optional = {k: getattr(program, k) for k in known if hasattr(program, k)}
   its = study_lib.Study(
     name=name,
     title=old.report.title,

@@ -231,6 +231,8 @@ class Study:
   the experiment of some of its members, `card(experiment)` what the study says of a run,
   `data_name(task, data)` what it is trained and scored on, `caution(card, {slice: Dataset})` why
   its network must not be read as it stands, or "".
+  `data_name(task, data)` what it is trained and scored on. `renamed` are the analysis settings of
+  earlier revisions that have another name now, `{old: new}`.
 
   The last ones are of studies that have not moved: `first` names the analyses that every
   comparison of runs needs, `sections` and `summary` make the report.
@@ -250,6 +252,7 @@ class Study:
   card: Callable[[Any], Mapping[str, Any]] = lambda experiment: {}
   data_name: Callable[[Any, Any], str] = lambda task, data: data_name(task)
   caution: Callable[[Mapping, Mapping], str] = lambda card, table: ""
+  renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
@@ -337,6 +340,7 @@ def _found(name: str) -> Study:
 
 
 _OF_PROGRAM = ("members", "card", "data_name", "caution")  # what else `program` may define
+_OF_PROGRAM = ("members", "card", "data_name", "renamed")  # what else `program` may define
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:

@@ -2,7 +2,6 @@
 
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
-  calibration,
   claims,
   formula,
   gue,
@@ -13,7 +12,6 @@ from primelens.studies.zeros import (
   prime_waves,
   program,
   report,
-  rollout,
   settings,
   yardstick,
 )
@@ -23,6 +21,7 @@ ORDER = ("anchors", "masking")
 ORDER = ("masking", "slots", "pruned", "curriculum")
 ORDER = ("masking", "form_factor", "operators", "perplexity", "memory_effect")
 ORDER = ("masking", "leak", "kernels", "hermiticity")
+ORDER = ("masking", "rollout", "calibration", "selection")
 ANALYSES = {
   "heads": Analysis(
     heads.run,
@@ -40,18 +39,6 @@ ANALYSES = {
     linear.run,
     linear.Result,
     "The linear operator of the model beside OLS on the truth.",
-    program.no_mixtures,
-  ),
-  "rollout": Analysis(
-    rollout.run,
-    rollout.Result,
-    "Predictions fed back, beside constant, AR(p) and adaptive filters.",
-    program.no_mixtures,
-  ),
-  "calibration": Analysis(
-    calibration.run,
-    calibration.Result,
-    "PIT, intervals, CRPS, conformal prediction; the golden batch.",
     program.no_mixtures,
   ),
   "gue": Analysis(

@@ -2,7 +2,6 @@
 
 from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
-  claims_forecasts,
   claims_gue,
   claims_prime_waves,
   published,
@@ -63,7 +62,6 @@ CLAIMS = (
     reported="-0.4467, -0.2819, -0.1586, sum -0.887",
     test=formulas.operator,
   ),
-  *claims_forecasts.CLAIMS,
   *claims_gue.CLAIMS,
   *claims_prime_waves.CLAIMS,
 )

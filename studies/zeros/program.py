@@ -68,6 +68,10 @@ class Settings:
     checks.fields(self)
 
 
+# Analysis settings of earlier revisions that have another name now.
+renamed = {"calibration.golden": "selection.windows"}
+
+
 class Run(study.Run):
   """A run on a sequence of spacings."""
 

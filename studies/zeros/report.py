@@ -3,7 +3,6 @@
 from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
-  report_forecasts,
   report_gue,
   report_prime_waves,
   report_readings,
@@ -16,8 +15,6 @@ SECTIONS = {
   "heads": ("Removing attention heads", report_readings.heads),
   "formula": ("Short formulas", report_readings.formula),
   "linear": ("The linear operator", report_readings.linear),
-  "rollout": ("Predictions fed back", report_forecasts.rollout),
-  "calibration": ("Are the densities right?", report_forecasts.calibration),
   "gue": ("The zeros beside random matrices", report_gue.gue),
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),

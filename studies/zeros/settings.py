@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated, Literal
 
 from primelens.studies.zeros import program, settings_forecasts, settings_reference
+from primelens.studies.zeros import program, settings_levels, settings_reference
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
@@ -68,12 +69,6 @@ class Settings(program.Settings):
   formula: Formula = dataclasses.field(default_factory=Formula)
   symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
   linear: Linear = dataclasses.field(default_factory=Linear)
-  rollout: settings_forecasts.Rollout = dataclasses.field(
-    default_factory=settings_forecasts.Rollout
-  )
-  calibration: settings_forecasts.Calibration = dataclasses.field(
-    default_factory=settings_forecasts.Calibration
-  )
   gue: settings_reference.Gue = dataclasses.field(default_factory=settings_reference.Gue)
   prime_lines: settings_reference.PrimeLines = dataclasses.field(
     default_factory=settings_reference.PrimeLines

@@ -1,15 +1,17 @@
 import tempfile
-import types
 
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
 import tiny_study
-from absl.testing import absltest
-from primelens.lens import legacy
-from primelens.models import spacing
-from primelens.studies.zeros import calibration, forecasts, golden
+import xarray as xr
+import zeros_cards
+from absl.testing import absltest, parameterized
+from primelens.analyses import statistics
+from primelens.lens import claims, results, tables
+from primelens.studies.zeros import calibration, program
 from primelens.tasks import windows
 
 PHI, SCALE, COUNT, T = -0.6, 0.2, 60_000, tiny_study.T
@@ -49,8 +51,7 @@ class CalibrationTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.run_ = _run()
-    cls.result = calibration.run(cls.run_)
-    cls.rows = {row["name"]: row for row in cls.result.table}
+    cls.found = calibration.measure(cls.run_)
     window_NxT1, start_N = cls.run_.batches("test")
     count = -(-5000 // (T - 7))
     pick = np.linspace(0, len(start_N) - 1, count).round().astype(int)
@@ -59,89 +60,89 @@ class CalibrationTest(absltest.TestCase):
     cls.error_N = (value_NxT1[:, 8:] - guess_NxU).ravel()
 
   def test_rows_of_the_model_are_those_of_scipy(self):
-    row = self.rows["model (handmade)"]
+    row = self.found.sel(predictor="model (handmade)")
     seeds = ((SCALE, 0.0), (SURE * SCALE, 0.1))
     error_SxN = np.stack([self.error_N - bias for _, bias in seeds])
     scale_Sx1 = np.array(seeds)[:, :1]
     pit_SxN = scipy.stats.norm.cdf(error_SxN / scale_Sx1)
-    self.assertAlmostEqual(row["pit_mean"], pit_SxN.mean(), places=5)
+    self.assertAlmostEqual(float(row.pit_mean), pit_SxN.mean(), places=5)
     expected = np.sqrt(pit_SxN.var(1).mean())
-    self.assertAlmostEqual(row["pit_std"], expected, places=5)
+    self.assertAlmostEqual(float(row.pit_std), expected, places=5)
     ks = [scipy.stats.kstest(pit_N, "uniform").statistic for pit_N in pit_SxN]
-    self.assertAlmostEqual(row["ks"], np.mean(ks), places=5)
+    self.assertAlmostEqual(float(row.ks), np.mean(ks), places=5)
     crps = _normal_crps(error_SxN, scale_Sx1).mean()
-    self.assertAlmostEqual(row["crps"], crps, places=5)
+    self.assertAlmostEqual(float(row.crps), crps, places=5)
     nll = tiny_study.normal_nll(error_SxN / scale_Sx1) + np.log(scale_Sx1)
-    self.assertAlmostEqual(row["nll_nats"], nll.mean(), places=4)
-    self.assertAlmostEqual(row["bias"], -error_SxN.mean(), places=5)
-    self.assertAlmostEqual(row["mse"], (error_SxN**2).mean(), places=5)
-    self.assertEqual(row["targets"], self.error_N.size)
+    self.assertAlmostEqual(float(row.nll), nll.mean(), places=4)
+    self.assertAlmostEqual(float(row.bias), -error_SxN.mean(), places=5)
+    self.assertAlmostEqual(float(row.mse), (error_SxN**2).mean(), places=5)
+    self.assertEqual(int(row.targets), self.error_N.size)
     for key in ("pit_mean", "pit_std", "crps", "bias"):
-      self.assertLess(row[f"{key}_low"], row[key])
-      self.assertLess(row[key], row[f"{key}_high"])
+      low, high = row[f"{key}_interval"].values
+      self.assertLess(low, row[key])
+      self.assertLess(row[key], high)
     # 100 draws: the second term is short by 1 %.
-    self.assertAlmostEqual(row["crps_as_published"], crps, delta=0.003)
+    self.assertAlmostEqual(float(row.crps_as_published), crps, delta=0.003)
 
   def test_recalibration_repairs_scale_and_bias(self):
-    np.testing.assert_allclose(self.result.log_scale_S, [0, -np.log(SURE)], atol=0.03)
-    np.testing.assert_allclose(self.result.shift_S, [0, -0.1], atol=0.015)
-    row = self.rows["recalibrated on select"]
-    self.assertAlmostEqual(row["pit_mean"], 0.5, delta=0.02)
-    self.assertAlmostEqual(row["pit_std"], 1 / np.sqrt(12), delta=0.01)
-    self.assertLess(row["ks"], 1.6 * row["ks_ideal"])
-    self.assertGreater(self.rows["model (handmade)"]["ks"], 5 * row["ks_ideal"])
+    np.testing.assert_allclose(self.found.log_scale, [0, -np.log(SURE)], atol=0.03)
+    np.testing.assert_allclose(self.found.mean_shift, [0, -0.1], atol=0.015)
+    row = self.found.sel(predictor="recalibrated on select")
+    self.assertAlmostEqual(float(row.pit_mean), 0.5, delta=0.02)
+    self.assertAlmostEqual(float(row.pit_std), 1 / np.sqrt(12), delta=0.01)
+    self.assertLess(row.ks, 1.6 * row.ks_ideal)
+    self.assertGreater(self.found.ks.sel(predictor="model (handmade)"), 5 * row.ks_ideal)
 
   def test_coverage_of_every_level(self):
-    names = list(self.rows)
-    level_V = self.result.level_V
+    level_V = self.found.level.values
     reach_V = scipy.stats.norm.ppf(0.5 + level_V / 2)
     for name, ratio in (("untrained network", 3.0), ("AR(64)", 1.0)):
       expected_V = 2 * scipy.stats.norm.cdf(ratio * reach_V) - 1
-      row = names.index(name)
-      np.testing.assert_allclose(self.result.coverage_ExV[row], expected_V, atol=0.035)
-      low, high = (self.result.coverage_low_ExV[row], self.result.coverage_high_ExV[row])
-      self.assertTrue((low <= self.result.coverage_ExV[row]).all())
-      self.assertTrue((high >= self.result.coverage_ExV[row]).all())
-    np.testing.assert_allclose(self.result.density_ExP.mean(1), 1, rtol=1e-6)
+      row = self.found.sel(predictor=name)
+      np.testing.assert_allclose(row.coverage, expected_V, atol=0.035)
+      low_V, high_V = row.coverage_interval.values.T
+      self.assertTrue((low_V <= row.coverage.values).all())
+      self.assertTrue((high_V >= row.coverage.values).all())
+    np.testing.assert_allclose(self.found.density.mean("pit"), 1, rtol=1e-6)
 
   def test_conformal_coverage_is_as_promised_whoever_predicts(self):
-    for record in self.result.conformal:
+    for record in tables.rows(self.found, "conformal"):
       with self.subTest(record["predictor"], way=record["way"]):
         # Of the test half, and of the calibration half of like size.
         error = np.sqrt(2 * 0.9 * 0.1 / record["targets"])
-        self.assertAlmostEqual(record["coverage"], 0.9, delta=3.5 * error)
+        self.assertAlmostEqual(record["coverage"].estimate, 0.9, delta=3.5 * error)
 
   def test_raw_coverage_and_widths_are_those_of_the_normal(self):
-    by_name = {(r["predictor"], r["way"]): r for r in self.result.conformal}
+    rows = tables.rows(self.found, "conformal")
+    by_name = {(r["predictor"], r["way"]): r for r in rows}
     reach = 2 * scipy.stats.norm.ppf(0.9)
     for name, ratio in (("untrained network", 3.0), ("AR(64)", 1.0)):
       record = by_name[name, "select to test"]
       self.assertAlmostEqual(record["raw_width"], reach * ratio * SCALE, delta=0.02)
       expected = 2 * scipy.stats.norm.cdf(ratio * reach / 2) - 1
-      self.assertAlmostEqual(record["raw_coverage"], expected, delta=0.03)
+      self.assertAlmostEqual(record["raw_coverage"].estimate, expected, delta=0.03)
     right = 2 * scipy.stats.norm.ppf(0.95) * SCALE
     record = by_name["AR(64)", "halves of test"]
     self.assertAlmostEqual(record["width"], right, delta=0.05)
 
   def test_a_short_window_does_no_harm_to_a_filter_of_one_tap(self):
-    short, own = self.rows[forecasts.SHORT], self.rows["model (handmade)"]
-    self.assertEqual(self.result.short_window, T // 2)
-    self.assertAlmostEqual(short["crps"], own["crps"], delta=0.01)
-    contexts = [r["context"] for r in self.result.conformal if "context" in r]
-    self.assertEqual(contexts, [T // 2, T])
+    short, own = (
+      float(self.found.crps.sel(predictor=name)) for name in (calibration.SHORT, "model (handmade)")
+    )
+    self.assertEqual(self.found.short_window, T // 2)
+    self.assertAlmostEqual(short, own, delta=0.01)
+    context = self.found.conformal_context.values
+    np.testing.assert_array_equal(context[np.isfinite(context)], [T // 2, T])
 
   def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "calibration", self.result, provenance={})
-    back, _ = legacy.read(folder, "calibration", calibration.Result)
-    jax.tree.map(np.testing.assert_array_equal, vars(back), vars(self.result))
-    self.assertEqual(golden.records(back), ())  # no slots
+    results.write(folder, "calibration", self.found, provenance={})
+    back, _ = results.read(folder, "calibration")
+    xr.testing.assert_identical(back, self.found)
 
-
-def slotted(params, x_BxT, slot_order_M=None, **_):
-  """Biased by `params["bias"]` where slot 1 comes first."""
-  off = params["bias"] * (0 if slot_order_M is None else slot_order_M[0])
-  return tiny_study.gaussian(1 + PHI * (x_BxT[:, -1:] - 1) + off, SCALE), {}
+  def test_figures_of_what_was_measured(self):
+    for page in calibration.figures({"a": self.found, "b": self.found}).values():
+      drawn.assert_inside(self, page.figure())
 
 
 class ShortWindowTest(absltest.TestCase):
@@ -154,46 +155,172 @@ class ShortWindowTest(absltest.TestCase):
       return tiny_study.gaussian(mean_Bx1, SCALE * params["scale"]), {}
 
     run = _run(positional, {"scale": [1.0], "bias": [0.0]}, "postfix", samples=1500)
-    result = calibration.run(run)
-    short, whole = result.conformal[-2:]
+    short, whole = tables.rows(calibration.measure(run), "conformal")[-2:]
     self.assertEqual((short["context"], whole["context"]), (T // 2, T))
-    self.assertLess(short["raw_coverage"], 0.01)
-    self.assertAlmostEqual(whole["raw_coverage"], 0.8, delta=0.25)
+    self.assertLess(short["raw_coverage"].estimate, 0.01)
+    self.assertAlmostEqual(whole["raw_coverage"].estimate, 0.8, delta=0.25)
     # Conformal widening repairs the coverage by brute width: 4 too many.
-    self.assertGreater(short["coverage"], 0.7)
+    self.assertGreater(short["coverage"].estimate, 0.7)
     self.assertAlmostEqual(short["width"] - whole["width"], 4, delta=0.7)
 
 
-class GoldenTest(absltest.TestCase):
-  def test_fixed_against_permuted_ids(self):
-    run = _run(slotted, {"bias": [0.0, 0.2]}, "postfix", golden=400)
-    run.settings.evaluation.permutations = 8
-    found = golden.measure(run)
-    rows = golden.records(types.SimpleNamespace(**found))
-    first = run.series.splits["test"][0]
-    value_N = run.series.value_N[first : first + T + 400].astype(np.float64)
-    error_N = value_N[T:] - 1 - PHI * (value_N[T - 1 : -1] - 1)
-    orders = spacing.slot_orders(2, 8)[:, 0]
-    for row, bias in zip(rows, (0.0, 0.2), strict=True):
-      of = lambda off: tiny_study.normal_nll(error_N - off, SCALE).mean()
-      by_order = np.array([of(bias * order) for order in orders])
-      self.assertAlmostEqual(row["fixed_nats"], of(0.0), places=4)
-      self.assertAlmostEqual(row["permuted_nats"], by_order.mean(), places=4)
-      self.assertAlmostEqual(row["percentile_95"], np.percentile(by_order, 95), places=4)
-      change = by_order.mean() - of(0.0)
-      self.assertAlmostEqual(row["change_nats"], change, places=4)
-    self.assertEqual(found["golden_windows"], 400)
-    self.assertEqual(found["golden_nll_SxR"].shape, (2, 9))
-    self.assertEqual(rows[0]["lowest_of_20"], 0)
-    self.assertLess(rows[1]["lowest_of_20"], -0.01)
+NAMES = ("model (e0)", "constant Gaussian", "adaptive AR(256)")
 
-  def test_expected_minimum(self):
-    self.assertAlmostEqual(golden.expected_minimum([3.0, 1.0, 2.0], 1), 2.0)
-    # Two draws of {1, 2}: 1 but for one case in four.
-    self.assertAlmostEqual(golden.expected_minimum([1.0, 2.0], 2), 1.25)
-    value_R = np.random.default_rng(0).normal(size=50)
-    draws = np.random.default_rng(1).choice(value_R, (20_000, 20))
-    self.assertAlmostEqual(golden.expected_minimum(value_R, 20), draws.min(1).mean(), delta=0.02)
+
+def _bounded(key: str, value: float, by: float = 0.02) -> dict:
+  return {key: value, f"{key}_low": value - by, f"{key}_high": value + by}
+
+
+def by_hand(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), predictors=3):
+  """A result of our choice: raw coverages, coverage and width of a constant, moments of the PIT."""
+  names = [*NAMES, *(f"predictor {e}" for e in range(4, 8))][:predictors]
+  rows = [
+    {"targets": 1000, "crps_as_published": 0.09, "ks": 0.04, "ks_ideal": 0.043}
+    | {"interval_width": 0.5, "mse": 0.07, "variance_of_means": 0.1, "mean_variance": 0.06}
+    | {"data_variance": 0.166}
+    | _bounded("nll", -0.5)
+    | _bounded("crps", 0.0532 if name == calibration.ADAPTIVE else 0.1588)
+    | _bounded("pit_mean", pit[0])
+    | _bounded("pit_std", pit[1])
+    | _bounded("bias", 0.01)
+    for name in names
+  ]
+  cases = [(n, w) for n in names for w in (calibration.TO_TEST, calibration.HALVES)]
+  cases += [(name, calibration.ROWS) for name in (calibration.SHORT, calibration.WHOLE)]
+  raw = {calibration.SHORT: short, calibration.WHOLE: whole}
+  widened = [
+    {"predictor": name, "way": way, "adjustment": 0.1, "raw_width": 0.5, "targets": 400}
+    | {"width": width if name == "constant Gaussian" else 0.8}
+    | ({"context": 128} if way == calibration.ROWS else {})
+    | _bounded("raw_coverage", raw.get(name, 0.6))
+    | _bounded("coverage", constant if name == "constant Gaussian" else 0.9)
+    for name, way in cases
+  ]
+  level_V = np.array([0.2, 0.5, 0.8])
+  coverage = np.tile(0.9 * level_V, (len(names), 1))
+  interval = statistics.Interval(coverage, coverage - 0.01, coverage + 0.01)
+  measures = results.rows("predictor", rows, calibration.MEASURES)
+  variables = {
+    **{key.removeprefix("predictor_"): each for key, each in measures.items()},
+    **results.with_interval("coverage", "predictor level", interval, "coverage"),
+    "density": results.variable("predictor pit", np.ones((len(names), 20)), "density"),
+    "log_scale": results.variable("seed", [0.1], "log scale"),
+    "mean_shift": results.variable("seed", [-0.01], "shift"),
+    **results.rows("conformal", widened, calibration.WAYS),
+  }
+  coords = {
+    "seed": results.variable("seed", [0], "seed"),
+    "predictor": results.variable("predictor", names, "predictor"),
+    "level": results.variable("level", level_V, "nominal level"),
+    "pit": results.variable("pit", (0.5 + np.arange(20)) / 20, "PIT"),
+  }
+  return results.dataset(variables, coords, alpha=0.1, samples=1000, short_window=128)
+
+
+E4, SMALL = zeros_cards.card(), zeros_cards.card(size=zeros_cards.SMALL)
+E0, SMALL_E0 = zeros_cards.card("none"), zeros_cards.card("none", size=zeros_cards.SMALL)
+REPRODUCED, ARTEFACT = "reproduced", "reproduced, but an artefact"
+NOT, OPEN, NOT_RUN = "not reproduced", "needs more compute", "not run"
+
+
+class ClaimsTest(parameterized.TestCase):
+  def row(self, claim, **runs):
+    tables_of = {run: (card, {"calibration": found}) for run, (card, found) in runs.items()}
+    return zeros_cards.row(calibration, f"calibration.{claim}", **tables_of)
+
+  @parameterized.parameters(
+    # Conformal coverage of a constant: any run decides, one that reads ahead too.
+    ("conformal", E4, by_hand(), ARTEFACT),
+    ("conformal", E4, by_hand(width=3.0), REPRODUCED),
+    ("conformal", E4, by_hand(constant=0.8), NOT),
+    ("conformal", zeros_cards.card(told=True), by_hand(), ARTEFACT),
+    # The short window.
+    ("raw", E4, by_hand(), ARTEFACT),
+    ("raw", E4, by_hand(0.1, 0.1), REPRODUCED),
+    ("raw", E4, by_hand(0.6), NOT),
+    ("raw", SMALL, by_hand(), OPEN),
+    ("raw", E0, by_hand(), NOT_RUN),
+    ("raw", zeros_cards.card(told=True), by_hand(), NOT_RUN),
+    # The PIT of networks without memory.
+    ("e0", E0, by_hand(), REPRODUCED),
+    ("e0", E0, by_hand(pit=(0.4, 0.28)), NOT),
+    ("e0", E0, by_hand(pit=(0.49, 0.34)), NOT),
+    ("e0", SMALL_E0, by_hand(), OPEN),
+    ("e0", E4, by_hand(), NOT_RUN),
+    ("e0", E0, by_hand(predictors=2), "does not apply"),  # no adaptive filter
+  )
+  def test_status(self, claim, card, found, status):
+    row = self.row(claim, a=(card, found))
+    self.assertEqual(row["status"], status, row["because"])
+    self.assertTrue(row["because"])
+
+  def test_nothing_and_other_data_decide_nothing(self):
+    other = zeros_cards.card(data="200,000 spacings of cue, published_tail")
+    for runs in ({}, {"a": (E4, {})}, {"a": (other, {"calibration": by_hand()})}):
+      for row in claims.ledger(tuple(calibration.CLAIMS), zeros_cards.results(**runs)).rows:
+        self.assertEqual(row["status"], NOT_RUN, row["id"])
+        self.assertIn(f"on {program.DATA}", row["because"])
+
+  def test_open_verdicts_show_what_small_models_say(self):
+    row = self.row("raw", demo=(SMALL, by_hand(0.5)))
+    self.assertIn("demo: 0.500 [0.480, 0.520] when 128 spacings are fed", row["because"])
+    self.assertIn("No run of the published size", row["because"])
+    self.assertEqual(row["numbers"], {"demo: short window": 0.5, "demo: whole window": 0.6})
+
+  def test_the_source_is_quoted_as_it_was_reported(self):
+    conformal, raw, e0 = calibration.CLAIMS
+    self.assertEqual(conformal.reported, "q 1.001, coverage 0.900 and 0.895, width 2.51")
+    self.assertEqual(raw.reported, "the central 0.8 intervals hold 0.084 of the spacings")
+    self.assertEqual(e0.reported, "PIT mean 0.467, standard deviation 0.273, CRPS 0.0835")
+    # Both ends are moved out by the adjustment.
+    published = calibration.CONFORMAL
+    width = published["raw_width"] + 2 * published["adjustment"]
+    self.assertAlmostEqual(published["width"], width, delta=0.003)
+
+
+class ShownTest(parameterized.TestCase):
+  def pages(self, **runs):
+    return {name: page.figure() for name, page in calibration.figures(runs).items()}
+
+  # Warnings are errors, of the drawing and of the layout.
+  @parameterized.parameters(7, 1)
+  def test_drawn_inside_the_figure_and_labelled(self, predictors):
+    found = by_hand(predictors=predictors)
+    self.assertEqual(set(self.pages(e0=found)), {"e0"})
+    pages = self.pages(e0=found, e1=found)
+    self.assertEqual(set(pages), {"all runs", "e0", "e1"})
+    for figure in pages.values():
+      drawn.assert_inside(self, figure)
+      for part in figure.subfigs:
+        for axes in part.axes:
+          self.assertNotEmpty(axes.get_xlabel())
+
+  def test_lines_are_the_results_numbers(self):
+    reliability, density = self.pages(e0=by_hand())["e0"].subfigs[0].axes
+    lines = {line.get_label(): line.get_ydata() for line in reliability.lines}
+    np.testing.assert_allclose(lines["model (e0)"], [-0.02, -0.05, -0.08])
+    lines = {line.get_label(): line.get_ydata() for line in density.lines}
+    np.testing.assert_array_equal(lines["adaptive AR(256)"], np.ones(20))
+
+  def test_networks_of_several_runs_are_compared(self):
+    found = by_hand()
+    other = found.assign_coords(predictor=["model (e1)", *NAMES[1:]])
+    reliability, _ = self.pages(e0=found, e1=other)["all runs"].subfigs[0].axes
+    self.assertContainsSubset({"e0", "e1"}, {line.get_label() for line in reliability.lines})
+    (crps,) = self.pages(e0=found, e1=other)["all runs"].subfigs[1].axes
+    names = [label.get_text() for label in crps.get_yticklabels()]
+    self.assertEqual(names, ["network", *NAMES[1:]])
+
+  def test_tables_set_published_networks_beside_ours(self):
+    densities, conformal = calibration.tables({"e0": by_hand()})
+    text = densities.text()
+    self.assertIn("0.0532 [0.0332, 0.0732]", text)
+    for value in ("0.0835", "0.467", "0.273", "+0.0172"):
+      self.assertIn(value, text)
+    self.assertIn("0.084 [0.064, 0.104]", conformal.text())  # raw, short window
+    self.assertIn("+1.001", conformal.text())
+    self.assertIn("widened to hold 0.9", conformal.caption)
+    self.assertNotIn("%", text + conformal.text())
 
 
 if __name__ == "__main__":

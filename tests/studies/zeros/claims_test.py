@@ -1,4 +1,3 @@
-import forecast_results
 import numpy as np
 import reference_results
 import wave_results
@@ -36,6 +35,7 @@ def _everything(data):
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data)
   return one | wave_results.runs(data)
+  one |= binned_results.runs(data)
 
 
 SMALL_RUN = {"anchors": anchors(parameters=SMALL)}
