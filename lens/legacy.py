@@ -85,11 +85,8 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
   claims = tuple(dataclasses.replace(claim, test=judged(claim.test)) for claim in old.claims)
   numbers = old.numbers
   program = importlib.import_module(f"{package.__name__}.program")
-  optional = {
-    k: getattr(program, k) for k in ("card", "data_name", "caution") if hasattr(program, k)
-  }
-  known = ("card", "data_name", "renamed")
-  optional = {k: getattr(program, k) for k in known if hasattr(program, k)}
+  known = ("card", "data_name", "caution", "renamed")
+  optional = {key: getattr(program, key) for key in known if hasattr(program, key)}
   its = study_lib.Study(
     name=name,
     title=old.report.title,

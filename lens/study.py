@@ -230,9 +230,8 @@ class Study:
   `ValueError` where task, model and fit do not go together. `members(experiment, rows)` is
   the experiment of some of its members, `card(experiment)` what the study says of a run,
   `data_name(task, data)` what it is trained and scored on, `caution(card, {slice: Dataset})` why
-  its network must not be read as it stands, or "".
-  `data_name(task, data)` what it is trained and scored on. `renamed` are the analysis settings of
-  earlier revisions that have another name now, `{old: new}`.
+  its network must not be read as it stands, or "". `renamed` are the analysis settings of earlier
+  revisions that have another name now, `{old: new}`.
 
   The last ones are of studies that have not moved: `first` names the analyses that every
   comparison of runs needs, `sections` and `summary` make the report.
@@ -339,8 +338,8 @@ def _found(name: str) -> Study:
   return _of_package(name, module)
 
 
-_OF_PROGRAM = ("members", "card", "data_name", "caution")  # what else `program` may define
-_OF_PROGRAM = ("members", "card", "data_name", "renamed")  # what else `program` may define
+# What else `program` may define.
+_OF_PROGRAM = ("members", "card", "data_name", "caution", "renamed")
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:

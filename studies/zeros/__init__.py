@@ -17,11 +17,33 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("anchors", "masking")
-ORDER = ("masking", "slots", "pruned", "curriculum")
-ORDER = ("masking", "form_factor", "operators", "perplexity", "memory_effect")
-ORDER = ("masking", "leak", "kernels", "hermiticity")
-ORDER = ("masking", "rollout", "calibration", "selection")
+ORDER = (
+  "prime_waves",
+  "anchors",
+  "masking",
+  "heads",
+  "pruned",
+  "curriculum",
+  "formula",
+  "linear",
+  "rollout",
+  "calibration",
+  "selection",
+  "leak",
+  "form_factor",
+  "operators",
+  "kernels",
+  "hermiticity",
+  "slots",
+  "gue",
+  "prime_lines",
+  "prime_response",
+  "prime_places",
+  "yardstick",
+  "predictors",
+  "perplexity",
+  "memory_effect",
+)
 ANALYSES = {
   "heads": Analysis(
     heads.run,

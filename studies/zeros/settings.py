@@ -3,8 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from primelens.studies.zeros import program, settings_forecasts, settings_reference
-from primelens.studies.zeros import program, settings_levels, settings_reference
+from primelens.studies.zeros import program, settings_reference
 from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
