@@ -7,13 +7,10 @@ from primelens.studies.zeros import (
   claims,
   curriculum,
   form_factor,
-  formula,
   gue,
-  heads,
   hermiticity,
   kernels,
   leak,
-  linear,
   memory_effect,
   memory_effect_arms,
   operators,
@@ -31,28 +28,10 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "heads", "formula", "linear")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
-  ),
-  "heads": Analysis(
-    heads.run,
-    heads.Result,
-    "Every head removed: zero, mean, and the published residual slice.",
-    program.no_mixtures,
-  ),
-  "formula": Analysis(
-    formula.run,
-    formula.Result,
-    "Closed forms and symbolic regression of the model, the truth, CUE.",
-    program.no_mixtures,
-  ),
-  "linear": Analysis(
-    linear.run,
-    linear.Result,
-    "The linear operator of the model beside OLS on the truth.",
-    program.no_mixtures,
   ),
   "leak": Analysis(
     leak.run,
