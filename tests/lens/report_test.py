@@ -18,7 +18,7 @@ from primelens.studies.zeros import report as zeros_report
 PAGE = legacy.presented(zeros_report.REPORT)
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
 VOID = {"meta", "img", "input"}
-NAMES = ("anchors", "masking", "heads", "formula", "linear")
+NAMES = ("anchors",)
 
 
 class _Reader(parser.HTMLParser):
@@ -72,16 +72,7 @@ class ReportTest(parameterized.TestCase):
     return report.Stored(result, origin | {"seconds": 6.5}, stale, path)
 
   def _tables(self, run="e0"):
-    makers = (
-      examples.anchors_result,
-      examples.masking_result,
-      examples.heads_result,
-      examples.formula_result,
-      examples.linear_result,
-    )
-    return {
-      run: {name: self._stored(name, make()) for name, make in zip(NAMES, makers, strict=True)}
-    }
+    return {run: {"anchors": self._stored("anchors", examples.anchors_result())}}
 
   def _read(self, tables=None, ledger=examples.LEDGER):
     tables = self._tables() if tables is None else tables
@@ -121,17 +112,17 @@ class ReportTest(parameterized.TestCase):
 
     broken = dataclasses.replace(
       zeros_report.REPORT,
-      sections=PAGE.sections | {"heads": ("Heads", fault)},
+      sections=PAGE.sections | {"losses": ("Losses", fault)},
       summary=lambda *_: fault(None),
     )
     err = io.StringIO()
     with contextlib.redirect_stderr(err):
       html = report.html(legacy.presented(broken), self._tables(), examples.LEDGER)
-    self.assertIn("the report's section 'Heads' failed: KeyError: 'lead'", err.getvalue())
+    self.assertIn("the report's section 'Losses' failed: KeyError: 'lead'", err.getvalue())
     text = "".join(_Reader(html).text)
     self.assertIn("This section could not be made (KeyError: 'lead').", text)
     self.assertIn("The summary could not be made", text)
-    for other in set(PAGE.sections) - {"heads"}:
+    for other in set(PAGE.sections) - {"losses"}:
       self.assertIn(f'<section id="{other}"', html)
 
   def test_text_is_escaped(self):
@@ -147,8 +138,8 @@ class ReportTest(parameterized.TestCase):
 
   def test_missing_figure_is_named(self):
     tables = self._tables()
-    tables["e0"]["heads"].figure_path.unlink()
-    self.assertIn("heads.png is missing", "\n".join(self._read(tables).text))
+    tables["e0"]["anchors"].figure_path.unlink()
+    self.assertIn("anchors.png is missing", "\n".join(self._read(tables).text))
 
   def test_anchors_table_equals_the_stored_numbers(self):
     stored = examples.anchors_result()
@@ -190,41 +181,6 @@ class ReportTest(parameterized.TestCase):
     others = len(published.NETWORKS) + len(published.FILTERS)
     self.assertLen(rows, others + 2)
 
-  def test_published_head_effects_are_differences_in_nats(self):
-    # The study also gives the losses themselves, after removal.
-    for l, h, loss in ((0, 3, 0.23959), (0, 5, 0.15314), (2, 1, 0.05568)):
-      effect = published.HEADS_NATS_LxH[l][h]
-      change = loss - published.HEADS_BASELINE
-      self.assertAlmostEqual(effect, change, delta=1e-4)
-    rows = self._read().table("Published 'head' effects")
-    self.assertEqual(rows[1][4], "+0.1235")
-
-  def test_head_table_names_the_costliest_head(self):
-    rows = self._read().table("Changes of the NLL in nats on 55 windows")
-    want = examples.heads_result().delta_VxSxLxH[0].mean(0)
-    self.assertEqual(rows[1][1], "L1.H3")
-    self.assertTrue(rows[1][2].startswith(f"{want[1, 3]:+.4f} ["))
-
-  def test_formulas_constants_and_the_published_front(self):
-    page = self._read()
-    rows = page.table("c of c / (s1")
-    self.assertEqual(rows[2][0], "3")
-    self.assertEqual(rows[2][2], "2.877 [2.800, 2.900]")
-    self.assertEqual(rows[2][5:], ["2.912", "3.1055553"])
-    rows = page.table("Front of model, pyoperon")
-    self.assertEqual(rows[1][1:], ["model <s1> & False", "0.1000", "0.1357"])
-    rows = page.table("Published front")
-    self.assertEqual(rows[3], ["7", "3.1055553/(s1 + s2 + s3)", "0.119"])
-    rows = page.table("The published formulas with their numbers refitted")
-    want = ["3.01/(s1 + 1.89)", "0.135", "truth", "2.5/(s1 + 1.5)"]
-    self.assertEqual(rows[1], [*want, "0.1400", "0.1501", "0.200"])
-    self.assertLen(page.table("Fitted on select, held out"), 1 + 15)
-
-  def test_linear_operator_beside_the_published_one(self):
-    rows = self._read().table("Coefficients of s - 1")
-    self.assertEqual(rows[1][1:4], ["-0.4467", "-0.2819", "-0.1586"])
-    self.assertEqual(rows[2][1:], ["-0.4100", "-0.3100", "-0.2100", "-0.9300"])
-
   @parameterized.parameters(*NAMES)
   def test_absent_analysis_says_what_to_run(self, name):
     tables = self._tables()
@@ -236,13 +192,13 @@ class ReportTest(parameterized.TestCase):
     empty = trial.Ledger(rows=())
     for tables in ({}, {"e0": {}}):
       text = "".join(self._read(tables, empty).text)
-      self.assertIn("not run: analyze.py --only=masking", text)
-      self.assertLen(zeros_report.REPORT.summary(tables, empty), 5)
+      self.assertIn("not run: analyze.py --only=anchors", text)
+      self.assertLen(zeros_report.REPORT.summary(tables, empty), 3)
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
     self.assertNotIn(">stale<", report.html(PAGE, tables, examples.LEDGER))
-    tables["e0"]["heads"] = dataclasses.replace(tables["e0"]["heads"], stale=True)
+    tables["e0"]["anchors"] = dataclasses.replace(tables["e0"]["anchors"], stale=True)
     self.assertEqual(report.html(PAGE, tables, examples.LEDGER).count(">stale<"), 2)
 
   def test_provenance(self):
@@ -257,18 +213,16 @@ class ReportTest(parameterized.TestCase):
     text = "".join(self._read(ledger=trial.Ledger(rows=())).text)
     self.assertEqual(set(re.findall(r"[\d.]+ ?%", text)), {"95 %"})
 
-  def test_summary_has_five_lines_with_the_stored_numbers(self):
+  def test_summary_has_three_lines_with_the_stored_numbers(self):
     lines = zeros_report.REPORT.summary(self._tables(), examples.LEDGER)
-    self.assertLen(lines, 5)
+    self.assertLen(lines, 3)
     for part in ("4,802,336", "+0.188", "24", "+0.124", "-0.561", "-0.625"):
       self.assertIn(part, lines[0])
     self.assertIn("+0.251 [+0.231, +0.281]", lines[1])
     self.assertIn("ahead of AR(3) (+0.422)", lines[1])
     self.assertIn("behind adaptive AR(256) (-0.912)", lines[1])
     self.assertNotIn("AR(64)", lines[1])  # undecided
-    self.assertIn("-0.011 [-0.012, -0.010]", lines[2])
-    self.assertIn("truth 2.877 [2.800, 2.900]", lines[3])
-    self.assertIn("1 not reproduced; 1 needs more compute", lines[4])
+    self.assertIn("1 not reproduced; 1 needs more compute", lines[2])
 
   def test_headline_is_true_of_the_published_numbers(self):
     better = published.AR24["nll_nats"], published.ADAPTIVE_128["nll_nats"]
