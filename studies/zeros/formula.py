@@ -319,7 +319,12 @@ def figures(runs) -> dict:
   shown = {run: one.sel(target=[t for t in SHOWN if t in one.target]) for run, one in each.items()}
   both = results.across(shown, "c")
   against = draw.curves(
-    both.sel(target="model"), "c", x="lags", colour="run", zero=False, title="Of the networks"
+    both.sel(target="model"),
+    "c",
+    x="lags",
+    colour="run",
+    zero=False,
+    title="The constant follows k:\nthe networks' means",
   )
   panels = [draw.together(_diagonal(both), _pi(), against)]
   if 3 in both.lags:
@@ -371,6 +376,7 @@ def _fronts(run: str, found: xr.Dataset) -> draw.Panel:
 
   def frame(axes):
     axes.set_ylim(0.9 * least, 1.15 * most + 1e-9)  # some formulas fail badly
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel(results.label(found.front_complexity))
     axes.set_ylabel(results.label(found.front_test_mse))
     axes.set_title(f"{run}: Pareto fronts of symbolic regression ({backends})")

@@ -183,7 +183,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     *(maps if stacked else [maps]),
     (_joint(found), _singles(found)),
-    heights=[*([each] * len(maps) if stacked else [each + 0.9]), 4.2],
+    heights=[*([each] * len(maps) if stacked else [each + 1.1]), 4.2],
   )
 
 
@@ -198,7 +198,7 @@ def _maps(run: str, found: xr.Dataset, stacked: bool) -> tuple[draw.Panel, ...]:
   panels = []
   for key in found.removal.values:
     one = found[["mean_delta", "mean_delta_interval"]].sel(removal=key)
-    title = f"{run}: {TITLES[key]}"
+    title = f"{run}: {CHANGE}, {TITLES[key]}"
     heat = draw.heat(
       one.assign_coords(names),
       "mean_delta",
@@ -275,7 +275,7 @@ def _decades(found: xr.Dataset, title: str) -> draw.Panel:
   def scale(axes):
     axes.set_xscale("symlog", linthresh=LINEAR)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
-    axes.set(xlabel=f"{CHANGE} ({NATS}; linear within {LINEAR:g})", title=title)
+    axes.set(xlabel=f"{CHANGE} (nats; linear within {LINEAR:g})", title=title)
 
   return scale
 

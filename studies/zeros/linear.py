@@ -151,7 +151,7 @@ def measure(run) -> xr.Dataset:
     "jacobian": results.variable(
       "seed lag",
       jacobian(run, "test", settings.jacobian_windows, order),
-      "mean derivative of the mean by a lag",
+      "mean derivative of the predicted mean by a lag",
     ),
     **_by_order(x_NxQ, y_N, pairs.mean_SxN, orders),
     **results.rows("scores", _scores(run, pairs, order), SCORES),
@@ -168,6 +168,11 @@ def measure(run) -> xr.Dataset:
 # --- figures and tables ---------------------------------------------------------------------------
 
 NAMES = {"truth": "truth", "model": "network's mean"}
+STYLES = {
+  "truth": {"color": "black", "label": NAMES["truth"]},
+  "model": {"color": draw.BLUE, "label": NAMES["model"]},
+}
+RIGID = "-1, read as rigidity"
 
 
 def figures(runs) -> dict:
@@ -187,7 +192,7 @@ def figures(runs) -> dict:
         title="Least squares of the networks' means\n(bands: 95 %)",
       ),
       draw.together(
-        draw.level(-1, ls=":"),
+        draw.level(-1, RIGID, ls=":"),
         draw.curves(
           both,
           "coefficient_sum",
@@ -207,11 +212,8 @@ def figures(runs) -> dict:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  by_order = {"x": "order", "colour": "regressed", "names": NAMES, "zero": False}
-  sums = draw.curves(
-    found, "coefficient_sum", symlog=1, title="The sum depends on the order", **by_order
-  )
-  fits = draw.curves(found, "r2", title="How much the last p lags explain", **by_order)
+  sums = _by_key(found, "coefficient_sum", symlog=1, title="The sum depends on the order")
+  fits = _by_key(found, "r2", title="How much the last p lags explain")
   derivative = draw.curves(
     found,
     "jacobian",
@@ -222,8 +224,18 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   )
   return draw.page(
     (_lags(run, found), derivative),
-    (draw.together(draw.level(-1, "-1, read as rigidity", ls=":"), sums), fits),
+    (draw.together(draw.level(-1, RIGID, ls=":"), sums), fits),
     heights=[4, 3.8],
+  )
+
+
+def _by_key(found: xr.Dataset, name: str, **look) -> draw.Panel:
+  """Returns a variable of the truth and of the network by order."""
+  return draw.together(
+    *(
+      draw.curves(found.sel(regressed=key), name, x="order", style=style, zero=False, **look)
+      for key, style in STYLES.items()
+    )
   )
 
 
@@ -235,10 +247,7 @@ def _lags(run: str, found: xr.Dataset) -> draw.Panel:
     f"{run}: least squares on {found.sizes['lag']} lags,\n"
     f"{found.samples:,} spacings (thin: seeds, bands: 95 %)"
   )
-  styles = {
-    "mean_model": {"color": draw.BLUE, "label": NAMES["model"]},
-    "truth": {"color": "black", "label": NAMES["truth"]},
-  }
+  styles = {"mean_model": STYLES["model"], "truth": STYLES["truth"]}
   return draw.together(
     *(draw.curves(one, "model", x="lag", style=thin) for one in each),
     *(

@@ -160,7 +160,11 @@ class BadResultTest(CommandCase):
     (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
     (".json", lambda x: b"{}", "schema None, this program reads 3"),
     (".json", lambda x: x.replace(b"samples", b"rows"), "content and its sha256 do not agree"),
-    (".json", lambda x: x.replace(b'"samples": 7', b'"samples": 8'), "content and its sha256 do not agree"),
+    (
+      ".json",
+      lambda x: x.replace(b'"samples": 7', b'"samples": 8'),
+      "content and its sha256 do not agree",
+    ),
     (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
     (".npz", None, "linear.npz"),
   )
