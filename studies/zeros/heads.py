@@ -179,12 +179,9 @@ def figures(runs) -> dict:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   stacked = found.sizes["head"] > 4
   maps = _maps(run, found, stacked)
-  each = 0.9 + 0.3 * found.sizes["layer"]
-  return draw.page(
-    *(maps if stacked else [maps]),
-    (_joint(found), _singles(found)),
-    heights=[*([each] * len(maps) if stacked else [each + 1.1]), 4.2],
-  )
+  rows = list(maps) if stacked else [maps]
+  height = 0.9 + 0.3 * found.sizes["layer"] + (0 if stacked else 1.1)
+  return draw.page(*rows, (_joint(found), _singles(found)), heights=[*[height] * len(rows), 4.2])
 
 
 def _maps(run: str, found: xr.Dataset, stacked: bool) -> tuple[draw.Panel, ...]:
