@@ -26,12 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from primelens import tasks
+from primelens.analyses import statistics
 from primelens.lens import analyze, experiment, legacy, results, runs, study, train
 from primelens.lens import sources as sources_lib
 from primelens.models import fit, spacing, transformer
 from primelens.studies import zeros
-from primelens.studies.zeros import anchors, linear
+from primelens.studies.zeros import anchors
 from primelens.studies.zeros import published as published_zeros
 from primelens.tasks import files, surrogates
 from primelens.tasks import zeros as zeros_task
@@ -112,20 +114,29 @@ def run_directory(folder: Path, config: experiment.Experiment | None = None) -> 
 
 def store(workdir: Path, name: str, result: Any, **origin: Any) -> None:
   """Writes a result as the product does, so that its digests are right."""
-  legacy.write(workdir / "results", name, result, provenance=origin)
+  if isinstance(result, xr.Dataset):
+    results.write(workdir / "results", name, result, provenance=origin)
+  else:
+    legacy.write(workdir / "results", name, result, provenance=origin)
 
 
-def _linear(words: str = "OLS") -> linear.Result:
-  value_Q = np.arange(4.0)
-  return linear.Result(
-    **{f"truth{end}_Q": value_Q for end in ("", "_low", "_high")},
-    **{f"model{end}_Q": value_Q for end in ("_low", "_high")},
-    model_SxQ=np.ones((2, 4)),
-    jacobian_SxQ=np.ones((2, 4)),
-    sums=tuple(_sum(order) for order in (1, 3, 4)),
-    scores=({"predictor": words, "r2": 0.1, "correlation": 0.3},),
-    samples=7,
-  )
+def _linear(words: str = "OLS") -> xr.Dataset:
+  """Returns a result of the slice `linear`; it writes `words` into a table."""
+  lags, orders = np.arange(1, 5), [1, 3, 4]
+  variable, interval = results.variable, statistics.Interval(*np.ones((3, 4)))
+  score = {"predictor": words, "mse": 0.1, "r2": 0.1, "correlation": 0.3}
+  variables = {
+    **results.with_interval("truth", "lag", interval, "coefficient"),
+    **results.with_interval("mean_model", "lag", interval, "coefficient"),
+    "model": variable("seed lag", np.ones((2, 4)), "coefficient"),
+    "jacobian": variable("seed lag", np.ones((2, 4)), "derivative"),
+    "coefficient": variable("regressed order lag", np.full((2, 3, 4), -0.2), "coefficient"),
+    "coefficient_sum": variable("regressed order", np.full((2, 3), -0.6), "sum"),
+    "r2": variable("regressed order", np.full((2, 3), 0.2), "R2"),
+    **results.rows("scores", [score], dict.fromkeys(score, words)),
+  }
+  coords = {"seed": [0, 1], "lag": lags, "order": orders, "regressed": ["truth", "model"]}
+  return results.dataset(variables, coords, samples=7)
 
 
 def _anchors(words: str = "AR(3)") -> anchors.Result:
@@ -147,11 +158,6 @@ def _anchors(words: str = "AR(3)") -> anchors.Result:
     split="test",
     data="99 spacings of poisson",
   )
-
-
-def _sum(order: int) -> dict:
-  row = {"order": order, "truth_sum": -0.9, "truth_r2": 0.2, "model_sum": -0.6, "model_r2": 0.3}
-  return row | {f"{who}_lag{k}": -0.2 for who in ("truth", "model") for k in (1, 2, 3, 4)}
 
 
 def poisoned(kind: type, text: str) -> Any:

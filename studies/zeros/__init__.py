@@ -3,10 +3,7 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   claims,
-  formula,
   gue,
-  heads,
-  linear,
   predictors,
   prime_lines,
   prime_waves,
@@ -44,23 +41,8 @@ ORDER = (
   "perplexity",
   "memory_effect",
 )
+ORDER = ("masking", "heads", "formula", "linear")
 ANALYSES = {
-  "heads": Analysis(
-    heads.run,
-    heads.Result,
-    "Every head removed: zero, mean, and the published residual slice.",
-    program.no_mixtures,
-  ),
-  "formula": Analysis(
-    formula.run,
-    formula.Result,
-    "Closed forms and symbolic regression of the model, the truth, CUE.",
-    program.no_mixtures,
-  ),
-  "linear": Analysis(
-    linear.run,
-    linear.Result,
-    "The linear operator of the model beside OLS on the truth.",
     program.no_mixtures,
   ),
   "gue": Analysis(

@@ -57,12 +57,29 @@ class Bootstrap:
 
 
 @dataclasses.dataclass(kw_only=True)
+class Symbolic:
+  """Symbolic regression of the predictions."""
+
+  backend: Literal["pyoperon", "pysr"] = "pyoperon"
+  lags: Annotated[int, checks.Range(5, 8)] = 5  # published formulas read 5, closed forms 8
+  samples: checks.Count = 4000
+  seconds: Annotated[int, checks.Range(0, 10_000_000)] = (
+    0  # for one search; 0: the backend's own (pysr: 900)
+  )
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
+
+
+@dataclasses.dataclass(kw_only=True)
 class Settings:
   """What every analysis reads; each slice adds its own."""
 
   parameters: Literal["best", "last"] = "best"
   evaluation: Evaluation = dataclasses.field(default_factory=Evaluation)
   bootstrap: Bootstrap = dataclasses.field(default_factory=Bootstrap)
+  symbolic: Symbolic = dataclasses.field(default_factory=Symbolic)
 
   def __post_init__(self):
     checks.fields(self)

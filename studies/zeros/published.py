@@ -103,37 +103,8 @@ MASKING_MODELS: tuple[dict[str, Any], ...] = (
   {"model": "E3, seed 1337", "intact": 0.345, "best": 0.312, "ratio": 0.5},
 )
 
-HEADS_BASELINE = 0.11613  # E4, seed 7, first half of the tail
-_HEADS_PERCENT_LxH = (
-  (-2.29, 20.12, 64.38, 106.32, 7.64, 31.87, -19.34, -37.82),
-  (-19.51, -24.50, -26.23, -9.13, -22.51, -13.36, -10.96, -20.69),
-  (-39.04, -52.05, -39.83, -17.86, -34.97, -39.05, -19.42, -36.64),
-  (-0.75, 3.10, -4.30, -10.53, -12.59, -0.99, -7.39, -9.11),
-  (1.90, 3.70, 10.80, 5.02, 5.03, 23.83, 11.55, 11.57),
-  (-2.35, -3.99, -4.05, -2.48, -3.62, -3.28, -3.57, -5.36),
-)
-# Change of the NLL when residual channels 32h..32h+31 of a layer are zeroed.
-HEADS_NATS_LxH = tuple(
-  tuple(round(HEADS_BASELINE * percent / 100, 4) for percent in row) for row in _HEADS_PERCENT_LxH
-)
-
-# Least squares of the truth on all data: c of c / (s1 + .. + sk), correlation.
-CONSTANTS = (
-  (1, 0.565, 0.261),
-  (2, 1.838, 0.371),
-  (3, 2.912, 0.385),
-  (4, 3.951, 0.392),
-  (5, 4.977, 0.399),
-  (6, 5.996, 0.408),
-)
-PI_CONSTANT = 3.1055553  # c of three lags on the mean of E4, seed 7
-PI_REFITTED = 3.1084  # the same, refitted by the study
-TRUTH_REFITTED = 2.83  # refitted by the study on the true spacings
-MEAN_PREDICTION = 1.062  # mean of E4's predictions; the truth's is 1
-
 # Least squares of the true residuals, presented as the network's operator.
 OPERATOR = (-0.4467, -0.2819, -0.1586)
-OPERATOR_SUM = -0.8872
 
 
 def on_data(table) -> bool:

@@ -5,16 +5,12 @@ from primelens.studies.zeros import (
   published,
   report_gue,
   report_prime_waves,
-  report_readings,
   report_summary,
   report_yardstick,
 )
 
 SECTIONS = {
   "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
-  "heads": ("Removing attention heads", report_readings.heads),
-  "formula": ("Short formulas", report_readings.formula),
-  "linear": ("The linear operator", report_readings.linear),
   "gue": ("The zeros beside random matrices", report_gue.gue),
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),

@@ -5,33 +5,18 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import tiny_study
+import zeros_linear
 from absl.testing import absltest, parameterized
-from primelens.lens import analyze, legacy, results, study
-from primelens.studies.zeros import linear
+from primelens.lens import analyze, results, study
 
 ZEROS = study.find("zeros")
 NAMES = (
-  "anchors, masking, heads, formula, linear, leak, rollout, calibration, gue, "
+  "masking, heads, formula, linear, anchors, leak, rollout, calibration, gue, "
   "prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
   "perplexity, memory_effect, kernels, hermiticity, slots, pruned, curriculum, "
   "claims, report"
 )
-
-
-def a_result() -> linear.Result:
-  """Returns a result that was made up."""
-  values_Q = np.arange(4.0)
-  return linear.Result(
-    **dict.fromkeys(("truth_Q", "truth_low_Q", "truth_high_Q"), values_Q),
-    **dict.fromkeys(("model_low_Q", "model_high_Q"), values_Q),
-    model_SxQ=np.ones((2, 4)),
-    jacobian_SxQ=np.ones((2, 4)),
-    sums=({"order": 3, "truth_sum": -0.9},),
-    scores=({"predictor": "a", "r2": 0.1},),
-    samples=7,
-  )
 
 
 class CommandCase(parameterized.TestCase):
@@ -47,7 +32,8 @@ class CommandCase(parameterized.TestCase):
   def store(self, revision="", step=20):
     """Writes a made-up result of `linear` into the run."""
     origin = {"checkpoint_step": step, "revision": revision}
-    legacy.write(self.run_ / "results", "linear", a_result(), provenance=origin)
+    found = zeros_linear.by_hand()
+    results.write(self.run_ / "results", "linear", found, provenance=origin)
 
   def assert_refused(self, result, message: str, before) -> None:
     """One line on stderr with the message, exit code 2, nothing written."""
@@ -71,7 +57,7 @@ class FaultTest(CommandCase):
     def fault(run):
       raise KeyError("lead")
 
-    measure = lambda run: legacy.to_dataset(a_result())
+    measure = lambda run: zeros_linear.by_hand()
     made = dataclasses.replace(ZEROS.slices["linear"], measure=measure)
     broken = dataclasses.replace(ZEROS.slices["heads"], measure=fault)
     with mock.patch.dict(ZEROS.slices, {"linear": made, "heads": broken}):
@@ -174,7 +160,11 @@ class BadResultTest(CommandCase):
     (".json", lambda x: x[:99], "linear.json is not readable: .*analyze.py "),
     (".json", lambda x: b"{}", "schema None, this program reads 3"),
     (".json", lambda x: x.replace(b"samples", b"rows"), "content and its sha256 do not agree"),
-    (".json", lambda x: x.replace(b"-0.9", b"-0.8"), "content and its sha256 do not agree"),
+    (
+      ".json",
+      lambda x: x.replace(b'"samples": 7', b'"samples": 8'),
+      "content and its sha256 do not agree",
+    ),
     (".npz", lambda x: x[: len(x) // 2], "linear.npz is damaged"),
     (".npz", None, "linear.npz"),
   )
@@ -191,13 +181,13 @@ class BadResultTest(CommandCase):
     self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
 
   def test_does_not_end_the_report_of_the_others(self):
-    another = a_result()  # a result of another analysis
-    legacy.write(self.run_ / "results", "heads", another, provenance={})
+    another = zeros_linear.by_hand()  # a result of another analysis
+    results.write(self.run_ / "results", "anchors", another, provenance={})
     with mock.patch.object(analyze, "_with_first", return_value=[]):
       code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
     self.assertEqual(code, 0, err)
     self.assertEqual(err.count("left out: "), 1, err)
-    again = f"run analyze.py --only=heads --workdir={self.run_}"
+    again = f"run analyze.py --only=anchors --workdir={self.run_}"
     self.assertIn(again, err)
     page = (self.run_ / "report.html").read_text()
     self.assertIn(again, page)
@@ -219,7 +209,7 @@ class StoredTest(CommandCase):
     recorded = analyze.runs.read_manifest(self.run_)["revision"]
     self.store(recorded)
     item = self.linear()
-    self.assertEqual(item.result.attrs["scalars"]["samples"], 7)
+    self.assertEqual(item.result.samples, 7)
     self.assertEqual(item.provenance["checkpoint_step"], 20)
     self.assertFalse(item.stale)
     self.assertEqual(item.figure_path, self.run_ / "figures" / "linear.png")

@@ -135,7 +135,7 @@ class EndToEndTest(absltest.TestCase):
   def test_analyses_ran(self):
     code, out, err = self.analysed
     self.assertEqual(code, 0, err)
-    self.assertRegex(err, r"\[5/5\] postfix: linear \.\.\. [0-9.]+ s\n")
+    self.assertRegex(err, r"\[5/5\] postfix: anchors \.\.\. [0-9.]+ s\n")
     parent = self.folder / "runs"
     for name in ("claims.json", "report.html"):
       self.assertIn(f"wrote {parent.resolve() / name}", out)
@@ -143,9 +143,8 @@ class EndToEndTest(absltest.TestCase):
   def test_every_result_and_figure_can_be_read(self):
     for _, workdir in self.each():
       for name in READ:
-        analysis = zeros.ANALYSES[name]
-        result, origin = legacy.read(workdir / "results", name, analysis.result)
-        self.assertIsInstance(result, analysis.result)
+        found, origin = results.read(workdir / "results", name)
+        study.find("zeros").slices[name].check(found)
         self.assertEqual(origin["checkpoint_step"], 20)
         self.assertEqual(origin["seeds"], [3, 4])
         self.assertEqual(origin["settings"]["masking"]["windows"], 12)
@@ -164,19 +163,19 @@ class EndToEndTest(absltest.TestCase):
       # A moving average of two: AR(p) explains p / (2 (p + 1)).
       self.assertBetween(rows["AR(3)"]["r2"], 0.3, 0.45)
       self.assertBetween(rows["AR(16)"]["r2"], 0.4, 0.55)
-      linear, _ = legacy.read(workdir / "results", "linear", zeros.ANALYSES["linear"].result)
-      by_order = {row["order"]: row for row in linear.sums}
-      self.assertAlmostEqual(by_order[1]["truth_sum"], -0.5, delta=0.15)
-      masking, _ = legacy.read(workdir / "results", "masking", zeros.ANALYSES["masking"].result)
+      linear, _ = results.read(workdir / "results", "linear")
+      first = linear.coefficient_sum.sel(regressed="truth", order=1)
+      self.assertAlmostEqual(float(first), -0.5, delta=0.15)
+      masking, _ = results.read(workdir / "results", "masking")
       self.assertEqual(masking.windows, 12)
-      np.testing.assert_allclose(masking.delta_VxR[:4, 0], 0, atol=1e-5)
+      np.testing.assert_allclose(masking.delta[:4, 0], 0, atol=1e-5)
       self.assertEqual(anchors.memory, {"plain": "none"}.get(name, name))
 
   def test_the_ledger_has_every_claim(self):
     found, origin = results.read(self.folder / "runs", "claims")
     self.assertEqual(origin["runs"], ["plain", "postfix"])
     rows = {row["id"]: row for row in found.attrs["rows"]}
-    self.assertEqual(list(rows), [claim.id for claim in zeros.CLAIMS])
+    self.assertEqual(list(rows), [claim.id for claim in study.find("zeros").claims])
     for row in rows.values():
       self.assertIn(row["status"], trial.get_args(trial.Status))
     for row in rows.values():  # 6,000 made-up zeros decide nothing
@@ -185,7 +184,7 @@ class EndToEndTest(absltest.TestCase):
 
   def test_the_report_is_one_page_with_its_figures(self):
     page = (self.folder / "runs" / "report.html").read_text()
-    for claim in zeros.CLAIMS:
+    for claim in study.find("zeros").claims:
       self.assertIn(claim.id, page)
     self.assertGreaterEqual(page.count("data:image/png;base64,"), 5)
     self.assertNotRegex(page, r"(src|href)=.https?://")
