@@ -73,7 +73,6 @@ def a_result(gain=0.25):
 
 
 PAGE = a_study()
-NAMES = ("anchors",)
 
 
 class _Reader(parser.HTMLParser):
@@ -128,7 +127,6 @@ class ReportTest(parameterized.TestCase):
 
   def _tables(self, run="e0"):
     return {run: {name: self._stored(name, a_result()) for name in NAMES}}
-    return {run: {"anchors": self._stored("anchors", examples.anchors_result())}}
 
   def _read(self, tables=None, ledger=LEDGER):
     tables = self._tables() if tables is None else tables
@@ -168,17 +166,14 @@ class ReportTest(parameterized.TestCase):
 
     broken = dataclasses.replace(PAGE.slices["heads"], tables=fault, line=fault)
     broken = dataclasses.replace(PAGE, slices=PAGE.slices | {"heads": broken})
-      sections=PAGE.sections | {"losses": ("Losses", fault)},
     err = io.StringIO()
     with contextlib.redirect_stderr(err):
       html = report.html(broken, self._tables(), LEDGER)
     self.assertIn("the report's section 'What of heads?' failed: KeyError: 'lead'", err.getvalue())
-    self.assertIn("the report's section 'Losses' failed: KeyError: 'lead'", err.getvalue())
     text = "".join(_Reader(html).text)
     self.assertIn("This section could not be made (KeyError: 'lead').", text)
     self.assertIn("The summary could not be made", text)
     for other in set(NAMES) - {"heads"}:
-    for other in set(PAGE.sections) - {"losses"}:
       self.assertIn(f'<section id="{other}"', html)
 
   def test_text_is_escaped(self):
@@ -194,8 +189,8 @@ class ReportTest(parameterized.TestCase):
 
   def test_missing_figure_is_named(self):
     tables = self._tables()
-    tables["e0"]["anchors"].figure_path.unlink()
-    self.assertIn("anchors.png is missing", "\n".join(self._read(tables).text))
+    tables["e0"]["heads"].figure_path.unlink()
+    self.assertIn("heads.png is missing", "\n".join(self._read(tables).text))
 
   def test_a_section_has_the_words_the_tables_and_the_numbers(self):
     page = self._read()
@@ -213,6 +208,7 @@ class ReportTest(parameterized.TestCase):
     html = report.html(its, tables, LEDGER, trial.Results(datasets, cards))
     self.assertEqual(html.count("The network of e4 predicts nothing: it reads its target."), 3)
     self.assertNotIn("The network of e0", html)
+
   @parameterized.parameters(*NAMES)
   def test_absent_analysis_says_what_to_run(self, name):
     tables = self._tables()
@@ -226,14 +222,13 @@ class ReportTest(parameterized.TestCase):
     empty = trial.Ledger(rows=())
     for tables in ({}, {"e0": {}}):
       text = "".join(self._read(tables, empty).text)
-      self.assertIn("not run: analyze.py --only=anchors", text)
-      self.assertLen(zeros_report.REPORT.summary(tables, empty), 3)
+      self.assertIn("not run: analyze.py --only=masking", text)
       self.assertLen(report.first_lines(PAGE, tables, empty), 1)
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
     self.assertNotIn(">stale<", report.html(PAGE, tables, LEDGER))
-    tables["e0"]["anchors"] = dataclasses.replace(tables["e0"]["anchors"], stale=True)
+    tables["e0"]["heads"] = dataclasses.replace(tables["e0"]["heads"], stale=True)
     self.assertEqual(report.html(PAGE, tables, LEDGER).count(">stale<"), 2)
 
   def test_provenance(self):
@@ -248,9 +243,6 @@ class ReportTest(parameterized.TestCase):
     *lines, tally = report.first_lines(PAGE, self._tables(), LEDGER)
     self.assertEqual(lines, [f"{name}: e0 0.250" for name in NAMES])
     self.assertIn("1 not reproduced; 1 needs more compute", tally)
-  def test_summary_has_three_lines_with_the_stored_numbers(self):
-    self.assertLen(lines, 3)
-    self.assertIn("1 not reproduced; 1 needs more compute", lines[2])
 
   def test_the_page_may_run_nothing_and_fetch_nothing(self):
     text = report_page.page("a")
