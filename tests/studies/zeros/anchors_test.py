@@ -311,6 +311,16 @@ class ClaimsTest(parameterized.TestCase):
 
 
 class ShownTest(parameterized.TestCase):
+  def test_predictors_are_sorted_and_every_number_is_written(self):
+    figure = anchors.figures({"e4": by_hand()})["e4"].figure()
+    drawn.assert_inside(self, figure)
+    ranked, by_height = (axes for part in figure.subfigs for axes in part.axes)
+    names = [label.get_text().split("  ")[0] for label in ranked.get_yticklabels()]
+    self.assertEqual(names, ["untrained network", "model (e4)", "AR(24)", "AR(64)"])
+    written = {text.get_text() for text in ranked.texts}
+    self.assertEqual(written, {"+0.900", "+0.200", "+0.124", "-0.045"})
+    self.assertIn("nats", ranked.get_xlabel() and by_height.get_ylabel())
+
   @parameterized.parameters((-0.05, "ahead"), (0.02, "behind"), (0.005, "undecided"))
   def test_standing_is_that_of_the_paired_interval(self, minus, expected):
     found = by_hand(nll=0.124 + minus)

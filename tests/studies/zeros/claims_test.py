@@ -1,76 +1,46 @@
-import reference_results
-import wave_results
+"""What all claims of the zeros study owe; each slice's own test tries its verdicts."""
+
+import re
+
+import xarray as xr
+import zeros_cards
 from absl.testing import absltest, parameterized
-from primelens.lens import claims as trial
-from primelens.studies.zeros import claims, published
-from zeros_results import SMALL, anchors
+from primelens.lens import claims, study
+from primelens.studies.zeros import program
 
-REPRODUCED = "reproduced"
-NOT = "not reproduced"
-OPEN, NOT_RUN = "needs more compute", "not run"
-
-
-def verdict(claim_id: str, results) -> dict:
-  ledger = trial.ledger(claims.CLAIMS, results)
-  [row] = [row for row in ledger.rows if row["id"] == claim_id]
-  return row
-
-
-def _one(**table):
-  """One run, "e4", of published size unless its anchors say otherwise."""
-  return {"e4": {"anchors": anchors()} | table}
+ZEROS = study.find("zeros")
+IDS = [claim.id for claim in ZEROS.claims]
+# A run of every kind that a claim may be about.
+KINDS = {
+  "e0": {"memory": "none"},
+  "prefix": {"memory": "prefix"},
+  "e4": {"memory": "postfix"},
+  "bank": {"memory": "bank_memory_blind"},
+  "binned": {"memory": "binned memory", "kind": "binned"},
+}
 
 
-def _everything(data):
-  """One run and its baseline with every analysis, on some data."""
-  one = _one(
-    anchors=anchors(data=data),
-    **reference_results.table(),
-  )
-  one |= {"e0": {"anchors": anchors("none", data=data)}}
-  one |= forecast_results.runs(data)
-  return one | wave_results.runs(data)
-  one |= binned_results.runs(data)
-
-
-SMALL_RUN = {"anchors": anchors(parameters=SMALL)}
-FEW_SEEDS = {"anchors": anchors(seeds=3)}
-E0 = anchors("none", 4_794_136, nll=-0.56)
+def ledger(data=program.DATA, tables=None):
+  """Returns the ledger over runs of every kind, whose results hold nothing."""
+  empty = dict.fromkeys(ZEROS.slices, xr.Dataset()) if tables is None else tables
+  runs = {name: (zeros_cards.card(data=data, **words), empty) for name, words in KINDS.items()}
+  return claims.ledger(ZEROS.claims, zeros_cards.results(**runs)).rows
 
 
 class ClaimsTest(parameterized.TestCase):
-  @parameterized.parameters(
-    # The published E4, 0.188 nats, against a linear filter.
-    ("anchors.e4", _one(), NOT),
-    ("anchors.e4", {"e4": {"anchors": anchors(ar24=0.18)}}, OPEN),
-    ("anchors.e4", {"e4": {"anchors": anchors(ar24=0.3)}}, REPRODUCED),
-    # POSTFIX better than the network without memory.
-    ("models.sign", _one() | {"e0": {"anchors": E0}}, NOT),
-    ("models.sign", {"e4": {"anchors": anchors(nll=-0.6)}, "e0": {"anchors": E0}}, REPRODUCED),
-    ("models.sign", {"e4": SMALL_RUN, "e0": {"anchors": E0}}, OPEN),
-    ("models.sign", {"e4": FEW_SEEDS, "e0": {"anchors": E0}}, OPEN),
-    ("models.sign", _one(), NOT_RUN),
-    # A small run beside the big ones decides nothing.
-    (
-      "models.sign",
-      _one() | {"e0": {"anchors": E0}} | {"tiny": {"anchors": anchors(parameters=SMALL, nll=-0.9)}},
-      NOT,
-    ),
-  )
-  def test_status(self, claim_id, results, status):
-    row = verdict(claim_id, results)
-    self.assertEqual(row["status"], status, row["because"])
-    self.assertTrue(row["because"])
+  def test_there_are_sixty_of_names_of_their_own(self):
+    self.assertLen(IDS, 60)
+    self.assertLen(set(IDS), 60)
 
-  def test_every_claim_is_tried_above_and_needs_results(self):
-    empty = trial.ledger(claims.CLAIMS, {})
-    self.assertEqual({row["status"] for row in empty.rows}, {NOT_RUN})
-    ids = [row["id"] for row in empty.rows]
-    self.assertEqual(ids, [claim.id for claim in claims.CLAIMS])
-    self.assertLen(set(ids), len(ids))
-    nothing = {"e4": {}}
-    for row in trial.ledger(claims.CLAIMS, nothing).rows:
-      self.assertEqual(row["status"], NOT_RUN, row["id"])
+  def test_every_claim_says_where_it_was_published(self):
+    for claim in ZEROS.claims:
+      for text in (claim.statement, claim.source, claim.reported):
+        self.assertNotEmpty(text, claim.id)
+
+  def test_without_results_none_was_run(self):
+    for rows in (claims.ledger(ZEROS.claims, claims.Results({})).rows, ledger(tables={})):
+      self.assertEqual([row["id"] for row in rows], IDS)
+      self.assertEqual({row["status"] for row in rows}, {"not run"})
 
   @parameterized.parameters(
     "200,000 spacings of cue, published_tail",
@@ -79,38 +49,17 @@ class ClaimsTest(parameterized.TestCase):
     "99,999 spacings of zeros, published_tail",
   )
   def test_other_data_decide_no_claim(self, data):
-    for row in trial.ledger(claims.CLAIMS, _everything(data)).rows:
-      self.assertEqual(row["status"], NOT_RUN, row["id"])
-      self.assertIn(f"of a run on {published.DATA}", row["because"])
-    decided = trial.ledger(claims.CLAIMS, _everything(published.DATA)).rows
-    still = [row["id"] for row in decided if row["status"] == NOT_RUN]
-    self.assertEqual(still, [])
+    for row in ledger(data):
+      self.assertEqual(row["status"], "not run", row["id"])
+      self.assertIn(f"on {program.DATA}", row["because"], row["id"])
 
-  @parameterized.parameters(
-    (0.124, "coefficients is ahead of it, so the number is no evidence", NOT),
-    (0.18, "is not ahead of it, nor the network: the interval holds", OPEN),
-    (0.2, "is not ahead of it: the network is.", REPRODUCED),
-  )
-  def test_the_verdict_on_e4_says_what_it_found(self, ar24, said, status):
-    row = verdict("anchors.e4", _one(anchors=anchors(ar24=ar24)))
-    self.assertIn(said, row["because"])
-    self.assertIn(f"AR(24) {ar24:+.3f} [{ar24 - 0.01:+.3f}", row["because"])
-    self.assertEqual(row["status"], status)
+  def test_published_data_do(self):
+    # The results hold nothing, so that a test that reads them fails: it is not "not run".
+    unread = [row["id"] for row in ledger() if row["status"] == "not run"]
+    self.assertEqual(unread, [])
 
-  def test_every_claim_says_where_it_was_published(self):
-    for claim in claims.CLAIMS:
-      for text in (claim.statement, claim.source, claim.reported):
-        self.assertNotEmpty(text, claim.id)
-
-
-class LedgerTest(absltest.TestCase):
-  def test_a_missing_analysis_is_named(self):
-    row = verdict("models.sign", {"e4": {}})
-    self.assertIn("anchors", row["because"])
-
-  def test_unknown_status_is_refused(self):
-    with self.assertRaisesRegex(ValueError, "'maybe' is not one of reproduced"):
-      trial.Verdict(status="maybe", because="")
+  def test_no_percentage_but_that_of_the_intervals(self):
+    self.assertEqual(set(re.findall(r"[\d.]+ ?%", ZEROS.about)), {"95 %"})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""What every panel and page owes: labels with units, nothing outside, the same bytes again."""
+
+import pathlib
+import tempfile
+
+import drawn
+import matplotlib
+import numpy as np
+from absl.testing import absltest, parameterized
+from primelens.analyses import statistics
+from primelens.lens import figures, results
+
+
+def found(seeds=3, ratios=4):
+  """Returns a result with a curve by seed and ratio, and an interval by ratio and edit."""
+  rng = np.random.default_rng(0)
+  value_VxR = rng.normal(0, 0.1, (2, ratios))
+  interval = statistics.Interval(value_VxR, value_VxR - 0.1, value_VxR + 0.1)
+  variables = {
+    "nll": results.variable("seed edit ratio", rng.normal(size=(seeds, 2, ratios)), "NLL", "nats"),
+    "null": results.variable("seed edit ratio", rng.normal(size=(seeds, 2, ratios)), "NLL", "nats"),
+    **results.with_interval("delta", "edit ratio", interval, "change of the NLL", "nats"),
+  }
+  coords = {
+    "seed": results.variable("seed", np.arange(seeds), "seed"),
+    "edit": results.variable("edit", ["mask", "noise"], "edit"),
+    "ratio": results.variable("ratio", np.linspace(0, 0.9, ratios), "fraction removed"),
+  }
+  return results.dataset(variables, coords)
+
+
+def pages(its) -> dict[str, figures.Page]:
+  """Returns a page for each kind of panel."""
+  last = its.isel(ratio=-1)
+  panels = {
+    "curves": figures.curves(its, "nll", x="ratio", colour="edit", thin="seed", title="Curves"),
+    "bands": figures.curves(its, "delta", x="ratio", colour="edit", title="Bands"),
+    "bars": figures.bars(last, "nll", x="edit", null="null", title="Bars"),
+    "dots": figures.dots({"a": last.nll, "b": last.null}, title="Dots"),
+    "strips": figures.strips(last, "nll", y="edit", null="null", title="Strips"),
+    "whiskers": figures.whiskers(last.sel(edit="mask"), ["delta"], title="Whiskers"),
+    "rows": figures.rows(last, "delta", x="edit", title="Rows"),
+    "heat": figures.heat(its.isel(seed=0), "nll", rows="edit", columns="ratio", title="Heat"),
+    "scatter": figures.scatter(its, x="nll", y="null", title="Scatter"),
+    "histogram": figures.histogram(its, "nll", title="Histogram"),
+  }
+  return {name: figures.page(panel, heights=[4.0]) for name, panel in panels.items()}
+
+
+NAMES = tuple(pages(found()))
+
+
+def _axes(figure):
+  return [axes for axes in figure.findobj(matplotlib.axes.Axes) if axes.axison]
+
+
+class FiguresTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    self.path = folder / "figures" / "x.png"
+
+  # Warnings are errors, of the drawing and of the layout.
+  @parameterized.product(name=NAMES, size=({}, {"seeds": 1, "ratios": 2}))
+  def test_drawn_without_warnings_and_a_thousand_pixels_wide(self, name, size):
+    path = figures.save(pages(found(**size))[name], self.path)
+    header = path.read_bytes()[:24]
+    self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
+    self.assertBetween(int.from_bytes(header[16:20], "big"), 1100, 1300)
+
+  @parameterized.parameters(*NAMES)
+  def test_every_panel_is_labelled_and_those_with_a_loss_name_the_unit(self, name):
+    panels = [axes for axes in _axes(pages(found())[name].figure()) if axes.get_title(loc="left")]
+    self.assertLen(panels, 1)
+    for axes in panels:
+      self.assertNotEmpty(axes.get_xlabel())
+      labels = axes.get_xlabel() + axes.get_ylabel()
+      if "NLL" in labels:
+        self.assertIn("nats", labels)
+
+  @parameterized.parameters(*NAMES)
+  def test_nothing_drawn_leaves_the_figure(self, name):
+    drawn.assert_inside(self, pages(found())[name].figure())
+
+  def test_same_result_gives_the_same_bytes(self):
+    first, second = (figures.save(pages(found())["curves"], self.path).read_bytes() for _ in "12")
+    self.assertEqual(first, second)
+    self.assertEqual([self.path], list(self.path.parent.iterdir()))
+
+  def test_the_style_of_a_user_or_of_a_folder_changes_nothing(self):
+    plain = figures.png(pages(found())["rows"])
+    its = {"savefig.facecolor": "red", "xtick.labelsize": 20, "text.hinting": "none"}
+    with matplotlib.rc_context(its):
+      self.assertEqual(figures.png(pages(found())["rows"]), plain)
+
+  def test_no_pyplot_state_and_no_style_left_behind(self):
+    before = dict(matplotlib.rcParams)
+    figures.png(pages(found())["heat"])
+    self.assertEqual(before, dict(matplotlib.rcParams))
+
+  def test_a_page_has_a_height_for_each_row(self):
+    with self.assertRaisesRegex(ValueError, "2 rows of panels have 1 heights"):
+      figures.page(figures.empty("a"), figures.empty("b"), heights=[1.0])
+
+
+if __name__ == "__main__":
+  absltest.main()
