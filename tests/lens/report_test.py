@@ -5,8 +5,8 @@ import io
 import pathlib
 import re
 import tempfile
-from html import parser
 
+import pages
 import report_examples as examples
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
@@ -17,43 +17,7 @@ from primelens.studies.zeros import report as zeros_report
 
 PAGE = legacy.presented(zeros_report.REPORT)
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
-VOID = {"meta", "img", "input"}
 NAMES = ("anchors", "masking", "heads", "formula", "linear")
-
-
-class _Reader(parser.HTMLParser):
-  """Collects text, links and tables, and fails on unbalanced tags."""
-
-  def __init__(self, text):
-    super().__init__()
-    self.open, self.links, self.text, self.tables = [], [], [], []
-    self.feed(text)
-    self.close()
-    assert not self.open, self.open
-
-  def handle_starttag(self, tag, attrs):
-    self.links += [v for k, v in attrs if k in ("src", "href", "action")]
-    if tag == "table":
-      self.tables.append((dict(attrs).get("aria-label", ""), []))
-    if tag == "tr":
-      self.tables[-1][1].append([])
-    if tag in ("td", "th"):
-      self.tables[-1][1][-1].append("")
-    if tag not in VOID:
-      self.open.append(tag)
-
-  def handle_endtag(self, tag):
-    assert self.open.pop() == tag, tag
-
-  def handle_data(self, data):
-    if "style" not in self.open:
-      self.text.append(data)
-    if {"td", "th"} & set(self.open):
-      self.tables[-1][1][-1][-1] += data
-
-  def table(self, start):
-    (rows,) = (rows for label, rows in self.tables if label.startswith(start))
-    return rows
 
 
 class ReportTest(parameterized.TestCase):
@@ -87,7 +51,7 @@ class ReportTest(parameterized.TestCase):
     tables = self._tables() if tables is None else tables
     path = report.write(self.folder / "new" / "report.html", PAGE, tables, ledger)
     self.assertEqual([path], list(path.parent.iterdir()))
-    return _Reader(path.read_text(encoding="utf-8"))
+    return pages.Reader(path.read_text(encoding="utf-8"))
 
   def test_tags_balance_and_nothing_is_fetched(self):
     page = self._read()
@@ -128,7 +92,7 @@ class ReportTest(parameterized.TestCase):
     with contextlib.redirect_stderr(err):
       html = report.html(legacy.presented(broken), self._tables(), examples.LEDGER)
     self.assertIn("the report's section 'Heads' failed: KeyError: 'lead'", err.getvalue())
-    text = "".join(_Reader(html).text)
+    text = "".join(pages.Reader(html).text)
     self.assertIn("This section could not be made (KeyError: 'lead').", text)
     self.assertIn("The summary could not be made", text)
     for other in set(PAGE.sections) - {"heads"}:
@@ -138,7 +102,7 @@ class ReportTest(parameterized.TestCase):
     hostile = '<img src=x onerror="alert(1)">&amp;'
     html = report.html(PAGE, self._tables(run=hostile), examples.LEDGER)
     self.assertNotIn("<img src=x", html)
-    self.assertIn(hostile, "\n".join(_Reader(html).text))
+    self.assertIn(hostile, "\n".join(pages.Reader(html).text))
 
   def test_figures_are_embedded_byte_for_byte(self):
     data = [link for link in self._read().links if link.startswith("data:")]
