@@ -219,8 +219,11 @@ def _broken(folder: Path, run: Path) -> None:
         place.mkdir()
       elif kind == "device":
         place.symlink_to("/dev/zero")
+  (folder / "bare").mkdir()
   for parent in ("one", "two"):
     (folder / parent / "same").mkdir(parents=True)
+    for each in ("config.json", "manifest.json"):
+      shutil.copy(run / each, folder / parent / "same")
 
 
 def prepare(folder: Path, config: Path, run: Path) -> dict[str, str]:
@@ -289,9 +292,9 @@ CONFIG_FILES = tuple(
     "indent": _RUNS + "IndentationError",
     "import": _RUNS + "ModuleNotFoundError: No module named 'no_such_module'",
     "relative": _RUNS + "Import(Error|Warning)",
-    "nothing": _RUNS + "AttributeError: .*get_config",
-    "lacking": _RUNS + "AttributeError: .*get_config",
-    "uncallable": _RUNS + "TypeError",
+    "nothing": _RUNS + r"it has no function get_config\(\)",
+    "lacking": _RUNS + r"it has no function get_config\(\)",
+    "uncallable": _RUNS + r"it has no function get_config\(\)",
     "argument": _RUNS + "TypeError: .*memory",
     "nul": _RUNS + "(Syntax|Value)Error: source code .*null",
     "latin": _RUNS + "SyntaxError",
@@ -563,7 +566,8 @@ ANALYZE = (
   _analyze("--workdir={run},", said="has an empty name"),
   _analyze("--workdir={run},,{run}", said="has an empty name"),
   _analyze("--workdir={folder}/nothing", said="No run in .*nothing: train one with train.py"),
-  _analyze("--workdir={folder}", said="No run in .*: train one with train.py"),
+  _analyze("--workdir={folder}", said="config.json is a link that leads out of"),
+  _analyze("--workdir={folder}/bare", said="No run in .*: train one with train.py"),
   _analyze("--workdir={config}", said="No run in|Not a directory"),
   _analyze("--workdir={folder}/pipe", said="No run in|Not a directory"),
   _analyze("--workdir={folder}/loop", said="loop"),

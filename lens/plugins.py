@@ -28,7 +28,7 @@ from typing import Any
 from primelens.tasks import files
 
 ROOMS = {"task": "TASKS", "model": "MODELS", "study": "STUDIES"}
-_SOURCE_BYTES = 1 << 22
+_SOURCE_BYTES = 1 << 20
 _LOADED: dict[str, types.ModuleType] = {}  # by name as given: a path, or a module
 
 

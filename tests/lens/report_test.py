@@ -4,9 +4,9 @@ import dataclasses
 import io
 import pathlib
 import tempfile
-from html import parser
 from typing import get_args
 
+import pages
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
 from primelens.lens import page as report_page
@@ -14,7 +14,6 @@ from primelens.lens import report, results, study
 from primelens.lens import tables as tables_lib
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
-VOID = {"meta", "img", "input"}
 NAMES = ("masking", "heads", "formula")
 LEDGER = trial.Ledger(
   rows=tuple(
@@ -75,41 +74,6 @@ def a_result(gain=0.25):
 PAGE = a_study()
 
 
-class _Reader(parser.HTMLParser):
-  """Collects text, links and tables, and fails on unbalanced tags."""
-
-  def __init__(self, text):
-    super().__init__()
-    self.open, self.links, self.text, self.tables = [], [], [], []
-    self.feed(text)
-    self.close()
-    assert not self.open, self.open
-
-  def handle_starttag(self, tag, attrs):
-    self.links += [v for k, v in attrs if k in ("src", "href", "action")]
-    if tag == "table":
-      self.tables.append((dict(attrs).get("aria-label", ""), []))
-    if tag == "tr":
-      self.tables[-1][1].append([])
-    if tag in ("td", "th"):
-      self.tables[-1][1][-1].append("")
-    if tag not in VOID:
-      self.open.append(tag)
-
-  def handle_endtag(self, tag):
-    assert self.open.pop() == tag, tag
-
-  def handle_data(self, data):
-    if "style" not in self.open:
-      self.text.append(data)
-    if {"td", "th"} & set(self.open):
-      self.tables[-1][1][-1][-1] += data
-
-  def table(self, start):
-    (rows,) = (rows for label, rows in self.tables if label.startswith(start))
-    return rows
-
-
 class ReportTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -132,7 +96,7 @@ class ReportTest(parameterized.TestCase):
     tables = self._tables() if tables is None else tables
     path = report.write(self.folder / "new" / "report.html", PAGE, tables, ledger)
     self.assertEqual([path], list(path.parent.iterdir()))
-    return _Reader(path.read_text(encoding="utf-8"))
+    return pages.Reader(path.read_text(encoding="utf-8"))
 
   def test_tags_balance_and_nothing_is_fetched(self):
     page = self._read()
@@ -170,7 +134,7 @@ class ReportTest(parameterized.TestCase):
     with contextlib.redirect_stderr(err):
       html = report.html(broken, self._tables(), LEDGER)
     self.assertIn("the report's section 'What of heads?' failed: KeyError: 'lead'", err.getvalue())
-    text = "".join(_Reader(html).text)
+    text = "".join(pages.Reader(html).text)
     self.assertIn("This section could not be made (KeyError: 'lead').", text)
     self.assertIn("The summary could not be made", text)
     for other in set(NAMES) - {"heads"}:
@@ -180,7 +144,7 @@ class ReportTest(parameterized.TestCase):
     hostile = '<img src=x onerror="alert(1)">&amp;'
     html = report.html(PAGE, self._tables(run=hostile), LEDGER)
     self.assertNotIn("<img src=x", html)
-    self.assertIn(hostile, "\n".join(_Reader(html).text))
+    self.assertIn(hostile, "\n".join(pages.Reader(html).text))
 
   def test_figures_are_embedded_byte_for_byte(self):
     data = [link for link in self._read().links if link.startswith("data:")]

@@ -4,7 +4,7 @@ import tempfile
 import types
 
 import numpy as np
-import report_test as page_test
+import pages
 from absl.testing import absltest
 from primelens.lens import claims as trial
 from primelens.lens import legacy, report
@@ -67,7 +67,7 @@ class ReportTest(absltest.TestCase):
     ledger = trial.ledger(claims.CLAIMS, {})
     with tempfile.TemporaryDirectory() as folder:
       path = report.write(f"{folder}/r.html", legacy.presented(REPORT), results, ledger)
-      return page_test._Reader(path.read_text())
+      return pages.Reader(path.read_text())
 
   def test_numbers_are_in_one_table_and_escaped(self):
     fit = {"item": "A46", "target": "z", "design": "Poly2", "r2_mean": 0.9}
