@@ -8,7 +8,6 @@ from primelens.studies.zeros import (
   curriculum,
   form_factor,
   formula,
-  gue,
   heads,
   hermiticity,
   kernels,
@@ -18,8 +17,6 @@ from primelens.studies.zeros import (
   memory_effect_arms,
   operators,
   perplexity,
-  predictors,
-  prime_lines,
   prime_waves,
   program,
   pruned,
@@ -31,7 +28,7 @@ from primelens.studies.zeros import (
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "gue", "prime_lines", "predictors")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -72,18 +69,6 @@ ANALYSES = {
     "PIT, intervals, CRPS, conformal prediction; the golden batch.",
     program.no_mixtures,
   ),
-  "gue": Analysis(
-    gue.run,
-    gue.Result,
-    "Correlations of the zeros by height beside exact references.",
-    program.no_heights,
-  ),
-  "prime_lines": Analysis(
-    prime_lines.run,
-    prime_lines.Result,
-    "Waves at the logarithms of primes, beside frequencies of none.",
-    prime_lines.obstacle,
-  ),
   "prime_waves": Analysis(
     prime_waves.run,
     prime_waves.Result,
@@ -95,12 +80,6 @@ ANALYSES = {
     yardstick.Result,
     "How predictable the next zero is, by height: network, filters, primes.",
     yardstick.obstacle,
-  ),
-  "predictors": Analysis(
-    predictors.run,
-    predictors.Result,
-    "The sine kernel's exact predictor beside filters and the model.",
-    predictors.obstacle,
   ),
   "form_factor": Analysis(
     form_factor.run,

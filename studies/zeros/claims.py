@@ -5,7 +5,6 @@ from primelens.studies.zeros import (
   claims_binned,
   claims_forecasts,
   claims_form_factor,
-  claims_gue,
   claims_hermiticity,
   claims_kernels,
   claims_leak,
@@ -94,7 +93,6 @@ CLAIMS = (
   *claims_leak.CLAIMS,
   *claims_kernels.CLAIMS,
   *claims_hermiticity.CLAIMS,
-  *claims_gue.CLAIMS,
   *claims_prime_waves.CLAIMS,
   *claims_binned.CLAIMS,
 )

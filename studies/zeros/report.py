@@ -7,7 +7,6 @@ from primelens.studies.zeros import (
   reads_ahead,
   report_binned,
   report_forecasts,
-  report_gue,
   report_guided,
   report_hermiticity,
   report_kernels,
@@ -40,10 +39,7 @@ SECTIONS = {
   "kernels": ("Attention by distance", report_kernels.kernels),
   "hermiticity": ("Symmetric forms", report_hermiticity.hermiticity),
   "slots": ("Memory slots", report_slots.slots),
-  "gue": ("The zeros beside random matrices", report_gue.gue),
-  "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
-  "predictors": ("What the sine kernel predicts", report_gue.predictors),
   "perplexity": ("Binned networks", report_binned.perplexity),
   "memory_effect": ("Memory and placebo", report_binned.memory_effect),
 }

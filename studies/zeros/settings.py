@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, Literal
 
-from primelens.studies.zeros import program, settings_forecasts, settings_levels, settings_reference
+from primelens.studies.zeros import program, settings_forecasts, settings_levels
 from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
@@ -100,13 +100,6 @@ class Settings(program.Settings):
   )
   calibration: settings_forecasts.Calibration = dataclasses.field(
     default_factory=settings_forecasts.Calibration
-  )
-  gue: settings_reference.Gue = dataclasses.field(default_factory=settings_reference.Gue)
-  prime_lines: settings_reference.PrimeLines = dataclasses.field(
-    default_factory=settings_reference.PrimeLines
-  )
-  predictors: settings_reference.Predictors = dataclasses.field(
-    default_factory=settings_reference.Predictors
   )
   prime_waves: PrimeWaves = dataclasses.field(default_factory=PrimeWaves)
   yardstick: Yardstick = dataclasses.field(default_factory=Yardstick)

@@ -5,7 +5,6 @@ import leak_results
 import levels_results
 import numpy as np
 import pruned_examples
-import reference_results
 import slots_results
 import wave_results
 from absl.testing import absltest, parameterized
@@ -41,7 +40,6 @@ def _everything(data):
     **levels_results.table(),
     **kernels_results.table(),
     **pruned_examples.table(),
-    **reference_results.table(),
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data) | binned_results.runs(data)
