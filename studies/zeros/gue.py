@@ -329,8 +329,8 @@ def figures(runs) -> dict:
   apart = program.of_data(runs)
   if len(apart) < 2:
     return pages
-  apart = {run: found.assign(_two_errors(found)) for run, found in apart.items()}
-  both = results.across(apart, "variance", "correlation").sel(lag=1)
+  bounded = {run: _two_errors(found) for run, found in apart.items()}
+  both = results.across(bounded, "variance", "correlation").sel(lag=1)
   look = {"x": "height", "colour": "run", "xscale": "log", "zero": False}
   panels = (
     draw.curves(both, "variance", title="Variance, by height (bands: 2 errors)", **look),
@@ -339,7 +339,7 @@ def figures(runs) -> dict:
   return {"all runs": draw.page(panels, heights=[3.8])} | pages
 
 
-def _two_errors(found: xr.Dataset) -> dict[str, xr.Variable]:
+def _two_errors(found: xr.Dataset) -> xr.Dataset:
   """Returns variance and correlation with ends two standard errors away."""
   made: dict[str, xr.Variable] = {}
   for name in ("variance", "correlation"):
@@ -347,7 +347,7 @@ def _two_errors(found: xr.Dataset) -> dict[str, xr.Variable]:
     ends = tables_lib.Interval(value, value - reach, value + reach)
     dims = " ".join(map(str, value.dims))
     made |= results.with_interval(name, dims, ends, value.attrs["long_name"])
-  return made
+  return found.assign(made).assign_coords(end=list(results.ENDS))
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:

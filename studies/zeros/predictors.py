@@ -257,7 +257,7 @@ def _dataset(rows: list[dict], scored: int) -> xr.Dataset:
 
 # --- figures and tables ---------------------------------------------------------------------------
 
-ALL = {"r2": "Of the truth", "nll": "Likelihood", "explains": "Of the network"}
+ALL = {"r2": "R² of the truth", "nll": "Likelihood", "explains": "R² of the network"}
 
 
 def figures(runs) -> dict:
@@ -295,14 +295,14 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   untrained = "the same, of an untrained network"
   truth = draw.together(
     _ticks(found, "r2_on_cue", "the same, on CUE", "black"),
-    _bars(found, "r2", network, names, title=f"{run}: R² of the truth"),
+    _bars(found, "r2", network, names, title=f"{run}: {ALL['r2']}"),
     # So that one legend says it for all three.
     lambda axes: axes.plot([], [], "|", ms=9, color=draw.ORANGE, label=untrained),
   )
-  loss = _bars(found, "nll", network, title="Likelihood")
+  loss = _bars(found, "nll", network, title=ALL["nll"])
   model = draw.together(
     _ticks(found, "explains_untrained", untrained, draw.ORANGE),
-    _bars(found, "explains", network, title="R² of the network"),
+    _bars(found, "explains", network, title=ALL["explains"]),
   )
   return draw.page((truth, loss, model), heights=[1.8 + 0.32 * len(names)])
 
@@ -355,7 +355,7 @@ def tables(runs) -> list[tables_lib.Table]:
     each = tables_lib.records(found.isel(predictor=place), columns, "predictor")
     rows += [{"run": run} | row for row in each]
   scored = dict.fromkeys(f"{found.scored:,} spacings of {found.split}" for found in runs.values())
-  formats = dict.fromkeys(list(columns)[2:], ".3f") | {"NLL, nats": "+.3f"}
+  formats = dict.fromkeys(list(columns)[2:], "z.3f") | {"NLL, nats": "+z.3f"}
   return [
     tables_lib.Table(
       f"Predictors of {', '.join(scored)}, with 95 % intervals.", rows, formats, "predictors"

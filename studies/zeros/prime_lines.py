@@ -262,8 +262,8 @@ def _overall(summary) -> statistics.Interval:
 # --- figures and tables ---------------------------------------------------------------------------
 
 CORRECTIONS = {
-  "max_t": (f"any false: under {LEVEL:.0%}", draw.BLUE),
-  "bh": (f"share of false: under {LEVEL:.0%}", draw.GREEN),
+  "max_t": (f"any false: under {LEVEL:.0%}", draw.BLUE, "o-"),
+  "bh": (f"share of false: under {LEVEL:.0%}", draw.GREEN, "o--"),
 }
 
 
@@ -305,6 +305,8 @@ def _lines(run: str, found: xr.Dataset) -> draw.Panel:
       ylabel=results.label(last.amplitude),
       title=f"{run}: {found.spacings:,} spacings at {_at(last)}",
     )
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
 
   return panel
 
@@ -357,12 +359,12 @@ def _stand_out(found: xr.Dataset) -> draw.Panel:
   count = found.sizes["prime"]
 
   def panel(axes):
-    for name, (label, colour) in CORRECTIONS.items():
-      axes.plot(found.height, found[name], "o-", color=colour, label=label)
+    for name, (label, colour, look) in CORRECTIONS.items():
+      axes.plot(found.height, found[name], look, ms=4, color=colour, label=label)
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=4)
     axes.set(
-      ylim=(0, count),
+      ylim=(0, 1.05 * count),
       xlabel=results.label(found.height),
       ylabel=f"primes found, of {count}",
       title="Lines that stand out, corrected for all",

@@ -54,7 +54,7 @@ class GueTest(absltest.TestCase):
   def test_blocks_hold_all_spacings_and_their_moments(self):
     found = self.found
     self.assertEqual(found.spacings.sum(), len(self.value_N))
-    self.assertEqual(found.sizes, found.sizes | {"height": 8, "lag": 5})
+    self.assertEqual((found.sizes["height"], found.sizes["lag"]), (8, 5))
     first = int(found.spacings[0])
     part_N = self.value_N[:first].astype(np.float32).astype(float)
     self.assertAlmostEqual(float(found.variance[0]), part_N.var())

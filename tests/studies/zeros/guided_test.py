@@ -9,10 +9,9 @@ import report_examples
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.configs import zeros_guided
-from primelens.lens import experiment, report
+from primelens.lens import experiment, report, study
 from primelens.models import fit, guided, transformer
 from primelens.models import optimizer as optimizer_lib
-from primelens.studies import zeros
 from primelens.studies.zeros import anchors, program, report_guided
 from primelens.tasks import surrogates, windows
 
@@ -136,7 +135,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_who_reads_guided_runs(self):
     own = an_experiment()
-    says = {name: its.obstacle(own) for name, its in zeros.ANALYSES.items()}
+    says = {name: its.obstacle(own) for name, its in study.find("zeros").slices.items()}
     for name in ("masking", "heads", "formula", "kernels", "predictors"):
       self.assertIn("guides", says[name])
     for name in ("leak", "perplexity", "memory_effect", "slots"):

@@ -10,7 +10,7 @@ from absl.testing import absltest, parameterized
 from primelens.analyses import statistics
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
-from primelens.studies.zeros import prime_lines, program
+from primelens.studies.zeros import prime_lines
 from primelens.tasks import primes
 
 COUNT = 6_000
@@ -187,14 +187,6 @@ class ShownTest(absltest.TestCase):
     self.assertIn("20,000 spacings", stretches.caption)
     self.assertLen(nulls.rows, 4)
     self.assertEqual(powers.rows[0]["power"], "2^3")
-
-
-class OfDataTest(absltest.TestCase):
-  def test_equal_results_come_once(self):
-    same, other = by_hand(), by_hand(50)
-    found = program.of_data({"a": same, "b": other, "c": by_hand(), "d": same})
-    self.assertEqual(list(found), ["a (and 2 more)", "b"])
-    self.assertIs(found["b"], other)
 
 
 if __name__ == "__main__":
