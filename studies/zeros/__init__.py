@@ -3,9 +3,6 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   claims,
-  gue,
-  predictors,
-  prime_lines,
   prime_waves,
   program,
   report,
@@ -42,20 +39,9 @@ ORDER = (
   "memory_effect",
 )
 ORDER = ("masking", "heads", "formula", "linear")
+ORDER = ("masking", "gue", "prime_lines", "predictors")
 ANALYSES = {
     program.no_mixtures,
-  ),
-  "gue": Analysis(
-    gue.run,
-    gue.Result,
-    "Correlations of the zeros by height beside exact references.",
-    program.no_heights,
-  ),
-  "prime_lines": Analysis(
-    prime_lines.run,
-    prime_lines.Result,
-    "Waves at the logarithms of primes, beside frequencies of none.",
-    prime_lines.obstacle,
   ),
   "prime_waves": Analysis(
     prime_waves.run,
@@ -68,12 +54,6 @@ ANALYSES = {
     yardstick.Result,
     "How predictable the next zero is, by height: network, filters, primes.",
     yardstick.obstacle,
-  ),
-  "predictors": Analysis(
-    predictors.run,
-    predictors.Result,
-    "The sine kernel's exact predictor beside filters and the model.",
-    predictors.obstacle,
   ),
   ),
 }

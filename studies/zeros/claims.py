@@ -2,7 +2,6 @@
 
 from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
-  claims_gue,
   claims_prime_waves,
   published,
 )
@@ -11,6 +10,5 @@ from primelens.studies.zeros import verdicts_networks as networks
 REPOSITORY = published.REPOSITORY
 
 CLAIMS = (
-  *claims_gue.CLAIMS,
   *claims_prime_waves.CLAIMS,
 )

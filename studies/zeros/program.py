@@ -301,6 +301,19 @@ def undecided(big: Iterable[str]) -> str:
   return f"No run of the published size with {SEEDS} seeds is at hand. What the small models say:"
 
 
+def of_data(runs: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns results that are of the data alone, equal ones once: `{"e0 (and 2 more)": Dataset}`."""
+  groups: list[list[str]] = []
+  for run, found in runs.items():
+    same = next((group for group in groups if runs[group[0]].identical(found)), None)
+    if same is None:
+      groups.append([run])
+    else:
+      same.append(run)
+  more = lambda group: f" (and {len(group) - 1} more)" if len(group) > 1 else ""
+  return {f"{group[0]}{more(group)}": runs[group[0]] for group in groups}
+
+
 def scored_context(model: spacing.Config, min_context: int) -> int:
   """Returns how many spacings stand behind the first scored position."""
   return model.window if model.memory == "postfix" else min_context

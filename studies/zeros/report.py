@@ -3,7 +3,6 @@
 from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
-  report_gue,
   report_prime_waves,
   report_summary,
   report_yardstick,
@@ -11,10 +10,7 @@ from primelens.studies.zeros import (
 
 SECTIONS = {
   "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
-  "gue": ("The zeros beside random matrices", report_gue.gue),
-  "prime_lines": ("Waves of the primes", report_gue.prime_lines),
   "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
-  "predictors": ("What the sine kernel predicts", report_gue.predictors),
 }
 _MARKED = ("losses", "comparison", "contributions", "leak")
 _OF_DATA = ("gue", "prime_lines")

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.linalg
 import tiny_study
 from absl.testing import absltest, parameterized
+from primelens.lens import results
 from primelens.models import spacing
 from primelens.studies.zeros import program
 from primelens.tasks import windows
@@ -158,6 +159,15 @@ class ContextTest(absltest.TestCase):
     plain, postfix = map(tiny_study.tiny_model, ("none", "postfix"))
     self.assertEqual(program.scored_context(plain, 5), 5)
     self.assertEqual(program.scored_context(postfix, 5), T)
+
+
+class OfDataTest(absltest.TestCase):
+  def test_equal_results_come_once(self):
+    made = lambda value: results.dataset({"x": results.variable("row", [value, np.nan], "x")}, n=1)
+    other = made(2.0)
+    found = program.of_data({"a": made(1.0), "b": other, "c": made(1.0), "d": made(1.0)})
+    self.assertEqual(list(found), ["a (and 2 more)", "b"])
+    self.assertIs(found["b"], other)
 
 
 if __name__ == "__main__":
