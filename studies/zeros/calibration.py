@@ -424,7 +424,7 @@ def _row(run, name: str, reading, forecast) -> dict:
 
 # --- figures and tables ---------------------------------------------------------------------------
 
-NETWORK = "network"  # in comparisons of runs, whose networks have names of their own
+NETWORK = "network"  # where runs are compared, whose networks have names of their own
 BRIEF = {SHORT: "short window", WHOLE: "whole window", ROWS: "halves of rows"}
 KINDS = {"raw": "central 80 % interval", "widened": "conformal interval"}
 
@@ -445,15 +445,12 @@ def figures(runs) -> dict:
     colour="run",
     title="CRPS, each run on spacings of its own (bars: 95 %)",
   )
+  excess = draw.curves(
+    both, "excess", x="level", colour="run", title="Reliability of networks (below 0: too sure)"
+  )
+  density = draw.curves(both, "density", x="pit", colour="run", zero=False, title="PIT of networks")
   shared = draw.page(
-    (
-      draw.curves(
-        both, "excess", x="level", colour="run", title="Reliability of networks (below 0: too sure)"
-      ),
-      _pit(
-        draw.curves(both, "density", x="pit", colour="run", zero=False, title="PIT of networks")
-      ),
-    ),
+    (excess, _pit(density)),
     crps,
     heights=[3.8, 1.4 + (0.2 + 0.12 * len(runs)) * len(names)],
   )

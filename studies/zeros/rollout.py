@@ -384,7 +384,6 @@ def _slope(step_Q) -> float:
 # --- figures and tables ---------------------------------------------------------------------------
 
 HIDDEN = ("model, mean of draws", "model, median of draws")
-NETWORK = "network"
 BINS = 20  # of steps
 
 

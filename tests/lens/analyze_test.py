@@ -13,7 +13,8 @@ from primelens.lens import analyze, results, study
 ZEROS = study.find("zeros")
 NAMES = (
   "masking, heads, formula, linear, anchors, leak, rollout, calibration, gue, "
-  "prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
+  "anchors, masking, heads, formula, linear, leak, rollout, calibration, "
+  "selection, gue, prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
   "perplexity, memory_effect, kernels, hermiticity, slots, pruned, curriculum, "
   "claims, report"
 )

@@ -45,7 +45,7 @@ class HelpTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = ["masking", "heads", "formula", "linear", "anchors", "leak"]
-    zeros += ["rollout", "calibration", "gue"]
+    zeros += ["rollout", "calibration", "selection", "gue"]
     zeros += ["prime_lines", "prime_waves", "yardstick", "predictors"]
     zeros += ["form_factor"]
     zeros += ["operators", "perplexity", "memory_effect"]
