@@ -365,24 +365,23 @@ def figures(runs) -> dict:
   if len(runs) < 2:
     return pages
   each = {run: _summary(found) for run, found in runs.items()}
+  height = 1.4 + 0.3 * len(runs)
   shared = draw.page(
-    (
-      draw.rows(
-        results.across(each, "nll"),
-        "nll",
-        x="run",
-        colour="where",
-        title="NLL by where it is scored (bars: 95 %)",
-      ),
-      draw.rows(
-        results.across(each, "leak"),
-        "leak",
-        x="run",
-        form="+z.3f",
-        title="Hiding later inputs, mean cost",
-      ),
+    draw.rows(
+      results.across(each, "nll"),
+      "nll",
+      x="run",
+      colour="where",
+      title="NLL by where it is scored (bars: 95 %)",
     ),
-    heights=[1.8 + 0.3 * len(runs)],
+    draw.rows(
+      results.across(each, "leak"),
+      "leak",
+      x="run",
+      form="+z.3f",
+      title="What hiding later inputs costs, mean of positions (bars: 95 %)",
+    ),
+    heights=[height + 0.3, height],
   )
   return {"all runs": shared} | pages
 
