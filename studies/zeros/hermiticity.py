@@ -272,7 +272,7 @@ def _slots(found: xr.Dataset) -> draw.Panel:
     names = [f"{row['network']}, seed {row['seed']}" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set(xlabel=f"{_TEST['statistic']} of the slots", title="Memory vectors")
+    axes.set(xlabel=_TEST["statistic"], title="Memory vectors")
 
   return panel
 

@@ -528,6 +528,7 @@ def figures(runs) -> dict:
         x="kernel_distance",
         colour="run",
         style={"marker": ""},
+        zero=False,
         title="The published kernel (bands: 95 %)",
       ),
       draw.strips(

@@ -365,24 +365,23 @@ def figures(runs) -> dict:
   if len(runs) < 2:
     return pages
   each = {run: _summary(found) for run, found in runs.items()}
+  height = 1.4 + 0.3 * len(runs)
   shared = draw.page(
-    (
-      draw.rows(
-        results.across(each, "nll"),
-        "nll",
-        x="run",
-        colour="where",
-        title="NLL by where it is scored (bars: 95 %)",
-      ),
-      draw.rows(
-        results.across(each, "leak"),
-        "leak",
-        x="run",
-        form="+.3f",
-        title="What hiding later inputs costs",
-      ),
+    draw.rows(
+      results.across(each, "nll"),
+      "nll",
+      x="run",
+      colour="where",
+      title="NLL by where it is scored (bars: 95 %)",
     ),
-    heights=[1.8 + 0.3 * len(runs)],
+    draw.rows(
+      results.across(each, "leak"),
+      "leak",
+      x="run",
+      form="+z.3f",
+      title="What hiding later inputs costs, mean of positions (bars: 95 %)",
+    ),
+    heights=[height + 0.3, height],
   )
   return {"all runs": shared} | pages
 
@@ -394,7 +393,7 @@ def _summary(found: xr.Dataset) -> xr.Dataset:
   leak = _change(found, "leak")
   variables = {
     **results.with_interval("nll", "where", nll, "NLL", NATS),
-    **results.with_interval("leak", "", leak, "leak, mean of positions", NATS),
+    **results.with_interval("leak", "", leak, "leak", NATS),
   }
   return results.dataset(variables, {"where": [ALL, LAST]})
 
@@ -425,7 +424,8 @@ def _page(found: xr.Dataset) -> draw.Page:
     found,
     "leak",
     x="cut",
-    form="+.3f",
+    form="+z.3f",
+    xlabel=f"change of the NLL when later\ninputs are hidden ({NATS})",
     ylabel=results.label(found.cut),
     title="The leak, equal context (bars: 95 %)",
   )
@@ -461,7 +461,7 @@ def _mass_panel(found: xr.Dataset) -> draw.Panel:
     axes.axhline(found.uniform_mass, color="black", lw=0.9, ls=":", label="uniform")
     for layer in range(1, layers):
       axes.axvline(layer * heads - 0.5, color="#555555", lw=0.6)
-    step = -(-len(place) // 24)
+    step = -(-len(place) // 12)
     names = [f"L{layer}.H{head}" for layer in range(layers) for head in range(heads)]
     axes.set_xticks(place[::step], names[::step])
     axes.set(
