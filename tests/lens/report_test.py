@@ -181,7 +181,7 @@ class ReportTest(parameterized.TestCase):
     others = len(published.NETWORKS) + len(published.FILTERS)
     self.assertLen(rows, others + 2)
 
-  @parameterized.parameters(*NAMES)
+  @parameterized.parameters(*((name,) for name in NAMES))
   def test_absent_analysis_says_what_to_run(self, name):
     tables = self._tables()
     del tables["e0"][name]

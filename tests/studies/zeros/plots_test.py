@@ -60,7 +60,7 @@ class PlotsTest(parameterized.TestCase):
     width = int.from_bytes(header[16:20], "big")
     self.assertBetween(width, 1100, 1300)
 
-  @parameterized.parameters(*NAMES)
+  @parameterized.parameters(*((name,) for name in NAMES))
   def test_every_panel_is_labelled_and_those_with_a_loss_name_the_unit(self, name):
     figure = legacy.drawing("zeros", name)(FULL[name]())
     panels = [axes for axes in _axes(figure) if axes.get_title(loc="left")]
@@ -72,13 +72,13 @@ class PlotsTest(parameterized.TestCase):
         if "NLL" in labels or "change" in labels:
           self.assertIn("nats", labels)
 
-  @parameterized.parameters(*NAMES)
+  @parameterized.parameters(*((name,) for name in NAMES))
   def test_nothing_drawn_leaves_the_figure(self, name):
     figure = legacy.drawing("zeros", name)(FULL[name]())
     box = drawn.assert_inside(self, figure)
     self.assertGreater(box.width, 0.9 * figure.get_size_inches()[0])
 
-  @parameterized.parameters("anchors")
+  @parameterized.parameters(("anchors",))
   def test_same_result_gives_the_same_bytes(self, name):
     first, second = (
       figures.save(legacy.drawing("zeros", name)(FULL[name]()), self.path).read_bytes()
