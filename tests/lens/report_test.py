@@ -173,7 +173,7 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual(html.count("The network of e4 predicts nothing: it reads its target."), 3)
     self.assertNotIn("The network of e0", html)
 
-  @parameterized.parameters(*NAMES)
+  @parameterized.parameters(*((name,) for name in NAMES))
   def test_absent_analysis_says_what_to_run(self, name):
     tables = self._tables()
     del tables["e0"][name]
