@@ -20,18 +20,16 @@ from primelens.studies.zeros import (
   perplexity,
   predictors,
   prime_lines,
-  prime_waves,
   program,
   pruned,
   report,
   rollout,
   settings,
   slots,
-  yardstick,
 )
 
 # In this order, then what has not moved to the new form yet.
-ORDER = ("masking",)
+ORDER = ("masking", "prime_waves", "prime_response", "prime_places", "yardstick")
 ANALYSES = {
   "anchors": Analysis(
     anchors.run, anchors.Result, "The model beside KDE, AR(p) and adaptive filters, same positions."
@@ -83,18 +81,6 @@ ANALYSES = {
     prime_lines.Result,
     "Waves at the logarithms of primes, beside frequencies of none.",
     prime_lines.obstacle,
-  ),
-  "prime_waves": Analysis(
-    prime_waves.run,
-    prime_waves.Result,
-    "The primes whose waves a network has found, by head, layer and step.",
-    prime_waves.obstacle,
-  ),
-  "yardstick": Analysis(
-    yardstick.run,
-    yardstick.Result,
-    "How predictable the next zero is, by height: network, filters, primes.",
-    yardstick.obstacle,
   ),
   "predictors": Analysis(
     predictors.run,

@@ -10,7 +10,6 @@ from primelens.studies.zeros import (
   claims_kernels,
   claims_leak,
   claims_operators,
-  claims_prime_waves,
   claims_pruned,
   claims_slots,
   published,
@@ -95,6 +94,5 @@ CLAIMS = (
   *claims_kernels.CLAIMS,
   *claims_hermiticity.CLAIMS,
   *claims_gue.CLAIMS,
-  *claims_prime_waves.CLAIMS,
   *claims_binned.CLAIMS,
 )

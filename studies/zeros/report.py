@@ -14,16 +14,13 @@ from primelens.studies.zeros import (
   report_leak,
   report_levels,
   report_losses,
-  report_prime_waves,
   report_pruned,
   report_readings,
   report_slots,
   report_summary,
-  report_yardstick,
 )
 
 SECTIONS = {
-  "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
   "losses": ("Models and anchors", report_losses.runs),
   "comparison": ("All models in one table", report_losses.comparison),
   "contributions": ("What each guide contributes", report_guided.contributions),
@@ -42,7 +39,6 @@ SECTIONS = {
   "slots": ("Memory slots", report_slots.slots),
   "gue": ("The zeros beside random matrices", report_gue.gue),
   "prime_lines": ("Waves of the primes", report_gue.prime_lines),
-  "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
   "predictors": ("What the sine kernel predicts", report_gue.predictors),
   "perplexity": ("Binned networks", report_binned.perplexity),
   "memory_effect": ("Memory and placebo", report_binned.memory_effect),

@@ -8,7 +8,6 @@ from primelens.studies.zeros.settings_attention import Hermiticity, Kernels
 from primelens.studies.zeros.settings_binned import MemoryEffect, Perplexity
 from primelens.studies.zeros.settings_retraining import Curriculum, Pruned
 from primelens.studies.zeros.settings_slots import Slots
-from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
 
@@ -108,8 +107,6 @@ class Settings(program.Settings):
   predictors: settings_reference.Predictors = dataclasses.field(
     default_factory=settings_reference.Predictors
   )
-  prime_waves: PrimeWaves = dataclasses.field(default_factory=PrimeWaves)
-  yardstick: Yardstick = dataclasses.field(default_factory=Yardstick)
   perplexity: Perplexity = dataclasses.field(default_factory=Perplexity)
   memory_effect: MemoryEffect = dataclasses.field(default_factory=MemoryEffect)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pruned_examples
 import reference_results
 import slots_results
-import wave_results
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
 from primelens.studies.zeros import claims, published
@@ -45,7 +44,6 @@ def _everything(data):
   )
   one |= {"e0": {"anchors": anchors("none", data=data)}}
   one |= forecast_results.runs(data) | binned_results.runs(data)
-  one |= wave_results.runs(data)
   return one | leak_results.runs(data=data)
 
 
