@@ -499,10 +499,12 @@ def _order(found: xr.Dataset) -> draw.Panel:
   """Returns when each prime came to stay."""
   if not found.sizes["step"]:
     return draw.empty("no snapshots")
+  if np.isnan(found.first_step.values).all():
+    return draw.empty("no prime is known at the last snapshot")
   look = {"ls": "none", "marker": ".", "ms": 3, "alpha": 0.7}
 
   def frame(axes):
-    axes.set_xscale("log")
+    draw.log_x(found.prime.values)(axes)
     axes.set(
       xlabel=results.label(found.prime),
       ylabel="known from step",
@@ -540,7 +542,7 @@ def _layers(found: xr.Dataset) -> draw.Panel:
     panels.append(draw.line(prime_Q[found_Q], share_Q[found_Q], None, colour, **dots))
 
   def frame(axes):
-    axes.set_xscale("log")
+    draw.log_x(prime_Q)(axes)
     axes.set_yscale("log")
     axes.set(
       xlabel=results.label(found.prime),
@@ -584,11 +586,10 @@ BANDS = (30, 300, 1_000)  # primes below, between and above
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the primes known by context and snapshot, and those with a line by layer and head."""
-  read = [n for n in dict.fromkeys(found.context_windows for found in runs.values()) if n]
-  windows = ", ".join(f"{n:,}" for n in read)
-  by_context = f" By context: of {windows} windows, each one spacing after the last." * bool(read)
-  if not any(found.sizes["context"] for found in runs.values()):
-    by_context = ""
+  read = {f"{found.context_windows:,}" for found in runs.values() if found.sizes["context"]}
+  by_context = ""
+  if read:
+    by_context = f" By context: of {_each(read)} windows, each one spacing after the last."
   parts = {f"{found.part_spacings:,}" for found in runs.values()}
   judged = {int((~np.isnan(found.state_max_t[0, 0])).sum()) for found in runs.values()}
   return [
@@ -605,7 +606,7 @@ def tables(runs) -> list[tables_lib.Table]:
       " over primes and seeds. A state or a head passes on waves of its inputs: a line is no"
       " knowledge. States are those that the head would read, of slots their weighted mean.",
       [{"run": run} | row for run, found in runs.items() for row in _where(found)],
-      {"gain that goes with it": ".3f"},
+      {"gain that goes with it": "z.3f"},
       "where",
     ),
   ]

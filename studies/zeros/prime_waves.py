@@ -432,7 +432,7 @@ def figures(runs) -> dict:
   title = "Primes known by networks (crosses: beside)"
   panels = (
     draw.together(*known, _frame("primes known", title)),
-    draw.together(*left, _left_frame),
+    draw.together(*left, _left_frame(runs.values())),
   )
   return pages | {"all runs": draw.page(panels, heights=[4.2])}
 
@@ -476,7 +476,7 @@ def _amplitudes(run: str, found: xr.Dataset) -> draw.Panel:
   said = "2 |sin(δ ln p / 2)| / (π √p)"
 
   def frame(axes):
-    axes.set_xscale("log")
+    draw.log_x(found.prime.values)(axes)
     axes.set_yscale("log")
     axes.set(
       xlabel=results.label(found.prime),
@@ -500,7 +500,7 @@ def _left(found: xr.Dataset) -> draw.Panel:
       name = label if alike else str(one.prediction.values)
       dash = draw.DASHES[k % len(draw.DASHES)] if kind == "formula" else "-"
       lines.append(_curve_left(one, colour, None if alike and k else name, ls=dash))
-  return draw.together(*lines, _left_frame)
+  return draw.together(*lines, _left_frame([found]))
 
 
 def _curve_left(one: xr.Dataset, colour: str, label, ls="-") -> draw.Panel:
@@ -508,16 +508,22 @@ def _curve_left(one: xr.Dataset, colour: str, label, ls="-") -> draw.Panel:
   return draw.line(one.prime, value_Q, label, colour, ls=ls, lw=1.2)
 
 
-def _left_frame(axes) -> None:
-  axes.axhline(known_primes.KNOWN, color="black", lw=0.7, ls=":", label="a third")
-  axes.set_xscale("log")
-  low, high = axes.get_ylim()
-  axes.set(
-    xlabel="prime p",
-    ylabel="share of the wave left in the errors",
-    title="What is not predicted",
-    ylim=(0, min(high, 2.2)),
-  )
+def _left_frame(runs):
+  """Returns what names the axes of what is left, for the primes of these runs."""
+  prime_Q = np.concatenate([found.prime.values for found in runs])
+
+  def frame(axes):
+    axes.axhline(known_primes.KNOWN, color="black", lw=0.7, ls=":", label="a third")
+    draw.log_x(prime_Q)(axes)
+    _, high = axes.get_ylim()
+    axes.set(
+      xlabel="prime p",
+      ylabel="share of the wave left in the errors",
+      title="What is not predicted",
+      ylim=(0, min(high, 2.2)),
+    )
+
+  return frame
 
 
 def _against(found: xr.Dataset, names, colour: str, label: str) -> draw.Panel:

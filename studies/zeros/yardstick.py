@@ -216,7 +216,8 @@ def figures(runs) -> dict:
       for i, (run, found) in enumerate(networks.items())
     ]
     first = next(iter(networks.values()))
-    panels.append(draw.together(*lines, _frame(first, name, title), _marks(draw.GREY)))
+    heights = np.concatenate([found.height.values for found in networks.values()])
+    panels.append(draw.together(*lines, _frame(first, name, title, heights), _marks(draw.GREY)))
   return pages | {"all runs": draw.page(tuple(panels), heights=[4.2])}
 
 
@@ -333,11 +334,12 @@ def _say(axes, text: str, x: float, y: float, *, colour, below: bool) -> None:
   )
 
 
-def _frame(found: xr.Dataset, name: str, title: str):
-  """Returns what names the axes of a panel."""
+def _frame(found: xr.Dataset, name: str, title: str, heights=None):
+  """Returns what names the axes of a panel, for all `heights` that it shows."""
+  heights = found.height.values if heights is None else heights
 
   def frame(axes):
-    axes.set_xscale("log")
+    draw.log_x(heights)(axes)
     axes.margins(x=0.08, y=0.06)
     label = results.label(found[name])
     if name == "excess":
