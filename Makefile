@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 RUNS ?= runs/demo/e0,runs/demo/postfix
-ONLY ?= anchors,masking,heads,formula,linear,prime_waves,claims,report
+ONLY ?= anchors,masking,heads,formula,linear,prime_waves,prime_response,prime_places,claims,report
 
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VERSION := $(call version,$(PYTHON))
@@ -42,11 +42,12 @@ leak: venv ## trains banks of slots under three masks, reads what they are told
 controls: venv ## trains one network on zeros and on what zeros are set beside
 	$(BIN)/python train.py --config=zeros_small:all --workdir=runs/zeros_small
 	$(BIN)/python analyze.py --workdir=runs/zeros_small \
-	  --only=anchors,prime_waves,kernels,claims,report
+	  --only=anchors,prime_waves,prime_response,prime_places,kernels,claims,report
 
 waves: venv ## trains networks until they know primes, reads their waves
 	$(BIN)/python train.py --config=zeros_long:all --workdir=runs/zeros_long
-	$(BIN)/python analyze.py --workdir=runs/zeros_long --only=anchors,prime_waves,claims,report
+	$(BIN)/python analyze.py --workdir=runs/zeros_long \
+	  --only=anchors,prime_waves,prime_response,prime_places,claims,report
 
 guided: venv ## trains networks beside guides, shows what each guide contributes
 	$(BIN)/python train.py --config=zeros_guided:all --workdir=runs/zeros_guided

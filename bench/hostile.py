@@ -34,7 +34,7 @@ from primelens.lens import sources as sources_lib
 from primelens.models import fit, spacing, transformer
 from primelens.studies import zeros
 from primelens.studies.zeros import anchors
-from primelens.studies.zeros import published as published_zeros
+from primelens.studies.zeros import anchors, linear, prime_response, prime_waves, program
 from primelens.tasks import files, surrogates
 from primelens.tasks import zeros as zeros_task
 from safetensors import numpy as safetensors_numpy
@@ -251,24 +251,31 @@ def _code(argv) -> Case:
 def formulas_that_are_code(folder: Path) -> list[str]:
   """Formulas of waves, whose result is otherwise one that the claims about them judge."""
   workdir = run_directory(folder)
-  store(workdir, "anchors", dataclasses.replace(_anchors(), data=published_zeros.DATA))
+  manifest = workdir / "manifest.json"
+  origin = json.loads(manifest.read_text())
+  del origin["sha256"]
+  files.write_json(manifest, files.seal(origin | {"data": program.DATA}))
   words = dict.fromkeys(("expression", "exact", "sympy"), payload(folder))
   law = {"power": -0.5, "power_error": 0.01, "factor": 0.31, "found": 26, "train_mse": 1e-6}
-  law |= {"complexity": 5, "test_r2": 0.99, "name": "network"} | words
-  kinds = (("truth", "p"), ("truth", "p, x"), ("network", "p"))
-  counts = dict.fromkeys(("nll_nats", "r2", "known", "beside", "beyond", "stands", "found"), 1)
-  names = {"network": "network", "kernel": "3 lags of the sine kernel", "filter": "AR(64)"}
-  names |= {"adaptive": "adaptive AR(256)", "untrained": "untrained"}
-  names |= {"formula": "explicit formula, primes to 1,000"}
+  law |= {"complexity": 5, "test_r2": 0.99, "name": "network", "near": True} | words
+  given = (("truth", "p"), ("truth", "p, x"), ("network", "p"))
+  formulas = [{"kind": kind, "given": names} | law for kind, names in given]
+  kinds = ("network", "kernel", "filter", "adaptive", "untrained", "formula")
+  counts = {"r2": 1.0, "known": 1, "beside": 1.0, "beyond": 0.0, "found": 1}
+  waves = {
+    "kind": results.variable("prediction", kinds, ""),
+    "stands_out": results.variable("prime", [True], ""),
+    **results.rows("formula", formulas, prime_waves.FORMULA),
+    **{key: results.variable("prediction", [n] * len(kinds), "") for key, n in counts.items()},
+  }
   peak = {"kind": "network", "resolved": 4, "which": "2 3 5 7", "chance": 0.5, "apart": 9}
-  result = dataclasses.replace(
-    poisoned(zeros.ANALYSES["prime_waves"].result, "zeros"),
-    memory="none",
-    table=tuple({"name": name, "kind": kind} | counts for kind, name in names.items()),
-    peaks=(peak,),
-    formulas=tuple({"kind": kind, "given": given} | law for kind, given in kinds),
-  )
-  store(workdir, "prime_waves", result)
+  peaks = results.rows("predictor", [peak], prime_response.PEAKS)
+  of = {"trained_on": "zeros", "plan": "a plan", "spacings": 1}
+  for name, found in (
+    ("prime_waves", results.dataset(waves, {"prediction": list(kinds)}, **of)),
+    ("prime_response", results.dataset(peaks)),
+  ):
+    results.write(workdir / "results", name, found, provenance={})
   return [f"--workdir={workdir}", "--only=claims"]
 
 

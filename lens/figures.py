@@ -213,6 +213,24 @@ def level(value: float, label: str | None = None, *, along: Any = "y", **style) 
   return draw
 
 
+def log_x(values) -> Panel:
+  """Returns what makes the x axis logarithmic, with ticks at 1, 2 and 5, for values that span it.
+
+  It stays linear where they span too little for such ticks.
+  """
+  low, high = float(np.min(values)), float(np.max(values))
+  steps = [step * 10.0**k for k in range(-3, 16) for step in (1, 2, 5)]
+  ticks = [tick for tick in steps if low <= tick <= high]
+
+  def draw(axes):
+    if len(ticks) > 1:
+      axes.set_xscale("log")
+      axes.minorticks_off()
+      axes.set_xticks(ticks, [f"{tick:,g}" if tick < 1e5 else f"{tick:.0e}" for tick in ticks])
+
+  return draw
+
+
 def curves(
   found: xr.Dataset,
   name: str,

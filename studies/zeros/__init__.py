@@ -3,11 +3,9 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies.zeros import (
   claims,
-  prime_waves,
   program,
   report,
   settings,
-  yardstick,
 )
 
 # In this order, then what has not moved to the new form yet.
@@ -40,20 +38,9 @@ ORDER = (
 )
 ORDER = ("masking", "heads", "formula", "linear")
 ORDER = ("masking", "gue", "prime_lines", "predictors")
+ORDER = ("masking", "prime_waves", "prime_response", "prime_places", "yardstick")
 ANALYSES = {
     program.no_mixtures,
-  ),
-  "prime_waves": Analysis(
-    prime_waves.run,
-    prime_waves.Result,
-    "The primes whose waves a network has found, by head, layer and step.",
-    prime_waves.obstacle,
-  ),
-  "yardstick": Analysis(
-    yardstick.run,
-    yardstick.Result,
-    "How predictable the next zero is, by height: network, filters, primes.",
-    yardstick.obstacle,
   ),
   ),
 }

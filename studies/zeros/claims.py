@@ -2,7 +2,6 @@
 
 from primelens.lens.claims import Claim
 from primelens.studies.zeros import (
-  claims_prime_waves,
   published,
 )
 from primelens.studies.zeros import verdicts_networks as networks
@@ -10,5 +9,4 @@ from primelens.studies.zeros import verdicts_networks as networks
 REPOSITORY = published.REPOSITORY
 
 CLAIMS = (
-  *claims_prime_waves.CLAIMS,
 )

@@ -3,14 +3,10 @@
 from primelens.lens.legacy import Report
 from primelens.studies.zeros import (
   published,
-  report_prime_waves,
   report_summary,
-  report_yardstick,
 )
 
 SECTIONS = {
-  "prime_waves": ("The primes in a network", report_prime_waves.prime_waves),
-  "yardstick": ("How predictable is the next zero?", report_yardstick.yardstick),
 }
 _MARKED = ("losses", "comparison", "contributions", "leak")
 _OF_DATA = ("gue", "prime_lines")

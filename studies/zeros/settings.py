@@ -4,7 +4,6 @@ import dataclasses
 
 from primelens.studies.zeros import program, settings_reference
 from primelens.studies.zeros import program, settings_forecasts, settings_levels
-from primelens.studies.zeros.settings_waves import PrimeWaves, Yardstick
 from primelens.tasks import checks
 
 
@@ -12,8 +11,6 @@ from primelens.tasks import checks
 class Settings(program.Settings):
   """All of them; `analyze.py --set masking.windows=512` changes one."""
 
-  prime_waves: PrimeWaves = dataclasses.field(default_factory=PrimeWaves)
-  yardstick: Yardstick = dataclasses.field(default_factory=Yardstick)
 
   def __post_init__(self):
     checks.fields(self)

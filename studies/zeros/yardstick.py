@@ -1,46 +1,73 @@
-"""Analysis `yardstick`: how predictable is the next zero, and who predicts it?
+"""How predictable is the next zero by height, and who predicts it?
 
-Stretches of zeros by height, up to some that are computed and that no network
-has seen. On each of them the network stands beside filters fitted on train,
-filters refitted on what lies just behind, what random matrices know, and the
-explicit formula with the primes up to X. Source: zeta spec, sections 7 and 7.1.
+Stretches of zeros are read by height, up to some that are computed and that no network has seen.
+Every predictor is scored on the same spacings of each stretch. Filters are fitted once, on the
+run's train split, or again on the spacings just behind the stretch. The sine process is all that
+random matrices know. The explicit formula with the primes up to X has no fitted parameter in its
+mean, and its sigma is that of its errors just before the stretch.
+
+A value with a circle (○) is of a predictor whose train or select split lies at these heights. The
+other computed zeros no network has seen: they lie above all that it was trained on, so that a
+network has to carry what it knows to other frequencies.
+
+Source: zeta spec, sections 7 and 7.1.
 """
 
 import dataclasses
+from typing import Annotated
 
 import numpy as np
+import xarray as xr
 from primelens.analyses import regression, statistics
-from primelens.studies.zeros import program
-from primelens.studies.zeros import yardstick_anchors as anchors
-from primelens.studies.zeros import yardstick_stretches as stretches
+from primelens.lens import figures as draw
+from primelens.lens import results
+from primelens.lens import tables as tables_lib
+from primelens.studies.zeros import program, stretches
+from primelens.tasks import checks
 
 BLOCKS = 20  # of an interval's data in a stretch, at least
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Predictors of the next spacing by height, all at the same spacings.
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """How predictable the next zero is, by height."""
 
-  `table` has a row per stretch and predictor: R2, mean error `bias`, `rmse` and
-  the NLL in nats (`nll_nats`, `low`, `high`) with intervals over blocks of
-  `block` spacings, of networks over seeds too. `excess_nats` is the network's
-  NLL minus the predictor's, `excess_r2` the same of R2, paired. A row is `seen`
-  where the split the predictor was fitted on (for a network: or chosen on) has
-  spacings at these heights, and `excess_seen` where the network or the other
-  is. The formula's sigma is that of its `errors` errors just before a stretch.
+  stretches: Annotated[int, checks.Range(0, 100_000)] = (
+    6  # of the run's sequence, evenly spread in ln(height)
+  )
+  spacings: Annotated[int, checks.Range(20, 100_000_000)] = 5_000  # scored in each, or a few more
+  computed: tuple[Annotated[int, checks.Range(1, 1_000_000_000_000)], ...] = (
+    21_136_125,
+    248_008_025,
+  )  # zeros, at 1e7 and 1e8
+  past: checks.Count = 20_000  # spacings behind, on which adaptive filters are fitted
+  refit: checks.Count = 5_000  # spacings from one fit to the next
+  orders: Annotated[tuple[checks.Order, ...], checks.Items(1, 64)] = (
+    24,
+    64,
+  )  # of filters fitted on train, and adaptive
+  adaptive: checks.Order = 256  # the order of the largest adaptive filter
+  kernel: checks.Order = 20  # lags of the best linear predictor of the sine process
+  exact: Annotated[int, checks.Range(0, 64)] = 3  # lags of its exact predictor; 0: without
+  explicit: tuple[Annotated[int, checks.Range(4, 10_000_000)], ...] = (
+    100,
+    1_000,
+    10_000,
+    100_000,
+  )  # X of the formula
+  errors: Annotated[int, checks.Range(20, 100_000_000)] = (
+    5_000  # of the formula, just behind a stretch: their sigma
+  )
 
-  `stretches` says where they are, and whether training windows were `drawn`
-  there; `nll_SxP` has the network by seed.
-  """
-
-  table: tuple[dict, ...]
-  stretches: tuple[dict, ...]
-  nll_SxP: np.ndarray
-  height_P: np.ndarray
-  scored: int
-  block: int
-  past: int
-  errors: int
+  def __post_init__(self):
+    checks.fields(self)
+    largest = max(*self.orders, self.adaptive)
+    checks.at_least(self, 2 * largest + 1, "past")
+    before = max(self.past, self.errors)
+    if min(self.computed, default=before + 1) <= before:
+      raise checks.FieldError(
+        f"computed={checks.brief(self.computed)}: zeros need {before:,} before them (past, errors)."
+      )
 
 
 def obstacle(experiment) -> str:
@@ -53,49 +80,77 @@ def obstacle(experiment) -> str:
   return f"its spacings are {task.ensemble}, which have no height."
 
 
-def run(run) -> Result:
-  """Returns every predictor of every stretch.
+# --- the result -----------------------------------------------------------------------------------
 
-  Raises ValueError where no stretch fits into the run's sequence and none is to
-  be computed.
+NATS, SPACINGS = "nats per spacing", "mean spacings"
+MEASURES = {
+  "nll": ("NLL", NATS),
+  "r2": ("R² of the next spacing", ""),
+  "bias": ("mean error", SPACINGS),
+  "rmse": ("root mean square error", SPACINGS),
+  "excess": ("the network's NLL minus the predictor's", NATS),
+  "excess_r2": ("the network's R² minus the predictor's", ""),
+}
+
+
+def measure(run) -> xr.Dataset:
+  """Returns every predictor of every stretch, with intervals over seeds and blocks of spacings.
+
+  Excesses are paired over the spacings. A predictor is `seen` at a height where the split that it
+  was fitted on (of a network: or chosen on) has spacings there, and `excess_seen` where it is, or
+  the network. Raises ValueError where no stretch fits into the run's sequence and none is to be
+  computed.
   """
   settings = run.settings.yardstick
-  found = stretches.of(run)
-  fits = anchors.fit(run)
-  table, nll_PxS, places = [], [], []
-  for number, stretch in enumerate(found):
-    network, fresh = anchors.networks(run, stretch)
-    others = [fresh, *anchors.everyone_else(stretch, fits, settings)]
-    place = _place(number, stretch)
-    places.append(place)
+  found = stretches.by_height(run)
+  fits = stretches.fit(run)
+  scores, seen, excess_seen, nll_PxS = [], [], [], []
+  for stretch in found:
+    network, fresh = stretches.networks(run, stretch)
+    guesses = [network, fresh, *stretches.everyone_else(stretch, fits, settings)]
     nll_PxS.append(network.nll_SxN.mean(1))
     truth_N = stretch.truth_N
-    for guess in (network, *others):
-      row = place | {"name": guess.name, "kind": guess.kind}
-      seen = guess.seen(stretch)
-      row |= {"seen": seen, "excess_seen": seen or network.seen(stretch)}
-      row |= _scores(run, truth_N, guess)
-      table.append(row | _excess(run, truth_N, network, guess))
-  return Result(
-    table=tuple(table),
-    stretches=tuple(places),
-    nll_SxP=np.array(nll_PxS).T,
-    height_P=np.array([place["height"] for place in places]),
+    scores.append(
+      [_scores(run, truth_N, each) | _excess(run, truth_N, network, each) for each in guesses]
+    )
+    seen.append([each.seen(stretch) for each in guesses])
+    excess_seen.append([each.seen(stretch) or network.seen(stretch) for each in guesses])
+
+  def measured(name: str) -> dict[str, xr.Variable]:
+    ends_PxGxE = np.array([[row[name] for row in rows] for rows in scores])
+    interval = statistics.Interval(*np.moveaxis(ends_PxGxE, -1, 0))
+    return results.with_interval(name, "height predictor", interval, *MEASURES[name])
+
+  of = lambda name: [getattr(stretch, name) for stretch in found]
+  variables = {
+    "kind": results.variable("predictor", [each.kind for each in guesses], "kind of predictor"),
+    "seen": results.variable(
+      "height predictor", seen, "its train or select split is at this height"
+    ),
+    "excess_seen": results.variable(
+      "height predictor", excess_seen, "its train or select split, or the network's, is there"
+    ),
+    "network_nll": results.variable("seed height", np.array(nll_PxS).T, "NLL of a network", NATS),
+    "zero": results.variable("height", of("number"), "number of the first zero that is scored"),
+    "split": results.variable("height", of("split"), "split of the run"),
+    "drawn": results.variable("height", of("drawn"), "training windows were drawn there"),
+  }
+  for name in MEASURES:
+    variables |= measured(name)
+  height_P = [float(stretch.height_N.mean()) for stretch in found]
+  coords = {
+    "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
+    "height": results.variable("height", height_P, "height of the zeros"),
+    "predictor": results.variable("predictor", [each.name for each in guesses], "predictor"),
+  }
+  return results.dataset(
+    variables,
+    coords,
     scored=len(found[0].truth_N),
     block=_block(run, len(found[0].truth_N)),
     past=settings.past,
     errors=settings.errors,
   )
-
-
-def _place(number: int, stretch: stretches.Stretch) -> dict:
-  return {
-    "stretch": number,
-    "height": float(stretch.height_N.mean()),
-    "zero": stretch.number,
-    "split": stretch.split,
-    "drawn": stretch.drawn,
-  }
 
 
 def _block(run, count: int) -> int:
@@ -111,35 +166,263 @@ def _interval(run, value_SxVxN) -> statistics.Interval:
   return statistics.seed_block_interval(value_SxVxN, block=_block(run, value_SxVxN.shape[-1]))
 
 
-def _scores(run, truth_N, guess: anchors.Guess) -> dict:
-  """Returns NLL, R2, bias and RMSE of a predictor with their intervals."""
+def _scores(run, truth_N, guess: stretches.Guess) -> dict[str, np.ndarray]:
+  """Returns NLL, R2, bias and RMSE of a predictor: estimate, low, high of each."""
   error_SxN = truth_N - guess.mean_SxN
   found = _interval(run, np.stack([guess.nll_SxN, error_SxN, error_SxN**2], axis=1))
   nll_E, bias_E, square_E = np.stack(found[:3], 1)
   square_E, variance = np.maximum(square_E, 0), truth_N.var()
-  root_E = np.sqrt(square_E)
   r2_E = regression.explained(square_E[[0, 2, 1]], np.full(3, variance))
-  return (
-    _named("nll_nats", "", nll_E)
-    | _named("r2", "r2_", r2_E)
-    | _named("bias", "bias_", bias_E)
-    | _named("rmse", "rmse_", root_E)
-  )
+  return {"nll": nll_E, "r2": r2_E, "bias": bias_E, "rmse": np.sqrt(square_E)}
 
 
-def _excess(run, truth_N, network: anchors.Guess, guess: anchors.Guess):
+def _excess(run, truth_N, network: stretches.Guess, guess: stretches.Guess):
   """Returns how far the network's NLL and R2 are above a predictor's."""
   if guess is network:
     nothing = np.full(3, np.nan)
-    nll_E, r2_E = nothing, nothing
-  else:
-    square = lambda one: (truth_N - one.mean_SxN) ** 2 / truth_N.var()
-    pairs = [network.nll_SxN - guess.nll_SxN, square(guess) - square(network)]
-    nll_E, r2_E = np.stack(_interval(run, np.stack(pairs, axis=1))[:3], 1)
-  return _named("excess_nats", "excess_", nll_E) | _named("excess_r2", "excess_r2_", r2_E)
+    return {"excess": nothing, "excess_r2": nothing}
+  square = lambda one: (truth_N - one.mean_SxN) ** 2 / truth_N.var()
+  pairs = [network.nll_SxN - guess.nll_SxN, square(guess) - square(network)]
+  nll_E, r2_E = np.stack(_interval(run, np.stack(pairs, axis=1))[:3], 1)
+  return {"excess": nll_E, "excess_r2": r2_E}
 
 
-def _named(key: str, start: str, value_E) -> dict:
-  """Returns an estimate and the ends of its interval as entries of a row."""
-  keys = (key, f"{start}low", f"{start}high")
-  return dict(zip(keys, (float(x) for x in value_E), strict=True))
+# --- figures --------------------------------------------------------------------------------------
+
+HUES = {
+  "constant": draw.GREY,
+  "untrained": draw.GREY,
+  "kernel": draw.PURPLE,
+  "filter": draw.AMBER,
+  "adaptive": draw.GREEN,
+  "formula": draw.BLUE,
+}
+# What is worse than these is drawn as an arrow at the edge.
+LIMITS = {"r2": (-0.15, 1.0), "nll": (-np.inf, 1.0), "excess": (-2.5, 2.5)}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run and, of several, the networks of all runs by height."""
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  networks = {
+    run: found.isel(predictor=found.kind.values == "network") for run, found in runs.items()
+  }
+  panels = []
+  for name, title in (("r2", "Networks: how much is predicted"), ("nll", "Networks: likelihood")):
+    lines = [
+      _line(found, name, LIMITS[name], _network(draw.COLOURS[i % len(draw.COLOURS)]), label=run)
+      for i, (run, found) in enumerate(networks.items())
+    ]
+    first = next(iter(networks.values()))
+    heights = np.concatenate([found.height.values for found in networks.values()])
+    panels.append(draw.together(*lines, _frame(first, name, title, heights), _marks(draw.GREY)))
+  return pages | {"all runs": draw.page(tuple(panels), heights=[4.2])}
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns R², NLL, and the network's excess, by height; networks on top."""
+  looks = _looks(found)
+
+  def panel(name: str, title: str, labelled: bool = False):
+    lines = [
+      _line(
+        found.sel(predictor=[one]),
+        name,
+        LIMITS[name],
+        look,
+        label=one if labelled else None,
+        seen="excess_seen" if name == "excess" else "seen",
+      )
+      for one, look in looks.items()
+      if name != "excess" or look["z"] < 5
+    ]
+    return draw.together(*lines, _frame(found, name, title))
+
+  key = draw.together(
+    *(_handle(one, look) for one, look in reversed(looks.items())), _marks(draw.GREY), _key
+  )
+  excess = "The network's NLL above each (below 0: better)"
+  return draw.page(
+    (panel("r2", f"{run}: how much is predicted"), panel("nll", "Likelihood")),
+    (draw.together(draw.level(0, ls="-"), panel("excess", excess)), key),
+    heights=[4.4, 4.4],
+  )
+
+
+def _looks(found: xr.Dataset) -> dict[str, dict]:
+  """Returns how every predictor is drawn, the network last: on top."""
+  names, kinds = found.predictor.values.tolist(), found.kind.values.tolist()
+  looks = {}
+  for kind in dict.fromkeys(kinds):
+    same = [name for name, its in zip(names, kinds, strict=True) if its == kind]
+    for i, name in enumerate(same):
+      # The last of its kind is the strongest.
+      pale = 0.55 * (1 - (i + 1) / len(same))
+      looks[name] = _network(draw.ORANGE) if kind == "network" else _other(kind, pale)
+  return {name: looks[name] for name in sorted(names, key=lambda name: looks[name]["z"])}
+
+
+def _network(colour: str) -> dict:
+  return {"color": colour, "lw": 2.4, "ls": "-", "ms": 7, "z": 5}
+
+
+def _other(kind: str, pale: float) -> dict:
+  dash = draw.DASHES[2] if kind == "untrained" else "-"
+  return {"color": _paler(HUES[kind], pale), "lw": 1.3, "ls": dash, "ms": 4.5, "z": 3}
+
+
+def _paler(colour: str, share: float) -> tuple[float, ...]:
+  """Returns a colour "#rrggbb" mixed with a share of white."""
+  parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+  return tuple(part + share * (1 - part) for part in parts)
+
+
+def _line(found: xr.Dataset, name: str, limits, look, *, label=None, seen: str = "seen"):
+  """Returns one predictor by height; hollow where it is seen, arrows at the limits."""
+  one = found.isel(predictor=0).sortby("height")
+  x_P, true_P = one.height.values, one[name].values
+  y_P = np.clip(true_P, *limits)
+  low_P, high_P = (
+    np.clip(one[f"{name}_interval"].sel(end=end).values, *limits) for end in results.ENDS
+  )
+  beyond_P, seen_P = y_P != true_P, one[seen].values
+  fill = lambda hollow: "white" if hollow else look["color"]
+
+  def plot(axes):
+    line = {"color": look["color"], "lw": look["lw"], "ls": look["ls"], "zorder": look["z"]}
+    axes.plot(x_P, y_P, label=label, **line)
+    for hollow in (False, True):
+      here_P = ~beyond_P & (seen_P == hollow)
+      if here_P.any():
+        reach = np.maximum([y_P - low_P, high_P - y_P], 0)[:, here_P]
+        axes.errorbar(
+          x_P[here_P],
+          y_P[here_P],
+          yerr=reach,
+          fmt="o",
+          color=look["color"],
+          mfc=fill(hollow),
+          ms=look["ms"],
+          lw=1.1,
+          capsize=2.5,
+          zorder=look["z"],
+        )
+    for x, y, true, hollow in zip(*(v[beyond_P] for v in (x_P, y_P, true_P, seen_P)), strict=True):
+      mark = {"marker": "v" if true < y else "^", "ms": look["ms"] + 2, "mfc": fill(hollow)}
+      axes.plot([x], [y], color=look["color"], zorder=look["z"], **mark)
+      if look["z"] == 5:
+        _say(axes, f"{true:.1f}", x, y, colour=look["color"], below=true < y)
+
+  return plot
+
+
+def _say(axes, text: str, x: float, y: float, *, colour, below: bool) -> None:
+  """Writes where the network is that left the panel, inside of its arrow."""
+  axes.annotate(
+    text,
+    (x, y),
+    (0, 8 if below else -8),
+    textcoords="offset points",
+    ha="center",
+    va="bottom" if below else "top",
+    fontsize=8,
+    color=colour,
+    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    zorder=6,
+  )
+
+
+def _frame(found: xr.Dataset, name: str, title: str, heights=None):
+  """Returns what names the axes of a panel, for all `heights` that it shows."""
+  heights = found.height.values if heights is None else heights
+
+  def frame(axes):
+    draw.log_x(heights)(axes)
+    axes.margins(x=0.08, y=0.06)
+    label = results.label(found[name])
+    if name == "excess":
+      label = f"network − predictor ({NATS})"
+    axes.set(xlabel=results.label(found.height), ylabel=label, title=title)
+
+  return frame
+
+
+def _handle(name: str, look: dict):
+  line = {key: look[key] for key in ("color", "lw", "ls")}
+  return lambda axes: axes.plot([], [], label=name, **line)
+
+
+def _marks(colour):
+  """Returns the words of the legend for what a mark says."""
+
+  def marks(axes):
+    look = {"color": colour, "ls": "none"}
+    axes.plot(
+      [], [], "o", mfc="white", label="hollow: heights of its train or select split", **look
+    )
+    axes.plot([], [], "^", label="arrow: beyond the panel, see the table", **look)
+
+  return marks
+
+
+def _key(axes) -> None:
+  axes.set_axis_off()
+  axes.legend(loc="center left")
+
+
+# --- tables ---------------------------------------------------------------------------------------
+
+SHOWN = ("nll", "r2", "excess")  # in a table of their own: a row per predictor
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns predictors by height, run by run, then every measure with all of its digits."""
+  wide = [_wide(run, found, name, len(runs)) for run, found in runs.items() for name in SHOWN]
+  rows = [
+    {"run": run, "height": float(height), "predictor": predictor}
+    | {
+      said: tables_lib.interval(found, name, height=height, predictor=predictor)
+      for name, (said, _) in MEASURES.items()
+    }
+    | {"seen": bool(found.seen.sel(height=height, predictor=predictor))}
+    for run, found in runs.items()
+    for height in found.height.values
+    for predictor in found.predictor.values.tolist()
+  ]
+  caption = "All measures by height; errors in mean spacings, NLL in nats per spacing."
+  formats = {said: _form(name) for name, (said, _) in MEASURES.items()} | {"height": ",.0f"}
+  return [*wide, tables_lib.Table(caption, rows, formats, "all")]
+
+
+def _form(name: str) -> str:
+  return "z.3f" if name in ("r2", "rmse") else "+z.3f"
+
+
+def _wide(run: str, found: xr.Dataset, name: str, runs: int) -> tables_lib.Table:
+  """Returns one measure: a row per predictor, a column per stretch."""
+  seen = "excess_seen" if name == "excess" else "seen"
+  heads = [_where(found.isel(height=p)) for p in range(found.sizes["height"])]
+  rows = []
+  for predictor in found.predictor.values.tolist():
+    row = {"predictor": predictor}
+    for head, height in zip(heads, found.height.values, strict=True):
+      at = {"height": height, "predictor": predictor}
+      shown = tables_lib.shown(tables_lib.interval(found, name, **at), _form(name))
+      row[head] = f"{shown} ○" if bool(found[seen].sel(at)) else shown
+    rows.append(row)
+  paired = ", paired; over seeds too" if name == "excess" else ""
+  caption = (
+    f"{run}: {results.label(found[name])}{paired}, {found.scored:,} spacings per height, intervals"
+    f" over blocks of {found.block:,} spacings."
+  )
+  return tables_lib.Table(caption, rows, name=name if runs == 1 else f"{name} {run}")
+
+
+def _where(place: xr.Dataset) -> str:
+  """Returns which zeros a stretch has."""
+  split = str(place.split.item())
+  unread = split == "train" and not bool(place.drawn)
+  where = "train, not drawn from" if unread else split
+  return f"{float(place.height):,.0f} ({where}, zero {int(place.zero):,} …)"

@@ -1,69 +1,82 @@
-"""Results of prime_waves by hand, as its claims read them."""
-
-from types import SimpleNamespace
+"""Results of prime_waves and prime_response by hand, as their claims read them."""
 
 import numpy as np
-from primelens.studies.zeros import published
-from zeros_results import BIG, anchors
+import zeros_cards
+from primelens.lens import results
+from primelens.studies.zeros import prime_response, prime_waves
+
+STANDS = 420  # primes whose wave stands out
 
 
-def _row(name, kind, known=0, beside=0, **numbers):
-  row = {"name": name, "kind": kind, "nll_nats": 0.0, "r2": 0.5}
-  row |= {"known": known, "beside": beside, "beyond": known - beside}
-  return row | {"stands": 420} | numbers
-
-
-def prime_waves(
-  trained_on="zeros",
-  memory="none",
-  known=300,
-  resolved=4,
-  power=-0.5,
-  fresh=100,
-  beside=0,
-  plan="5,000 steps",
+def waves(
+  trained_on="zeros", known=300, power=-0.5, fresh=100, beside=0.0, plan="5,000 steps", fitted=True
 ):
-  """Returns the waves of one network beside filters that know little."""
-  which = "2 3 5 7" if resolved else ""
-  peak = {"kind": "network", "resolved": resolved, "which": which}
-  peak |= {"chance": 0.5, "apart": 9}
+  """Returns the waves of three networks beside filters that know little."""
+  rows = [  # name, kind, primes known, frequencies beside them, lines found, R2
+    *((f"network, seed {s}", "network", known + s, beside, 29, 0.5) for s in range(3)),
+    ("untrained, seed 0", "untrained", fresh, 26.0, 28, 0.5),
+    ("3 lags of the sine kernel", "kernel", 0, 0.0, 29, 0.5),
+    ("AR(64)", "filter", 8, 59.0, 27, 0.5),
+    ("adaptive AR(256)", "adaptive", 420, 0.0, 27, 0.5),
+    ("explicit formula, primes to 1,000", "formula", 119, 0.0, 0, 0.88),
+    ("explicit formula, primes to 10,000", "formula", 400, 0.0, 0, 0.94),
+  ]
+  names, kinds, known_E, beside_E, found_E, r2_E = map(list, zip(*rows, strict=True))
   law = {"power": power, "power_error": 0.01, "factor": 0.31, "found": 26}
   law |= {"expression": "0.31/sqrt(p)", "test_r2": 0.99, "complexity": 5}
   law |= {"exact": f"0.31*p^({power})", "train_mse": 1e-6}
-  return SimpleNamespace(
+  formulas = [
+    {"name": kind, "kind": kind, "given": given} | law | {"near": prime_waves.near(law)}
+    for kind, given in (("truth", "p"), ("truth", "p, x"), ("network", "p"))
+  ]
+  each = lambda value: results.variable("prediction", value, "")
+  return results.dataset(
+    {
+      "kind": each(kinds),
+      "known": each(known_E),
+      "beside": each(beside_E),
+      "beyond": each(np.subtract(known_E, beside_E)),
+      "found": each(found_E),
+      "r2": each(r2_E),
+      "stands_out": results.variable("prime", np.arange(430) < STANDS, ""),
+      **results.rows("formula", formulas if fitted else [], prime_waves.FORMULA),
+    },
+    {"prediction": names},
     trained_on=trained_on,
-    memory=memory,
     plan=plan,
-    prime_Q=np.array([2, 3, 5, 7]),
     spacings=20_000,
-    table=(
-      *(_row("network", "network", known=known + s, beside=beside, found=29) for s in range(3)),
-      _row("untrained", "untrained", known=fresh, beside=26, found=28),
-      _row("3 lags of the sine kernel", "kernel", known=0, found=29),
-      _row("AR(64)", "filter", known=8, beside=59, found=27),
-      _row("adaptive AR(256)", "adaptive", known=420, found=27),
-      _row("explicit formula, primes to 1,000", "formula", r2=0.88, known=119),
-      _row("explicit formula, primes to 10,000", "formula", r2=0.94, known=400),
-    ),
-    peaks=(peak,),
-    formulas=tuple(
-      {"kind": kind, "given": given} | law
-      for kind, given in (("truth", "p"), ("truth", "p, x"), ("network", "p"))
-    ),
   )
 
 
-def runs(data=published.DATA, parameters=BIG) -> dict:
-  """Returns a network on zeros, one with memory, and both controls."""
-  on = lambda data: anchors("none", parameters=parameters, data=data)
-  control = lambda kind: {
-    "anchors": on(f"500,000 spacings of {kind}, contiguous"),
-    "prime_waves": prime_waves(kind, known=0, resolved=0),
-  }
-  memory = prime_waves(memory="postfix", known=10)
+def response(resolved=4, apart=9):
+  """Returns which primes one network resolves, by its response."""
+  peak = {"name": "network", "kind": "network", "seed": 0, "inputs": 64, "width": 0.1}
+  peak |= {"apart": apart, "resolved": resolved, "chance": 0.5}
+  peak |= {"which": "2 3 5 7" if resolved else ""}
+  return results.dataset(results.rows("predictor", [peak], prime_response.PEAKS))
+
+
+def tables(resolved=4, apart=9, **changed):
+  """Returns the results of one run."""
+  return {"prime_waves": waves(**changed), "prime_response": response(resolved, apart)}
+
+
+def runs(**card):
+  """Returns a network on zeros, one with memory, and both controls: cards and results."""
+
+  def control(kind):
+    own = {"data": f"500,000 spacings of {kind}, contiguous", "task.ensemble": kind}
+    return zeros_cards.card("none", **own), tables(0, trained_on=kind, known=0)
+
   return {
-    "waves": {"anchors": on(data), "prime_waves": prime_waves()},
-    "waves_memory": {"anchors": on(data), "prime_waves": memory},
+    "waves": (zeros_cards.card("none", **card), tables()),
+    "waves_memory": (zeros_cards.card("postfix", **card), tables(known=10)),
     "waves_cue": control("cue"),
     "waves_shuffled": control("shuffled"),
   }
+
+
+def changed(runs, name, card=None, **options):
+  """Returns runs of which one has other results, or another card."""
+  was, _ = runs.get(name, runs["waves"])
+  return runs | {name: (was | (card or {}), tables(**options))}

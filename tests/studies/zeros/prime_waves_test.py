@@ -1,99 +1,106 @@
-import dataclasses
-import os
+import sys
 import tempfile
 from types import SimpleNamespace
 from unittest import mock
 
 import drawn
-import jax
 import numpy as np
-import tiny_study
+import sympy
 import tiny_waves
-from absl.testing import absltest
+import wave_results
+import xarray as xr
+import zeros_cards
+from absl.testing import absltest, parameterized
+from primelens.analyses import prime_lines
+from primelens.analyses import prime_waves as waves_lib
 from primelens.configs import zeros_long
-from primelens.lens import legacy
+from primelens.lens import claims, results
 from primelens.models import optimizer
-from primelens.studies.zeros import guides, prime_waves, prime_waves_layers, report_prime_waves
-from primelens.studies.zeros import prime_waves_known as known_lib
-from primelens.studies.zeros import prime_waves_predictors as predictors
-from primelens.studies.zeros import prime_waves_reading as reading
-from primelens.tasks import primes, surrogates, zeros, zeros_computed
+from primelens.studies.zeros import prime_waves
+from primelens.tasks import primes
+
+HEIGHT = 1.1e6
 
 
-class ReadingTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
+class FormulasTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.prime_Q = primes.below(3_000)
+    law_Q = prime_lines.law(cls.prime_Q, HEIGHT)
     rng = np.random.default_rng(0)
-    self.height_N = 1e6 + np.cumsum(rng.uniform(0.3, 0.7, 6_000))
-    self.prime_Q = primes.below(30)
-    phase_NxQ = self.height_N[:, None] * np.log(self.prime_Q) + self.prime_Q
-    self.wave_NxQ = np.cos(phase_NxQ) / self.prime_Q
-
-  def _read(self, *means):
-    truth_N = 1 + 1e-3 * self.wave_NxQ.sum(1)
-    return reading.read(
-      np.array(means),
-      truth_N,
-      self.height_N,
-      self.prime_Q,
-      line_A=guides.lines(30),
-      floor=0.0,
-      draws=20,
-      seed=0,
+    noisy_ExQ = law_Q * rng.normal(1, 0.005, (3, len(law_Q)))
+    # Lines are found at the first eighty primes; of the last row at ten.
+    found_E = np.array([80, 80, 10])
+    read = SimpleNamespace(
+      amplitude_ExQ=noisy_ExQ,
+      max_t_ExQ=np.where(np.arange(len(law_Q)) < found_E[:, None], 0.02, 0.5),
     )
+    kinds = ("truth", "network", "adaptive")
+    settings = SimpleNamespace(symbolic=True, seed=0)
+    cls.rows = prime_waves.formulas(read, kinds, kinds, cls.prime_Q, HEIGHT, settings)
 
-  def test_gain_and_what_is_left_of_a_prediction_by_halves(self):
-    # All of every wave; half; the first five primes alone.
-    found = self._read(
-      *(
-        1 + 1e-3 * self.wave_NxQ @ weight_Q
-        for weight_Q in (np.ones(10), np.full(10, 0.5), np.arange(10) < 5)
-      )
-    )
-    known = found.knowledge
-    np.testing.assert_allclose(known.gain_ExQ[0], 1, atol=1e-6)
-    np.testing.assert_allclose(known.gain_ExQ[1], 0.5, atol=1e-3)
-    np.testing.assert_allclose(known.left_ExQ[1], 0.5, atol=1e-3)
-    np.testing.assert_allclose(known.gain_ExQ[2, :5], 1, atol=0.15)
-    np.testing.assert_allclose(known.left_ExQ[2, 5:], 1, atol=0.3)
-    self.assertTrue((found.max_t_ExQ[2, :5] < 0.05).all())
-    self.assertTrue((found.max_t_ExQ[2, 5:] > 0.05).all())
-    np.testing.assert_allclose(found.line_ExQ[0], 1e-3 / self.prime_Q, rtol=0.2)
+  def _rows(self, kind: str, given: str = "p") -> list:
+    return [r for r in self.rows if (r["kind"], r["given"]) == (kind, given)]
 
-  def test_record_of_a_prediction(self):
-    mean_N = 1 + 1e-3 * self.wave_NxQ[:, :4].sum(1)
-    found = self._read(mean_N)
-    law_Q = 1e-3 / self.prime_Q
-    row = reading.record(found, 0, mean_N, law_Q, self.prime_Q)
-    self.assertEqual((row["found"], row["known"], row["stands"]), (4, 4, 10))
-    self.assertEqual(row["beyond"], 4 - row["beside"])
-    self.assertEqual(row["cutoff"], 19)  # 4 of the 8 primes to 19
-    whole = np.sum(1 / self.prime_Q**2.0)
-    share = np.sum(1 / self.prime_Q[:4] ** 2.0) / whole
-    self.assertAlmostEqual(row["r2"], share, delta=0.02)
+  def test_the_power_and_the_factor(self):
+    for kind in ("truth", "network"):
+      row = self._rows(kind)[0]
+      self.assertEqual(row["found"], 80)
+      self.assertAlmostEqual(row["power"], -0.5, delta=0.002)
+      self.assertAlmostEqual(row["factor"], 1 / np.pi, delta=0.004)
+      self.assertBetween(row["power_error"], 1e-4, 2e-3)
+      self.assertTrue(row["near"])
 
-  def test_half_known_to(self):
-    stands_Q = self.prime_Q > 2
-    every_Q = np.ones(10, bool)
-    for known, expected in (
-      ((), 0),
-      ((3,), 5),  # one of two
-      ((2,), 0),  # does not stand out
-      ((7,), 0),  # one of three
-      ((3, 5, 11), 17),  # 3 of the 6 to 17
-    ):
-      known_Q = np.isin(self.prime_Q, known)
-      found = known_lib.cutoff(known_Q, stands_Q, self.prime_Q)
-      self.assertEqual(found, expected, known)
-    self.assertEqual(known_lib.cutoff(every_Q, every_Q, self.prime_Q), 29)
+  def test_too_few_lines_are_not_searched(self):
+    self.assertEqual(self._rows("adaptive"), [])
 
-  def test_nothing_is_found_where_nothing_is_judged(self):
-    mean_N = 1 + 1e-3 * self.wave_NxQ.sum(1)
-    found = self._read(mean_N)
-    blind = found._replace(max_t_ExQ=np.full_like(found.max_t_ExQ, np.nan))
-    law_Q = 1e-3 / self.prime_Q
-    row = reading.record(blind, 0, mean_N, law_Q, self.prime_Q)
-    self.assertEqual((row["judged"], row["found"]), (0, 0))
+  def _at(self, row, **value) -> float:
+    return float(sympy.sympify(row["sympy"]).subs(value))
+
+  def test_given_p_the_search_goes_on_as_one_over_its_root(self):
+    best = max(self._rows("truth"), key=lambda row: row["test_r2"])
+    value = self._at(best, p=2_999)
+    self.assertAlmostEqual(value * np.pi * 2_999**0.5, 1, delta=0.05)
+
+  def test_given_p_and_x_it_finds_the_sine_as_well(self):
+    best = max(self._rows("truth", "p, x"), key=lambda row: row["test_r2"])
+    # Far beyond the primes that it has seen, on to where the sine falls.
+    for p in (997, 2_999):
+      x = waves_lib.mean_spacing(HEIGHT) * np.log(p)
+      (law,) = prime_lines.law([p], HEIGHT)
+      self.assertAlmostEqual(self._at(best, p=p, x=x) / law, 1, delta=0.05)
+
+
+class FallsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("0.31*p^(-0.5)", True),
+    ("0.3183/sqrt(p) + 1e-6", True),
+    ("1/(3.14*sqrt(p) + 0.1)", True),
+    ("0.31*p^(-0.4)", False),
+    ("0.01", False),
+    ("sin(p)", False),
+  )
+  def test_a_formula_is_parsed(self, text, falls):
+    self.assertEqual(prime_waves.falls({"exact": text}), falls)
+
+  @parameterized.parameters(
+    "__import__('os').getcwd()",
+    "print(p)",
+    "p.real",
+    "q",
+    "(lambda: 1)()",
+    "p if p else p",
+    "",
+    "(" * 300,
+  )
+  def test_nothing_else_is(self, text):
+    with self.assertRaises(ValueError):
+      prime_waves.falls({"exact": text, "sympy": "p"})
+
+  def test_the_text_for_sympy_is_not_read(self):
+    with mock.patch.dict(sys.modules, {"sympy": None}):
+      self.assertTrue(prime_waves.falls({"exact": "1/sqrt(p)", "sympy": "exit()"}))
 
 
 class PlanTest(absltest.TestCase):
@@ -139,113 +146,212 @@ class PlanTest(absltest.TestCase):
     self.assertNotEqual(prime_waves.plan(run), plan)
 
 
-class PredictorsTest(absltest.TestCase):
-  def test_the_explicit_formula_knows_where_it_is(self):
-    ordinate_N = zeros_computed.compute(tiny_waves.FIRST, 2_001)
-    index_N = np.arange(700, 1_700)
-    value_N = np.diff(zeros.unfold(ordinate_N))
-    mean_N, variance = predictors.by_formula(value_N, ordinate_N[:-1], index_N, 1_000)
-    truth_N = value_N[index_N]
-    # Zeta spec 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
-    r2 = 1 - np.mean((mean_N - truth_N) ** 2) / truth_N.var()
-    self.assertAlmostEqual(r2, 0.882, delta=0.02)
-    # Of the errors before it: nothing that is scored changes the variance.
-    value_N[700:] = 9
-    _, again = predictors.by_formula(value_N, ordinate_N[:-1], index_N, 1_000)
-    self.assertEqual(variance, again)
-    left = variance / np.mean((mean_N - truth_N) ** 2)
-    self.assertAlmostEqual(left, 1, delta=0.15)
-
-  def test_a_control_is_read_on_zeros(self):
-    cache = self.enterContext(tempfile.TemporaryDirectory())
-    self.enterContext(mock.patch.dict(os.environ, PRIMELENS_CACHE=cache))
-    run = tiny_waves.run()
-    task = surrogates.Config(ensemble="cue", window=run.experiment.model.window)
-    run = dataclasses.replace(run, experiment=dataclasses.replace(run.experiment, task=task))
-    stretch = predictors.stretch(run, 100)
-    self.assertEqual(zeros.number(stretch.ordinate_N[:20_000]), tiny_waves.FIRST - 21_000)
-    np.testing.assert_allclose(
-      stretch.truth_N,
-      np.diff(zeros.unfold(stretch.ordinate_N))[stretch.index_NxU.ravel()],
-      atol=1e-6,
-    )
-
-  def test_parts_are_the_first_windows(self):
-    stretch = predictors.stretch(tiny_waves.run(), 144)
-    each = stretch.index_NxU.shape[1]
-    part = stretch.part(each + 1)
-    self.assertLen(part.truth_N, 2 * each)
-    np.testing.assert_array_equal(part.truth_N, stretch.truth_N[: 2 * each])
-    # Consecutive: windows leave nothing out.
-    self.assertEqual(set(np.diff(stretch.index_NxU.ravel())), {1})
-
-
 class PrimeWavesTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.run_ = tiny_waves.run(symbolic=False, spacings=900)
-    cls.result = prime_waves.run(cls.run_)
+    cls.found = prime_waves.measure(tiny_waves.run(symbolic=False, spacings=900))
 
-  def test_rows_are_who_predicts(self):
-    kinds = [row["kind"] for row in self.result.table]
-    self.assertEqual(
-      kinds,
-      ["truth", *["network"] * 2, *["untrained"] * 2] + ["kernel", "filter", "formula", "planted"],
-    )
-    self.assertLen(self.result.amplitude_ExQ, len(kinds) - 1)
+  def test_predictions_are_who_predicts(self):
+    kinds = self.found.kind.values.tolist()
+    networks = [*["network"] * 2, *["untrained"] * 2]
+    self.assertEqual(kinds, ["truth", *networks, "kernel", "filter", "formula"])
+    self.assertEqual(self.found.member.values.tolist(), [-1, 0, 1, 0, 1, -1, -1, -1])
+    self.assertEqual(self.found.amplitude.shape, (len(kinds), 15))
 
   def test_the_truth_has_all_of_its_waves(self):
-    np.testing.assert_allclose(self.result.gain_ExQ[0], 1, atol=1e-6)
-    np.testing.assert_allclose(self.result.left_ExQ[0], 0, atol=1e-6)
-    self.assertEqual(self.result.table[0]["known"], self.result.stands_Q.sum())
-    self.assertGreaterEqual(self.result.stands_Q.sum(), 12)
+    truth = self.found.isel(prediction=0)
+    np.testing.assert_allclose(truth.gain, 1, atol=1e-6)
+    np.testing.assert_allclose(truth.left, 0, atol=1e-6)
+    self.assertEqual(int(truth.known), int(self.found.stands_out.sum()))
+    self.assertGreaterEqual(int(self.found.stands_out.sum()), 12)
+    self.assertTrue(np.isnan(truth.nll))
 
   def test_planted_waves_are_found(self):
-    self.assertEqual(self.result.table[-1]["found"], 3)
-    self.assertEqual(self.result.table[-1]["elsewhere"], 0)
+    found = self.found
+    self.assertEqual((found.planted, found.planted_found, found.planted_elsewhere), (3, 3, 0))
 
   def test_a_network_equal_to_its_fresh_self_reads_the_same(self):
-    np.testing.assert_array_equal(self.result.amplitude_ExQ[1:3], self.result.amplitude_ExQ[3:5])
-    np.testing.assert_allclose(self.result.state_SxLxQ.mean(0), self.result.untrained_LxQ)
-    self.assertEqual(self.result.state_max_t_SxLxQ.shape, (2, 2, 15))
-    np.testing.assert_array_equal(self.result.state_max_t_SxLxQ, self.result.untrained_max_t_SxLxQ)
-    self.assertEqual(self.result.head_max_t_SxLxHxQ.shape, (2, 2, 2, 15))
+    amplitude_ExQ = self.found.amplitude.values
+    np.testing.assert_array_equal(amplitude_ExQ[1:3], amplitude_ExQ[3:5])
 
-  def test_shapes(self):
-    self.assertEqual(self.result.head_SxLxHxQ.shape, (2, 2, 2, 15))
-    self.assertEqual(self.result.context_T.tolist(), [2, 8])
-    self.assertEqual(self.result.context_known_SxTxQ.shape, (2, 2, 15))
-    self.assertEqual(self.result.step_C.shape, (0,))
-    names = [row["name"] for row in self.result.peaks]
-    self.assertEqual(names[-2:], ["3 lags of the sine kernel", "AR(3)"])
-    self.assertEqual(self.result.spectrum_PxF.shape, (6, len(self.result.frequency_F)))
-
-  def test_a_head_that_is_kept_costs_nothing(self):
-    # A network whose heads say nothing: no gain can go with them.
-    params_S = jax.tree.map(lambda leaf: leaf, self.run_.params_S)
-    out = params_S["blocks"]["attention"]["out"]
-    out["kernel"] = 0 * out["kernel"]
-    silent = dataclasses.replace(self.run_, params_S=params_S)
-    stretch = predictors.stretch(silent, 144)
-    found = prime_waves_layers.heads(silent, stretch, primes.below(20))
-    np.testing.assert_allclose(found["head_SxLxHxQ"], 0, atol=1e-6)
-
-  def test_stored_drawn_and_shown(self):
+  def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "prime_waves", self.result, provenance={})
-    back, _ = legacy.read(folder, "prime_waves", prime_waves.Result)
-    drawn.assert_inside(self, legacy.drawing("zeros", "prime_waves")(back))
-    page = str(report_prime_waves._waves(back))
-    self.assertIn("explicit formula, primes to 10", page)
-    self.assertIn("of 3 waves planted at composites 3 are found", page)
-    self.assertIn("8 spacings in sight", page)
+    results.write(folder, "prime_waves", self.found, provenance={})
+    back, _ = results.read(folder, "prime_waves")
+    xr.testing.assert_identical(back, self.found)
 
-  def test_spacings_that_are_neither_zeros_nor_a_control_are_named(self):
-    experiment = tiny_study.get_config()
-    self.assertIn("poisson", prime_waves.obstacle(experiment))
-    experiment.task.ensemble = "cue"
-    self.assertEqual(prime_waves.obstacle(experiment), "")
+  def test_figures(self):
+    self.assertEqual(set(prime_waves.figures({"e0": self.found})), {"e0"})
+    pages = prime_waves.figures({"e0": self.found, "again": self.found})
+    self.assertEqual(set(pages), {"e0", "again", "all runs"})
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
+
+  def test_tables(self):
+    predictions, planted, law = prime_waves.tables({"e0": self.found})
+    names = [row["predictions"] for row in predictions.rows]
+    self.assertIn("explicit formula, primes to 10", names)
+    self.assertLen(names, 8)
+    self.assertIn("networks trained on zeros", predictions.caption)
+    stands = int(self.found.stands_out.sum())
+    self.assertIn(f"some of the {stands} whose wave", predictions.caption)
+    self.assertEqual(planted.rows, [{"run": "e0", "planted": 3, "found": 3, "elsewhere": 0}])
+    self.assertEmpty(law.rows)
+
+  def test_formulas_are_shown(self):
+    _, _, law = prime_waves.tables(
+      {"e0": wave_results.waves().assign_attrs(planted=0, height=1.0).pipe(_with_null)}
+    )
+    self.assertLen(law.rows, 3)
+    self.assertEqual(law.rows[0]["formula"], "0.31/sqrt(p)")
+
+  def test_without_a_control(self):
+    found = prime_waves.measure(tiny_waves.run(symbolic=False, planted=0))
+    self.assertEqual(found.planted, 0)
+    _, planted, _ = prime_waves.tables({"e0": found})
+    self.assertEmpty(planted.rows)
+
+
+def _with_null(found: xr.Dataset) -> xr.Dataset:
+  """Returns a result by hand with what its table of predictions shows beside the claims."""
+  nothing = found.r2 * np.nan
+  names = ("nll", "cutoff", "correlation", "slope")
+  null = xr.DataArray(np.full((found.sizes["prediction"], 430), 0.5), dims=("prediction", "prime"))
+  return found.assign({name: nothing for name in names} | {"max_t": null})
+
+
+REPRODUCED, NOT = "reproduced", "not reproduced"
+OPEN, NOT_RUN = "needs more compute", "not run"
+
+
+def _statuses(runs) -> dict[str, str]:
+  rows = claims.ledger(tuple(prime_waves.CLAIMS), zeros_cards.results(**runs)).rows
+  return {row["id"]: row["status"] for row in rows}
+
+
+class ClaimsTest(parameterized.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.runs = wave_results.runs()
+
+  def change(self, name="waves", card=None, **options):
+    self.runs = wave_results.changed(self.runs, name, card, **options)
+
+  def test_a_network_that_tells_primes_apart(self):
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], REPRODUCED)
+    self.assertEqual(found["waves.controls"], REPRODUCED)
+    self.assertEqual(found["waves.law"], REPRODUCED)
+    self.assertEqual(found["waves.memory"], NOT)
+
+  def test_a_band_without_peaks_is_not_the_primes(self):
+    self.change(resolved=1)
+    del self.runs["waves_memory"]
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], NOT)
+    self.assertEqual(found["waves.memory"], NOT_RUN)
+
+  def test_a_control_that_knows_primes_condemns_the_reading(self):
+    self.change("waves_cue", trained_on="cue", known=40, resolved=0)
+    self.assertEqual(_statuses(self.runs)["waves.controls"], NOT)
+
+  def test_another_power_is_not_the_law(self):
+    self.change(power=-0.8)
+    self.assertEqual(_statuses(self.runs)["waves.law"], NOT)
+
+  def test_without_formulas_the_law_is_open(self):
+    self.change(fitted=False)
+    self.assertEqual(_statuses(self.runs)["waves.law"], OPEN)
+
+  @parameterized.parameters(300, 299, 99)
+  def test_a_network_like_its_fresh_self_has_learned_nothing(self, known):
+    self.change(known=known, fresh=301)
+    del self.runs["waves_memory"]
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
+
+  def test_a_network_behind_a_filter_of_its_own_data_neither(self):
+    self.change(known=11, fresh=0)
+    del self.runs["waves_memory"]
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
+
+  def test_what_passes_beside_the_primes_as_well_is_no_knowledge(self):
+    # As many of one as of the other, where no other predictor knows any.
+    self.change(known=71, beside=70.75, fresh=0)
+    del self.runs["waves_memory"]
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT)
+
+  def test_what_was_told_is_not_known(self):
+    for name in ("waves", "waves_memory"):
+      self.change(name, {"memory": "bank_leaky_as_published", "told": True})
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT_RUN)
+
+  def test_what_anchors_has_seen_reading_ahead_is_not_known(self):
+    ahead = xr.Dataset(attrs={"reads_ahead": True})
+    for name in ("waves", "waves_memory"):
+      card, tables = self.runs[name]
+      self.runs[name] = card, tables | {"anchors": ahead}
+    self.assertEqual(_statuses(self.runs)["waves.primes"], NOT_RUN)
+
+  def test_a_big_run_licenses_no_verdict_on_small_ones(self):
+    self.change("waves_memory", {"size": zeros_cards.SMALL}, known=400)
+    found = _statuses(self.runs)
+    self.assertEqual(found["waves.primes"], REPRODUCED)  # of the big one
+    self.assertEqual(found["waves.memory"], OPEN)
+
+  def test_a_power_that_is_hardly_known_is_none(self):
+    row = {"power": -0.8, "power_error": 0.11}
+    self.assertFalse(prime_waves.near(row))
+
+  def test_controls_without_a_network_that_resolves_primes_are_open(self):
+    for name in ("waves", "waves_memory"):
+      self.change(name, known=0, resolved=0)
+    self.assertEqual(_statuses(self.runs)["waves.controls"], OPEN)
+
+  @parameterized.parameters((310, REPRODUCED), (301, OPEN), (290, NOT))
+  def test_memory_is_compared_with_the_same_run_without(self, known, status):
+    self.change("waves_memory", known=known)
+    self.assertEqual(_statuses(self.runs)["waves.memory"], status)
+
+  def test_a_second_run_without_memory_counts_beside_the_first(self):
+    self.change("waves_memory", known=330)
+    self.change("waves_again", known=320)
+    row = zeros_cards.row(prime_waves, "waves.memory", **self.runs)
+    self.assertEqual(row["numbers"]["without"], (301 + 321) / 2)
+
+  def test_another_plan_is_not_compared(self):
+    self.change("waves_memory", known=310, plan="10 steps")
+    self.assertEqual(_statuses(self.runs)["waves.memory"], NOT_RUN)
+
+  def test_small_networks_decide_nothing_about_published_ones(self):
+    found = _statuses(wave_results.runs(size=zeros_cards.SMALL))
+    for claim in ("waves.primes", "waves.memory"):
+      self.assertEqual(found[claim], OPEN)
+    self.assertEqual(found["waves.controls"], REPRODUCED)
+
+  @parameterized.parameters(
+    "200,000 spacings of cue, published_tail",
+    "2,001,051 spacings of shuffled, published_tail",
+    "2,001,051 spacings of zeros, contiguous",
+    "99,999 spacings of zeros, published_tail",
+  )
+  def test_other_data_decide_no_claim(self, data):
+    self.assertEqual(set(_statuses(wave_results.runs(data=data)).values()), {NOT_RUN})
+
+  def test_nothing_run_decides_nothing(self):
+    self.assertEqual(set(_statuses({}).values()), {NOT_RUN})
+
+  def test_knowledge_of_the_primes_needs_the_response_of_the_run(self):
+    card, tables = self.runs["waves"]
+    self.runs["waves"] = card, {"prime_waves": tables["prime_waves"]}
+    row = zeros_cards.row(prime_waves, "waves.primes", **self.runs)
+    self.assertEqual(row["status"], NOT_RUN)
+    self.assertIn("prime_response", row["because"])
+
+  def test_every_claim_says_where_it_was_published(self):
+    for claim in prime_waves.CLAIMS:
+      for text in (claim.statement, claim.source, claim.reported):
+        self.assertNotEmpty(text, claim.id)
 
 
 if __name__ == "__main__":

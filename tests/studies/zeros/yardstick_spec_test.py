@@ -1,6 +1,7 @@
 """The numbers of the zeta spec, sections 7 and 7.1, by the analysis itself."""
 
 import dataclasses
+import functools
 import os
 import tempfile
 from unittest import mock
@@ -56,8 +57,9 @@ def _run(value_N, ordinate_N, splits=None, **changed):
   return dataclasses.replace(run, data=data)
 
 
-def _named(result) -> dict[str, dict]:
-  return {row["name"]: row for row in result.table}
+def _value(found, predictor: str, name: str) -> float:
+  """Returns one measure of a predictor on the only stretch."""
+  return found[name].sel(predictor=predictor).item()
 
 
 class ComputedTest(absltest.TestCase):
@@ -73,27 +75,26 @@ class ComputedTest(absltest.TestCase):
 
   def test_primes_to_x(self):
     limits = tuple(int(x.replace(",", "")) for x in TABLE)
-    result = yardstick.run(
+    result = yardstick.measure(
       _run(*self.sequence, computed=(1_900_001,), spacings=4_000, explicit=limits)
     )
-    row = _named(result)
     self.assertEqual(result.scored, 4_000)
     for limit, (r2, bias, rmse) in TABLE.items():
       with self.subTest(limit):
-        of = row[f"explicit formula, primes to {limit}"]
-        self.assertAlmostEqual(of["r2"], r2, delta=5.1e-5)
-        self.assertAlmostEqual(of["bias"], bias, delta=5.1e-5)
-        self.assertAlmostEqual(of["rmse"], rmse, delta=5.1e-5)
+        of = functools.partial(_value, result, f"explicit formula, primes to {limit}")
+        self.assertAlmostEqual(of("r2"), r2, delta=5.1e-5)
+        self.assertAlmostEqual(of("bias"), bias, delta=5.1e-5)
+        self.assertAlmostEqual(of("rmse"), rmse, delta=5.1e-5)
         # The spec's sigma is that of the scored errors, ours of those before.
-        self.assertGreater(of["nll_nats"], NLL[limit] - 6e-4)
-        self.assertLess(of["nll_nats"], NLL[limit] + 0.005)
+        self.assertGreater(of("nll"), NLL[limit] - 6e-4)
+        self.assertLess(of("nll"), NLL[limit] + 0.005)
 
   def test_an_adaptive_filter(self):
     # Of 20,000 zeros; the spec's R2 is that of one fit.
-    result = yardstick.run(
+    result = yardstick.measure(
       _run(*self.sequence, computed=(1_900_001,), spacings=20_000, refit=20_000, explicit=())
     )
-    r2 = _named(result)["AR(256) fitted on the last 20,000"]["r2"]
+    r2 = _value(result, "AR(256) fitted on the last 20,000", "r2")
     self.assertAlmostEqual(r2, 0.933, delta=5.1e-4)
 
 
@@ -104,7 +105,7 @@ class PublishedTailTest(absltest.TestCase):
     train = series.splits["train_published"]
     test = series.splits["test"]
     scored = test[1] - test[0]
-    result = yardstick.run(
+    result = yardstick.measure(
       _run(
         series.value_N,
         series.ordinate_N,
@@ -115,18 +116,17 @@ class PublishedTailTest(absltest.TestCase):
         explicit=(),
       )
     )
-    row = _named(result)
-    self.assertEqual((result.scored, len(result.stretches)), (199_936, 1))
-    self.assertEqual(result.stretches[0]["split"], "test")
-    self.assertEqual(result.stretches[0]["zero"], test[0] + 1)
-    adaptive = row["AR(256) fitted on the last 20,000"]
-    self.assertAlmostEqual(adaptive["nll_nats"], -0.912, delta=6e-4)
-    self.assertAlmostEqual(adaptive["r2"], 0.9437, delta=6e-5)
+    self.assertEqual((result.scored, result.sizes["height"]), (199_936, 1))
+    self.assertEqual(result.split.values.tolist(), ["test"])
+    self.assertEqual(result.zero.values.tolist(), [test[0] + 1])
+    adaptive = functools.partial(_value, result, "AR(256) fitted on the last 20,000")
+    self.assertAlmostEqual(adaptive("nll"), -0.912, delta=6e-4)
+    self.assertAlmostEqual(adaptive("r2"), 0.9437, delta=6e-5)
     # Least squares by numpy's QR decomposition of the lag matrix.
     for order, nll in ((24, 0.1244), (64, -0.0448)):
-      of = row[f"AR({order}) fitted on train"]
-      self.assertAlmostEqual(of["nll_nats"], nll, delta=1e-4)
-      self.assertFalse(of["seen"])
+      of = functools.partial(_value, result, f"AR({order}) fitted on train")
+      self.assertAlmostEqual(of("nll"), nll, delta=1e-4)
+      self.assertFalse(of("seen"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 import dataclasses
 import functools
-import pathlib
 import tempfile
 import types
 
@@ -10,13 +9,12 @@ import jax.numpy as jnp
 import jittered_zeros as jittered
 import numpy as np
 import tiny_study
+import xarray as xr
 from absl.testing import absltest, parameterized
 from primelens.analyses import autoregression
-from primelens.lens import legacy
+from primelens.lens import results
 from primelens.models import guided
-from primelens.studies.zeros import guides, report_yardstick, settings_waves, yardstick
-from primelens.studies.zeros import yardstick_anchors as anchors
-from primelens.studies.zeros import yardstick_stretches as stretches
+from primelens.studies.zeros import guides, stretches, yardstick
 
 
 def _nll(variance, mse=None):
@@ -27,13 +25,13 @@ def _nll(variance, mse=None):
 
 @functools.cache
 def _result():
-  return yardstick.run(jittered.run())
+  return yardstick.measure(jittered.run())
 
 
-def _rows(name: str) -> list[dict]:
-  found = [row for row in _result().table if row["name"] == name]
-  assert found, {row["name"] for row in _result().table}
-  return found
+def _rows(name: str) -> list[xr.Dataset]:
+  """Returns a predictor at every height."""
+  one = _result().sel(predictor=name)
+  return [one.isel(height=p) for p in range(one.sizes["height"])]
 
 
 class PredictorsTest(parameterized.TestCase):
@@ -47,10 +45,10 @@ class PredictorsTest(parameterized.TestCase):
   def test_filters_of_a_moving_average(self, name, p):
     left = (p + 2) / (p + 1) * jittered.NOISE**2
     for row in _rows(name):
-      self.assertAlmostEqual(row["r2"], p / (2 * (p + 1)), delta=0.04)
-      self.assertAlmostEqual(row["rmse"], left**0.5, delta=0.006)
-      self.assertAlmostEqual(row["nll_nats"], _nll(left), delta=0.05)
-      self.assertAlmostEqual(row["bias"], 0, delta=0.01)
+      self.assertAlmostEqual(float(row.r2), p / (2 * (p + 1)), delta=0.04)
+      self.assertAlmostEqual(float(row.rmse), left**0.5, delta=0.006)
+      self.assertAlmostEqual(float(row.nll), _nll(left), delta=0.05)
+      self.assertAlmostEqual(float(row.bias), 0, delta=0.01)
 
   def test_the_formula_knows_where_a_zero_is(self):
     # The jitter of the last one is seen: e^2 is left, and what the waves of 2
@@ -58,68 +56,73 @@ class PredictorsTest(parameterized.TestCase):
     wave_Q = np.array([0.5 / 2**0.5, (1 - np.log(3) / np.log(4)) / 3**0.5])
     left = jittered.NOISE**2 + np.sum((wave_Q / np.pi) ** 2) / 2
     for row in _rows("explicit formula, primes to 4"):
-      self.assertAlmostEqual(row["rmse"], left**0.5, delta=0.006)
-      self.assertAlmostEqual(row["nll_nats"], _nll(left), delta=0.05)
+      self.assertAlmostEqual(float(row.rmse), left**0.5, delta=0.006)
+      self.assertAlmostEqual(float(row.nll), _nll(left), delta=0.05)
 
   def test_network_and_excess(self):
     mse, variance = 1.5 * jittered.NOISE**2, 2 * jittered.NOISE**2
     network = _nll(jittered.SCALE**2, mse)
     for row in _rows("model (handmade)"):
-      self.assertAlmostEqual(row["r2"], 0.25, delta=0.06)
-      self.assertAlmostEqual(row["nll_nats"], network, delta=0.01)
-      self.assertTrue(np.isnan(row["excess_nats"]))
+      self.assertAlmostEqual(float(row.r2), 0.25, delta=0.06)
+      self.assertAlmostEqual(float(row.nll), network, delta=0.01)
+      self.assertTrue(np.isnan(float(row.excess)))
     series = jittered.run().series
     stop = series.bounds("test")[1]
     r_N = series.value_N[stop - jittered.SPACINGS - 1 : stop].astype(float) - 1
     error_N = r_N[1:] + 0.5 * r_N[:-1]  # of the last row
     square = np.mean(error_N**2)
-    self.assertAlmostEqual(row["r2"], 1 - square / np.var(r_N[1:]), places=5)
-    self.assertAlmostEqual(row["bias"], error_N.mean(), places=6)
-    self.assertAlmostEqual(row["rmse"], square**0.5, places=6)
-    self.assertAlmostEqual(row["nll_nats"], _nll(jittered.SCALE**2, square), places=5)
+    self.assertAlmostEqual(float(row.r2), 1 - square / np.var(r_N[1:]), places=5)
+    self.assertAlmostEqual(float(row.bias), error_N.mean(), places=6)
+    self.assertAlmostEqual(float(row.rmse), square**0.5, places=6)
+    self.assertAlmostEqual(float(row.nll), _nll(jittered.SCALE**2, square), places=5)
     for row in _rows("constant"):
-      self.assertAlmostEqual(row["r2"], 0, delta=0.005)
+      self.assertAlmostEqual(float(row.r2), 0, delta=0.005)
       excess = network - _nll(variance)
-      self.assertAlmostEqual(row["excess_nats"], excess, delta=0.05)
-      self.assertAlmostEqual(row["excess_r2"], 0.25, delta=0.06)
+      self.assertAlmostEqual(float(row.excess), excess, delta=0.05)
+      self.assertAlmostEqual(float(row.excess_r2), 0.25, delta=0.06)
     for row in _rows("untrained network"):
       fresh = _nll(jittered.SCALE**2, variance)
-      self.assertAlmostEqual(row["excess_nats"], network - fresh, delta=0.01)
+      self.assertAlmostEqual(float(row.excess), network - fresh, delta=0.01)
 
   def test_intervals_hold_their_values(self):
-    for row in _result().table:
-      self.assertBetween(row["nll_nats"], row["low"], row["high"])
-      for key in ("r2", "bias", "rmse"):
-        self.assertBetween(row[key], row[f"{key}_low"], row[f"{key}_high"])
-      if row["kind"] != "network":
-        # At jittered.NOISE^2 ln and squares scatter by 1/sqrt(2 N) or so.
-        width = row["excess_high"] - row["excess_low"]
-        self.assertBetween(width, 1e-4, 0.4)
-    self.assertEqual(_result().nll_SxP.shape, (2, 4))
-    self.assertEqual((_result().scored, _result().block), (jittered.SPACINGS, 20))
+    found = _result()
+    for name in ("nll", "r2", "bias", "rmse"):
+      low, high = (found[f"{name}_interval"].sel(end=end) for end in results.ENDS)
+      self.assertTrue(((low <= found[name]) & (found[name] <= high)).all(), name)
+    # At jittered.NOISE^2 ln and squares scatter by 1/sqrt(2 N) or so.
+    others = found.isel(predictor=found.kind.values != "network").excess_interval
+    width = others.sel(end="high") - others.sel(end="low")
+    self.assertGreater(float(width.min()), 1e-4)
+    self.assertLess(float(width.max()), 0.4)
+    self.assertEqual(found.network_nll.dims, ("seed", "height"))
+    self.assertEqual(found.network_nll.shape, (2, 4))
+    np.testing.assert_allclose(
+      found.network_nll.mean("seed"), found.nll.sel(predictor="model (handmade)")
+    )
+    self.assertEqual((found.scored, found.block), (jittered.SPACINGS, 20))
 
   def test_what_was_seen_is_marked(self):
-    by_split = {}
-    for row in _result().table:
-      by_split.setdefault(row["split"], {})[row["kind"]] = row["seen"]
-    self.assertEqual(set(by_split), {"train", "test"})
-    self.assertFalse(any(by_split["test"].values()))
-    seen = {kind for kind, is_seen in by_split["train"].items() if is_seen}
-    self.assertEqual(seen, {"network", "untrained", "constant", "filter"})
-    for row in _result().table:  # the network is on one side of every excess
-      self.assertEqual(row["excess_seen"], row["split"] == "train")
+    found = _result()
+    self.assertEqual(set(found.split.values.tolist()), {"train", "test"})
+    for p, split in enumerate(found.split.values.tolist()):
+      one = found.isel(height=p)
+      seen = set(one.kind.values[one.seen.values].tolist())
+      known = {"network", "untrained", "constant", "filter"}
+      self.assertEqual(seen, known if split == "train" else set())
+      # The network is on one side of every excess.
+      self.assertEqual(set(one.excess_seen.values.tolist()), {split == "train"})
 
   def test_no_predictor_sees_what_it_predicts(self):
     run = jittered.run()
-    settings, fits = run.settings.yardstick, anchors.fit(run)
-    stretch = stretches.of(run)[-1]
+    settings, fits = run.settings.yardstick, stretches.fit(run)
+    stretch = stretches.by_height(run)[-1]
     ordinate_N, value_N = stretch.ordinate_N.copy(), stretch.value_N.copy()
     ordinate_N[-100:] += 0.01  # and the spacings between them, and the last
     value_N[-100:] *= 1.1
     value_N[-101] += 0.05
     other = dataclasses.replace(stretch, ordinate_N=ordinate_N, value_N=value_N)
     before, after = (
-      anchors.everyone_else(one, fits, settings) + anchors.networks(run, one)
+      stretches.everyone_else(one, fits, settings) + stretches.networks(run, one)
       for one in (stretch, other)
     )
     for one, two in zip(before, after, strict=True):
@@ -145,13 +148,13 @@ class GuidedTest(absltest.TestCase):
     run = dataclasses.replace(
       run, experiment=experiment, apply=guided.bind(model), params_S=params_S, fresh_S=params_S
     )
-    fits = anchors.fit(run)
+    fits = stretches.fit(run)
     train_N = run.series.value_N[slice(*run.series.bounds("train"))].astype(np.float64) - 1
     phi_Q, _ = autoregression.fitted(train_N, 2).order(2)
-    for stretch in stretches.of(run)[::3]:  # the lowest and the highest
+    for stretch in stretches.by_height(run)[::3]:  # the lowest and the highest
       with tiny_study.quick_compile():
-        network, _ = anchors.networks(run, stretch)
-      others = anchors.everyone_else(stretch, fits, run.settings.yardstick)
+        network, _ = stretches.networks(run, stretch)
+      others = stretches.everyone_else(stretch, fits, run.settings.yardstick)
       of = {guess.name: guess.mean_SxN for guess in others}
       column_NxJ1 = guides.columns_on(run, stretch)
       behind_NxJ1 = column_NxJ1[stretch.index_N - 1]
@@ -168,37 +171,71 @@ class GuidedTest(absltest.TestCase):
 
 
 class ShownTest(parameterized.TestCase):
-  def test_stored_drawn_and_shown(self):
+  def test_the_result_can_be_stored(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    legacy.write(folder, "yardstick", _result(), provenance={})
-    back, _ = legacy.read(folder, "yardstick", yardstick.Result)
-    figure = legacy.drawing("zeros", "yardstick")(back)
+    results.write(folder, "yardstick", _result(), provenance={})
+    back, _ = results.read(folder, "yardstick")
+    xr.testing.assert_identical(back, _result())
+
+  def panels(self, figure):
     drawn.assert_inside(self, figure)
-    panels = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    every = [axes for part in figure.subfigs for axes in part.axes]
+    return [axes for axes in every if axes.get_title(loc="left")]
+
+  def test_figures(self):
+    found = _result()
+    pages = yardstick.figures({"e0": found})
+    self.assertEqual(set(pages), {"e0"})
+    panels = self.panels(pages["e0"].figure())
     self.assertLen(panels, 3)
     for axes in panels:
       self.assertIn("height", axes.get_xlabel())
-    stored = types.SimpleNamespace(result=back, stale=False, figure_path=pathlib.Path("none.png"))
-    page = report_yardstick.yardstick({"e0": {"yardstick": stored}})
-    self.assertEqual(page.count("<table"), 6)
-    self.assertEqual(page.count("<table"), page.count("</table"))
-    self.assertIn("explicit formula, primes to 4", page)
-    for row in (_rows("constant")[-1], _rows("AR(6) fitted on train")[0]):
-      shown = f"{row['nll_nats']:+.3f} <small>[{row['low']:+.3f}"
-      at = page.index(shown)
-      self.assertEqual(" ○</td>" in page[at : at + 60], row["seen"])
+      self.assertEqual(axes.get_xscale(), "log")
+    pages = yardstick.figures({"e0": found, "again": found})
+    self.assertEqual(set(pages), {"e0", "again", "all runs"})
+    panels = self.panels(pages["all runs"].figure())
+    self.assertLen(panels, 2)
+    names = panels[0].get_legend_handles_labels()[1]
+    self.assertIn("again", names)
 
   def test_one_stretch_is_drawn_too(self):
-    row = _result().table[-1]["stretch"]
-    keep = lambda rows: tuple(r for r in rows if r["stretch"] == row)
-    least = dataclasses.replace(
-      _result(),
-      table=keep(_result().table),
-      stretches=keep(_result().stretches),
-      nll_SxP=_result().nll_SxP[:1, -1:],
-      height_P=_result().height_P[-1:],
+    least = _result().isel(height=[-1], seed=[0])
+    self.panels(yardstick.figures({"e0": least})["e0"].figure())
+
+  def test_a_network_beyond_the_panel_is_an_arrow_with_its_number(self):
+    found = _result().copy(deep=True)
+    found.nll.loc[{"predictor": "model (handmade)"}] = 7.25
+    panels = self.panels(yardstick.figures({"e0": found})["e0"].figure())
+    said = {text.get_text() for text in panels[1].texts}
+    self.assertEqual(said, {"7.2"})
+    self.assertLess(panels[1].get_ylim()[1], 2)
+
+  def test_tables_mark_what_was_seen(self):
+    nll, r2, excess, every = yardstick.tables({"e0": _result()})
+    self.assertEqual(
+      [table.name for table in (nll, r2, excess, every)], ["nll", "r2", "excess", "all"]
     )
-    drawn.assert_inside(self, legacy.drawing("zeros", "yardstick")(least))
+    for table in (nll, r2, excess):
+      self.assertLen(table.columns(), 1 + 4)
+      self.assertLen(table.rows, _result().sizes["predictor"])
+      self.assertIn("900 spacings per height", table.caption)
+    self.assertIn("explicit formula, primes to 4", {row["predictor"] for row in nll.rows})
+    self.assertLen(every.rows, 4 * _result().sizes["predictor"])
+    heads = nll.columns()[1:]
+    self.assertIn("(train, zero ", heads[0])
+    for name, p in (("constant", 3), ("AR(6) fitted on train", 0)):
+      row = _rows(name)[p]
+      (cells,) = (cells for cells in nll.rows if cells["predictor"] == name)
+      low = float(row.nll_interval.sel(end="low"))
+      self.assertStartsWith(cells[heads[p]], f"{float(row.nll):+.3f} [{low:+.3f}")
+      self.assertEqual(cells[heads[p]].endswith(" ○"), bool(row.seen))
+    (own,) = (cells for cells in excess.rows if cells["predictor"] == "model (handmade)")
+    self.assertStartsWith(own[heads[0]], "–")
+
+  def test_a_part_of_train_that_is_not_drawn_from_is_named(self):
+    found = _result().assign(drawn=_result().drawn & False)
+    nll, *_ = yardstick.tables({"e0": found})
+    self.assertIn("(train, not drawn from, zero ", nll.columns()[1])
 
   @parameterized.parameters(
     ({"spacings": 3}, "spacings=3 must be at least 20"),
@@ -209,7 +246,7 @@ class ShownTest(parameterized.TestCase):
   )
   def test_settings(self, changed, message):
     with self.assertRaisesRegex(ValueError, message):
-      settings_waves.Yardstick(**changed)
+      yardstick.Settings(**changed)
 
   def test_obstacles(self):
     of = lambda kind, model: yardstick.obstacle(
