@@ -11,7 +11,7 @@ run, and those that failed are named.
 
 import base64
 import contextlib
-import dataclasses
+import functools
 import io
 import json
 import os
@@ -29,12 +29,10 @@ import numpy as np
 import xarray as xr
 from primelens import tasks
 from primelens.analyses import statistics
-from primelens.lens import analyze, experiment, legacy, results, runs, study, train
+from primelens.lens import analyze, experiment, results, runs, study, train
 from primelens.lens import sources as sources_lib
 from primelens.models import fit, spacing, transformer
-from primelens.studies import zeros
-from primelens.studies.zeros import anchors
-from primelens.studies.zeros import anchors, linear, prime_response, prime_waves, program
+from primelens.studies.zeros import prime_response, prime_waves, program
 from primelens.tasks import files, surrogates
 from primelens.tasks import zeros as zeros_task
 from safetensors import numpy as safetensors_numpy

@@ -35,7 +35,9 @@ MAP = {
   "masking/variants": lambda new: [{"variant": v} for v in new["masking"].variant.values.tolist()],
   "masking/tensors": lambda new: [
     {"tensor": t, "size": int(n)}
-    for t, n in zip(new["masking"].tensor.values.tolist(), new["masking"]["size"].values)
+    for t, n in zip(
+      new["masking"].tensor.values.tolist(), new["masking"]["size"].values, strict=True
+    )
   ],
   "masking/summary": _summary,
   "masking/selected": lambda new: new["masking"].selected,

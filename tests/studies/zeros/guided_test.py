@@ -9,7 +9,6 @@ from absl.testing import absltest, parameterized
 from primelens.analyses import statistics
 from primelens.configs import zeros_guided
 from primelens.lens import experiment, results, study
-from primelens.lens import experiment, report, study
 from primelens.models import fit, guided, transformer
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.zeros import anchors, program
