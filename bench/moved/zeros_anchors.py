@@ -1,3 +1,6 @@
+"""Where the fields of anchors went."""
+
+
 def _table(new):
   found, rows = new["anchors"], []
   for e, name in enumerate(found.predictor.values.tolist()):

@@ -1,3 +1,5 @@
+"""Where the fields of calibration went."""
+
 import math
 
 from primelens.lens import tables

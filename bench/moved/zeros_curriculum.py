@@ -1,3 +1,5 @@
+"""Where the fields of curriculum went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,5 @@
+"""Where the fields of form_factor went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,5 @@
+"""Where the fields of formula went."""
+
 from primelens.lens import tables
 
 

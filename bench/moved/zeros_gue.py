@@ -1,3 +1,5 @@
+"""Where the fields of gue went."""
+
 from primelens.lens import tables
 
 

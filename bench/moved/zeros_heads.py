@@ -1,3 +1,6 @@
+"""Where the fields of heads went."""
+
+
 def _of(name):
   return lambda new: new["heads"][name].values
 

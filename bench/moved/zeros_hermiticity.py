@@ -1,3 +1,5 @@
+"""Where the fields of hermiticity went."""
+
 from primelens.lens import tables
 
 

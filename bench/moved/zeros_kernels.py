@@ -1,3 +1,5 @@
+"""Where the fields of kernels went."""
+
 import numpy as np
 from primelens.lens import tables
 

@@ -1,3 +1,5 @@
+"""Where the fields of leak went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,5 @@
+"""Where the fields of linear went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,6 @@
+"""Where the fields of masking went."""
+
+
 def _ends(found, name, i):
   return found[f"{name}_interval"].values[..., i]
 

@@ -1,3 +1,6 @@
+"""Where the fields of memory_effect went."""
+
+
 def _of(name):
   return lambda new: new["memory_effect"][name].values
 

@@ -1,3 +1,5 @@
+"""Where the fields of operators went."""
+
 from primelens.lens import tables
 
 

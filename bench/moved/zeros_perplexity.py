@@ -1,3 +1,6 @@
+"""Where the fields of perplexity went."""
+
+
 def _of(name, *at):
   return lambda new: new["perplexity"][name].values[(..., *at)]
 

@@ -1,3 +1,5 @@
+"""Where the fields of predictors went."""
+
 _ENDS = {
   "r2": ("r2_low", "r2_high"),
   "nll": ("low", "high"),

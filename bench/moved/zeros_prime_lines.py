@@ -1,3 +1,5 @@
+"""Where the fields of prime_lines went."""
+
 from primelens.lens import tables
 
 _SUMMARY = (

@@ -1,3 +1,5 @@
+"""Where the fields of prime_waves went."""
+
 import numpy as np
 
 NAN = float("nan")

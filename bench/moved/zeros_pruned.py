@@ -1,3 +1,5 @@
+"""Where the fields of pruned went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,5 @@
+"""Where the fields of rollout went."""
+
 import math
 
 from primelens.lens import tables

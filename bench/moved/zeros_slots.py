@@ -1,3 +1,5 @@
+"""Where the fields of slots went."""
+
 from primelens.lens import tables
 
 

@@ -1,3 +1,6 @@
+"""Where the fields of yardstick went."""
+
+
 def _table(new):
   found = new["yardstick"]
   rows = []
