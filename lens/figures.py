@@ -193,7 +193,7 @@ def empty(text: str) -> Panel:
   return draw
 
 
-def line(x, y, label: str, colour: str, **style) -> Panel:
+def line(x, y, label: str | None, colour: str, **style) -> Panel:
   """Returns a line of numbers that are no variable: published ones."""
   style = {"color": colour, "ls": ":", "lw": 1.5, "label": label} | style
 

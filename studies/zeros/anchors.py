@@ -242,7 +242,7 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
   truth_NxU = scoring.spacings(window_NxT1)[:, -mean_SxNxU.shape[-1] :]
   error = np.mean((mean_SxNxU - truth_NxU[None]) ** 2)
   seeds = statistics.seed_interval(nll_SxN.mean(1))
-  row = {
+  row: dict[str, Any] = {
     "name": name,
     "parameters": transformer.parameter_count(run.params_S) // len(nll_SxN),
     "loss": scoring.interval(run, nll_SxN, start_N),
@@ -591,5 +591,5 @@ def order_of_models(results):
     all(big) and best(big[0]) < best(big[1]),
     because,
     numbers_of,
-    undecided=program.undecided(all(big) and [True] or []),
+    undecided=program.undecided(big[0] if big[1] else []),
   )

@@ -16,7 +16,7 @@ on a grid that resolves it.
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import threadpoolctl
@@ -508,7 +508,7 @@ def _number_variances(found: xr.Dataset) -> draw.Panel:
 
 def _around_the_peak(found: xr.Dataset) -> draw.Panel:
   count = int(found.spacings.sel(sequence="test"))
-  curves = {
+  curves: dict[str, tuple[Any, dict[str, Any]]] = {
     "test": (found.resonance.sel(sequence="test"), {"color": COLOURS["test"], "lw": 1.3}),
     "shuffled": (
       found.resonance.sel(sequence="shuffled"),

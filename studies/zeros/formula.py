@@ -286,7 +286,8 @@ def constants(found: xr.Dataset) -> xr.Dataset:
       named[row["target"], int(match[1])] = row["c"]
   if not named:
     return xr.Dataset()
-  targets, lags = (list(dict.fromkeys(key[i] for key in named)) for i in (0, 1))
+  targets = list(dict.fromkeys(target for target, _ in named))
+  lags = list(dict.fromkeys(k for _, k in named))
   nothing = statistics.Interval(np.nan, np.nan, np.nan)
   c = [[named.get((target, k), nothing)[:3] for k in lags] for target in targets]
   interval = statistics.Interval(*np.moveaxis(np.array(c), -1, 0))

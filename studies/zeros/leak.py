@@ -787,5 +787,5 @@ def _effect(results: claims.Results, factor: str, mode: str, where: str):
     if before.shape != after.shape:
       raise claims.Missing("leak of runs on the same windows", analysis="leak")
     changes.append(after - before)
-  found = statistics.seed_block_interval(np.mean(changes, axis=0), block=pair[0].block)
-  return found, used
+  effect = statistics.seed_block_interval(np.mean(changes, axis=0), block=pair[0].block)
+  return effect, used

@@ -14,7 +14,7 @@ apart (zeta spec, sections 4.9 and 6.5).
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -243,7 +243,7 @@ STATISTICS = {
 
 def _changes(by_arm) -> dict[str, xr.Variable]:
   """Returns every arm's statistics, and their change by the arm, with their intervals."""
-  found = {}
+  found: dict[str, xr.Variable] = {}
   for key, (column, meaning) in STATISTICS.items():
     own = [np.stack([column(x) for x in its]) for its in by_arm]
     change = [each - own[0] for each in own]
@@ -385,7 +385,7 @@ def figures(runs) -> dict:
   names = ("plateau_change", "variance_10_change")
   change = _named(results.across(runs, *names).drop_sel(arm=PLAIN))
   look = {"x": "arm", "colour": "run"}
-  text = {"yticklabels": []}
+  text: dict[str, Any] = {"yticklabels": []}
   shared = draw.page(
     (
       draw.rows(change, names[0], title="Change of the plateau (95 %)", **look),

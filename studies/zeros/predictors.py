@@ -267,7 +267,7 @@ def figures(runs) -> dict:
     return pages
   both = results.across({run: _alike(found) for run, found in runs.items()}, *ALL)
   names = [_short(name) for name in both.predictor.values.tolist()]
-  panels = []
+  panels: list[draw.Panel] = []
   for name, title in ALL.items():
     text = {"yticklabels": [], "ylabel": ""} if panels else {}
     look = {"x": "predictor", "colour": "run", "labels": names}

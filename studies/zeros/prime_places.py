@@ -683,7 +683,7 @@ def _where(found: xr.Dataset) -> list[dict]:
   lines = lambda p_SxQ: (p_SxQ.values < known_primes.LEVEL).sum(-1)
   counts = lambda n_S: ", ".join(str(n) for n in n_S)
   heads = ("what", "primes with a line, by seed", "gain that goes with it")
-  rows = []
+  rows: list[tuple] = []
   for layer in found.layer.values.tolist():
     one = found.sel(layer=layer)
     for name, p_SxQ in (

@@ -731,7 +731,7 @@ def measure(run) -> xr.Dataset:
 
 def _coordinates(run, variables) -> dict:
   """Returns the coordinates; those of blocks and quarters are their centres, of test as 0 to 1."""
-  sizes = {}
+  sizes: dict[Any, int] = {}
   for each in variables.values():
     sizes |= each.sizes
   number = lambda dim, said: results.variable(dim, np.arange(sizes[dim]), said)
@@ -884,8 +884,8 @@ def _single_panel(found: xr.Dataset) -> draw.Panel:
     axes.plot(place - 0.2, null_SxM.max(1), "s", color=draw.GREY, ms=5, label="untrained, largest")
     delta_SxM = found.delta.transpose("seed", "removal").values[:, single]
     for s, effect_M in enumerate(delta_SxM):
-      label = None if s else "every slot"
-      axes.plot(np.full(slots, s + 0.2), effect_M, "_", color="black", ms=9, label=label)
+      said = None if s else "every slot"
+      axes.plot(np.full(slots, s + 0.2), effect_M, "_", color="black", ms=9, label=said)
     axes.axhline(SINGLE, color=draw.ORANGE, lw=1.2, ls="--", label="threshold of the source")
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(place, [f"{seed}" for seed in found.seed.values])

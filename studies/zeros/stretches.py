@@ -7,7 +7,7 @@ stretches by height, `prime_waves`, `prime_response` and `prime_places` the firs
 
 import dataclasses
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from primelens.analyses import anchors, autoregression, known_primes, regression, sine_predictor
@@ -228,14 +228,14 @@ def _computed(run, number: int, before: int, count: int) -> Stretch:
   )
 
 
-def _place(run, before: int, count: int) -> dict[str, int]:
+def _place(run, before: int, count: int) -> dict[str, Any]:
   """Returns what is scored of a sequence that has `before` spacings in front of it."""
   model = run.experiment.model
   context = program.scored_context(model, run.settings.evaluation.min_context)
   return {"first": before, "count": count, "context": context, "window": model.window}
 
 
-def _met(series: windows.Series, low: float, high: float) -> dict[str, bool]:
+def _met(series: windows.Series, low: float, high: float) -> dict[str, Any]:
   """Returns which parts of a run's sequence have zeros between two heights."""
   parts = {
     "trained": series.bounds("train"),
