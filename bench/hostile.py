@@ -74,7 +74,7 @@ def small(**task: Any) -> experiment.Experiment:
   return experiment.Experiment(
     task=zeros_task.Config(window=window, gap=20, **task) if task else made,
     model=spacing.Config(window=window, components=2, trunk=trunk),
-    fit=fit.Config(steps=1, seeds=1, dispatch=1, batch_size=2),
+    fit=fit.Config(steps=1, seeds=1, dispatch=1, batch_size=2, evaluate_windows=8),
   )
 
 
@@ -152,20 +152,16 @@ def _anchors(words: str = "AR(3)", **attrs: Any) -> xr.Dataset:
   return results.dataset(variables, coords, **known | attrs)
 
 
-READS = ("anchors", "masking", "heads", "formula", "linear")  # what reads a network in seconds
+READS = ("anchors", "linear")  # what reads a network in seconds
 QUICK = (
   "evaluation.select_windows=8",
   "evaluation.min_context=8",
   "evaluation.windows=8",
   "bootstrap.samples=20",
-  "masking.windows=8",
-  "heads.windows=8",
-  "formula.samples=200",
-  "formula.cue_matrices=2",
-  "formula.cue_size=20",
-  "symbolic.samples=50",
+  "bootstrap.block=10",
   "linear.samples=200",
   "linear.jacobian_windows=4",
+  "linear.long_order=4",
 )
 
 

@@ -322,23 +322,6 @@ def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   return rest
 
 
-def _with_first(its: study.Study, names: list[str], workdir: Path) -> list[str]:
-  """Returns the slices of a run, those that a comparison cannot do without
-  among them."""
-  single = [name for name in names if name in its.slices]
-  lacking = [name for name in its.first if name not in single and not _readable(its, workdir, name)]
-  return [*lacking, *single] if set(names) & set(COMPARISONS) else single
-
-
-def _readable(its: study.Study, workdir: Path, name: str) -> bool:
-  try:
-    found, _ = results_lib.read(workdir / "results", name)
-    its.slices[name].check(found)
-  except (FileNotFoundError, ValueError):
-    return False
-  return True
-
-
 def _main(argv: list[str]) -> int:
   values = _flags()
   if not cli.parse(values, argv, USAGE):
@@ -376,7 +359,7 @@ def _read_runs(
   for workdir in workdirs:  # all of them are there, before one is read
     overrides(runs.read_experiment(workdir).analyses)
     able = possible(its, names, workdir)
-    wanted_of[workdir] = _with_first(its, able, workdir)
+    wanted_of[workdir] = [name for name in able if name in its.slices]
   code = 0
   for workdir, wanted in wanted_of.items():
     if wanted:

@@ -51,8 +51,8 @@ class Report:
 class Study:
   """Everything the command lines need of a study.
 
-  `first` names the analyses that every comparison of runs needs. `numbers(results)` joins the
-  tables of `{run: {analysis: Result}}` into records, printed by `number_columns`.
+  `numbers(results)` joins the tables of `{run: {analysis: Result}}` into records, printed by
+  `number_columns`.
   """
 
   settings: type
@@ -65,7 +65,6 @@ class Study:
   report: Report
   run: type[study_lib.Run] = study_lib.Run
   members: Callable[[Any, np.ndarray], Any] = study_lib.members
-  first: tuple[str, ...] = ()
   numbers: Callable[[Mapping], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
 
@@ -100,7 +99,6 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
     cost=old.cost,
     run=old.run,
     members=old.members,
-    first=old.first,
     numbers=None if numbers is None else lambda results: numbers(plain(results)),
     number_columns=old.number_columns,
     sections={

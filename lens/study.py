@@ -174,7 +174,8 @@ _OPTIONAL = ("obstacle", "figures", "tables", "numbers", "line")  # what else a 
 def slice_of(module: types.ModuleType, name: str) -> Slice:
   """Returns the slice that a module is."""
   about, text = _parts(module.__doc__ or "")
-  found = {key: getattr(module, key) for key in _OPTIONAL if hasattr(module, key)}
+  # A function: a module of lens may be called `numbers` in a slice, too.
+  found = {key: f for key in _OPTIONAL if callable(f := getattr(module, key, None))}
   return Slice(
     name=name,
     about=about,
@@ -233,8 +234,7 @@ class Study:
   its network must not be read as it stands, or "". `renamed` are the analysis settings of earlier
   revisions that have another name now, `{old: new}`.
 
-  The last ones are of studies that have not moved: `first` names the analyses that every
-  comparison of runs needs, `sections` and `summary` make the report.
+  The last ones are of studies that have not moved: `sections` and `summary` make the report.
   """
 
   name: str
@@ -255,7 +255,6 @@ class Study:
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
-  first: tuple[str, ...] = ()
   sections: Mapping[str, tuple[str, Callable]] | None = None
   summary: Callable[[Mapping, claims_lib.Ledger], list[str]] | None = None
   sectioned: frozenset[str] = frozenset()  # slices that `sections` shows

@@ -125,6 +125,11 @@ def measure(run) -> xr.Dataset:
   """
   settings, bootstrap = run.settings.linear, run.settings.bootstrap
   order = settings.long_order
+  if order > run.series.window:
+    raise ValueError(
+      f"linear.long_order={order} is more than the {run.series.window} spacings of a window, and"
+      f" has no derivative there: choose 3 to {run.series.window}."
+    )
   pairs = scoring.pairs(run, "test", settings.samples, order)
   x_NxQ, y_N = pairs.lag_NxQ - 1, pairs.truth_N - 1
   block = scoring.rows_per_block(run, pairs.index_N)

@@ -9,15 +9,10 @@ import tiny_study
 import zeros_linear
 from absl.testing import absltest, parameterized
 from primelens.lens import analyze, results, study
+from primelens.studies import zeros
 
 ZEROS = study.find("zeros")
-NAMES = (
-  "masking, heads, formula, linear, anchors, leak, rollout, calibration, gue, "
-  "anchors, masking, heads, formula, linear, leak, rollout, calibration, "
-  "selection, gue, prime_lines, prime_waves, yardstick, predictors, form_factor, operators, "
-  "perplexity, memory_effect, kernels, hermiticity, slots, pruned, curriculum, "
-  "claims, report"
-)
+NAMES = ", ".join([*zeros.ORDER, "claims", "report"])
 
 
 class CommandCase(parameterized.TestCase):
@@ -182,22 +177,16 @@ class BadResultTest(CommandCase):
     self.assertEndsWith(line, f"run analyze.py --only=linear --workdir={self.run_}")
 
   def test_does_not_end_the_report_of_the_others(self):
-    another = zeros_linear.by_hand()  # a result of another analysis
-    results.write(self.run_ / "results", "anchors", another, provenance={})
-    with mock.patch.object(analyze, "_with_first", return_value=[]):
-      code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
+    path = self.run_ / "results" / "anchors.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    code, _, err = self.analyze(f"--workdir={self.run_}", "--only=claims,report")
     self.assertEqual(code, 0, err)
     self.assertEqual(err.count("left out: "), 1, err)
     again = f"run analyze.py --only=anchors --workdir={self.run_}"
     self.assertIn(again, err)
     page = (self.run_ / "report.html").read_text()
     self.assertIn(again, page)
-
-  def test_of_what_the_ledger_needs_first_is_made_again(self):
-    path = self.run_ / "results" / "anchors.json"
-    path.parent.mkdir()
-    path.write_text("{}")
-    self.assertEqual(analyze._with_first(ZEROS, ["report"], self.run_), ["anchors"])
 
 
 class StoredTest(CommandCase):
@@ -233,9 +222,11 @@ class StoredTest(CommandCase):
 
 class NamesTest(absltest.TestCase):
   def test_all_by_default_and_in_order(self):
-    every = [*ZEROS.slices, "claims", "report"]
+    every = [*zeros.ORDER, "claims", "report"]
     self.assertEqual(analyze.chosen([], ZEROS), every)
-    self.assertEqual(analyze.chosen(["report", "heads"], ZEROS), ["heads", "report"])
+    self.assertEqual(
+      analyze.chosen(["report", "heads", "masking"], ZEROS), ["masking", "heads", "report"]
+    )
 
   def test_comparisons_stand_in_the_common_parent(self):
     one, two = Path("/runs/demo/e0"), Path("/runs/demo/postfix")

@@ -14,6 +14,7 @@ import tiny_study
 from absl import flags
 from absl.testing import absltest, parameterized
 from primelens.lens import cli
+from primelens.studies import zeros as zeros_package
 from primelens.studies.text import program
 
 MAINS = ("primelens.lens.train", "primelens.lens.analyze")
@@ -44,13 +45,7 @@ class HelpTest(parameterized.TestCase):
     done = _child("primelens.lens.analyze", "--list")
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
-    zeros = ["masking", "heads", "formula", "linear", "anchors", "leak"]
-    zeros += ["rollout", "calibration", "selection", "gue"]
-    zeros += ["prime_lines", "prime_waves", "yardstick", "predictors"]
-    zeros += ["form_factor"]
-    zeros += ["operators", "perplexity", "memory_effect"]
-    zeros += ["kernels", "hermiticity", "slots"]
-    zeros += ["pruned", "curriculum"]
+    zeros = list(zeros_package.ORDER)
     adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "progress", "spectra"]
     adders += ["numbers"]

@@ -56,6 +56,12 @@ class LinearTest(absltest.TestCase):
     cls.run_ = _run(cls.value_N, cls.filters)
     cls.found = linear.measure(cls.run_)
 
+  def test_more_lags_than_a_window_has_are_refused(self):
+    run = _run(self.value_N, self.filters)
+    run.settings.linear.long_order = tiny_study.T + 1
+    with self.assertRaisesRegex(ValueError, "long_order=17 is more than the 16 .* choose 3 to 16"):
+      linear.measure(run)
+
   def test_jacobian_is_the_filter_of_the_skip(self):
     expected_SxQ = np.pad(self.filters, ((0, 0), (0, 2)))
     np.testing.assert_allclose(self.found.jacobian, expected_SxQ, atol=1e-6)

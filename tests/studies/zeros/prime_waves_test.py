@@ -287,7 +287,7 @@ class ClaimsTest(parameterized.TestCase):
     self.assertEqual(_statuses(self.runs)["waves.primes"], NOT_RUN)
 
   def test_what_anchors_has_seen_reading_ahead_is_not_known(self):
-    ahead = xr.Dataset(attrs={"reads_ahead": True})
+    ahead = xr.Dataset(attrs={"ahead_spacings": 0.1, "ahead_nats": 0.0})
     for name in ("waves", "waves_memory"):
       card, tables = self.runs[name]
       self.runs[name] = card, tables | {"anchors": ahead}
