@@ -268,7 +268,7 @@ def _page(found: xr.Dataset) -> draw.Page:
     title="Eigenvalues of the sine kernel alone",
     ylabel="eigenvalue",
   )
-  return draw.page(_ratios(found), (_spacings(found), step), heights=[1.2 + 0.17 * count, 3.6])
+  return draw.page(_ratios(found), (_spacings(found), step), heights=[1.6 + 0.17 * count, 4.0])
 
 
 def _ratios(found: xr.Dataset) -> draw.Panel:

@@ -329,7 +329,7 @@ def bank(results):
   found = program.of_binned(results, "bank_leaky_as_published").of("perplexity")
   parts, values, leaks = [], {}, []
   for run, each in found.items():
-    most = each.isel(position=int(each.leak.argmax()))
+    most = each.isel(position=int(np.argmax(each.leak.values)))
     its = tables_lib.interval(most, "leak")
     leaks.append(its.low > SEEN)
     values[f"{run}: leak"] = its.estimate
