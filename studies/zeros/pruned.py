@@ -494,12 +494,18 @@ def _label(row: Mapping) -> str:
   return f"{part(row['what'], row['kept'])}: {row['contrast']}"
 
 
+def _label_of_runs(row: Mapping) -> str:
+  """Returns the name under which runs are compared, whose shares of weights may differ."""
+  what = row["what"]
+  return f"{what}: {row['contrast']}" if what.startswith("weights") else _label(row)
+
+
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one that compares their paired differences."""
   pages = {run: _page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
-  both = scoring.contrasts_of(runs, _label)
+  both = scoring.contrasts_of(runs, _label_of_runs)
   panel = draw.rows(
     both,
     "contrasts_nats",

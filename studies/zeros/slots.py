@@ -826,10 +826,16 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     xscale="log",
     yscale="log",
   )
+  steps = found.horizon.values
+
+  def ticks(axes):
+    axes.set_xticks(steps, [f"{step}" for step in steps])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
+
   effects = draw.bars(
-    found, "effect", x="slot", title="One slot removed", ylabel="rms change of the prediction"
+    found, "effect", x="slot", title="Change of the prediction", ylabel="rms change (mean spacings)"
   )
-  last: tuple[draw.Panel, ...] = (rollouts, effects)
+  last: tuple[draw.Panel, ...] = (draw.together(rollouts, ticks), effects)
   if np.isfinite(found.readout).any():
     last += (draw.bars(found, "readout", x="slot", title="Weights of the readout"),)
   return draw.page(

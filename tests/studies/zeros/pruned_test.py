@@ -387,6 +387,7 @@ class ShownTest(absltest.TestCase):
     ((axes,),) = (part.axes for part in figure.subfigs)
     labels = [label.get_text() for label in axes.get_yticklabels()]
     self.assertEqual(labels[0], "whole network: trained on minus intact")
+    self.assertEqual(labels[-1], "weights, published ratio: magnitude minus random, retrained")
     at = labels.index("13 heads kept: retrained minus intact trained on")
     self.assertLen(labels, 13)
     points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]

@@ -463,6 +463,11 @@ class FiguresTest(parameterized.TestCase):
     label = "sum of single ones (as published)"
     np.testing.assert_allclose(lines[label], 0.05 * np.arange(5))
 
+  def test_rollouts_are_marked_at_their_steps(self):
+    _, _, _, _, _, _, rollouts, _, _ = _panels(self.page())
+    self.assertEqual(rollouts.get_xscale(), "log")
+    self.assertEqual([text.get_text() for text in rollouts.get_xticklabels()], ["1", "4"])
+
   def test_slots_that_read_no_data(self):
     self.assertIn("These slots read no data.", _texts(self.page(read=0.0)))
 
