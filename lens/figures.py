@@ -21,6 +21,7 @@ from primelens.lens import results, tables
 
 DPI = 130
 WIDTH = 9.2  # inches: 1196 pixels
+BELOW = 38  # points from axes to the legend below them: ticks and a label stand between
 # Okabe and Ito's palette, told apart with every common colour blindness.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, AMBER, SKY, GREY = "#B0559A", "#C98500", "#4FA3D9", "#6B6B6B"
@@ -124,9 +125,14 @@ def _legends(part, axes) -> None:
     columns = max(1, min(4, len(labels), 100 // max(widest + 6, 1)))
     part.legend(handles, labels, loc="outside lower center", ncols=columns)
     return
+  from matplotlib import transforms
+
   for one, (handles, labels) in zip(axes, each, strict=False):
     if labels:
-      one.legend(handles, labels, loc="upper left", bbox_to_anchor=(0, -0.22), borderaxespad=0)
+      # Below the label of the axis, by a length: a share of the height would change with it.
+      down = transforms.ScaledTranslation(0, -BELOW / 72, one.figure.dpi_scale_trans)
+      place = {"bbox_to_anchor": (0, 0), "bbox_transform": one.transAxes + down}
+      one.legend(handles, labels, loc="upper left", borderaxespad=0, **place)
 
 
 def png(drawn: Any) -> bytes:

@@ -223,7 +223,7 @@ def by_hand(truth=2.91, cue=2.92, shuffled=2.83, width=0.05, r2=0.148, four=3.95
   scores = {"train_mse": 0.14, "train_r2": 0.2, "train_correlation": 0.4}
   scores |= {"test_mse": 0.1501, "test_r2": r2, "test_correlation": 0.385}
   closed = []
-  for k in lags:
+  for k in lags or (3,):
     for target, three in c_of.items():
       c = {3: three, 4: four if target == "truth" else 3.95}.get(k, k - 0.1)
       row = {"target": target, "family": f"c / sum of {k} lags", "lags": k, "mean_target": 1.0}
@@ -233,7 +233,7 @@ def by_hand(truth=2.91, cue=2.92, shuffled=2.83, width=0.05, r2=0.148, four=3.95
   affine = {"target": "truth", "family": "affine in 2 lags", "lags": 2}
   closed.append(closed[0] | affine | nothing)
   if not lags:
-    closed = closed[1:]
+    closed = closed[len(c_of) :]
   front = [
     {"target": target, "null": null, "expression": f"{target} <s1> & {null}", "complexity": size}
     | {"exact": "s1", "sympy": "s1", "backend": "pyoperon", "version": "1", "seed": 0}
