@@ -14,10 +14,9 @@ import scipy.special
 import tiny_study
 from absl.testing import absltest
 from primelens.analyses import symbolic_operon
-from primelens.lens import analyze, legacy, results, runs, study
+from primelens.lens import analyze, results, runs, study
 from primelens.lens import claims as trial
 from primelens.models import checkpoints, loop
-from primelens.studies import zeros
 from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
 
@@ -158,11 +157,10 @@ class EndToEndTest(absltest.TestCase):
 
   def test_numbers_are_those_of_the_data(self):
     for name, workdir in self.each():
-      anchors, _ = legacy.read(workdir / "results", "anchors", zeros.ANALYSES["anchors"].result)
-      rows = {row["name"]: row for row in anchors.table}
+      anchors, _ = results.read(workdir / "results", "anchors")
       # A moving average of two: AR(p) explains p / (2 (p + 1)).
-      self.assertBetween(rows["AR(3)"]["r2"], 0.3, 0.45)
-      self.assertBetween(rows["AR(16)"]["r2"], 0.4, 0.55)
+      self.assertBetween(float(anchors.r2.sel(predictor="AR(3)")), 0.3, 0.45)
+      self.assertBetween(float(anchors.r2.sel(predictor="AR(16)")), 0.4, 0.55)
       linear, _ = results.read(workdir / "results", "linear")
       first = linear.coefficient_sum.sel(regressed="truth", order=1)
       self.assertAlmostEqual(float(first), -0.5, delta=0.15)
