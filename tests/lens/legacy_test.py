@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import importlib
 import json
 import os
 import pathlib
@@ -289,6 +290,71 @@ class ResultsTest(parameterized.TestCase):
         self._write(_result(best=1.0))
     self.assertEqual(sorted(os.listdir(self.directory)), before)
     self.assertEqual(self._read().best, float("-inf"))
+
+
+class HalfMovedTest(absltest.TestCase):
+  """A study some of whose analyses are slices already, as it is while it moves."""
+
+  FILES = {
+    "__init__.py": """
+import dataclasses
+from primelens.lens import legacy
+
+@dataclasses.dataclass
+class Settings:
+  parameters: str = "best"
+
+@dataclasses.dataclass
+class Result:
+  value: float
+
+ORDER = ("mine",)
+nothing = lambda *args: None
+STUDY = legacy.Study(
+  settings=Settings,
+  analyses={"old": legacy.Analysis(lambda run: Result(0.5), Result, "An old one.")},
+  claims=(), check=nothing, build=nothing, bind=nothing, cost=nothing,
+  report=legacy.Report("Title", "About.", {"old": ("Old", nothing)}, nothing),
+)
+""",
+    "program.py": 'card = lambda experiment: {"told": True}\n',
+    "mine.py": """
+'''What is mine?'''
+import dataclasses
+from primelens.lens import claims
+
+@dataclasses.dataclass
+class Settings:
+  power: int = 2
+
+CLAIMS = claims.Claims()
+
+@CLAIMS.add("mine.one", "It is so.", reported="1", source="page 1")
+def one(results):
+  return claims.verdict(bool(results.of("mine")), "So it is.", {})
+
+def measure(run):
+  return None
+""",
+  }
+
+  def test_slices_come_first_with_their_settings_and_claims(self):
+    folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+    package = folder / "half_moved_study"
+    package.mkdir()
+    for name, text in self.FILES.items():
+      (package / name).write_text(text.strip() + "\n")
+    sys.path.insert(0, str(folder))
+    self.addCleanup(sys.path.remove, str(folder))
+    module = importlib.import_module("half_moved_study")
+    its = legacy.adapted("half", module.STUDY, module)
+    self.assertEqual(list(its.slices), ["mine", "old"])
+    self.assertEqual(its.slices["mine"].about, "What is mine?")
+    self.assertEqual((its.settings().mine.power, its.settings().parameters), (2, "best"))
+    self.assertEqual([claim.id for claim in its.claims], ["mine.one"])
+    self.assertEqual(its.card(None), {"told": True})
+    self.assertEqual(its.asked, ("mine",))  # the old one is shown by the old report
+    self.assertEqual(its.slices["old"].measure(None).attrs[legacy.SCALARS], {"value": 0.5})
 
 
 class CellTest(parameterized.TestCase):
