@@ -581,10 +581,16 @@ ANALYZE = (
   _analyze("--workdir={run}", "--only=", said="--only='' has an empty name"),
   _analyze("--workdir={run}", "--only=masking,", said="--only='masking,' has an empty name"),
   _analyze("--workdir={run}", "--only", said="Missing value for flag"),
-  _analyze("--workdir={run}", "--only=nothing", said="No analysis 'nothing'; valid: anchors, mas"),
-  _analyze("--workdir={run}", "--only=masking,nothing", said="No analysis 'nothing'; valid: anch"),
-  _analyze("--workdir={run}", "--only=Masking", said="No analysis 'Masking'; valid: anchors"),
-  _analyze("--workdir={run}", "--only=../masking", said="No analysis '../masking'; valid: anchor"),
+  _analyze(
+    "--workdir={run}", "--only=nothing", said="No analysis 'nothing'; valid: prime_waves, prime"
+  ),
+  _analyze(
+    "--workdir={run}", "--only=masking,nothing", said="No analysis 'nothing'; valid: prime_wav"
+  ),
+  _analyze("--workdir={run}", "--only=Masking", said="No analysis 'Masking'; valid: prime_waves"),
+  _analyze(
+    "--workdir={run}", "--only=../masking", said="No analysis '../masking'; valid: prime_wa"
+  ),
   _analyze("--workdir={run}", "--onyl=masking", said="Unknown command line flag 'onyl'"),
   _analyze("--workdir={run}", "masking", said="Unexpected argument 'masking'"),
   _analyze("--workdir={run}", "--list=maybe", said="list"),

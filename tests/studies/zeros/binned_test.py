@@ -6,12 +6,12 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest, parameterized
+from handmade_binned import handmade, model
 from primelens.lens import experiment, study
 from primelens.models import binned, fit
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.zeros import anchors, program
 from primelens.tasks import surrogates
-from tiny_binned import handmade, model
 
 T = tiny_study.T
 
@@ -79,13 +79,12 @@ class ProgramTest(parameterized.TestCase):
 
 class AnchorsTest(absltest.TestCase):
   def test_stand_beside_a_binned_model(self):
-    result = anchors.run(handmade(model(), blank=True))
-    row = result.table[0]
-    self.assertAlmostEqual(row["nll_nats"], np.log(4), places=4)
-    self.assertEqual(result.memory, "binned gpt")
-    self.assertEqual(result.permuted_nll_SxR.shape, (2, 0))
-    (ar,) = (r for r in result.table if r["name"] == "AR(3)")
-    self.assertLess(ar["high"], row["low"])
+    found = anchors.measure(handmade(model(), blank=True))
+    self.assertAlmostEqual(float(found.loss[0]), np.log(4), places=4)
+    self.assertEqual(found.memory, "binned gpt")
+    self.assertEqual(found.permuted_nll.shape, (2, 0))
+    ends = found.loss_interval
+    self.assertLess(float(ends.sel(predictor="AR(3)", end="high")), float(ends[0].sel(end="low")))
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ import numpy as np
 import xarray as xr
 import zeros_cards
 from absl.testing import absltest, parameterized
+from handmade_binned import handmade, model
 from primelens.analyses import statistics
 from primelens.lens import claims, results
 from primelens.studies.zeros import perplexity, program
-from tiny_binned import handmade, model
 
 ARTEFACT, NOT = "reproduced, but an artefact", "not reproduced"
 OPEN, NOT_RUN = "needs more compute", "not run"
