@@ -153,11 +153,13 @@ def _page(title: str, found: xr.Dataset) -> draw.Page:
     title=f"{title}: fixed and permuted slot ids\n(large: median of the orders)",
   )
   change = draw.rows(found, "change", x="network", title="Permuted minus fixed ids (bars: 95 %)")
+  most = min(float(found.luck.min()), -1e-4)
   luck = draw.rows(
     found,
     "luck",
     x="network",
     labels=[""] * found.sizes["network"],
+    xlim=(1.3 * most, -0.1 * most),  # room for the numbers
     xlabel=f"lowest of {EVALUATIONS} minus mean ({NATS})",
     title="Gained by choosing the lowest",
   )
