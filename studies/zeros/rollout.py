@@ -646,7 +646,7 @@ def memory(results):
   )
   values = {name: its.estimate for name, its in error.items()}
   big = program.published_size(results, found)
-  bank = [name for name in big if kind(name) == "bank"]
+  bank = [name for name in big if kind(name).startswith("bank")]  # bank_<mask>
   plain = [name for name in big if kind(name) == "none"]
   if not bank or not plain:
     return claims.verdict(False, because, values, undecided=program.undecided(()))

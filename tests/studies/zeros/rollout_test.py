@@ -273,7 +273,8 @@ def by_hand(adaptive=0.137, model=0.2, slope=-0.01, level=0.33, seeds=2, horizon
 
 E4, SMALL = zeros_cards.card(), zeros_cards.card(size=zeros_cards.SMALL)
 E0, SMALL_E0 = zeros_cards.card("none"), zeros_cards.card("none", size=zeros_cards.SMALL)
-BANK, SMALL_BANK = zeros_cards.card("bank"), zeros_cards.card("bank", size=zeros_cards.SMALL)
+BLIND = "bank_memory_blind"
+BANK, SMALL_BANK = zeros_cards.card(BLIND), zeros_cards.card(BLIND, size=zeros_cards.SMALL)
 REPRODUCED, ARTEFACT = "reproduced", "reproduced, but an artefact"
 NOT, OPEN, NOT_RUN = "not reproduced", "needs more compute", "not run"
 
@@ -344,7 +345,7 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_networks_are_named_with_their_memory(self):
     row = self.row("memory", q=(SMALL_BANK, by_hand(model=2.4)))
-    self.assertIn("q (bank) 2.400 [2.380, 2.420].", row["because"])
+    self.assertIn("q (bank_memory_blind) 2.400 [2.380, 2.420].", row["because"])
     self.assertIn("No run of the published size", row["because"])
 
 
