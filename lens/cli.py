@@ -107,7 +107,8 @@ def _interruptible() -> Iterator[None]:
   try:
     yield
   finally:
-    sys.unraisablehook = before
+    if sys.unraisablehook is hook:  # not one that was put over it, for good
+      sys.unraisablehook = before
 
 
 def ended(error: Exception, where: str = "") -> int:

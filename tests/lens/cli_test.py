@@ -100,6 +100,17 @@ class RunTest(absltest.TestCase):
     self.assertEqual(code, 70)
     self.assertRegex(said, r"\Aerror: unexpected ZeroDivisionError: by zero .*TRACEBACK=1.*\n\Z")
 
+  def test_a_hook_that_the_command_put_over_it_stays(self):
+    self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
+    mine = lambda found: None
+
+    def main(argv):
+      sys.unraisablehook = mine
+      return 0
+
+    self.assertEqual(tiny_study.call(lambda argv: cli.run(main, argv)), (0, "", ""))
+    self.assertIs(sys.unraisablehook, mine)
+
   def test_out_of_memory_says_what_to_ask_for(self):
     full = "RESOURCE_EXHAUSTED: Out of memory while trying to allocate 9 bytes.\nmore lines"
     for error, words in ((jax.errors.JaxRuntimeError(full), full[:30]), (MemoryError("b"), "b")):
