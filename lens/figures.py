@@ -222,11 +222,14 @@ def level(value: float, label: str | None = None, *, along: Any = "y", **style) 
 def log_x(values) -> Panel:
   """Returns what makes the x axis logarithmic, with ticks at 1, 2 and 5, for values that span it.
 
-  It stays linear where they span too little for such ticks.
+  Fewer where they would touch. It stays linear where the values span too little for such ticks.
   """
   low, high = float(np.min(values)), float(np.max(values))
-  steps = [step * 10.0**k for k in range(-3, 16) for step in (1, 2, 5)]
-  ticks = [tick for tick in steps if low <= tick <= high]
+  for each in ((1, 2, 5), (1, 3), (1,)):
+    steps = [step * 10.0**k for k in range(-3, 16) for step in each]
+    ticks = [tick for tick in steps if low <= tick <= high]
+    if len(ticks) < 10:
+      break
 
   def draw(axes):
     if len(ticks) > 1:
