@@ -370,7 +370,8 @@ def difference(old, new) -> str:
     size = np.nanmax(apart) if np.isfinite(apart).any() else np.nan
     differ = ~((old == new) | (np.isnan(old) & np.isnan(new)))
     return f"{differ.sum()} of {old.size}, by up to {size:.3g}"
-  if isinstance(old, float) and isinstance(new, float):
+  number = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+  if number(old) and number(new):  # 7037 and 7037.0 are one number of a record
     return "" if old == new else f"by {new - old:.3g} ({old!r} there, {new!r} here)"
   same = type(old) is type(new) and old == new
   return "" if same else f"{old!r} there, {new!r} here"
