@@ -105,21 +105,20 @@ class Results(Mapping[str, Mapping[str, xr.Dataset]]):
     """
     named = {name.replace("__", "."): word for name, word in words.items()}
     fits = lambda card: all(_is(card.get(name), word) for name, word in named.items())
-    chosen = [run for run in self if fits(self.cards.get(run, {}))]
     said = wanted or ", ".join(f"{name} {_word(word)}" for name, word in named.items())
-    return Results(
-      {run: self._tables[run] for run in chosen},
-      {run: self.cards[run] for run in chosen},
-      ", ".join(filter(None, [self._wanted, said])),
-    )
+    return self._only([run for run in self if fits(self.cards.get(run, {}))], said)
 
   def without(self, runs: Iterable[str]) -> "Results":
     """Returns the results of the other runs."""
-    rest = [run for run in self if run not in set(runs)]
+    left_out = set(runs)
+    return self._only([run for run in self if run not in left_out])
+
+  def _only(self, runs: Iterable[str], said: str = "") -> "Results":
+    runs = list(runs)
     return Results(
-      {run: self._tables[run] for run in rest},
-      {run: self.cards.get(run, {}) for run in rest},
-      self._wanted,
+      {run: self._tables[run] for run in runs},
+      {run: self.cards.get(run, {}) for run in runs},
+      ", ".join(filter(None, [self._wanted, said])),
     )
 
   def of(self, name: str) -> dict[str, xr.Dataset]:

@@ -83,9 +83,6 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
   judged = lambda test: lambda results: test(plain(results))
   claims = tuple(dataclasses.replace(claim, test=judged(claim.test)) for claim in old.claims)
   numbers = old.numbers
-  program = importlib.import_module(f"{package.__name__}.program")
-  known = ("card", "data_name", "caution", "renamed")
-  optional = {key: getattr(program, key) for key in known if hasattr(program, key)}
   its = study_lib.Study(
     name=name,
     title=old.report.title,
@@ -98,7 +95,6 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
     bind=old.bind,
     cost=old.cost,
     run=old.run,
-    members=old.members,
     numbers=None if numbers is None else lambda results: numbers(plain(results)),
     number_columns=old.number_columns,
     sections={
@@ -107,7 +103,7 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
     },
     sectioned=frozenset(old.analyses),
     summary=lambda tables, ledger: old.report.summary(stored(classes, tables), ledger),
-    **optional,
+    **({"members": old.members} | study_lib.of_program(package)),
   )
   both = its.with_slices(moved)
   order = [*_order(package), *both.slices]

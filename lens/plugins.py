@@ -28,7 +28,7 @@ from typing import Any
 from primelens.tasks import files
 
 ROOMS = {"task": "TASKS", "model": "MODELS", "study": "STUDIES"}
-_SOURCE_BYTES = 1 << 20
+SOURCE_BYTES = 1 << 20  # of a Python file that the user names
 _LOADED: dict[str, types.ModuleType] = {}  # by name as given: a path, or a module
 
 
@@ -37,7 +37,7 @@ def run_file(file: Path, name: str) -> types.ModuleType:
 
   Raises `ValueError` in one line for what is no regular file, or does not run.
   """
-  source = files.read(file, limit=_SOURCE_BYTES)
+  source = files.read(file, limit=SOURCE_BYTES)
   module = types.ModuleType(name)
   module.__file__ = str(file)
   sys.modules[name] = module  # dataclasses look their module up

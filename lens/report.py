@@ -3,7 +3,6 @@
 import functools
 import os
 import re
-import types
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def html(
     parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows()))
   said = cautions(its, results)
   for name in its.asked:
-    section = functools.partial(question, its.slices[name], folder, cautions=said)
+    section = functools.partial(question, its.slices[name], folder, said)
     parts[name] = (its.slices[name].about, section)
   body = {
     "ledger": ("Ledger of claims", ledger_lib.claims(ledger)),
@@ -112,10 +111,7 @@ def cautions(its: study.Study, results: claims_lib.Results | None) -> dict[str, 
 
 
 def question(
-  each: study.Slice,
-  folder: Path | None,
-  tables: Tables,
-  cautions: Mapping[str, str] = types.MappingProxyType({}),
+  each: study.Slice, folder: Path | None, cautions: Mapping[str, str], tables: Tables
 ) -> page.Markup:
   """Returns the section of a slice: its words, figures of all runs, of each, and tables."""
   found = datasets(tables, each.name)

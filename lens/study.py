@@ -24,8 +24,6 @@ from primelens.lens import results as results_lib
 from primelens.models import checkpoints, fit, loop
 from primelens.tasks import checks, files
 
-_SOURCE_BYTES = 1 << 22
-
 
 @dataclasses.dataclass(frozen=True)
 class Run:
@@ -195,7 +193,7 @@ def _parts(text: str) -> tuple[str, str]:
 
 def is_slice(path: Path) -> str | None:
   """Returns the question of a file that is a slice, None for any other; nothing is imported."""
-  tree = ast.parse(files.read(path, limit=_SOURCE_BYTES))
+  tree = ast.parse(files.read(path, limit=plugins.SOURCE_BYTES))
   defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
   return _parts(ast.get_docstring(tree) or "")[0] if "measure" in defined else None
 
@@ -337,8 +335,11 @@ def _found(name: str) -> Study:
   return _of_package(name, module)
 
 
-# What else `program` may define.
-_OF_PROGRAM = ("members", "card", "data_name", "caution", "renamed")
+def of_program(package: types.ModuleType) -> dict[str, Any]:
+  """Returns what else the `program` of a study's package says of it, by field of `Study`."""
+  program = importlib.import_module(f"{package.__name__}.program")
+  names = ("members", "card", "data_name", "caution", "renamed")
+  return {name: getattr(program, name) for name in names if hasattr(program, name)}
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:
@@ -349,7 +350,6 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     for key in questions(package)
   }
   title, about = _parts(package.__doc__ or "")
-  optional = {key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)}
   found = Study(
     name=name,
     title=title.rstrip("."),
@@ -362,7 +362,7 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     cost=program.cost,
     run=getattr(program, "Run", Run),
     claims=tuple(claim for each in slices.values() for claim in each.claims),
-    **optional,
+    **of_program(package),
   )
   if not any(each.numbers for each in slices.values()):
     return found

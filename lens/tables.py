@@ -42,10 +42,18 @@ def rows(found: xr.Dataset, name: str) -> list[dict]:
 
 
 def of_runs(
-  runs: Mapping[str, xr.Dataset], name: str, caption: str, formats: Mapping[str, str] | None = None
+  runs: Mapping[str, xr.Dataset],
+  name: str,
+  caption: str,
+  formats: Mapping[str, str] | None = None,
+  heads: Mapping[str, str] | None = None,
 ) -> "Table":
-  """Returns the records `name` of all runs in one table, the run in front."""
-  body = [{"run": run} | row for run, found in runs.items() for row in rows(found, name)]
+  """Returns the records `name` of all runs in one table, the run in front.
+
+  `heads` are the columns that are shown and what they are of: {head: column}; all by default.
+  """
+  shown = lambda row: {head: row[key] for head, key in heads.items()} if heads else row
+  body = [{"run": run} | shown(row) for run, found in runs.items() for row in rows(found, name)]
   return Table(caption, body, formats or {}, name)
 
 

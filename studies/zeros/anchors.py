@@ -106,7 +106,7 @@ def reads_ahead(run, window_NxT1, nll_SxNxU, mean_SxNxU) -> dict[str, float]:
     return {"ahead_spacings": 0.0, "ahead_nats": 0.0}
   first_N = first_P[np.arange(count) % len(first_P)]
   later_NxT1 = np.arange(length + 1)[None] >= first_N[:, None]
-  later = later_NxT1.reshape(*later_NxT1.shape, *(1,) * (window_NxT1.ndim - 2))
+  later = later_NxT1.reshape(later_NxT1.shape + (1,) * (window_NxT1.ndim - 2))
   replaced = np.where(later, np.roll(window_NxT1, 1, axis=0), window_NxT1)
   changed_SxNxU = scoring.predictions(run, replaced)
 
@@ -259,8 +259,6 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
 
 # --- figures --------------------------------------------------------------------------------------
 
-STANDING = ("ahead", "behind", "undecided")
-
 
 def figures(runs) -> dict:
   """Returns a page for each run: all predictors by their loss, and by height."""
@@ -305,33 +303,24 @@ def _label(one: xr.Dataset) -> str:
 
 
 def _by_height(found: xr.Dataset) -> draw.Panel:
-  """Returns the loss of every predictor by block of height."""
+  """Returns the loss of every predictor by block of height, the network first."""
+  last = found.loss_by_height.isel(height=-1).values[1:]
+  order = [0, *(1 + np.argsort(-last, kind="stable"))]
+  lines = draw.compared(
+    found.isel(predictor=order),
+    "loss_by_height",
+    x="height",
+    each="predictor",
+    zero=False,
+    title="By height: the sequence is not stationary",
+  )
 
-  def panel(axes):
-    last = found.loss_by_height.isel(height=-1).values
-    for e in np.argsort(-last, kind="stable").tolist():
-      mine = e == 0
-      axes.plot(
-        found.height,
-        found.loss_by_height.isel(predictor=e),
-        color=draw.BLUE if mine else draw.COLOURS[1 + (e - 1) % 6],
-        ls="-" if mine else draw.DASHES[((e - 1) // 6 + 1) % len(draw.DASHES)],
-        lw=2.6 if mine else 1.3,
-        marker="o",
-        ms=5 if mine else 3,
-        zorder=3 if mine else 2,
-        label=found.predictor.values[e],
-      )
-    axes.set(
-      xlabel=results.label(found.height),
-      ylabel=f"NLL ({NATS})",
-      title="By height: the sequence is not stationary",
-    )
+  def frame(axes):
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=5)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
-  return panel
+  return draw.together(lines, frame)
 
 
 # --- tables and lines -----------------------------------------------------------------------------
@@ -401,7 +390,7 @@ def _predictors(runs) -> tables_lib.Table:
 def _comparison(runs) -> tables_lib.Table:
   """Returns published networks, linear filters and the runs, by NLL; those that are told last."""
   cautions = {run: program.reads_target(found.attrs) for run, found in runs.items()}
-  ours = [
+  here = [
     {
       "predictor": found.predictor.values[0],
       "NLL": tables_lib.interval(found.isel(predictor=0), "loss"),
@@ -424,7 +413,7 @@ def _comparison(runs) -> tables_lib.Table:
     for row in published
   ]
   value = lambda row: row["NLL"] if isinstance(row["NLL"], float) else row["NLL"].estimate
-  rows = sorted(others + ours, key=lambda row: (row["from"] == TOLD, value(row)))
+  rows = sorted(others + here, key=lambda row: (row["from"] == TOLD, value(row)))
   return tables_lib.Table(
     "NLL in nats per spacing, best first, behind them networks that read their targets. Published"
     " networks came without intervals.",

@@ -14,7 +14,6 @@ window is read too, under its own name.
 """
 
 import dataclasses
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -102,12 +101,7 @@ def make(run, split: str, theta_S=None):
 def last(run, window_NxT1) -> mixture_lib.Mixture:
   """Returns the mixtures of the last spacing of windows of any length."""
   each = scoring.predict(run.apply, window_NxT1.shape[1] - 1, run.settings.evaluation.batch)
-  return _by_seed(each)(run.params_S, jnp.asarray(window_NxT1))
-
-
-@functools.cache
-def _by_seed(each):
-  return jax.jit(jax.vmap(each, (0, None)))
+  return scoring.over_seeds(each)(run.params_S, jnp.asarray(window_NxT1))
 
 
 @jax.jit

@@ -11,7 +11,7 @@ the whole teacher, and with an untrained one.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ from primelens.tasks import checks
 
 
 @dataclasses.dataclass(kw_only=True)
-class Settings:
+class Settings(program.Retraining):
   """Students of a teacher whose mask is lifted while they learn."""
 
   ratio: checks.Share = 0.8  # of the teacher's weights removed at the first step
@@ -37,15 +37,6 @@ class Settings:
   taps: checks.Order = 64  # lags of the MLP and of the Toeplitz filter
   hidden: checks.Number = 64  # of the MLP
   nodes: checks.Number = 64  # of the quadrature on [0, 5]
-  steps: Annotated[int, checks.Range(1, 1_000_000_000)] = 100
-  batch_size: Annotated[int, checks.Range(0, 10_000_000)] = 0  # windows of a step; 0: the run's own
-  rate: checks.Rate = 0.0  # peak of the run's own schedule; 0: its own peak
-  windows: checks.Count = 256
-  arms_at_once: checks.Number = 1  # of all seeds, in memory
-  seed: checks.Seed = 0
-
-  def __post_init__(self):
-    checks.fields(self)
 
 
 obstacle = program.no_mixtures

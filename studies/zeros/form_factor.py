@@ -608,51 +608,41 @@ def _ramps(runs) -> tables_lib.Table:
 
 
 def _jitters(runs) -> tables_lib.Table:
-  rows = [
-    {
-      "run": run,
-      "jitter (bins)": row["part_of_bin"],
-      "highest": row["peak"],
-      "left": row["retention"],
-      "left, exact": row["expected_retention"],
-      "published grid: left": row["retention_as_published"],
-      "lowest of its offsets": row["lowest_by_offset"],
-      "highest of its offsets": row["highest_by_offset"],
-      "as published": row["reported_retention"],
-    }
-    for run, found in runs.items()
-    for row in tables_lib.rows(found, "jitter")
-  ]
   formats = {"jitter (bins)": "g", "left": ".3f", "left, exact": ".3f"}
-  return tables_lib.Table(
+  return tables_lib.of_runs(
+    runs,
+    "jitter",
     "The peak at tau = 1 on a grid that resolves it, and on the published one, whose step is 150"
     " widths of the peak; 'left' is the height over the height without jitter.",
-    rows,
     formats | {"published grid: left": ".2f", "as published": ".2f"},
-    "jitter",
+    {
+      "jitter (bins)": "part_of_bin",
+      "highest": "peak",
+      "left": "retention",
+      "left, exact": "expected_retention",
+      "published grid: left": "retention_as_published",
+      "lowest of its offsets": "lowest_by_offset",
+      "highest of its offsets": "highest_by_offset",
+      "as published": "reported_retention",
+    },
   )
 
 
 def _scalings(runs) -> tables_lib.Table:
-  rows = [
-    {
-      "run": run,
-      "spacings": row["spacings"],
-      "as published": row["reported"],
-      "binned, computed here": row["binned_as_published"],
-      "binned, without tau = 1": row["binned_without_resonance"],
-      "not binned: K(1)": row["resonance"],
-      "not binned, without tau = 1": row["without_resonance"],
-    }
-    for run, found in runs.items()
-    for row in tables_lib.rows(found, "scaling")
-  ]
-  return tables_lib.Table(
+  plateaus = {
+    "as published": "reported",
+    "binned, computed here": "binned_as_published",
+    "binned, without tau = 1": "binned_without_resonance",
+    "not binned: K(1)": "resonance",
+    "not binned, without tau = 1": "without_resonance",
+  }
+  return tables_lib.of_runs(
+    runs,
+    "scaling",
     "The published plateau (28 points, published tau > 2) by number of spacings from the first: one"
     " of the points is the resonance.",
-    rows,
-    dict.fromkeys(list(rows[0])[2:], ".2f") if rows else {},
-    "scaling",
+    dict.fromkeys(plateaus, ".2f"),
+    {"spacings": "spacings"} | plateaus,
   )
 
 

@@ -101,12 +101,12 @@ def _of_slots(run, settings) -> tuple[list[dict], list]:
     found = []
     for s, slot_MxD in enumerate(np.asarray(content, np.float64)):
       options = dict(draws=settings.slot_draws, seed=settings.seed + s)
-      ours = slot_frequencies.test(slot_MxD, **options)
+      tested = slot_frequencies.test(slot_MxD, **options)
       theirs = slot_frequencies.test_as_published(slot_MxD, **options)
       frequencies.append(slot_frequencies.dominant(slot_MxD)[1])
       row = {"network": network, "seed": int(run.seed_S[s])}
       row["slots"] = len(slot_MxD)
-      row |= ours._asdict()
+      row |= tested._asdict()
       row |= {f"{k}_as_published": v for k, v in theirs._asdict().items()}
       found.append(row)
     holm_S = spectra_nulls.holm([row["p"] for row in found])

@@ -341,18 +341,18 @@ def operator(results):
   found = program.on_published(results, told=True).first("linear")
   truth, model = found.sel(regressed="truth"), found.sel(regressed="model")
   longest = int(found.order.max())
-  ours = truth.coefficient.sel(order=3).values[:3].tolist()
-  gaps = [abs(a - b) for a, b in zip(ours, OPERATOR, strict=True)]
+  truth_Q = truth.coefficient.sel(order=3).values[:3].tolist()
+  gaps = [abs(a - b) for a, b in zip(truth_Q, OPERATOR, strict=True)]
   close = max(gaps) < 0.05
   three, long = (float(truth.coefficient_sum.sel(order=order)) for order in (3, longest))
-  values = {f"truth, lag {k}": ours[k - 1] for k in (1, 2, 3)} | {
+  values = {f"truth, lag {k}": truth_Q[k - 1] for k in (1, 2, 3)} | {
     "sum, 3 lags": three,
     f"sum, {longest} lags": long,
     "model, sum of 3 lags": float(model.coefficient_sum.sel(order=3)),
   }
   because = (
     "Least squares of the true residuals alone, no network, gives "
-    + ", ".join(f"{value:.3f}" for value in ours)
+    + ", ".join(f"{value:.3f}" for value in truth_Q)
     + f"; their sum is {three:.3f} with 3 lags and {long:.3f} with {longest}: it depends on the "
     "order and is no constant."
   )

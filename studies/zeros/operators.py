@@ -345,22 +345,18 @@ def tables(runs) -> list[tables_lib.Table]:
       | dict.fromkeys(("below 1/2", "r-ratio", "variance, unfolded"), ".3f"),
       "spectra",
     ),
-    tables_lib.Table(
-      "Levels drawn from the sine kernel. GUE: variance 0.180, neighbours -0.311, r-ratio 0.600.",
-      [
-        {
-          "run": run,
-          "levels": row["levels"],
-          "spacings": row["spacings"],
-          "variance": row["variance"],
-          "neighbours' correlation": row["neighbours"],
-          "r-ratio": row["r_ratio"],
-        }
-        for run, found in shown.items()
-        for row in tables_lib.rows(found, "process")
-      ],
-      dict.fromkeys(("variance", "neighbours' correlation", "r-ratio"), ".3f"),
+    tables_lib.of_runs(
+      shown,
       "process",
+      "Levels drawn from the sine kernel. GUE: variance 0.180, neighbours -0.311, r-ratio 0.600.",
+      dict.fromkeys(("variance", "neighbours' correlation", "r-ratio"), ".3f"),
+      {
+        "levels": "levels",
+        "spacings": "spacings",
+        "variance": "variance",
+        "neighbours' correlation": "neighbours",
+        "r-ratio": "r_ratio",
+      },
     ),
   ]
 

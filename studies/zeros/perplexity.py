@@ -372,7 +372,7 @@ def _perplexity(found: xr.Dataset, predictor: str) -> tables_lib.Interval:
   source=f"{program.REPOSITORY}, README and paper draft",
 )
 def baseline(results):
-  """Returns the verdict on two published perplexities of one network, beside ours."""
+  """Returns the verdict on two published perplexities of one network, beside those measured."""
   found = program.of_binned(results, "gpt").of("perplexity")
   reached_by = {run: _perplexity(each, MODEL) for run, each in found.items()}
   marginal = _perplexity(next(iter(found.values())), "marginal of train").estimate

@@ -5,11 +5,11 @@ of the marginal distribution one below the theoretical minimum.
 
 The exact conditional law of the next spacing under the sine process knows all that random matrices
 know of it, from the last k spacings. What any predictor of zeros reaches beyond it is the waves of
-the primes, which a filter fitted on zeros can use. Here both stand beside the network on the same
-spacings of test: the R² of the true spacings, the NLL, and how much of the network's mean an affine
-image of a predictor explains. Fresh networks are the null of the last; they hold their fitted
-filter where a model starts at one. Also shown is what a predictor adds to AR(64), a filter of 64
-lags fitted on zeros, and the R² that it reaches on CUE (exact for the linear ones).
+the primes, which a filter fitted on zeros can use. Here both are scored like the network, on the
+same spacings of test: the R² of the true spacings, the NLL, and how much of the network's mean an
+affine image of a predictor explains. Fresh networks are the null of the last; they hold their
+fitted filter where a model starts at one. Also shown is what a predictor adds to AR(64), a filter
+of 64 lags fitted on zeros, and the R² that it reaches on CUE (exact for the linear ones).
 """
 
 import dataclasses

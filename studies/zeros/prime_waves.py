@@ -594,30 +594,26 @@ def _predictions(run: str, found: xr.Dataset, runs: int) -> tables_lib.Table:
 
 
 def _law_table(runs) -> tables_lib.Table:
-  rows = [
-    {
-      "run": run,
-      "amplitudes of": row["name"],
-      "lines": row["found"],
-      "power of p": row["power"],
-      "its error": row["power_error"],
-      "factor": row["factor"],
-      "given": row["given"],
-      "formula": row["expression"],
-      "R² elsewhere": row["test_r2"],
-    }
-    for run, found in runs.items()
-    for row in tables_lib.rows(found, "formula")
-  ]
-  return tables_lib.Table(
+  table = tables_lib.of_runs(
+    runs,
+    "formula",
     "Short formulas for amplitudes. Given p: of the amplitude over 2 |sin(δ ln p / 2)|, whose law"
     " is p^(-1/2) / π = 0.318 p^(-0.5). Given p and x = δ ln p: of the amplitude itself, whose law"
     " is 0.637 sin(x / 2) / sqrt(p). A search is shown every other line; R² is of all other primes,"
     " most of them larger.",
-    rows,
     dict.fromkeys(("power of p", "its error", "factor", "R² elsewhere"), ".3f"),
-    "law",
+    {
+      "amplitudes of": "name",
+      "lines": "found",
+      "power of p": "power",
+      "its error": "power_error",
+      "factor": "factor",
+      "given": "given",
+      "formula": "expression",
+      "R² elsewhere": "test_r2",
+    },
   )
+  return dataclasses.replace(table, name="law")
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ from primelens.tasks import checks, windows
 # percentage of an NLL, the change is given in nats instead: an NLL has no natural zero, so that a
 # percentage of it says nothing.
 REPOSITORY = "nanoGPT-RH"
-REVISION = "412851f"
-STUDY = f"the published study (repository {REPOSITORY}, revision {REVISION})"
 DATA = "2,001,051 spacings of zeros, published_tail"  # what its networks were trained and scored on
 PUBLISHED_SIZE = 4_700_000  # parameters, at least, of a network that decides a claim about them
 SEEDS = 5
@@ -193,8 +191,6 @@ def build(experiment, series: windows.Series):
     return _build_binned(experiment, series)
   if model.kind == "guided":
     return _build_guided(experiment, series)
-  first, last = series.drawn
-  rows = settings.batch_size + model.extra_rows
   data: dict[str, Any] = {"value_N": series.value_N}
   if model.skip_order:
     data["skip"] = skip_start(series, model)
@@ -203,14 +199,9 @@ def build(experiment, series: windows.Series):
     params = spacing.init(model, key)
     return params | {"skip": data["skip"]} if model.skip_order else params
 
-  def draw(data, key, step):
-    return windows.draw(
-      data["value_N"], key, rows, first=first, last=last, window=series.window, stride=series.stride
-    )
-
   program = fit.Program(
     init=init,
-    draw=draw,
+    draw=_drawn(series, settings.batch_size + model.extra_rows),
     loss=lambda *args: auxiliary.loss(model, *args),
     evaluate=evaluation(model),
   )
@@ -219,6 +210,18 @@ def build(experiment, series: windows.Series):
   )
   select = windows.take(series.value_N, starts_N, series.window)
   return program, data, {"window_NxT1": select}
+
+
+def _drawn(series: windows.Series, rows: int):
+  """Returns `draw(data, key, step)`: so many random windows of the spacings to train on."""
+  first, last = series.drawn
+
+  def draw(data, key, step):
+    return windows.draw(
+      data["value_N"], key, rows, first=first, last=last, window=series.window, stride=series.stride
+    )
+
+  return draw
 
 
 def data_name(task, series: windows.Series) -> str:
@@ -337,6 +340,17 @@ def evaluation(model: spacing.Config):
   return evaluate
 
 
+def _evaluation(score, apply_fn, name: str):
+  """Returns `evaluate(params, select, key) -> nll` of the windows `name`, 64 at a time."""
+
+  def evaluate(params, select, key):
+    del key
+    one = lambda row: score(apply_fn, params, row[None])
+    return jnp.mean(jax.lax.map(one, select[name], batch_size=64))
+
+  return evaluate
+
+
 # --- networks on binned spacings ------------------------------------------------------------------
 
 
@@ -388,39 +402,15 @@ def _binned_loss(model: binned.Config, params, window_BxT1, key, step):
   return nll, {"nll_nats": nll}
 
 
-def _binned_evaluation(model: binned.Config):
-  """Returns `evaluate(params, select, key) -> nll`, 64 windows at a time."""
-  apply_fn = binned.bind(model)
-
-  def evaluate(params, select, key):
-    del key
-    one = lambda row: binned.score(apply_fn, params, row[None])
-    return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
-
-  return evaluate
-
-
 def _build_binned(experiment, series: windows.Series):
   """Returns the fit's program, its data and its select batch."""
   model, settings = experiment.model, experiment.fit
-  first, last = series.drawn
-
-  def draw(data, key, step):
-    return windows.draw(
-      data["value_N"],
-      key,
-      settings.batch_size,
-      first=first,
-      last=last,
-      window=series.window,
-      stride=series.stride,
-    )
 
   program = fit.Program(
     init=lambda data, key: binned.init(model, key),
-    draw=draw,
+    draw=_drawn(series, settings.batch_size),
     loss=lambda *args: _binned_loss(model, *args),
-    evaluate=_binned_evaluation(model),
+    evaluate=_evaluation(binned.score, binned.bind(model), "window_NxT1"),
   )
   starts_N = windows.starts(series, "select", settings.evaluate_windows)
   select = windows.take(series.value_N, starts_N, series.window)
@@ -486,19 +476,6 @@ def _guided_loss(model: guided.Config, params, window_BxT1xJ1, key, step):
   return nll, {"nll_nats": nll}
 
 
-def _guided_evaluation(model: guided.Config):
-  """Returns `evaluate(params, select, key) -> nll`, 64 windows at a time."""
-  apply_fn = guided.bind(model)
-
-  def evaluate(params, select, key):
-    del key
-    one = lambda row: guided.score(apply_fn, params, row[None])
-    window_NxT1xJ1 = select["window_NxT1xJ1"]
-    return jnp.mean(jax.lax.map(one, window_NxT1xJ1, batch_size=64))
-
-  return evaluate
-
-
 def _build_guided(experiment, series: windows.Series):
   """Returns the fit's program, its data and its select batch."""
   model, settings = experiment.model, experiment.fit
@@ -525,7 +502,7 @@ def _build_guided(experiment, series: windows.Series):
     init=init,
     draw=draw,
     loss=lambda *args: _guided_loss(model, *args),
-    evaluate=_guided_evaluation(model),
+    evaluate=_evaluation(guided.score, guided.bind(model), "window_NxT1xJ1"),
   )
   data = {COLUMNS: column_NxJ1, "log_scale_J": log_scale_J}
   starts_N = windows.starts(series, "select", settings.evaluate_windows)
@@ -591,6 +568,21 @@ def kept(model, rows: int) -> float:
 
 
 # --- training again inside an analysis: one member from a start, under a mask ---------------------
+
+
+@dataclasses.dataclass(kw_only=True)
+class Retraining:
+  """Settings of a slice that trains again: how long, on what, how fast, and on how much scored."""
+
+  steps: Annotated[int, checks.Range(1, 1_000_000_000)] = 100
+  batch_size: Annotated[int, checks.Range(0, 10_000_000)] = 0  # windows of a step; 0: the run's own
+  rate: checks.Rate = 0.0  # peak of the run's own schedule; 0: its own peak
+  windows: checks.Count = 256
+  arms_at_once: checks.Number = 1  # of all seeds, in memory
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 def retraining_optimizer(run, settings, *, slow: bool = True):

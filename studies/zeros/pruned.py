@@ -34,7 +34,7 @@ HEAD_SIZE = 4 * 256 * 32  # numbers of a head of the published networks: 4 D Dh
 
 
 @dataclasses.dataclass(kw_only=True)
-class Settings:
+class Settings(program.Retraining):
   """Heads, layers and weights removed, and training again."""
 
   kept: Annotated[tuple[checks.Share, ...], checks.Items(0, 1_000)] = (
@@ -43,15 +43,6 @@ class Settings:
   )  # shares of the heads
   ratio: checks.Share = 0.4  # of the weights removed, beside the best on select
   draws: Annotated[int, checks.Range(1, 1_000)] = 2  # random choices of the same size
-  steps: Annotated[int, checks.Range(1, 1_000_000_000)] = 100
-  batch_size: Annotated[int, checks.Range(0, 10_000_000)] = 0  # windows of a step; 0: the run's own
-  rate: checks.Rate = 0.0  # peak of the run's own schedule; 0: its own peak
-  windows: checks.Count = 256
-  arms_at_once: checks.Number = 1  # of all seeds, in memory
-  seed: checks.Seed = 0
-
-  def __post_init__(self):
-    checks.fields(self)
 
 
 obstacle = program.no_mixtures

@@ -50,11 +50,12 @@ def mixtures(run, window_NxT1, params_S=None) -> mixture_lib.Mixture:
   evaluation = run.settings.evaluation
   each = predict(run.apply, evaluation.min_context, evaluation.batch)
   params_S = run.params_S if params_S is None else params_S
-  return _over_seeds(each)(params_S, jnp.asarray(window_NxT1))
+  return over_seeds(each)(params_S, jnp.asarray(window_NxT1))
 
 
 @functools.cache
-def _over_seeds(each):
+def over_seeds(each):
+  """Returns the compiled `f(params_S, windows)` of an `each(params, windows)` of one network."""
   return jax.jit(jax.vmap(each, (0, None)))
 
 
@@ -104,7 +105,7 @@ def predictions(run, window_NxT1, params_S=None):
     evaluation = run.settings.evaluation
     each = _by_bins(run.apply, evaluation.min_context, evaluation.batch)
     params_S = run.params_S if params_S is None else params_S
-    found = _over_seeds(each)(params_S, jnp.asarray(window_NxT1))
+    found = over_seeds(each)(params_S, jnp.asarray(window_NxT1))
   return tuple(np.asarray(part, np.float64) for part in found)
 
 

@@ -24,6 +24,14 @@ def status(slice_, claim_id: str, **runs) -> str:
   return row(slice_, claim_id, **runs)["status"]
 
 
+def assert_not_run(test, slice_, *several) -> list[dict]:
+  """Fails a test where runs (of each of `several`) decide a claim; returns the ledger's rows."""
+  rows = [its for runs in several for its in claims.ledger(slice_.CLAIMS, results(**runs)).rows]
+  for its in rows:
+    test.assertEqual(its["status"], "not run", its["id"])
+  return rows
+
+
 def row(slice_, claim_id: str, **runs) -> dict:
   """Returns the ledger's row of one claim of a slice."""
   (claim,) = (claim for claim in slice_.CLAIMS if claim.id == claim_id)

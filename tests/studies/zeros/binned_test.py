@@ -16,14 +16,6 @@ from primelens.tasks import surrogates
 T = tiny_study.T
 
 
-def setUpModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
 class ProgramTest(parameterized.TestCase):
   def an_experiment(self, **changes):
     return experiment.Experiment(

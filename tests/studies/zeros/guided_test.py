@@ -18,14 +18,6 @@ T = tiny_study.T
 SPLITS = {"train": (50, 3000), "select": (3050, 3400), "test": (3450, 4000)}
 
 
-def setUpModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
 def an_experiment(guides=("ar:1",), **changes):
   trunk = dict(width=8, layers=1, heads=2, hidden=16, max_positions=T)
   return experiment.Experiment(
