@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from primelens.analyses import statistics
+from primelens.lens import results as results_lib
 
 SMOOTH = 0.005  # smooth fits of a network trained anew repeat to this (addition spec, section 5)
 _UNIT = 2.0**-24  # what rounding a number to float32 changes of it
@@ -110,6 +112,36 @@ def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
   }
 
 
+# --- numbers as a slice stores them ---------------------------------------------------------------
+
+NETWORKS = ("trained", "untrained")
+
+
+def stored(
+  value_S: Mapping[str, np.ndarray], untrained_S: Mapping[str, np.ndarray]
+) -> dict[str, xr.Variable]:
+  """Returns named numbers of each network, trained and untrained, as variables of a result.
+
+  `number` has dimensions network, quantity and seed; NaN where an untrained network has none.
+  """
+  none_S = np.full(len(next(iter(value_S.values()))), np.nan)
+  both = [
+    [np.asarray(each.get(key, none_S), float) for key in value_S] for each in (value_S, untrained_S)
+  ]
+  return {
+    "number": results_lib.variable("network quantity seed", both, "number that was reported"),
+    "quantity": xr.Variable("quantity", list(value_S)),
+    "network": xr.Variable("network", list(NETWORKS)),
+  }
+
+
+def of(found: xr.Dataset) -> dict[str, "Own"]:
+  """Returns the numbers that `stored` put into a result, by key."""
+  keys = found["quantity"].values.tolist()
+  trained_NxS, untrained_NxS = (found["number"].sel(network=name).values for name in NETWORKS)
+  return {key: Own(*pair) for key, *pair in zip(keys, trained_NxS, untrained_NxS, strict=True)}
+
+
 # --- published.csv, and all numbers of a study in one table ---------------------------------------
 
 COLUMNS = (
@@ -125,6 +157,26 @@ COLUMNS = (
   "maximum",
   "untrained",
 )
+
+
+class Beside(NamedTuple):
+  """Which runs of a study are set beside the published numbers, by the words behind the first
+  comma of their population.
+
+  `main` are those that count where there are any (all but controls by default), `drift` are the
+  source's own network again, shaken by rounding, `controls` are those that differ in one thing:
+  a column each.
+  """
+
+  main: str = ""
+  drift: str = ""
+  controls: Mapping[str, str] = {}
+
+  def columns(self) -> tuple[str, ...]:
+    """Returns the columns of the table."""
+    drift = ("drift_low", "drift_high") if self.drift else ()
+    at = COLUMNS.index("verdict") + 1
+    return (*COLUMNS[:at], *drift, *COLUMNS[at:], *self.controls)
 
 
 class Own(NamedTuple):
@@ -190,19 +242,20 @@ def _reported(row: Mapping[str, str]) -> Reported:
 class Joined:
   """The table of all numbers of a study, made of `numbers(found)` of its slices.
 
-  Runs of one population (its words in front of the first comma) are joined: networks whose card
-  says `imported` are the source's own, the others are the distribution beside them.
+  Runs of one population (its words in front of the first comma) are joined. A run's card says
+  which of its networks is the source's own (`reference`, a place among its seeds), and whether
+  it is none that was trained here (`imported`): that is no part of the distribution.
   """
 
-  def __init__(self, place: Path, slices: Mapping[str, Any]):
-    self._place = place
+  def __init__(self, place: Path, slices: Mapping[str, Any], beside: Beside | None = None):
+    self._place, self._beside = place, beside or Beside()
     self._numbers = {key: each.numbers for key, each in slices.items() if each.numbers}
 
   def __call__(self, results) -> tuple[dict, ...]:
-    """Returns a record per number of `{run: {slice: Dataset}}`, by COLUMNS."""
-    found: dict[tuple[str, str, str], list[tuple[str, bool, Own]]] = {}
+    """Returns a record per number of `{run: {slice: Dataset}}`."""
+    found: dict[tuple[str, str, str], list[_One]] = {}
     for run, table in results.items():
-      card = results.cards[run]
+      population, _, variant = results.cards[run]["population"].partition(", ")
       for name, its in self._numbers.items():
         if name not in table:
           continue
@@ -213,18 +266,16 @@ class Joined:
         for key in known:
           if key in values:
             value = values[key] if isinstance(values[key], Own) else Own(values[key])
-            where = (card["population"].partition(",")[0], name, key)
-            found.setdefault(where, []).append((run, bool(card.get("imported")), value))
-    return tuple(self._record(where, rows) for where, rows in found.items())
+            one = _One(run, variant, results.cards[run], value)
+            found.setdefault((population, name, key), []).append(one)
+    return tuple(self._record(where, ones) for where, ones in found.items())
 
-  def _record(self, where: tuple[str, str, str], rows) -> dict:
+  def _record(self, where: tuple[str, str, str], ones: list["_One"]) -> dict:
     population, name, key = where
-    entry = published(self._place, name)[key]
-    own = [float(np.asarray(its.value_S, float)[0]) for _, imported, its in rows if imported]
-    own = [value for value in own if math.isfinite(value)]
-    trained = [(run, its) for run, imported, its in rows if not imported or not own]
-    values = [v for _, its in trained for v in np.asarray(its.value_S, float).tolist()]
-    null = [np.nan if its.untrained_S is None else median(its.untrained_S) for *_, its in rows]
+    entry, beside = published(self._place, name)[key], self._beside
+    rows = self._main(ones)
+    own = [value for one in rows if math.isfinite(value := one.own())]
+    trained = [one for one in rows if not one.card.get("imported") or not own]
     record = {
       "population": population,
       "slice": name,
@@ -234,22 +285,67 @@ class Joined:
       "source": entry.source,
       "recomputed": math.nan if entry.recomputed is None else entry.recomputed,
       "ours": own[0] if own else math.nan,
-      "runs": ", ".join(run for run, _ in trained),
-      **spread(values),
-      "untrained": median(null),
+      "runs": ", ".join(one.run for one in trained),
+      **spread(_values(trained)),
+      "untrained": median([np.nan if v is None else median(v) for v in _untrained(rows)]),
       "remark": entry.remark,
     }
+    of_variant = lambda words: spread(_values([one for one in ones if one.variant == words]))
+    if beside.drift:
+      shaken = of_variant(beside.drift)
+      record |= {"drift_low": shaken["minimum"], "drift_high": shaken["maximum"]}
+    for column, words in beside.controls.items():
+      record[column] = of_variant(words)["median"]
     return record | {"verdict": agreement(record, entry.tolerance)}
+
+  def _main(self, ones: list["_One"]) -> list["_One"]:
+    """Returns the runs that count: the published setting, else all but controls, else all."""
+    beside = self._beside
+    apart = {beside.drift, *beside.controls.values()} - {""}
+    for some in (
+      [one for one in ones if beside.main and one.variant == beside.main],
+      [one for one in ones if one.variant not in apart],
+    ):
+      if some:
+        return some
+    return ones
+
+
+class _One(NamedTuple):
+  """A number of one run."""
+
+  run: str
+  variant: str
+  card: Mapping[str, Any]
+  value: Own
+
+  def own(self) -> float:
+    """Returns the number of the source's own network; NaN where none is."""
+    at = self.card.get("reference")
+    return math.nan if at is None else float(np.asarray(self.value.value_S, float)[at])
+
+
+def _values(ones: list[_One]) -> list[float]:
+  return [x for one in ones for x in np.asarray(one.value.value_S, float).tolist()]
+
+
+def _untrained(ones: list[_One]) -> list:
+  return [one.value.untrained_S for one in ones]
 
 
 def agreement(record: Mapping[str, Any], tolerance: float) -> str:
-  """Returns "agrees" or "differs" of ours and the recomputed number, within the tolerance.
+  """Returns how our number stands to the recomputed one.
 
-  "" without both, "not portable" where no tolerance is given.
+  "agrees": within the tolerance; "within drift": not, but the recomputed one lies in the range of
+  the source's network shaken by rounding; "not portable": a count or a neuron's number that no two
+  programs share; "differs"; "" without both numbers.
   """
   ours, recomputed = record["ours"], record["recomputed"]
   if not (math.isfinite(ours) and math.isfinite(recomputed)):
     return ""
   if math.isinf(tolerance):
     return "agrees" if ours == recomputed else "not portable"
-  return "agrees" if abs(ours - recomputed) <= tolerance else "differs"
+  if abs(ours - recomputed) <= tolerance:
+    return "agrees"
+  low, high = (record.get(f"drift_{end}", math.nan) for end in ("low", "high"))
+  return "within drift" if low - tolerance <= recomputed <= high + tolerance else "differs"

@@ -10,6 +10,7 @@ import xarray as xr
 from primelens.lens import claims as claims_lib
 from primelens.lens import cli, page, study
 from primelens.lens import ledger as ledger_lib
+from primelens.lens import numbers as numbers_lib
 from primelens.lens.results import Stored
 from primelens.tasks import files
 
@@ -71,7 +72,8 @@ def html(
   parts = dict(its.sections or {})
   if its.sections is None and its.numbers and results is not None:
     rows = functools.partial(its.numbers, results)
-    parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows()))
+    columns = its.number_columns
+    parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows(), columns))
   said = cautions(its, results)
   for name in its.asked:
     section = functools.partial(question, its.slices[name], folder, said)
@@ -146,47 +148,65 @@ def _compared(each, name, found, folder, tables) -> list[page.Markup]:
   return [page.tag("h3", name), page.figure(path, f"{name}: {each.about}")]
 
 
-def _numbers(rows: Sequence[Mapping]) -> page.Markup:
+def _numbers(rows: Sequence[Mapping], columns: Sequence[str]) -> page.Markup:
   """Returns every number of the source beside ours, those that were recomputed first."""
   if not rows:
     return page.tag("p", "No number of the source is beside one of these runs.", class_="none")
-  note = page.tag(
-    "p",
-    "Source is what its files say; recomputed is an independent program's number for the same "
-    "network and rows; ours is that network's, imported. Median and range are over networks "
-    "trained here, untrained over fresh ones.",
+  controls = [name for name in columns if name not in numbers_lib.COLUMNS]
+  said = (
+    "Source is what its text or its files say; recomputed is an independent program's number for"
+    " the same network and rows; here is that network's: its published weights, or the same data"
+    " and the same start trained again. Median and range are over the networks trained here,"
+    " untrained over fresh ones."
   )
+  if "drift_low" in controls:
+    controls = [name for name in controls if name not in DRIFT]
+    said += (
+      " Shaken: the range over that network trained again from its start, changed by half a unit"
+      " in the last place of a float32; where these differ, no two programs can agree."
+    )
+  if controls:
+    said += " The last columns are medians of runs that differ in one thing."
   known = [row for row in rows if row["recomputed"] == row["recomputed"]]
   rest = [row for row in rows if row["recomputed"] != row["recomputed"]]
-  parts = [note]
+  parts = [page.tag("p", said)]
   if known:
-    parts.append(_number_table(known, f"{len(known)} numbers that were recomputed."))
+    caption = f"{len(known)} numbers that were recomputed."
+    parts.append(_number_table(known, caption, controls))
   if rest:
     caption = f"{len(rest)} numbers of the source or of controls alone."
-    parts.append(page.details(caption, _number_table(rest, caption)))
+    parts.append(page.details(caption, _number_table(rest, caption, controls)))
   return page.join(parts)
 
 
-def _number_table(rows: Sequence[Mapping], caption: str) -> page.Markup:
-  first = ("item", "quantity", "source", "recomputed", "ours", "")
-  head = (*first, "median", "range", "untrained", "runs")
-  return page.table(head, map(_number, rows), caption=caption, text=(0, 1, 2, 5, 9))
+DRIFT = ("drift_low", "drift_high")
 
 
-def _number(row: Mapping) -> tuple:
+def _number_table(rows: Sequence[Mapping], caption: str, controls: Sequence[str]) -> page.Markup:
+  shaken = ["shaken"] if DRIFT[0] in rows[0] else []
+  first = ["item", "quantity", "source", "recomputed", "here", ""]
+  middle = ["median", "range", "untrained"]
+  head = [*first, *shaken, *middle, *(name.replace("_", " ") for name in controls), "runs"]
+  body = [_number(row, controls) for row in rows]
+  return page.table(head, body, caption=caption, text=(0, 1, 2, 5, len(head) - 1))
+
+
+def _number(row: Mapping, controls: Sequence[str]) -> list:
   quantity = row["quantity"]
   if row["remark"]:
     quantity = page.join([quantity, page.tag("small", row["remark"])])
-  kind = {"agrees": "good", "differs": "bad"}.get(row["verdict"], "open")
-  return (
+  kind = {"agrees": "good", "within drift": "good", "differs": "bad"}.get(row["verdict"], "open")
+  return [
     row["item"],
     quantity,
     row["source"],
     page.short(row["recomputed"]),
     page.short(row["ours"]),
     page.badge(row["verdict"], kind) if row["verdict"] else "",
+    *([page.span(row[DRIFT[0]], row[DRIFT[1]])] if DRIFT[0] in row else []),
     page.short(row["median"]),
     page.span(row["minimum"], row["maximum"]),
     page.short(row["untrained"]),
+    *(page.short(row[name]) for name in controls),
     row["runs"],
-  )
+  ]

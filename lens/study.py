@@ -366,8 +366,9 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
   )
   if not any(each.numbers for each in slices.values()):
     return found
-  joined = numbers_lib.Joined(Path(package.__path__[0]) / "published.csv", slices)
-  return dataclasses.replace(found, numbers=joined, number_columns=numbers_lib.COLUMNS)
+  beside = getattr(program, "BESIDE", numbers_lib.Beside())
+  joined = numbers_lib.Joined(Path(package.__path__[0]) / "published.csv", slices, beside)
+  return dataclasses.replace(found, numbers=joined, number_columns=beside.columns())
 
 
 def questions(package: types.ModuleType) -> dict[str, str]:

@@ -15,7 +15,6 @@ from primelens.studies.addition import (
   progress,
   readout,
   report,
-  settings,
   spectra,
   subspace,
 )
@@ -107,7 +106,7 @@ ANALYSES = {
   ),
 }
 STUDY = Study(
-  settings=settings.Settings,
+  settings=program.Settings,
   analyses=ANALYSES,
   claims=claims.CLAIMS,
   check=program.check,

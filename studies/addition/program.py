@@ -1,14 +1,38 @@
-"""The addition study's training program: pair tables and token model meet."""
+"""The addition study's training program: pair tables and token model meet.
+
+Shared by its slices: a run and its card, the settings of all, which runs decide a claim, and the
+numbers it is decided on.
+"""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.lens import study
+import xarray as xr
+from primelens.lens import claims, results, study
+from primelens.lens import numbers as numbers_lib
 from primelens.lens.study import Cost
-from primelens.models import fit, pair_table, tokens, torch_init, transformer
-from primelens.tasks import addition
+from primelens.models import fit, optimizer, pair_table, tokens, torch_init, transformer
+from primelens.tasks import addition, checks
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """What the analyses of an addition run may vary."""
+
+  parameters: Literal["last"] = "last"
+  key_threshold: checks.Inside = 0.1  # of the largest frequency norm
+  random_directions: checks.Number = 20
+  snapshot_batch: checks.Count = 10  # snapshots in memory at a time
+  member_batch: checks.Count = 32  # members in memory at a time
+  draws: checks.Number = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 def check(experiment) -> None:
@@ -167,3 +191,303 @@ class Run(study.Run):
   def pairs(self) -> addition.Pairs:
     """The pairs, their labels and each member's split."""
     return self.data
+
+
+# --- which runs a slice can read ------------------------------------------------------------------
+
+# Fewer digits have no four components beside their mean, and no held-out sums.
+LEAST = 5
+# Fewer residues have no eight singular vectors to show.
+LEAST_MODULAR = 9
+
+
+def one_layer(experiment) -> str:
+  """Returns why a run is no network of one layer on sums, or ""."""
+  if experiment.task.kind != "addition":
+    return f"it is about sums, and task.kind is {experiment.task.kind!r}."
+  layers = experiment.model.trunk.layers
+  return "" if layers == 1 else f"it reads one layer, and here are {layers}."
+
+
+def plain(experiment) -> str:
+  """Returns why a run is no network of one layer on plain addition, or ""."""
+  task = experiment.task
+  if task.kind != "addition":
+    return one_layer(experiment)
+  if task.modular:
+    return "it is about plain addition, and task.modular is true."
+  if task.digits < LEAST:
+    return f"it reads {LEAST} digits or more, and task.digits is {task.digits}."
+  return one_layer(experiment)
+
+
+def modular(experiment) -> str:
+  """Returns why a run is no network of one layer on addition of an odd modulus, or ""."""
+  task = experiment.task
+  if task.kind != "addition":
+    return one_layer(experiment)
+  if not task.modular or task.digits % 2 == 0 or task.digits < LEAST_MODULAR:
+    return f"it is about addition modulo an odd number of digits, {LEAST_MODULAR} or more."
+  return one_layer(experiment)
+
+
+# --- what a run is --------------------------------------------------------------------------------
+
+PUBLISHED, DRIFT = "published", "shaken by rounding"
+PERMUTED, UNORDERED = "permuted labels", "unordered pairs split"
+NO_DECAY = "no weight decay"
+KEEP = 0.03  # accuracies after removing components
+BESIDE = numbers_lib.Beside(
+  PUBLISHED, DRIFT, {"permuted": PERMUTED, "no_decay": NO_DECAY, "unordered": UNORDERED}
+)
+
+# The source's two settings: plain addition, modular addition.
+_SETTING: dict[bool, dict[str, Any]] = {
+  False: {"digits": 10, "train_fraction": 0.72, "steps": 10_000},
+  True: {"digits": 113, "train_fraction": 0.3, "steps": 25_000},
+}
+_OPTIMIZER = optimizer.Config(rate=1e-3, schedule="constant", beta2=0.98, clip=0.0)
+_OTHER = "other "  # than the source's, as in "other digits and steps"
+
+
+def card(experiment) -> dict[str, Any]:
+  """Returns the study's words of a run.
+
+  `reference` is the place of the source's own network among the seeds, `setting` says whether the
+  run is that of the source or differs in sizes alone, `waves` whether there are frequencies of an
+  odd modulus.
+  """
+  its, task = population(experiment), experiment.task
+  return {
+    "population": its,
+    "reference": reference(experiment),
+    "setting": is_setting(its),
+    "waves": task.modular and task.digits % 2 == 1,
+  }
+
+
+def reference(experiment) -> int | None:
+  """Returns which member is the source's own network, None where none is.
+
+  Split 598 and start 999 of the published setting; modulo 113 the start has
+  the older order.
+  """
+  task, model = experiment.task, experiment.model
+  order = "old" if task.modular else "new"
+  own = not _differs(experiment) and model.torch_order == order
+  pairs = zip(task.split_seeds, model.torch_seeds, strict=False)
+  at = [i for i, pair in enumerate(pairs) if pair == (598, 999)]
+  return at[0] if own and at else None
+
+
+def population(experiment) -> str:
+  """Returns what a run's members have in common, as in "P = 10, published".
+
+  "published" is the source's setting in all but splits and starts: true labels,
+  ordered pairs split, weight decay 1, unshaken starts, its digits, share of
+  train pairs, steps, optimizer and network. Any other run says how it differs,
+  as in "modulo 53, other digits, train fraction and steps".
+  """
+  task = experiment.task
+  sums = "modulo " if task.modular else "P = "
+  return f"{sums}{task.digits}, {', '.join(_differs(experiment)) or PUBLISHED}"
+
+
+def is_setting(population: str) -> bool:
+  """Returns whether a population is that of the source, or differs in sizes
+  alone: no control, that is."""
+  its = population.partition(", ")[2]
+  return its == PUBLISHED or its.startswith(_OTHER)
+
+
+def _differs(experiment) -> list[str]:
+  """Returns how an experiment differs from the source's, controls first."""
+  task, model, fit = experiment.task, experiment.model, experiment.fit
+  decay = fit.optimizer.weight_decay
+  controls = (
+    (PERMUTED, task.labels == "permuted"),
+    (UNORDERED, task.split == "unordered"),
+    (NO_DECAY, decay == 0),
+    (f"weight decay {decay:g}", decay not in (0, 1)),
+    (DRIFT, model.torch_jitter > 0),
+    (f"{model.trunk.layers} layers", model.trunk.layers > 1),
+  )
+  wanted = _SETTING[task.modular]
+  one_layer = dataclasses.replace(model.trunk, layers=1)
+  own_decay = dataclasses.replace(_OPTIMIZER, weight_decay=decay)
+  sizes = (
+    ("digits", task.digits != wanted["digits"]),
+    ("train fraction", task.train_fraction != wanted["train_fraction"]),
+    ("steps", fit.steps != wanted["steps"]),
+    ("optimizer", fit.optimizer != own_decay),
+    ("network", one_layer != tokens.plain_trunk()),
+  )
+  other = [name for name, differs in sizes if differs]
+  said = [name for name, differs in controls if differs]
+  if other:
+    said.append(_OTHER + " and ".join(filter(None, [", ".join(other[:-1]), other[-1]])))
+  return said
+
+
+# --- what every result of the study has -----------------------------------------------------------
+
+
+def dataset(run, variables, coords=None, **attrs) -> xr.Dataset:
+  """Returns a result with what the pages say of its run.
+
+  population, and `reference`: the source's own network among the seeds, -1 where none is.
+  """
+  own = reference(run.experiment)
+  seed = {"seed": results.variable("seed", run.seed_S, "seed of the trained network")}
+  its = {
+    "population": population(run.experiment),
+    "reference": -1 if own is None else own,
+  }
+  return results.dataset(variables, seed | dict(coords or {}), **its | attrs)
+
+
+def shown(found: xr.Dataset) -> int:
+  """Returns which member is drawn by itself: the source's own, else the first."""
+  return max(found.reference, 0)
+
+
+def main(runs: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+  """Returns the runs that have a page: those of the source's setting, all where there are none."""
+  its = {run: found for run, found in runs.items() if is_setting(found.population)}
+  return its or dict(runs)
+
+
+# --- what the claims are decided on ---------------------------------------------------------------
+
+PLAIN_SOURCE = "notebook on plain addition, P = 10"
+MODULAR_SOURCE = "notebook on modular addition, P = 113"
+PLAIN, MODULAR = "P = 10", "modulo 113"
+SURE = 0.9999  # test accuracy of a member that generalises fully
+EARLY = 1000  # step: the train pairs are known, the test pairs are not
+ENOUGH = 5  # members that decide a claim about any split and start
+MOST = 0.9  # of the members: a claim that holds for so many holds
+
+
+def first(results, name: str, *, of: str = PLAIN, variant: str = PUBLISHED) -> xr.Dataset:
+  """Returns the first result of a slice on one kind of population.
+
+  Raises `claims.Missing` where no run has it.
+  """
+  wanted = f"{of}, {variant}"
+  return results.where(wanted, population=wanted).first(name)
+
+
+def largest(results, name: str) -> xr.Dataset:
+  """Returns the result of the modular population with the most members, one with frequencies if
+  there is any; raises `claims.Missing` where no run has it."""
+  its = results.where(
+    "of modular addition", population=lambda words: words.startswith("modulo"), setting=True
+  )
+  card = its.cards
+  found = its.of(name)
+  return found[max(found, key=lambda run: (card[run]["waves"], found[run].sizes["seed"]))]
+
+
+def curve(progress: xr.Dataset, name: str) -> np.ndarray:
+  """Returns a curve of a result of `progress`, SxC; raises as `_at` does."""
+  return _at(progress, "curve", name).transpose("seed", "step").values
+
+
+def at(progress: xr.Dataset, name: str, step: int) -> np.ndarray:
+  """Returns a curve at the snapshot next to a step, S."""
+  nearest = int(np.abs(progress["step"].values - step).argmin())
+  return curve(progress, name)[:, nearest]
+
+
+def generalises(progress: xr.Dataset) -> np.ndarray:
+  """Returns which members get all test pairs right at the end, S."""
+  return curve(progress, "test/accuracy")[:, -1] > SURE
+
+
+def boundary(progress: xr.Dataset, name: str) -> np.ndarray:
+  """Returns the steps of a boundary by member, S; NaN: never reached. Raises as
+  `_at` does."""
+  return _at(progress, "boundary", name).values
+
+
+def _at(progress: xr.Dataset, kind: str, name: str) -> xr.DataArray:
+  """Returns one of the curves or boundaries of a result of `progress`.
+
+  Raises `claims.Inapplicable` for none, with the reason: networks without
+  frequencies, of plain addition and modulo an even number, have other curves.
+  """
+  named = {"curve": ("value", "curve"), "boundary": ("boundary_step", "boundary")}
+  variable, dim = named[kind]
+  if name not in progress[dim].values.tolist():
+    waves = "has" if progress.modular else "has no"
+    raise claims.Inapplicable(
+      f"a record of {kind} {name} ({progress.population} {waves} frequencies of an odd modulus)"
+    )
+  return progress[variable].sel({dim: name})
+
+
+class Number:
+  """A number of a slice: that of the source's own network, and its value for every member."""
+
+  def __init__(self, found: xr.Dataset, key: str):
+    pair = found["number"].sel(quantity=key)
+    self.value_S = pair.sel(network="trained").values
+    self.ours = float(self.value_S[found.reference]) if found.reference >= 0 else np.nan
+    self.untrained = numbers_lib.median(pair.sel(network="untrained").values)
+
+  def __str__(self) -> str:
+    known_S = self.value_S[np.isfinite(self.value_S)]
+    if known_S.size == 1:
+      return f"{known_S[0]:.3g}"
+    range_ = f"{known_S.min():.3g} to {known_S.max():.3g}"
+    median = f"{np.median(known_S):.3g}"
+    if not np.isfinite(self.ours):
+      return f"{median} in the median ({range_})"
+    return f"{self.ours:.3g} (members {median}, {range_})"
+
+
+def numbers(found: xr.Dataset, *keys: str) -> list[Number]:
+  """Returns numbers of a result by key; raises `claims.Inapplicable` for none."""
+  known = found["quantity"].values.tolist()
+  for key in keys:
+    if key not in known:
+      raise claims.Inapplicable(f"the number {key!r}")
+  return [Number(found, key) for key in keys]
+
+
+def behind(**named) -> dict:
+  """Returns what stands behind a verdict as plain numbers: of a `Number` ours
+  and the median of the members."""
+  plain: dict[str, float] = {}
+  for name, value in named.items():
+    if isinstance(value, Number):
+      plain[f"{name}, ours"] = float(value.ours)
+      plain[f"{name}, median"] = float(np.nanmedian(value.value_S))
+    else:
+      plain[name] = float(value)
+  return plain
+
+
+def verdict(status: claims.Status, because: str, numbers: Mapping) -> claims.Verdict:
+  """Returns the verdict, its sentence ended with a full stop."""
+  return claims.Verdict(status=status, because=f"{because}.", numbers=numbers)
+
+
+def held(holds: bool, *, artefact: bool = False) -> claims.Status:
+  """Returns whether a claim is reproduced, and if, whether by an artefact."""
+  if not holds:
+    return "not reproduced"
+  return "reproduced, but an artefact" if artefact else "reproduced"
+
+
+def by_members(
+  holds_S, because: str, numbers: Mapping, *, artefact: bool = False
+) -> claims.Verdict:
+  """Returns the verdict on what should hold for members of any split and
+  start: for MOST of them it is reproduced; fewer than ENOUGH decide nothing."""
+  holds_S = np.asarray(holds_S, bool)
+  said = f"holds for {holds_S.sum()} of {holds_S.size} members: {because}"
+  if holds_S.size < ENOUGH:
+    return verdict("needs more compute", said, numbers)
+  status = held(bool(holds_S.mean() >= MOST), artefact=artefact)
+  return verdict(status, said, numbers)

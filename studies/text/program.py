@@ -212,8 +212,8 @@ def untrained_S(run):
 def card(experiment) -> dict[str, Any]:
   """Returns the study's words of a run.
 
-  `imported` is the source's own network, `as_published` one with its prompts and its size, so that
-  its numbers belong beside the reported ones.
+  `imported` is the source's own network, `reference` its place among the seeds, `as_published`
+  one with its prompts and its size, so that its numbers belong beside the reported ones.
   """
   task, model = experiment.task, experiment.model
   size = f"L{model.trunk.layers} D{model.trunk.width}"
@@ -221,6 +221,7 @@ def card(experiment) -> dict[str, Any]:
   return {
     "question": task.question,
     "imported": bool(model.checkpoint),
+    "reference": 0 if model.checkpoint else None,
     "as_published": as_published(experiment),
     "regression": model.outputs == 1,
     "population": f"{task.question}, {'imported' if model.checkpoint else own}",

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.studies.addition import network, readout_frequencies, settings
+from primelens.studies.addition import network, program, readout_frequencies
 
 CLASSES = 20
 CLASS = np.arange(CLASSES)
@@ -44,7 +44,7 @@ def _network(**changes):
 
 sparsity = jax.jit(
   lambda logit_NxV, label_N: readout_frequencies.sparsity(
-    logit_NxV, label_N, settings.Settings(random_directions=3)
+    logit_NxV, label_N, program.Settings(random_directions=3)
   )
 )
 
