@@ -159,17 +159,9 @@ def reading(config: Config) -> causality.Reading:
   )
 
 
-_BOUND: dict[str, Callable] = {}
-
-
 def bind(config: Config) -> Callable:
-  """Returns `apply` closed over the config: the same object for equal configs.
-
-  A stable identity keeps jit caches warm across calls of `bind`.
-  """
-  fixed = dataclasses.replace(config, trunk=dataclasses.replace(config.trunk))
-  bound = lambda params, x_BxTxJ1, **options: apply(fixed, params, x_BxTxJ1, **options)
-  return _BOUND.setdefault(repr(config), bound)
+  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
+  return transformer.bind(apply, config)
 
 
 def score(apply_fn, params, window_BxT1xJ1, **options):

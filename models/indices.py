@@ -209,9 +209,5 @@ def reading(config: Config) -> causality.Reading:
 
 
 def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`."""
-
-  def bound(params, inputs, **options):
-    return apply(config, params, inputs, **options)
-
-  return bound
+  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
+  return transformer.bind(apply, config)

@@ -118,12 +118,8 @@ def reading(config: Config) -> causality.Reading:
 
 
 def bind(config: Config) -> Callable:
-  """Returns `apply(params, tokens, *, edits, sites, dropout_key)`."""
-
-  def bound(params, token_BxT, **options):
-    return apply(config, params, token_BxT, **options)
-
-  return bound
+  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
+  return transformer.bind(apply, config)
 
 
 def margin_nll(logit_NxV, label_N) -> jax.Array:
