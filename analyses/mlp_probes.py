@@ -1,6 +1,6 @@
 """Probes with hidden layers: many networks' states in one program.
 
-`depth` times (linear, relu), then linear; AdamW; the parameters of the epoch
+`depth` times (linear, relu), then linear; AdamW (optax's); the parameters of the epoch
 with the lowest loss on the select rows, whichever rows these are. Source:
 arithmetic spec, section 4.5.
 """
@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from primelens.analyses import precision, ridge
 
-BETAS, EPS = (0.9, 0.999), 1e-8  # AdamW
 TOGETHER = 5  # networks at a time: more are no faster on a few cores
 
 
@@ -58,9 +57,7 @@ class _Rows(NamedTuple):
 
 class _State(NamedTuple):
   layers: Any
-  mean: Any  # moments of the gradient
-  square: Any
-  step: jax.Array
+  moments: Any  # the optimizer's state
   best: Any
   loss: jax.Array
   epoch: jax.Array
@@ -97,7 +94,7 @@ def fit(config: Config, x_SxNxD, y_SxN, fit_N, select_N, keys_S) -> Fit:
     state = jax.lax.while_loop(
       lambda state: (state.passed < config.epochs) & (state.passed - state.epoch < config.patience),
       lambda state: _epoch(config, state, rows, key),
-      _begin(layers),
+      _begin(config, layers),
     )
     return Fit(Probe(state.best, x, y), state.loss, state.epoch)
 
@@ -155,11 +152,16 @@ def _init(config: Config, key, varies_D):
   return layers
 
 
-def _begin(layers) -> _State:
-  zeros = jax.tree.map(jnp.zeros_like, layers)
+def _begin(config: Config, layers) -> _State:
   none = jnp.zeros((), int)
-  lowest = jnp.asarray(jnp.inf)
-  return _State(layers, zeros, zeros, none, layers, lowest, none, none)
+  return _State(layers, _adamw(config).init(layers), layers, jnp.asarray(jnp.inf), none, none)
+
+
+def _adamw(config: Config):
+  """Returns the optimizer; every parameter decays."""
+  import optax  # not needed by who imports the library for its other parts
+
+  return optax.adamw(config.rate, weight_decay=config.decay)
 
 
 def _loss(config: Config, layers, x_NxD, y_N, weight_N):
@@ -182,10 +184,14 @@ def _epoch(config: Config, state: _State, rows: _Rows, key) -> _State:
   at_TxB = jnp.pad(order_N, (0, filler)).reshape(steps, -1)
   weight_TxB = jnp.pad(jnp.ones(count), (0, filler)).reshape(steps, -1)
 
+  optimizer = _adamw(config)
+
   def step(state, batch):
     at_B, weight_B = batch
     gradient = jax.grad(_loss, 1)(config, state.layers, rows.x_NxD[at_B], rows.y_N[at_B], weight_B)
-    return _adamw(config, state, gradient), None
+    update, moments = optimizer.update(gradient, state.moments, state.layers)
+    layers = jax.tree.map(jnp.add, state.layers, update)
+    return state._replace(layers=layers, moments=moments), None
 
   state, _ = jax.lax.scan(step, state, (at_TxB, weight_TxB))
   every_N = jnp.ones(len(rows.select_y_N))
@@ -198,17 +204,3 @@ def _epoch(config: Config, state: _State, rows: _Rows, key) -> _State:
     epoch=keep(passed, state.epoch),
     passed=passed,
   )
-
-
-def _adamw(config: Config, state: _State, gradient) -> _State:
-  """Returns the state after one step; every parameter decays."""
-  step, (beta1, beta2) = state.step + 1, BETAS
-  mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, gradient)
-  square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g**2, state.square, gradient)
-
-  def moved(p, m, v):
-    m, v = m / (1 - beta1**step), v / (1 - beta2**step)
-    return p - config.rate * (m / (jnp.sqrt(v) + EPS) + config.decay * p)
-
-  layers = jax.tree.map(moved, state.layers, mean, square)
-  return state._replace(layers=layers, mean=mean, square=square, step=step)

@@ -28,7 +28,7 @@ MAY_IMPORT = {
 # Where each heavy or confined library may be imported, in any function.
 HOMES = {
   "matplotlib": ("lens/figures.py", "studies/*plots_*.py"),
-  # Where it does a job once; hundreds of probes are in analyses/ridge.py.
+  # Where it does a job once; hundreds of probes are in analyses/linear.py.
   "sklearn": (
     "analyses/anchors.py",
     "analyses/clusters.py",
@@ -48,7 +48,7 @@ HOMES = {
     "bench/hostile.py",
   ),
   "flax": ("models/*.py",),
-  "optax": ("models/*.py",),
+  "optax": ("models/*.py", "analyses/mlp_probes.py"),
   "ml_collections": ("lens/cli.py",),
   "rich": ("lens/cli.py",),
   "absl.flags": ("lens/cli.py", "lens/train.py", "lens/analyze.py"),
