@@ -73,10 +73,10 @@ def shorten(trees, column_N, target_N, *, beam: int, maximum: int) -> list[expre
 
   def add(tree):
     tree = simplification.simplify(tree)
-    shape = simplification.shape(tree)
-    if shape in seen:
+    form = simplification.shape(tree)
+    if form in seen:
       return
-    seen.add(shape)
+    seen.add(form)
     # A structure worth keeping is near its minimum after a few steps.
     tree = refit(tree, column_N, target_N, steps=12)
     tree = simplification.simplify(tree)

@@ -150,8 +150,8 @@ class Fit:
     """
     shapes = abstract(self.program, self.config, self.optimizer, data, self.mesh)
     step = jnp.int32(0)
-    advance = fit.advance(self.program, self.optimizer)
-    jax.eval_shape(advance, shapes, data, self.keys_S, step, step)
+    ahead = fit.advance(self.program, self.optimizer)
+    jax.eval_shape(ahead, shapes, data, self.keys_S, step, step)
     if self.config.evaluate_every:
       jax.eval_shape(fit.evaluator(self.program), shapes, select, self.keys_S, step)
 
@@ -189,13 +189,13 @@ class Fit:
     select = fit.place(self.program, select, self.mesh)
     step, state_S = self.start(data)
     metrics = None
-    advance = fit.advance(self.program, self.optimizer, self.mesh)
+    ahead = fit.advance(self.program, self.optimizer, self.mesh)
     evaluate = fit.evaluator(self.program, self.mesh)
     reason = self._over(step, state_S)
     began, first = time.monotonic(), step
     while reason is None:
       stop = fit.next_stop(self.config, step)
-      state_S, means = advance(state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop))
+      state_S, means = ahead(state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop))
       step, row = stop, {_split_name(k): v for k, v in means.items()}
       if fit.due(step, self.config.evaluate_every, self.config.steps):
         state_S, score_S = evaluate(state_S, select, self.keys_S, step)

@@ -68,7 +68,7 @@ def bind(apply: Callable, config: Any) -> Callable:
   return _BOUND.setdefault((apply, repr(config)), bound)
 
 
-def init(config: Config, key: jax.Array) -> dict[str, Any]:
+def init(config: blocks.Config, key: jax.Array) -> dict[str, Any]:
   """Returns the trunk's parameters, blocks stacked along a leading L."""
   key_blocks, key_positions = jax.random.split(key)
   keys_L = jax.random.split(key_blocks, config.layers)
@@ -84,12 +84,12 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
     table = std * jax.random.normal(key_positions, shape)
     params["positions"] = {"embedding": table}
   if config.final_norm:
-    norm = blocks.norm(config, "final_norm")
-    params["final_norm"] = norm.init(key, x_BxTxD)["params"]
+    final = blocks.norm(config, "final_norm")
+    params["final_norm"] = final.init(key, x_BxTxD)["params"]
   return params
 
 
-def _add_positions(config: Config, params, x_BxTxD):
+def _add_positions(config: blocks.Config, params, x_BxTxD):
   """Returns the embeddings plus the position code of 0..T-1."""
   length = x_BxTxD.shape[1]
   if config.positions == "learned":
@@ -103,7 +103,7 @@ def _add_positions(config: Config, params, x_BxTxD):
   return x_BxTxD + jnp.asarray(table_TxD[:length], x_BxTxD.dtype)[None]
 
 
-def _mask(config: Config, length: int, keep_BxT):
+def _mask(config: blocks.Config, length: int, keep_BxT):
   """Returns the mask beyond plain causality as BxTxT, or None."""
   mask = None
   if config.mask in blocks.SLOT_MASKS:
@@ -149,7 +149,7 @@ def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
 
 
 def apply(
-  config: Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
+  config: blocks.Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
 ):
   """Returns the final states BxTxD and the activations at `sites`.
 

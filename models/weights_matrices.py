@@ -86,15 +86,15 @@ def _no_matrix(tensor: weights.Tensor) -> str:
 def _parts(tensor: weights.Tensor, heads: int | None) -> tuple[list[Part], str]:
   """Returns the matrices of a tensor and the rule of splitting, or ""."""
   its = names.fused(tensor.name)
-  layer = names.layer(tensor.name)
-  whole = Part(tensor.name, names.role(tensor.name), layer, tensor)
+  number = names.layer(tensor.name)
+  whole = Part(tensor.name, names.role(tensor.name), number, tensor)
   if its is None:
     return [whole], ""
   problem = names.obstacle(its, tensor.shape, heads)
   if problem:
     return [whole], f"{its.ending} is not split: {problem}"
   parts = [
-    Part(f"{tensor.name}[{role}]", role, layer, tensor, its, heads) for role in names.FUSED_ROLES
+    Part(f"{tensor.name}[{role}]", role, number, tensor, its, heads) for role in names.FUSED_ROLES
   ]
   return parts, its.rule
 
