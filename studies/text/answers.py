@@ -90,7 +90,12 @@ def measure(run) -> xr.Dataset:
     "step": results.variable("step", step_C, "step"),
   }
   return results.dataset(
-    variables, coords, question=task.question, regression=run.regression, scale=float(task.scale)
+    variables,
+    coords,
+    question=task.question,
+    regression=run.regression,
+    scale=float(task.scale),
+    as_published=program.as_published(run.experiment),
   )
 
 
@@ -112,7 +117,9 @@ def curves(run) -> tuple[np.ndarray, np.ndarray]:
 
 
 def numbers(found) -> dict:
-  """Returns the values by seed of the keys in published.csv."""
+  """Returns the values by seed of the keys in published.csv; none of other prompts or sizes."""
+  if not found.as_published:
+    return {}
   values = {
     f"{found.question}_{part}_{name}": found.value.sel(part=part, measure=name).values
     for part in found.part.values
