@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import autoregression, weight_masks
+from primelens.analyses import anchors, weight_masks
 from primelens.lens import claims, study
 from primelens.lens.study import Cost
 from primelens.models import auxiliary, binned, fit, guided, spacing, transformer
@@ -175,8 +175,10 @@ def skip_start(series: windows.Series, model: spacing.Config) -> dict[str, jax.A
     )
   filters = []
   for start in range(begin, last, stretch):
-    residual_N = series.value_N[start : start + stretch].astype(np.float64) - 1
-    filters.append(autoregression.fitted(residual_N, model.skip_order))
+    part = (start, start + stretch)
+    filters.append(
+      anchors.filters(series.value_N, part, model.skip_order, method=anchors.YULE_WALKER)
+    )
   kernel_JxQxQ = np.stack([f.coefficient_QxQ for f in filters])
   return {
     "kernel": jnp.asarray(kernel_JxQxQ, jnp.float32),
