@@ -155,11 +155,6 @@ def _grid(params, both_DxG) -> jax.Array:
   return total_PxPxG
 
 
-def preactivations(params) -> jax.Array:
-  """Returns z(a, b) of all pairs, PxPxF: the closed form above."""
-  return _grid(params, _layer(params)["mlp"]["up"]["kernel"])
-
-
 def all_logits(params, row_N=None) -> jax.Array:
   """Returns the logits of all pairs a-major, or of rows a P + b: NxV.
 

@@ -79,13 +79,6 @@ def _population(measure: Callable, model: _Model):
   return jax.jit(jax.vmap(each, (0, None)))
 
 
-def at_roles(state_NxTxD, role_NxR) -> np.ndarray:
-  """Returns the states at every role's position, NxRxD; where a row has no
-  such role its number is that of position 0, to be left out."""
-  at_NxRx1 = np.maximum(role_NxR, 0)[..., None]
-  return np.take_along_axis(np.asarray(state_NxTxD), at_NxRx1, axis=1)
-
-
 # --- answers, and what they are worth beside a constant -------------------------------------------
 
 ROWS = 2000  # of train and select, in evaluation mode; of fresh networks
