@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy, results
+from primelens.lens import legacy
 from primelens.tasks import files
 
 
@@ -355,40 +355,6 @@ def measure(run):
     self.assertEqual(its.card(None), {"told": True})
     self.assertEqual(its.asked, ("mine",))  # the old one is shown by the old report
     self.assertEqual(its.slices["old"].measure(None).attrs[legacy.SCALARS], {"value": 0.5})
-
-
-class CellTest(parameterized.TestCase):
-  """Words are words in a spreadsheet, too."""
-
-  @parameterized.parameters(
-    ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
-    ("+1|cmd", "'+1|cmd"),
-    ("-a", "'-a"),
-    ("-0.4 [-0.5, -0.3]", "'-0.4 [-0.5, -0.3]"),
-    ("@SUM(1)", "'@SUM(1)"),
-    ("\uff1d1", "'\uff1d1"),
-    ("'=1", "''=1"),
-    ("-0.5", "-0.5"),
-    ("+1e-3", "+1e-3"),
-    ("a=1", "a=1"),
-    ("'quoted'", "'quoted'"),
-    ("", ""),
-    ("two\nlines", "two\nlines"),
-  )
-  def test_a_formula_is_quoted_and_comes_back(self, text, cell):
-    self.assertEqual(results.quoted(text), cell)
-    self.assertEqual(results.unquoted(cell), text)
-
-  @parameterized.parameters("\t=1", "\r=1", "a\x1b[2J", "\ud800", "\u202e", "\0")
-  def test_control_characters_are_written_out(self, text):
-    cell = results.quoted(text)
-    self.assertTrue(cell.isprintable())
-    self.assertNotIn(cell[0], "=+-@")
-    self.assertEqual(cell, text.encode("unicode_escape").decode())
-
-  def test_numbers_stay_numbers_and_heads_are_quoted_too(self):
-    rows = ({"=a": -0.5, "b": -3, "c": "=1", "d": ["=1"]},)
-    self.assertEqual(results.table(rows), '\'=a,b,c,d\n-0.5,-3,\'=1,"[""=1""]"\n')
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -107,6 +111,138 @@ class ResultsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "masking.json is not readable"):
       results.read(self.folder, "masking")
 
+  def _assert_unreadable(self, message):
+    pattern = rf"masking\.json is not readable: .*{message}.*; run analyze\.py --only=masking$"
+    with self.assertRaisesRegex(ValueError, pattern) as caught:
+      results.read(self.folder, "masking")
+    self.assertNotIn("\n", str(caught.exception))
+
+  def test_files(self):
+    path = self.write()
+
+    def refuse(constant):
+      raise AssertionError(f"not JSON: {constant}")
+
+    document = json.loads(path.read_text(), parse_constant=refuse)
+    self.assertEqual((document["schema"], document["analysis"]), (3, "masking"))
+    self.assertEqual(document["attributes"]["worst"], {"nonfinite": "-inf"})
+    self.assertEqual(document["variables"]["nll"]["dimensions"], ["seed", "ratio"])
+    with np.load(self.folder / "masking.npz") as arrays:
+      self.assertCountEqual(arrays.files, list(found().variables))
+
+  def test_device_arrays(self):
+    self.write(results.dataset({"x": results.variable("row", jnp.ones(3, jnp.bfloat16), "x")}))
+    back, _ = results.read(self.folder, "masking")
+    self.assertEqual(back.x.dtype, np.float32)
+
+  @parameterized.parameters(({"a": {1, 2}},), (object(),))
+  def test_attributes_that_are_no_json(self, value):
+    with self.assertRaisesRegex(ValueError, "attributes/bad.* holds a (set|object)"):
+      self.write(found().assign_attrs(bad=value))
+    self.assertFalse(self.folder.exists())
+
+  def test_a_name_is_no_path(self):
+    for name in ("../masking", "", "a/b", ".hidden"):
+      with self.assertRaisesRegex(ValueError, "is no name for a result"):
+        self.write(name=name)
+
+  def test_missing_results(self):
+    with self.assertRaisesRegex(
+      FileNotFoundError, "masking.json does not exist; run analyze.py --only="
+    ):
+      results.read(self.folder, "masking")
+
+  @parameterized.parameters(0, 1, 40, 300)
+  def test_truncated_json(self, size):
+    path = self.write()
+    path.write_bytes(path.read_bytes()[:size])
+    self._assert_unreadable("")
+
+  @parameterized.parameters(
+    (b"[]", "it is no result"),
+    (b"null", "it is no result"),
+    (b"{}", "it has schema None"),
+    (b'{"schema": 1}', "of an earlier revision .schema 1."),
+    (b'{"schema": 4}', "schema 4, this program reads 3"),
+    (b"{'a': 1}", "double quotes"),
+    (b"\x80", "codec"),
+    (b"[" * 99_999, "recursion"),
+  )
+  def test_other_json(self, content, message):
+    self.write().write_bytes(content)
+    self._assert_unreadable(message)
+
+  def test_damaged_arrays(self):
+    path = self.write().with_suffix(".npz")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-10], whole[:50] + b"x" + whole[51:]):
+      path.write_bytes(damaged)
+      self._assert_unreadable("masking.npz is damaged or of another write")
+    path.unlink()
+    self._assert_unreadable("No such file")
+
+  def test_files_of_two_writes_are_told_apart(self):
+    path = self.write()
+    old = path.read_bytes()
+    self.write(found().assign(nll=2 * found().nll))
+    path.write_bytes(old)
+    self._assert_unreadable("of another write")
+
+  @parameterized.parameters(
+    (b'"worst": {', b'"wurst": {'),  # a name
+    (b'"scope": "global"', b'"scope": "glibal"'),  # a word
+    (b'"step": 3', b'"step": 7'),  # where it comes from
+    (b'"sha256"', b'"sha257"'),
+  )
+  def test_one_changed_character_of_the_json(self, old, new):
+    path = self.write()
+    content = path.read_bytes()
+    self.assertIn(old, content)
+    path.write_bytes(content.replace(old, new))
+    self._assert_unreadable("its content and its sha256 do not agree")
+
+  def test_two_processes_that_write_one_result_leave_one_of_the_two(self):
+    script = (
+      "import sys\n"
+      "from primelens.lens import results\n"
+      "number = int(sys.argv[2])\n"
+      "for _ in range(20):\n"
+      "  mine = results.variable('row', [number] * 9999, 'x')\n"
+      "  mine = results.dataset({'x': mine}, number=number)\n"
+      "  results.write(sys.argv[1], 'own', mine, provenance={})\n"
+      "  found, _ = results.read(sys.argv[1], 'own')\n"
+      "  assert (found.x == found.number).all()\n"
+    )
+    command = [sys.executable, "-c", script, self.folder]
+    both = [
+      subprocess.Popen([*command, number], stderr=subprocess.PIPE, text=True)
+      for number in ("1", "2")
+    ]
+    self.assertEqual([child.communicate()[1] for child in both], ["", ""])
+    self.assertEqual(
+      sorted(os.listdir(self.folder)), [".lock", "own.json", "own.npz", "own.row.csv"]
+    )
+
+  def test_what_a_dead_process_left_is_swept(self):
+    self.write()
+    left = self.folder / ".masking.npz.999999999.tmp"
+    left.write_bytes(b"half")
+    self.write()
+    self.assertFalse(left.exists())
+
+  def test_a_failed_write_leaves_the_old_result(self):
+    self.write()
+    before = sorted(os.listdir(self.folder))
+
+    def full(*_):
+      raise OSError("No space left on device")
+
+    with absltest.mock.patch.object(files.os, "replace", full):
+      with self.assertRaisesRegex(OSError, "No space"):
+        self.write(found().assign_attrs(worst=1.0))
+    self.assertEqual(sorted(os.listdir(self.folder)), before)
+    self.assertEqual(results.read(self.folder, "masking")[0].worst, float("-inf"))
+
   def test_results_of_a_folder_by_name(self):
     self.write()
     self.write(name="heads")
@@ -143,6 +279,40 @@ class ResultsTest(parameterized.TestCase):
     self.assertEqual(both.delta.sel(run="a").values[0], 1.0)
     self.assertTrue(np.isnan(both.delta.sel(run="b", ratio=0.0)))
     self.assertIn("delta_interval", both)
+
+
+class CellTest(parameterized.TestCase):
+  """Words are words in a spreadsheet, too."""
+
+  @parameterized.parameters(
+    ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+    ("+1|cmd", "'+1|cmd"),
+    ("-a", "'-a"),
+    ("-0.4 [-0.5, -0.3]", "'-0.4 [-0.5, -0.3]"),
+    ("@SUM(1)", "'@SUM(1)"),
+    ("\uff1d1", "'\uff1d1"),
+    ("'=1", "''=1"),
+    ("-0.5", "-0.5"),
+    ("+1e-3", "+1e-3"),
+    ("a=1", "a=1"),
+    ("'quoted'", "'quoted'"),
+    ("", ""),
+    ("two\nlines", "two\nlines"),
+  )
+  def test_a_formula_is_quoted_and_comes_back(self, text, cell):
+    self.assertEqual(results.quoted(text), cell)
+    self.assertEqual(results.unquoted(cell), text)
+
+  @parameterized.parameters("\t=1", "\r=1", "a\x1b[2J", "\ud800", "\u202e", "\0")
+  def test_control_characters_are_written_out(self, text):
+    cell = results.quoted(text)
+    self.assertTrue(cell.isprintable())
+    self.assertNotIn(cell[0], "=+-@")
+    self.assertEqual(cell, text.encode("unicode_escape").decode())
+
+  def test_numbers_stay_numbers_and_heads_are_quoted_too(self):
+    rows = ({"=a": -0.5, "b": -3, "c": "=1", "d": ["=1"]},)
+    self.assertEqual(results.table(rows), '\'=a,b,c,d\n-0.5,-3,\'=1,"[""=1""]"\n')
 
 
 if __name__ == "__main__":
