@@ -9,8 +9,9 @@ implement a correction (A35).
 All of this is repeated for every network, and for untrained ones of the same seeds. Neurons are
 copies in blocks, and a block changes as one: of the variance of the changes the share between
 blocks is given. Fits carry the accuracy and the loss of the logits that their fitted values give,
-and have controls: random functions of a digit, the digits themselves, any sum f(a) + g(b). The flips
-have a share of the change of the true logit, beside that of neurons that are active in both.
+and have controls: random functions of a digit, the digits themselves, any sum f(a) + g(b). Of the
+change of the true logit at (0, 0) the share of the flips is given; the rest is that of neurons that
+are active in both networks, and of the direct path.
 """
 
 import functools
@@ -377,7 +378,12 @@ def numbers(found) -> dict:
 
 LEVELS = np.linspace(0, 1, 101)  # of R2
 BINS = np.linspace(0, 1, 41)
-SHARED = ("failing", "flips_share", "weighted_change_linear")  # drawn for all runs
+# Numbers drawn for all runs: what they are, and their unit.
+SHARED = {
+  "failing": ("Inputs that fail with PC1 alone", "inputs"),
+  "flips_share": ("Share of the flips in the change of the true logit at (0, 0)", "share"),
+  "weighted_change_linear": ("Change of z on PC2 of a and b, weighted by contribution", "R²"),
+}
 
 
 def figures(runs) -> dict:
@@ -385,7 +391,7 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
-  heights = [1.2 + 0.3 * len(runs)] * len(SHARED)
+  heights = [1.3 + 0.3 * len(runs)] * len(SHARED)
   return {"all runs": draw.page(*(_compared(runs, key) for key in SHARED), heights=heights)} | pages
 
 
@@ -393,13 +399,15 @@ def _compared(runs, key: str) -> draw.Panel:
   """Returns a number of the networks of all runs, trained and untrained."""
   its = results.across(runs, "number")["number"].sel(quantity=key)
   values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
-  text = {"xlabel": "", "title": f"{PUBLISHED[key].quantity} (large: median of the trained)"}
+  words, unit = SHARED[key]
+  text = {"xlabel": unit, "title": f"{words} (large: median of the trained)"}
   return draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text)
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   rows = [tuple(_change(found, site, group) for group in GROUPS) for site in SITES]
-  return draw.page(*rows, (_sum_curves(run, found), _change_counts(found)), heights=[2.9, 2.9, 3.6])
+  fits = (_sum_curves(run, found), _change_counts(found))
+  return draw.page(*rows, fits, heights=[2.9, 2.9, 3.6])
 
 
 def _change(found: xr.Dataset, site: str, group: str) -> draw.Panel:

@@ -310,9 +310,7 @@ def measure(run) -> xr.Dataset:
     ),
     "top": one("seed place", found["top"], "neurons with the largest |r|"),
     "busiest": one("seed", found["busiest"], "neuron that contributes most"),
-    "block": one(
-      "seed neuron", found["rank"], "block of a neuron, by falling contribution, from 0"
-    ),
+    "block": one("seed neuron", found["rank"], "block of a neuron, 0 contributes most"),
     "block_size": one("seed by_size", found["size"], "neurons of a block"),
     "block_share": one("seed by_contribution", found["share"], f"a block's share of the {said}"),
     "merged_accuracy": one(
@@ -357,7 +355,18 @@ def numbers(found) -> dict:
 
 SHOWN = 12  # blocks by size; of merged units four more
 ROW = 5  # the row of W_L drawn
-SHARED = ("above_90", "effective_blocks", "units_needed")  # drawn for all runs
+# Numbers drawn for all runs: what they are, and their unit.
+SHARED = {
+  "above_90": ("Neurons with r above 0.9", "neurons"),
+  "effective_blocks": (
+    "Effective number of blocks, (sum c)² / sum c² of their contributions c",
+    "blocks",
+  ),
+  "units_needed": (
+    f"Merged units that repeat {SAME:.0%} of the predictions",
+    f"units; {UNITS + 1}: more than {UNITS}",
+  ),
+}
 
 
 def figures(runs) -> dict:
@@ -365,19 +374,16 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
-  shared = draw.page(*(_compared(runs, key) for key in SHARED), heights=[_high(runs)] * len(SHARED))
-  return {"all runs": shared} | pages
-
-
-def _high(runs) -> float:
-  return 1.2 + 0.3 * len(runs)
+  heights = [1.3 + 0.3 * len(runs)] * len(SHARED)
+  return {"all runs": draw.page(*(_compared(runs, key) for key in SHARED), heights=heights)} | pages
 
 
 def _compared(runs, key: str) -> draw.Panel:
   """Returns a number of the networks of all runs, trained and untrained."""
   its = results.across(runs, "number")["number"].sel(quantity=key)
   values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
-  text = {"xlabel": "", "title": f"{PUBLISHED[key].quantity} (large: median of the trained)"}
+  words, unit = SHARED[key]
+  text = {"xlabel": unit, "title": f"{words} (large: median of the trained)"}
   return draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text)
 
 
@@ -425,8 +431,25 @@ def _activations(found: xr.Dataset) -> draw.Panel:
       "neuron": its["neuron"],
     },
   )
+  value_V, first_V = np.unique(total_N[row_N], return_index=True)
+  step = max(1, len(value_V) // 6)
+
+  def sums(axes):
+    axes.set_yticks(first_V[::step], value_V[::step])
+
   look = {"written": None, "limits": (0, high), "title": "h, up to its 98th percentile"}
-  return draw.heat(drawn, "post", rows="input", columns="neuron", **look)
+  heat = draw.heat(drawn, "post", rows="input", columns="neuron", **look)
+  return draw.together(heat, sums, _few_neurons(its.sizes["neuron"]))
+
+
+def _few_neurons(count: int) -> draw.Panel:
+  """Returns what leaves four numbers of neurons below a map."""
+
+  def ticks(axes):
+    at = np.arange(0, count, max(1, count // 4))
+    axes.set_xticks(at, at)
+
+  return ticks
 
 
 def _readout(found: xr.Dataset) -> draw.Panel:
@@ -434,7 +457,8 @@ def _readout(found: xr.Dataset) -> draw.Panel:
   high = max(np.percentile(np.abs(its["readout"].values), 98), 1e-6)
   look = {"written": None, "centred": True, "limits": (-high, high)}
   title = "$W_L$, to the 98th percentile"
-  return draw.heat(its, "readout", rows="logit", columns="neuron", title=title, **look)
+  heat = draw.heat(its, "readout", rows="logit", columns="neuron", title=title, **look)
+  return draw.together(heat, _few_neurons(its.sizes["neuron"]))
 
 
 def _maps(found: xr.Dataset, name: str) -> tuple[draw.Panel, ...]:
@@ -446,7 +470,7 @@ def _maps(found: xr.Dataset, name: str) -> tuple[draw.Panel, ...]:
     look = {"title": f"{one[name].attrs['long_name']} of neuron {neuron}", "centred": True}
     if name == "post":
       words = f"{one['place'].values[place]}. by |r|" if place < TOP else "contributes most"
-      title = f"h of neuron {neuron}:\n{words}, r = {one['r'].item():.2f}"
+      title = f"h of {neuron}: r = {one['r'].item():.2f},\n{words}"
       look = {"title": title, "limits": (0, max(float(one[name].max()), 1e-12))}
     panels.append(draw.heat(one, name, rows="a", columns="b", written=None, **look))
   return tuple(panels)
