@@ -7,7 +7,6 @@ from primelens.studies.addition import (
   claims,
   embedding,
   fourier,
-  neurons,
   numbers,
   polynomial,
   probe,
@@ -18,6 +17,8 @@ from primelens.studies.addition import (
   spectra,
   subspace,
 )
+
+ORDER = ("neurons", "neuron_changes")
 
 
 def _one_layer(experiment) -> str:
@@ -59,12 +60,6 @@ ANALYSES = {
   ),
   "probe": Analysis(
     probe.run, probe.Result, "A linear probe of the sum beside its controls (A10).", _plain
-  ),
-  "neurons": Analysis(
-    neurons.run,
-    neurons.Result,
-    "Single neurons: sum, copies, flips (A1, A11-A16, A28-A35, A38, A62).",
-    _plain,
   ),
   "subspace": Analysis(
     subspace.run,

@@ -57,13 +57,6 @@ CLAIMS = (
     learning.probe,
   ),
   _plain(
-    "neurons.correlated",
-    "A11",
-    "More than 130 neurons follow the sum with r above 0.9.",
-    "> 130 of 512",
-    mechanism.correlated,
-  ),
-  _plain(
     "subspace.pc2",
     "A17",
     "Without PC2 accuracy falls to 0.42: PC2 is what addition needs beside PC1.",
@@ -83,13 +76,6 @@ CLAIMS = (
     "Without the direct path no accuracy is lost: the MLP does the work.",
     "accuracy unchanged, loss up a few orders, still small",
     mechanism.direct,
-  ),
-  _plain(
-    "neurons.flips",
-    "A35",
-    "Neurons that flip on or off implement the correction at (0, 0).",
-    "25 flips, 24 off, which raise logit 0 and lower logit 3",
-    mechanism.flips,
   ),
   _plain(
     "polynomial.quadratic",

@@ -1,103 +1,49 @@
-"""What neurons do differently when the digits keep PC1 alone.
+"""What do neurons do differently when the digits keep PC1 alone?
 
-Items A29, A30 and A38 of the addition spec. The network in full is
-compared with itself, each digit's vector reduced to its first component; an
-input fails where the reduced network's prediction is wrong.
+The published study compared the network in full with itself, each digit's vector reduced to its
+first principal component, on the inputs that then fail: which neurons change most (A29, A30 of the
+addition spec), which are strongest at (0, 0) (A38), how well a + b fits z and h (A31-A33), how well
+the second component fits the change of z (A34), and which neurons flip on or off at (0, 0), said to
+implement a correction (A35).
+
+All of this is repeated for every network, and for untrained ones of the same seeds. Neurons are
+copies in blocks, and a block changes as one: of the variance of the changes the share between
+blocks is given. Fits carry the accuracy and the loss of the logits that their fitted values give,
+and have controls: random functions of a digit, the digits themselves, any sum f(a) + g(b). Of the
+change of the true logit at (0, 0) the share of the flips is given; the rest is that of neurons that
+are active in both networks, and of the direct path.
 """
 
-from typing import NamedTuple
+import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import duplicates
-from primelens.lens.numbers import Reported
-from primelens.studies.addition import network
+import xarray as xr
+from primelens.analyses import duplicates, features, least_squares, principal
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.addition import network, program
+
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
+
+obstacle = program.plain
+
+
+# --- mean changes, and the strongest neurons at (0, 0) --------------------------------------------
 
 GROUPS = ("all failing inputs", "failing, a = 0", "failing, a = P - 1")
+ALIKE = 0.99  # cosine of two columns of W_in that are copies
 LISTED, STRONG = 5, 20  # neurons listed, neurons compared in shape
+ACTIVE = 6  # neurons listed by their contribution at (0, 0)
 FOLLOWS = 0.9  # cosine of contributions of one shape
-_NUMBER = np.inf  # neuron numbers and counts are not portable
-_NOT_ASKED = "not asked"
-_CHANGED = (398, 241, 175, 480, 382)
-_ACTIVE = (357, 184, 298, 49, 69, 398)
-_STRENGTH = (312, 296, 198, 185, 162, 159)
-REPORTED = {
-  "failing": Reported(
-    "A29", "failing inputs", "58 (accuracy 0.42)", 61, 3,
-    "Tolerance: that of the accuracy.",
-  ),
-  **{
-    f"delta_post_{rank}": Reported(
-      "A29", f"neuron {rank + 1} by mean |change of h|, failing inputs",
-      "shown", number, _NUMBER,
-    )
-    for rank, number in enumerate(_CHANGED)
-  },
-  **{
-    f"delta_post_{rank}_r": Reported(
-      "A29", f"r of neuron {rank + 1} by mean |change of h|", "shown", r,
-      _NUMBER, "Which block comes at this place is not portable.",
-    )
-    for rank, r in ((2, -0.855), (4, 0.837))
-  },
-  "delta_post_blocks": Reported(
-    "A29",
-    "share of the variance of the change of h per input weight, between blocks",
-    "changes come in groups", None,
-    remark="Neurons with a copy; near 1 because blocks are copies (A62).",
-  ),
-  "delta_pre_blocks": Reported(
-    "A30",
-    "share of the variance of the change of z per input weight, between blocks",
-    "as h", None, remark="Neurons with a copy.",
-  ),
-  **{
-    f"active_{rank}": Reported(
-      "A38", f"neuron {rank + 1} by contribution at (0, 0)",
-      str(number) if rank < 2 else "shown", number, _NUMBER,
-    )
-    for rank, number in enumerate(_ACTIVE)
-  },
-  **{
-    f"active_{rank}_strength": Reported(
-      "A38", f"contribution of neuron {rank + 1} at (0, 0)", "shown", number,
-      0.1 * number, "Tolerance: a tenth.",
-    )
-    for rank, number in enumerate(_STRENGTH)
-  },
-  "active": Reported(
-    "A38", "active neurons at (0, 0)", _NOT_ASKED, 221, _NUMBER
-  ),
-  "same_direction": Reported(
-    "A38",
-    f"of the {STRONG} strongest, those with a positive cosine with the first",
-    "19", 19, _NUMBER, "Recomputed: the source's 19; 398 the odd one.",
-  ),
-  "same_shape": Reported(
-    "A38",
-    f"of the {STRONG} strongest, those with a cosine > {FOLLOWS}",
-    "19", None, _NUMBER,
-  ),
-  "outlier": Reported(
-    "A38", f"of the {STRONG} strongest, the one least like the first", "398",
-    398, _NUMBER,
-  ),
-  "outlier_peak": Reported("A38", "class where it peaks", "5", 5, _NUMBER),
-  "outlier_true": Reported(
-    "A38", "its contribution to the true logit", "negative", None
-  ),
-}  # fmt: skip
 
 
-class Pair(NamedTuple):
-  """The network in full and with PC1 alone, and the inputs that then fail."""
-
-  full: network.Network
-  reduced: network.Network
-  failing_N: jnp.ndarray
-
-
-def measure(pair: Pair, member, up_DxF, r_F, rank_F) -> dict:
+def mean_changes(pair: network.Pair, member, up_DxF, r_F, rank_F) -> dict:
   """Returns mean changes of z and h, and the strongest neurons at (0, 0)."""
   change_2xNxF = jnp.stack(
     [pair.full.pre_NxF - pair.reduced.pre_NxF, pair.full.post_NxF - pair.reduced.post_NxF]
@@ -158,7 +104,7 @@ def _strongest(full: network.Network, label_N) -> dict:
   part_VxR = part_VxF[:, order_F]
   cosine_R = duplicates.cosines(part_VxR)[0]
   odd = jnp.argmin(cosine_R)
-  listed = range(len(_ACTIVE))
+  listed = range(ACTIVE)
   return {
     **{f"active_{rank}": order_F[rank] for rank in listed},
     **{f"active_{rank}_strength": strength_F[order_F[rank]] for rank in listed},
@@ -169,3 +115,388 @@ def _strongest(full: network.Network, label_N) -> dict:
     "outlier_peak": jnp.argmax(part_VxR[:, odd]),
     "outlier_true": part_VxR[label_N[0], odd],
   }
+
+
+# --- neurons that flip ----------------------------------------------------------------------------
+
+
+def flip_numbers(pair: network.Pair, label_N) -> dict:
+  """Returns the numbers of the flips, as `value` (A35).
+
+  On in full and off with PC1 alone, or the reverse. "True" and "predicted" are the rows of W_L of
+  the label and of the prediction with PC1 alone, which in the source are 0 and 3 at (0, 0).
+  """
+  full, reduced = pair.full, pair.reduced
+  guess_N = jnp.argmax(reduced.logit_NxV, axis=-1)
+  was_NxF, is_NxF = reduced.pre_NxF > 0, full.pre_NxF > 0
+  # Every neuron's part of the change of each input's true logit.
+  change_NxF = full.post_NxF - reduced.post_NxF
+  part_NxF = full.readout_VxF[label_N] * change_NxF
+  row_N = jnp.arange(len(label_N))
+  of_true_N = (full.logit_NxV - reduced.logit_NxV)[row_N, label_N]
+  flipped_N = jnp.sum(part_NxF, axis=1, where=was_NxF != is_NxF)
+  true_F, predicted_F = (full.readout_VxF[at[0]] for at in (label_N, guess_N))
+  flip_F = was_NxF[0] != is_NxF[0]
+  off_F, on_F = was_NxF[0] & ~is_NxF[0], is_NxF[0] & ~was_NxF[0]
+  found = {
+    "flips": flip_F.sum(),
+    "flips_off": off_F.sum(),
+    "flips_on": on_F.sum(),
+    "flips_true": flipped_N[0],
+    "flips_predicted": jnp.sum(predicted_F * change_NxF[0], where=flip_F),
+    "change_true": of_true_N[0],
+    "direct_true": of_true_N[0] - part_NxF[0].sum(),
+    "flips_share": flipped_N[0] / of_true_N[0],
+    "flips_share_failing": jnp.sum(flipped_N, where=pair.failing_N)
+    / jnp.sum(of_true_N, where=pair.failing_N),
+  }
+  # Turning off a neuron whose row is negative raises that logit.
+  for side, side_F, sign in (("off", off_F, -1), ("on", on_F, 1)):
+    for name, row_F, right in (("true", true_F, sign), ("predicted", predicted_F, -sign)):
+      found[f"{side}_{name}_mean"] = jnp.mean(row_F, where=side_F)
+      found[f"{side}_{name}_std"] = jnp.std(row_F, where=side_F)
+      found[f"{side}_{name}_right"] = jnp.mean(right * row_F > 0, where=side_F)
+  return {"value": found}
+
+
+# --- z, h and their changes, fitted neuron by neuron ----------------------------------------------
+
+LINEAR = 0.99  # R2 of z above which a neuron counts as linear (A32)
+SUM_FITS = ("pre_reduced", "post_reduced", "pre_full", "post_full")
+CHANGE_FITS = ("change_linear", "change_quadratic")
+_SUM, _OWN = "a + b", "PC2(a), PC2(b)"
+_DRAWN = "one g drawn at random, mean over draws"
+FITS = {
+  "pre_reduced": network.Fit("A31", "z, PC1 alone", _SUM),
+  "post_reduced": network.Fit("A32", "h, PC1 alone", _SUM),
+  "pre_full": network.Fit("A33", "z", _SUM),
+  "post_full": network.Fit("A33", "h", _SUM),
+  "pre_full_random": network.Fit("A33", "z", f"g(a) + g(b), {_DRAWN}"),
+  "pre_full_quadratic": network.Fit("A33", "z", "a + b and (a + b)^2"),
+  "change_linear": network.Fit("A34", "change of z", _OWN),
+  "change_quadratic": network.Fit("A34", "change of z", f"{_OWN}, to degree 2"),
+  "change_random": network.Fit("A34", "change of z", f"g(a), g(b), {_DRAWN}"),
+  "change_raw_linear": network.Fit("A34", "change of z", "a, b"),
+  "change_raw_quadratic": network.Fit("A34", "change of z", "a, b, to degree 2"),
+  "change_additive": network.Fit("A34", "change of z", "f(a) + g(b)"),
+}
+# Measures of fits that are among the numbers.
+NUMBERS = {
+  "pre_reduced": ("r2_mean", "r2_median", "r2_max", "above_90", "above_95", "above_99"),
+  "post_reduced": ("r2_mean", "r2_median", "r2_max", "above_90"),
+  "pre_full": ("r2_mean", "above_90", "above_99"),
+  "post_full": ("r2_mean", "above_90"),
+  "change_linear": ("r2_mean", "r2_median", "above_90", "above_99"),
+  "change_quadratic": ("r2_mean", "r2_median", "above_90", "above_99"),
+}
+
+
+def neuron_fits(pair: network.Pair, member, token_Nx3, weight_F, draw_RxP) -> dict:
+  """Returns all fits, R2 of each neuron, and their numbers (A31-A34).
+
+  In full and with PC1 alone kept of each digit's vector. What the fits of h and z are worth is read
+  from the logits they give, direct path included. `draw_RxP` are random functions of a digit, for
+  the controls.
+  """
+  full, reduced = pair.full, pair.reduced
+  design = _designs(full.embedding_PxD, token_Nx3)
+  random_RxNx2 = jax.vmap(lambda g_P: features.pairs(g_P[:, None]))(draw_RxP)
+  fitted = _sum_fits(pair, member, design, random_RxNx2)
+  fitted |= _change_fits(pair, member, design, random_RxNx2)
+  target_NxF = jnp.concatenate(_sum_targets(pair), axis=1)
+  sum_r2_4xF = _r2(design["sum"], target_NxF).reshape(4, -1)
+  # An empty column more fits nothing more.
+  line_NxQ, bow_NxQ = design["own_linear"], design["own_quadratic"]
+  short = bow_NxQ.shape[1] - line_NxQ.shape[1]
+  own_2xNxQ = jnp.stack([jnp.pad(line_NxQ, ((0, 0), (0, short))), bow_NxQ])
+  change_r2_2xF = jax.vmap(_r2, (0, None))(own_2xNxQ, full.pre_NxF - reduced.pre_NxF)
+  r2 = dict(zip(SUM_FITS, sum_r2_4xF, strict=True))
+  r2 |= dict(zip(CHANGE_FITS, change_r2_2xF, strict=True))
+  return {
+    "fits": fitted,
+    "sum_r2": sum_r2_4xF,
+    "change_r2": change_r2_2xF,
+    "value": _values(fitted, r2, weight_F),
+  }
+
+
+def _sum_targets(pair: network.Pair) -> tuple:
+  """z and h with PC1 alone, z and h in full: those of SUM_FITS."""
+  full, reduced = pair.full, pair.reduced
+  return reduced.pre_NxF, reduced.post_NxF, full.pre_NxF, full.post_NxF
+
+
+def _sum_fits(pair, member, design, random_RxNx2) -> dict:
+  """A31-A33: z and h on the sum, and on what else could do as well."""
+  target_4xNxF = jnp.stack(_sum_targets(pair))
+  designs = [(name, design["sum"]) for name in SUM_FITS]
+  designs.append(("pre_full_quadratic", design["sum_quadratic"]))
+  designs += [
+    ("pre_full_random", features.monomials(x_Nx2.sum(1, keepdims=True), 1))
+    for x_Nx2 in random_RxNx2
+  ]
+  source = [SUM_FITS.index(name) for name in SUM_FITS]
+  source += [SUM_FITS.index("pre_full")] * (len(designs) - len(source))
+  # One after the other the four networks' direct paths.
+  direct_4xNxV = jnp.stack(
+    [
+      network.exact(part.mid_NxD, part.unembed_DxV)
+      for part in (pair.reduced, pair.reduced, pair.full, pair.full)
+    ]
+  )
+
+  def score(design_NxQ, at):
+    def logits(x_NxF):
+      # What is fitted to h may be negative, and stays so.
+      post_NxF = jnp.where(at % 2 == 1, x_NxF, jnp.maximum(x_NxF, 0))
+      return direct_4xNxV[at] + network.readout(pair.full, post_NxF, skip=False)
+
+    return network.fit_scores(design_NxQ, target_4xNxF[at], member, logits)
+
+  return network.score_all(score, designs, jnp.array(source))
+
+
+def _change_fits(pair, member, design, random_RxNx2) -> dict:
+  """A34: the change of z on PC2, and on what else could do as well."""
+  before_NxF = pair.reduced.pre_NxF
+  designs = [
+    (f"change_{prefix}{name}", design[f"{of}_{name}"])
+    for prefix, of in (("", "own"), ("raw_", "raw"))
+    for name in ("linear", "quadratic")
+  ]
+  designs.append(("change_additive", design["additive"]))
+  designs += [("change_random", features.monomials(x_Nx2, 1)) for x_Nx2 in random_RxNx2]
+  logits = lambda change_NxF: network.readout(pair.full, jnp.maximum(before_NxF + change_NxF, 0))
+  change_NxF = pair.full.pre_NxF - before_NxF
+  score = lambda design_NxQ: network.fit_scores(design_NxQ, change_NxF, member, logits)
+  return network.score_all(score, designs)
+
+
+def _designs(embedding_PxD, token_Nx3) -> dict:
+  """Designs of A31-A34 and of their controls, by name."""
+  sum_N = network.sums(token_Nx3)
+  digits = len(embedding_PxD)
+  scaled_Nx1 = (sum_N / (digits - 1) - 1)[:, None]
+  score_PxQ = principal.oriented(principal.pca(embedding_PxD)).score_NxQ
+  second_Nx2 = features.pairs(score_PxQ[:, 1:2])
+  raw_Nx2 = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
+  return {
+    "sum": features.monomials(scaled_Nx1, 1),
+    "sum_quadratic": features.monomials(scaled_Nx1, 2),
+    "own_linear": features.monomials(second_Nx2, 1),
+    "own_quadratic": features.monomials(second_Nx2, 2),
+    "raw_linear": features.monomials(raw_Nx2, 1),
+    "raw_quadratic": features.monomials(raw_Nx2, 2),
+    "additive": features.additive(digits),
+  }
+
+
+def _r2(design_NxQ, target_NxF):
+  """R2 of each neuron, NaN for one that does not vary."""
+  fit = least_squares.fit(design_NxQ, target_NxF)
+  return least_squares.r2_columns(target_NxF, fit.prediction_NxF)
+
+
+def _values(fitted, r2, weight_F) -> dict:
+  """The numbers of the table."""
+  value = {
+    f"{fit}_{measure}": fitted[fit][measure]
+    for fit, measures in NUMBERS.items()
+    for measure in measures
+  }
+  for name in ("reduced", "full"):
+    drop_F = r2[f"pre_{name}"] - r2[f"post_{name}"]
+    value[f"drop_{name}_mean"] = jnp.nanmean(drop_F)
+    value[f"drop_{name}_median"] = jnp.nanmedian(drop_F)
+  linear_F = r2["pre_reduced"] > LINEAR
+  value["linear_post"] = jnp.nanmean(jnp.where(linear_F, r2["post_reduced"], jnp.nan))
+  for name, r2_F in r2.items():
+    known_F = jnp.isfinite(r2_F)
+    total = jnp.sum(weight_F, where=known_F)
+    value[f"weighted_{name}"] = jnp.sum(weight_F * jnp.where(known_F, r2_F, 0)) / total
+  return value
+
+
+def draws(digits: int, count: int, seed: int):
+  """Returns `count` random functions of a digit, normal: RxP."""
+  return jax.random.normal(jax.random.key(seed), (count, digits))
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+SITES = {"z": "z, before the ReLU", "h": "h, behind the ReLU"}
+
+
+def of_member(model, params, member, token_Nx3, *, draw_RxP) -> dict:
+  """Returns all of one member; `draw_RxP` as in `neuron_fits`."""
+  pair = network.pair(model, params, member, token_Nx3)
+  up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
+  r_F = network.correlation(pair.full, token_Nx3)
+  weight_F = network.contributions(pair.full)
+  rank_F = duplicates.blocks(up_DxF, weight_F, ALIKE).rank_F
+  changes = mean_changes(pair, member, up_DxF, r_F, rank_F)
+  flipped = flip_numbers(pair, member.label_N)
+  fitted = neuron_fits(pair, member, token_Nx3, weight_F, draw_RxP)
+  value = changes["value"] | flipped["value"] | fitted["value"]
+  return {**changes, **fitted, "value": value, "r": r_F}
+
+
+def measure(run) -> xr.Dataset:
+  """Returns changes, flips and fits of every network, and the numbers of untrained ones."""
+  settings = run.settings
+  draw_RxP = draws(run.pairs.digits, settings.random_directions, settings.seed)
+  found, fresh = network.beside(functools.partial(of_member, draw_RxP=draw_RxP), run)
+  one = results.variable
+  variables = {
+    **numbers_lib.stored(found["value"], fresh["value"]),
+    **network.fits(FITS, found["fits"], fresh["fits"]),
+    "r": one("seed neuron", found["r"], "correlation of h with a + b"),
+    "change": one(
+      "seed site group neuron", found["change"], "mean change, in full less with PC1 alone"
+    ),
+    "sum_r2": one("seed sum_fit neuron", found["sum_r2"], "R² of each neuron on a + b"),
+    "change_r2": one(
+      "seed change_fit neuron", found["change_r2"], "R² of the change of z of each neuron on PC2"
+    ),
+  }
+  coords = {
+    "neuron": one("neuron", np.arange(variables["r"].sizes["neuron"]), "neuron"),
+    "site": list(SITES),
+    "group": list(GROUPS),
+    "sum_fit": list(SUM_FITS),
+    "change_fit": list(CHANGE_FITS),
+  }
+  return program.dataset(run, variables, coords)
+
+
+def numbers(found) -> dict:
+  """Returns the values by network of the keys in published.csv."""
+  return numbers_lib.of(found)
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+LEVELS = np.linspace(0, 1, 101)  # of R2
+BINS = np.linspace(0, 1, 41)
+# Numbers drawn for all runs: what they are, and their unit.
+SHARED = {
+  "failing": ("Inputs that fail with PC1 alone", "inputs"),
+  "flips_share": ("Share of the flips in the change of the true logit at (0, 0)", "share"),
+  "weighted_change_linear": ("Change of z on PC2 of a and b, weighted by contribution", "R²"),
+}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several runs, one of all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  if len(runs) < 2:
+    return pages
+  heights = [1.3 + 0.3 * len(runs)] * len(SHARED)
+  return {"all runs": draw.page(*(_compared(runs, key) for key in SHARED), heights=heights)} | pages
+
+
+def _compared(runs, key: str) -> draw.Panel:
+  """Returns a number of the networks of all runs, trained and untrained."""
+  its = results.across(runs, "number")["number"].sel(quantity=key)
+  values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
+  words, unit = SHARED[key]
+  text = {"xlabel": unit, "title": f"{words} (large: median of the trained)"}
+  return draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text)
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  rows = [tuple(_change(found, site, group) for group in GROUPS) for site in SITES]
+  fits = (_sum_curves(run, found), _change_counts(found))
+  return draw.page(*rows, fits, heights=[2.9, 2.9, 3.6])
+
+
+def _change(found: xr.Dataset, site: str, group: str) -> draw.Panel:
+  """Returns the mean change of each neuron of the network that is drawn, by rising r."""
+  its = found.isel(seed=program.shown(found)).sel(site=site, group=group)
+  order_F = np.argsort(its["r"].values, kind="stable")
+  r_F, change_F = its["r"].values[order_F], its["change"].values[order_F]
+
+  def bars(axes):
+    for words, some_F, colour in (
+      ("r of 0 or more", r_F >= 0, draw.BLUE),
+      ("r below 0", ~(r_F >= 0), draw.ORANGE),
+    ):
+      at_F = np.flatnonzero(some_F)
+      axes.vlines(at_F, 0, change_F[at_F], color=colour, lw=0.5, label=words)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(
+      title=f"{site}: {group}", xlabel="neuron, by rising r", ylabel=f"mean change of {site}"
+    )
+
+  return bars
+
+
+def above(found: xr.Dataset) -> xr.Dataset:
+  """Returns how many neurons have an R² on a + b above a level; one that does not vary has none."""
+  r2_SxFitsxF = found["sum_r2"].transpose("seed", "sum_fit", "neuron").values
+  count = (r2_SxFitsxF[..., None] > LEVELS).sum(2)
+  shape = (len(count), 2, 2, len(LEVELS))  # SUM_FITS: PC1 alone and in full, of both z and h
+  return results.dataset(
+    {"count": results.variable("seed digits site level", count.reshape(shape), "neurons")},
+    {
+      "digits": ["PC1 alone", "in full"],
+      "site": list(SITES),
+      "level": results.variable("level", LEVELS, "R² of at least"),
+    },
+  )
+
+
+def _sum_curves(run: str, found: xr.Dataset) -> draw.Panel:
+  """Returns R² on a + b: what the ReLU costs, in full and with PC1 alone."""
+  its = above(found).isel(digits=[1, 0])
+  look = {"colour": "site", "dash": "digits", "thin": "seed", "names": SITES, "zero": False}
+  return draw.together(
+    draw.level(0.9, "R² = 0.9", along="x", color=draw.GREY, ls=":"),
+    draw.curves(
+      its, "count", x="level", style={"marker": ""}, title=f"{run}: neurons fitted on a + b", **look
+    ),
+  )
+
+
+def _change_counts(found: xr.Dataset) -> draw.Panel:
+  """Returns R² of the change of z on PC2 (A34), all networks; below 0 in the first bin."""
+
+  def histograms(axes):
+    for name, colour in zip(CHANGE_FITS, (draw.BLUE, draw.ORANGE), strict=True):
+      r2 = found["change_r2"].sel(change_fit=name).values.astype(float).ravel()
+      known = np.clip(r2[np.isfinite(r2)], 0, 1)
+      label = name.removeprefix("change_")
+      axes.hist(known, BINS, histtype="step", lw=1.5, color=colour, label=label)
+    axes.set(
+      title="Change of z, fitted on PC2 of a and b", xlabel="R²", ylabel="neurons, all networks"
+    )
+
+  return histograms
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the fits of runs of the source's setting."""
+  return [network.fit_table(program.main(runs))]
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+@CLAIMS.add(
+  "neurons.flips",
+  "Neurons that flip on or off implement the correction at (0, 0).",
+  reported=f"{PUBLISHED['flips'].source} flips, {PUBLISHED['flips_off'].source} off, which raise"
+  " logit 0 and lower logit 3",
+  source=f"{program.PLAIN_SOURCE} (A35)",
+)
+def flips(results):
+  """Returns the verdict on the flips' share of the change that they are said to make."""
+  found = program.first(results, "neuron_changes")
+  share, count = program.numbers(found, "flips_share", "flips")
+  because = (
+    f"at (0, 0) {count} neurons flip and carry a share of {share} of the "
+    "change of the true logit; the rest are neurons active in both networks"
+  )
+  return program.by_members(share.value_S > 0.5, because, program.behind(share=share, flips=count))

@@ -1,161 +1,554 @@
-"""Analysis `neurons`: what single neurons do, and what is lost with PC1 alone.
+"""What do single neurons do, and which are copies?
 
-A1, A11-A15, A28 (`neuron_correlations`), A16 (`neuron_components`), A62
-(`neuron_blocks`), A29, A30, A38 (`neuron_changes`), A35 (`neuron_flips`) and
-A31-A34 (`neuron_fits`) of the addition spec.
+The published study ranked neurons by the correlation of their activation h with the sum a + b,
+counted those above a threshold, and fitted the pre-activation z of single neurons on the digits'
+first two principal components, on the pairs with a + b < P alone (A1, A11-A16 and A28 of the
+addition spec).
+
+|r| ranks a neuron that hardly acts as high as any other. So every statistic is also weighted by
+what a neuron contributes: the length of its column of the readout W_L times its mean activation.
+Fits of z are made on all pairs, too. Neurons whose columns of W_in have a cosine above 0.99 form
+blocks of copies: within one, z is the same up to scale (A62). Every block is merged into a single
+ReLU unit, which says how many units still do what the network does. Untrained networks of the same
+seeds are read in the same way.
 """
 
-import dataclasses
-import functools
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.studies.addition import (
-  fits,
-  network,
-  neuron_blocks,
-  neuron_changes,
-  neuron_components,
-  neuron_correlations,
-  neuron_fits,
-  neuron_fits_reported,
-  neuron_flips,
-  tables,
-  untrained,
-  variants,
-)
+import xarray as xr
+from primelens.analyses import duplicates, features, least_squares, principal
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.addition import network, program
 
-_PARTS = (
-  neuron_correlations,
-  neuron_components,
-  neuron_blocks,
-  neuron_changes,
-  neuron_flips,
-  neuron_fits_reported,
-)
-REPORTED = {key: row for part in _PARTS for key, row in part.REPORTED.items()}
-FITS = neuron_components.FITS | neuron_fits_reported.FITS
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
+CLAIMED = int(PUBLISHED["above_90"].source.removeprefix("> "))  # neurons with r above 0.9
+NAMED = (408, 248, 240)  # neurons that the source or its recomputation names
+ROWS = (0, 9)  # rows of W_L that are described
+SIZED = 10  # blocks whose sizes are among the numbers
+
+obstacle = program.plain
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Neurons of every member; "reduced" is with PC1 alone of each digit.
+# --- neurons and the sum --------------------------------------------------------------------------
 
-  `r_SxF` correlates h with a + b, `contribution_SxF` is |column of W_L| times
-  mean h, `top_Sx3` the neurons with the largest |r|, `busiest_S` those that
-  contribute most. `rank_SxF` is each neuron's block of copies, numbered by
-  contribution; `size_SxE` are the largest blocks' neurons, `share_SxE` the
-  strongest blocks' shares of the contribution. `merged_accuracy_SxR`,
-  `merged_same_SxR` and `merged_nll_SxR` are of networks of 1, 2, ... R merged
-  units. `row_statistics_SxVx5` has ROW_STATISTICS of W_L's rows (A28).
-  `change_Sx2x3xF` is the mean change of z and h on the three GROUPS of failing
-  inputs. `sum_r2_Sx4xF` and `change_r2_Sx2xF` are R2 of each neuron in
-  SUM_FITS and CHANGE_FITS. `pre_NxF`, `post_NxF` and `readout_VxF` are those
-  of `member`, the reference or the first, `sum_N` the sums.
-  """
-
-  table: tuple[dict, ...]
-  fits: tuple[dict, ...]
-  rows: tuple[dict, ...]
-  member: int
-  r_SxF: np.ndarray
-  contribution_SxF: np.ndarray
-  top_Sx3: np.ndarray
-  busiest_S: np.ndarray
-  rank_SxF: np.ndarray
-  size_SxE: np.ndarray
-  share_SxE: np.ndarray
-  merged_accuracy_SxR: np.ndarray
-  merged_same_SxR: np.ndarray
-  merged_nll_SxR: np.ndarray
-  row_statistics_SxVx5: np.ndarray
-  change_Sx2x3xF: np.ndarray
-  sum_r2_Sx4xF: np.ndarray
-  change_r2_Sx2xF: np.ndarray
-  untrained_r_SxF: np.ndarray
-  untrained_same_SxR: np.ndarray
-  pre_NxF: np.ndarray
-  post_NxF: np.ndarray
-  readout_VxF: np.ndarray
-  sum_N: np.ndarray
+TOP, RANKED = 3, 100  # neurons drawn (A14), neurons of W_L's rows (A28)
+SPARSE = 0.01  # of a row's largest weight
+ROW_STATISTICS = {
+  "positive": "share of weights above 0",
+  "mean": "mean weight",
+  "std": "standard deviation of the weights",
+  "largest": "largest |weight|",
+  "sparse": f"share of weights below {SPARSE:.0%} of the largest",
+}
 
 
-def measure(model, params, member, token_Nx3, *, draw_RxP) -> dict:
-  """Returns all of one member; `draw_RxP` as in `neuron_fits.measure`."""
-  full = network.read(model, params, token_Nx3)
-  edit = variants.keep_first(full.embedding_PxD)
-  reduced = network.read(model, params, token_Nx3, {"embed": edit})
-  wrong_N = jnp.argmax(reduced.logit_NxV, axis=-1) != member.label_N
-  pair = neuron_changes.Pair(full, reduced, wrong_N)
-  up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
-  single = neuron_correlations.measure(full, member, token_Nx3)
-  r_F, weight_F = single["r"], single["contribution"]
-  block = neuron_blocks.measure(full, params, member, r_F, weight_F)
-  parts = (
-    single,
-    block,
-    neuron_components.measure(full, member, single["top"][0], single["busiest"]),
-    neuron_changes.measure(pair, member, up_DxF, r_F, block["rank"]),
-    neuron_flips.measure(pair, member.label_N),
-    neuron_fits.measure(pair, member, token_Nx3, weight_F, draw_RxP),
-  )
-  merge = lambda key: {k: v for p in parts for k, v in p.get(key, {}).items()}
+def sum_correlations(read: network.Network, member, token_Nx3) -> dict:
+  """Returns correlations, contributions, rows of W_L and their numbers."""
+  r_F = network.correlation(read, token_Nx3)
+  weight_F = network.contributions(read)
+  by_r_F = jnp.argsort(-jnp.abs(r_F), stable=True)
+  statistics_Vx5 = row_statistics(read.readout_VxF[:, by_r_F[:RANKED]])
+  value = _whole(read, member) | _counts(read, r_F, weight_F)
+  value |= _rows(statistics_Vx5)
   return {
-    **{key: value for part in parts for key, value in part.items()},
-    "value": merge("value"),
-    "fits": merge("fits"),
-    "pre": full.pre_NxF,
-    "post": full.post_NxF,
-    "readout": full.readout_VxF,
+    "r": r_F,
+    "contribution": weight_F,
+    "top": by_r_F[:TOP],
+    "busiest": jnp.argmax(weight_F),
+    "row_statistics": statistics_Vx5,
+    "value": value,
   }
 
 
-def run(run) -> Result:
-  """Returns the neurons of every member, and of the untrained networks."""
-  draw_RxP = neuron_fits.draws(run.pairs.digits, run.settings.random_directions, run.settings.seed)
-  each = functools.partial(measure, draw_RxP=draw_RxP)
-  found, null = untrained.beside(each, run)
-  at = tables.reference(run) or 0
-  token_Nx3 = np.asarray(run.pairs.token_Nx3)
-  same = {
-    f"{name}_{axes}": found[name]
-    for name, axes in (
-      ("r", "SxF"),
-      ("contribution", "SxF"),
-      ("top", "Sx3"),
-      ("busiest", "S"),
-      ("rank", "SxF"),
-      ("size", "SxE"),
-      ("share", "SxE"),
-      ("row_statistics", "SxVx5"),
-      ("change", "Sx2x3xF"),
-      ("sum_r2", "Sx4xF"),
-      ("change_r2", "Sx2xF"),
+def _whole(read, member) -> dict:
+  """The network on all its pairs (A1)."""
+  found = {"accuracy": network.accuracy(read.logit_NxV, member.label_N)}
+  for name, row_N in (
+    ("nll", slice(None)),
+    ("train_nll", member.train_N),
+    ("test_nll", member.test_N),
+  ):
+    logit_NxV, label_N = read.logit_NxV[row_N], member.label_N[row_N]
+    found[name] = network.nll(logit_NxV, label_N)
+  return found
+
+
+def _counts(read, r_F, weight_F) -> dict:
+  """Counts over neurons, and the same weighted by contribution (A11, A15)."""
+  size_F, top = jnp.abs(r_F), jnp.argmax(jnp.abs(r_F))
+  share_F = weight_F / weight_F.sum()
+  norm_F = jnp.linalg.norm(read.readout_VxF, axis=0)
+  return {
+    "top_r": size_F[top],
+    "top_neuron": top,
+    "above_90": jnp.sum(r_F > 0.9),
+    "absolute_above_90": jnp.sum(size_F > 0.9),
+    "silent": jnp.sum(jnp.all(read.post_NxF == 0, axis=0)),
+    "share_above_90": jnp.sum(jnp.where(r_F > 0.9, share_F, 0)),
+    "share_absolute_above_90": jnp.sum(jnp.where(size_F > 0.9, share_F, 0)),
+    "mean_r": size_F.mean(),
+    "weighted_r": jnp.sum(share_F * size_F),
+    "top_contribution": share_F[top] * len(share_F),
+    "top_pre_largest": jnp.abs(read.pre_NxF[:, top]).max(),
+    "top_readout_norm": norm_F[top],
+    "median_readout_norm": jnp.median(norm_F),
+  }
+
+
+def row_statistics(readout_VxF):
+  """Returns ROW_STATISTICS of every row of W_L: Vx5 (A28)."""
+  size_VxF = jnp.abs(readout_VxF)
+  largest_V = size_VxF.max(1)
+  return jnp.stack(
+    [
+      jnp.mean(readout_VxF > 0, axis=1),
+      readout_VxF.mean(1),
+      readout_VxF.std(1),
+      largest_V,
+      jnp.mean(size_VxF < SPARSE * largest_V[:, None], axis=1),
+    ],
+    axis=1,
+  )
+
+
+def _rows(statistics_Vx5) -> dict:
+  found = {"row_last_largest": statistics_Vx5[-1, 3]}
+  for row in ROWS:
+    if row < len(statistics_Vx5):
+      for column, name in enumerate(list(ROW_STATISTICS)[:4]):
+        found[f"row_{row}_{name}"] = statistics_Vx5[row, column]
+  return found
+
+
+# --- z of single neurons on the components of the two digits --------------------------------------
+
+FITS = {
+  "top_neuron": network.Fit("A16", "z, neuron with the largest |r|", "PC1, PC2 of a and of b"),
+  "busiest_neuron": network.Fit("A16", "z, neuron that contributes most", "PC1, PC2 of a and of b"),
+  "busiest_additive": network.Fit("A16", "z, neuron that contributes most", "f(a) + g(b)"),
+}
+
+
+def component_fits(read: network.Network, member, top, busiest) -> dict:
+  """Returns the fits of two neurons, and R2 of those that were named (A16).
+
+  `top` is the neuron with the largest |r|, `busiest` the one that contributes
+  most. A fit's logits are those of the network with that one neuron's z
+  replaced.
+  """
+  digits = len(read.embedding_PxD)
+  score_PxQ = principal.oriented(principal.pca(read.embedding_PxD)).score_NxQ
+  design_NxQ = features.monomials(features.pairs(score_PxQ[:, :2]), 1)
+  a_N, b_N = np.divmod(np.arange(digits**2), digits)
+  row_N = np.flatnonzero(a_N + b_N < digits)
+  part = least_squares.fit(design_NxQ, read.pre_NxF, row_N)
+  every = least_squares.fit(design_NxQ, read.pre_NxF).prediction_NxF
+  part_F = least_squares.r2_columns(read.pre_NxF[row_N], part.prediction_NxF[row_N])
+  every_F = least_squares.r2_columns(read.pre_NxF, every)
+  value = {"top_pc_r2_as_published": part_F[top], "top_pc_r2": every_F[top]}
+  for neuron in (n for n in NAMED if n < len(part_F)):
+    value[f"neuron_{neuron}_pc_r2_as_published"] = part_F[neuron]
+    value[f"neuron_{neuron}_pc_r2"] = every_F[neuron]
+  if NAMED[0] < len(part_F):
+    for column, name in enumerate(("pc1_a", "pc1_b", "pc2_a", "pc2_b")):
+      value[f"neuron_{NAMED[0]}_{name}"] = part.coefficient_QxF[1 + column, NAMED[0]]
+
+  def one(design_NxQ, neuron):
+    logits = lambda z_Nx1: network.readout(
+      read, jnp.maximum(read.pre_NxF.at[:, neuron].set(z_Nx1[:, 0]), 0)
     )
+    z_Nx1 = read.pre_NxF[:, neuron][:, None]
+    return network.fit_scores(design_NxQ, z_Nx1, member, logits)
+
+  designs = [
+    ("top_neuron", design_NxQ),
+    ("busiest_neuron", design_NxQ),
+    ("busiest_additive", features.additive(digits)),
+  ]
+  fitted = network.score_all(one, designs, [top, busiest, busiest])
+  return {"fits": fitted, "value": value}
+
+
+# --- copies ---------------------------------------------------------------------------------------
+
+ALIKE, SIZEABLE = 0.99, 5  # cosine of copies; neurons of a sizeable block
+UNITS = 32  # merged units at most
+KEPT = 20  # blocks whose sizes are kept
+SAME = 0.99  # share of predictions that a merged network must repeat
+
+
+class Merged(NamedTuple):
+  """Functions of a network of the first 1, 2, ... R merged units."""
+
+  accuracy_R: jnp.ndarray
+  nll_R: jnp.ndarray
+  same_R: jnp.ndarray
+
+
+def copies(read: network.Network, params, member, r_F, weight_F) -> dict:
+  """Returns a member's blocks by contribution, and what they can do (A62)."""
+  up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
+  blocks = duplicates.blocks(up_DxF, weight_F, ALIKE)
+  found = merged(read, up_DxF, blocks.rank_F, weight_F, member.label_N)
+  kept = min(KEPT, len(weight_F))
+  by_size_F = jnp.sort(blocks.size_F, descending=True)
+  largest = blocks.rank_F == jnp.argmax(blocks.size_F)
+  enough = found.same_R >= SAME
+  value = {
+    "largest_block_r": jnp.sum(jnp.where(largest, jnp.abs(r_F), 0)) / jnp.sum(largest),
+    "blocks": jnp.sum(blocks.size_F >= SIZEABLE),
+    **{f"size_{rank}": by_size_F[rank] for rank in range(SIZED)},
+    "lonely": jnp.sum(blocks.size_F == 1),
+    **_readout_cosines(read.readout_VxF, blocks),
+    "effective_neurons": duplicates.effective_number(weight_F),
+    "effective_blocks": duplicates.effective_number(blocks.weight_F),
+    "units_needed": jnp.where(enough.any(), jnp.argmax(enough) + 1, len(enough) + 1),
+    "merged_accuracy": found.accuracy_R[-1],
+    "merged_nll": found.nll_R[-1],
   }
-  return Result(
-    table=tables.rows(run, REPORTED, found["value"], null["value"]),
-    fits=fits.records(run, FITS, found["fits"], null["fits"]),
-    rows=_rows(found["row_statistics"][at]),
-    member=at,
-    **same,
-    **{f"merged_{k}_SxR": found["merged"][f"{k}_R"] for k in _MERGED},
-    untrained_r_SxF=null["r"],
-    untrained_same_SxR=null["merged"]["same_R"],
-    pre_NxF=found["pre"][at],
-    post_NxF=found["post"][at],
-    readout_VxF=found["readout"][at],
-    sum_N=token_Nx3[:, 0] + token_Nx3[:, 1],
+  return {
+    "rank": blocks.rank_F,
+    "size": by_size_F[:kept],
+    "share": blocks.weight_F[:kept] / blocks.weight_F.sum(),
+    "merged": found._asdict(),
+    "value": value,
+  }
+
+
+def _readout_cosines(readout_VxF, blocks) -> dict:
+  """Cosines of W_L columns, of every two neurons of a sizeable block."""
+  cosine_FxF = duplicates.cosines(readout_VxF)
+  count = len(cosine_FxF)
+  same_FxF = blocks.rank_F[:, None] == blocks.rank_F[None]
+  large_F = blocks.size_F[blocks.rank_F] >= SIZEABLE
+  pair_FxF = same_FxF & large_F[:, None] & ~jnp.eye(count, dtype=bool)
+  least = jnp.min(cosine_FxF, where=pair_FxF, initial=jnp.inf)
+  return {
+    "readout_cosine_min": jnp.where(pair_FxF.any(), least, jnp.nan),
+    "readout_cosine_alike": jnp.mean(cosine_FxF > ALIKE, where=pair_FxF),
+  }
+
+
+def merged(read: network.Network, up_DxF, rank_F, weight_F, label_N, units: int = UNITS) -> Merged:
+  """Returns what the first 1, 2, ... blocks do, each as one ReLU unit.
+
+  A unit looks along the mean of its neurons' columns of W_in (and has that of
+  their biases), weighted by `weight_F`; its readout is the sum of theirs, each
+  times the length of its column of W_in. The direct path stays. `same_R` is the
+  share of inputs with the network's own prediction.
+  """
+  units = min(units, len(rank_F))
+  of_FxR = rank_F[:, None] == jnp.arange(units)[None]
+  of_FxR = of_FxR.astype(jnp.float32)
+  length_F = jnp.linalg.norm(up_DxF, axis=0)
+  # A block that never acts looks nowhere.
+  mean_FxR = of_FxR * weight_F[:, None]
+  norm_R = jnp.linalg.norm(network.exact(up_DxF, mean_FxR), axis=0)
+  mean_FxR = mean_FxR / jnp.where(norm_R > 0, norm_R, 1)[None]
+  readout_VxR = network.exact(read.readout_VxF * length_F[None], of_FxR)
+  # Of z, which has the biases too.
+  post_NxR = jnp.maximum(network.exact(read.pre_NxF, mean_FxR), 0)
+  fixed_NxV = network.direct(read) + read.bias_V[None]
+  part_NxRxV = post_NxR[:, :, None] * readout_VxR.T[None]
+  logit_RxNxV = fixed_NxV[None] + part_NxRxV.cumsum(1).swapaxes(0, 1)
+  guess_RxN = jnp.argmax(logit_RxNxV, axis=-1)
+  own_N = jnp.argmax(read.logit_NxV, axis=-1)
+  return Merged(
+    accuracy_R=jnp.mean(guess_RxN == label_N[None], axis=1),
+    nll_R=jax.vmap(network.nll, (0, None))(logit_RxNxV, label_N),
+    same_R=jnp.mean(guess_RxN == own_N[None], axis=1),
   )
 
 
-_MERGED = ("accuracy", "same", "nll")
+# --- the result -----------------------------------------------------------------------------------
 
 
-def _rows(statistics_Vx5) -> tuple[dict, ...]:
-  """A record per row of W_L (A28); the source covered the first half."""
-  names = neuron_correlations.ROW_STATISTICS
-  return tuple(
-    {"logit": k} | dict(zip(names, map(float, row), strict=True))
-    for k, row in enumerate(statistics_Vx5)
+def of_member(model, params, member, token_Nx3) -> dict:
+  """Returns all of one member."""
+  read = network.read(model, params, token_Nx3)
+  single = sum_correlations(read, member, token_Nx3)
+  block = copies(read, params, member, single["r"], single["contribution"])
+  fitted = component_fits(read, member, single["top"][0], single["busiest"])
+  return {
+    **single,
+    **block,
+    **fitted,
+    "value": single["value"] | block["value"] | fitted["value"],
+    "pre": read.pre_NxF,
+    "post": read.post_NxF,
+    "readout": read.readout_VxF,
+  }
+
+
+def measure(run) -> xr.Dataset:
+  """Returns the neurons of every network, trained and untrained.
+
+  `pre`, `post` and `readout` are those of the network that is drawn: the source's own, else the
+  first.
+  """
+  found, fresh = network.beside(of_member, run)
+  at = max(program.reference(run.experiment) or 0, 0)
+  token_Nx3, digits = np.asarray(run.pairs.token_Nx3), run.pairs.digits
+  by_pair = lambda name: found[name][at].reshape(digits, digits, -1)
+  both = lambda get: np.stack([get(found), get(fresh)])
+  one, every = results.variable, "network seed"
+  said = "sum of |column of W_L| x mean h"
+  variables = {
+    **numbers_lib.stored(found["value"], fresh["value"]),
+    **network.fits(FITS, found["fits"], fresh["fits"]),
+    "r": one(f"{every} neuron", both(lambda its: its["r"]), "correlation of h with a + b"),
+    "contribution": one(
+      "seed neuron", found["contribution"], "|column of W_L| x mean h of a neuron", "logits"
+    ),
+    "top": one("seed place", found["top"], "neurons with the largest |r|"),
+    "busiest": one("seed", found["busiest"], "neuron that contributes most"),
+    "block": one("seed neuron", found["rank"], "block of a neuron, 0 contributes most"),
+    "block_size": one("seed by_size", found["size"], "neurons of a block"),
+    "block_share": one("seed by_contribution", found["share"], f"a block's share of the {said}"),
+    "merged_accuracy": one(
+      "seed units", found["merged"]["accuracy_R"], "accuracy of merged units, all pairs"
+    ),
+    "merged_same": one(
+      f"{every} units",
+      both(lambda its: its["merged"]["same_R"]),
+      "share of predictions that merged units repeat",
+    ),
+    "merged_nll": one("seed units", found["merged"]["nll_R"], "loss of merged units", "nats"),
+    "row_statistics": one(
+      "seed logit statistic", found["row_statistics"], "of a row of W_L, most correlated neurons"
+    ),
+    "pre": one("a b neuron", by_pair("pre"), "z"),
+    "post": one("a b neuron", by_pair("post"), "h"),
+    "readout": one("logit neuron", found["readout"][at], "weight of W_L"),
+  }
+  counted = lambda dim, name, first=0: first + np.arange(variables[name].sizes[dim])
+  coords = {
+    "neuron": one("neuron", counted("neuron", "r"), "neuron"),
+    "logit": one("logit", counted("logit", "readout"), "logit"),
+    "a": one("a", token_Nx3[::digits, 0], "a"),
+    "b": one("b", token_Nx3[:digits, 1], "b"),
+    "place": one("place", counted("place", "top", 1), "place by |r|"),
+    "by_size": one("by_size", counted("by_size", "block_size", 1), "block, by size"),
+    "by_contribution": one(
+      "by_contribution", counted("by_contribution", "block_share", 1), "block, by contribution"
+    ),
+    "units": one("units", counted("units", "merged_nll", 1), "merged units kept"),
+    "statistic": list(ROW_STATISTICS),
+  }
+  return program.dataset(run, variables, coords)
+
+
+def numbers(found) -> dict:
+  """Returns the values by network of the keys in published.csv."""
+  return numbers_lib.of(found)
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+SHOWN = 12  # blocks by size; of merged units four more
+ROW = 5  # the row of W_L drawn
+# Numbers drawn for all runs: what they are, and their unit.
+SHARED = {
+  "above_90": ("Neurons with r above 0.9", "neurons"),
+  "effective_blocks": (
+    "Effective number of blocks, (sum c)² / sum c² of their contributions c",
+    "blocks",
+  ),
+  "units_needed": (
+    f"Merged units that repeat {SAME:.0%} of the predictions",
+    f"units; {UNITS + 1}: more than {UNITS}",
+  ),
+}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several runs, one of all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  if len(runs) < 2:
+    return pages
+  heights = [1.3 + 0.3 * len(runs)] * len(SHARED)
+  return {"all runs": draw.page(*(_compared(runs, key) for key in SHARED), heights=heights)} | pages
+
+
+def _compared(runs, key: str) -> draw.Panel:
+  """Returns a number of the networks of all runs, trained and untrained."""
+  its = results.across(runs, "number")["number"].sel(quantity=key)
+  values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
+  words, unit = SHARED[key]
+  text = {"xlabel": unit, "title": f"{words} (large: median of the trained)"}
+  return draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text)
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  return draw.page(
+    (_correlations(run, found), _activations(found), _readout(found)),
+    _maps(found, "post"),
+    _maps(found, "pre"),
+    (_sizes(found), _merged(found), _row(found)),
+    heights=[3.2, 2.2, 2.2, 3.2],
   )
+
+
+def _by_r(found: xr.Dataset) -> xr.Dataset:
+  """Returns the network that is drawn, its neurons by rising correlation."""
+  its = found.isel(seed=program.shown(found)).sel(network="trained")
+  order_F = np.argsort(its["r"].values, kind="stable")
+  place = results.variable("neuron", np.arange(len(order_F)), "neuron, by rising r")
+  return its.isel(neuron=order_F).assign_coords(neuron=place)
+
+
+def _correlations(run: str, found: xr.Dataset) -> draw.Panel:
+  r = np.sort(found["r"].values, axis=-1)
+  its = found[["r"]].assign(r=(found["r"].dims, r, found["r"].attrs))
+  look = {"ylim": (-1.03, 1.03), "xlabel": "neuron, sorted by r", "style": {"marker": ""}}
+  threshold = {"color": draw.ORANGE, "lw": 0.8}
+  return draw.together(
+    draw.level(0.9, "|r| = 0.9", **threshold),
+    draw.level(-0.9, **threshold),
+    draw.curves(its, "r", x="neuron", colour="network", thin="seed", title=f"{run}: r", **look),
+  )
+
+
+def _activations(found: xr.Dataset) -> draw.Panel:
+  """Inputs by sum, neurons by r; the scale ends at the 98th percentile."""
+  its = _by_r(found)
+  total_N = np.add.outer(its["a"].values, its["b"].values).ravel()
+  row_N = np.argsort(total_N, kind="stable")
+  post_NxF = its["post"].values.reshape(len(total_N), -1)[row_N]
+  high = max(np.percentile(post_NxF, 98), 1e-6)
+  drawn = results.dataset(
+    {"post": results.variable("input neuron", post_NxF, "h")},
+    {
+      "input": results.variable("input", total_N[row_N], "a + b of the input"),
+      "neuron": its["neuron"],
+    },
+  )
+  value_V, first_V = np.unique(total_N[row_N], return_index=True)
+  step = max(1, len(value_V) // 6)
+
+  def sums(axes):
+    axes.set_yticks(first_V[::step], value_V[::step])
+
+  look = {"written": None, "limits": (0, high), "title": "h, up to its 98th percentile"}
+  heat = draw.heat(drawn, "post", rows="input", columns="neuron", **look)
+  return draw.together(heat, sums, _few_neurons(its.sizes["neuron"]))
+
+
+def _few_neurons(count: int) -> draw.Panel:
+  """Returns what leaves four numbers of neurons below a map."""
+
+  def ticks(axes):
+    at = np.arange(0, count, max(1, count // 4))
+    axes.set_xticks(at, at)
+
+  return ticks
+
+
+def _readout(found: xr.Dataset) -> draw.Panel:
+  its = _by_r(found)
+  high = max(np.percentile(np.abs(its["readout"].values), 98), 1e-6)
+  look = {"written": None, "centred": True, "limits": (-high, high)}
+  title = "$W_L$, to the 98th percentile"
+  heat = draw.heat(its, "readout", rows="logit", columns="neuron", title=title, **look)
+  return draw.together(heat, _few_neurons(its.sizes["neuron"]))
+
+
+def _maps(found: xr.Dataset, name: str) -> tuple[draw.Panel, ...]:
+  """Returns h (from 0) or z (centred at 0) of the most correlated and the busiest neuron."""
+  its = found.isel(seed=program.shown(found)).sel(network="trained")
+  panels = []
+  for place, neuron in enumerate([*its["top"].values.tolist(), its["busiest"].item()]):
+    one = its.sel(neuron=neuron)
+    look = {"title": f"{one[name].attrs['long_name']} of neuron {neuron}", "centred": True}
+    if name == "post":
+      words = f"{one['place'].values[place]}. by |r|" if place < TOP else "contributes most"
+      title = f"h of {neuron}: r = {one['r'].item():.2f},\n{words}"
+      look = {"title": title, "limits": (0, max(float(one[name].max()), 1e-12))}
+    panels.append(draw.heat(one, name, rows="a", columns="b", written=None, **look))
+  return tuple(panels)
+
+
+def _sizes(found: xr.Dataset) -> draw.Panel:
+  its = found[["block_size"]].isel(by_size=slice(SHOWN))
+  its = its.where(its["block_size"] > 0)
+  look = {"thin": "seed", "names": {None: "trained"}, "zero": False, "yscale": "log"}
+  title = f"Copies (cosine > {ALIKE})"
+  return draw.curves(its, "block_size", x="by_size", title=title, **look)
+
+
+def _merged(found: xr.Dataset) -> draw.Panel:
+  its = found[["merged_same"]].isel(units=slice(SHOWN + 4))
+  look = {"thin": "seed", "ylim": (-0.03, 1.05), "title": "Each block as one unit"}
+  return draw.curves(its, "merged_same", x="units", colour="network", **look)
+
+
+def row_weights(found: xr.Dataset) -> xr.Dataset:
+  """Returns the weights of one logit from the neurons most correlated with a + b (A28)."""
+  its = found.isel(seed=program.shown(found)).sel(network="trained")
+  ranked_F = np.argsort(-np.abs(its["r"].values), kind="stable")[:RANKED]
+  row = min(ROW, found.sizes["logit"] - 1)
+  return its[["readout"]].isel(neuron=ranked_F, logit=row)
+
+
+def _row(found: xr.Dataset) -> draw.Panel:
+  its = row_weights(found)
+  text = {
+    "title": f"$W_L$, logit {its['logit'].item()}",
+    "xlabel": "weight",
+    "ylabel": f"neurons, {its.sizes['neuron']} with most |r|",
+  }
+  return draw.histogram(its, "readout", bins=25, **text)
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the fits, and statistics of the readout's rows, of runs of the source's setting."""
+  main = program.main(runs)
+  said = ", ".join(f"{name}: {words}" for name, words in ROW_STATISTICS.items())
+  rows = tables_lib.Table(
+    f"Rows of W_L, of the {RANKED} neurons most correlated with the sum, of the network that is"
+    f" drawn; {said}.",
+    [{"run": run} | row for run, found in main.items() for row in logit_rows(found)],
+    name="rows",
+  )
+  return [network.fit_table(main), rows]
+
+
+def logit_rows(found: xr.Dataset) -> list[dict]:
+  """Returns a record per row of W_L (A28); the source covered the first half."""
+  its = found["row_statistics"].isel(seed=program.shown(found))
+  return [
+    {"logit": k} | dict(zip(ROW_STATISTICS, map(float, row), strict=True))
+    for k, row in enumerate(its.values)
+  ]
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+@CLAIMS.add(
+  "neurons.correlated",
+  f"More than {CLAIMED} neurons follow the sum with r above 0.9.",
+  reported=f"> {CLAIMED} of 512",
+  source=f"{program.PLAIN_SOURCE} (A11)",
+)
+def correlated(results):
+  """Returns the verdict on a count at a threshold."""
+  found = program.first(results, "neurons")
+  count, units = program.numbers(found, "above_90", "effective_blocks")
+  holds_S = count.value_S > CLAIMED
+  because = (
+    f"neurons with r above 0.9: {count}; neurons come in blocks of copies, so "
+    "a block just above or below the threshold moves the count by its size, "
+    f"and by contribution the network is effectively {units} units"
+  )
+  return program.by_members(holds_S, because, program.behind(count=count, units=units))

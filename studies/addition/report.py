@@ -16,8 +16,6 @@ CAPTIONS = {
   "progress": "losses and measures of the mechanism at every snapshot; thin:"
   " members, thick: their median, dashed: phases.",
   "probe": "a linear probe of the sum beside its controls.",
-  "neurons": "neurons sorted by their correlation with the sum, their copies,"
-  " and what is left of them with PC1 alone.",
   "subspace": "what is left without parts of the digits' vectors.",
   "polynomial": "fits of activations and logits, what they are worth, and the"
   " logits they simulate.",
@@ -32,7 +30,6 @@ TITLES = {
   "progress": "Over training",
   "embedding": "The digits' vectors",
   "probe": "A linear probe",
-  "neurons": "Single neurons",
   "subspace": "Without components, without the direct path",
   "polynomial": "Polynomial fits",
   "readout": "The readout",

@@ -7,19 +7,6 @@ from primelens.studies.addition import evidence
 SAME = 0.1  # accuracies this close are the same, of 100 inputs
 
 
-def correlated(results) -> Verdict:
-  """More than 130 neurons with r > 0.9: a count at a threshold."""
-  found = evidence.result(results, "neurons")
-  count, units = evidence.numbers(found, "above_90", "effective_blocks")
-  holds_S = count.value_S > 130
-  because = (
-    f"neurons with r above 0.9: {count}; neurons come in blocks of copies, so "
-    "a block just above or below the threshold moves the count by its size, "
-    f"and by contribution the network is effectively {units} units"
-  )
-  return evidence.by_members(holds_S, because, evidence.behind(count=count, units=units))
-
-
 def second_component(results) -> Verdict:
   """PC2 removed: a drop, but one that is there before generalisation."""
   subspace = evidence.result(results, "subspace")
@@ -74,19 +61,6 @@ def direct(results) -> Verdict:
   )
   numbers = evidence.behind(accuracy=accuracy, loss_nats=loss)
   return evidence.by_members(accuracy.value_S[learned_S] > 0.98, because, numbers)
-
-
-def flips(results) -> Verdict:
-  """Neurons that flip: their share of the change they are said to make."""
-  found = evidence.result(results, "neurons")
-  share, count = evidence.numbers(found, "flips_share", "flips")
-  because = (
-    f"at (0, 0) {count} neurons flip and carry a share of {share} of the "
-    "change of the true logit; the rest are neurons active in both networks"
-  )
-  return evidence.by_members(
-    share.value_S > 0.5, because, evidence.behind(share=share, flips=count)
-  )
 
 
 def average(results) -> Verdict:

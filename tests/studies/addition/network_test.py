@@ -10,7 +10,7 @@ from absl.testing import absltest
 from primelens.configs import addition_p10
 from primelens.lens import experiment
 from primelens.models import tokens
-from primelens.studies.addition import ablated, network, neuron_blocks, program
+from primelens.studies.addition import ablated, network, neurons, program
 from primelens.tasks import addition
 
 P = 6
@@ -65,9 +65,7 @@ class BiasTest(absltest.TestCase):
     params, read, logit_NxV, label_N = made()
     up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
     count = up_DxF.shape[1]
-    found = neuron_blocks.merged(
-      read, up_DxF, jnp.arange(count), jnp.ones(count), label_N, units=count
-    )
+    found = neurons.merged(read, up_DxF, jnp.arange(count), jnp.ones(count), label_N, units=count)
     self.assertAlmostEqual(float(found.nll_R[-1]), float(network.nll(logit_NxV, label_N)), places=4)
     self.assertEqual(float(found.same_R[-1]), 1)
 

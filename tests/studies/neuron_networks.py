@@ -1,0 +1,60 @@
+"""What tests of single neurons share: planted networks, records of numbers, results by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from primelens.lens import claims, results
+from primelens.lens import numbers as numbers_lib
+from primelens.studies import addition
+from primelens.studies.addition import network
+
+P = 5
+A_N, B_N = np.divmod(np.arange(P * P), P)
+SUM_N = (A_N + B_N).astype(np.float32)
+TOKEN_NX3 = np.stack([A_N, B_N, np.full_like(A_N, P)], 1)
+MEMBER = network.Member(jnp.asarray(A_N + B_N), jnp.arange(0, 25, 2), jnp.arange(1, 25, 2))
+
+
+def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
+  """A Network with the given z, no direct path unless `mid` is given."""
+  rng = np.random.default_rng(0)
+  rows, hidden = pre_NxF.shape
+  if readout_VxF is None:
+    readout_VxF = rng.normal(size=(2 * P, hidden))
+  silent = mid_NxD is None
+  mid_NxD = np.zeros((rows, width)) if silent else mid_NxD
+  unembed_DxV = rng.normal(size=(mid_NxD.shape[1], 2 * P)) * 0.1
+  post_NxF = np.maximum(pre_NxF, 0)
+  digit_P = np.linspace(-1, 1, P)
+  embedding_PxD = np.stack([3 * digit_P, digit_P**2, 0 * digit_P], 1)
+  arrays = (
+    embedding_PxD,
+    readout_VxF,
+    unembed_DxV,
+    np.zeros(2 * P),
+    mid_NxD,
+    pre_NxF,
+    post_NxF,
+    mid_NxD @ unembed_DxV + post_NxF @ readout_VxF.T,
+    np.zeros((rows, 1, 3)),
+  )
+  return network.Network(*(jnp.asarray(x, jnp.float32) for x in arrays))
+
+
+def records(found: xr.Dataset, name: str) -> dict[str, dict]:
+  """Returns a record of each number of a slice's result, by key."""
+  known, at = numbers_lib.published(addition.__file__, name), found.reference
+  return {
+    key: {"key": key} | numbers_lib.row(known[key], own.value_S, own.untrained_S, at)
+    for key, own in numbers_lib.of(found).items()
+  }
+
+
+def decided(slice_, name: str, claim_id: str, population="P = 10, published", **value) -> dict:
+  """Returns the ledger's row of a claim, on numbers of six networks (or one for all) by key."""
+  (claim,) = (claim for claim in slice_.CLAIMS if claim.id == claim_id)
+  value_S = {key: np.broadcast_to(np.asarray(one, float), 6) for key, one in value.items()}
+  variables = numbers_lib.stored(value_S, {})
+  found = results.dataset(variables, population=population, reference=-1)
+  its = claims.Results({"run": {name: found}}, {"run": {"population": population}})
+  return claims.ledger((claim,), its).rows[0]
