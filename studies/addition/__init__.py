@@ -13,7 +13,6 @@ from primelens.studies.addition import (
   probe,
   program,
   progress,
-  readout,
   report,
   spectra,
   subspace,
@@ -53,6 +52,7 @@ def _modular(experiment) -> str:
   return _one_layer(experiment)
 
 
+ORDER = ("readout",)
 ANALYSES = {
   "embedding": Analysis(
     embedding.run, embedding.Result, "Principal components of the digits' vectors (A2-A9).", _plain
@@ -76,12 +76,6 @@ ANALYSES = {
     polynomial.run,
     polynomial.Result,
     "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
-    _plain,
-  ),
-  "readout": Analysis(
-    readout.run,
-    readout.Result,
-    "What neurons write, by frequency and component (A36-A45, A54, A55).",
     _plain,
   ),
   "attention": Analysis(
