@@ -516,11 +516,11 @@ def figures(runs) -> dict:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   """Returns a run's page: one network where a panel says so, else all of them and their median."""
   one = found.isel(seed=program.shown(found))
-  whose = "the source's network" if found.reference >= 0 else "first network"
+  whose = "source's network" if found.reference >= 0 else "first network"
   return draw.page(
-    (_columns(one, f"{run}: spectrum of every W_L column"), _logits(one, whose)),
+    (_columns(one, f"{run}, {whose}: columns of W_L"), _logits(one, whose)),
     (_logit_spectra(one, whose), _group_spectra(one, whose)),
-    (_agreement(found), _loss(found)),
+    (_argmax(found), _loss(found)),
     (_component(one, 1, whose), _component(one, 2, whose)),
     (_shares(found), _norms(found)),
     heights=[3.4, 3.7, 3.7, 3.5, 3.4],
@@ -558,7 +558,11 @@ def _columns(one: xr.Dataset, title: str) -> draw.Panel:
     },
   )
   look = {"rows": "frequency", "columns": "place", "written": "", "limits": (0, 1)}
-  return draw.heat(shown, "relative", title=title, **look)
+  tick_K = np.arange(0, relative_QxF.shape[1], max(1, relative_QxF.shape[1] // 8))
+  return draw.together(
+    draw.heat(shown, "relative", title=title, **look),
+    lambda axes: axes.set_xticks(tick_K, tick_K),
+  )
 
 
 def _logits(one: xr.Dataset, whose: str) -> draw.Panel:
@@ -603,32 +607,39 @@ def _group_spectra(one: xr.Dataset, whose: str) -> draw.Panel:
     "value",
     x="frequency",
     colour="series",
-    title=f"Spectra of groups of neurons, {whose}",
+    title=f"Groups of neurons, {whose}",
   )
 
 
-def _agreement(found: xr.Dataset) -> draw.Panel:
-  own, fresh = (found["agreement"].sel(network=name) for name in numbers_lib.NETWORKS)
+def _argmax(found: xr.Dataset) -> draw.Panel:
   lines = {
     "right sum": found["accuracy"],
     "own argmax, random phases": found["shuffled_agreement"],
     "own argmax, random planes": found["plane_agreement"],
-    "own argmax, untrained network": fresh,
   }
-  median = own.median("seed", keep_attrs=True).to_dataset(name="agreement")
-  return draw.together(
-    draw.curves(_named(lines, "share of inputs"), "value", x="kept", colour="series", thin="seed"),
+  median = found[["agreement"]].median("seed", keep_attrs=True)
+  look = {"x": "kept", "ylabel": "share of inputs", "ylim": (0, 1.04)}
+  names = {"trained": "own argmax", "untrained": "own argmax, untrained (median)"}
+  colours = {"trained": draw.AMBER, "untrained": draw.GREY}
+  own = [
     draw.curves(
-      median,
+      median.sel(network=key),
       "agreement",
-      x="kept",
-      names={None: "own argmax"},
-      style={"color": draw.AMBER, "ls": draw.DASHES[1]},
-      title="Argmax from the largest frequencies",
-      ylabel="share of inputs",
-      ylim=(0, 1.04),
-    ),
+      names={None: said},
+      style={"color": colours[key], "ls": draw.DASHES[1]},
+      **look,
+    )
+    for key, said in names.items()
+  ]
+  curves = draw.curves(
+    _named(lines, "share of inputs"),
+    "value",
+    colour="series",
+    thin="seed",
+    title="Argmax from the largest frequencies",
+    **look,
   )
+  return draw.together(curves, *own)
 
 
 def _loss(found: xr.Dataset) -> draw.Panel:
@@ -642,6 +653,7 @@ def _loss(found: xr.Dataset) -> draw.Panel:
       names={None: "median of the seeds"},
       zero=False,
       yscale="log",
+      ylabel="nats",
       title="Cross-entropy of the rebuilt logits",
     ),
   )
@@ -668,7 +680,7 @@ def _component(one: xr.Dataset, component: int, whose: str) -> draw.Panel:
       its[["direction"]],
       "direction",
       x="answer",
-      title=f"PC{component} of W_L's columns, {share:.0%}, {whose}",
+      title=f"PC{component} of W_L, {share:.0%}, {whose}",
     ),
   )
 
