@@ -12,13 +12,12 @@ from primelens.studies.addition import (
   probe,
   program,
   progress,
-  readout,
   report,
   spectra,
   subspace,
 )
 
-ORDER = ("neurons", "neuron_changes")
+ORDER = ("neurons", "neuron_changes", "readout")
 
 
 def _one_layer(experiment) -> str:
@@ -71,12 +70,6 @@ ANALYSES = {
     polynomial.run,
     polynomial.Result,
     "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
-    _plain,
-  ),
-  "readout": Analysis(
-    readout.run,
-    readout.Result,
-    "What neurons write, by frequency and component (A36-A45, A54, A55).",
     _plain,
   ),
   "attention": Analysis(

@@ -106,27 +106,6 @@ CLAIMS = (
     fits.simulated,
   ),
   _plain(
-    "readout.sinusoids",
-    "A55",
-    "The first two components of W_L are sine and cosine of frequency 1.",
-    "likely, by eye",
-    fits.sinusoids,
-  ),
-  _plain(
-    "readout.sparse",
-    "A40, A41",
-    "A few low frequencies of the output suffice for the answer.",
-    "1, 2, 3 dominate; six give the right answer at (0, 0)",
-    fits.sparse,
-  ),
-  _plain(
-    "readout.two",
-    "A54",
-    "Neurons write along two directions: two components hold 98.3 % of W_L.",
-    "98.3 %",
-    fits.two_directions,
-  ),
-  _plain(
     "attention.average",
     "A59",
     "Attention treats a and b alike: it takes their average.",

@@ -19,7 +19,6 @@ CAPTIONS = {
   "subspace": "what is left without parts of the digits' vectors.",
   "polynomial": "fits of activations and logits, what they are worth, and the"
   " logits they simulate.",
-  "readout": "what neurons write to the logits, by frequency and component.",
   "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
   " neurons are made of, singular vectors, and what the readout reads.",
@@ -32,7 +31,6 @@ TITLES = {
   "probe": "A linear probe",
   "subspace": "Without components, without the direct path",
   "polynomial": "Polynomial fits",
-  "readout": "The readout",
   "attention": "Attention",
   "fourier": "Frequencies (modular addition)",
   "spectra": "Spectra of the weights",

@@ -48,6 +48,9 @@ class HelpTest(parameterized.TestCase):
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = list(zeros_package.ORDER)
     adders = [*addition_package.ORDER, *addition_package.ANALYSES, "numbers"]
+    adders = list(addition_package.ORDER)
+    adders += ["embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["attention", "fourier", "progress", "spectra"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

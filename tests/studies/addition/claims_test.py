@@ -149,11 +149,6 @@ class MechanismTest(parameterized.TestCase):
     row = decide("polynomial.symmetry", polynomial=found)
     self.assertEqual(row["status"], status)
 
-  @parameterized.parameters((9, "not reproduced"), (3, "reproduced"))
-  def test_sparse(self, needed, status):
-    found = numbers(PLAIN, needed=needed)
-    self.assertEqual(decide("readout.sparse", readout=found)["status"], status)
-
   def test_few_members_decide_nothing(self):
     said = evidence.by_members([True] * 4, "x", {})
     self.assertEqual(said.status, "needs more compute")
