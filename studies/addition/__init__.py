@@ -5,14 +5,11 @@ from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
   attention,
   claims,
-  embedding,
   fourier,
   neurons,
   numbers,
   polynomial,
-  probe,
   program,
-  progress,
   readout,
   report,
   spectra,
@@ -53,13 +50,8 @@ def _modular(experiment) -> str:
   return _one_layer(experiment)
 
 
+ORDER = ("progress", "embedding", "probe")
 ANALYSES = {
-  "embedding": Analysis(
-    embedding.run, embedding.Result, "Principal components of the digits' vectors (A2-A9).", _plain
-  ),
-  "probe": Analysis(
-    probe.run, probe.Result, "A linear probe of the sum beside its controls (A10).", _plain
-  ),
   "neurons": Analysis(
     neurons.run,
     neurons.Result,
@@ -92,12 +84,6 @@ ANALYSES = {
   ),
   "fourier": Analysis(
     fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
-  ),
-  "progress": Analysis(
-    progress.run,
-    progress.Result,
-    "Losses and measures at every snapshot, phases (A63, B22-B30).",
-    _one_layer,
   ),
   "spectra": Analysis(
     spectra.run,
