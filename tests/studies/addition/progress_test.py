@@ -212,10 +212,9 @@ class ModularRunTest(absltest.TestCase):
     self.assertIn("Cosine cubes", figure.axes[-1].get_title(loc="left"))
 
   def test_plain_and_modular_runs_are_compared(self):
-    plain = adder_cards.progress(test__accuracy=[0, 1], test__nll_nats=[3, 1])
-    other = plain["boundary_step"].reindex(boundary=["formed"])
-    runs = {"plain": plain.drop_dims("boundary").assign(boundary_step=other), "own": self.found}
-    page = progress._compared(runs)
+    formed = dict(formed=[300.0, 400.0, 500.0] + [np.nan] * 3)
+    plain = adder_cards.progress(boundary=formed, test__accuracy=[0, 1], test__nll_nats=[3, 1])
+    page = progress._compared({"plain": plain, "own": self.found})
     drawn.assert_inside(self, page.figure())
 
 
@@ -264,7 +263,7 @@ def summarised(modular: bool):
   its = "modulo 113, published" if modular else adder_cards.PLAIN
   found = adder_cards.progress(
     its,
-    dict(formed=[200, 300] * 3, lead_heldout=[200, 300] * 3),
+    dict(formed=[200.0, 300.0] * 3, lead_heldout=[200.0, 300.0] * 3),
     test__accuracy=1,
     pre_additive_r2=1,
     frozen_accuracy=1,

@@ -65,7 +65,7 @@ class ReportTest(absltest.TestCase):
     other = types.SimpleNamespace(
       table=(row("known", population="P = 10, permuted labels"),), fits=()
     )
-    page = self.read({"a": {"probe": stored(own)}, "b": {"probe": stored(other)}})
+    page = self.read({"a": {"readout": stored(own)}, "b": {"readout": stored(other)}})
     text = " ".join(page.text)
     self.assertIn("Members: P = 10, published.", text)
     self.assertNotIn("Members: P = 10, permuted labels.", text)
