@@ -121,7 +121,11 @@ def numbers(found) -> dict:
 
 PANELS = 5  # steps at which the plane is drawn
 SHARES = 10  # components whose shares are drawn
-COMPARED = ("pc12_share", "pc1_linear_r2", "pc2_quadratic_r2")
+COMPARED = {
+  "pc12_share": "Two components",
+  "pc1_linear_r2": "PC1 as a line",
+  "pc2_quadratic_r2": "PC2 as a parabola",
+}
 
 
 def figures(runs) -> dict:
@@ -134,12 +138,13 @@ def _compared(runs) -> draw.Page:
   """Returns what the arc is judged by, of all runs beside untrained networks."""
   both = results.across(runs, "number")["number"]
   panels = []
-  for key in COMPARED:
+  for key, title in COMPARED.items():
     one = both.sel(quantity=key)
     parts = {name: one.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
     for part in parts.values():
       part.attrs = {"long_name": PUBLISHED[key].quantity}
-    panels.append(draw.strips(xr.Dataset(parts), "trained", y="run", null="untrained"))
+    look = {"y": "run", "null": "untrained", "title": title}
+    panels.append(draw.strips(xr.Dataset(parts), "trained", **look))
   return draw.page(tuple(panels), heights=[1.5 + 0.3 * len(runs)])
 
 
@@ -160,7 +165,6 @@ def _score(found: xr.Dataset, component: int, title: str) -> draw.Panel:
     x="digit",
     thin="seed",
     names={None: "median of the networks"},
-    style={"color": draw.COLOURS[component - 1]},
     title=title,
   )
 
@@ -199,11 +203,11 @@ def _shares(found: xr.Dataset) -> draw.Panel:
 
 def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   """Returns the plane at a few steps, evenly spaced in the logarithm."""
-  step_C = found["step"].values
+  step_C, seed = found["step"].values, found["seed"].values[program.shown(found)]
   wanted = np.geomspace(step_C[0], step_C[-1], PANELS)
-  chosen = [int(np.abs(step_C - step).argmin()) for step in wanted]
-  drawn_5xPx2 = found["plane"].values[chosen]
-  low_2, high_2 = drawn_5xPx2.min((0, 1)), drawn_5xPx2.max((0, 1))
+  chosen = list(dict.fromkeys(int(np.abs(step_C - step).argmin()) for step in wanted))
+  drawn_CxPx2 = found["plane"].values[chosen]
+  low_2, high_2 = drawn_CxPx2.min((0, 1)), drawn_CxPx2.max((0, 1))
   room_2 = 0.1 * (high_2 - low_2)
   limits = np.stack([low_2 - room_2, high_2 + room_2], axis=1)
 
@@ -211,12 +215,13 @@ def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
     def inside(axes):
       axes.plot(*plane_Px2.T, color=draw.BLUE, lw=0.9, marker="o", ms=2)
       _named(axes, plane_Px2)
-      axes.set(title=f"step {step_C[at]:,}", xlabel="last PC1", xlim=limits[0], ylim=limits[1])
-      axes.set_ylabel("last PC2" if at == chosen[0] else "")
+      whose = f"seed {seed}: " if at == chosen[0] else ""
+      axes.set(title=f"{whose}step {step_C[at]:,}", xlim=limits[0], ylim=limits[1])
+      axes.set(xlabel="last PC1", ylabel="last PC2" if whose else "")
 
     return inside
 
-  return tuple(panel(at, each) for at, each in zip(chosen, drawn_5xPx2, strict=True))
+  return tuple(panel(at, each) for at, each in zip(chosen, drawn_CxPx2, strict=True))
 
 
 # --- claims ---------------------------------------------------------------------------------------

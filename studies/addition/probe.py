@@ -161,7 +161,7 @@ def measure(run) -> xr.Dataset:
     "pair": results.variable("pair", test_N, "row of the pair (a times the digits, plus b)"),
     "draw": results.variable("draw", np.arange(CONTROLS), "draw"),
     "tolerance": results.variable(
-      "tolerance", np.array(TOLERANCES_R), "least singular value kept / the largest"
+      "tolerance", np.array(TOLERANCES_R), "smallest / largest singular value"
     ),
   }
   return program.dataset(run, variables, coords)
@@ -243,7 +243,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         "trained",
         y="probe",
         null="untrained",
-        title="Accuracy, rounded",
+        title="Accuracy, rounded (large: median)",
         xlim=(-0.04, 1.04),
       ),
       _ladder(found),

@@ -290,7 +290,11 @@ def _compared(runs) -> draw.Page:
       _lines(last, "accuracy", "run", title="Accuracy on test pairs", ylim=(-0.03, 1.05)),
       _lines(last, "loss", "run", title="Loss on test pairs", yscale="log"),
     ),
-    draw.dots(formed, title="Test loss below that of a guess for good, by network (line: median)"),
+    draw.dots(
+      formed,
+      xlabel="training step",
+      title="Test loss below that of a guess for good, by network (line: median)",
+    ),
     heights=[4.2, 1.2 + 0.3 * len(runs)],
   )
 
@@ -422,7 +426,7 @@ def _cubes(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the boundaries of the phases, derived from the curves of all runs."""
-  first = ", ".join(dict.fromkeys(f"{int(found['step'][0]):,}" for found in runs.values()))
+  first = " or ".join(dict.fromkeys(f"{int(found['step'][0]):,}" for found in runs.values()))
   return [
     tables_lib.Table(
       "Phases of training, in steps, from the curves of every network: median, range, and the mean"

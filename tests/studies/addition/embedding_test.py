@@ -28,9 +28,12 @@ class RunTest(absltest.TestCase):
   def test_the_recomputed_numbers_of_the_reference_network(self):
     own = embedding.numbers(self.found)
     self.assertEqual(set(own), set(embedding.PUBLISHED))
-    for key, entry in embedding.PUBLISHED.items():
-      value = own[key].value_S[self.found.reference]
-      self.assertLessEqual(abs(value - entry.recomputed), entry.tolerance, key)
+    rows = [
+      {"key": key} | numbers_lib.row(entry, *own[key], self.found.reference)
+      for key, entry in embedding.PUBLISHED.items()
+    ]
+    self.assertEqual(adder.unexplained("embedding", rows), [])
+    self.assertGreater(sum(row["agrees"] for row in rows), 3)
 
   def test_over_training_ends_where_the_components_are(self):
     plane_CxPx2 = self.found["plane"].values
