@@ -233,7 +233,7 @@ def _apart(both: xr.DataArray, words: str) -> xr.Dataset:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  right = _apart(found["score"].sel(measure="accuracy"), "share of held-out pairs")
+  right = _apart(found["score"].sel(measure="accuracy"), "share of held-out pairs, rounded")
   right = right.assign_coords(probe=[WORDS[name] for name in found["probe"].values.tolist()])
   return draw.page(
     (
@@ -243,7 +243,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         "trained",
         y="probe",
         null="untrained",
-        title="Accuracy, rounded (large: median)",
+        title="Accuracy (large: median)",
         xlim=(-0.04, 1.04),
       ),
       _ladder(found),

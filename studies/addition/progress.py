@@ -394,8 +394,8 @@ def _marks(found: xr.Dataset, *, named: bool = False) -> draw.Panel:
       high = 1.0 - 0.06 * i
       axes.text(step, high, f" {name}", transform=axes.get_xaxis_transform(), **place)
 
-  look = {"color": draw.GREY, "lw": 0.9}
-  return draw.together(*(draw.level(step, along="x", **look) for step in median.values()), write)
+  mark = lambda step: draw.level(step, along="x", color=draw.GREY, lw=0.9)
+  return draw.together(*map(mark, median.values()), write)
 
 
 def _cubes(found: xr.Dataset) -> draw.Panel:
