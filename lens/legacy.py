@@ -39,12 +39,13 @@ class Analysis:
 @dataclasses.dataclass(frozen=True)
 class Report:
   """The page of a study: `sections` maps a key to a title and a function of
-  `{run: {analysis: Stored}}`; `summary(tables, ledger)` gives five lines."""
+  `{run: {analysis: Stored}}`; `summary(tables, ledger)` gives five lines; None where
+  the slices give them."""
 
   title: str
   about: str
   sections: Mapping[str, tuple[str, Callable]]
-  summary: Callable[[Mapping, claims_lib.Ledger], list[str]]
+  summary: Callable[[Mapping, claims_lib.Ledger], list[str]] | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,12 +103,19 @@ def adapted(name: str, old: Study, package: types.ModuleType) -> study_lib.Study
       for key, (title, make) in old.report.sections.items()
     },
     sectioned=frozenset(old.analyses),
-    summary=lambda tables, ledger: old.report.summary(stored(classes, tables), ledger),
+    summary=_summary(old.report, classes),
     **({"members": old.members} | study_lib.of_program(package)),
   )
   both = its.with_slices(moved)
   order = [*_order(package), *both.slices]
   return dataclasses.replace(both, slices={key: both.slices[key] for key in dict.fromkeys(order)})
+
+
+def _summary(report: Report, classes: Mapping[str, type]) -> Callable | None:
+  make = report.summary
+  if make is None:
+    return None
+  return lambda tables, ledger: make(stored(classes, tables), ledger)
 
 
 def _order(package: types.ModuleType) -> tuple[str, ...]:

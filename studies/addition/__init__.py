@@ -5,19 +5,16 @@ from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
   attention,
   claims,
-  embedding,
   fourier,
   numbers,
   polynomial,
-  probe,
   program,
-  progress,
   report,
   spectra,
   subspace,
 )
 
-ORDER = ("neurons", "neuron_changes", "readout")
+ORDER = ("progress", "embedding", "probe", "neurons", "neuron_changes", "readout")
 
 
 def _one_layer(experiment) -> str:
@@ -54,12 +51,6 @@ def _modular(experiment) -> str:
 
 
 ANALYSES = {
-  "embedding": Analysis(
-    embedding.run, embedding.Result, "Principal components of the digits' vectors (A2-A9).", _plain
-  ),
-  "probe": Analysis(
-    probe.run, probe.Result, "A linear probe of the sum beside its controls (A10).", _plain
-  ),
   "subspace": Analysis(
     subspace.run,
     subspace.Result,
@@ -80,12 +71,6 @@ ANALYSES = {
   ),
   "fourier": Analysis(
     fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
-  ),
-  "progress": Analysis(
-    progress.run,
-    progress.Result,
-    "Losses and measures at every snapshot, phases (A63, B22-B30).",
-    _one_layer,
   ),
   "spectra": Analysis(
     spectra.run,

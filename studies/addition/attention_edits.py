@@ -7,7 +7,7 @@ f(a) + g(b), so whatever curvature z has comes from attention.
 import jax
 import jax.numpy as jnp
 from primelens.analyses import features, principal
-from primelens.studies.addition import fits, network, progress_measures
+from primelens.studies.addition import fits, network
 from primelens.studies.addition.attention_reported import DESIGNS, EDITS
 
 
@@ -21,7 +21,7 @@ def replacements(pattern_NxHxT, key):
   other_N = jnp.zeros_like(order_N).at[order_N].set(jnp.roll(order_N, 1))
   found = {
     "intact": pattern_NxHxT,
-    "frozen": progress_measures.freeze(pattern_NxHxT, None),
+    "frozen": network.freeze(pattern_NxHxT, None),
     "half": jnp.array([0.5, 0.5, 0.0])[None, None],
     "uniform": jnp.full(3, 1 / 3)[None, None],
     "resampled": pattern_NxHxT[other_N],
@@ -32,7 +32,7 @@ def replacements(pattern_NxHxT, key):
 
 def by_head(pattern_NxHxT):
   """Returns patterns with one head frozen, and with all others: HxNxHxT."""
-  frozen_NxHxT = progress_measures.freeze(pattern_NxHxT, None)
+  frozen_NxHxT = network.freeze(pattern_NxHxT, None)
   own_HxH = jnp.eye(pattern_NxHxT.shape[1], dtype=bool)[:, None, :, None]
   one, other = frozen_NxHxT[None], pattern_NxHxT[None]
   return jnp.where(own_HxH, one, other), jnp.where(own_HxH, other, one)

@@ -5,7 +5,6 @@ Statements are those of the source's text; items are of the addition spec.
 
 from primelens.lens.claims import Claim
 from primelens.studies.addition import verdicts_fits as fits
-from primelens.studies.addition import verdicts_learning as learning
 from primelens.studies.addition import verdicts_mechanism as mechanism
 from primelens.studies.addition import verdicts_modular as modular
 from primelens.studies.addition import verdicts_spectra
@@ -28,34 +27,6 @@ def _claim(id, source, statement, reported, test) -> Claim:
 
 
 CLAIMS = (
-  _plain(
-    "learning.all",
-    "section 7",
-    "The network learns addition: from 72 of 100 pairs it gets all right.",
-    "accuracy 1.00, one split and one start",
-    learning.learns,
-  ),
-  _plain(
-    "learning.delay",
-    "section 7",
-    "It groks: test pairs are known long after the train pairs.",
-    "train accuracy 1 by epoch 99, all pairs by about 4,100 (recomputed)",
-    learning.delay,
-  ),
-  _plain(
-    "embedding.arc",
-    "A4-A9",
-    "The digits lie on an arc: PC1 is a line, PC2 a parabola, together 99.4 % of the variance.",
-    "PC1 73 %, PC1 + PC2 99.4 %",
-    learning.arc,
-  ),
-  _plain(
-    "probe.sum",
-    "A10",
-    "A linear probe of the MLP reads the sum almost perfectly.",
-    "R2 almost 1 on held-out rows, no control",
-    learning.probe,
-  ),
   _plain(
     "subspace.pc2",
     "A17",
@@ -132,27 +103,6 @@ CLAIMS = (
     "The logits are a sum of cos(w (a + b - c)) over few key frequencies.",
     "expected: a small residual and a comparable loss",
     modular.cubes,
-  ),
-  _modular(
-    "modular.lead",
-    "B27, B28",
-    "The restricted loss falls before the test loss: the circuit forms first.",
-    "read off one run's curves",
-    modular.lead,
-  ),
-  _modular(
-    "modular.excluded",
-    "B29",
-    "The excluded loss rises while the network turns to the circuit.",
-    "read off one run's curves",
-    modular.excluded,
-  ),
-  _modular(
-    "modular.phases",
-    "B23",
-    "Memorisation ends at epoch 1,500, circuit formation at 13,300, clean-up at 16,600.",
-    "drawn by eye; 1,500, 9,900 and 12,000 in a stored figure",
-    modular.boundaries,
   ),
   _claim(
     "spectra.compression",

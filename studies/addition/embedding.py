@@ -1,50 +1,38 @@
-"""Analysis `embedding`: the digits' vectors and their principal components.
+"""How do the digits lie in the embedding?
 
-Items A2-A9 of the addition spec (A43 is in `readout`, B5-B11 in `fourier`).
+The notebook on plain addition plots the principal components of the digits' vectors of one network
+and reads an arc off them: the first component a line in the digit, the second a parabola, and the
+two nearly all of the variance.
+
+Here the components of every network are taken (of W_E without "=", their signs fixed), the line and
+the parabola are fitted, and untrained networks of the same seeds stand beside them. The vectors of
+one network, the source's own where it is among them, are also followed over training, in the plane
+of its last two components. In the figures thin lines are networks.
 """
-
-import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from primelens.analyses import least_squares, principal
-from primelens.lens.numbers import Reported
-from primelens.studies.addition import network, snapshots, tables
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.studies.addition import network, program
+
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
+
+obstacle = program.plain
+
+
+# --- one network ----------------------------------------------------------------------------------
 
 COMPONENTS = 4  # drawn; all of them have a share
-REPORTED = {
-  "pc1_share": Reported("A6", "share of variance, PC1", "0.73, elsewhere 0.75", 0.7266),
-  "pc12_share": Reported("A6", "share of variance, PC1 + PC2", "0.994", 0.9945),
-  "pc1_linear_r2": Reported("A5", "R2, PC1 on the digit", "a line", 0.992),
-  "pc1_slope": Reported("A5", "slope of PC1 per digit", "negative", 0.506),
-  "pc2_quadratic_r2": Reported("A7", "R2, PC2 on digit and digit^2", "a parabola", 0.996),
-  "pc3_largest": Reported("A8", "largest |score| of PC3", "shown, as PC2", 0.16, 0.01),
-}
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Principal components of W_E without "=", signs fixed (A4).
-
-  `score_SxPxQ` are the first components' scores, `share_SxR` all shares of
-  the variance, `embedding_PxD` the reference member's table (A2, A3), else
-  the first's, which is member `shown`. `untrained_share_SxR` is of the same
-  seeds before training. `plane_CxPx2` are the vectors of that member at every
-  snapshot, in the plane of its last two components.
-  """
-
-  table: tuple[dict, ...]
-  score_SxPxQ: np.ndarray
-  share_SxR: np.ndarray
-  untrained_share_SxR: np.ndarray
-  embedding_PxD: np.ndarray
-  step_C: np.ndarray
-  plane_CxPx2: np.ndarray
-  shown: int
-
-
-def measure(model, params, member, token_Nx3):
-  """Returns the components and the numbers of the table, of one member."""
+def components(model, params, member, token_Nx3):
+  """Returns the components and the reported numbers, of one network."""
   embedding_PxD = params["embedding"]["embedding"][:-1]
   found = principal.oriented(principal.pca(embedding_PxD))
   digits = len(embedding_PxD)
@@ -72,24 +60,6 @@ def measure(model, params, member, token_Nx3):
   }
 
 
-def run(run) -> Result:
-  """Returns the embedding's geometry of every member."""
-  found = network.over_members(measure, run)
-  null = network.over_members(measure, run, run.untrained_S())
-  shown = tables.reference(run) or 0
-  step_C, plane_CxPx2 = _over_training(run, found["direction"], shown)
-  return Result(
-    table=tables.rows(run, REPORTED, found["value"], null["value"]),
-    score_SxPxQ=found["score"],
-    share_SxR=found["share"],
-    untrained_share_SxR=null["share"],
-    embedding_PxD=found["embedding"][shown],
-    step_C=step_C,
-    plane_CxPx2=plane_CxPx2,
-    shown=shown,
-  )
-
-
 def plane(model, params, member, token_Nx3, direction_2xD):
   """Returns the centred digits' vectors in a given plane, Px2."""
   embedding_PxD = params["embedding"]["embedding"][:-1]
@@ -97,11 +67,187 @@ def plane(model, params, member, token_Nx3, direction_2xD):
   return network.exact(centred_PxD, direction_2xD.T)
 
 
+# --- the result -----------------------------------------------------------------------------------
+
+
+def measure(run) -> xr.Dataset:
+  """Returns the geometry of the embedding of every network."""
+  found = network.over_members(components, run)
+  null = network.over_members(components, run, run.untrained_S())
+  shown = program.reference(run.experiment) or 0
+  step_C, plane_CxPx2 = _over_training(run, found["direction"], shown)
+  share_2xSxR = np.stack([found["share"], null["share"]])
+  digits, width = found["embedding"].shape[1:]
+  variables = {
+    **numbers_lib.stored(found["value"], null["value"]),
+    "score": results.variable("seed digit component", found["score"], "score of the component"),
+    "share": results.variable("network seed place", share_2xSxR, "share of the variance"),
+    "vector": results.variable(
+      "digit width", found["embedding"][shown], "the digit's vector, of one network"
+    ),
+    "plane": results.variable(
+      "step digit axis", plane_CxPx2, "the digit's vector in the plane of the last two components"
+    ),
+  }
+  coords = {
+    "digit": results.variable("digit", np.arange(digits), "digit"),
+    "component": results.variable(
+      "component", 1 + np.arange(found["score"].shape[2]), "principal component"
+    ),
+    "place": results.variable("place", 1 + np.arange(share_2xSxR.shape[2]), "components"),
+    "width": results.variable("width", np.arange(width), "entry of the vector"),
+    "axis": results.variable("axis", [1, 2], "component of the last network"),
+    "step": results.variable("step", step_C, "training step"),
+  }
+  return program.dataset(run, variables, coords)
+
+
 def _over_training(run, direction_Sx2xD, shown: int):
-  """Returns the steps C and planes CxPx2 of a member; none without
+  """Returns the steps C and planes CxPx2 of a network; none without
   snapshots."""
-  step_C = snapshots.found(run)
+  step_C = np.array(run.snapshot_steps(), int)
   if not step_C.size:
     return step_C, np.zeros((0, run.pairs.digits, 2))
-  plane_SxCxPx2 = snapshots.over_members(plane, run, direction_Sx2xD)
+  plane_SxCxPx2 = network.over_snapshots(plane, run, direction_Sx2xD)
   return step_C, plane_SxCxPx2[shown]
+
+
+def numbers(found) -> dict:
+  """Returns the numbers by key of published.csv."""
+  return numbers_lib.of(found)
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+PANELS = 5  # steps at which the plane is drawn
+SHARES = 10  # components whose shares are drawn
+COMPARED = {
+  "pc12_share": "Two components",
+  "pc1_linear_r2": "PC1 as a line",
+  "pc2_quadratic_r2": "PC2 as a parabola",
+}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several, one that compares all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
+
+
+def _compared(runs) -> draw.Page:
+  """Returns what the arc is judged by, of all runs beside untrained networks."""
+  both = results.across(runs, "number")["number"]
+  panels = []
+  for key, title in COMPARED.items():
+    one = both.sel(quantity=key)
+    parts = {name: one.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
+    for part in parts.values():
+      part.attrs = {"long_name": PUBLISHED[key].quantity}
+    look = {"y": "run", "null": "untrained", "title": title}
+    panels.append(draw.strips(xr.Dataset(parts), "trained", **look))
+  return draw.page(tuple(panels), heights=[1.5 + 0.3 * len(runs)])
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  rows = [
+    (_score(found, 1, f"{run}: PC1"), _score(found, 2, "PC2")),
+    (_plane(found), _shares(found)),
+  ]
+  if not found.sizes["step"]:
+    return draw.page(*rows, heights=[2.8, 3.2])
+  return draw.page(*rows, _training(found), heights=[2.8, 3.2, 2.3])
+
+
+def _score(found: xr.Dataset, component: int, title: str) -> draw.Panel:
+  return draw.curves(
+    found[["score"]].sel(component=component),
+    "score",
+    x="digit",
+    thin="seed",
+    names={None: "median of the networks"},
+    title=title,
+  )
+
+
+def _named(axes, plane_Px2) -> None:
+  """Writes every digit, or marks both ends where there are many."""
+  count = len(plane_Px2)
+  for digit in range(count) if count <= 20 else (0, count - 1):
+    axes.annotate(str(digit), plane_Px2[digit], fontsize=8.5)
+
+
+def _plane(found: xr.Dataset) -> draw.Panel:
+  score_SxPx2 = found["score"].sel(component=[1, 2]).values
+  shown = program.shown(found)
+
+  def panel(axes):
+    others = [s for s in range(len(score_SxPx2)) if s != shown]
+    for i, s in enumerate(others):
+      label = None if i else "other seeds"
+      axes.plot(*score_SxPx2[s].T, color=draw.GREY, lw=0.5, alpha=0.4, label=label)
+    label = f"seed {found['seed'].values[shown]}"
+    axes.plot(*score_SxPx2[shown].T, color=draw.BLUE, lw=1.2, label=label)
+    _named(axes, score_SxPx2[shown])
+    axes.set(title="The plane of both, digits of one network named", xlabel="PC1", ylabel="PC2")
+
+  return panel
+
+
+def _shares(found: xr.Dataset) -> draw.Panel:
+  first = found[["share"]].isel(place=slice(SHARES)).cumsum("place")
+  first = first.assign_coords(place=found["place"][:SHARES])
+  first["share"].attrs = {"long_name": "share of the variance, cumulative"}
+  text = {"title": "The first components together", "ylim": (0, 1.03)}
+  return draw.curves(first, "share", x="place", colour="network", thin="seed", zero=False, **text)
+
+
+def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  """Returns the plane at a few steps, evenly spaced in the logarithm."""
+  step_C, seed = found["step"].values, found["seed"].values[program.shown(found)]
+  wanted = np.geomspace(step_C[0], step_C[-1], PANELS)
+  chosen = list(dict.fromkeys(int(np.abs(step_C - step).argmin()) for step in wanted))
+  drawn_CxPx2 = found["plane"].values[chosen]
+  low_2, high_2 = drawn_CxPx2.min((0, 1)), drawn_CxPx2.max((0, 1))
+  room_2 = 0.1 * (high_2 - low_2)
+  limits = np.stack([low_2 - room_2, high_2 + room_2], axis=1)
+
+  def panel(at, plane_Px2):
+    def inside(axes):
+      axes.plot(*plane_Px2.T, color=draw.BLUE, lw=0.9, marker="o", ms=2)
+      _named(axes, plane_Px2)
+      whose = f"seed {seed}: " if at == chosen[0] else ""
+      axes.set(title=f"{whose}step {step_C[at]:,}", xlim=limits[0], ylim=limits[1])
+      axes.set(xlabel="last PC1", ylabel="last PC2" if whose else "")
+
+    return inside
+
+  return tuple(panel(at, each) for at, each in zip(chosen, drawn_CxPx2, strict=True))
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+FIRST = float(PUBLISHED["pc1_share"].source.partition(",")[0])
+BOTH = float(PUBLISHED["pc12_share"].source)
+
+
+@CLAIMS.add(
+  "embedding.arc",
+  "The digits lie on an arc: PC1 is a line, PC2 a parabola, together"
+  f" {100 * BOTH:.1f} % of the variance.",
+  reported=f"PC1 {100 * FIRST:.0f} %, PC1 + PC2 {100 * BOTH:.1f} %",
+  source=f"{program.PLAIN_SOURCE} (A4-A9)",
+)
+def arc(results):
+  """Returns the verdict on networks that generalise."""
+  embedding = program.first(results, "embedding")
+  learned_S = program.generalises(program.first(results, "progress"))
+  both, line, bow = program.numbers(embedding, "pc12_share", "pc1_linear_r2", "pc2_quadratic_r2")
+  holds_S = (both.value_S > 0.95) & (line.value_S > 0.9) & (bow.value_S > 0.9)
+  because = (
+    "share of PC1 and PC2 above 0.95 and both R2 above 0.9, among members that "
+    f"generalise; over all members: share {both}, R2 of PC1 {line}, of PC2 "
+    f"{bow}"
+  )
+  numbers = program.behind(share=both, line_r2=line, bow_r2=bow)
+  return program.by_members(holds_S[learned_S], because, numbers)

@@ -1,58 +1,39 @@
-"""Analysis `probe`: the sum read from the MLP by a linear probe (A10).
+"""Does a linear probe of the MLP find the sum because the network computes it?
 
-512 features and 70 pairs: the probe interpolates what it is fitted on. Its
-company says what the score is worth: an untrained network, the pairs alone,
-the mean, and sums permuted (no relation left) or relabelled (another function
-of the sum).
+The notebook on plain addition fits the sum a + b to the activations of the MLP's neurons on 70 % of
+the pairs, reads it almost perfectly on the others, and has no control.
+
+With 512 activations and 70 pairs the probe interpolates what it is fitted on. Here the same probe,
+on the same rows, is set beside probes of untrained networks, of the pairs alone (one indicator for
+each a and each b), the mean of the sums, sums permuted over pairs (no relation is left) and sums
+relabelled (another function of the sum). Directions of the activations that are no more than
+rounding of float32 are left out; the last panel shows R² by the directions that are kept.
 """
 
-import dataclasses
 import functools
 import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from primelens.analyses import features, least_squares, statistics
-from primelens.lens import numbers as reported
-from primelens.lens.numbers import Reported
-from primelens.studies.addition import network, tables, untrained
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.addition import network, program
+
+# --- published ------------------------------------------------------------------------------------
 
 HELD_OUT, SPLIT_SEED = 0.3, 42  # the published split
+
+obstacle = program.plain
+
+
+# --- probes of one network ------------------------------------------------------------------------
+
 CONTROLS = 199  # targets of each control: p is at least 1 / 200
-_LIMIT = "Directions of h that are no more than float32 rounding left out."
-REPORTED = {
-  "mse": Reported("A10", "probe, held-out MSE", "almost perfect", None, remark=_LIMIT),
-  "r2": Reported("A10", "probe, held-out R2", "almost perfect", None, remark=_LIMIT),
-  "mse_as_published": Reported(
-    "A10",
-    "probe, held-out MSE, directions of rounding included",
-    "almost perfect",
-    0.0159,
-    remark="The recomputed number's own limit of small directions is unknown,"
-    " and what rounding adds through them is arbitrary.",
-  ),
-  "r2_as_published": Reported(
-    "A10", "probe, held-out R2, directions of rounding included", "almost perfect", 0.9990
-  ),
-  "untrained_r2": Reported(
-    "A10", "probe of the untrained network, held-out R2", "not asked", 0.9997
-  ),
-  "accuracy": Reported("A10", "probe, held-out accuracy of the rounded sum", "not asked", None),
-  "own_r2": Reported("A10", "probe fitted on train pairs, R2 on test pairs", "not asked", None),
-  "mean_mse": Reported("A10", "MSE of the mean", "the baseline", None),
-  "permuted_r2": Reported("A10", "probe of permuted sums, held-out R2, mean", "not asked", None),
-  "relabelled_r2": Reported(
-    "A10", "probe of relabelled sums, held-out R2, mean", "not asked", None
-  ),
-  "selectivity": Reported(
-    "A10",
-    "selectivity: accuracy less that on relabelled sums",
-    "not asked",
-    None,
-    remark="R2 of relabelled sums says how much of any function of the sum the same probe reads.",
-  ),
-}
 PROBES = {
   "hidden": ("h, all neurons", "published"),
   "hidden_own": ("h, all neurons", "the network's own"),
@@ -67,29 +48,6 @@ PROBES = {
 # (scipy.linalg.lstsq), and lets all of it in: taken as the published one.
 TOLERANCES_R = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1.2e-7)
 MEASURES = ("mse", "r2", "accuracy")
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Scores of the probe and of its company, all on held-out pairs.
-
-  `probes` has a record per row of PROBES. `truth_N` are the held-out sums of
-  the published split, `prediction_SxN` the probe's, `untrained_SxN` those of
-  the same seeds before training. `permuted_r2_SxK` is R2 with the sums
-  permuted over pairs, `p_S` the chance of the probe's R2 among them.
-  `ladder_r2_SxR` is the probe's R2 with the directions of h above each of
-  `tolerance_R` alone.
-  """
-
-  table: tuple[dict, ...]
-  probes: tuple[dict, ...]
-  truth_N: np.ndarray
-  prediction_SxN: np.ndarray
-  untrained_SxN: np.ndarray
-  permuted_r2_SxK: np.ndarray
-  tolerance_R: np.ndarray
-  ladder_r2_SxR: np.ndarray
-  p_S: np.ndarray
 
 
 def published_split(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,8 +74,8 @@ def controls(sum_N, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
   return np.stack(permuted, 1), np.stack(relabelled, 1)
 
 
-def measure(model, params, member, token_Nx3, *, permuted_NxR, relabelled_NxR):
-  """Returns the scores of one member's probes, and what is drawn of them."""
+def probed(model, params, member, token_Nx3, *, permuted_NxR, relabelled_NxR):
+  """Returns the scores of one network's probes, and what is drawn of them."""
   post_NxF = network.read(model, params, token_Nx3).post_NxF
   sum_N = (token_Nx3[:, 0] + token_Nx3[:, 1]).astype(jnp.float32)
   sum_Nx1 = sum_N[:, None]
@@ -164,30 +122,53 @@ def _scores(truth_NxR, prediction_NxR) -> dict:
   }
 
 
-def run(run) -> Result:
-  """Returns the probe of every member beside its anchors and controls."""
+# --- the result -----------------------------------------------------------------------------------
+
+
+def measure(run) -> xr.Dataset:
+  """Returns the probe of every network beside its anchors and controls."""
   token_Nx3 = np.asarray(run.pairs.token_Nx3)
   sum_N = (token_Nx3[:, 0] + token_Nx3[:, 1]).astype(np.float32)
   permuted_NxR, relabelled_NxR = controls(sum_N, CONTROLS, run.settings.seed)
-  probes = functools.partial(measure, permuted_NxR=permuted_NxR, relabelled_NxR=relabelled_NxR)
-  found, null = untrained.beside(probes, run)
-  value_S = _values(found, null["score"])
-  untrained_S = _values(null, null["score"])
-  return Result(
-    table=tables.rows(run, REPORTED, value_S, untrained_S),
-    probes=_records(found["score"], null["score"], tables.reference(run)),
-    truth_N=sum_N[published_split(len(sum_N))[1]],
-    prediction_SxN=found["prediction"],
-    untrained_SxN=null["prediction"],
-    permuted_r2_SxK=found["permuted_r2"],
-    tolerance_R=np.array(TOLERANCES_R),
-    ladder_r2_SxR=found["ladder"]["r2"],
-    p_S=statistics.permutation_p(found["score"]["hidden"]["r2"], found["permuted_r2"].T),
-  )
+  probes = functools.partial(probed, permuted_NxR=permuted_NxR, relabelled_NxR=relabelled_NxR)
+  found, null = network.beside(probes, run)
+  both, test_N = (found, null), published_split(len(sum_N))[1]
+  score = [[[each["score"][probe][m] for m in MEASURES] for probe in PROBES] for each in both]
+  p_S = statistics.permutation_p(found["score"]["hidden"]["r2"], found["permuted_r2"].T)
+  words = list(PROBES.values())
+  variables = {
+    **numbers_lib.stored(_values(found, null["score"]), _values(null, null["score"])),
+    "score": results.variable(
+      "network probe measure seed", score, "squared error, R² or accuracy on held-out pairs"
+    ),
+    "features": results.variable("probe", [each for each, _ in words], "what the probe reads"),
+    "split": results.variable("probe", [each for _, each in words], "split of the pairs"),
+    "truth": results.variable("pair", sum_N[test_N], "a + b"),
+    "prediction": results.variable(
+      "network seed pair", np.stack([each["prediction"] for each in both]), "a + b, by the probe"
+    ),
+    "permuted_r2": results.variable(
+      "seed draw", found["permuted_r2"], "R² of sums permuted over pairs"
+    ),
+    "ladder_r2": results.variable(
+      "seed tolerance", found["ladder"]["r2"], "R² with the directions of h above a limit alone"
+    ),
+    "p": results.variable("seed", p_S, "p of the R² among those of permuted sums"),
+  }
+  coords = {
+    "probe": list(PROBES),
+    "measure": list(MEASURES),
+    "pair": results.variable("pair", test_N, "row of the pair (a times the digits, plus b)"),
+    "draw": results.variable("draw", np.arange(CONTROLS), "draw"),
+    "tolerance": results.variable(
+      "tolerance", np.array(TOLERANCES_R), "smallest / largest singular value"
+    ),
+  }
+  return program.dataset(run, variables, coords)
 
 
 def _values(found, null) -> dict[str, np.ndarray]:
-  """Returns the numbers of the table, each of every member."""
+  """Returns the reported numbers, each of every network."""
   score, ladder = found["score"], found["ladder"]
   return {
     **score["hidden"],
@@ -202,12 +183,167 @@ def _values(found, null) -> dict[str, np.ndarray]:
   }
 
 
-def _records(score, null, at: int | None) -> tuple[dict, ...]:
-  """Returns a record per probe: median, range, the reference's, untrained."""
-  rows = []
-  for name, (features_, split) in PROBES.items():
-    row: dict = {"probe": name, "features": features_, "split": split}
-    for key in MEASURES:
-      row |= reported.columns(key, score[name][key], null[name][key], at)
-    rows.append(row)
-  return tuple(rows)
+def numbers(found) -> dict:
+  """Returns the numbers by key of published.csv."""
+  return numbers_lib.of(found)
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+WORDS = {
+  "hidden": "h",
+  "hidden_own": "h, train/test",
+  "additive": "pairs",
+  "additive_own": "pairs, train/test",
+  "mean": "mean",
+  "permuted": "permuted",
+  "relabelled": "relabelled",
+}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several, one that compares all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
+
+
+def _compared(runs) -> draw.Page:
+  """Returns accuracy and R² of the probe of h, of all runs beside untrained networks."""
+  both = results.across(runs, "score")["score"].sel(probe="hidden")
+  accuracy = _apart(both.sel(measure="accuracy"), "accuracy of the rounded sum")
+  look = {"y": "run", "null": "untrained"}
+  missed = 1 - _apart(both.sel(measure="r2"), "")
+  for each in missed.values():
+    each.attrs = {"long_name": "1 - R², held-out pairs"}
+  return draw.page(
+    (
+      draw.strips(accuracy, "trained", title="Probe of h, held-out pairs", **look),
+      draw.strips(missed, "trained", title="What it leaves", xscale="log", **look),
+    ),
+    heights=[1.5 + 0.3 * len(runs)],
+  )
+
+
+def _apart(both: xr.DataArray, words: str) -> xr.Dataset:
+  """Returns what runs along `network` as a variable for each."""
+  parts = {name: both.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
+  for part in parts.values():
+    part.attrs = {"long_name": words}
+  return xr.Dataset(parts)
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  right = _apart(found["score"].sel(measure="accuracy"), "share of held-out pairs, rounded")
+  right = right.assign_coords(probe=[WORDS[name] for name in found["probe"].values.tolist()])
+  return draw.page(
+    (
+      _sums(run, found),
+      draw.strips(
+        right,
+        "trained",
+        y="probe",
+        null="untrained",
+        title="Accuracy (large: median)",
+        xlim=(-0.04, 1.04),
+      ),
+      _ladder(found),
+    ),
+    heights=[3.9],
+  )
+
+
+def _sums(run: str, found: xr.Dataset) -> draw.Panel:
+  truth_N = found["truth"].values
+  ends = np.array([truth_N.min() - 1, truth_N.max() + 1])
+  looks = {"untrained": (draw.AMBER, "x"), "trained": (draw.BLUE, ".")}
+
+  def panel(axes):
+    beyond = 0
+    axes.plot(ends, ends, color=draw.GREY, lw=0.8, label="a + b")
+    for name, (colour, marker) in looks.items():
+      prediction_SxN = found["prediction"].sel(network=name).values
+      x_SxN = np.broadcast_to(truth_N, prediction_SxN.shape)
+      # One that is far off would leave no room for the others.
+      shown_SxN = np.clip(prediction_SxN, *(ends + [-1, 1]))
+      beyond += np.sum(shown_SxN != prediction_SxN)
+      axes.plot(x_SxN.ravel(), shown_SxN.ravel(), marker, color=colour, ms=5, alpha=0.7, label=name)
+    axes.set(title=f"{run}: held-out pairs", xlabel="a + b", ylabel="a + b, by the probe")
+    if beyond:
+      axes.set_xlabel(f"a + b ({beyond} drawn at the edge)")
+
+  return panel
+
+
+def _ladder(found: xr.Dataset) -> draw.Panel:
+  """Returns 1 - R², which tells .998 from .9998 and holds what is far off."""
+  loss_SxR = np.maximum(1 - found["ladder_r2"].values, 1e-7)
+  low, high = np.log10([loss_SxR.min(), loss_SxR.max()])
+  loss = {"loss": results.variable("seed tolerance", loss_SxR, "1 - R², held-out pairs")}
+  curve = draw.curves(
+    results.dataset(loss, {"tolerance": found["tolerance"]}),
+    "loss",
+    x="tolerance",
+    thin="seed",
+    names={None: "median of the networks"},
+    zero=False,
+    title="Directions of h kept",
+    xscale="log",
+    yscale="log",
+    # Whole decades: their ticks need no others between them.
+    ylim=(10 ** np.floor(low), 10 ** np.ceil(high)),
+  )
+
+  def fewer_to_the_left(axes):
+    axes.yaxis.set_minor_formatter("")
+    axes.invert_xaxis()
+
+  return draw.together(curve, fewer_to_the_left)
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns every probe of all runs: the median over networks, their range, and untrained ones."""
+  return [
+    tables_lib.Table(
+      "Probes of the sum on held-out pairs: the median over networks, and their range.",
+      [{"run": run} | row for run, found in runs.items() for row in _rows(found)],
+      name="probes",
+    )
+  ]
+
+
+def _rows(found: xr.Dataset):
+  for name in found["probe"].values.tolist():
+    one = found.sel(probe=name)
+    row = {"probe": name, "reads": one["features"].item(), "split": one["split"].item()}
+    for measure, words in zip(MEASURES, ("squared error", "R²", "accuracy"), strict=True):
+      trained_S, untrained_S = one["score"].sel(measure=measure).transpose("network", ...).values
+      its = numbers_lib.spread(trained_S)
+      row |= {words: its["median"], f"{words} least": its["minimum"]}
+      row |= {f"{words} largest": its["maximum"]}
+      row |= {f"{words} untrained": numbers_lib.median(untrained_S)}
+    yield row
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+@CLAIMS.add(
+  "probe.sum",
+  "A linear probe of the MLP reads the sum almost perfectly.",
+  reported="R2 almost 1 on held-out rows, no control",
+  source=f"{program.PLAIN_SOURCE} (A10)",
+)
+def sums(results):
+  """Returns the verdict: an artefact where an untrained network gives the sum as well."""
+  found = program.first(results, "probe")
+  r2, untrained = program.numbers(found, "r2", "untrained_r2")
+  because = (
+    f"held out the probe has R2 {r2}, and on untrained networks {untrained}: "
+    "512 numbers and 70 rows read the sum out of anything"
+  )
+  numbers = program.behind(r2=r2, untrained_r2=untrained)
+  typical, null = np.median(r2.value_S), np.median(untrained.value_S)
+  status = program.held(typical > 0.99, artefact=null > typical - 0.01)
+  return program.verdict(status, because, numbers)

@@ -8,14 +8,10 @@ from primelens.lens import ledger as report_ledger
 from primelens.lens import page
 from primelens.lens.legacy import Report
 from primelens.studies import report_spectra
-from primelens.studies.addition import numbers, report_summary, report_tables
+from primelens.studies.addition import numbers, report_tables
 
 VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
 CAPTIONS = {
-  "embedding": "the digits' vectors: components, their plane, and the plane over training.",
-  "progress": "losses and measures of the mechanism at every snapshot; thin:"
-  " members, thick: their median, dashed: phases.",
-  "probe": "a linear probe of the sum beside its controls.",
   "subspace": "what is left without parts of the digits' vectors.",
   "polynomial": "fits of activations and logits, what they are worth, and the"
   " logits they simulate.",
@@ -26,9 +22,6 @@ CAPTIONS = {
   " from the start, and accuracy at the same steps.",
 }
 TITLES = {
-  "progress": "Over training",
-  "embedding": "The digits' vectors",
-  "probe": "A linear probe",
   "subspace": "Without components, without the direct path",
   "polynomial": "Polynomial fits",
   "attention": "Attention",
@@ -133,5 +126,4 @@ REPORT = Report(
     "numbers": ("Every reported number", joined),
     **{name: (title, functools.partial(analysis, name)) for name, title in TITLES.items()},
   },
-  summary=report_summary.lines,
 )

@@ -26,7 +26,7 @@ def of(name: str, result) -> page.Markup:
   if name == "fourier":
     why = fourier_logits.without_published_keys(result.key_SxQ.shape[1])
     parts += [page.tag("p", why)] if why else []
-  own = {"progress": _phases, "subspace": _variants}.get(name)
+  own = {"subspace": _variants}.get(name)
   if own:
     parts.append(own(result))
   return page.join(parts)
@@ -69,38 +69,6 @@ def _fits(rows) -> page.Markup:
     " network; else the median over members), fitted on train pairs and scored"
     " on test pairs (held out), and accuracy and cross-entropy in nats of the"
     " logits that the fitted values give.",
-    text=(0, 1),
-  )
-
-
-def _phases(result) -> page.Markup:
-  """Returns the boundaries of the phases, derived from the curves."""
-  body = [
-    (
-      row["boundary"],
-      row["meaning"],
-      page.short(row["by_eye"]) if result.modular else "–",
-      page.short(row["median"]),
-      page.span(row["minimum"], row["maximum"]),
-      page.span(row["mean_low"], row["mean_high"]),
-      f"{row['reached']} of {row['members']}",
-    )
-    for row in result.phases
-  ]
-  head = (
-    "boundary",
-    "meaning",
-    "drawn by eye",
-    "median step",
-    "range",
-    "95 % of the mean",
-    "members",
-  )
-  return page.table(
-    head,
-    body,
-    caption="Phases of training, in steps, from the curves of every member."
-    f" Snapshots are {result.step_C[0]:,} steps apart.",
     text=(0, 1),
   )
 

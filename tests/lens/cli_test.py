@@ -51,6 +51,8 @@ class HelpTest(parameterized.TestCase):
     adders = list(addition_package.ORDER)
     adders += ["embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["attention", "fourier", "progress", "spectra"]
+    adders = ["progress", "embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["readout", "attention", "fourier", "spectra"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

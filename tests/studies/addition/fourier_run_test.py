@@ -12,7 +12,7 @@ from absl.testing import absltest
 from primelens.configs import addition_p113
 from primelens.lens import figures, legacy
 from primelens.models import tokens
-from primelens.studies.addition import fourier, network, plots_fourier, progress_measures, tables
+from primelens.studies.addition import fourier, network, plots_fourier, progress, tables
 
 P, KEYS, SCALE = 11, (2, 5), {2: 30.0, 5: 40.0}
 
@@ -48,11 +48,11 @@ class RunTest(absltest.TestCase):
 
   def test_same_losses_and_keys_as_over_training(self):
     """The one-off losses are those of analysis `progress`."""
-    key_SxQ = jax.vmap(functools.partial(progress_measures.key_frequencies, threshold=0.1))(
+    key_SxQ = jax.vmap(functools.partial(progress.key_frequencies, threshold=0.1))(
       self.population.params_S
     )
     np.testing.assert_array_equal(self.result.key_SxQ, key_SxQ)
-    each = functools.partial(progress_measures.modular, self.population.experiment.model)
+    each = functools.partial(progress.modular, self.population.experiment.model)
     curves = jax.jit(jax.vmap(each, (0, 0, None, 0)))(
       self.population.params_S,
       network.members(self.population.pairs),

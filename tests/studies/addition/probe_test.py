@@ -1,12 +1,16 @@
-"""The probe: scikit-learn's split and fit, and what its company must score."""
+"""The probe: scikit-learn's split and fit, what its controls must score, and its claim."""
 
-import dataclasses
+import tempfile
 
 import adder
+import adder_cards
+import drawn
 import jax
 import numpy as np
 from absl.testing import absltest
-from primelens.studies.addition import network, plots_probe, probe
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import results
+from primelens.studies.addition import network, probe
 from sklearn import linear_model, metrics, model_selection
 
 
@@ -35,9 +39,10 @@ class ProbeTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.run_ = adder.trained()
-    cls.result = probe.run(cls.run_)
-    cls.row = {row["key"]: row for row in cls.result.table}
-    cls.probe = {row["probe"]: row for row in cls.result.probes}
+    cls.found = probe.measure(cls.run_)
+    own = probe.numbers(cls.found)
+    cls.known = numbers_lib.published(probe.__file__)
+    cls.ours = {key: its.value_S[cls.found.reference] for key, its in own.items()}
     cls.token_Nx3 = np.asarray(cls.run_.pairs.token_Nx3)
     cls.sum_N = cls.token_Nx3[:, 0] + cls.token_Nx3[:, 1]
     params = jax.tree.map(lambda leaf: leaf[0], cls.run_.params_S)
@@ -53,53 +58,93 @@ class ProbeTest(absltest.TestCase):
     return guess_N, metrics.r2_score(self.sum_N[test_N], guess_N)
 
   def test_everything_reported_has_a_number(self):
-    self.assertEqual(set(self.row), set(probe.REPORTED))
+    self.assertEqual(set(self.ours), set(self.known))
 
   def test_directions_kept_are_scikit_learns(self):
     at = probe.TOLERANCES_R.index(1e-6)  # its default
     _, r2 = self.peer(*probe.published_split(100), 1e-6)
-    self.assertAlmostEqual(self.result.ladder_r2_SxR[0, at], r2, delta=2e-4)
-    np.testing.assert_array_equal(self.result.truth_N, self.sum_N[probe.published_split(100)[1]])
+    self.assertAlmostEqual(float(self.found["ladder_r2"][0, at]), r2, delta=2e-4)
+    np.testing.assert_array_equal(self.found["truth"], self.sum_N[probe.published_split(100)[1]])
 
   def test_default_leaves_directions_of_rounding_out(self):
     tol = float(np.finfo(np.float32).eps) * 512
     guess_N, r2 = self.peer(*probe.published_split(100), tol)
-    self.assertAlmostEqual(self.row["r2"]["ours"], r2, delta=1e-5)
-    np.testing.assert_allclose(self.result.prediction_SxN[0], guess_N, atol=0.01)
+    self.assertAlmostEqual(self.ours["r2"], r2, delta=1e-5)
+    np.testing.assert_allclose(
+      self.found["prediction"].sel(network="trained")[0], guess_N, atol=0.01
+    )
     own = (self.run_.pairs.train_SxN[0], self.run_.pairs.test_SxN[0])
-    self.assertAlmostEqual(self.row["own_r2"]["ours"], self.peer(*own, tol)[1], delta=1e-5)
+    self.assertAlmostEqual(self.ours["own_r2"], self.peer(*own, tol)[1], delta=1e-5)
 
   def test_recomputed_numbers(self):
     for key in ("mse_as_published", "r2_as_published", "untrained_r2"):
-      self.assertTrue(self.row[key]["agrees"], self.row[key])
-    self.assertAlmostEqual(self.row["untrained_r2"]["ours"], 0.9997, delta=5e-5)
-    self.assertAlmostEqual(self.row["r2"]["ours"], 0.9990, delta=0.005)
-    self.assertEqual(self.row["accuracy"]["ours"], 1)
+      gap = abs(self.ours[key] - self.known[key].recomputed)
+      self.assertLessEqual(gap, self.known[key].tolerance, key)
+    self.assertAlmostEqual(self.ours["untrained_r2"], 0.9997, delta=5e-5)
+    self.assertAlmostEqual(self.ours["r2"], 0.9990, delta=0.005)
+    self.assertEqual(self.ours["accuracy"], 1)
 
   def test_untrained_network_reads_as_well(self):
-    self.assertLess(self.probe["hidden"]["mse_untrained"], self.probe["hidden"]["mse_ours"])
+    mse = self.found["score"].sel(probe="hidden", measure="mse")
+    untrained = float(mse.sel(network="untrained").median())
+    self.assertLess(untrained, float(mse.sel(network="trained")[0]))
 
   def test_pairs_alone_give_the_sum(self):
     for name in ("additive", "additive_own"):
-      self.assertAlmostEqual(self.probe[name]["r2_min"], 1, places=5)
-      self.assertEqual(self.probe[name]["accuracy_min"], 1)
+      least = self.found["score"].sel(probe=name, network="trained").min("seed")
+      self.assertAlmostEqual(float(least.sel(measure="r2")), 1, places=5)
+      self.assertEqual(float(least.sel(measure="accuracy")), 1)
 
   def test_mean_is_the_baseline(self):
     train_N, test_N = probe.published_split(100)
     error_N = self.sum_N[test_N] - self.sum_N[train_N].mean()
-    self.assertAlmostEqual(self.row["mean_mse"]["ours"], np.mean(error_N**2), places=3)
+    self.assertAlmostEqual(self.ours["mean_mse"], np.mean(error_N**2), places=3)
 
   def test_permuted_sums_are_unreadable(self):
-    self.assertEqual(self.result.permuted_r2_SxK.shape, (2, probe.CONTROLS))
-    np.testing.assert_allclose(self.result.p_S, 1 / (probe.CONTROLS + 1))
-    self.assertLess(self.row["permuted_r2"]["ours"], 0)
+    self.assertEqual(self.found["permuted_r2"].shape, (2, probe.CONTROLS))
+    np.testing.assert_allclose(self.found["p"], 1 / (probe.CONTROLS + 1))
+    self.assertLess(self.ours["permuted_r2"], 0)
+
+  def test_is_stored(self):
+    with tempfile.TemporaryDirectory() as folder:
+      results.write(folder, "probe", self.found, provenance={})
+      stored, _ = results.read(folder, "probe")
+    self.assertTrue(stored.identical(self.found))
 
   def test_figure_draws_one_seed_and_two(self):
     for seeds in (1, 2):
-      part = {name: value[:seeds] for name, value in vars(self.result).items() if "_S" in name}
-      figure = plots_probe.figure(dataclasses.replace(self.result, **part))
-      figure.canvas.draw()
+      figure = probe.figures({"run": self.found.isel(seed=slice(seeds))})["run"].figure()
+      drawn.assert_inside(self, figure)
       self.assertLen(figure.axes, 3)
+
+  def test_runs_are_compared(self):
+    control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
+    pages = probe.figures({"own": self.found, "permuted": control})
+    self.assertEqual(list(pages), ["own", "all runs"])
+    drawn.assert_inside(self, pages["all runs"].figure())
+
+  def test_table_has_a_row_for_each_probe(self):
+    (table,) = probe.tables({"run": self.found})
+    self.assertEqual([row["probe"] for row in table.rows], list(probe.PROBES))
+    self.assertEqual(table.rows[2]["accuracy"], 1)
+    self.assertIn("one indicator per a and per b", table.text())
+
+
+class ClaimsTest(absltest.TestCase):
+  def test_a_probe_that_reads_untrained_networks_shows_nothing(self):
+    for untrained, status in ((0.9997, "reproduced, but an artefact"), (0.3, "reproduced")):
+      found = adder_cards.numbers(r2=0.999, untrained_r2=untrained)
+      row = adder_cards.row(probe, "probe.sum", {"probe": found})
+      self.assertEqual(row["status"], status)
+
+  def test_other_populations_decide_nothing(self):
+    for its in ("P = 10, permuted labels", "P = 10, other steps", "P = 12, other digits"):
+      found = adder_cards.numbers(its, r2=1, untrained_r2=1)
+      row = adder_cards.row(probe, "probe.sum", {"probe": found})
+      self.assertEqual(row["status"], "not run")
+
+  def test_without_runs_it_is_open(self):
+    adder_cards.assert_not_run(self, probe)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,16 @@ import tempfile
 from pathlib import Path
 
 import adder
+import adder_cards
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
+from primelens.configs import addition_p113
+from primelens.lens import results
 from primelens.models import checkpoints, tokens
-from primelens.studies.addition import (
-  embedding,
-  network,
-  phases,
-  plots_progress,
-  progress,
-  progress_measures,
-  snapshots,
-)
+from primelens.studies.addition import network, program, progress
 
 
 def with_snapshots(run, params_CxS) -> object:
@@ -33,11 +29,10 @@ class PlainTest(absltest.TestCase):
     super().setUpClass()
     run = adder.trained()
     cls.run_ = with_snapshots(run, {100: run.untrained_S(), 10_000: run.params_S})
-    cls.found = progress.run(cls.run_)
+    cls.found = progress.measure(cls.run_)
 
   def test_last_snapshot_has_the_recomputed_numbers(self):
-    names = [row["name"] for row in self.found.curves]
-    last = dict(zip(names, self.found.curve_VxSxC[:, 0, 1], strict=True))
+    last = self.found["value"].isel(seed=0, step=1)
     for name, expected, tolerance in (
       ("train/accuracy", 1, 0),
       ("test/accuracy", 1, 0),
@@ -48,37 +43,44 @@ class PlainTest(absltest.TestCase):
       ("keep_pc1_accuracy", 0.39, 0.03),
       ("frozen_accuracy", 0.60, 0.03),
     ):
-      np.testing.assert_allclose(last[name], expected, atol=tolerance)
+      np.testing.assert_allclose(last.sel(curve=name), expected, atol=tolerance)
 
   def test_first_snapshot_is_untrained(self):
-    names = [row["name"] for row in self.found.curves]
-    first = dict(zip(names, self.found.curve_VxSxC[:, 0, 0], strict=True))
+    first = self.found["value"].isel(seed=0, step=0)
     # Spec, section 7: random init z on Poly2 .606, additive 1.000, and the
     # initial losses of section 2.
-    np.testing.assert_allclose(first["pre_poly2_r2"], 0.606, atol=0.005)
-    np.testing.assert_allclose(first["pre_additive_r2"], 1, atol=0.0005)
-    np.testing.assert_allclose(first["train/nll_nats"], 3.003721, atol=2e-6)
-    np.testing.assert_allclose(first["test/nll_nats"], 3.005199, atol=2e-6)
+    np.testing.assert_allclose(first.sel(curve="pre_poly2_r2"), 0.606, atol=0.005)
+    np.testing.assert_allclose(first.sel(curve="pre_additive_r2"), 1, atol=0.0005)
+    np.testing.assert_allclose(first.sel(curve="train/nll_nats"), 3.003721, atol=2e-6)
+    np.testing.assert_allclose(first.sel(curve="test/nll_nats"), 3.005199, atol=2e-6)
 
   def test_axes_and_members(self):
-    self.assertEqual(self.found.curve_VxSxC.shape[1:], (2, 2))
-    np.testing.assert_array_equal(self.found.step_C, [100, 10_000])
-    self.assertEqual(self.found.similarity_SxCxQ.shape, (2, 2, 0))
+    self.assertEqual(self.found["value"].dims, ("curve", "seed", "step"))
+    self.assertEqual(self.found["value"].shape[1:], (2, 2))
+    np.testing.assert_array_equal(self.found["step"], [100, 10_000])
+    self.assertEqual(self.found["similarity"].shape, (2, 2, 0))
     self.assertEqual(self.found.population, "P = 10, published")
-    # The second member was never trained.
-    self.assertGreater(self.found.curve_VxSxC[1, 1, 1], 2.9)
+    self.assertFalse(self.found.modular)
+    # The second network was never trained.
+    self.assertGreater(float(self.found["value"].sel(curve="test/nll_nats")[1, 1]), 2.9)
 
-  def test_embedding_over_training_ends_where_the_components_are(self):
-    found = embedding.run(self.run_)
-    np.testing.assert_allclose(found.plane_CxPx2[-1], found.score_SxPxQ[0, :, :2], atol=1e-4)
-    self.assertLess(np.abs(found.plane_CxPx2[0]).max(), 1)
+  def test_is_stored_and_drawn(self):
+    with tempfile.TemporaryDirectory() as folder:
+      results.write(folder, "progress", self.found, provenance={})
+      stored, _ = results.read(folder, "progress")
+    self.assertTrue(stored.identical(self.found))
+    for found in (stored, stored.isel(seed=[0])):
+      (page,) = progress.figures({"run": found}).values()
+      drawn.assert_inside(self, page.figure())
 
-  def test_figure_draws(self):
-    self.assertNotEmpty(plots_progress.figure(self.found).axes)
+  def test_runs_are_compared(self):
+    pages = progress.figures({"one": self.found, "two": self.found.isel(seed=[1])})
+    self.assertEqual(list(pages), ["one", "two", "all runs"])
+    drawn.assert_inside(self, pages["all runs"].figure())
 
   def test_without_snapshots_it_is_said(self):
     with self.assertRaisesRegex(ValueError, "no snapshots; train with"):
-      progress.run(adder.trained())
+      progress.measure(adder.trained())
 
 
 class ChunksTest(absltest.TestCase):
@@ -90,7 +92,7 @@ class ChunksTest(absltest.TestCase):
     norm = lambda model, params, member, token_Nx3, extra: (
       extra * jnp.abs(params["unembed"]["kernel"]).sum()
     )
-    found_SxC = snapshots.over_members(norm, run, jnp.array([1.0, -1.0]))
+    found_SxC = network.over_snapshots(norm, run, jnp.array([1.0, -1.0]))
     relative = found_SxC / np.abs(found_SxC[:, :1])
     expected = np.outer([1, -1], [1, 2, 3, 5, 8])
     np.testing.assert_allclose(relative, expected, rtol=1e-5)
@@ -152,7 +154,7 @@ class MirroredTest(absltest.TestCase):
       embedding_PxD=jnp.zeros((3, 4)), logit_NxV=jnp.asarray(logit_NxV)
     )
     member = network.Member(jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0]))
-    found = progress_measures.mirrored(read, member)
+    found = progress.mirrored(read, member)
     self.assertEqual(float(found["test/mirrored_accuracy"]), 1 / 2)
     np.testing.assert_allclose(found["test/lone_accuracy"], 2 / 3, rtol=1e-6)
 
@@ -169,10 +171,51 @@ class ModularTest(absltest.TestCase):
     )
     token_Nx3 = jnp.asarray(np.stack([a_N, b_N, np.full(P * P, P)], 1))
     key_Q = jnp.isin(jnp.arange(P // 2 + 1), jnp.array(keys))
-    found = progress_measures.modular(model, params, member, token_Nx3, key_Q)
+    found = progress.modular(model, params, member, token_Nx3, key_Q)
     restricted, excluded = modular_losses(model, params, member, None, keys)
     np.testing.assert_allclose(found["test/restricted_nll_nats"], restricted, rtol=1e-4)
     np.testing.assert_allclose(found["train/excluded_nll_nats"], excluded, rtol=1e-4)
+
+
+class ModularRunTest(absltest.TestCase):
+  """A small modular run, untrained and the same with larger weights."""
+
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    digits = 11
+    config = addition_p113.get_config("2")
+    trunk = tokens.plain_trunk(width=16, heads=2, hidden=24)
+    model = dataclasses.replace(
+      config.model, vocabulary=digits + 1, classes=digits, torch_seeds=(), trunk=trunk
+    )
+    task = dataclasses.replace(config.task, digits=digits)
+    run = adder.handmade(dataclasses.replace(config, task=task, model=model))
+    larger_S = jax.tree.map(lambda x: 2 * x, run.params_S)
+    cls.found = progress.measure(with_snapshots(run, {100: run.params_S, 200: larger_S}))
+
+  def test_axes_and_key_frequencies(self):
+    self.assertTrue(self.found.modular)
+    self.assertEqual(self.found["similarity"].dims, ("seed", "step", "frequency"))
+    self.assertEqual(self.found["similarity"].shape, (2, 2, 6))
+    self.assertEqual(list(self.found["boundary"].values), list(progress.BOUNDARIES))
+    key_SxQ, similarity_SxCxQ = self.found["key"].values, self.found["similarity"].values
+    self.assertTrue(key_SxQ.any(1).all())
+    together_SxC = np.sqrt((similarity_SxCxQ**2 * key_SxQ[:, None]).sum(-1))
+    together = program.curve(self.found, "key_similarity")
+    np.testing.assert_allclose(together, together_SxC, rtol=1e-4)
+
+  def test_page_has_a_row_of_cosine_cubes(self):
+    (page,) = progress.figures({"run": self.found}).values()
+    figure = page.figure()
+    drawn.assert_inside(self, figure)
+    self.assertIn("Cosine cubes", figure.axes[-1].get_title(loc="left"))
+
+  def test_plain_and_modular_runs_are_compared(self):
+    formed = dict(formed=[300.0, 400.0, 500.0] + [np.nan] * 3)
+    plain = adder_cards.progress(boundary=formed, test__accuracy=[0, 1], test__nll_nats=[3, 1])
+    page = progress._compared({"plain": plain, "own": self.found})
+    drawn.assert_inside(self, page.figure())
 
 
 class PhasesTest(parameterized.TestCase):
@@ -189,8 +232,8 @@ class PhasesTest(parameterized.TestCase):
 
   def test_boundaries_of_a_grokking_curve(self):
     curves = self.curves([4, 9, 2, 0.005, 0.001], [2, 1, 1, 0, 0])
-    records, step_ExS = phases.boundaries(self.STEP_C, curves, self.UNIFORM)
-    found = dict(zip([row["boundary"] for row in records], step_ExS[:, 0], strict=True))
+    steps = progress.boundaries(self.STEP_C, curves, self.UNIFORM)
+    found = {name: step_S[0] for name, step_S in steps.items()}
     self.assertEqual(
       found,
       {
@@ -205,15 +248,137 @@ class PhasesTest(parameterized.TestCase):
     )
 
   def test_a_member_that_never_learns_has_no_boundary(self):
-    records, step_ExS = phases.boundaries(self.STEP_C, self.curves([4, 2, 5, 9, 12]), self.UNIFORM)
-    row = {record["boundary"]: record for record in records}
-    self.assertEqual(row["formed"]["reached"], 0)
-    self.assertTrue(np.isnan(row["cleaned"]["median"]))
-    self.assertEqual(step_ExS[1, 0], 500)  # the peak: still rising
+    steps = progress.boundaries(self.STEP_C, self.curves([4, 2, 5, 9, 12]), self.UNIFORM)
+    self.assertTrue(np.isnan(steps["formed"]).all())
+    self.assertTrue(np.isnan(steps["cleaned"]).all())
+    self.assertEqual(steps["peak"], 500)  # still rising
 
   def test_a_dip_does_not_count(self):
-    step_S = phases.for_good(self.STEP_C, np.array([[False, True, False, True, True]]))
+    step_S = progress.for_good(self.STEP_C, np.array([[False, True, False, True, True]]))
     np.testing.assert_array_equal(step_S, [400])
+
+
+def summarised(modular: bool):
+  """Returns a result as the summary and the table read it."""
+  its = "modulo 113, published" if modular else adder_cards.PLAIN
+  found = adder_cards.progress(
+    its,
+    dict(formed=[200.0, 300.0] * 3, lead_heldout=[200.0, 300.0] * 3),
+    test__accuracy=1,
+    pre_additive_r2=1,
+    frozen_accuracy=1,
+  )
+  key_SxQ = np.tile([False, True, False, True], (adder_cards.MEMBERS, 1))
+  return found.assign(
+    key=results.variable("seed frequency", key_SxQ, "key frequency"),
+    boundary_meaning=results.variable("boundary", ["the circuit", "the lead"], "in words"),
+  )
+
+
+class SummaryTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (False, "additive in a and b"), (True, "key frequencies 1, 3 / 1, 3 / 1, 3; the held-out")
+  )
+  def test_line(self, modular, mechanism):
+    found = summarised(modular)
+    said = progress.line({"run": found})
+    self.assertIn(
+      f"Generalisation: run ({found.population}) 6 of 6 members get all test pairs right", said
+    )
+    self.assertIn("median step (range): run 250 (200 … 300; 6 of 6 members)", said)
+    self.assertIn(f"Mechanism: run: {'' if modular else 'z is 1.000 '}{mechanism}", said)
+
+  def test_a_circuit_that_never_forms(self):
+    found = summarised(True)
+    found["boundary_step"][:] = np.nan
+    self.assertIn("(range): run never.", progress.line({"run": found}))
+
+  def test_a_control_has_no_mechanism(self):
+    found = summarised(False).assign_attrs(population="P = 10, permuted labels")
+    self.assertIn("Mechanism: no run of the published setting.", progress.line({"run": found}))
+
+  def test_table_of_phases(self):
+    (table,) = progress.tables({"run": summarised(True)})
+    self.assertEqual([row["boundary"] for row in table.rows], ["formed", "lead_heldout"])
+    formed = table.rows[0]
+    self.assertEqual((formed["median step"], formed["drawn by eye"]), (250, 13_300))
+    self.assertEqual(formed["networks"], "6 of 6")
+    self.assertIn("Snapshots are 1,000 steps apart", table.caption)
+    (plain,) = progress.tables({"run": summarised(False)})
+    self.assertIsNone(plain.rows[0]["drawn by eye"])
+
+
+class LearningTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ([1, 1, 1, 1, 1, 1], "reproduced"), ([1, 1, 1, 1, 0.9, 0.6], "not reproduced")
+  )
+  def test_all_pairs_for_most_members(self, accuracy_S, status):
+    last = np.stack([np.zeros(adder_cards.MEMBERS), accuracy_S], axis=1)
+    curves = dict(test__accuracy=last, test__mirrored_accuracy=last, test__lone_accuracy=last)
+    found = adder_cards.progress(**curves)
+    row = adder_cards.row(progress, "learning.all", {"progress": found})
+    self.assertEqual(row["status"], status)
+    self.assertNotIn("where both orders", row["because"])
+    other = adder_cards.progress("P = 10, unordered pairs split", test__accuracy=1.0)
+    row = adder_cards.row(progress, "learning.all", {"progress": found}, {"progress": other})
+    self.assertIn("one side of the split, median 1.00, 6 of 6 at 1", row["because"])
+
+  @parameterized.parameters(
+    (100, 4000, "reproduced"), (100, 300, "not reproduced"), (100, np.nan, "not reproduced")
+  )
+  def test_delay_of_the_shaken_starts(self, memorised, formed, status):
+    found = adder_cards.progress(
+      "P = 10, shaken by rounding", dict(memorised=memorised, formed=formed)
+    )
+    with np.errstate(all="ignore"):
+      row = adder_cards.row(progress, "learning.delay", {"progress": found})
+    self.assertEqual(row["status"], status)
+
+  def test_without_runs_everything_is_open(self):
+    adder_cards.assert_not_run(self, progress)
+
+
+class ModularClaimsTest(parameterized.TestCase):
+  ITS = "modulo 113, published"
+
+  @parameterized.parameters(
+    ([900, 800, 1000, 700, 900, 950], 100, "reproduced"),
+    ([900, 800, 1000, 700, 900, 950], 0, "reproduced, but an artefact"),
+    ([900, -800, 1000, -700, 100, 50], 0, "not reproduced"),
+    ([900] + [np.nan] * 5, [900] + [np.nan] * 5, "needs more compute"),
+  )
+  def test_lead_needs_an_interval_and_waves_of_test_pairs(self, lead_S, heldout_S, status):
+    found = adder_cards.progress(self.ITS, dict(lead=lead_S, lead_heldout=heldout_S))
+    row = adder_cards.row(progress, "modular.lead", {"progress": found})
+    self.assertEqual(row["status"], status)
+
+  def test_a_lead_modulo_an_even_number_does_not_apply(self):
+    its = "modulo 12, other digits and steps"
+    even = {"progress": adder_cards.progress(its, dict(memorised=[100] * 6))}
+    row = adder_cards.row(progress, "modular.lead", even)
+    self.assertIn("boundary lead (modulo 12, other digits and steps has no freq", row["because"])
+    self.assertNotIn("list", row["because"])
+    # A population with frequencies is preferred to a larger one without.
+    odd = adder_cards.progress("modulo 13, other digits", dict(lead=500, lead_heldout=100))
+    row = adder_cards.row(progress, "modular.lead", even, {"progress": odd})
+    self.assertEqual(row["status"], "reproduced")
+    self.assertIn("modulo 13", row["because"])
+
+  @parameterized.parameters(([0.01, 2.0], "reproduced"), ([0.01, 0.02], "not reproduced"))
+  def test_excluded_loss_rises(self, excluded, status):
+    found = adder_cards.progress(
+      self.ITS, train__excluded_nll_nats=excluded, train__nll_nats=1e-7, test__accuracy=1.0
+    )
+    row = adder_cards.row(progress, "modular.excluded", {"progress": found})
+    self.assertEqual(row["status"], status)
+
+  @parameterized.parameters((13_000, "reproduced"), (9_000, "not reproduced"))
+  def test_phases_drawn_by_eye(self, formed, status):
+    found = adder_cards.progress(self.ITS, dict(peak=1500, formed=formed, cleaned=16_000))
+    row = adder_cards.row(progress, "modular.phases", {"progress": found})
+    self.assertEqual(row["status"], status)
+    self.assertIn("(by eye 13,300)", row["because"])
+    self.assertIn("circuit formation at 13,300", row["statement"])
 
 
 if __name__ == "__main__":
