@@ -3,7 +3,6 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
-  attention,
   claims,
   embedding,
   fourier,
@@ -16,7 +15,6 @@ from primelens.studies.addition import (
   readout,
   report,
   spectra,
-  subspace,
 )
 
 
@@ -53,6 +51,7 @@ def _modular(experiment) -> str:
   return _one_layer(experiment)
 
 
+ORDER = ("subspace", "attention")
 ANALYSES = {
   "embedding": Analysis(
     embedding.run, embedding.Result, "Principal components of the digits' vectors (A2-A9).", _plain
@@ -66,12 +65,6 @@ ANALYSES = {
     "Single neurons: sum, copies, flips (A1, A11-A16, A28-A35, A38, A62).",
     _plain,
   ),
-  "subspace": Analysis(
-    subspace.run,
-    subspace.Result,
-    "Digits without components, logits without direct path (A17-A27).",
-    _plain,
-  ),
   "polynomial": Analysis(
     polynomial.run,
     polynomial.Result,
@@ -83,12 +76,6 @@ ANALYSES = {
     readout.Result,
     "What neurons write, by frequency and component (A36-A45, A54, A55).",
     _plain,
-  ),
-  "attention": Analysis(
-    attention.run,
-    attention.Result,
-    "Patterns, and the network with frozen ones (A59, A60, B1-B3).",
-    _one_layer,
   ),
   "fourier": Analysis(
     fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular

@@ -18,11 +18,9 @@ CAPTIONS = {
   "probe": "a linear probe of the sum beside its controls.",
   "neurons": "neurons sorted by their correlation with the sum, their copies,"
   " and what is left of them with PC1 alone.",
-  "subspace": "what is left without parts of the digits' vectors.",
   "polynomial": "fits of activations and logits, what they are worth, and the"
   " logits they simulate.",
   "readout": "what neurons write to the logits, by frequency and component.",
-  "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
   " neurons are made of, singular vectors, and what the readout reads.",
   "spectra": "every weight matrix beside noise of its shape and scale, its way"
@@ -33,10 +31,8 @@ TITLES = {
   "embedding": "The digits' vectors",
   "probe": "A linear probe",
   "neurons": "Single neurons",
-  "subspace": "Without components, without the direct path",
   "polynomial": "Polynomial fits",
   "readout": "The readout",
-  "attention": "Attention",
   "fourier": "Frequencies (modular addition)",
   "spectra": "Spectra of the weights",
 }

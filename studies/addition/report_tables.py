@@ -26,7 +26,7 @@ def of(name: str, result) -> page.Markup:
   if name == "fourier":
     why = fourier_logits.without_published_keys(result.key_SxQ.shape[1])
     parts += [page.tag("p", why)] if why else []
-  own = {"progress": _phases, "subspace": _variants}.get(name)
+  own = {"progress": _phases}.get(name)
   if own:
     parts.append(own(result))
   return page.join(parts)
@@ -101,38 +101,5 @@ def _phases(result) -> page.Markup:
     body,
     caption="Phases of training, in steps, from the curves of every member."
     f" Snapshots are {result.step_C[0]:,} steps apart.",
-    text=(0, 1),
-  )
-
-
-def _variants(result) -> page.Markup:
-  """Returns the interventions on the digits' vectors."""
-  body = [
-    (
-      row["item"],
-      row["words"],
-      page.short(row["accuracy_ours"]),
-      page.short(row["accuracy"]),
-      page.span(row["accuracy_min"], row["accuracy_max"]),
-      page.short(row["nll_nats"]),
-      f"{row['removed_share']:.3f}",
-      row["count"],
-    )
-    for row in result.variants
-  ]
-  head = (
-    "item",
-    "intervention",
-    "accuracy ours",
-    "accuracy",
-    "range",
-    "loss",
-    "variance removed",
-    "draws",
-  )
-  return page.table(
-    head,
-    body,
-    caption="Interventions on both digits' vectors; medians and ranges over members, loss in nats.",
     text=(0, 1),
   )
