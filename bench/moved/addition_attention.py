@@ -1,7 +1,8 @@
 """Where the fields of the addition study's slice `attention` went."""
 
-from moved import addition
 from primelens.studies.addition import attention, program
+
+from moved import addition
 
 
 def _table(new) -> list[dict]:

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from moved import addition
 from primelens.lens import numbers
 from primelens.studies.addition import program, subspace
+
+from moved import addition
 
 DRAWN = {"accuracy": "accuracy", "nll_nats": "nll", "removed_share": "removed_share"}
 # Old names of the maps, and what a record of an input that fails has of them.

@@ -714,8 +714,8 @@ def tables(runs) -> list[tables_lib.Table]:
       name="variants",
     ),
     tables_lib.Table(
-      "Logits of all inputs, of those that fail with PC1 alone, and of those that do not. A boost is"
-      " the logit of the full network less that with PC1 alone, at the label (true) or at the"
+      "Logits of all inputs, of those that fail with PC1 alone, and of those that do not. A boost"
+      " is the logit of the full network less that with PC1 alone, at the label (true) or at the"
       " prediction. Medians over networks.",
       rows(_logit_rows),
       name="logits",

@@ -14,6 +14,7 @@ import tiny_study
 from absl import flags
 from absl.testing import absltest, parameterized
 from primelens.lens import cli
+from primelens.studies import addition as addition_package
 from primelens.studies import zeros as zeros_package
 from primelens.studies.text import program
 
@@ -46,8 +47,9 @@ class HelpTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = list(zeros_package.ORDER)
-    adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "fourier", "progress", "spectra"]
+    adders = list(addition_package.ORDER)
+    adders += ["embedding", "probe", "neurons", "polynomial"]
+    adders += ["readout", "fourier", "progress", "spectra"]
     adders += ["numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
