@@ -117,9 +117,8 @@ class FitsTest(absltest.TestCase):
     cls.found = jax.device_get(cls.readings(cls.embedding_PxD, jnp.asarray(cls.said_N), _member()))
 
   def test_the_recomputed_map_has_the_recomputed_fits(self):
-    known = [
-      name for name in self.found["value"] if subspace.PUBLISHED[name].recomputed is not None
-    ]
+    values, entry = self.found["value"], subspace.PUBLISHED
+    known = [name for name in values if entry[name].recomputed is not None]
     self.assertGreater(len(known), 10)
     for name in known:
       # A24, A25: the components are given to two digits.
