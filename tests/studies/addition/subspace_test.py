@@ -367,7 +367,7 @@ class RunTest(absltest.TestCase):
 
 class ClaimsTest(parameterized.TestCase):
   def test_without_runs_everything_is_open(self):
-    found = {"subspace": adder_results.by_hand("P = 10, permuted labels")}
+    found = {"subspace": adder_results.by_hand("P = 10, permuted labels", mlp_accuracy=1)}
     for tables in ({}, {"run": found}):
       cards = {run: {"population": "P = 10, permuted labels"} for run in tables}
       for row in claims.ledger(subspace.CLAIMS, claims.Results(tables, cards)).rows:
