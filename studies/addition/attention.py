@@ -309,7 +309,7 @@ def numbers(found: xr.Dataset) -> dict:
 
 # --- figures and tables ---------------------------------------------------------------------------
 
-MANY = 20  # digits, beyond which lines are thin
+FEW, MANY = 10, 20  # digits that are all named below an axis, and beyond which lines are thin
 SHARES = {"accuracy": "accuracy, all pairs", "additive_r2": "R² of z on f(a) + g(b)"}
 HEADS = {"fixed_accuracy": "this head frozen", "moving_accuracy": "all others frozen"}
 
@@ -336,15 +336,18 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   own = found.isel(seed=program.shown(found))
   heads = found["head"].values.tolist()
   maps = lambda target: tuple(
-    draw.heat(
-      own.sel(target=target, head=head),
-      "pattern",
-      rows="a",
-      columns="b",
-      written=None,
-      limits=(0, 1),
-      bar=head == heads[-1],
-      title=f"Attention to {target}, head {head}",
+    draw.together(
+      draw.heat(
+        own.sel(target=target, head=head),
+        "pattern",
+        rows="a",
+        columns="b",
+        written=None,
+        limits=(0, 1),
+        bar=head == heads[-1],
+        title=f"Attention to {target}, head {head}",
+      ),
+      _few_ticks(found.sizes["b"]),
     )
     for head in heads
   )
@@ -353,14 +356,28 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     maps("a"),
     maps("b"),
     (
-      _shares(_in_words(found), SHARES, y="edit", title=f"{run}: attention replaced by …"),
-      _shares(found, HEADS, y="head", title="Heads replaced by their mean"),
+      _shares(_in_words(found), SHARES, y="edit", title=f"{run}:\nattention replaced by …"),
+      _shares(found, HEADS, y="head", title="Heads replaced\nby their mean"),
+      draw.heat(
+        own,
+        "mean_attention",
+        rows="head",
+        columns="target",
+        title=f"Attention, mean over\ninputs (seed {own.seed.item()})",
+      ),
     ),
-    draw.heat(
-      own, "mean_attention", rows="head", columns="target", title="Attention, mean over inputs"
-    ),
-    heights=[2.6, 2.2, 2.2, 3.2, 2.0],
+    heights=[2.6, 2.2, 2.2, 3.4],
   )
+
+
+def _few_ticks(digits: int) -> draw.Panel:
+  """Returns what names few of many columns, lest the names touch."""
+  step = 1 if digits <= FEW else -(-digits // 6)
+
+  def tick(axes):
+    axes.set_xticks(range(0, digits, step), [f"{b}" for b in range(0, digits, step)], fontsize=8)
+
+  return tick
 
 
 def _scores(found: xr.Dataset, head: int) -> draw.Panel:
@@ -384,6 +401,7 @@ def _scores(found: xr.Dataset, head: int) -> draw.Panel:
       axes.plot(digits, score_P, color=colour, ls=dashes, label=label, **thick)
     title = f"Head {head} ({100 * equal:.1f} % to =)"
     axes.set(title=title, xlabel="digit", ylabel="score" if head == 0 else "")
+    axes.xaxis.get_major_locator().set_params(integer=True)
 
   return draw_all
 
@@ -391,7 +409,7 @@ def _scores(found: xr.Dataset, head: int) -> draw.Panel:
 def _shares(found: xr.Dataset, names, *, y: str, title: str) -> draw.Panel:
   """Returns several shares of every member on one axis, their medians larger."""
   stacked = xr.concat([found[name] for name in names], xr.Variable("share", list(names.values())))
-  stacked.attrs = {"long_name": "share"}
+  stacked.attrs = {"long_name": "accuracy, all pairs" if y == "head" else "share"}
   look = {"colour": "share", "xlim": (-0.03, 1.03), "ylabel": y if y == "head" else ""}
   return draw.strips(stacked.to_dataset(name="value"), "value", y=y, title=title, **look)
 

@@ -609,7 +609,13 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     (_accuracies(run, found), _removed(found)),
     (
-      draw.heat(_failing(found), "share", limits=(0, 1), title="Networks that fail", **whole),
+      draw.heat(
+        _failing(found),
+        "share",
+        limits=(0, 1),
+        title="Share of networks\nthat fail, PC1 alone",
+        **whole,
+      ),
       draw.heat(own, "error", title=f"Prediction less label\n({said})", **error),
       draw.heat(own, "boost", title=f"Label's logit that is lost\n({said})", **centred),
     ),
@@ -693,10 +699,17 @@ def _predictions(found: xr.Dataset) -> draw.Panel:
   }
   looks = zip(lines.items(), (draw.ORANGE, draw.GREEN, draw.GREY), strict=True)
   dots = {"ls": "", "marker": "o", "ms": 3.5, "alpha": 0.5}
+
+  def named(axes):
+    title = f"Prediction\n(seed {own.seed.item()}, PC1 alone)"
+    axes.set(title=title, xlabel="a + b", ylabel="prediction")
+    for axis in (axes.xaxis, axes.yaxis):
+      axis.get_major_locator().set_params(integer=True)
+
   return draw.together(
     draw.line(sums.ravel(), own.prediction.values.ravel(), None, draw.BLUE, **dots),
     *(draw.line(ends, y, label, colour, ls="-") for (label, y), colour in looks),
-    lambda axes: axes.set(title="Prediction, PC1 alone", xlabel="a + b", ylabel="prediction"),
+    named,
   )
 
 
