@@ -97,7 +97,7 @@ def _logits(new) -> list[dict]:
   found, rows = new["subspace"], []
   names = found.statistic.values.tolist()
   for group in found.group.values.tolist():
-    for column in found.column.values.tolist():
+    for column in sorted(found.column.values.tolist()):  # as jax returned them
       value_SxV = found.logit.sel(group=group, column=column).values
       median_V = [numbers.median(value_S) for value_S in value_SxV.T]
       at = _at(found)
