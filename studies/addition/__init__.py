@@ -3,7 +3,6 @@
 from primelens.lens.legacy import Analysis, Study
 from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
-  attention,
   claims,
   fourier,
   numbers,
@@ -11,7 +10,6 @@ from primelens.studies.addition import (
   program,
   report,
   spectra,
-  subspace,
 )
 
 ORDER = ("progress", "embedding", "probe", "neurons", "neuron_changes", "readout")
@@ -50,24 +48,14 @@ def _modular(experiment) -> str:
   return _one_layer(experiment)
 
 
+ORDER = ("subspace", "attention")
 ANALYSES = {
-  "subspace": Analysis(
-    subspace.run,
-    subspace.Result,
-    "Digits without components, logits without direct path (A17-A27).",
-    _plain,
-  ),
   "polynomial": Analysis(
     polynomial.run,
     polynomial.Result,
     "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
     _plain,
   ),
-  "attention": Analysis(
-    attention.run,
-    attention.Result,
-    "Patterns, and the network with frozen ones (A59, A60, B1-B3).",
-    _one_layer,
   ),
   "fourier": Analysis(
     fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular

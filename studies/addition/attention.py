@@ -1,55 +1,39 @@
-"""Analysis `attention`: what "=" attends to, and what comes of fixing it.
+"""What does "=" attend to, and what is left where it is told what to attend to?
 
-Items A59, A60 and, modular, B1-B3 of the addition spec.
+The published notebooks average the attention of "=" over inputs, find that both digits get the same
+share of it, and conclude that attention takes their average.
+
+Here the share of single inputs is measured, too, with the scores that it comes from, digit by
+digit, and attention is replaced: by its mean over inputs, by halves, by thirds, and by that of
+another input; for all heads, for one head, and for all heads but one. With attention that does not
+depend on the input, z (what goes into the ReLU) is exactly f(a) + g(b), so that whatever curvature
+it has comes from attention. Least-squares fits of z say how much. The items A59 and A60 of the
+addition spec are measured and, for modular addition, B1 to B3.
 """
 
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features, fourier
+import xarray as xr
+from primelens.analyses import features, fourier, principal
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
 from primelens.models import tokens
-from primelens.studies.addition import (
-  attention_edits,
-  attention_reported,
-  effects,
-  fits,
-  network,
-  tables,
-  untrained,
-)
-from primelens.studies.addition.attention_reported import DESIGNS, EDITS
+from primelens.studies.addition import network, program
 
-REPORTED = attention_reported.REPORTED
+# --- published ------------------------------------------------------------------------------------
 
+# Keys of modular runs begin with MODULAR: nobody gave their scores, and nobody recomputed a number.
+PUBLISHED = numbers_lib.published(__file__)
+MODULAR = "modular/"
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Attention of "=" to a, b and "=", by head, as it is and replaced.
+obstacle = program.one_layer
 
-  `edits` names the rows V of `accuracy_SxV`, `nll_SxV` and `additive_SxV`
-  (mean R2 of z on f(a) + g(b)). `score_SxHx2xP` are the scores to a and to b
-  by their digit. `fixed_accuracy_SxH` is with one head frozen,
-  `moving_accuracy_SxH` with all heads but one. The maps are the reference
-  member's, else the first's.
-  """
-
-  table: tuple[dict, ...]
-  fits: tuple[dict, ...]
-  edits: tuple[dict, ...]
-  mean_SxHx3: np.ndarray
-  deviation_SxHx3: np.ndarray
-  asymmetry_SxH: np.ndarray
-  score_SxHx2xP: np.ndarray
-  accuracy_SxV: np.ndarray
-  nll_SxV: np.ndarray
-  additive_SxV: np.ndarray
-  fixed_accuracy_SxH: np.ndarray
-  moving_accuracy_SxH: np.ndarray
-  pattern_Hx3xPxP: np.ndarray
-  shown: int
+# --- attention as it is ---------------------------------------------------------------------------
 
 
 def scores(model, params, token_Nx3):
@@ -59,8 +43,8 @@ def scores(model, params, token_Nx3):
   inputs (d, d) have them all. On these P inputs alone.
   """
   digits = int(len(token_Nx3) ** 0.5)
-  twins_Px3 = token_Nx3[:: digits + 1]
-  _, site = tokens.apply(model, params, twins_Px3, sites=("attention/scores",))
+  doubles_Px3 = token_Nx3[:: digits + 1]
+  _, site = tokens.apply(model, params, doubles_Px3, sites=("attention/scores",))
   score_PxHx2 = site["attention/scores"][0][:, :, -1, :2]
   return jnp.transpose(score_PxHx2, (1, 2, 0))
 
@@ -73,18 +57,198 @@ def asymmetry(pattern_NxHxT):
   return jnp.abs(pattern_PxPxHxT[..., 0] - mirrored_PxPxH).max((0, 1))
 
 
-def measure(model, params, member, token_Nx3, seed: int = 0):
+def largest_wave(score_SxHxP):
+  """Returns the largest share of one frequency in the scores' variance."""
+  basis_PxP = fourier.basis(score_SxHxP.shape[-1])
+  coefficient = fourier.transform_1d(basis_PxP, score_SxHxP, axis=-1)
+  norms = jax.vmap(jax.vmap(fourier.frequency_norms))
+  energy_SxHxQ = norms(coefficient[..., None])[..., 1:] ** 2
+  total_SxH = energy_SxHxQ.sum(-1)
+  return energy_SxHxQ.max(-1) / jnp.where(total_SxH > 0, total_SxH, 1)
+
+
+# --- attention replaced, and what fits z then -----------------------------------------------------
+
+EDITS = {
+  "intact": "as trained",
+  "frozen": "mean over inputs",
+  "half": "(1/2, 1/2, 0)",
+  "uniform": "(1/3, 1/3, 1/3)",
+  "resampled": "that of another input",
+}
+DESIGNS = {
+  "all": "all components of a and b, linear",
+  "additive": "f(a) + g(b), one-hot",
+  "linear": "PC1 and PC2 of a and b, linear",
+  "poly2": "Poly2",
+  "quartic": "quartic in the raw a and b",
+}
+FITS = {
+  f"{edit}/{design}": network.Fit("A60", f"z, attention {words}", DESIGNS[design])
+  for edit, words in EDITS.items()
+  for design in DESIGNS
+}
+
+
+def replacements(pattern_NxHxT, key):
+  """Returns the pattern under each of EDITS, VxNxHxT (A60).
+
+  Resampled patterns are those of the next input in a cycle drawn with `key`,
+  so that no input keeps its own.
+  """
+  order_N = jax.random.permutation(key, len(pattern_NxHxT))
+  other_N = jnp.zeros_like(order_N).at[order_N].set(jnp.roll(order_N, 1))
+  found = {
+    "intact": pattern_NxHxT,
+    "frozen": network.freeze(pattern_NxHxT, None),
+    "half": jnp.array([0.5, 0.5, 0.0])[None, None],
+    "uniform": jnp.full(3, 1 / 3)[None, None],
+    "resampled": pattern_NxHxT[other_N],
+  }
+  shape = pattern_NxHxT.shape
+  return jnp.stack([jnp.broadcast_to(found[name], shape) for name in EDITS])
+
+
+def by_head(pattern_NxHxT):
+  """Returns patterns with one head frozen, and with all others: HxNxHxT."""
+  frozen_NxHxT = network.freeze(pattern_NxHxT, None)
+  own_HxH = jnp.eye(pattern_NxHxT.shape[1], dtype=bool)[:, None, :, None]
+  one, other = frozen_NxHxT[None], pattern_NxHxT[None]
+  return jnp.where(own_HxH, one, other), jnp.where(own_HxH, other, one)
+
+
+def replaced(model, params, token_Nx3, pattern_NxHxT) -> network.Network:
+  """Returns a member whose "=" attends as told."""
+
+  def edit(pattern_BxHxTxT, layer):
+    return pattern_BxHxTxT.at[:, :, -1].set(pattern_NxHxT)
+
+  return network.read(model, params, token_Nx3, {"attention/pattern": edit})
+
+
+def designs(embedding_PxD) -> list[jax.Array]:
+  """Returns the DESIGNS in their order, ExNxQ, the wide two and the others.
+
+  All components are P - 1, the rank of P centred rows. Within a group they are
+  filled up with columns of 0, which least squares does not see: one program
+  then serves several designs, and narrow ones stay cheap.
+  """
+  digits = len(embedding_PxD)
+  score_PxQ = principal.pca(embedding_PxD).score_NxQ[:, : digits - 1]
+  two_NxQ = features.pairs(score_PxQ[:, :2])
+  raw_NxQ = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
+  found = {
+    "all": features.monomials(features.pairs(score_PxQ), 1),
+    "additive": features.additive(digits),
+    "linear": features.monomials(two_NxQ, 1),
+    "poly2": features.monomials(two_NxQ, 2),
+    "quartic": features.monomials(raw_NxQ, 4),
+  }
+  every = [found[name] for name in DESIGNS]
+  return [_stacked(every[:2]), _stacked(every[2:])]
+
+
+def _stacked(designs) -> jax.Array:
+  widest = max(x_NxQ.shape[1] for x_NxQ in designs)
+  filled = lambda x: jnp.pad(x, ((0, 0), (0, widest - x.shape[1])))
+  return jnp.stack([filled(x_NxQ) for x_NxQ in designs])
+
+
+def fitted(read: network.Network, attended, member, pattern_VxNxHxT):
+  """Returns how well each design fits z under each pattern, ExV (A60).
+
+  `attended(pattern_NxHxT)` is the network that attends so; the fitted z go
+  through its ReLU, W_L and direct path. One decomposition of a design serves
+  all patterns.
+  """
+
+  def seen(pattern_NxHxT):
+    found = attended(pattern_NxHxT)
+    return found.pre_NxF, found.mid_NxD
+
+  def one(design_NxQ, pre_NxF, mid_NxD):
+    edited = read._replace(mid_NxD=mid_NxD)
+    worth = lambda z_NxF: network.readout(edited, jax.nn.relu(z_NxF))
+    return network.fit_scores(design_NxQ, pre_NxF, member, worth)
+
+  seen_V = jax.lax.map(seen, pattern_VxNxHxT)
+  over_V = jax.vmap(one, (None, 0, 0))
+  each = lambda design_NxQ: over_V(design_NxQ, *seen_V)
+  groups = [jax.lax.map(each, group_ExNxQ) for group_ExNxQ in designs(read.embedding_PxD)]
+  return jax.tree.map(lambda *parts: jnp.concatenate(parts), *groups)
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+OPERANDS = ("a", "b")
+TARGETS = {"a": "a", "b": "b", "equal": "="}  # by the names of published numbers
+
+
+def measure(run) -> xr.Dataset:
+  """Returns attention and its replacements, of every member; patterns of the one that is shown."""
+  each = functools.partial(readings, seed=run.settings.seed)
+  found, null = network.beside(each, run)
+  prefix = MODULAR if run.experiment.task.modular else ""
+  keyed = lambda one: {
+    prefix + key: value_S for key, value_S in values(one).items() if prefix + key in PUBLISHED
+  }
+  digits = run.pairs.digits
+  pattern_NxHxT = found["pattern"][max(program.reference(run.experiment) or 0, 0)]
+  pattern_Hx3xPxP = np.moveaxis(pattern_NxHxT, 0, 2).reshape(-1, len(TARGETS), digits, digits)
+  effect, additive = found["effect"], list(DESIGNS).index("additive")
+  variables = {
+    "mean_attention": results.variable(
+      "seed head target", found["mean"], "attention, mean over inputs"
+    ),
+    "deviation": results.variable(
+      "seed head target", found["deviation"], "standard deviation of attention over inputs"
+    ),
+    "asymmetry": results.variable(
+      "seed head", found["asymmetry"], "largest |attention to a - attention to b of (b, a)|"
+    ),
+    "score": results.variable("seed head operand digit", found["score"], "score"),
+    "accuracy": results.variable("seed edit", effect["all/accuracy"], "accuracy, all pairs"),
+    "nll": results.variable(
+      "seed edit", effect["all/nll_nats"], "cross-entropy, all pairs", "nats"
+    ),
+    "additive_r2": results.variable(
+      "seed edit", found["fit"]["r2_mean"][:, additive], "R² of z on f(a) + g(b)"
+    ),
+    "fixed_accuracy": results.variable(
+      "seed head", found["fixed"], "accuracy of all pairs, this head frozen"
+    ),
+    "moving_accuracy": results.variable(
+      "seed head", found["moving"], "accuracy of all pairs, all other heads frozen"
+    ),
+    "pattern": results.variable("head target a b", pattern_Hx3xPxP, "attention"),
+    **numbers_lib.stored(keyed(found), keyed(null)),
+    **network.fits(FITS, _fits(found), _fits(null)),
+  }
+  digit = lambda name: results.variable(name, np.arange(digits), name)
+  coords = {
+    "head": results.variable("head", np.arange(len(pattern_Hx3xPxP)), "head"),
+    "target": results.variable("target", list(TARGETS.values()), "attention to"),
+    "operand": list(OPERANDS),
+    "digit": digit("digit"),
+    "a": digit("a"),
+    "b": digit("b"),
+    "edit": results.variable("edit", list(EDITS), "what attention is replaced by"),
+  }
+  return program.dataset(run, variables, coords)
+
+
+def readings(model, params, member, token_Nx3, seed: int = 0):
   """Returns patterns, scores, and edits with their fits, of one member.
 
   `seed` draws whose pattern an input gets when patterns are resampled.
   """
   read = network.read(model, params, token_Nx3)
   pattern_NxHxT = read.pattern_NxHxT
-  attended = functools.partial(attention_edits.replaced, model, params, token_Nx3)
-  edit_VxNxHxT = attention_edits.replacements(pattern_NxHxT, jax.random.key(seed))
-  head = attention_edits.by_head(pattern_NxHxT)
+  attended = functools.partial(replaced, model, params, token_Nx3)
+  edit_VxNxHxT = replacements(pattern_NxHxT, jax.random.key(seed))
+  head = by_head(pattern_NxHxT)
   effect_R = jax.lax.map(
-    lambda x: effects.of_logits(read, attended(x).logit_NxV, member),
+    lambda x: network.of_logits(read, attended(x).logit_NxV, member),
     jnp.concatenate([edit_VxNxHxT, *head]),
   )
   edits, heads = len(EDITS), len(head[0])
@@ -95,7 +259,7 @@ def measure(model, params, member, token_Nx3, seed: int = 0):
     "asymmetry": asymmetry(pattern_NxHxT),
     "score": scores(model, params, token_Nx3),
     "effect": {name: value[:edits] for name, value in effect_R.items()},
-    "fit": attention_edits.fitted(read, attended, member, edit_VxNxHxT),
+    "fit": fitted(read, attended, member, edit_VxNxHxT),
     "fixed": fixed,
     "moving": moving,
     "pattern": pattern_NxHxT,
@@ -113,10 +277,7 @@ def values(found) -> dict:
   wave_SxH = np.asarray(largest_wave(score_SxHx2xP[:, :, 0]))
   for head in range(score_SxHx2xP.shape[1]):
     own_SxP = score_SxHx2xP[:, head, 0]
-    value |= {
-      f"head{head}_{name}": found["mean"][:, head, at]
-      for at, name in enumerate(("a", "b", "equal"))
-    }
+    value |= {f"head{head}_{name}": found["mean"][:, head, at] for at, name in enumerate(TARGETS)}
     value |= {
       f"head{head}_deviation": found["deviation"][:, head, 0],
       f"head{head}_score_first": own_SxP[:, 0],
@@ -127,19 +288,9 @@ def values(found) -> dict:
       f"head{head}_moving_accuracy": found["moving"][:, head],
     }
   for at, edit in enumerate(EDITS):
-    for name in effects.MEASURES:
+    for name in network.MEASURES:
       value[f"{edit}_{name}"] = found["effect"][name][:, at]
   return value
-
-
-def largest_wave(score_SxHxP):
-  """Returns the largest share of one frequency in the scores' variance."""
-  basis_PxP = fourier.basis(score_SxHxP.shape[-1])
-  coefficient = fourier.transform_1d(basis_PxP, score_SxHxP, axis=-1)
-  norms = jax.vmap(jax.vmap(fourier.frequency_norms))
-  energy_SxHxQ = norms(coefficient[..., None])[..., 1:] ** 2
-  total_SxH = energy_SxHxQ.sum(-1)
-  return energy_SxHxQ.max(-1) / jnp.where(total_SxH > 0, total_SxH, 1)
 
 
 def _fits(found) -> dict:
@@ -151,29 +302,143 @@ def _fits(found) -> dict:
   }
 
 
-def run(run) -> Result:
-  """Returns attention and its replacements, of every member."""
-  each = functools.partial(measure, seed=run.settings.seed)
-  found, null = untrained.beside(each, run)
-  reported = attention_reported.of(run.experiment.task.modular)
-  keep = lambda value: {k: v for k, v in value.items() if k in reported}
-  table = tables.rows(run, reported, keep(values(found)), keep(values(null)))
-  shown = tables.reference(run) or 0
-  digits = run.pairs.digits
-  pattern_NxHxT = found["pattern"][shown]
-  return Result(
-    table=table,
-    fits=fits.records(run, attention_reported.FITS, _fits(found), _fits(null)),
-    edits=tuple({"edit": k, "pattern": v} for k, v in EDITS.items()),
-    mean_SxHx3=found["mean"],
-    deviation_SxHx3=found["deviation"],
-    asymmetry_SxH=found["asymmetry"],
-    score_SxHx2xP=found["score"],
-    accuracy_SxV=found["effect"]["all/accuracy"],
-    nll_SxV=found["effect"]["all/nll_nats"],
-    additive_SxV=found["fit"]["r2_mean"][:, list(DESIGNS).index("additive")],
-    fixed_accuracy_SxH=found["fixed"],
-    moving_accuracy_SxH=found["moving"],
-    pattern_Hx3xPxP=np.moveaxis(pattern_NxHxT, 0, 2).reshape(-1, 3, digits, digits),
-    shown=shown,
+def numbers(found: xr.Dataset) -> dict:
+  """Returns the numbers by key, as published.csv has them."""
+  return numbers_lib.of(found)
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+FEW, MANY = 10, 20  # digits that are all named below an axis, and beyond which lines are thin
+SHARES = {"accuracy": "accuracy, all pairs", "additive_r2": "R² of z on f(a) + g(b)"}
+HEADS = {"fixed_accuracy": "this head frozen", "moving_accuracy": "all others frozen"}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several runs, one of them all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  if len(runs) < 2:
+    return pages
+  together = _in_words(results.across(runs, *SHARES))
+  look = {"y": "edit", "colour": "run", "xlim": (-0.03, 1.03)}
+  shared = (
+    draw.strips(together, "accuracy", title="Accuracy with attention replaced by …", **look),
+    draw.strips(together, "additive_r2", title="How additive z is then", **look),
   )
+  return {"all runs": draw.page(shared, heights=[2.2 + 0.4 * len(runs)])} | pages
+
+
+def _in_words(found: xr.Dataset) -> xr.Dataset:
+  return found.assign_coords(edit=[EDITS[name] for name in found["edit"].values.tolist()])
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  own = found.isel(seed=program.shown(found))
+  heads = found["head"].values.tolist()
+  maps = lambda target: tuple(
+    draw.together(
+      draw.heat(
+        own.sel(target=target, head=head),
+        "pattern",
+        rows="a",
+        columns="b",
+        written=None,
+        limits=(0, 1),
+        bar=head == heads[-1],
+        title=f"Attention to {target}, head {head}",
+      ),
+      _few_ticks(found.sizes["b"]),
+    )
+    for head in heads
+  )
+  return draw.page(
+    tuple(_scores(found, head) for head in heads),
+    maps("a"),
+    maps("b"),
+    (
+      _shares(_in_words(found), SHARES, y="edit", title=f"{run}:\nattention replaced by …"),
+      _shares(found, HEADS, y="head", title="Heads replaced\nby their mean"),
+      draw.heat(
+        own,
+        "mean_attention",
+        rows="head",
+        columns="target",
+        title=f"Attention, mean over\ninputs (seed {own.seed.item()})",
+      ),
+    ),
+    heights=[2.6, 2.2, 2.2, 3.4],
+  )
+
+
+def _few_ticks(digits: int) -> draw.Panel:
+  """Returns what names few of many columns, lest the names touch."""
+  step = 1 if digits <= FEW else -(-digits // 6)
+
+  def tick(axes):
+    axes.set_xticks(range(0, digits, step), [f"{b}" for b in range(0, digits, step)], fontsize=8)
+
+  return tick
+
+
+def _scores(found: xr.Dataset, head: int) -> draw.Panel:
+  """Returns the scores of all members thin, and those of the member shown thick.
+
+  Heads of different members are different heads: no median over them.
+  """
+  at, digits = program.shown(found), found["digit"].values
+  own = found.isel(seed=at).sel(head=head)
+  others_SxP = np.delete(found.score.sel(head=head, operand="a").values, at, axis=0)
+  thick = {"lw": 1.8 if len(digits) <= MANY else 0.9}
+  equal = float(own.mean_attention.sel(target="="))
+
+  def draw_all(axes):
+    if len(others_SxP):
+      axes.plot(digits, others_SxP.T, color=draw.GREY, lw=0.4, alpha=0.45)
+      axes.plot([], [], color=draw.GREY, lw=0.8, label="to a, other seeds")
+    for operand, colour, dashes in (("a", draw.BLUE, "-"), ("b", draw.ORANGE, (0, (2, 2)))):
+      label = f"to {operand}, seed {own.seed.item()}"
+      score_P = own.score.sel(operand=operand)
+      axes.plot(digits, score_P, color=colour, ls=dashes, label=label, **thick)
+    title = f"Head {head} ({100 * equal:.1f} % to =)"
+    axes.set(title=title, xlabel="digit", ylabel="score" if head == 0 else "")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+  return draw_all
+
+
+def _shares(found: xr.Dataset, names, *, y: str, title: str) -> draw.Panel:
+  """Returns several shares of every member on one axis, their medians larger."""
+  stacked = xr.concat([found[name] for name in names], xr.Variable("share", list(names.values())))
+  stacked.attrs = {"long_name": "accuracy, all pairs" if y == "head" else "share"}
+  look = {"colour": "share", "xlim": (-0.03, 1.03), "ylabel": y if y == "head" else ""}
+  return draw.strips(stacked.to_dataset(name="value"), "value", y=y, title=title, **look)
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the fits of z under each pattern, of the runs of the source's setting."""
+  return [network.fit_table(program.main(runs))]
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+@CLAIMS.add(
+  "attention.average",
+  "Attention treats a and b alike: it takes their average.",
+  reported="equal to tenths of a percent, averaged over inputs",
+  source=f"{program.PLAIN_SOURCE} (A59)",
+)
+def average(results) -> claims.Verdict:
+  """Returns the verdict on attention as a plain average: what freezing it costs."""
+  found = program.first(results, "attention")
+  frozen, half = program.numbers(found, "frozen_all/accuracy", "half_all/accuracy")
+  intact = program.numbers(found, "intact_all/accuracy")[0]
+  because = (
+    f"accuracy {intact}; with every pattern replaced by its mean over inputs "
+    f"{frozen}, by halves {half}: a and b get equal attention on average only"
+  )
+  holds_S = frozen.value_S > intact.value_S - 0.05
+  values = program.behind(intact=intact, frozen=frozen, half=half)
+  return program.by_members(holds_S, because, values)

@@ -28,25 +28,6 @@ def _claim(id, source, statement, reported, test) -> Claim:
 
 CLAIMS = (
   _plain(
-    "subspace.pc2",
-    "A17",
-    "Without PC2 accuracy falls to 0.42: PC2 is what addition needs beside PC1.",
-    "1.00 -> 0.42; the edit kept PC1 alone, so that all others went",
-    mechanism.second_component,
-  ),
-  _plain(
-    "subspace.correction",
-    "A24-A27",
-    "PC2 is not a correction term: no polynomial of it explains the errors.",
-    "linear and quadratic fits failed",
-    mechanism.correction,
-  ),
-  _plain(
-    "subspace.direct",
-    "A19",
-    "Without the direct path no accuracy is lost: the MLP does the work.",
-    "accuracy unchanged, loss up a few orders, still small",
-    mechanism.direct,
   ),
   _plain(
     "polynomial.quadratic",
@@ -77,12 +58,6 @@ CLAIMS = (
     fits.simulated,
   ),
   _plain(
-    "attention.average",
-    "A59",
-    "Attention treats a and b alike: it takes their average.",
-    "equal to tenths of a percent, averaged over inputs",
-    mechanism.average,
-  ),
   _modular(
     "modular.constants",
     "B16, B24",

@@ -12,19 +12,15 @@ from primelens.studies.addition import numbers, report_tables
 
 VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
 CAPTIONS = {
-  "subspace": "what is left without parts of the digits' vectors.",
   "polynomial": "fits of activations and logits, what they are worth, and the"
   " logits they simulate.",
-  "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
   " neurons are made of, singular vectors, and what the readout reads.",
   "spectra": "every weight matrix beside noise of its shape and scale, its way"
   " from the start, and accuracy at the same steps.",
 }
 TITLES = {
-  "subspace": "Without components, without the direct path",
   "polynomial": "Polynomial fits",
-  "attention": "Attention",
   "fourier": "Frequencies (modular addition)",
   "spectra": "Spectra of the weights",
 }

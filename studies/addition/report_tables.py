@@ -27,6 +27,7 @@ def of(name: str, result) -> page.Markup:
     why = fourier_logits.without_published_keys(result.key_SxQ.shape[1])
     parts += [page.tag("p", why)] if why else []
   own = {"subspace": _variants}.get(name)
+  own = {"progress": _phases}.get(name)
   if own:
     parts.append(own(result))
   return page.join(parts)
@@ -73,34 +74,3 @@ def _fits(rows) -> page.Markup:
   )
 
 
-def _variants(result) -> page.Markup:
-  """Returns the interventions on the digits' vectors."""
-  body = [
-    (
-      row["item"],
-      row["words"],
-      page.short(row["accuracy_ours"]),
-      page.short(row["accuracy"]),
-      page.span(row["accuracy_min"], row["accuracy_max"]),
-      page.short(row["nll_nats"]),
-      f"{row['removed_share']:.3f}",
-      row["count"],
-    )
-    for row in result.variants
-  ]
-  head = (
-    "item",
-    "intervention",
-    "accuracy ours",
-    "accuracy",
-    "range",
-    "loss",
-    "variance removed",
-    "draws",
-  )
-  return page.table(
-    head,
-    body,
-    caption="Interventions on both digits' vectors; medians and ranges over members, loss in nats.",
-    text=(0, 1),
-  )

@@ -53,6 +53,8 @@ class HelpTest(parameterized.TestCase):
     adders += ["attention", "fourier", "progress", "spectra"]
     adders = ["progress", "embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "fourier", "spectra"]
+    adders += ["embedding", "probe", "neurons", "polynomial"]
+    adders += ["readout", "fourier", "progress", "spectra"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

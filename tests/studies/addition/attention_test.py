@@ -1,23 +1,19 @@
 import dataclasses
 import math
-import os
 import tempfile
 
 import adder
+import adder_results
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl.testing import absltest
-from primelens.lens import figures, legacy
+import xarray as xr
+from absl.testing import absltest, parameterized
+from primelens.configs import addition_p53
+from primelens.lens import claims, results
 from primelens.models import tokens
-from primelens.studies.addition import (
-  attention,
-  attention_edits,
-  attention_reported,
-  effects,
-  network,
-  plots_attention,
-)
+from primelens.studies.addition import attention, network
 
 P, CLASSES, SLOPE = 10, 20, 0.3
 MODEL = tokens.Config(
@@ -68,12 +64,12 @@ class HandmadeTest(absltest.TestCase):
     run = adder.trained()
     cls.token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
     cls.member = jax.tree.map(lambda x: x[0], network.members(run.pairs))
-    measure = jax.jit(lambda *data: attention.measure(MODEL, *data))
+    measure = jax.jit(lambda *data: attention.readings(MODEL, *data))
     found = measure(cls.params, cls.member, cls.token_Nx3)
     cls.found = jax.device_get(found)
 
   def _replaced(self, pattern_NxHxT):
-    return attention_edits.replaced(MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT))
+    return attention.replaced(MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT))
 
   def test_patterns_and_their_averages(self):
     pattern_Nx3 = _pattern()
@@ -88,8 +84,8 @@ class HandmadeTest(absltest.TestCase):
     np.testing.assert_allclose(self.found["score"], expected, atol=1e-5)
 
   def test_z_is_additive_once_attention_is_fixed(self):
-    at = {name: v for v, name in enumerate(attention_reported.EDITS)}
-    design = list(attention_reported.DESIGNS).index("additive")
+    at = {name: v for v, name in enumerate(attention.EDITS)}
+    design = list(attention.DESIGNS).index("additive")
     least_V = self.found["fit"]["r2_min"][design]
     most_V = self.found["fit"]["r2_max"][design]
     # Head 0 mixes a and b; head 1 is additive anyway.
@@ -99,9 +95,7 @@ class HandmadeTest(absltest.TestCase):
       self.assertAlmostEqual(least_V[at[name]], 1, places=5)
 
   def test_accuracy_under_each_pattern(self):
-    accuracy_V = dict(
-      zip(attention_reported.EDITS, self.found["effect"]["all/accuracy"], strict=True)
-    )
+    accuracy_V = dict(zip(attention.EDITS, self.found["effect"]["all/accuracy"], strict=True))
     for name in ("intact", "frozen", "uniform", "resampled"):
       self.assertEqual(accuracy_V[name], 1)  # head 1 stays at thirds
     # (1/2, 1/2, 0) makes 1.5 (a + b) of a + b: right at 0, and at 1 by a tie.
@@ -142,7 +136,7 @@ class PartsTest(absltest.TestCase):
 
   def test_resampled_patterns_are_all_patterns_and_nobody_keeps_its_own(self):
     pattern_NxHxT = np.broadcast_to(np.arange(7.0)[:, None, None], (7, 2, 3))
-    found = attention_edits.replacements(jnp.asarray(pattern_NxHxT), jax.random.key(3))
+    found = attention.replacements(jnp.asarray(pattern_NxHxT), jax.random.key(3))
     given_N = np.asarray(found)[-1, :, 0, 0]
     np.testing.assert_array_equal(np.sort(given_N), np.arange(7))
     self.assertFalse(np.any(given_N == np.arange(7)))
@@ -150,7 +144,7 @@ class PartsTest(absltest.TestCase):
   def test_by_head_freezes_one_or_all_others(self):
     pattern_NxHxT = np.random.default_rng(0).random((6, 3, 3))
     mean_HxT = pattern_NxHxT.mean(0)
-    fixed, moving = attention_edits.by_head(jnp.asarray(pattern_NxHxT))
+    fixed, moving = attention.by_head(jnp.asarray(pattern_NxHxT))
     for head in range(3):
       for other in range(3):
         own_NxT = np.broadcast_to(mean_HxT[other], (6, 3))
@@ -167,7 +161,7 @@ class PartsTest(absltest.TestCase):
   def test_shifted_logits_have_the_means_of_the_others(self):
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(2, 9, 4))
-    moved = effects.shifted(jnp.asarray(one), jnp.asarray(other))
+    moved = network.shifted(jnp.asarray(one), jnp.asarray(other))
     np.testing.assert_allclose(moved.mean(0), other.mean(0), atol=1e-6)
     gap = np.asarray(moved) - one
     np.testing.assert_allclose(gap, gap[:1] + 0 * gap, atol=1e-6)
@@ -177,8 +171,11 @@ class TrainedTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.result = attention.run(adder.trained())
-    cls.row = {row["key"]: row for row in cls.result.table}
+    cls.found = attention.measure(adder.trained())
+    cls.row = adder_results.rows("attention", cls.found)
+
+  def _fit(self, fit, measure):
+    return float(self.found.fit_value.sel(network="trained", fit=fit, measure=measure)[0])
 
   def test_recomputed_numbers(self):
     """All but those that rounding moves: head 0 and single scores."""
@@ -188,56 +185,97 @@ class TrainedTest(absltest.TestCase):
 
   def test_scores_and_patterns_agree(self):
     # alpha_a / alpha_b = exp(score_a - score_b), head by head.
-    score_Hx2xP = self.result.score_SxHx2xP[0]
-    pattern_Hx3xPxP = self.result.pattern_Hx3xPxP
-    ratio = np.log(pattern_Hx3xPxP[:, 0] / pattern_Hx3xPxP[:, 1])
-    gap = score_Hx2xP[:, 0, :, None] - score_Hx2xP[:, 1, None, :]
-    np.testing.assert_allclose(ratio, gap, atol=1e-4)
+    score = self.found.score.isel(seed=0)
+    pattern = self.found.pattern
+    ratio = np.log(pattern.sel(target="a") / pattern.sel(target="b"))
+    of_a = score.sel(operand="a", drop=True).rename(digit="a")
+    of_b = score.sel(operand="b", drop=True).rename(digit="b")
+    np.testing.assert_allclose(ratio, of_a - of_b, atol=1e-4)
 
   def test_curvature_comes_from_attention(self):
-    fit = {row["fit"]: row for row in self.result.fits}
-    self.assertLess(fit["intact/additive"]["r2_mean_ours"], 0.8)
-    self.assertGreater(fit["intact/poly2"]["r2_mean_ours"], 0.99)
+    self.assertLess(self._fit("intact/additive", "r2_mean"), 0.8)
+    self.assertGreater(self._fit("intact/poly2", "r2_mean"), 0.99)
     for edit in ("frozen", "half", "uniform"):
       for design in ("all", "additive"):
-        row = fit[f"{edit}/{design}"]
-        self.assertAlmostEqual(row["r2_min_ours"], 1, places=4)
-        self.assertAlmostEqual(row["heldout_median_ours"], 1, places=4)
+        fit = f"{edit}/{design}"
+        self.assertAlmostEqual(self._fit(fit, "r2_min"), 1, places=4)
+        self.assertAlmostEqual(self._fit(fit, "heldout_median"), 1, places=4)
         # The fitted values are z: they are worth what z is.
-        self.assertAlmostEqual(row["accuracy_ours"], self.row[f"{edit}_all/accuracy"]["ours"])
+        accuracy = self.row[f"{edit}_all/accuracy"]["ours"]
+        self.assertAlmostEqual(self._fit(fit, "accuracy"), accuracy)
 
   def test_every_row_is_listed(self):
-    self.assertEqual(list(self.row), list(attention_reported.REPORTED))
-    fits = [row["fit"] for row in self.result.fits]
-    self.assertEqual(fits, list(attention_reported.FITS))
+    plain = [key for key in attention.PUBLISHED if not key.startswith(attention.MODULAR)]
+    self.assertEqual(set(self.row), set(plain))
+    self.assertEqual(self.found["fit"].values.tolist(), list(attention.FITS))
 
-  def test_is_stored_and_drawn(self):
-    with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "attention", self.result, provenance={})
-      stored, _ = legacy.read(folder, "attention", attention.Result)
-      path = os.path.join(folder, "attention.png")
-      figures.save(plots_attention.figure(stored), path)
-      self.assertGreater(os.path.getsize(path), 10_000)
+  def test_the_result_can_be_stored(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "attention", self.found, provenance={})
+    back, _ = results.read(folder, "attention")
+    xr.testing.assert_identical(back, self.found)
+
+  def test_figures(self):
+    control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
+    self.assertEqual(list(attention.figures({"both": self.found})), ["both"])
+    pages = attention.figures({"both": self.found, "control": control})
+    self.assertEqual(list(pages), ["all runs", "both"])  # a control has no page of its own
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
 
   def test_one_member_is_drawn(self):
-    one = {
-      field.name: getattr(self.result, field.name)[:1]
-      for field in dataclasses.fields(self.result)
-      if "_Sx" in field.name
-    }
-    figure = plots_attention.figure(dataclasses.replace(self.result, **one))
-    self.assertLen(figure.axes[0].lines, 2)  # a and b, no thin lines
+    figure = attention.figures({"one": self.found.isel(seed=slice(1))})["one"].figure()
+    drawn.assert_inside(self, figure)
+    self.assertLen(figure.subfigs[0].axes[0].lines, 2)  # a and b, no thin lines
+
+  def test_fits_are_a_table(self):
+    (fits,) = attention.tables({"run": self.found})
+    row = next(row for row in fits.rows if row["fit"] == "z, attention as trained on Poly2")
+    self.assertEqual(row["run"], "run")
+    self.assertEqual(row["R² published network"], self._fit("intact/poly2", "r2_mean"))
 
 
 class ModularTest(absltest.TestCase):
   def test_modular_rows_claim_no_number_of_the_plain_network(self):
-    modular = attention_reported.of(True)
-    self.assertIn("head0_wave", modular)
-    self.assertNotIn("head0_score_last", modular)
-    for entry in modular.values():
-      self.assertIsNone(entry.recomputed)
-      self.assertEqual(entry.tolerance, math.inf)
-    self.assertIs(attention_reported.of(False), attention_reported.REPORTED)
+    keys = [key for key in attention.PUBLISHED if key.startswith(attention.MODULAR)]
+    self.assertIn("modular/head0_wave", keys)
+    self.assertNotIn("modular/head0_score_last", keys)
+    self.assertNotIn("head0_wave", attention.PUBLISHED)
+    for key in keys:
+      self.assertIsNone(attention.PUBLISHED[key].recomputed)
+      self.assertEqual(attention.PUBLISHED[key].tolerance, math.inf)
+
+  def test_numbers_of_a_modular_run_are_told_apart(self):
+    base = addition_p53.get_config("2")
+    trunk = tokens.plain_trunk(width=8, heads=2, hidden=4)
+    config = dataclasses.replace(
+      base,
+      task=dataclasses.replace(base.task, digits=11),
+      model=dataclasses.replace(base.model, vocabulary=12, classes=11, trunk=trunk),
+    )
+    found = attention.measure(adder.handmade(config))
+    keys = found["quantity"].values.tolist()
+    self.assertTrue(all(key.startswith(attention.MODULAR) for key in keys), keys)
+    self.assertEqual(found.reference, -1)
+    # Untrained members are their own null, and a wave is a share.
+    wave = found["number"].sel(quantity="modular/head1_wave")
+    np.testing.assert_array_equal(wave.sel(network="trained"), wave.sel(network="untrained"))
+    self.assertTrue(((wave > 0) & (wave <= 1)).all())
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters((0.60, "not reproduced"), (0.99, "reproduced"))
+  def test_average_attention(self, frozen, status):
+    found = adder_results.by_hand(
+      intact_all__accuracy=1.0, frozen_all__accuracy=frozen, half_all__accuracy=frozen
+    )
+    row = adder_results.row(attention, "attention.average", attention=found)
+    self.assertEqual(row["status"], status)
+
+  def test_without_runs_it_is_open(self):
+    (row,) = claims.ledger(attention.CLAIMS, claims.Results({})).rows
+    self.assertEqual(row["status"], "not run")
+    self.assertEqual(row["command"], "analyze.py --workdir=RUN --only=attention")
 
 
 if __name__ == "__main__":

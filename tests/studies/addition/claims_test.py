@@ -69,29 +69,6 @@ class LedgerTest(absltest.TestCase):
 
 
 class MechanismTest(parameterized.TestCase):
-  @parameterized.parameters((0.45, 0.39, "reproduced, but an artefact"), (0.95, 0.39, "reproduced"))
-  def test_a_drop_that_was_there_before_is_an_artefact(self, early, late, status):
-    row = decide(
-      "subspace.pc2",
-      subspace=numbers(
-        PLAIN,
-        keep_pc1_accuracy=late,
-        remove_pc2_accuracy=0.37,
-        remove_line_space_accuracy=1.0,
-        remove_line_digits_accuracy=0.8,
-      ),
-      progress=progress(PLAIN, keep_pc1_accuracy=[early, late]),
-    )
-    self.assertEqual(row["status"], status)
-
-  @parameterized.parameters((0.60, "not reproduced"), (0.99, "reproduced"))
-  def test_average_attention(self, frozen, status):
-    found = numbers(
-      PLAIN, intact_all__accuracy=1.0, frozen_all__accuracy=frozen, half_all__accuracy=frozen
-    )
-    row = decide("attention.average", attention=found)
-    self.assertEqual(row["status"], status)
-
   @parameterized.parameters((0.73, "reproduced, but an artefact"), (1.0, "reproduced"))
   def test_high_r2_with_low_accuracy(self, accuracy, status):
     found = numbers(PLAIN, logit_poly2__r2_mean=0.976, logit_poly2__accuracy=accuracy)

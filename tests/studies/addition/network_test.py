@@ -11,6 +11,7 @@ from primelens.configs import addition_p10
 from primelens.lens import experiment
 from primelens.models import tokens
 from primelens.studies.addition import ablated, network, neurons, program
+from primelens.studies.addition import network, neuron_blocks, program, subspace
 from primelens.tasks import addition
 
 P = 6
@@ -53,7 +54,7 @@ class BiasTest(absltest.TestCase):
 
   def test_the_direct_path_has_no_part_of_the_mlp(self):
     params, read, _, label_N = made()
-    found = ablated.direct_path(read, label_N)
+    found = subspace.direct_path(read, label_N)
     mid_NxV = np.asarray(read.mid_NxD, float) @ np.asarray(params["unembed"]["kernel"], float)
     self.assertAlmostEqual(
       float(found["direct_nll_nats"]),

@@ -1,15 +1,171 @@
-"""Interventions on the digits' vectors: laws, known answers, the reference."""
+"""Interventions on the digits' vectors: laws, known answers, the reference, claims."""
 
 import dataclasses
 import tempfile
 
 import adder
+import adder_results
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from absl.testing import absltest, parameterized
-from primelens.lens import legacy
-from primelens.studies.addition import network, plots_subspace, subspace, variants
+from primelens.lens import claims, results
+from primelens.studies.addition import network, subspace
+
+A_PxP, B_PxP = np.indices((10, 10))
+SUM_PxP = A_PxP + B_PxP
+LABEL_N = SUM_PxP.ravel()
+# The spec's components of the recomputed network (A5, A7), by digit.
+PC1_P = [-2.07, -1.87, -1.42, -0.86, -0.30, 0.27, 0.84, 1.43, 1.89, 2.09]
+PC2_P = [1.41, 0.58, -0.24, -0.74, -0.94, -1.04, -0.77, -0.25, 0.59, 1.40]
+
+
+def _member(test_N=(2, 57, 40, 99)):
+  test_N = np.array(test_N)
+  train_N = np.setdiff1d(np.arange(100), test_N)
+  return network.Member(*map(jnp.asarray, (LABEL_N, train_N, test_N)))
+
+
+class FirstAloneTest(absltest.TestCase):
+  def test_the_recomputed_map_has_the_recomputed_numbers(self):
+    found = subspace.failures(
+      jnp.asarray(subspace.ERROR_MAP), jnp.asarray((SUM_PxP + subspace.ERROR_MAP).ravel())
+    )
+    for name, value in found.items():
+      entry = subspace.PUBLISHED[name]
+      np.testing.assert_allclose(value, entry.recomputed, atol=5e-3)
+
+  def test_asymmetry_and_signs_are_seen(self):
+    error_PxP = np.zeros((10, 10), int)
+    error_PxP[0, 3] = 2
+    found = subspace.failures(jnp.asarray(error_PxP), jnp.asarray(LABEL_N))
+    self.assertEqual(found["failures"], 1)
+    for name, value in (
+      ("failure_symmetry", 0.98),
+      ("error_symmetry", 0.98),
+      ("zero_fails", 1 / 16),
+      ("zero_positive", 1 / 17),
+      ("nine_negative", 0),
+      ("map_agreement", np.sum(subspace.ERROR_MAP == error_PxP)),
+    ):
+      np.testing.assert_allclose(found[name], value, rtol=1e-6)
+
+  def test_the_direct_path_is_what_the_mlp_does_not_say(self):
+    hot_NxV = np.eye(20, dtype=np.float32)[LABEL_N]
+    read = network.Network(
+      embedding_PxD=jnp.zeros((10, 20)),
+      readout_VxF=jnp.eye(20),
+      unembed_DxV=jnp.eye(20),
+      bias_V=jnp.zeros(20),
+      mid_NxD=jnp.asarray(np.roll(hot_NxV, 1, axis=1)),
+      pre_NxF=jnp.zeros((100, 20)),
+      post_NxF=jnp.asarray(3 * hot_NxV),
+      logit_NxV=jnp.asarray(3 * hot_NxV + np.roll(hot_NxV, 1, axis=1)),
+      pattern_NxHxT=jnp.zeros((100, 4, 3)),
+    )
+    found = subspace.direct_path(read, jnp.asarray(LABEL_N))
+    rest = np.exp([3.0, 1.0])
+    self.assertEqual(found["mlp_accuracy"], 1)
+    self.assertEqual(found["direct_accuracy"], 0)
+    for name, wanted in (
+      ("full_nll_nats", np.log(rest.sum() + 18) - 3),
+      ("mlp_nll_nats", np.log(rest[0] + 19) - 3),
+      ("direct_nll_nats", np.log(rest[1] + 19)),
+      # 1 - sum of squares left / about the mean .2: 1 / (9 + 1 - 20 * .04)
+      ("mlp_r2", 1 - 1 / 9.2),
+    ):
+      np.testing.assert_allclose(found[name], wanted, rtol=1e-5)
+
+  def test_logits_are_described_as_a_table_describes_them(self):
+    full_NxV, cut_NxV = np.random.default_rng(0).normal(size=(2, 100, 20))
+    said_N = cut_NxV.argmax(1)
+    found = subspace.differences(*map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N)))
+    row_N = np.arange(100)
+    wanted = full_NxV - cut_NxV
+    np.testing.assert_allclose(found["boost_true"], wanted[row_N, LABEL_N], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+      found["boost_predicted"], wanted[row_N, said_N], rtol=1e-5, atol=1e-6
+    )
+    mask_N = row_N % 3 == 0
+    x_N = wanted[row_N, LABEL_N]
+    kept = x_N[mask_N]
+    np.testing.assert_allclose(
+      subspace.describe(jnp.asarray(x_N), jnp.asarray(mask_N)),
+      [
+        34,
+        kept.mean(),
+        kept.std(ddof=1),
+        kept.min(),
+        *np.quantile(kept, [0.25, 0.5, 0.75]),
+        kept.max(),
+      ],
+      rtol=1e-4,
+    )
+
+
+class FitsTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    scores_PxQ = np.stack([PC1_P, PC2_P], 1)
+    turn_DxQ = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 2)))[0]
+    cls.embedding_PxD = jnp.asarray(scores_PxQ @ turn_DxQ.T, jnp.float32)
+    cls.said_N = (SUM_PxP + subspace.ERROR_MAP).ravel()
+    cls.readings = staticmethod(jax.jit(subspace.readings))
+    cls.found = jax.device_get(cls.readings(cls.embedding_PxD, jnp.asarray(cls.said_N), _member()))
+
+  def test_the_recomputed_map_has_the_recomputed_fits(self):
+    values, entry = self.found["value"], subspace.PUBLISHED
+    known = [name for name in values if entry[name].recomputed is not None]
+    self.assertGreater(len(known), 10)
+    for name in known:
+      # A24, A25: the components are given to two digits.
+      np.testing.assert_allclose(values[name], entry[name].recomputed, atol=6e-4, err_msg=name)
+
+  def test_equals_numpy_in_and_out_of_sample(self):
+    design = {
+      "prediction_quadratic": (A_PxP, B_PxP, A_PxP**2, A_PxP * B_PxP, B_PxP**2),
+      "prediction_squares": (SUM_PxP, A_PxP**2, B_PxP**2),
+      "error_quartic": [A_PxP**p * B_PxP**q for p in range(5) for q in range(5 - p) if p + q],
+    }
+    member = _member()
+    for key, columns in design.items():
+      x_NxQ = np.stack([np.ones(100), *(c.ravel() for c in columns)], 1)
+      of_error = key.startswith("error")
+      target_N = LABEL_N - self.said_N if of_error else self.said_N
+      for rows, mean, prefix in (
+        (np.arange(100), "r2_mean", ""),
+        (np.asarray(member.train_N), "heldout_mean", "test_"),
+      ):
+        weight_Q = np.linalg.lstsq(x_NxQ[rows], target_N[rows], rcond=None)[0]
+        fit_N, scored = x_NxQ @ weight_Q, slice(None)
+        if prefix:
+          scored = np.asarray(member.test_N)
+        left, about = (target_N - fit_N)[scored], target_N[scored]
+        r2 = 1 - np.sum(left**2) / np.sum((about - about.mean()) ** 2)
+        found = self.found["fits"][key]
+        np.testing.assert_allclose(found[mean], r2, atol=2e-4)
+        guess_N = self.said_N + fit_N if of_error else fit_N
+        right = np.mean((np.round(guess_N) == LABEL_N)[scored])
+        np.testing.assert_allclose(found[f"{prefix}says_truth"], right, atol=1e-6)
+
+  def test_residuals_are_those_of_the_plane(self):
+    x_NxQ = np.stack([np.ones(100), A_PxP.ravel(), B_PxP.ravel()], 1)
+    weight_Q = np.linalg.lstsq(x_NxQ, self.said_N, rcond=None)[0]
+    np.testing.assert_allclose(
+      self.found["residual"].ravel(), self.said_N - x_NxQ @ weight_Q, atol=1e-4
+    )
+
+  def test_a_perfect_and_a_constant_prediction(self):
+    right = self.readings(self.embedding_PxD, jnp.asarray(LABEL_N), _member())
+    np.testing.assert_allclose(right["value"]["sum_slope"], 1, atol=1e-5)
+    np.testing.assert_allclose(right["value"]["identity_r2"], 1, atol=1e-6)
+    self.assertEqual(right["fits"]["prediction_sum"]["says_truth"], 1)
+    constant = self.readings(self.embedding_PxD, jnp.full(100, 7, jnp.int32), _member())
+    self.assertTrue(np.isnan(constant["fits"]["prediction_sum"]["r2_mean"]))
+    self.assertEqual(constant["fits"]["prediction_sum"]["says_prediction"], 1)
 
 
 def _first(run, member=0):
@@ -41,7 +197,7 @@ class EditTest(parameterized.TestCase):
   def test_an_axis(self, keep, replacement, wanted):
     x_BxTxD = jnp.tile(jnp.array([2.0, 3.0, 4.0]), (2, 3, 1))
     axis_DxK = jnp.array([[0.0], [2.0], [0.0]])
-    edit = variants.edit_digits(axis_DxK, jnp.array(replacement), keep=keep)
+    edit = network.edit_digits(axis_DxK, jnp.array(replacement), keep=keep)
     edited = np.asarray(edit(x_BxTxD, None))
     np.testing.assert_allclose(edited[:, :2], np.tile(wanted, (2, 2, 1)))
     np.testing.assert_array_equal(edited[:, 2], x_BxTxD[:, 2])
@@ -53,7 +209,7 @@ class EditTest(parameterized.TestCase):
     changed_VxD = table_VxD.copy()
     changed_VxD[:-1] = mean_D + np.outer((table_VxD[:-1] - mean_D) @ first_D, first_D)
     other = self.params | {"embedding": {"embedding": jnp.asarray(changed_VxD, jnp.float32)}}
-    edit = variants.keep_first(self.params["embedding"]["embedding"][:-1])
+    edit = network.keep_first(self.params["embedding"]["embedding"][:-1])
     np.testing.assert_allclose(
       self._edited(edit),
       self.plain(other, self.token_Nx3),
@@ -64,7 +220,7 @@ class EditTest(parameterized.TestCase):
     other_Nx3 = np.array(self.token_Nx3)
     other_Nx3[:, :2] = np.random.default_rng(0).integers(0, 10, (100, 2))
     table_VxD = self.params["embedding"]["embedding"]
-    edit = variants.edit_digits(jnp.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]])
+    edit = network.edit_digits(jnp.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]])
     np.testing.assert_allclose(
       self._edited(edit), self.plain(self.params, jnp.asarray(other_Nx3)), atol=5e-3
     )
@@ -74,8 +230,8 @@ class VariantsTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.named = variants.named(10)
-    cls.stack, cls.name_R = variants.stack(cls.named, 10, 128, 3, seed=0)
+    cls.named = subspace.variants(10)
+    cls.stack, cls.name_R = subspace.stack(cls.named, 10, 128, 3, seed=0)
 
   def _at(self, name):
     return [row for row, other in enumerate(self.name_R) if other == name]
@@ -101,7 +257,7 @@ class VariantsTest(absltest.TestCase):
     np.testing.assert_array_equal(within_RxQxK[:, 9], 0)
 
   def test_other_seeds_are_other_directions(self):
-    other, _ = variants.stack(self.named, 10, 128, 3, seed=1)
+    other, _ = subspace.stack(self.named, 10, 128, 3, seed=1)
     row = self._at("remove_line_space")[0]
     gap = other.direction_DxK[row] - self.stack.direction_DxK[row]
     self.assertGreater(np.abs(gap).max(), 0.1)
@@ -115,7 +271,7 @@ class VariantsTest(absltest.TestCase):
     token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
     member = jax.tree.map(lambda x_S: x_S[0], network.members(run.pairs))
     each = jax.jit(
-      lambda intervention: variants.score(
+      lambda intervention: subspace.score(
         run.experiment.model, (params, member), intervention, token_Nx3
       )
     )
@@ -140,55 +296,115 @@ class RunTest(absltest.TestCase):
     super().setUpClass()
     run = adder.trained()
     settings = dataclasses.replace(run.settings, random_directions=2)
-    cls.experiment = dataclasses.replace(run.experiment, analyses=settings)
-    cls.result = subspace.run(dataclasses.replace(run, experiment=cls.experiment))
-    cls.key = {row["key"]: row for row in cls.result.table}
+    experiment = dataclasses.replace(run.experiment, analyses=settings)
+    cls.found = subspace.measure(dataclasses.replace(run, experiment=experiment))
+    cls.row = adder_results.rows("subspace", cls.found)
 
   def test_the_recomputed_numbers_of_the_reference_network(self):
-    self.assertEqual(set(self.key), set(subspace.REPORTED))
-    self.assertEqual(adder.unexplained("subspace", self.result.table), [])
-    agreeing = [row for row in self.key.values() if row["agrees"]]
+    self.assertEqual(set(self.row), set(subspace.PUBLISHED))
+    self.assertEqual(adder.unexplained("subspace", self.row.values()), [])
+    agreeing = [row for row in self.row.values() if row["agrees"]]
     self.assertGreater(len(agreeing), 30)
 
   def test_the_untrained_member_fails_alike(self):
-    chance = self.result.accuracy_SxR[1]
-    self.assertLess(chance.max(), 0.25)
+    chance = self.found.accuracy.sel(network="trained").isel(seed=1)
+    self.assertLess(float(chance.max()), 0.25)
 
-  def test_rows_and_maps_belong_together(self):
-    result = self.result
-    at = 0
-    for record in result.variants:
-      self.assertEqual(record["first"], at)
-      at += record["count"]
-    self.assertEqual(result.accuracy_SxR.shape, (2, at))
-    first = next(r for r in result.variants if r["variant"] == "keep_pc1")
-    wrong = np.mean(result.error_SxPxP[0] != 0)
-    np.testing.assert_allclose(result.accuracy_SxR[0, first["first"]], 1 - wrong, atol=1e-6)
-    self.assertLen(result.failures, int(self.key["failures"]["ours"]))
-    for row in result.failures:
-      self.assertEqual(row["truth"], row["a"] + row["b"])
-      self.assertEqual(row["prediction"] - row["truth"], result.error_SxPxP[0, row["a"], row["b"]])
-      np.testing.assert_allclose(
-        row["full_logit"] - row["ablated_logit"], row["boost_true"], atol=1e-3
-      )
+  def test_draws_and_maps_belong_together(self):
+    found = self.found
+    count = lambda variant: 2 if variant.random else 1
+    for name, variant in subspace.variants(10).items():
+      self.assertEqual(subspace.draws(found, "accuracy", name).shape, (2, count(variant)))
+      self.assertTrue(np.isfinite(subspace.draws(found, "nll", name, "untrained")).all())
+    (accuracy,) = subspace.draws(found, "accuracy", "keep_pc1")[0]
+    failing = found.error[0].values != 0
+    np.testing.assert_allclose(accuracy, 1 - failing.mean(), atol=1e-6)
+    self.assertEqual(failing.sum(), self.row["failures"]["ours"])
+    np.testing.assert_array_equal(
+      found.prediction - found.error, np.broadcast_to(found.a + found.b, (2, 10, 10))
+    )
+    np.testing.assert_allclose(found.full_logit - found.ablated_logit, found.boost, atol=1e-3)
 
-  def test_is_stored_and_drawn(self):
-    with tempfile.TemporaryDirectory() as folder:
-      legacy.write(folder, "subspace", self.result, provenance={})
-      stored, _ = legacy.read(folder, "subspace", subspace.Result)
-    for count in (2, 1):
-      one = dataclasses.replace(
-        stored,
-        **{
-          field.name: getattr(stored, field.name)[:count]
-          for field in dataclasses.fields(stored)
-          if "_Sx" in field.name
-        },
-      )
-      figure = plots_subspace.figure(one)
-      figure.canvas.draw()
-      titles = [ax.get_title(loc="left") for ax in figure.axes]
-      self.assertIn("Prediction less label", titles)
+  def test_fits_say_the_prediction_as_often_as_their_numbers_tell(self):
+    says = self.found.says.sel(network="trained", said="says_prediction")
+    one = says.sel(fit="prediction_sum")
+    constant, slope = self.found.line.transpose("coefficient", "seed").values[..., None, None]
+    line_SxPxP = constant + slope * (self.found.a + self.found.b).values
+    hits_S = (np.round(line_SxPxP) == self.found.prediction.values).mean((1, 2))
+    np.testing.assert_allclose(one, hits_S, atol=0.011)  # a line may pass at a half
+
+  def test_the_result_can_be_stored(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "subspace", self.found, provenance={})
+    back, _ = results.read(folder, "subspace")
+    xr.testing.assert_identical(back, self.found)
+
+  def test_figures(self):
+    one = self.found.isel(seed=slice(1))
+    control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
+    self.assertEqual(list(subspace.figures({"both": self.found})), ["both"])
+    pages = subspace.figures({"one": one, "control": control})
+    self.assertEqual(list(pages), ["all runs", "one"])  # a control has no page of its own
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
+    titles = [axes.get_title(loc="left") for part in page.figure().subfigs for axes in part.axes]
+    self.assertIn("Prediction less label\n(seed 0, PC1 alone)", titles)
+
+  def test_tables(self):
+    fits, variants, logits = subspace.tables({"run": self.found})
+    self.assertEqual([row["run"] for row in fits.rows], ["run"] * len(subspace.FITS))
+    kept = next(row for row in variants.rows if row["intervention"] == "PC1 alone kept")
+    trained, other = subspace.draws(self.found, "accuracy", "keep_pc1")[:, 0]
+    self.assertEqual(kept["accuracy, published network"], trained)
+    self.assertAlmostEqual(kept["accuracy"], (trained + other) / 2, places=6)
+    self.assertEqual((kept["accuracy, least"], kept["accuracy, largest"]), (other, trained))
+    self.assertEqual(kept["draws"], 1)
+    # The boost of all inputs is the mean of the map.
+    both = next(row for row in logits.rows if row["column"] == "boost_true")
+    wanted = np.median(self.found.boost.mean(("a", "b")))
+    np.testing.assert_allclose(both["mean"], wanted, rtol=1e-4)
+
+
+class ClaimsTest(parameterized.TestCase):
+  def test_without_runs_everything_is_open(self):
+    found = {"subspace": adder_results.by_hand("P = 10, permuted labels", mlp_accuracy=1)}
+    for tables in ({}, {"run": found}):
+      cards = {run: {"population": "P = 10, permuted labels"} for run in tables}
+      for row in claims.ledger(subspace.CLAIMS, claims.Results(tables, cards)).rows:
+        self.assertEqual(row["status"], "not run", row["id"])
+
+  def test_words_are_those_of_the_source(self):
+    first = subspace.CLAIMS[0]
+    self.assertStartsWith(first.statement, "Without PC2 accuracy falls to 0.42: ")
+    self.assertStartsWith(first.reported, "1.00 -> 0.42; ")
+
+  @parameterized.parameters((0.45, 0.39, "reproduced, but an artefact"), (0.95, 0.39, "reproduced"))
+  def test_a_drop_that_was_there_before_is_an_artefact(self, early, late, status):
+    found = adder_results.by_hand(
+      keep_pc1_accuracy=late,
+      remove_pc2_accuracy=0.37,
+      remove_line_space_accuracy=1.0,
+      remove_line_digits_accuracy=0.8,
+    )
+    curves = adder_results.progress(keep_pc1_accuracy=[early, late])
+    row = adder_results.row(subspace, "subspace.pc2", subspace=found, progress=curves)
+    self.assertEqual(row["status"], status)
+
+  @parameterized.parameters((0.002, "reproduced"), (0.5, "not reproduced"))
+  def test_a_component_that_explains_the_errors_corrects_them(self, explained, status):
+    found = adder_results.by_hand(error_pc2_r2=0.001, error_pc2_quadratic_r2=explained)
+    row = adder_results.row(subspace, "subspace.correction", subspace=found)
+    self.assertEqual(row["status"], status)
+
+  @parameterized.parameters((1.0, "reproduced"), (0.9, "not reproduced"))
+  def test_members_that_generalise_add_without_the_direct_path(self, accuracy, status):
+    found = adder_results.by_hand(
+      mlp_accuracy=[accuracy] * 5 + [0.2], mlp_nll_nats=1e-4, full_nll_nats=1e-8
+    )
+    last_S = np.array([1, 1, 1, 1, 1, 0.5])  # the last one does not
+    curves = adder_results.progress(test__accuracy=np.stack([last_S, last_S], axis=1))
+    row = adder_results.row(subspace, "subspace.direct", subspace=found, progress=curves)
+    self.assertEqual(row["status"], status)
 
 
 if __name__ == "__main__":
