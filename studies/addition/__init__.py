@@ -9,7 +9,6 @@ from primelens.studies.addition import (
   fourier,
   neurons,
   numbers,
-  polynomial,
   probe,
   program,
   progress,
@@ -72,12 +71,6 @@ ANALYSES = {
     "Digits without components, logits without direct path (A17-A27).",
     _plain,
   ),
-  "polynomial": Analysis(
-    polynomial.run,
-    polynomial.Result,
-    "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
-    _plain,
-  ),
   "readout": Analysis(
     readout.run,
     readout.Result,
@@ -105,6 +98,7 @@ ANALYSES = {
     "Every weight matrix beside noise, over training (primes spec 7.4).",
   ),
 }
+ORDER = ("polynomial", "dimensions")
 STUDY = Study(
   settings=program.Settings,
   analyses=ANALYSES,

@@ -19,8 +19,6 @@ CAPTIONS = {
   "neurons": "neurons sorted by their correlation with the sum, their copies,"
   " and what is left of them with PC1 alone.",
   "subspace": "what is left without parts of the digits' vectors.",
-  "polynomial": "fits of activations and logits, what they are worth, and the"
-  " logits they simulate.",
   "readout": "what neurons write to the logits, by frequency and component.",
   "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
@@ -34,7 +32,6 @@ TITLES = {
   "probe": "A linear probe",
   "neurons": "Single neurons",
   "subspace": "Without components, without the direct path",
-  "polynomial": "Polynomial fits",
   "readout": "The readout",
   "attention": "Attention",
   "fourier": "Frequencies (modular addition)",

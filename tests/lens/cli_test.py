@@ -46,7 +46,7 @@ class HelpTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = list(zeros_package.ORDER)
-    adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders = ["polynomial", "dimensions", "embedding", "probe", "neurons", "subspace"]
     adders += ["readout", "attention", "fourier", "progress", "spectra"]
     adders += ["numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
