@@ -6,7 +6,6 @@ from primelens.studies.addition import (
   claims,
   fourier,
   numbers,
-  polynomial,
   program,
   report,
   spectra,
@@ -50,12 +49,6 @@ def _modular(experiment) -> str:
 
 ORDER = ("subspace", "attention")
 ANALYSES = {
-  "polynomial": Analysis(
-    polynomial.run,
-    polynomial.Result,
-    "Polynomial fits and what they are worth (A46-A53, A56-A58, A61, A63).",
-    _plain,
-  ),
   ),
   "fourier": Analysis(
     fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
@@ -66,6 +59,7 @@ ANALYSES = {
     "Every weight matrix beside noise, over training (primes spec 7.4).",
   ),
 }
+ORDER = ("polynomial", "dimensions")
 STUDY = Study(
   settings=program.Settings,
   analyses=ANALYSES,

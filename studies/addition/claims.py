@@ -30,34 +30,6 @@ CLAIMS = (
   _plain(
   ),
   _plain(
-    "polynomial.quadratic",
-    "A46, A49, A60",
-    "The MLP computes a quadratic polynomial of the digits' components.",
-    "mean R2 0.998 over neurons, all above 0.99",
-    fits.quadratic,
-  ),
-  _plain(
-    "polynomial.symmetry",
-    "A50",
-    "The network learned the symmetry in a and b, but not all the way.",
-    "mean R2 0.98 of five symmetric features, against 0.998",
-    fits.symmetry,
-  ),
-  _plain(
-    "polynomial.function",
-    "A53, A56",
-    "The logits are quadratic in the digits' components.",
-    "mean R2 0.975 over logits, best 0.9906",
-    fits.function,
-  ),
-  _plain(
-    "polynomial.simulated",
-    "A51",
-    "The ReLU of the fitted quadratics gives the logits.",
-    "R2 0.988",
-    fits.simulated,
-  ),
-  _plain(
   _modular(
     "modular.constants",
     "B16, B24",

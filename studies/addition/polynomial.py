@@ -1,85 +1,361 @@
-"""Analysis `polynomial`: how far polynomials of the PCs describe the network.
+"""How far do polynomials of the digits' components describe the network?
 
-Items A46-A53, A56-A58 and A61 of the addition spec, with the controls of A63.
-A high R2 is not a function: beside each stands what the logits are worth that
-the network makes of the fitted values.
+The published notebook fitted the MLP's input z, its activations h and the logits by least squares,
+on all pairs. The 15 features, called Poly2 here, are the monomials up to degree 2 of the first two
+principal components of both digits. A high R² was read as the function that the network computes,
+and logits were simulated from the fitted z and h through the MLP path alone.
+
+A high R² is not a function. Here every fit is made twice, on all pairs and on the train pairs to be
+scored on the test pairs, and has the accuracy and the cross-entropy of the logits that the network
+makes of the fitted values, with and without its direct path. The same is done for linear
+components, for the published symmetric features and those that were left out, for polynomials of
+the digits themselves, for any f(a) + g(b), for Poly2 of random functions of the digit, and in
+untrained networks. PC1 rises with the digit; its sign is arbitrary, and with the other one every
+odd power of PC1 changes sign.
 """
 
-import dataclasses
 import functools
+import itertools
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features, least_squares, principal
-from primelens.studies.addition import (
-  fits,
-  network,
-  polynomial_fits,
-  polynomial_reported,
-  ranks,
-  tables,
-  untrained,
-)
-from primelens.studies.addition import polynomial_coefficients as coefficients
+import xarray as xr
+from primelens.analyses import features, least_squares, principal, regression
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.addition import network, program
 
-REPORTED = polynomial_reported.REPORTED
-DRAWN = ("r2_median", "heldout_median", "accuracy", "test_accuracy")
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
+
+obstacle = program.plain
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Fits on polynomials of the digits, their logits and their coefficients.
+def _source(key: str) -> str:
+  """Returns what the source says of a number."""
+  return PUBLISHED[key].source
 
-  `fits` has a record per target and design (`polynomial_fits.FITS`), with the
-  logits that the whole network makes of it, `simulated` one per fit of z or h
-  and path, whose R2 are those of the logits; M are the fits, in that order.
 
-  `coefficients` has the reference member's (else the first's) statistics of
-  each feature of Poly2 by group of neurons, and of the two strongest at
-  (0, 0) (A47, A48); E are the groups, Q the features, NaN for a group without
-  neurons. `best_logit` has that member's coefficients of its best fitted
-  logit on Poly2 and on the features published as symmetric, by falling
-  magnitude (A57, A58).
+# --- which fits -----------------------------------------------------------------------------------
 
-  `logit_r2_SxV` is R2 per logit (A56), the `_SxF` R2 per neuron of z on Poly2
-  (A46) and on the published symmetric features (A50), and of h on Poly2
-  (A52). The `_NxV` are one member's logits: its own, those of its MLP path,
-  and those simulated through that path from z and h on Poly2 (A51, A53).
-  `share_SxPxR` are shares of squared singular values of each of `spaces`, and
-  `up_SxR` the singular values of W_in (A61).
+FEATURES = tuple(features.monomial_names(("p1a", "p1b", "p2a", "p2b"), 2))
+SUMS = tuple(features.monomial_names(("s1", "s2"), 2))
+TARGETS = {"pre": "z", "post": "h", "logit": "logits"}
+DESIGNS = {
+  "poly2": "Poly2, 15 monomials of PC1, PC2 of a and b",
+  "linear": "PC1, PC2 of a and b, linear",
+  "sums": "s1, s2 and their squares: 5 features, published as symmetric",
+  "symmetric6": "those 5 and (p1a - p1b)^2",
+  "symmetric7": "those 6 and (p1a - p1b)(p2a - p2b)",
+  "symmetric8": "all 8 quadratics that swapping a and b leaves alone",
+  "raw_quadratic": "quadratic in the digits a, b: 6 monomials",
+  "raw_quartic": "quartic in the digits a, b: 15 monomials",
+  "additive": "any f(a) + g(b)",
+  "random_poly2": "Poly2 of two random functions of the digit, mean of draws",
+}
+PATHS = {"full": "with the direct path r_mid W_U", "mlp": "MLP path alone, as published"}
+# Items of the addition spec. Every fit that the source did not make is a control, A63.
+_ITEM = {
+  "pre_poly2": "A46",
+  "pre_linear": "A49",
+  "post_poly2": "A52",
+  "logit_poly2": "A56",
+  "logit_sums": "A58",
+} | {f"pre_{name}": "A50" for name in DESIGNS if name.startswith("s")}
+_SIMULATED_ITEM = {"pre_poly2": "A51", "pre_linear": "A49", "pre_sums": "A50", "post_poly2": "A53"}
+FITS = {
+  f"{target}_{name}": network.Fit(_ITEM.get(f"{target}_{name}", "A63"), TARGETS[target], words)
+  for target in TARGETS
+  for name, words in DESIGNS.items()
+}
+# Their r2_overall and held-out R2 are those of the logits.
+SIMULATED = {
+  f"{target}_{name}_{path}": network.Fit(
+    _SIMULATED_ITEM.get(f"{target}_{name}", "A63"),
+    f"logits from the fitted {TARGETS[target]}, {PATHS[path]}",
+    words,
+  )
+  for target in ("pre", "post")
+  for name, words in DESIGNS.items()
+  for path in PATHS
+} | {"exact_mlp": network.Fit("A51", f"logits, {PATHS['mlp']}", "exact z")}
+
+
+# --- designs, fits, and the logits that they give -------------------------------------------------
+
+
+def designs(score_Px2, random_RxPx2) -> jax.Array:
+  """Returns the DESIGNS of a member, stacked: VxNxQ.
+
+  `random_RxPx2` are the draws of two random functions of the digit, whose
+  designs are the last R. Narrow designs are filled up with columns of zeros,
+  which least squares leaves out.
+  """
+  P = len(score_Px2)
+  pair_Nx4 = features.pairs(score_Px2)
+  symmetric_Nx9 = features.symmetric(pair_Nx4)
+  raw_Nx2 = features.pairs(jnp.linspace(-1, 1, P)[:, None])
+  one_Nx1 = jnp.ones((P * P, 1))
+  poly = lambda x_Px2: features.monomials(features.pairs(x_Px2), 2)
+  every = [
+    poly(score_Px2),
+    jnp.concatenate([one_Nx1, pair_Nx4], 1),
+    features.sums(pair_Nx4),
+    *(symmetric_Nx9[:, : 1 + count] for count in (6, 7, 8)),
+    *(features.monomials(raw_Nx2, degree) for degree in (2, 4)),
+    features.additive(P),
+  ]
+  random_RxNxQ = jax.vmap(poly)(random_RxPx2)
+  width = max(design.shape[1] for design in every)
+  filled = lambda x: jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, width - x.shape[-1])])
+  fixed_VxNxQ = jnp.stack([filled(design_NxQ) for design_NxQ in every])
+  return jnp.concatenate([fixed_VxNxQ, filled(random_RxNxQ)])
+
+
+def scores(read: network.Network, member, design_VxNxQ) -> dict:
+  """Returns the measures of every one of FITS for `named_scores`, traced.
+
+  The logits of a fit are those that the network makes of it, with its direct
+  path.
   """
 
-  table: tuple[dict, ...]
-  fits: tuple[dict, ...]
-  simulated: tuple[dict, ...]
-  coefficients: tuple[dict, ...]
-  best_logit: tuple[dict, ...]
-  spaces: tuple[dict, ...]
-  r2_median_SxM: np.ndarray
-  heldout_median_SxM: np.ndarray
-  accuracy_SxM: np.ndarray
-  test_accuracy_SxM: np.ndarray
-  coefficient_mean_SxExQ: np.ndarray
-  coefficient_deviation_SxExQ: np.ndarray
-  coefficient_magnitude_SxExQ: np.ndarray
-  group_size_SxE: np.ndarray
-  logit_r2_SxV: np.ndarray
-  logit_heldout_r2_SxV: np.ndarray
-  pre_r2_SxF: np.ndarray
-  sums_r2_SxF: np.ndarray
-  post_r2_SxF: np.ndarray
-  logit_NxV: np.ndarray
-  mlp_NxV: np.ndarray
-  simulated_pre_NxV: np.ndarray
-  simulated_post_NxV: np.ndarray
-  share_SxPxR: np.ndarray
-  untrained_share_SxPxR: np.ndarray
-  up_SxR: np.ndarray
-  untrained_up_SxR: np.ndarray
+  def hidden(design_NxQ, value_NxF, rectify):
+    logits = lambda x_NxF: network.readout(read, _post(x_NxF, rectify))
+    return network.fit_scores(design_NxQ, value_NxF, member, logits)
+
+  def each(design_NxQ):
+    logit = network.fit_scores(design_NxQ, read.logit_NxV, member, lambda x_NxV: x_NxV)
+    return _of_both(read, functools.partial(hidden, design_NxQ)), logit
+
+  both_V, logit_V = jax.lax.map(each, design_VxNxQ)
+  return {"hidden": both_V, "logit": logit_V}
 
 
-def measure(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
-  """Returns fits, coefficients and ranks of one member, traced.
+def named_scores(found: dict) -> dict:
+  """Returns measures of every member by their fit, from `scores` over S."""
+  measures: dict[str, dict] = {}
+  for at, target in enumerate(("pre", "post")):
+    one_SxV = {name: x_SxVx2[:, :, at] for name, x_SxVx2 in found["hidden"].items()}
+    measures |= _by_design(one_SxV, f"{target}_{{}}")
+  return measures | _by_design(found["logit"], "logit_{}")
+
+
+def simulations(read: network.Network, member, design_VxNxQ) -> dict:
+  """Returns what the SIMULATED logits are worth, traced (A49-A51, A53), for
+  `named_simulations`.
+
+  L^ = relu(fit of z) W_L^T or (fit of h) W_L^T, with r_mid W_U and without.
+  """
+  exact_NxV = network.readout(read, read.post_NxF, skip=False)
+  direct_NxV = network.direct(read)
+  both_NxF = jnp.concatenate([read.pre_NxF, read.post_NxF], axis=1)
+
+  def logits(design_NxQ, rows=None):
+    fit = least_squares.fit(design_NxQ, both_NxF, rows)
+    pre_NxF, post_NxF = jnp.split(fit.prediction_NxF, 2, axis=1)
+    every = [
+      network.readout(read, value_NxF, skip=False) + on * direct_NxV
+      for value_NxF in (jax.nn.relu(pre_NxF), post_NxF)
+      for on in (1, 0)  # in the order of PATHS
+    ]
+    return jnp.stack(every)
+
+  def each(design_NxQ):
+    inside_4xNxV = logits(design_NxQ)
+    outside_4xNxV = logits(design_NxQ, member.train_N)
+    judge = functools.partial(judged, read, member)
+    return jax.vmap(judge)(inside_4xNxV, outside_4xNxV)
+
+  return {
+    "paths": jax.lax.map(each, design_VxNxQ),
+    "exact_mlp": judged(read, member, exact_NxV, exact_NxV),
+  }
+
+
+def named_simulations(found: dict) -> dict:
+  """Returns measures by their fit, from `simulations` over S."""
+  measures = {"exact_mlp": found["exact_mlp"]}
+  kinds = itertools.product(("pre", "post"), PATHS)
+  for at, (target, path) in enumerate(kinds):
+    one_SxV = {name: x_SxVx4[:, :, at] for name, x_SxVx4 in found["paths"].items()}
+    measures |= _by_design(one_SxV, f"{target}_{{}}_{path}")
+  return measures
+
+
+def judged(read: network.Network, member, logit_NxV, outside_NxV) -> dict:
+  """Returns the measures of simulated logits against the network's own.
+
+  `outside_NxV` are those of the fit on the train pairs, judged on the test
+  pairs.
+  """
+  test_N, label_N = member.test_N, member.label_N
+  outside_NxV = outside_NxV[test_N]
+  held = least_squares.summary(least_squares.r2_columns(read.logit_NxV[test_N], outside_NxV))
+  return {
+    "r2_overall": least_squares.r2_overall(read.logit_NxV, logit_NxV),
+    "heldout_mean": held.mean,
+    "heldout_median": held.median,
+    "accuracy": network.accuracy(logit_NxV, label_N),
+    "nll_nats": network.nll(logit_NxV, label_N),
+    "test_accuracy": network.accuracy(outside_NxV, label_N[test_N]),
+    "test_nll_nats": network.nll(outside_NxV, label_N[test_N]),
+  }
+
+
+def _of_both(read, measure):
+  """Returns `measure(value_NxF, rectify)` of z and of h, stacked."""
+  value_2xNxF = jnp.stack([read.pre_NxF, read.post_NxF])
+  return jax.vmap(measure)(value_2xNxF, jnp.array([True, False]))
+
+
+def _post(value_NxF, rectify):
+  """Returns the MLP activations of fitted z, which are rectified, or of h."""
+  return jnp.where(rectify, jax.nn.relu(value_NxF), value_NxF)
+
+
+def _by_design(measure_SxV: dict, form: str) -> dict:
+  """Returns the measures by design, random draws averaged."""
+  *fixed, random = DESIGNS
+  take = lambda at: {name: x_SxV[:, at] for name, x_SxV in measure_SxV.items()}
+  draws = {name: x_SxV[:, len(fixed) :].mean(1) for name, x_SxV in measure_SxV.items()}
+  named = {form.format(name): take(at) for at, name in enumerate(fixed)}
+  return named | {form.format(random): draws}
+
+
+# --- coefficients of neurons, and of the best logit -----------------------------------------------
+
+# Neurons by their correlation r with a + b: low <= r < high (A47).
+GROUPS = {
+  "all neurons": (-2.0, 2.0),
+  "r >= 0.9": (0.9, 2.0),
+  "0.5 <= r < 0.9": (0.5, 0.9),
+  "-0.9 <= r < -0.5": (-0.9, -0.5),
+  "r < -0.9": (-2.0, -0.9),
+}
+NEURONS = ("strongest neuron at (0, 0)", "second neuron at (0, 0)")
+ROWS = (*GROUPS, *NEURONS)
+
+
+def coefficients(read: network.Network, member, pair_Nx4, sum_N) -> dict:
+  """Returns the coefficients on Poly2 by group, and of the best logit, traced.
+
+  `pair_Nx4` are the principal scores of a and b (`features.pairs`), `sum_N`
+  is a + b. Statistics of a group without neurons are NaN. Of the logits: R2
+  each (A56), the best one's coefficients (A57), and the same logit on the
+  features published as symmetric (A58).
+  """
+  design_NxQ, sums_Nx6 = (features.monomials(pair_Nx4, 2), features.sums(pair_Nx4))
+  target = _Parts(read.pre_NxF, read.post_NxF, read.logit_NxV)
+  both = jnp.concatenate(target, axis=1)
+  poly = least_squares.fit(design_NxQ, both)
+  sums = least_squares.fit(sums_Nx6, both)
+  prediction = _parts(read, poly.prediction_NxF)
+  coefficient = _parts(read, poly.coefficient_QxF)
+  r2 = _parts(read, _r2(both, poly.prediction_NxF))
+  sums_r2 = _parts(read, _r2(both, sums.prediction_NxF))
+  weight_ExF, neuron_2 = _rows(read, sum_N)
+  mean, deviation, magnitude = _statistics(coefficient.pre, weight_ExF)
+  outside = least_squares.fit(design_NxQ, read.logit_NxV, member.train_N)
+  best = jnp.nanargmax(r2.logit)
+  without = lambda post_NxF: network.readout(read, post_NxF, skip=False)
+  return {
+    "mean_ExQ": mean,
+    "deviation_ExQ": deviation,
+    "magnitude_ExQ": magnitude,
+    "size_E": weight_ExF.sum(1),
+    "neuron_2": neuron_2,
+    "pre_r2_F": r2.pre,
+    "post_r2_F": r2.post,
+    "sums_r2_F": sums_r2.pre,
+    "simulated_pre_NxV": without(jax.nn.relu(prediction.pre)),
+    "simulated_post_NxV": without(prediction.post),
+    "mlp_NxV": without(read.post_NxF),
+    "logit_r2_V": r2.logit,
+    "logit_heldout_V": _r2(read.logit_NxV[member.test_N], outside.prediction_NxF[member.test_N]),
+    "best": best,
+    "worst": jnp.nanargmin(r2.logit),
+    "best_r2": r2.logit[best],
+    "best_Q": coefficient.logit[:, best],
+    "best_sums_6": _parts(read, sums.coefficient_QxF).logit[:, best],
+    "best_sums_r2": sums_r2.logit[best],
+  }
+
+
+def coefficient_values(found: dict) -> dict:
+  """Returns the published numbers among them, from `coefficients` of every member."""
+  mean, high = found["mean_ExQ"], list(GROUPS).index("r >= 0.9")
+  at = lambda name: FEATURES.index(name)
+  spread_SxQ = found["deviation_ExQ"][:, high] / abs(mean[:, high])
+  value = {f"magnitude/{name}": found["magnitude_ExQ"][:, 0, q] for q, name in enumerate(FEATURES)}
+  for row, group in enumerate(GROUPS):
+    value[f"size/{group}"] = found["size_E"][:, row]
+    for name in ("p1a", "p2a", "p1a p1b"):
+      value[f"mean/{group}/{name}"] = mean[:, row, at(name)]
+  value |= {f"neuron/{place + 1}": found["neuron_2"][:, place] for place in range(2)}
+  value |= {f"best_sums/{name}": found["best_sums_6"][:, q] for q, name in enumerate(SUMS)}
+  return value | {
+    # Of the features but the constant; NaN where the group is empty.
+    "spread": np.median(spread_SxQ[:, 1:], axis=1),
+    "best_logit": found["best"],
+    "worst_logit": found["worst"],
+    "best_sums/r2": found["best_sums_r2"],
+    "best_sums/drop": found["best_r2"] - found["best_sums_r2"],
+  }
+
+
+class _Parts(NamedTuple):
+  """What belongs to z, to h and to the logits."""
+
+  pre: jax.Array
+  post: jax.Array
+  logit: jax.Array
+
+
+def _parts(read: network.Network, both) -> _Parts:
+  """Returns the columns of z, h and the logits, which were fitted at once."""
+  hidden = read.pre_NxF.shape[1]
+  return _Parts(*jnp.split(both, [hidden, 2 * hidden], axis=-1))
+
+
+def _r2(truth_NxF, prediction_NxF):
+  return least_squares.r2_columns(truth_NxF, prediction_NxF)
+
+
+def _rows(read: network.Network, sum_N):
+  """Returns which neurons are in each of ROWS, and the two strongest.
+
+  Groups by r(h, a + b), 0 for a neuron that never varies (A11); the two by
+  their contribution sum_k |W_L[k, i] h_i| at (0, 0), the first pair (A38).
+  """
+  r_F = regression.pearson(read.post_NxF, sum_N)
+  group_ExF = [(low <= r_F) & (r_F < high) for low, high in GROUPS.values()]
+  share_F = jnp.abs(read.readout_VxF).sum(0) * read.post_NxF[0]
+  _, neuron_2 = jax.lax.top_k(share_F, 2)
+  single_2xF = jax.nn.one_hot(neuron_2, len(share_F))
+  weight_ExF = jnp.concatenate([jnp.stack(group_ExF) * 1.0, single_2xF])
+  return weight_ExF, neuron_2
+
+
+def _statistics(coefficient_QxF, weight_ExF):
+  """Returns mean, standard deviation and mean absolute value by row: ExQ."""
+  share_ExF = weight_ExF / weight_ExF.sum(1, keepdims=True)
+  mean_ExQ = network.exact(share_ExF, coefficient_QxF.T)
+  far_ExQxF = coefficient_QxF[None] - mean_ExQ[:, :, None]
+  variance_ExQ = jnp.sum(share_ExF[:, None] * far_ExQxF**2, axis=2)
+  magnitude_ExQ = network.exact(share_ExF, jnp.abs(coefficient_QxF).T)
+  return mean_ExQ, jnp.sqrt(variance_ExQ), magnitude_ExQ
+
+
+# --- one network ----------------------------------------------------------------------------------
+
+
+def _member(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
+  """Returns fits and coefficients of one member, traced.
 
   `random_RxPx2` are draws of two random functions of the digit, the matched
   null of the two principal scores.
@@ -87,15 +363,14 @@ def measure(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
   read = network.read(model, params, token_Nx3)
   found = principal.oriented(principal.pca(read.embedding_PxD))
   score_Px2 = found.score_NxQ[:, :2]
-  design_VxNxQ = polynomial_fits.designs(score_Px2, random_RxPx2)
+  design_VxNxQ = designs(score_Px2, random_RxPx2)
   sum_N = token_Nx3[:, :2].sum(1)
-  coefficient = coefficients.measure(read, member, features.pairs(score_Px2), sum_N * 1.0)
+  coefficient = coefficients(read, member, features.pairs(score_Px2), sum_N * 1.0)
   simulated_NxV = coefficient["simulated_pre_NxV"]
   return {
-    "fits": polynomial_fits.scores(read, member, design_VxNxQ),
-    "simulated": polynomial_fits.simulations(read, member, design_VxNxQ),
+    "fits": scores(read, member, design_VxNxQ),
+    "simulated": simulations(read, member, design_VxNxQ),
     "coefficient": coefficient,
-    "rank": ranks.measure(params, read),
     "logit_NxV": read.logit_NxV,
     "value": {
       "simulated_mse": jnp.mean((read.logit_NxV - simulated_NxV) ** 2),
@@ -106,124 +381,522 @@ def measure(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
   }
 
 
-def run(run) -> Result:
-  """Returns the fits of every member, with their controls."""
-  rng = np.random.default_rng(run.settings.seed)
-  digits = run.experiment.task.digits
-  draws = rng.normal(size=(run.settings.random_directions, digits, 2))
-  each = functools.partial(measure, random_RxPx2=np.float32(draws))
-  found, null = map(_named, untrained.beside(each, run))
-  at = tables.reference(run) or 0
-  return Result(
-    table=_table(run, found, null),
-    fits=fits.records(run, polynomial_fits.FITS, found["fits"], null["fits"]),
-    simulated=fits.records(run, polynomial_fits.SIMULATED, found["simulated"], null["simulated"]),
-    spaces=tuple({"space": words} for words in ranks.SPACES.values()),
-    logit_NxV=found["logit_NxV"][at],
-    share_SxPxR=found["rank"]["share_PxR"],
-    untrained_share_SxPxR=null["rank"]["share_PxR"],
-    up_SxR=found["rank"]["up_R"],
-    untrained_up_SxR=null["rank"]["up_R"],
-    **_drawn(found["fits"]),
-    **_coefficients(found["coefficient"], at),
-  )
-
-
 def _named(found: dict) -> dict:
-  """Returns what `measure` gave of every member, with its fits by name."""
+  """Returns what `_member` gave of every member, with its fits by name."""
   return found | {
-    "fits": polynomial_fits.named_scores(found["fits"]),
-    "simulated": polynomial_fits.named_simulations(found["simulated"]),
+    "fits": named_scores(found["fits"]),
+    "simulated": named_simulations(found["simulated"]),
   }
-
-
-def _drawn(measures: dict) -> dict:
-  """Returns the measures that the figure shows, SxM each."""
-  return {f"{name}_SxM": _stack(measures, name) for name in DRAWN}
-
-
-def _stack(measures: dict, name: str) -> np.ndarray:
-  """Returns one measure of all fits: SxM."""
-  rows = [measures[fit][name] for fit in polynomial_fits.FITS]
-  return np.stack(rows, axis=1)
-
-
-def _coefficients(found: dict, at: int) -> dict:
-  """Returns the fields of `Result` about coefficients; `at` is the member
-  whose own are tabulated."""
-  return {
-    "coefficients": _statistics(found, at),
-    "best_logit": _sorted(found, at),
-    "coefficient_mean_SxExQ": found["mean_ExQ"],
-    "coefficient_deviation_SxExQ": found["deviation_ExQ"],
-    "coefficient_magnitude_SxExQ": found["magnitude_ExQ"],
-    "group_size_SxE": found["size_E"],
-    "logit_r2_SxV": found["logit_r2_V"],
-    "logit_heldout_r2_SxV": found["logit_heldout_V"],
-    "pre_r2_SxF": found["pre_r2_F"],
-    "sums_r2_SxF": found["sums_r2_F"],
-    "post_r2_SxF": found["post_r2_F"],
-    "mlp_NxV": found["mlp_NxV"][at],
-    "simulated_pre_NxV": found["simulated_pre_NxV"][at],
-    "simulated_post_NxV": found["simulated_post_NxV"][at],
-  }
-
-
-def _statistics(found: dict, at: int) -> tuple[dict, ...]:
-  """Returns a record per group of neurons and feature (A47, A48)."""
-  names = list(coefficients.GROUPS) + [
-    f"{words}: {int(neuron)}"
-    for words, neuron in zip(coefficients.NEURONS, found["neuron_2"][at], strict=True)
-  ]
-  return tuple(
-    {
-      "group": name,
-      "neurons": int(found["size_E"][at, row]),
-      "feature": feature,
-      "mean": float(found["mean_ExQ"][at, row, q]),
-      "deviation": float(found["deviation_ExQ"][at, row, q]),
-      "magnitude": float(found["magnitude_ExQ"][at, row, q]),
-    }
-    for row, name in enumerate(names)
-    for q, feature in enumerate(polynomial_fits.FEATURES)
-  )
-
-
-def _sorted(found: dict, at: int) -> tuple[dict, ...]:
-  """Returns the best logit's coefficients by falling magnitude (A57, A58)."""
-  rows = []
-  for design, names, value in (
-    ("poly2", polynomial_fits.FEATURES, found["best_Q"][at]),
-    ("sums", polynomial_fits.SUMS, found["best_sums_6"][at]),
-  ):
-    rows += [
-      {
-        "logit": int(found["best"][at]),
-        "design": design,
-        "feature": names[q],
-        "coefficient": float(value[q]),
-      }
-      for q in np.argsort(-np.abs(value), kind="stable")
-    ]
-  return tuple(rows)
-
-
-def _table(run, found: dict, null: dict) -> tuple[dict, ...]:
-  """Returns the table; keys "untrained/..." are of the untrained networks."""
-  value_S, null_S = _values(found), _values(null)
-  value_S |= {f"untrained/{key}": x_S for key, x_S in null_S.items()}
-  chosen = {key: value_S[key] for key in REPORTED}
-  return tables.rows(run, REPORTED, chosen, null_S)
 
 
 def _values(found: dict) -> dict:
-  """Returns every number that a table may name, by its key."""
+  """Returns every number that may have been published, by its key."""
   value = {
     f"{fit}/{measure}": x_S
     for fits_of in (found["fits"], found["simulated"])
     for fit, measures in fits_of.items()
     for measure, x_S in measures.items()
   }
-  return (
-    value | found["value"] | coefficients.values(found["coefficient"]) | ranks.values(found["rank"])
+  return value | found["value"] | coefficient_values(found["coefficient"])
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+# R² per neuron: its words, and its colour.
+NEURON_FITS = {
+  "pre": ("z on Poly2", draw.BLUE),
+  "sums": ("z on 5 symmetric features", draw.PURPLE),
+  "post": ("h on Poly2", draw.ORANGE),
+}
+# Pairs and logits of one network: its own, and those that fits simulate through the MLP path.
+SOURCES = {
+  "network": "logit_NxV",
+  "MLP alone": "mlp_NxV",
+  "ReLU of z on Poly2": "simulated_pre_NxV",
+  "h on Poly2": "simulated_post_NxV",
+}
+
+
+def measure(run) -> xr.Dataset:
+  """Returns fits, coefficients and simulated logits of every network; fits of untrained ones."""
+  rng = np.random.default_rng(run.settings.seed)
+  digits = run.experiment.task.digits
+  draws = rng.normal(size=(run.settings.random_directions, digits, 2))
+  each = functools.partial(_member, random_RxPx2=np.float32(draws))
+  found, null = map(_named, network.beside(each, run))
+  every = lambda its: its["fits"] | its["simulated"]
+  coefficient = found["coefficient"]
+  at = max(program.reference(run.experiment) or 0, 0)
+  logit_ExNxV = np.stack(
+    [(found | coefficient)[source][at] for source in SOURCES.values()]  # of one network
   )
+  variables = {
+    **_published(found, null),
+    **network.fits(FITS | SIMULATED, every(found), every(null)),
+    "coefficient": results.variable(
+      "seed group feature", coefficient["mean_ExQ"], "mean coefficient of z on Poly2"
+    ),
+    "coefficient_deviation": results.variable(
+      "seed group feature", coefficient["deviation_ExQ"], "standard deviation over neurons"
+    ),
+    "coefficient_magnitude": results.variable(
+      "seed group feature", coefficient["magnitude_ExQ"], "mean absolute coefficient"
+    ),
+    "group_size": results.variable("seed group", coefficient["size_E"], "neurons of the group"),
+    "best_coefficient": results.variable(
+      "seed feature", coefficient["best_Q"], "coefficient of the best fitted logit on Poly2"
+    ),
+    "best_sums_coefficient": results.variable(
+      "seed sum_feature",
+      coefficient["best_sums_6"],
+      "coefficient of the same logit on 5 symmetric features",
+    ),
+    "logit_r2": results.variable(
+      "seed logit", coefficient["logit_r2_V"], "R² of the logit on Poly2, all pairs"
+    ),
+    "logit_heldout_r2": results.variable(
+      "seed logit",
+      coefficient["logit_heldout_V"],
+      "R² of the logit on Poly2: fitted on train, scored on test",
+    ),
+    **{
+      f"{name}_r2": results.variable("seed neuron", coefficient[f"{name}_r2_F"], f"R² of {words}")
+      for name, (words, _) in NEURON_FITS.items()
+    },
+    "logits": results.variable("source pair logit", logit_ExNxV, "logit"),
+  }
+  digit = np.arange(digits)
+  coords = {
+    "group": results.variable("group", list(ROWS), "neurons"),
+    "feature": results.variable("feature", list(FEATURES), "feature of Poly2"),
+    "sum_feature": results.variable("sum_feature", list(SUMS), "symmetric feature"),
+    "logit": results.variable("logit", np.arange(logit_ExNxV.shape[2]), "logit k"),
+    "neuron": results.variable("neuron", np.arange(coefficient["pre_r2_F"].shape[1]), "neuron"),
+    "source": results.variable("source", list(SOURCES), "where the logits are from"),
+    "pair": results.variable("pair", [f"{a} + {b}" for a in digit for b in digit], "a + b"),
+  }
+  return program.dataset(run, variables, coords)
+
+
+def numbers(found: xr.Dataset) -> dict:
+  """Returns the numbers of every network by key of published.csv."""
+  return numbers_lib.of(found)
+
+
+def _published(found: dict, null: dict) -> dict:
+  """Returns the numbers that were published; those of "untrained/..." are of untrained networks."""
+  value_S, null_S = _values(found), _values(null)
+  value_S |= {f"untrained/{key}": x_S for key, x_S in null_S.items()}
+  return numbers_lib.stored({key: value_S[key] for key in PUBLISHED if key in value_S}, null_S)
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+_SHORT = {
+  "poly2": "Poly2 (15)",
+  "linear": "linear PCs",
+  "sums": "symmetric, 5",
+  "symmetric6": "symmetric, 6",
+  "symmetric7": "symmetric, 7",
+  "symmetric8": "symmetric, 8",
+  "raw_quadratic": "quadratic in a, b",
+  "raw_quartic": "quartic in a, b",
+  "additive": "f(a) + g(b)",
+  "random_poly2": "Poly2, random f, g",
+}
+_COLOUR = {"pre": draw.BLUE, "post": draw.ORANGE, "logit": draw.GREEN}
+_FLOOR = -0.05  # held-out R2 below are drawn at the edge
+_BINS = np.linspace(0.8, 1, 51)  # of R2 per neuron; what is below is in the first
+# Fits that are compared between runs.
+_COMPARED = {
+  "pre_poly2": "z on Poly2",
+  "pre_raw_quartic": "z on a quartic in a, b",
+  "pre_random_poly2": "z on Poly2 of random f, g",
+  "post_poly2": "h on Poly2",
+  "logit_poly2": "logits on Poly2",
+}
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting, and one that compares all runs."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
+
+
+def _compared(runs) -> draw.Page:
+  """Returns R² and accuracy of the same fits in all runs, the controls too."""
+  every = results.across(runs, "fit_value").sel(network="trained", fit=list(_COMPARED))
+  every = every.assign_coords(fit=list(_COMPARED.values()))
+  panel = lambda measure, **text: draw.strips(
+    every.sel(measure=measure), "fit_value", y="fit", colour="run", **text
+  )
+  r2 = panel("r2_median", xlabel="R², median over columns", title="A fit may be close …")
+  worth = panel("accuracy", xlabel="accuracy, all pairs", title="… and its logits be wrong")
+  return draw.page((r2, worth), heights=[1.6 + 0.16 * len(_COMPARED) * (2 + len(runs))])
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  r2 = _fits(found, "r2_median", "heldout_median", xlabel="R², median over columns")
+  worth = _fits(found, "accuracy", "test_accuracy", xlabel="accuracy of the logits it gives")
+  one = found.isel(seed=program.shown(found))
+  seed = int(one["seed"])
+  first = draw.compared(
+    found.isel(pair=0),
+    "logits",
+    x="logit",
+    each="source",
+    zero=False,
+    style={"zorder": 2, "marker": ""},
+    title=f"Logits at {found['pair'].values[0]}, seed {seed}",
+  )
+  return draw.page(
+    (
+      draw.together(r2, lambda axes: axes.set_title(f"{run}: what fits explain")),
+      draw.together(worth, lambda axes: axes.set(title="What they are worth", yticklabels=[])),
+    ),
+    (_coefficients(one, f"Coefficients of z on Poly2, seed {seed}"), _logits(found)),
+    (_neurons(found), _histogram(found)),
+    (first, _simulated(found, f"All logits, seed {seed}")),
+    heights=[4.4, 3.6, 3.2, 3.2],
+  )
+
+
+def _fits(found: xr.Dataset, inside: str, outside: str, **text) -> draw.Panel:
+  """Returns every fit's measure: dots on all pairs, rings on test pairs, ticks untrained."""
+
+  def panel(axes):
+    for t, (target, words) in enumerate(TARGETS.items()):
+      value = found["fit_value"].sel(fit=[f"{target}_{design}" for design in DESIGNS])
+      at_M = 0.25 * (1 - t) - np.arange(len(DESIGNS))
+      colour = _COLOUR[target]
+      for name, face in ((inside, colour), (outside, "white")):
+        own = value.sel(network="trained", measure=name).transpose("seed", "fit").values
+        _dots(axes, own, at_M, colour, face, words if name == inside else None)
+      null_M = value.sel(network="untrained", measure=inside).median("seed").values
+      axes.plot(np.maximum(null_M, _FLOOR), at_M, "|", color=draw.GREY, ms=6, mew=1.4)
+    axes.plot([], [], "o", mec=draw.GREY, mfc="white", ms=5, label="fitted on train, test pairs")
+    axes.plot([], [], "|", color=draw.GREY, ms=6, mew=1.4, label="untrained, all pairs")
+    axes.set_yticks(-np.arange(len(DESIGNS)), [_SHORT[design] for design in DESIGNS])
+    axes.set(xlim=(_FLOOR - 0.01, 1.03), **text)
+
+  return panel
+
+
+def _dots(axes, value_SxM, at_M, colour: str, face: str, label: str | None) -> None:
+  """Draws seeds as small dots, their median as a large one."""
+  shown_SxM = np.maximum(value_SxM, _FLOOR)
+  edge = {"ls": "", "marker": "o", "mec": colour, "mfc": face}
+  if len(value_SxM) > 1:
+    place_SxM = np.broadcast_to(at_M, shown_SxM.shape)
+    axes.plot(shown_SxM, place_SxM, ms=2.2, alpha=0.4, mew=0.5, **edge)
+  axes.plot(np.median(shown_SxM, axis=0), at_M, ms=5, mew=1.2, label=label, **edge)
+
+
+def _coefficients(one: xr.Dataset, title: str) -> draw.Panel:
+  """Returns the coefficients of z by feature: mean and deviation over neurons (A47)."""
+  size = dict(zip(ROWS, one["group_size"].values.astype(int), strict=True))
+  every, *others = GROUPS
+  drawn = [every, *(group for group in others if size[group])]
+
+  def panel(axes):
+    width, at = 0.8 / len(drawn), np.arange(len(FEATURES))
+    for place, group in enumerate(drawn):
+      its = one.sel(group=group)
+      axes.bar(
+        at + (place - (len(drawn) - 1) / 2) * width,
+        its["coefficient"].values,
+        width,
+        yerr=its["coefficient_deviation"].values,
+        color=draw.COLOURS[place - 1] if place else draw.GREY,
+        error_kw={"lw": 0.7, "ecolor": "#444444"},
+        label=f"{group} ({size[group]})",
+      )
+    axes.set_xticks(at, FEATURES, rotation=90, fontsize=7.5)
+    axes.set(title=title, ylabel="mean over neurons, ± deviation")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+    axes.legend(fontsize=7, ncols=2, loc="upper right", handlelength=1, columnspacing=1)
+
+  return panel
+
+
+def _logits(found: xr.Dataset) -> draw.Panel:
+  """Returns R² of every logit on Poly2, in and out of sample (A56)."""
+  inside_SxV = found["logit_r2"].values.astype(float)
+  outside_SxV = found["logit_heldout_r2"].values.astype(float)
+
+  def panel(axes):
+    at_V = found["logit"].values
+    look = {"color": draw.GREEN, "alpha": 0.45, "label": "all pairs, median"}
+    axes.bar(at_V, np.median(inside_SxV, axis=0), **look)
+    axes.plot(at_V, inside_SxV.T, ".", color=draw.GREEN, ms=3)
+    axes.plot([], [], ".", color=draw.GREEN, ms=5, label="all pairs, each seed")
+    ring = {"mec": draw.GREEN, "mfc": "white", "label": "fitted on train, test pairs, median"}
+    axes.plot(at_V, np.median(outside_SxV, axis=0), "o", **ring)
+    low = np.nanquantile(np.concatenate([inside_SxV, outside_SxV]), 0.05)
+    axes.set(
+      title="Logits on Poly2",
+      xlabel=results.label(found["logit"]),
+      ylabel="R²",
+      ylim=(max(0, min(0.9, low - 0.02)), 1.005),
+    )
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+  return panel
+
+
+def _neurons(found: xr.Dataset) -> draw.Panel:
+  """Returns R² of each neuron against that of z on Poly2 (A50, A52)."""
+  pre = found["pre_r2"].values.ravel()
+
+  def panel(axes):
+    for name in ("sums", "post"):
+      words, colour = NEURON_FITS[name]
+      look = {"color": colour, "ms": 2.5, "alpha": 0.5, "label": words}
+      axes.plot(pre, found[f"{name}_r2"].values.ravel(), ".", **look)
+    axes.set(title="Neurons of all seeds", xlabel="R² of z on Poly2", ylabel="R²")
+    axes.set_ylim(-0.02, 1.02)
+    axes.legend(markerscale=3, fontsize=7.5)
+
+  return panel
+
+
+def _histogram(found: xr.Dataset) -> draw.Panel:
+  """Returns the counts of R² over neurons of all seeds (A46, A50, A52)."""
+
+  def panel(axes):
+    for name, (words, colour) in NEURON_FITS.items():
+      value = found[f"{name}_r2"].values.astype(float).ravel()
+      known = np.clip(value[np.isfinite(value)], _BINS[0], _BINS[-1])
+      axes.hist(known, _BINS, histtype="step", lw=1.5, color=colour, label=words)
+    axes.set(
+      title="R² per neuron",
+      xlabel=f"R² (below {_BINS[0]:g}: in the first bin)",
+      ylabel="neurons of all seeds",
+    )
+    axes.legend(loc="upper left", fontsize=7.5)
+
+  return panel
+
+
+def _simulated(found: xr.Dataset, title: str) -> draw.Panel:
+  """Returns all simulated logits against the network's own (A51)."""
+  own = found["logits"].sel(source="network").values.ravel()
+
+  def panel(axes):
+    for i, source in enumerate(SOURCES):
+      if i > 1:  # colours are those of the curves beside
+        value = found["logits"].sel(source=source).values.ravel()
+        axes.plot(own, value, ".", color=draw.COLOURS[i], ms=2, alpha=0.5, label=source)
+    ends = [own.min(), own.max()]
+    axes.plot(ends, ends, color="black", lw=0.8, label="equal")
+    axes.set(title=title, xlabel="logit of the network", ylabel="simulated logit")
+    axes.legend(markerscale=4, fontsize=7.5, loc="upper left")
+
+  return panel
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns fits, simulated logits and coefficients of the runs of the source's setting."""
+  main = program.main(runs)
+  every = lambda rows: [{"run": run} | row for run, found in main.items() for row in rows(found)]
+  return [
+    network.fit_table({run: found.sel(fit=list(FITS)) for run, found in main.items()}),
+    tables_lib.Table(
+      "Logits that are simulated from fitted z or h: one R² of all logits (of the source's own"
+      " network, and the median and the range over seeds); R² held out, the mean over logits, and"
+      " test accuracy are of fits on train pairs; loss in nats.",
+      every(_simulated_rows),
+      name="simulated",
+    ),
+    tables_lib.Table(
+      "Coefficients of z on Poly2 by group of neurons (r: correlation of h with a + b), of the"
+      " source's own network, else of the first seed: mean, standard deviation and mean absolute"
+      " value over neurons.",
+      every(coefficient_rows),
+      name="coefficients",
+    ),
+    tables_lib.Table(
+      "The logit that Poly2 fits best, of the same network: its coefficients on Poly2 and on the 5"
+      " features published as symmetric, by falling magnitude.",
+      every(best_logit_rows),
+      name="best_logit",
+    ),
+  ]
+
+
+def _simulated_rows(found: xr.Dataset):
+  for key in SIMULATED:
+    one = found.sel(fit=key)
+    get = lambda name, network="trained", one=one: (
+      one["fit_value"].sel(network=network, measure=name).values
+    )
+    r2 = numbers_lib.spread(get("r2_overall"))
+    yield {
+      "item": one["fit_item"].item(),
+      "logits": f"{one['fit_target'].item()}; fit on {one['fit_design'].item()}",
+      "R² published network": get("r2_overall")[found.reference] if found.reference >= 0 else None,
+      "R²": r2["median"],
+      "R² least": r2["minimum"],
+      "R² largest": r2["maximum"],
+      "R² held out": numbers_lib.median(get("heldout_mean")),
+      "accuracy": numbers_lib.median(get("accuracy")),
+      "loss": numbers_lib.median(get("nll_nats")),
+      "test accuracy": numbers_lib.median(get("test_accuracy")),
+      "R² untrained": numbers_lib.median(get("r2_overall", "untrained")),
+    }
+
+
+def coefficient_rows(found: xr.Dataset) -> list[dict]:
+  """Returns a record per group of neurons and feature, of the network that is drawn (A47, A48)."""
+  one = found.isel(seed=program.shown(found))
+  strongest = [int(_trained(one, f"neuron/{place + 1}")) for place in range(len(NEURONS))]
+  names = [*GROUPS, *(f"{words}: {i}" for words, i in zip(NEURONS, strongest, strict=True))]
+  return [
+    {
+      "group": name,
+      "neurons": int(its["group_size"]),
+      "feature": feature,
+      "mean": float(its["coefficient"].sel(feature=feature)),
+      "deviation": float(its["coefficient_deviation"].sel(feature=feature)),
+      "magnitude": float(its["coefficient_magnitude"].sel(feature=feature)),
+    }
+    for name, row in zip(names, ROWS, strict=True)
+    for its in [one.sel(group=row)]
+    for feature in FEATURES
+  ]
+
+
+def best_logit_rows(found: xr.Dataset) -> list[dict]:
+  """Returns the best logit's coefficients by falling magnitude (A57, A58)."""
+  one = found.isel(seed=program.shown(found))
+  rows = []
+  for design, names, value in (
+    ("poly2", FEATURES, one["best_coefficient"].values),
+    ("sums", SUMS, one["best_sums_coefficient"].values),
+  ):
+    rows += [
+      {
+        "logit": int(_trained(one, "best_logit")),
+        "design": design,
+        "feature": names[q],
+        "coefficient": float(value[q]),
+      }
+      for q in np.argsort(-np.abs(value), kind="stable")
+    ]
+  return rows
+
+
+def _trained(one: xr.Dataset, key: str) -> float:
+  return one["number"].sel(network="trained", quantity=key).item()
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+CLOSE = 0.005  # R2 this close is the same
+RIGHT = 0.95  # accuracy below which fitted logits are not the function
+
+
+@CLAIMS.add(
+  "polynomial.quadratic",
+  "The MLP computes a quadratic polynomial of the digits' components.",
+  reported=f"mean R2 {_source('pre_poly2/r2_mean')} over neurons, all"
+  f" {_source('pre_poly2/r2_min')}",
+  source=f"{program.PLAIN_SOURCE} (A46, A49, A60)",
+)
+def quadratic(results):
+  """Returns the verdict: z is quadratic in the components by attention, which freezing shows."""
+  fits = program.first(results, "polynomial")
+  attention = program.first(results, "attention")
+  progress = program.first(results, "progress")
+  poly, quartic = program.numbers(fits, "pre_poly2/r2_mean", "pre_raw_quartic/r2_mean")
+  (frozen,) = program.numbers(attention, "frozen_all_r2_min")
+  early_S = program.at(progress, "logit_poly2_r2", program.EARLY)
+  late_S = program.at(progress, "logit_poly2_r2", int(progress["step"].values[-1]))
+  because = (
+    f"R2 of z on Poly2 {poly}, on a quartic in the raw digits {quartic}; z is "
+    "linear in the residual stream, and with attention frozen its worst "
+    f"neuron has R2 {frozen} on linear components: the curvature is the "
+    f"attention's; logits on Poly2 reach R2 {np.median(early_S):.3f} at step "
+    f"{program.EARLY:,}, before the test pairs are known, and "
+    f"{np.median(late_S):.3f} at the end"
+  )
+  linear = bool(np.nanmin(frozen.value_S) > 1 - CLOSE)
+  numbers = program.behind(poly2=poly, raw_quartic=quartic, frozen_least=frozen)
+  return program.by_members(poly.value_S > 0.9, because, numbers, artefact=linear)
+
+
+@CLAIMS.add(
+  "polynomial.symmetry",
+  "The network learned the symmetry in a and b, but not all the way.",
+  reported=f"mean R2 {_source('pre_sums/r2_mean')} of five symmetric features, against"
+  f" {_source('pre_poly2/r2_mean')}",
+  source=f"{program.PLAIN_SOURCE} (A50)",
+)
+def symmetry(results):
+  """Returns the verdict: what the symmetric fit misses are features that were left out."""
+  fits = program.first(results, "polynomial")
+  poly, sums, symmetric = program.numbers(
+    fits, "pre_poly2/r2_mean", "pre_sums/r2_mean", "pre_symmetric8/r2_mean"
+  )
+  incomplete_S = poly.value_S - symmetric.value_S > CLOSE
+  because = (
+    f"the published features give R2 {sums}, all eight symmetric quadratics "
+    f"{symmetric}, all of Poly2 {poly}: what is missing depends on a - b"
+  )
+  numbers = program.behind(sums=sums, symmetric=symmetric, poly2=poly)
+  return program.by_members(incomplete_S, because, numbers)
+
+
+@CLAIMS.add(
+  "polynomial.function",
+  "The logits are quadratic in the digits' components.",
+  reported=f"mean R2 {_source('logit_poly2/r2_mean')} over logits, best"
+  f" {_source('logit_poly2/r2_max')}",
+  source=f"{program.PLAIN_SOURCE} (A53, A56)",
+)
+def function(results):
+  """Returns the verdict: a high R² of the logits is not the function."""
+  fits = program.first(results, "polynomial")
+  r2, accuracy = program.numbers(fits, "logit_poly2/r2_mean", "logit_poly2/accuracy")
+  because = f"R2 of the logits on Poly2 {r2}, accuracy of the fitted logits {accuracy}"
+  numbers = program.behind(r2=r2, accuracy=accuracy)
+  try:
+    other = program.first(results, "polynomial", variant=program.NO_DECAY)
+    (without,) = program.numbers(other, "logit_poly2/r2_mean")
+    memorised = program.first(results, "progress", variant=program.NO_DECAY)
+    test_S = program.curve(memorised, "test/accuracy")[:, -1]
+    numbers["no_decay_r2"] = float(np.median(without.value_S))
+    because += (
+      f"; without weight decay R2 is {without} at a test accuracy of {np.median(test_S):.2f}"
+    )
+  except LookupError:
+    pass
+  wrong = bool(np.median(accuracy.value_S) < RIGHT)
+  return program.by_members(r2.value_S > 0.8, because, numbers, artefact=wrong)
+
+
+@CLAIMS.add(
+  "polynomial.simulated",
+  "The ReLU of the fitted quadratics gives the logits.",
+  reported=f"R2 {_source('pre_poly2_mlp/r2_overall')}",
+  source=f"{program.PLAIN_SOURCE} (A51)",
+)
+def simulated(results):
+  """Returns the verdict on logits from the ReLU of fitted z, without and with the direct path."""
+  fits = program.first(results, "polynomial")
+  r2, accuracy, exact, skip = program.numbers(
+    fits,
+    "pre_poly2_mlp/r2_overall",
+    "pre_poly2_mlp/accuracy",
+    "exact_mlp/r2_overall",
+    "pre_poly2_full/r2_overall",
+  )
+  because = (
+    f"R2 {r2} and accuracy {accuracy}; the exact MLP alone reaches R2 {exact}, "
+    f"and with the direct path the fit reaches {skip}: the gap is the omitted "
+    "direct path"
+  )
+  numbers = program.behind(r2=r2, accuracy=accuracy, exact_mlp=exact)
+  return program.by_members(r2.value_S > 0.95, because, numbers)

@@ -55,6 +55,7 @@ class HelpTest(parameterized.TestCase):
     adders += ["readout", "attention", "fourier", "spectra"]
     adders += ["embedding", "probe", "neurons", "polynomial"]
     adders += ["readout", "fourier", "progress", "spectra"]
+    adders = ["polynomial", "dimensions", "embedding", "probe", "neurons", "subspace"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

@@ -69,19 +69,6 @@ class LedgerTest(absltest.TestCase):
 
 
 class MechanismTest(parameterized.TestCase):
-  @parameterized.parameters((0.73, "reproduced, but an artefact"), (1.0, "reproduced"))
-  def test_high_r2_with_low_accuracy(self, accuracy, status):
-    found = numbers(PLAIN, logit_poly2__r2_mean=0.976, logit_poly2__accuracy=accuracy)
-    row = decide("polynomial.function", polynomial=found)
-    self.assertEqual(row["status"], status)
-
-  @parameterized.parameters((0.9981, "not reproduced"), (0.98, "reproduced"))
-  def test_symmetry(self, symmetric, status):
-    found = numbers(
-      PLAIN, pre_poly2__r2_mean=0.9981, pre_sums__r2_mean=0.979, pre_symmetric8__r2_mean=symmetric
-    )
-    row = decide("polynomial.symmetry", polynomial=found)
-    self.assertEqual(row["status"], status)
 
   def test_few_members_decide_nothing(self):
     said = evidence.by_members([True] * 4, "x", {})
