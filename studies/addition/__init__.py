@@ -6,7 +6,6 @@ from primelens.studies.addition import (
   attention,
   claims,
   embedding,
-  fourier,
   neurons,
   numbers,
   polynomial,
@@ -29,8 +28,6 @@ def _one_layer(experiment) -> str:
 
 # Fewer digits have no four components beside their mean, and no held-out sums.
 LEAST = 5
-# Fewer residues have no eight singular vectors to show.
-LEAST_MODULAR = 9
 
 
 def _plain(experiment) -> str:
@@ -41,15 +38,6 @@ def _plain(experiment) -> str:
     return "it is about plain addition, and task.modular is true."
   if task.digits < LEAST:
     return f"it reads {LEAST} digits or more, and task.digits is {task.digits}."
-  return _one_layer(experiment)
-
-
-def _modular(experiment) -> str:
-  task = experiment.task
-  if task.kind != "addition":
-    return _one_layer(experiment)
-  if not task.modular or task.digits % 2 == 0 or task.digits < LEAST_MODULAR:
-    return f"it is about addition modulo an odd number of digits, {LEAST_MODULAR} or more."
   return _one_layer(experiment)
 
 
@@ -90,9 +78,6 @@ ANALYSES = {
     "Patterns, and the network with frozen ones (A59, A60, B1-B3).",
     _one_layer,
   ),
-  "fourier": Analysis(
-    fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
-  ),
   "progress": Analysis(
     progress.run,
     progress.Result,
@@ -105,6 +90,7 @@ ANALYSES = {
     "Every weight matrix beside noise, over training (primes spec 7.4).",
   ),
 }
+ORDER = ("fourier",)
 STUDY = Study(
   settings=program.Settings,
   analyses=ANALYSES,

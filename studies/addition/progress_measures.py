@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from primelens.analyses import features, fourier, least_squares, principal
-from primelens.studies.addition import effects, fourier_logits, network, variants
+from primelens.studies.addition import effects, network, variants
 
 
 class Curve(NamedTuple):
@@ -107,8 +107,8 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
   Excluded (B29): those waves removed, direct path kept; on train pairs.
   """
   read = network.read(model, params, token_Nx3)
-  kept_NxV = fourier_logits.restricted(read, key_Q, like=read.logit_NxV)
-  without_NxV = fourier_logits.excluded(read, key_Q)
+  kept_NxV = network.restricted(read, key_Q, like=read.logit_NxV)
+  without_NxV = network.excluded(read, key_Q)
   at = lambda logit_NxV, row_N: network.nll(logit_NxV[row_N], member.label_N[row_N])
   cube = fourier.cosine_cube_coefficients(read.logit_NxV)
   every_Q = jnp.ones_like(key_Q)
@@ -116,7 +116,7 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
   together = jnp.sqrt(jnp.sum(jnp.where(key_Q, cube.similarity_Q, 0) ** 2))
   return effects.losses(read, member) | {
     "test/restricted_nll_nats": at(kept_NxV, member.test_N),
-    "test/restricted_heldout_nll_nats": fourier_logits.restricted_heldout(read, member, key_Q),
+    "test/restricted_heldout_nll_nats": network.restricted_heldout(read, member, key_Q),
     "train/excluded_nll_nats": at(without_NxV, member.train_N),
     "residual_fraction": outside,
     "key_similarity": together,

@@ -23,8 +23,6 @@ CAPTIONS = {
   " logits they simulate.",
   "readout": "what neurons write to the logits, by frequency and component.",
   "attention": "patterns of attention, and the network with frozen ones.",
-  "fourier": "frequencies of embedding, neurons and logits; the products that"
-  " neurons are made of, singular vectors, and what the readout reads.",
   "spectra": "every weight matrix beside noise of its shape and scale, its way"
   " from the start, and accuracy at the same steps.",
 }
@@ -37,7 +35,6 @@ TITLES = {
   "polynomial": "Polynomial fits",
   "readout": "The readout",
   "attention": "Attention",
-  "fourier": "Frequencies (modular addition)",
   "spectra": "Spectra of the weights",
 }
 
