@@ -4,7 +4,6 @@ from primelens.lens.legacy import Analysis, Study
 from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
   claims,
-  fourier,
   numbers,
   program,
   report,
@@ -23,8 +22,6 @@ def _one_layer(experiment) -> str:
 
 # Fewer digits have no four components beside their mean, and no held-out sums.
 LEAST = 5
-# Fewer residues have no eight singular vectors to show.
-LEAST_MODULAR = 9
 
 
 def _plain(experiment) -> str:
@@ -38,20 +35,9 @@ def _plain(experiment) -> str:
   return _one_layer(experiment)
 
 
-def _modular(experiment) -> str:
-  task = experiment.task
-  if task.kind != "addition":
-    return _one_layer(experiment)
-  if not task.modular or task.digits % 2 == 0 or task.digits < LEAST_MODULAR:
-    return f"it is about addition modulo an odd number of digits, {LEAST_MODULAR} or more."
-  return _one_layer(experiment)
-
-
 ORDER = ("subspace", "attention")
 ANALYSES = {
   ),
-  "fourier": Analysis(
-    fourier.run, fourier.Result, "Frequencies of embedding, neurons and logits (B4-B29).", _modular
   ),
   "spectra": Analysis(
     spectra.run,
@@ -60,6 +46,7 @@ ANALYSES = {
   ),
 }
 ORDER = ("polynomial", "dimensions")
+ORDER = ("fourier",)
 STUDY = Study(
   settings=program.Settings,
   analyses=ANALYSES,

@@ -31,26 +31,6 @@ CLAIMS = (
   ),
   _plain(
   _modular(
-    "modular.constants",
-    "B16, B24",
-    "The key frequencies are 17, 25, 32 and 47.",
-    "constants of the notebook; its stored run has 8, 19, 41, 54",
-    modular.constants,
-  ),
-  _modular(
-    "modular.clusters",
-    "B14, B15",
-    "Every neuron works at one key frequency.",
-    "frac above 0.85; members of the stored cluster 0.974 to 0.976",
-    modular.clusters,
-  ),
-  _modular(
-    "modular.cubes",
-    "B24",
-    "The logits are a sum of cos(w (a + b - c)) over few key frequencies.",
-    "expected: a small residual and a comparable loss",
-    modular.cubes,
-  ),
   _claim(
     "spectra.compression",
     f"{primes_evidence.REPOSITORY} (primes spec 7.4)",

@@ -1,75 +1,403 @@
-"""Analysis `fourier`: addition modulo odd P as waves.
+"""Is modular addition done by waves: weights, neurons, logits?
 
-Items B4-B19, B24, B26 and, once each, B27 and B29 of the addition spec; B20
-and B21 are the sine and cosine rows of a basis and `effects`.
+The published notebook trained one network on (a + b) mod P, with P odd, and read a few key
+frequencies in it: W_E and W_logit = W_out W_U are large at these alone in the Fourier basis F, each
+neuron works at one of them, and the logits are a sum of cosines of w_k (a + b - c), with
+w_k = 2 pi k / P. Its frequencies stand in the code as constants, and its stored run has others.
+
+Here the key frequencies of every network are found: those at which the norm of W_logit is more than
+a tenth of the largest. Every number is also measured on the notebook's constants, on as many random
+frequencies that are no key, on untrained networks, and on Gaussian matrices of the same size. The
+restricted loss keeps the key waves in a + b of the neurons alone, the excluded loss removes them.
+The notebook averages its waves over train pairs too, which a table of the train pairs passes as
+well: the same loss is measured with waves of test pairs alone. To find the neurons that make
+sin(w_k c) the notebook multiplies W_logit by F in the place of F^T: both directions are shown.
 """
 
-import dataclasses
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
+from primelens.analyses import decompositions, features
 from primelens.analyses import fourier as fourier_lib
-from primelens.studies.addition import (
-  effects,
-  fourier_logits,
-  fourier_neurons,
-  fourier_reported,
-  fourier_weights,
-  network,
-  tables,
-  untrained,
+from primelens.lens import claims, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
+from primelens.studies.addition import network, program
+
+# --- published ------------------------------------------------------------------------------------
+
+PUBLISHED = numbers_lib.published(__file__)
+PUBLISHED_KEYS = (17, 25, 32, 47)  # the source's constants
+PUBLISHED_PEAKS = (8, 19, 41, 54)  # where the norms of its stored run stand out
+# What is measured with all four constants, and left out where a modulus lacks one.
+WITH_PUBLISHED_KEYS = (
+  "interference_as_published",
+  "restricted_shifted_as_published",
+  "excluded_skip_as_published",
+  "residual_as_published",
+  "fitted_nll_as_published",
 )
+CONSTANTS = ", ".join(map(str, PUBLISHED_KEYS))
 
-REPORTED = fourier_reported.REPORTED
+obstacle = program.modular
+
+# --- W_E and W_logit in the Fourier basis ---------------------------------------------------------
+# Row r of the basis belongs to frequency (r + 1) // 2: odd rows are sines, even ones cosines.
+
+SHOWN = 8  # left singular vectors
+LARGE = 0.1  # of the largest singular value
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Every member's spectra, and maps of the reference member, else the first.
+def row_frequency(P: int) -> np.ndarray:
+  """Returns the frequency of every row of the basis."""
+  return (np.arange(P) + 1) // 2
 
-  Axis Q has frequencies 0..P // 2, and P rows of the basis or residues.
-  `frequencies` has a record per member and key frequency; `key_SxQ` marks
-  them by W_logit, `embedding_key_SxQ` by F E. `share_SxQxF` is each neuron's
-  energy by frequency, `cluster_readout_SxQxQ` what a cluster writes by
-  frequency, `cosine_SxP` the mean cosine of the key frequencies. Maps: `gram`
-  of F E, `left` singular vectors of E, neurons 0..5, spectra of neurons 0, 5
-  and a Gaussian map, directions of neurons (`_published`: with F in the place
-  of F^T), the input map of the strongest key, its spectrum, and the neurons'
-  energy by 2-D frequency.
+
+def average(value_Q, key_Q):
+  """Returns the mean over the key frequencies."""
+  return jnp.where(key_Q, value_Q, 0).sum() / jnp.maximum(key_Q.sum(), 1)
+
+
+def of_embedding(embedding_PxD, key) -> dict:
+  """Returns F E's norms, Gram matrix, and singular values.
+
+  `key` draws a Gaussian matrix of the same shape and deviation beside it.
   """
-
-  table: tuple[dict, ...]
-  frequencies: tuple[dict, ...]
-  key_SxQ: np.ndarray
-  embedding_key_SxQ: np.ndarray
-  embedding_norm_SxQ: np.ndarray
-  readout_norm_SxQ: np.ndarray
-  untrained_embedding_norm_SxQ: np.ndarray
-  untrained_readout_norm_SxQ: np.ndarray
-  embedding_row_SxP: np.ndarray
-  readout_row_SxP: np.ndarray
-  singular_SxR: np.ndarray
-  gaussian_SxR: np.ndarray
-  cosine_SxP: np.ndarray
-  share_SxQxF: np.ndarray
-  cluster_readout_SxQxQ: np.ndarray
-  coefficient_SxQ: np.ndarray
-  similarity_SxQ: np.ndarray
-  gram_PxP: np.ndarray
-  left_Px8: np.ndarray
-  neuron_6xPxP: np.ndarray
-  spectrum_3xPxP: np.ndarray
-  direction_QxF: np.ndarray
-  direction_published_QxF: np.ndarray
-  input_PxP: np.ndarray
-  input_spectrum_PxP: np.ndarray
-  energy_PxP: np.ndarray
-  shown: int
+  P = len(embedding_PxD)
+  row_PxD = fourier_lib.transform_1d(fourier_lib.basis(P), embedding_PxD)
+  shape, deviation = embedding_PxD.shape, jnp.std(embedding_PxD)
+  gaussian_PxD = deviation * jax.random.normal(key, shape)
+  found_2 = jax.vmap(decompositions.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
+  return {
+    "embedding_row": jnp.linalg.norm(row_PxD, axis=1),
+    "embedding_norm": fourier_lib.frequency_norms(row_PxD),
+    "gram": network.exact(row_PxD, row_PxD.T),
+    "singular": found_2.value_Q[0],
+    "left": found_2.left_NxQ[0, :, :SHOWN],
+    "gaussian": found_2.value_Q[1],
+  }
 
 
-def measure(*args, threshold: float = 0.1, seed: int = 0, draws: int = 20) -> dict:
+def embedding_values(found, key_Q) -> dict:
+  """Returns the table's numbers about the embedding."""
+  P, norm_Q = len(found["gram"]), found["embedding_norm"]
+  key_P = key_Q[row_frequency(P)]
+  size_P = jnp.sqrt(jnp.diagonal(found["gram"]))
+  scale_PxP = size_P[:, None] * size_P[None]
+  cosine_PxP = jnp.abs(found["gram"]) / jnp.where(scale_PxP > 0, scale_PxP, 1)
+  pair_PxP = key_P[:, None] & key_P[None] & ~np.eye(P, dtype=bool)
+  sine, cosine = size_P[1::2], size_P[2::2]
+  ratio_Q = jnp.minimum(sine, cosine) / jnp.maximum(sine, cosine)
+  share = lambda value_Q: (value_Q[:SHOWN] ** 2).sum() / (value_Q**2).sum()
+  large = lambda value_Q: (value_Q > LARGE * value_Q[0]).sum()
+  return {
+    "singular_large": large(found["singular"]),
+    "gaussian_large": large(found["gaussian"]),
+    "singular_share": share(found["singular"]),
+    "gaussian_share": share(found["gaussian"]),
+    "embedding_key_share": (jnp.where(key_Q, norm_Q, 0) ** 2).sum() / (norm_Q**2).sum(),
+    "gram_off": jnp.where(pair_PxP, cosine_PxP, 0).max(),
+    "gram_ratio": jnp.where(key_Q[1:], ratio_Q, jnp.inf).min(),
+  }
+
+
+def interference(key_Q):
+  """Returns the mean of cos(w_k d) over the key frequencies, P."""
+  P = 2 * len(key_Q) - 1
+  angle_QxP = np.outer(np.arange(len(key_Q)), np.arange(P)) % P
+  cosine_QxP = np.cos(2 * np.pi / P * angle_QxP)
+  total_P = jnp.where(key_Q[:, None], cosine_QxP, 0).sum(0)
+  return total_P / jnp.maximum(key_Q.sum(), 1)
+
+
+def of_readout(readout_VxF) -> dict:
+  """Returns the columns of W_logit F^T, their norms, and directions.
+
+  Direction k of neurons is W_logit times the wave sin(w_k c). The published
+  one takes column 2k - 1 of W_logit F in its place, F not transposed.
+  """
+  basis_PxP = fourier_lib.basis(len(readout_VxF))
+  row_PxF = fourier_lib.transform_1d(basis_PxP, readout_VxF)
+  mixed_PxF = fourier_lib.transform_1d(basis_PxP.T, readout_VxF)
+  sine = lambda x_PxF: jnp.pad(x_PxF[1::2], ((1, 0), (0, 0)))
+  return {
+    "readout_row": jnp.linalg.norm(row_PxF, axis=1),
+    "readout_norm": fourier_lib.frequency_norms(row_PxF),
+    "readout_QxF": jax.vmap(fourier_lib.frequency_norms, 1, 1)(row_PxF),
+    "direction": sine(row_PxF),
+    "direction_as_published": sine(mixed_PxF),
+  }
+
+
+def readout_values(found, key_Q, member_QxF) -> dict:
+  """Returns the table's numbers about W_logit; `member_QxF` are clusters."""
+  key_P = key_Q[row_frequency(len(found["readout_row"]))]
+  row_P = found["readout_row"].at[0].set(0)
+  corrected, published = found["direction"], found["direction_as_published"]
+  inner_Q = (corrected * published).sum(1)
+  norm = lambda x_QxF: jnp.linalg.norm(x_QxF, axis=1)
+  scale_Q = norm(corrected) * norm(published)
+  cosine_Q = jnp.abs(inner_Q) / jnp.where(scale_Q > 0, scale_Q, 1)
+
+  def on_cluster(direction_QxF):
+    energy_QxF = direction_QxF**2
+    total_Q = energy_QxF.sum(1)
+    own_Q = jnp.where(member_QxF, energy_QxF, 0).sum(1)
+    share_Q = own_Q / jnp.where(total_Q > 0, total_Q, 1)
+    return average(share_Q, key_Q & member_QxF.any(1))
+
+  return {
+    "readout_key_least": jnp.where(key_P, row_P, jnp.inf).min(),
+    "readout_other_largest": jnp.where(key_P, 0, row_P).max(),
+    "direction_cluster": on_cluster(corrected),
+    "direction_cluster_as_published": on_cluster(published),
+    "direction_cosine": average(cosine_Q, key_Q),
+  }
+
+
+def published_norms(row_P) -> dict:
+  """Returns the norms at the key frequencies of the source's stored run."""
+  return {
+    f"readout_{wave}_{k}": row_P[2 * k - sine]
+    for k in PUBLISHED_PEAKS
+    for wave, sine in (("sine", 1), ("cosine", 0))
+    if 2 * k < len(row_P)
+  }
+
+
+# --- neurons: two-dimensional spectra and clusters ------------------------------------------------
+
+CLUSTER = 0.85  # share of a neuron's energy at one frequency
+MAPS = 6  # neurons 0..5 are stored
+LOOKED_AT = (0, 5)  # whose spectra the source shows
+
+
+def of_neurons(post_NxF, key) -> dict:
+  """Returns shares by frequency, maps and spectra of neurons.
+
+  `energy` is the norm over all neurons of their 2-D coefficients, means
+  removed. `key` draws the Gaussian map whose spectrum stands beside.
+  """
+  P = int(len(post_NxF) ** 0.5)
+  post_PxPxF = features.grid(post_NxF, P)
+  basis_PxP = fourier_lib.basis(P)
+  coefficient_PxPxF = fourier_lib.transform_2d(basis_PxP, post_PxPxF)
+  gaussian_PxPx1 = jax.random.normal(key, (P, P, 1))
+  seen = np.array(LOOKED_AT) % post_NxF.shape[1]
+  shown = [coefficient_PxPxF[..., seen], fourier_lib.transform_2d(basis_PxP, gaussian_PxPx1)]
+  return {
+    "share": fourier_lib.neuron_frequency_energy(post_PxPxF),
+    "gaussian_share": fourier_lib.neuron_frequency_energy(gaussian_PxPx1),
+    "map": jnp.moveaxis(post_PxPxF[..., :MAPS], -1, 0),
+    "spectrum": jnp.moveaxis(jnp.concatenate(shown, axis=-1), -1, 0),
+    "energy": jnp.linalg.norm(coefficient_PxPxF, axis=-1).at[0, 0].set(0),
+  }
+
+
+def reference_products(P: int, frequency):
+  """Returns cos a cos b and cos a of one frequency, PxPx2.
+
+  What a neuron of that frequency is made of: each has one coefficient.
+  """
+  wave_P = jnp.cos(2 * np.pi / P * (frequency * np.arange(P) % P))
+  other_Px2 = jnp.stack([wave_P, jnp.ones(P)], axis=1)
+  return wave_P[:, None, None] * other_Px2[None]
+
+
+def clustered(share_QxF):
+  """Returns whether a neuron belongs to a frequency, QxF; to one at most."""
+  return share_QxF > CLUSTER
+
+
+def cluster_readout(member_QxF, readout_QxF):
+  """Returns the norms of W_logit[cluster] F^T: cluster by frequency, QxQ.
+
+  `readout_QxF` are those of every single neuron.
+  """
+  energy_QxQ = network.exact(member_QxF.astype(float), readout_QxF.T**2)
+  return jnp.sqrt(energy_QxQ)
+
+
+def input_map(post_NxF, direction_QxF) -> dict:
+  """Returns h times each direction as PxPxQ, its spectrum, and the share of
+  its energy in the sin cos and cos sin terms of its frequency.
+
+  sin(w (a + b)) has nothing else.
+  """
+  P = int(len(post_NxF) ** 0.5)
+  read_PxPxQ = features.grid(network.exact(post_NxF, direction_QxF.T), P)
+  spectrum = fourier_lib.transform_2d(fourier_lib.basis(P), read_PxPxQ).at[0, 0].set(0)
+  frequency = np.arange(1, len(direction_QxF))
+  sine, cosine = 2 * frequency - 1, 2 * frequency
+  mixed_Q = spectrum[sine, cosine, frequency] ** 2 + spectrum[cosine, sine, frequency] ** 2
+  total_Q = (spectrum**2).sum((0, 1))
+  share_Q = jnp.pad(mixed_Q, (1, 0)) / jnp.where(total_Q > 0, total_Q, 1)
+  return {"map": read_PxPxQ, "spectrum": spectrum, "share": share_Q}
+
+
+def neuron_values(found, key_Q, own_QxQ) -> dict:
+  """Returns the table's numbers about neurons; `own_QxQ` as `cluster_readout`.
+
+  A neuron that never fires has no energy and counts as unclustered.
+  """
+  largest_F = found["share"].max(0)
+  member_F = largest_F > CLUSTER
+  size_Q = clustered(found["share"]).sum(1)
+  energy_QxQ = own_QxQ**2
+  total_Q = energy_QxQ.sum(1)
+  own_Q = jnp.diagonal(energy_QxQ) / jnp.where(total_Q > 0, total_Q, 1)
+  inside_F = jnp.where(member_F, largest_F, jnp.nan)
+  outside_QxF = jnp.where(clustered(found["share"]), 0, found["share"])
+  others_F = jnp.sort(outside_QxF, axis=0)[-1]
+  energy_PxP = found["energy"] ** 2
+  block_PxP = _key_blocks(key_Q)
+  seen = np.array(LOOKED_AT) % len(largest_F)
+  return {
+    "neuron0_share": largest_F[seen[0]],
+    "neuron5_share": largest_F[seen[1]],
+    "gaussian_neuron_share": found["gaussian_share"].max(),
+    "share_median": jnp.median(largest_F),
+    "clustered": member_F.mean(),
+    "cluster_median": jnp.nanmedian(inside_F),
+    "cluster_next": jnp.nanmedian(jnp.where(member_F, others_F, jnp.nan)),
+    "cluster_sizes": jnp.where(key_Q, size_Q, 0).sum(),
+    "cluster_own_readout": average(own_Q, key_Q & (size_Q > 0)),
+    "energy_key_share": (jnp.where(block_PxP, energy_PxP, 0).sum() / energy_PxP.sum()),
+  }
+
+
+def _key_blocks(key_Q):
+  """Returns where constant, linear and quadratic terms of a key frequency
+  stand among the 2-D coefficients, PxP."""
+  frequency_P = row_frequency(2 * len(key_Q) - 1)
+  one, other = frequency_P[:, None], frequency_P[None]
+  block_PxP = (one == other) | (one == 0) | (other == 0)
+  highest_PxP = np.maximum(one, other)
+  return block_PxP & key_Q[highest_PxP]
+
+
+# --- logits: cosine cubes, restricted and excluded losses -----------------------------------------
+
+
+def published_keys(frequencies: int) -> np.ndarray:
+  """Returns the mask of the source's constants among the frequencies, of those
+  that there are."""
+  return np.isin(np.arange(frequencies), PUBLISHED_KEYS)
+
+
+def without_published_keys(frequencies: int) -> str:
+  """Returns why rows of the source's constants are left out, or ""."""
+  if frequencies > max(PUBLISHED_KEYS):
+    return ""
+  return (
+    f"Rows of the source's frequencies {CONSTANTS} are left out: this modulus has none"
+    f" above {frequencies - 1}."
+  )
+
+
+def losses(read: network.Network, member, mask_Q) -> dict:
+  """Returns restricted test losses and excluded train losses, every way."""
+  at = lambda logit_NxV, row_N: network.nll(logit_NxV[row_N], member.label_N[row_N])
+  keep = lambda **how: at(network.restricted(read, mask_Q, **how), member.test_N)
+  drop = lambda skip: at(network.excluded(read, mask_Q, skip=skip), member.train_N)
+  return {
+    "restricted": keep(),
+    "restricted_shifted": keep(like=read.logit_NxV),
+    "restricted_skip": keep(skip=True),
+    "restricted_heldout": network.restricted_heldout(read, member, mask_Q),
+    "excluded": drop(False),
+    "excluded_skip": drop(True),
+  }
+
+
+def other_frequencies(key, key_Q):
+  """Returns a mask of as many frequencies as key ones, none of them key."""
+  free_Q = ~key_Q & (np.arange(len(key_Q)) > 0)
+  noise_Q = jnp.where(free_Q, jax.random.uniform(key, key_Q.shape), -1)
+  place_Q = jnp.argsort(jnp.argsort(-noise_Q))
+  return (place_Q < key_Q.sum()) & free_Q
+
+
+def every_loss(read: network.Network, member, key_Q, key, draws: int) -> dict:
+  """Returns the losses of the key frequencies, as `losses` names them, those
+  of the source's constants (`_as_published`: they were another run's keys, so
+  this is a control), and the mean over draws of other frequencies (`_other`).
+  """
+  own_2xQ = jnp.stack([key_Q, jnp.asarray(published_keys(len(key_Q)))])
+  other_RxQ = jax.vmap(other_frequencies, (0, None))(jax.random.split(key, draws), key_Q)
+  found_R = jax.lax.map(
+    lambda mask_Q: losses(read, member, mask_Q), jnp.concatenate([own_2xQ, other_RxQ])
+  )
+  controls = ("restricted_shifted", "excluded_skip")
+  return (
+    {name: loss_R[0] for name, loss_R in found_R.items()}
+    | {f"{name}_as_published": found_R[name][1] for name in controls}
+    | {f"{name}_other": found_R[name][2:].mean() for name in controls}
+  )
+
+
+def of_cubes(read: network.Network, member, key_Q, key) -> dict:
+  """Returns the logits against every cosine cube, and what those of the key
+  frequencies leave and are worth.
+
+  So too for the source's constants and for all frequencies; for a look-up
+  table of the train pairs in the place of the logits; and the cosines of
+  random numbers with the logits and with the cubes.
+  """
+  logit_NxV = read.logit_NxV
+  cube = fourier_lib.cosine_cube_coefficients(logit_NxV)
+  published_Q = jnp.asarray(published_keys(len(key_Q)))
+
+  train_N, label_N = member.train_N, member.label_N
+  table_NxV = jnp.zeros_like(logit_NxV).at[train_N, label_N[train_N]].set(1)
+
+  def worth(given):
+    logit_NxV, mask_Q = given
+    fitted_NxV, left = fourier_lib.cosine_cube_approximation(logit_NxV, mask_Q)
+    accuracy = network.accuracy(fitted_NxV, label_N)
+    return left, network.nll(fitted_NxV, label_N), accuracy
+
+  every_Q = jnp.ones_like(key_Q)
+  given_4 = (
+    jnp.stack([logit_NxV] * 3 + [table_NxV]),
+    jnp.stack([key_Q, published_Q, every_Q, every_Q]),
+  )
+  left_4, nll_4, accuracy_4 = jax.lax.map(worth, given_4)
+  random_NxV = jax.random.normal(key, logit_NxV.shape)
+  inner = (random_NxV * logit_NxV).sum()
+  random = fourier_lib.cosine_cube_coefficients(random_NxV)
+  value = _cube_values(cube, key_Q) | {
+    "residual": left_4[0],
+    "residual_as_published": left_4[1],
+    "residual_all": left_4[2],
+    "fitted_nll": nll_4[0],
+    "fitted_nll_as_published": nll_4[1],
+    "fitted_accuracy": accuracy_4[0],
+    "table_accuracy": accuracy_4[3],
+    "random_cube": jnp.abs(inner) / (random.norm * cube.norm),
+    "random_logits": jnp.abs(random.similarity_Q[1:]).max(),
+  }
+  return {"coefficient": cube.coefficient_Q, "similarity": cube.similarity_Q, "value": value}
+
+
+def _cube_values(cube: fourier_lib.CosineCube, key_Q) -> dict:
+  """Returns the norm, the key frequencies' cosines, the source's constants."""
+  key_similarity_Q = jnp.where(key_Q, cube.similarity_Q, 0)
+  return {
+    "logit_norm": cube.norm,
+    "key_similarity": jnp.linalg.norm(key_similarity_Q),
+    "key_similarity_least": jnp.where(key_Q, cube.similarity_Q, jnp.inf).min(),
+  } | {f"coefficient_{k}": cube.coefficient_Q[k] for k in PUBLISHED_KEYS if k < len(key_Q)}
+
+
+# --- one network ----------------------------------------------------------------------------------
+
+
+def of_member(*args, threshold: float = 0.1, seed: int = 0, draws: int = 20) -> dict:
   """Returns the waves of one member: `of_network` of what is read of it.
 
   Arguments as `network.over_members` gives them: model, params, member,
@@ -81,38 +409,38 @@ def measure(*args, threshold: float = 0.1, seed: int = 0, draws: int = 20) -> di
 
 
 def of_network(read: network.Network, member, *, threshold: float, seed: int, draws: int) -> dict:
-  """Returns the arrays of a Result of one member, and the table's `value`.
+  """Returns the arrays of one member, and the reported numbers as `value`.
 
-  A key frequency exceeds `threshold` times the largest norm (B16); `seed`
+  A key frequency exceeds `threshold` times the largest norm; `seed`
   draws the Gaussian controls and `draws` sets of other frequencies.
   """
   keys = jax.random.split(jax.random.key(seed), 4)
-  embedding = fourier_weights.embedding(read.embedding_PxD, keys[0])
-  readout = fourier_weights.readout(read.readout_VxF)
+  embedding = of_embedding(read.embedding_PxD, keys[0])
+  readout = of_readout(read.readout_VxF)
   key_Q, embedding_key_Q = (
     fourier_lib.key_frequencies(norm_Q, threshold)
     for norm_Q in (readout["readout_norm"], embedding["embedding_norm"])
   )
-  neurons = fourier_neurons.spectra(read.post_NxF, keys[1])
-  member_QxF = fourier_neurons.clusters(neurons["share"])
-  own_QxQ = fourier_neurons.cluster_readout(member_QxF, readout["readout_QxF"])
+  neurons = of_neurons(read.post_NxF, keys[1])
+  member_QxF = clustered(neurons["share"])
+  own_QxQ = cluster_readout(member_QxF, readout["readout_QxF"])
   clustered_Q = key_Q & member_QxF.any(1)
   inputs_2 = _inputs(read, readout)
-  cubes = fourier_logits.cubes(read, member, key_Q, keys[2])
+  cubes = of_cubes(read, member, key_Q, keys[2])
   strongest = jnp.argmax(jnp.where(key_Q, readout["readout_norm"], 0))
   value = (
-    fourier_weights.embedding_values(embedding, key_Q)
-    | fourier_weights.readout_values(readout, key_Q, member_QxF)
-    | fourier_neurons.values(neurons, key_Q, own_QxQ)
-    | fourier_logits.every_loss(read, member, key_Q, keys[3], draws)
+    embedding_values(embedding, key_Q)
+    | readout_values(readout, key_Q, member_QxF)
+    | neuron_values(neurons, key_Q, own_QxQ)
+    | every_loss(read, member, key_Q, keys[3], draws)
     | cubes.pop("value")
     | _other_values(read, member, key_Q, embedding_key_Q)
-    | fourier_weights.published_norms(readout["readout_row"])
+    | published_norms(readout["readout_row"])
     | _input_values(inputs_2["share"], clustered_Q)
     | _product_values(len(read.embedding_PxD), strongest)
   )
-  if fourier_logits.without_published_keys(len(key_Q)):
-    dropped = fourier_logits.WITH_PUBLISHED_KEYS
+  if without_published_keys(len(key_Q)):
+    dropped = WITH_PUBLISHED_KEYS
     value = {name: x for name, x in value.items() if name not in dropped}
   return (
     embedding
@@ -123,7 +451,7 @@ def of_network(read: network.Network, member, *, threshold: float, seed: int, dr
       "value": value,
       "key": key_Q,
       "embedding_key": embedding_key_Q,
-      "cosine": fourier_weights.interference(key_Q),
+      "cosine": interference(key_Q),
       "cluster_readout": own_QxQ,
       "input_share": inputs_2["share"][0],
       "input": inputs_2["map"][0, ..., strongest],
@@ -134,8 +462,8 @@ def of_network(read: network.Network, member, *, threshold: float, seed: int, dr
 
 def _inputs(read, readout) -> dict:
   """Returns the input maps of the sine directions, those corrected and those
-  as published (B19)."""
-  each = functools.partial(fourier_neurons.input_map, read.post_NxF)
+  as published."""
+  each = functools.partial(input_map, read.post_NxF)
   directions = ("direction", "direction_as_published")
   return jax.lax.map(each, jnp.stack([readout[name] for name in directions]))
 
@@ -143,23 +471,22 @@ def _inputs(read, readout) -> dict:
 def _input_values(share_2xQ, clustered_Q) -> dict:
   names = ("input_share", "input_share_as_published")
   return {
-    name: fourier_weights.average(share_Q, clustered_Q)
-    for name, share_Q in zip(names, share_2xQ, strict=True)
+    name: average(share_Q, clustered_Q) for name, share_Q in zip(names, share_2xQ, strict=True)
   }
 
 
 def _product_values(P: int, frequency) -> dict:
   """Returns the smaller share of the reference products at their frequency."""
-  product_PxPx2 = fourier_neurons.reference_products(P, frequency)
+  product_PxPx2 = reference_products(P, frequency)
   share_Qx2 = fourier_lib.neuron_frequency_energy(product_PxPx2)
   return {"product_share": share_Qx2[frequency].min()}
 
 
 def _other_values(read, member, key_Q, embedding_key_Q) -> dict:
   """Returns the numbers of the whole network and of the two sets of keys."""
-  worth = effects.of_logits(read, read.logit_NxV, member)
-  published_Q = jnp.asarray(fourier_logits.published_keys(len(key_Q)))
-  away = lambda mask_Q: fourier_weights.interference(mask_Q)[1:].max()
+  worth = network.of_logits(read, read.logit_NxV, member)
+  published_Q = jnp.asarray(published_keys(len(key_Q)))
+  away = lambda mask_Q: interference(mask_Q)[1:].max()
   either = (key_Q | embedding_key_Q).sum()
   basis_PxP = fourier_lib.basis(len(read.embedding_PxD))
   gap_PxP = basis_PxP @ basis_PxP.T - np.eye(len(basis_PxP))
@@ -177,78 +504,429 @@ def _other_values(read, member, key_Q, embedding_key_Q) -> dict:
   }
 
 
-def _frequencies(found) -> tuple[dict, ...]:
-  """Returns a record per member and key frequency."""
-  size_SxQ = fourier_neurons.clusters(found["share"]).sum(2)
-  waves = ("sine", "cosine")
-  return tuple(
-    {
-      "member": int(s),
-      "frequency": int(k),
-      **{
-        f"{name}_{wave}": float(found[f"{name}_row"][s, 2 * k - 1 + at])
-        for name in ("readout", "embedding")
-        for at, wave in enumerate(waves)
-      },
-      "in_embedding": bool(found["embedding_key"][s, k]),
-      "cluster": int(size_SxQ[s, k]),
-      "input_share": float(found["input_share"][s, k]),
-      "coefficient": float(found["coefficient"][s, k]),
-      "similarity": float(found["similarity"][s, k]),
-    }
-    for s, k in np.argwhere(found["key"])
-  )
+# --- the result -----------------------------------------------------------------------------------
 
 
-def run(run) -> Result:
-  """Returns the waves of every member; `ValueError` unless modulo odd P."""
+def measure(run) -> xr.Dataset:
+  """Returns the waves of every network; raises `ValueError` unless modulo an odd number.
+
+  Maps are those of one network: the source's own, else the first.
+  """
   task = run.experiment.task
   if not task.modular or task.digits % 2 == 0:
     raise ValueError("fourier is about addition modulo an odd task.digits.")
   settings = run.settings
   each = functools.partial(
-    measure, threshold=settings.key_threshold, seed=settings.seed, draws=settings.random_directions
+    of_member,
+    threshold=settings.key_threshold,
+    seed=settings.seed,
+    draws=settings.random_directions,
   )
-  found, null = untrained.beside(each, run)
-  at = tables.reference(run) or 0
-  return Result(
-    table=tables.rows(run, REPORTED, found["value"], null["value"]),
-    frequencies=_frequencies(found),
-    untrained_embedding_norm_SxQ=null["embedding_norm"],
-    untrained_readout_norm_SxQ=null["readout_norm"],
-    shown=at,
-    **_arrays(found, at),
+  found, null = network.beside(each, run)
+  at = program.reference(run.experiment) or 0
+  one = {name: x[at] for name, x in found.items() if name != "value"}
+  stored = numbers_lib.stored(found["value"], null["value"])
+  variables = stored | _of_all(found, null) | _of_one(one)
+  return program.dataset(run, variables, _coords(found, task.digits))
+
+
+def _of_all(found, null) -> dict:
+  """Returns the variables of every network."""
+  over = results.variable
+  both = lambda name: np.stack([found[name], null[name]])
+  singular_2xSxR = np.stack([found["singular"], found["gaussian"]])
+  size_SxQ = clustered(found["share"]).sum(2)
+  return {
+    "key": over("seed frequency", found["key"], "key frequency of W_logit"),
+    "embedding_key": over("seed frequency", found["embedding_key"], "key frequency of F E"),
+    "embedding_norm": over("network seed frequency", both("embedding_norm"), "norm in F E"),
+    "readout_norm": over("network seed frequency", both("readout_norm"), "norm in W_logit Fᵀ"),
+    "embedding_row": over("seed row", found["embedding_row"], "norm of the row of F E"),
+    "readout_row": over("seed row", found["readout_row"], "norm of the column of W_logit Fᵀ"),
+    "singular": over("matrix seed component", singular_2xSxR, "singular value"),
+    "interference": over("seed distance", found["cosine"], "mean cosine of the key frequencies"),
+    "share": over("seed frequency neuron", found["share"], "share of the neuron's energy"),
+    "cluster_size": over("seed frequency", size_SxQ, "neurons of the frequency"),
+    "cluster_readout": over(
+      "seed cluster frequency", found["cluster_readout"], "norm of what a cluster writes"
+    ),
+    "coefficient": over("seed frequency", found["coefficient"], "coefficient of the cosine cube"),
+    "similarity": over("seed frequency", found["similarity"], "cosine of the logits with the cube"),
+    "input_share": over(
+      "seed frequency", found["input_share"], "share of sin cos and cos sin in the input map"
+    ),
+  }
+
+
+def _of_one(one) -> dict:
+  """Returns the maps of one network."""
+  over = results.variable
+  directions = np.stack([one["direction"], one["direction_as_published"]])
+  return {
+    "gram": over("row other_row", one["gram"], "inner products of the rows of F E"),
+    "left": over("digit vector", one["left"], "left singular vectors of E"),
+    "activation": over("shown_neuron a b", one["map"], "activation"),
+    "spectrum": over("shown_map a_row b_row", one["spectrum"], "coefficient"),
+    "direction": over("basis frequency neuron", directions, "weight of the neuron"),
+    "input": over("a b", one["input"], "neurons along the sine direction of the strongest key"),
+    "input_spectrum": over("a_row b_row", one["input_spectrum"], "coefficient"),
+    "energy": over("a_row b_row", one["energy"], "norm over neurons"),
+  }
+
+
+def _coords(found, P: int) -> dict:
+  """Returns the coordinates; the rows of the basis are named by their waves."""
+  frequencies, neurons = found["share"].shape[1:]
+  waves = ["constant", *(f"{wave} {k}" for k in range(1, frequencies) for wave in ("sin", "cos"))]
+  looked_at = [f"neuron {number % neurons}" for number in LOOKED_AT]
+  over = results.variable
+  return {
+    "frequency": over("frequency", np.arange(frequencies), "frequency"),
+    "cluster": over("cluster", np.arange(frequencies), "frequency of the cluster"),
+    "row": over("row", waves, "row of F"),
+    "other_row": over("other_row", waves, "row of F"),
+    "a_row": over("a_row", waves, "row of F, a"),
+    "b_row": over("b_row", waves, "row of F, b"),
+    "a": over("a", np.arange(P), "a"),
+    "b": over("b", np.arange(P), "b"),
+    "digit": over("digit", np.arange(P), "digit"),
+    "distance": over("distance", np.arange(P), "difference of two digits"),
+    "matrix": over("matrix", ["embedding", "Gaussian"], "matrix"),
+    "component": over("component", 1 + np.arange(found["singular"].shape[1]), "component"),
+    "vector": over("vector", 1 + np.arange(found["left"].shape[2]), "component"),
+    "neuron": over("neuron", np.arange(neurons), "neuron"),
+    "shown_neuron": over("shown_neuron", np.arange(found["map"].shape[1]), "neuron"),
+    "shown_map": over("shown_map", [*looked_at, "Gaussian map"], "map"),
+    "basis": over("basis", ["Fᵀ", "F, as published"], "what W_logit is multiplied by"),
+  }
+
+
+def numbers(found):
+  """Returns the values by seed of the keys in published.csv."""
+  return numbers_lib.of(found)
+
+
+# --- figures, tables ------------------------------------------------------------------------------
+
+FEW = 8  # key frequencies whose numbers are written
+SINGULAR, VECTORS = 30, 4  # singular values and vectors drawn
+# Shares, and cosines with the whole, of which several runs are compared.
+COMPARED = (
+  "embedding_key_share",
+  "clustered",
+  "cluster_own_readout",
+  "energy_key_share",
+  "input_share",
+  "key_similarity",
+  "residual",
+)
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run of the source's setting and, of several runs, one of all."""
+  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  return pages | ({"all runs": _all_runs(runs)} if len(runs) > 1 else {})
+
+
+def _all_runs(runs) -> draw.Page:
+  number = results.across(runs, "number")["number"].sel(quantity=list(COMPARED))
+  value, null = (number.sel(network=name, drop=True) for name in numbers_lib.NETWORKS)
+  words = [PUBLISHED[key].quantity for key in COMPARED]
+  both = xr.Dataset({"value": value, "null": null}).assign_coords(quantity=words)
+  both["value"].attrs = {"long_name": "share, fraction or cosine"}
+  title = "How far waves describe the networks (small: networks, large: median)"
+  panel = draw.strips(both, "value", y="quantity", colour="run", null="null", title=title)
+  return draw.page(panel, heights=[1.6 + 0.45 * len(COMPARED)])
+
+
+def _page(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns weights, then neurons, then what the readout reads of them."""
+  one = _sorted(found.isel(seed=program.shown(found)))
+  strongest = _strongest(one)
+  return draw.page(
+    (
+      _norms(found, one, "embedding_norm", f"{run}: embedding, F E"),
+      _norms(found, one, "readout_norm", "Readout, W_logit Fᵀ"),
+    ),
+    (_cubes(found, one), _interference(found), _singular(found)),
+    (_gram(one), _vectors(one)),
+    (
+      _map(one, "share", "frequency", "neuron", "Neurons' energy", limits=(0, 1)),
+      _map(one, "cluster_readout", "cluster", "frequency", "What clusters write: norm"),
+      _map(one, "energy", "a_row", "b_row", "Energy of all neurons: norm"),
+    ),
+    _loudest(one),
+    tuple(
+      _signed(one.isel(shown_map=i), "spectrum", "a_row", "b_row", f"Spectrum, {name}")
+      for i, name in enumerate(one.shown_map.values)
+    ),
+    _products(one, strongest),
+    (
+      _directions(one, strongest),
+      _signed(one, "input", "a", "b", f"h along sin of {strongest}"),
+      _signed(one, "input_spectrum", "a_row", "b_row", "Its spectrum"),
+    ),
+    heights=[3.2, 3.3, 3.2, 3.0, 3.2, 2.8, 3.0, 3.2],
   )
 
 
-def _arrays(found, at: int) -> dict:
-  """Returns the arrays of every member, and the maps of one."""
-  every = {
-    "key_SxQ": "key",
-    "embedding_key_SxQ": "embedding_key",
-    "embedding_norm_SxQ": "embedding_norm",
-    "readout_norm_SxQ": "readout_norm",
-    "embedding_row_SxP": "embedding_row",
-    "readout_row_SxP": "readout_row",
-    "singular_SxR": "singular",
-    "gaussian_SxR": "gaussian",
-    "cosine_SxP": "cosine",
-    "share_SxQxF": "share",
-    "cluster_readout_SxQxQ": "cluster_readout",
-    "coefficient_SxQ": "coefficient",
-    "similarity_SxQ": "similarity",
-  }
-  one = {
-    "gram_PxP": "gram",
-    "left_Px8": "left",
-    "neuron_6xPxP": "map",
-    "spectrum_3xPxP": "spectrum",
-    "direction_QxF": "direction",
-    "direction_published_QxF": "direction_as_published",
-    "input_PxP": "input",
-    "input_spectrum_PxP": "input_spectrum",
-    "energy_PxP": "energy",
-  }
-  return {field: found[name] for field, name in every.items()} | {
-    field: found[name][at] for field, name in one.items()
-  }
+def _sorted(one: xr.Dataset) -> xr.Dataset:
+  """Returns the waves of one network, its neurons by frequency, then by share."""
+  share_QxF = one["share"].transpose("frequency", "neuron").values
+  order_F = np.lexsort((-share_QxF.max(0), share_QxF.argmax(0)))
+  place = results.variable("neuron", np.arange(len(order_F)), "neuron, sorted by frequency")
+  return one.isel(neuron=order_F).assign_coords(neuron=place)
+
+
+def _strongest(one: xr.Dataset) -> int:
+  """Returns the key frequency with the largest norm in the readout."""
+  norm_Q = one["readout_norm"].sel(network="trained").values
+  return int(np.where(one["key"].values, norm_Q, 0).argmax())
+
+
+def _norms(found: xr.Dataset, one: xr.Dataset, name: str, title: str) -> draw.Panel:
+  """Returns norms by frequency, those of every network thin; keys may differ by network."""
+  look = {"x": "frequency", "colour": "network", "thin": "seed", "names": draw.NETWORKS}
+  lines = draw.curves(found.isel(frequency=slice(1, None)), name, style=LINE, title=title, **look)
+  return draw.together(lines, _marks(one, one[name].sel(network="trained")))
+
+
+LINE = {"marker": ""}
+TRAINED = {"names": {None: "trained"}, "thin": "seed", "style": LINE}
+
+
+def _cubes(found: xr.Dataset, one: xr.Dataset) -> draw.Panel:
+  waves = found.isel(frequency=slice(1, None))
+  title = "Logits and cosine cubes"
+  lines = draw.curves(waves, "similarity", x="frequency", title=title, **TRAINED)
+  return draw.together(lines, _marks(one, one["similarity"]))
+
+
+def _marks(one: xr.Dataset, value: xr.DataArray) -> draw.Panel:
+  """Returns circles at the key frequencies of one network, with their numbers where few."""
+  key = one["frequency"].values[one["key"].values]
+  value_K = value.values[one["key"].values]
+
+  def mark(axes):
+    label = f"key frequencies, seed {one['seed'].item()}"
+    axes.plot(key, value_K, "o", ms=5, mfc="none", color=draw.ORANGE, label=label)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.15 * (high - low))
+    if len(key) > FEW:
+      return
+    place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "fontsize": 7.5}
+    for k, at in zip(key, value_K, strict=True):
+      axes.annotate(str(k), (k, at), color=draw.ORANGE, **place)
+
+  return mark
+
+
+def _interference(found: xr.Dataset) -> draw.Panel:
+  title = "Keys add up at 0 alone"
+  return draw.curves(found, "interference", x="distance", title=title, **TRAINED)
+
+
+def _singular(found: xr.Dataset) -> draw.Panel:
+  first = found.isel(component=slice(0, SINGULAR))
+  look = {"x": "component", "colour": "matrix", "thin": "seed", "style": {"ms": 2.5}}
+  return draw.curves(first, "singular", title="Singular values of E", **look)
+
+
+def _gram(one: xr.Dataset) -> draw.Panel:
+  """Returns the inner products of the rows of F E at the embedding's key frequencies."""
+  row_R = np.flatnonzero(one["embedding_key"].values[row_frequency(one.sizes["row"])])
+  if not row_R.size:
+    return draw.empty("no key frequency")
+  keys = one.isel(row=row_R, other_row=row_R)
+  look = {"centred": True, "written": ".1f", "most": 10, "tilted": True}
+  title = "Key rows of F E: inner products"
+  return draw.heat(keys, "gram", rows="row", columns="other_row", title=title, **look)
+
+
+def _vectors(one: xr.Dataset) -> draw.Panel:
+  """Returns the first left singular vectors of E, one below the other."""
+  left_PxR = one["left"].transpose("digit", "vector").values[:, :VECTORS]
+  step = 2.2 * float(np.abs(left_PxR).max())
+  place_R = [-step * r for r in range(left_PxR.shape[1])]
+
+  def lines(axes):
+    for colour, place, left_P in zip(draw.COLOURS, place_R, left_PxR.T, strict=False):
+      axes.plot(left_P + place, color=colour, lw=0.9)
+    axes.set_yticks(place_R, [str(1 + r) for r in range(len(place_R))])
+    axes.set(title="Left singular vectors of E", xlabel="digit", ylabel="component")
+
+  return lines
+
+
+def _map(one: xr.Dataset, name: str, rows: str, columns: str, title: str, **look) -> draw.Panel:
+  """Returns a matrix as colours, with room for the ticks of three side by side."""
+  panel = draw.heat(one, name, rows=rows, columns=columns, written="", title=title, **look)
+
+  def fewer(axes):
+    words = [tick.get_text() for tick in axes.get_xticklabels()]
+    axes.set_xticks(axes.get_xticks()[::4], words[::4], fontsize=8)
+
+  return draw.together(panel, fewer)
+
+
+def _signed(one: xr.Dataset, name: str, rows: str, columns: str, title: str) -> draw.Panel:
+  return _map(one, name, rows, columns, title, centred=True)
+
+
+def _loudest(one: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
+  """Returns the stored neuron that varies most, and its energy by pair of frequencies."""
+  number = int(np.var(one["activation"].values, axis=(1, 2)).argmax())
+  neuron = one.isel(shown_neuron=number)
+  energy_QxQ = _pairs_of_frequencies(neuron["activation"].values)
+  energy_QxQ[0, 0] = 0  # the mean
+  over = lambda name: results.variable(name, np.arange(len(energy_QxQ)), f"frequency of {name}")
+  norm = results.variable("a b", np.sqrt(energy_QxQ), "norm")
+  spectrum = results.dataset({"norm": norm}, {"a": over("a"), "b": over("b")})
+  title = f"Its spectrum, neuron {number}: norm"
+  return (
+    _map(neuron, "activation", "a", "b", f"Neuron {number}: activation"),
+    _map(spectrum, "norm", "a", "b", title),
+  )
+
+
+def _pairs_of_frequencies(neuron_PxP) -> np.ndarray:
+  """Returns the energy of a map by frequency of a and of b, odd P."""
+  complex_PxP = np.fft.fft2(neuron_PxP, norm="ortho")
+  energy_PxP = np.abs(complex_PxP) ** 2
+  half = len(energy_PxP) // 2 + 1
+  folded_QxP = energy_PxP[:half].copy()
+  folded_QxP[1:] += energy_PxP[:0:-1][: half - 1]
+  folded_QxQ = folded_QxP[:, :half].copy()
+  folded_QxQ[:, 1:] += folded_QxP[:, :0:-1][:, : half - 1]
+  return folded_QxQ
+
+
+def _products(one: xr.Dataset, frequency: int) -> tuple[draw.Panel, ...]:
+  """Returns the maps of one frequency that neurons are compared with."""
+  P = one.sizes["a"]
+  wave_P = np.cos(2 * np.pi * frequency * np.arange(P) / P)
+  panels = []
+  for other_P, words in ((wave_P, "cos a · cos b"), (np.ones(P), "cos a")):
+    product = results.variable("a b", np.outer(wave_P, other_P), words)
+    product = results.dataset({"product": product}, {name: one[name] for name in ("a", "b")})
+    panels.append(_signed(product, "product", "a", "b", f"{words}, frequency {frequency}"))
+  return tuple(panels)
+
+
+def _directions(one: xr.Dataset, frequency: int) -> draw.Panel:
+  names = {"Fᵀ": "column of W_logit Fᵀ", "F, as published": "of W_logit F, as published"}
+  look = {"x": "neuron", "colour": "basis", "names": names, "style": LINE | {"lw": 0.9}}
+  title = f"Direction of sin, {frequency}"
+  return draw.curves(one.sel(frequency=frequency), "direction", title=title, **look)
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns the key frequencies of every network."""
+  shown = program.main(runs)
+  notes = {run: without_published_keys(found.sizes["frequency"]) for run, found in shown.items()}
+  said = [f"{run}: {why}" for run, why in notes.items() if why]
+  caption = (
+    "Key frequencies of every network: norms in W_logit and in the embedding, neurons that work at"
+    " the frequency, share of sin cos and cos sin in the input map of its direction, and the"
+    " coefficient and the cosine of its cosine cube in the logits."
+  )
+  rows = [{"run": run} | row for run, found in shown.items() for row in _keys(found)]
+  return [tables_lib.Table(" ".join([caption, *said]), rows, name="keys")]
+
+
+def _keys(found: xr.Dataset):
+  for s, k in np.argwhere(found["key"].transpose("seed", "frequency").values):
+    one = found.isel(seed=s, frequency=k)
+    row = lambda name, wave, one=one: one[name].sel(row=f"{wave} {one['frequency'].item()}").item()
+    yield {
+      "seed": one["seed"].item(),
+      "frequency": one["frequency"].item(),
+      "readout sine": row("readout_row", "sin"),
+      "readout cosine": row("readout_row", "cos"),
+      "embedding sine": row("embedding_row", "sin"),
+      "embedding cosine": row("embedding_row", "cos"),
+      "key of the embedding": one["embedding_key"].item(),
+      "neurons": one["cluster_size"].item(),
+      "input share": one["input_share"].item(),
+      "coefficient": one["coefficient"].item(),
+      "cosine": one["similarity"].item(),
+    }
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+
+
+def _found(results) -> xr.Dataset:
+  return program.first(results, "fourier", of=program.MODULAR)
+
+
+@CLAIMS.add(
+  "modular.constants",
+  "The key frequencies are {}, {}, {} and {}.".format(*PUBLISHED_KEYS),
+  reported=f"constants of the notebook; its stored run has {', '.join(map(str, PUBLISHED_PEAKS))}",
+  source=f"{program.MODULAR_SOURCE} (B16, B24)",
+)
+def constants(results):
+  """Returns the verdict on the published frequencies, on a network trained here."""
+  residual, loss, own = program.numbers(
+    _found(results), "residual_as_published", "fitted_nll_as_published", "residual"
+  )
+  because = (
+    f"with {CONSTANTS} the cubes leave {residual} of the logits and a loss "
+    f"of {loss} (a guess: {np.log(113):.2f}); with the frequencies found in "
+    f"the network they leave {own}: they differ by start and must be found"
+  )
+  holds = bool((residual.value_S < 0.5).all())
+  values = program.behind(residual=residual, loss_nats=loss, own=own)
+  return program.verdict(program.held(holds), because, values)
+
+
+@CLAIMS.add(
+  "modular.clusters",
+  "Every neuron works at one key frequency.",
+  reported=f"frac above {CLUSTER:g}; members of the stored cluster"
+  f" {PUBLISHED['cluster_median'].source.partition(' (')[0]}",
+  source=f"{program.MODULAR_SOURCE} (B14, B15)",
+)
+def clusters(results):
+  """Returns the verdict on every neuron at one frequency."""
+  share, median, null = program.numbers(
+    _found(results), "clustered", "share_median", "gaussian_neuron_share"
+  )
+  because = (
+    f"share of neurons with more than {CLUSTER:g} of their energy at one frequency "
+    f"{share}; the median neuron has {median}, a Gaussian map {null}"
+  )
+  holds = bool((share.value_S > 0.8).all())
+  values = program.behind(clustered=share, median=median, gaussian=null)
+  return program.verdict(program.held(holds), because, values)
+
+
+@CLAIMS.add(
+  "modular.cubes",
+  "The logits are a sum of cos(w (a + b - c)) over few key frequencies.",
+  reported="expected: a small residual and a comparable loss",
+  source=f"{program.MODULAR_SOURCE} (B24)",
+)
+def cubes(results):
+  """Returns the verdict on logits as a sum of cosine cubes at few frequencies."""
+  keys, residual, loss, full, random, held_out = program.numbers(
+    _found(results),
+    "readout_keys",
+    "residual",
+    "fitted_nll",
+    "all_nll",
+    "random_cube",
+    "restricted_heldout",
+  )
+  because = (
+    f"{keys} key frequencies leave {residual} of the logits; their cubes alone "
+    f"have a loss of {loss}, the network {full}; a random cube's cosine is "
+    f"{random}; cubes are fitted to train pairs too, but waves of test pairs "
+    f"alone give a restricted loss of {held_out}"
+  )
+  holds = bool(((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all())
+  values = program.behind(keys=keys, residual=residual, fitted_nll=loss, all_nll=full)
+  return program.verdict(program.held(holds), because, values)

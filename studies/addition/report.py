@@ -12,13 +12,10 @@ from primelens.studies.addition import numbers, report_tables
 
 VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
 CAPTIONS = {
-  "fourier": "frequencies of embedding, neurons and logits; the products that"
-  " neurons are made of, singular vectors, and what the readout reads.",
   "spectra": "every weight matrix beside noise of its shape and scale, its way"
   " from the start, and accuracy at the same steps.",
 }
 TITLES = {
-  "fourier": "Frequencies (modular addition)",
   "spectra": "Spectra of the weights",
 }
 

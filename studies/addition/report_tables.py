@@ -3,7 +3,7 @@
 import math
 
 from primelens.lens import page
-from primelens.studies.addition import fourier_logits, tables
+from primelens.studies.addition import tables
 
 
 def is_main(result) -> bool:
@@ -23,9 +23,6 @@ def of(name: str, result) -> page.Markup:
   parts = [page.tag("p", f"Members: {population(result)}.")]
   if getattr(result, "fits", ()):
     parts.append(_fits(result.fits))
-  if name == "fourier":
-    why = fourier_logits.without_published_keys(result.key_SxQ.shape[1])
-    parts += [page.tag("p", why)] if why else []
   own = {"subspace": _variants}.get(name)
   own = {"progress": _phases}.get(name)
   if own:

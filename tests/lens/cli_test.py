@@ -56,6 +56,8 @@ class HelpTest(parameterized.TestCase):
     adders += ["embedding", "probe", "neurons", "polynomial"]
     adders += ["readout", "fourier", "progress", "spectra"]
     adders = ["polynomial", "dimensions", "embedding", "probe", "neurons", "subspace"]
+    adders = ["fourier", "embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["readout", "attention", "progress", "spectra"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

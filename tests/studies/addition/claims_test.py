@@ -78,14 +78,6 @@ class MechanismTest(parameterized.TestCase):
 class ModularTest(parameterized.TestCase):
   ITS = "modulo 113, published"
 
-  @parameterized.parameters((1.0, "not reproduced"), (0.1, "reproduced"))
-  def test_published_constants(self, residual, status):
-    found = numbers(
-      self.ITS, residual_as_published=residual, fitted_nll_as_published=4.7274, residual=0.1
-    )
-    row = decide("modular.constants", fourier=found)
-    self.assertEqual(row["status"], status)
-
 
 if __name__ == "__main__":
   absltest.main()

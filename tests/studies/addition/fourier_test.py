@@ -1,12 +1,40 @@
+import dataclasses
 import functools
+import tempfile
+import types
 
+import adder
+import drawn
 import hand_waves
 import jax
+import jax.numpy as jnp
 import numpy as np
-from absl.testing import absltest
-from primelens.studies.addition import fourier
+import xarray as xr
+from absl.testing import absltest, parameterized
+from primelens.analyses import fourier as fourier_lib
+from primelens.configs import addition_p113
+from primelens.lens import claims as trial
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import results
+from primelens.models import tokens
+from primelens.studies.addition import fourier, network, program
 
 P, KEYS, SCALE = hand_waves.P, hand_waves.KEYS, hand_waves.SCALE
+
+
+def small(seeds=2, digits=P):
+  """Returns an untrained modular run of small networks."""
+  config = addition_p113.get_config(str(seeds))
+  task = dataclasses.replace(config.task, digits=digits)
+  model = dataclasses.replace(
+    config.model,
+    vocabulary=digits + 1,
+    classes=digits,
+    torch_seeds=(),
+    trunk=tokens.plain_trunk(width=16, heads=2, hidden=24),
+  )
+  config = dataclasses.replace(config, task=task, model=model)
+  return adder.handmade(config)
 
 
 class HandBuiltTest(absltest.TestCase):
@@ -141,6 +169,275 @@ class HandBuiltTest(absltest.TestCase):
     self.assertLess(P // 2, 47)  # so that no row may be named for all of 17, 25, 32, 47
     self.assertNotIn("residual_as_published", self.value)
     self.assertNotIn("fitted_nll_as_published", self.value)
+
+
+class PartsTest(parameterized.TestCase):
+  def test_direct_path_and_class_means(self):
+    read, _ = hand_waves.waves(noise=3.0)
+    keys_Q = hand_waves.mask(KEYS)
+    direct_NxV = read.mid_NxD @ read.unembed_DxV
+    wave_NxV = read.logit_NxV - direct_NxV
+    at = dict(rtol=0, atol=1e-3)
+    np.testing.assert_allclose(network.restricted(read, keys_Q), wave_NxV, **at)
+    np.testing.assert_allclose(network.restricted(read, keys_Q, skip=True), read.logit_NxV, **at)
+    np.testing.assert_allclose(
+      network.restricted(read, keys_Q, like=read.logit_NxV),
+      wave_NxV + direct_NxV.mean(0)[None],
+      **at,
+    )
+    np.testing.assert_allclose(network.excluded(read, keys_Q), direct_NxV, **at)
+    np.testing.assert_allclose(network.excluded(read, keys_Q, skip=False), 0 * direct_NxV, **at)
+
+  def test_waves_of_a_table_of_the_train_pairs(self):
+    """What it knows of test pairs is nothing, but its waves tell the class."""
+    read, member = hand_waves.waves()
+    post_NxF = jnp.zeros((P * P, P))
+    train_N = member.train_N
+    post_NxF = post_NxF.at[train_N, member.label_N[train_N]].set(1)
+    table = read._replace(
+      mid_NxD=0 * read.mid_NxD,
+      post_NxF=post_NxF,
+      readout_VxF=90 * jnp.eye(P),
+      logit_NxV=90 * post_NxF,
+    )
+    all_Q = jnp.ones(P // 2 + 1, bool)
+    found = fourier.losses(table, member, all_Q)
+    self.assertLess(found["restricted"], 0.01)
+    self.assertAlmostEqual(found["restricted_heldout"], np.log(P), places=5)
+
+  def test_averages_over_rows_of_equal_sum(self):
+    post_NxF = jnp.asarray(np.arange(25.0)[:, None])
+    # Rows (0, 1), (1, 0), (4, 2) have the sum 1; (0, 2) alone has 2.
+    seen_NxF = network.seen_on(post_NxF, jnp.asarray([1, 5, 22, 2]))
+    seen_PxP = np.asarray(seen_NxF).reshape(5, 5)
+    np.testing.assert_allclose(seen_PxP[0], [0, 28 / 3, 2, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(seen_PxP[3, 3], 28 / 3, rtol=1e-6)
+
+  @parameterized.parameters(0, 1, 2)
+  def test_other_frequencies_are_as_many_and_others(self, seed):
+    key_Q = hand_waves.mask(KEYS)
+    other_Q = fourier.other_frequencies(jax.random.key(seed), key_Q)
+    self.assertEqual(int(other_Q.sum()), 2)
+    self.assertFalse(np.any(other_Q & key_Q) or other_Q[0])
+
+  def test_other_frequencies_where_few_are_free(self):
+    key_Q = jnp.asarray([False, True, True, True, True, False])
+    other_Q = fourier.other_frequencies(jax.random.key(0), key_Q)
+    np.testing.assert_array_equal(np.flatnonzero(other_Q), [5])
+
+  def test_cluster_boundary(self):
+    share_QxF = jnp.asarray([[0, 0, 0], [0.86, 0.84, 0.1], [0.1, 0.1, 0.9]])
+    np.testing.assert_array_equal(fourier.clustered(share_QxF), [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
+
+  def test_rows_of_the_basis(self):
+    np.testing.assert_array_equal(fourier.row_frequency(7), [0, 1, 1, 2, 2, 3, 3])
+
+
+class RunTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.run_ = small()
+    cls.found = fourier.measure(cls.run_)
+    cls.number = fourier.numbers(cls.found)
+
+  def test_untrained_equals_its_own_null(self):
+    for key, (value_S, untrained_S) in self.number.items():
+      medians = [numbers_lib.median(x) for x in (value_S, untrained_S)]
+      np.testing.assert_allclose(*medians, rtol=1e-5, err_msg=key)
+    norm = self.found.readout_norm
+    np.testing.assert_array_equal(norm.sel(network="trained"), norm.sel(network="untrained"))
+
+  def test_keys_are_where_weights_are_large(self):
+    """By numpy's own transform, without a forward pass: as `progress` finds them."""
+    params_S = self.run_.params_S
+    out_SxFxD = np.asarray(params_S["blocks"]["mlp"]["down"]["kernel"])[:, 0]
+    readout_SxFxV = out_SxFxD @ np.asarray(params_S["unembed"]["kernel"])
+    size_SxQ = np.linalg.norm(np.abs(np.fft.rfft(readout_SxFxV, axis=2)), axis=1)[:, 1:]
+    key_SxQ = size_SxQ > 0.1 * size_SxQ.max(1, keepdims=True)
+    np.testing.assert_array_equal(self.found.key.values[:, 1:], key_SxQ)
+    self.assertFalse(self.found.key.values[:, 0].any())
+
+  def test_same_losses_as_over_training(self):
+    """The one-off losses are those that `progress` measures at every snapshot."""
+
+    def losses(params, member, token_Nx3, key_Q):
+      read = network.read(self.run_.experiment.model, params, token_Nx3)
+      at = lambda logit_NxV, row_N: network.nll(logit_NxV[row_N], member.label_N[row_N])
+      kept_NxV = network.restricted(read, key_Q, like=read.logit_NxV)
+      cube = fourier_lib.cosine_cube_coefficients(read.logit_NxV)
+      every_Q = jnp.ones_like(key_Q)
+      return {
+        "restricted_shifted": at(kept_NxV, member.test_N),
+        "restricted_heldout": network.restricted_heldout(read, member, key_Q),
+        "excluded_skip": at(network.excluded(read, key_Q), member.train_N),
+        "residual_all": fourier_lib.cosine_cube_approximation(read.logit_NxV, every_Q)[1],
+        "key_similarity": jnp.linalg.norm(jnp.where(key_Q, cube.similarity_Q, 0)),
+        "test_nll": network.losses(read, member)["test/nll_nats"],
+      }
+
+    pairs = self.run_.pairs
+    data = (self.run_.params_S, network.members(pairs), jnp.asarray(pairs.token_Nx3))
+    found = jax.jit(jax.vmap(losses, (0, 0, None, 0)))(*data, self.found.key.values)
+    for key, value_S in found.items():
+      np.testing.assert_allclose(self.number[key].value_S, value_S, rtol=1e-4, err_msg=key)
+
+  def test_a_row_per_network_and_key(self):
+    (table,) = fourier.tables({"small": self.found})
+    self.assertLen(table.rows, int(self.found.key.sum()))
+    for row in table.rows:
+      sine, cosine = row["readout sine"], row["readout cosine"]
+      norm = self.found.readout_norm.sel(
+        network="trained", seed=row["seed"], frequency=row["frequency"]
+      )
+      self.assertAlmostEqual(np.hypot(sine, cosine), float(norm), places=5)
+    self.assertEqual(table.name, "keys")
+    self.assertIn("small: Rows of the source's frequencies 17, 25, 32, 47", table.caption)
+
+  def test_every_number_was_reported(self):
+    self.assertContainsSubset(self.number, fourier.PUBLISHED)
+    missing = set(fourier.PUBLISHED) - set(self.number)
+    # Frequencies that this modulus does not have.
+    named = {key for key in fourier.PUBLISHED if key.startswith(("coefficient_", "readout_"))}
+    self.assertEmpty(missing - named - set(fourier.WITH_PUBLISHED_KEYS))
+
+  def test_is_stored_and_drawn(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "fourier", self.found, provenance={})
+    back, _ = results.read(folder, "fourier")
+    xr.testing.assert_identical(back, self.found)
+    pages = fourier.figures({"small": back})
+    self.assertEqual(set(pages), {"small"})
+    drawn.assert_inside(self, pages["small"].figure())
+
+  def test_one_network_is_drawn(self):
+    # Trained, untrained, zero and the marks; no thin lines of single networks.
+    for count, lines in ((1, 4), (2, 8)):
+      found = self.found.isel(seed=slice(count))
+      figure = fourier.figures({"small": found})["small"].figure()
+      self.assertLen(figure.subfigs[0].axes[0].lines, lines)
+
+  def test_several_runs_are_compared(self):
+    other = self.found.assign_attrs(population="modulo 11, permuted labels")
+    runs = {"small": self.found, "permuted": other}
+    pages = fourier.figures(runs)
+    self.assertEqual(set(pages), {"small", "all runs"})  # a control has no page of its own
+    figure = pages["all runs"].figure()
+    drawn.assert_inside(self, figure)
+    (axes,) = figure.axes
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    self.assertIn("residual fraction without the keys' cubes", labels)
+    (table,) = fourier.tables(runs)
+    self.assertEqual({row["run"] for row in table.rows}, {"small"})
+
+  def test_even_and_plain_are_refused(self):
+    task = self.run_.experiment.task
+    for changed in ({"digits": 10}, {"modular": False}):
+      experiment = dataclasses.replace(
+        self.run_.experiment, task=dataclasses.replace(task, **changed)
+      )
+      self.assertNotEmpty(fourier.obstacle(experiment))
+      with self.assertRaisesRegex(ValueError, "an odd task.digits"):
+        fourier.measure(types.SimpleNamespace(experiment=experiment))
+    self.assertEmpty(fourier.obstacle(self.run_.experiment))
+
+
+class ReferenceTest(absltest.TestCase):
+  def setUp(self):
+    super().setUp()
+    self.config = addition_p113.get_config()
+
+  def _at(self, config):
+    return program.reference(config)
+
+  def test_the_published_networks(self):
+    self.assertEqual(self._at(self.config), 0)
+    plain = adder.experiment(((1, 1), (598, 999)))
+    self.assertEqual(self._at(plain), 1)
+
+  def test_any_other_is_none(self):
+    replace = dataclasses.replace
+    config = self.config
+    for changed in (
+      addition_p113.get_config("2"),
+      replace(config, model=replace(config.model, torch_order="new")),
+      replace(config, model=replace(config.model, torch_jitter=1e-8)),
+      replace(config, task=replace(config.task, split_seeds=(599,))),
+      replace(config, task=replace(config.task, labels="permuted")),
+    ):
+      self.assertIsNone(self._at(changed))
+
+
+NETWORKS = 6
+
+
+def by_hand(**value) -> xr.Dataset:
+  """Returns a result that has a number, or one for every network, by key."""
+  each = {key: np.broadcast_to(np.asarray(x, float), NETWORKS) for key, x in value.items()}
+  null = dict.fromkeys(each, np.full(NETWORKS, 0.1))
+  seeds = {"seed": np.arange(NETWORKS)}
+  population = "modulo 113, published"
+  return results.dataset(numbers_lib.stored(each, null), seeds, population=population, reference=0)
+
+
+def decide(claim_id: str, found: xr.Dataset | None, **changed) -> dict:
+  """Returns the ledger's row of one claim, given the result of one run."""
+  card = {"population": "modulo 113, published", "setting": True, "waves": True}
+  tables = {"run": {} if found is None else {"fourier": found}}
+  (claim,) = (claim for claim in fourier.CLAIMS if claim.id == claim_id)
+  its = trial.Results(tables, {"run": card | {"seeds": NETWORKS} | changed})
+  return trial.ledger((claim,), its).rows[0]
+
+
+class ClaimsTest(parameterized.TestCase):
+  def test_without_runs_everything_is_open(self):
+    for claim in fourier.CLAIMS:
+      row = decide(claim.id, None)
+      self.assertEqual(row["status"], "not run")
+      self.assertEqual(row["command"], "analyze.py --workdir=RUN --only=fourier")
+
+  def test_other_populations_decide_nothing(self):
+    found = by_hand(residual_as_published=1.0, fitted_nll_as_published=4.7274, residual=0.1)
+    for its in ("modulo 113, permuted labels", "modulo 53, other digits"):
+      row = decide("modular.constants", found, population=its)
+      self.assertEqual(row["status"], "not run")
+
+  @parameterized.parameters((1.0, "not reproduced"), (0.1, "reproduced"))
+  def test_published_constants(self, residual, status):
+    row = decide(
+      "modular.constants",
+      by_hand(residual_as_published=residual, fitted_nll_as_published=4.7274, residual=0.1),
+    )
+    self.assertEqual(row["status"], status)
+    self.assertEqual(row["statement"], "The key frequencies are 17, 25, 32 and 47.")
+    self.assertIn("its stored run has 8, 19, 41, 54", row["reported"])
+    self.assertIn("a loss of 4.73 (members 4.73, 4.73 to 4.73) (a guess: 4.73)", row["because"])
+
+  @parameterized.parameters(
+    (0.95, "reproduced"), ([0.95, 0.95, 0.95, 0.95, 0.95, 0.7], "not reproduced")
+  )
+  def test_neurons_at_one_frequency(self, share, status):
+    found = by_hand(clustered=share, share_median=0.98, gaussian_neuron_share=0.05)
+    row = decide("modular.clusters", found)
+    self.assertEqual(row["status"], status)
+    self.assertIn("the median neuron has 0.98", row["because"])
+    self.assertEqual(
+      row["reported"], "frac above 0.85; members of the stored cluster 0.974 to 0.976"
+    )
+
+  @parameterized.parameters(
+    (0.1, 1e-4, "reproduced"), (0.6, 1e-4, "not reproduced"), (0.1, 0.5, "not reproduced")
+  )
+  def test_cubes_need_a_small_residual_and_a_comparable_loss(self, residual, loss, status):
+    found = by_hand(
+      readout_keys=5,
+      residual=residual,
+      fitted_nll=loss,
+      all_nll=1e-7,
+      random_cube=1e-3,
+      restricted_heldout=1e-6,
+    )
+    self.assertEqual(decide("modular.cubes", found)["status"], status)
 
 
 if __name__ == "__main__":
