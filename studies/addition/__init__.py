@@ -1,7 +1,6 @@
 """Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
 
 from primelens.lens.legacy import Analysis, Study
-from primelens.studies import spectra as spectra_lib
 from primelens.studies.addition import (
   attention,
   claims,
@@ -15,7 +14,6 @@ from primelens.studies.addition import (
   progress,
   readout,
   report,
-  spectra,
   subspace,
 )
 
@@ -99,12 +97,8 @@ ANALYSES = {
     "Losses and measures at every snapshot, phases (A63, B22-B30).",
     _one_layer,
   ),
-  "spectra": Analysis(
-    spectra.run,
-    spectra_lib.Result,
-    "Every weight matrix beside noise, over training (primes spec 7.4).",
-  ),
 }
+ORDER = ("spectra",)
 STUDY = Study(
   settings=program.Settings,
   analyses=ANALYSES,

@@ -8,8 +8,6 @@ from primelens.studies.addition import verdicts_fits as fits
 from primelens.studies.addition import verdicts_learning as learning
 from primelens.studies.addition import verdicts_mechanism as mechanism
 from primelens.studies.addition import verdicts_modular as modular
-from primelens.studies.addition import verdicts_spectra
-from primelens.studies.primes import evidence as primes_evidence
 
 PLAIN = "notebook on plain addition, P = 10"
 MODULAR = "notebook on modular addition, P = 113"
@@ -188,13 +186,5 @@ CLAIMS = (
     "Memorisation ends at epoch 1,500, circuit formation at 13,300, clean-up at 16,600.",
     "drawn by eye; 1,500, 9,900 and 12,000 in a stored figure",
     modular.boundaries,
-  ),
-  _claim(
-    "spectra.compression",
-    f"{primes_evidence.REPOSITORY} (primes spec 7.4)",
-    "Grokking compresses the weights to a low rank.",
-    "effective rank 103 to 25-27 of 128, largest over mean 2.3 to 34-37; no "
-    "accuracy shown beside them",
-    verdicts_spectra.compression,
   ),
 )

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from primelens.lens import ledger as report_ledger
 from primelens.lens import page
 from primelens.lens.legacy import Report
-from primelens.studies import report_spectra
 from primelens.studies.addition import numbers, report_summary, report_tables
 
 VERDICTS = {"agrees": "good", "within drift": "good", "not portable": "open", "differs": "bad"}
@@ -25,8 +24,6 @@ CAPTIONS = {
   "attention": "patterns of attention, and the network with frozen ones.",
   "fourier": "frequencies of embedding, neurons and logits; the products that"
   " neurons are made of, singular vectors, and what the readout reads.",
-  "spectra": "every weight matrix beside noise of its shape and scale, its way"
-  " from the start, and accuracy at the same steps.",
 }
 TITLES = {
   "progress": "Over training",
@@ -38,7 +35,6 @@ TITLES = {
   "readout": "The readout",
   "attention": "Attention",
   "fourier": "Frequencies (modular addition)",
-  "spectra": "Spectra of the weights",
 }
 
 
@@ -117,12 +113,12 @@ def analysis(name: str, tables: Mapping) -> page.Markup:
   main = {
     run: table
     for run, table in having.items()
-    if name in ("progress", "spectra") or report_tables.is_main(table[name].result)
+    if name == "progress" or report_tables.is_main(table[name].result)
   }
   shown = main or having
   if not shown:
     return report_ledger.absent(name)
-  body = {"spectra": report_spectra.matrices}.get(name, functools.partial(report_tables.of, name))
+  body = functools.partial(report_tables.of, name)
   return report_ledger.each(shown, name, CAPTIONS[name], body)
 
 

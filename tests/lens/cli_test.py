@@ -46,8 +46,8 @@ class HelpTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = list(zeros_package.ORDER)
-    adders = ["embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "fourier", "progress", "spectra"]
+    adders = ["spectra", "embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["readout", "attention", "fourier", "progress"]
     adders += ["numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
