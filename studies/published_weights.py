@@ -63,7 +63,7 @@ ABOUT = {
   "role": "what the matrix does",
   "layer": "layer of the matrix; -1 outside the layers",
   "stored_as": "type of number in the file",
-  "file": "file",
+  "file_name": "file",
   "sha256": "sha256 of the tensor",
   "rows": "rows of the matrix",
   "columns": "columns of the matrix",
@@ -147,7 +147,7 @@ def _row(source: weights.Source, part: weights_matrices.Part, settings, digest_o
     "role": part.role,
     "layer": part.layer,
     "stored_as": tensor.dtype,
-    "file": files.shown(source.name(tensor.path)),
+    "file_name": files.shown(source.name(tensor.path)),
     "sha256": digest_of[tensor.name],
   }
   measured, singular_K = _measured(weights_matrices.read(part), settings, tests)

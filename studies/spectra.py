@@ -179,7 +179,15 @@ AS_PUBLISHED = {
 }
 
 
-def read(run, *, dead: tuple[str, ...], scores: Callable) -> tuple[dict, dict, dict]:
+class Parts(NamedTuple):
+  """What a result is made of."""
+
+  variables: dict[str, xr.Variable]
+  coords: dict[str, Any]
+  attrs: dict[str, Any]
+
+
+def read(run, *, dead: tuple[str, ...], scores: Callable) -> Parts:
   """Returns variables, coordinates and attributes of the spectra of a run.
 
   `dead` are the roles without effect on the answer; `scores(run, step_C)` gives the `Scores` at the
@@ -228,7 +236,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> tuple[dict, dict, d
     "when": list(WHEN),
     "step": make("step", step_C, "step"),
   }
-  return found, coords, {"draws": draws, "score": score.unit}
+  return Parts(found, coords, {"draws": draws, "score": score.unit})
 
 
 def _about(matrix: Matrix) -> dict:

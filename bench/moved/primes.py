@@ -142,13 +142,13 @@ MAP |= {
 
 MAP |= {
   "spectra/matrices": lambda new: [
-    row | {"draws": new["spectra"].attrs["draws"]}
+    row | {"draws": new["spectra"].attrs["draws"], "file": row.get("file_name")}
     for row in published_weights.rows_of(new["spectra"])
   ],
   "spectra/singular_ExK": _variable("singular"),
 }
 
-# --- the source's table: rows of the old one, by quantity; of those the last plan's was kept --------
+# --- the source's table: rows of the old one by quantity, of which the last plan's was kept -------
 
 # Key in published.csv, and name of the plan there.
 _OLD = {

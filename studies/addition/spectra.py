@@ -28,7 +28,8 @@ ROWS = 1024  # pairs in one forward pass
 
 def measure(run) -> xr.Dataset:
   """Returns the spectra of a run over its snapshots, if there are any."""
-  return program.dataset(run, *spectra.read(run, dead=(), scores=_scores))
+  found = spectra.read(run, dead=(), scores=_scores)
+  return program.dataset(run, found.variables, found.coords, **found.attrs)
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:

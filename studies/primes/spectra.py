@@ -32,7 +32,8 @@ FIRST = "query/0"  # the matrix that the source read
 def measure(run) -> xr.Dataset:
   """Returns the spectra of a run beside its errors, trained and left out."""
   one_token = not run.experiment.task.context
-  return program.dataset(run, *spectra.read(run, dead=DEAD if one_token else (), scores=_scores))
+  found = spectra.read(run, dead=DEAD if one_token else (), scores=_scores)
+  return program.dataset(run, found.variables, found.coords, **found.attrs)
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:

@@ -36,7 +36,7 @@ def config(**changes) -> indices.Config:
   return indices.Config(**options | changes)
 
 
-def drawn(model: indices.Config):
+def random_params(model: indices.Config):
   """Returns params in which no layer or member is like another."""
   start = functools.partial(indices.init, model)
   shapes = jax.eval_shape(start, jax.random.key(0))
@@ -47,7 +47,7 @@ def drawn(model: indices.Config):
 
 @functools.cache
 def population():
-  return drawn(config())
+  return random_params(config())
 
 
 class MatricesTest(parameterized.TestCase):
@@ -120,13 +120,13 @@ class MatricesTest(parameterized.TestCase):
 
   def test_a_short_side_is_left_out(self):
     # A context of three features is embedded by a 16 x 3 matrix.
-    params_S = drawn(config(embedding="context", features=3))
+    params_S = random_params(config(embedding="context", features=3))
     self.assertNotIn("embedding", self.by_name(params_S))
 
   def test_flows(self):
     trunk = indices.flow_trunk(width=16, layers=2, heads=2, hidden=24)
     model = indices.Config(indices=40, flows=2, head=(4,), trunk=trunk)
-    found = self.by_name(drawn(model))
+    found = self.by_name(random_params(model))
     self.assertEqual(found["embedding"].weight_SxNxD.shape, (MEMBERS, 40, 32))
     self.assertLen(found, 2 * 6 + 1)  # mixers of eight rows are left out
 

@@ -1,4 +1,4 @@
-"""Does grokking compress the weights: the claim on hand-made results, and a tiny run that is read."""
+"""Does grokking compress the weights: the claim, on hand-made results."""
 
 import drawn
 import numpy as np
