@@ -173,7 +173,7 @@ AS_PUBLISHED = {
   "inter_cluster": MEANINGS["symmetry_inter"],
   "balance": MEANINGS["symmetry_balance"],
   "quality": MEANINGS["symmetry_quality"],
-  "goe_distance": "distance of the mean spacing ratio from GOE",
+  "goe_distance": "mean distance of the histogram of spacings from that of GOE",
   "ks_goe": MEANINGS["ks_goe"],
   "ks_poisson": MEANINGS["ks_poisson"],
 }

@@ -294,7 +294,8 @@ def spacings(results):
     for when in ("start", "end")
   )
   live = spectra.of_matrices(found, live=True)
-  ratios = live["r_ratio"].values[live["levels_of"].values != ""]
+  # Small matrices have too few levels.
+  ratios = live["r_ratio"].values[live["levels_of"].values != ""] if "r_ratio" in live else []
   because = (
     f"untrained networks have {before['ks_goe']:.3f} to GOE and "
     f"{before['ks_poisson']:.3f} to Poisson, trained ones "
