@@ -535,6 +535,8 @@ def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
       axes.set_yticks(range(len(names)), names if first else [""] * len(names), fontsize=7)
       axes.set_ylim(len(names) - 0.4, -0.6)
       axes.set(**text)
+      if "xscale" in text:
+        axes.xaxis.set_major_formatter("{x:g}")
 
     return panel
 
@@ -575,12 +577,13 @@ def _by_role(found: xr.Dataset, value_SxCxE: np.ndarray, named: bool = True, **t
       here = [e for e, other in enumerate(roles) if other == role]
       median_C = np.median(value_SxCxE[..., here].mean(-1), axis=0)
       look = {"color": _colour(role), "ls": draw.DASHES[_repeats(role)], "lw": 1.1}
-      axes.plot(step_C, median_C, label=role if named else None, **look)
+      axes.plot(step_C, median_C, marker="o", ms=2.5, label=role if named else None, **look)
     here = [e for e, role in enumerate(roles) if role in ATTENTION]
     if here:
       mean_SxC = value_SxCxE[..., here].mean(-1)
-      axes.plot(step_C, mean_SxC.T, color="black", lw=1.6)
-      axes.plot([], color="black", lw=1.6, label="attention" if named else None)
+      thick = {"color": "black", "lw": 1.8, "marker": "o", "ms": 3}
+      axes.plot(step_C, mean_SxC.T, color="black", lw=0.6, alpha=0.4)
+      axes.plot(step_C, np.median(mean_SxC, axis=0), label="attention" if named else None, **thick)
     axes.set(xlabel="step", **text)
 
   return panel

@@ -295,28 +295,32 @@ def figures(runs) -> dict:
 
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
-  coords = {"run": [row["run"] for row in rows]}
-  made = results.dataset(
-    {
-      "error": results.variable(
-        "run", [row["error"] for row in rows], "error of trained gaps over a constant's"
-      ),
-      "left_out": results.variable(
-        "run", [row["held"] for row in rows], "squared error of gaps left out, variances"
-      ),
-    },
-    coords,
-  )
-  one = draw.level(1, along="x")
   return draw.page(
     (
-      draw.together(
-        one, draw.strips(made, "error", xscale="log", y="run", title="Trained (dashed: a constant)")
-      ),
-      draw.together(one, draw.strips(made, "left_out", y="run", title="Left out")),
+      _each_run(rows, "error", "Trained (dashed: a constant)", "absolute error over a constant's"),
+      _each_run(rows, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
     ),
-    heights=[1.6 + 0.26 * len(rows)],
+    heights=[1.4 + 0.26 * len(rows)],
   )
+
+
+def _each_run(rows: list[dict], key: str, title: str, words: str) -> draw.Panel:
+  """Returns one number of every run in a row; 1 is a constant answer."""
+  value_N = np.array([row[key] for row in rows])
+  known_N = value_N[np.isfinite(value_N)]
+  if not known_N.size:
+    return draw.empty("no gaps were left out")
+
+  def panel(axes):
+    axes.plot(value_N, np.arange(len(rows)), "o", color=draw.BLUE)
+    axes.axvline(1, color=draw.GREY, lw=0.9, ls="--")
+    axes.set_yticks(range(len(rows)), [row["run"] for row in rows], fontsize=8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set(title=title, xlabel=words)
+    if 0 < known_N.min() < known_N.max() / 5:
+      axes.set_xscale("log")
+
+  return panel
 
 
 def overview(runs) -> list[dict]:
