@@ -39,7 +39,8 @@ class Reported(NamedTuple):
   `source` is what its text or its files say, `recomputed` an independent
   program's number for the same network, None where nobody made one.
   `tolerance` is how far ours may be from that; infinite for counts and neuron
-  numbers, which are not portable.
+  numbers, which are not portable. `null` is what the number is a share of where networks of other
+  sizes are compared: noise, or a constant answer.
   """
 
   item: str
@@ -48,6 +49,13 @@ class Reported(NamedTuple):
   recomputed: float | None
   tolerance: float = SMOOTH
   remark: str = ""
+  null: float | None = None
+
+  def shown(self) -> str:
+    """Returns the source's number, as a share where it is one: "0.2142 (44.13 of 206)"."""
+    if self.null is None:
+      return self.source
+    return f"{float(self.source) / self.null:.4g} ({self.source} of {self.null:g})"
 
 
 def row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
@@ -236,6 +244,7 @@ def _reported(row: Mapping[str, str]) -> Reported:
     recomputed=float(row["recomputed"]) if row["recomputed"] else None,
     tolerance=float(row["tolerance"]),
     remark=row["remark"],
+    null=float(row["null"]) if row.get("null") else None,
   )
 
 
@@ -282,7 +291,7 @@ class Joined:
       "key": key,
       "item": entry.item,
       "quantity": entry.quantity,
-      "source": entry.source,
+      "source": entry.shown(),
       "recomputed": math.nan if entry.recomputed is None else entry.recomputed,
       "ours": own[0] if own else math.nan,
       "runs": ", ".join(one.run for one in trained),

@@ -193,9 +193,24 @@ def _parts(text: str) -> tuple[str, str]:
 
 def is_slice(path: Path) -> str | None:
   """Returns the question of a file that is a slice, None for any other; nothing is imported."""
-  tree = ast.parse(files.read(path, limit=plugins.SOURCE_BYTES))
-  defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-  return _parts(ast.get_docstring(tree) or "")[0] if "measure" in defined else None
+  tree = _tree(path)
+  return _parts(ast.get_docstring(tree) or "")[0] if "measure" in _functions(tree) else None
+
+
+def is_trial(path: Path) -> bool:
+  """Returns whether a file has claims and reads no run: no `measure`, but `CLAIMS`."""
+  tree = _tree(path)
+  targets = [node.targets for node in tree.body if isinstance(node, ast.Assign)]
+  assigned = {name.id for names in targets for name in names if isinstance(name, ast.Name)}
+  return "measure" not in _functions(tree) and "CLAIMS" in assigned
+
+
+def _tree(path: Path) -> ast.Module:
+  return ast.parse(files.read(path, limit=plugins.SOURCE_BYTES))
+
+
+def _functions(tree: ast.Module) -> set[str]:
+  return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def slice_from(path: str | os.PathLike) -> Slice:
@@ -361,7 +376,7 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     bind=program.bind,
     cost=program.cost,
     run=getattr(program, "Run", Run),
-    claims=tuple(claim for each in slices.values() for claim in each.claims),
+    claims=tuple(claim for each in slices.values() for claim in each.claims) + _apart(package),
     **of_program(package),
   )
   if not any(each.numbers for each in slices.values()):
@@ -371,14 +386,21 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
   return dataclasses.replace(found, numbers=joined, number_columns=beside.columns())
 
 
+def _apart(package: types.ModuleType) -> tuple[claims_lib.Claim, ...]:
+  """Returns the claims of those modules of a package that read no run."""
+  names = [path.stem for path in _modules(package) if is_trial(path)]
+  modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
+  return tuple(claim for module in modules for claim in module.CLAIMS)
+
+
+def _modules(package: types.ModuleType) -> list[Path]:
+  (folder,) = package.__path__
+  return sorted(Path(folder).glob("[a-z]*.py"))
+
+
 def questions(package: types.ModuleType) -> dict[str, str]:
   """Returns `{slice: question}` of a package: those of its ORDER, then the others by name."""
-  (folder,) = package.__path__
-  found = {
-    path.stem: about
-    for path in sorted(Path(folder).glob("[a-z]*.py"))
-    if (about := is_slice(path)) is not None
-  }
+  found = {path.stem: about for path in _modules(package) if (about := is_slice(path)) is not None}
   order = [key for key in getattr(package, "ORDER", ()) if key in found]
   return {key: found[key] for key in dict.fromkeys([*order, *found])}
 

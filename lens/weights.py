@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from primelens.lens import cli, legacy, runs, study
+from primelens.lens import cli, runs, study
 from primelens.lens import results as results_lib
 from primelens.models import weights, weights_matrices
 from primelens.tasks import files as files_lib
@@ -115,7 +115,7 @@ def analyse(name: str, workdir: Path | None, chosen: Any, command: list[str]) ->
   }
   check_folder(workdir, files)
   with Progress("spectra", len(plan.parts)) as advance:
-    result = spectra.run(name, source, plan, chosen, of_tensor, advance)
+    found = spectra.measure(name, source, plan, chosen, of_tensor, advance)
   origin = {
     "weights": name,
     "commit": source.commit,
@@ -128,12 +128,16 @@ def analyse(name: str, workdir: Path | None, chosen: Any, command: list[str]) ->
   }
   workdir.mkdir(parents=True, exist_ok=True)
   files_lib.write_json(workdir / MARK, {"files": files})
-  path = legacy.write(workdir / "results", NAME, result, provenance=origin)
+  (table,) = spectra.tables({name: found})
+  path = results_lib.write(
+    workdir / "results", NAME, found, provenance=origin, tables={NAME: table.csv()}
+  )
   figure = workdir / "figures" / f"{NAME}.png"
-  results_lib.write_figure(figure, figures.png(spectra.figure(result)))
-  cli.say("\n".join(spectra.lines(result)))
+  (drawn,) = spectra.figures({name: found}).values()
+  results_lib.write_figure(figure, figures.png(drawn))
+  cli.say("\n".join(spectra.lines(found)))
   cli.say(f"wrote {path}\nwrote {figure}")
-  return result
+  return found
 
 
 def main(

@@ -1,25 +1,153 @@
-"""Analysis `spectra`: every weight matrix, its nulls, and its way in training.
+"""Spectra of every weight matrix of a population, shared by the slices `spectra` of two studies.
 
-One reading for all studies whose networks are read so: at the end each matrix
-of each member beside noise of its shape and scale and beside its own start;
-over the snapshots the same numbers beside the losses. Source: primes spec, 4,
-6.3 to 6.5, 7.3 and 7.4.
+At the end each matrix of each network stands beside noise of its shape and scale and beside its own
+start; over the snapshots the same numbers stand beside the losses. Source: primes spec, 4, 6.3 to
+6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as PyTorch stores them:
+heads, which are an axis of our parameters, are joined.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import threadpoolctl
-from primelens.analyses import clusters, spacings, spectra, spectra_nulls, spectra_report
-from primelens.studies import matrices
+import xarray as xr
+from primelens.analyses import clusters, spacings, spectra, spectra_nulls, spectra_report, trees
+from primelens.lens import figures as draw
+from primelens.lens import results
+from primelens.lens import tables as tables_lib
 
+LEAST = 16  # a smaller side of a matrix has no spectrum to speak of
 SYMMETRY = "query"  # the role whose rows the source clusters
 KEPT = 256  # singular values of a matrix that are stored, evenly spaced
+ATTENTION = ("query", "key", "value", "out")  # the roles that the source averages over
 CURVES: dict[str, Callable] = spectra_nulls.METRICS | {
   "ks_unit_as_published": lambda s, shape: spectra.ks_unit_as_published(s)
 }
+WHEN = ("start", "end")
+
+# --- the matrices of a network --------------------------------------------------------------------
+
+_INTO = ("query", "key", "value")  # LxDxHxDh
+
+
+class Matrix(NamedTuple):
+  """One matrix of every member, outputs by inputs; `layer` is -1 outside the
+  blocks."""
+
+  name: str
+  role: str
+  layer: int
+  weight_SxNxD: np.ndarray
+
+
+def matrices_of(params_S: Any) -> list[Matrix]:
+  """Returns the matrices with two sides of 16 or more, blocks first.
+
+  Queries, keys and values are (heads times width) x D, the projection back is
+  D x (heads times width); tables of an embedding are E x D.
+  """
+  found: list[Matrix] = []
+  leaves = zip(trees.names(params_S), jax.tree.leaves(params_S), strict=True)
+  for path, leaf in leaves:
+    found += _leaf(path, np.asarray(leaf))
+  large = [m for m in found if min(m.weight_SxNxD.shape[1:]) >= LEAST]
+  return sorted(large, key=lambda m: (m.layer < 0, m.layer))
+
+
+def _leaf(path: str, leaf: np.ndarray) -> Iterator[Matrix]:
+  """Yields the matrices of one leaf of a population's parameters."""
+  parts = path.split("/")
+  if parts[-1] == "bias" or "norm" in path or leaf.ndim < 3:
+    return
+  if parts[0] == "blocks":
+    role = parts[-2]
+    if role in _INTO:  # SxLxDxHxDh
+      joined = leaf.reshape(*leaf.shape[:3], -1)
+    else:  # SxLxHxDhxD, or SxLxFxD
+      joined = leaf.reshape(*leaf.shape[:2], -1, leaf.shape[-1])
+    for layer in range(leaf.shape[1]):
+      weight_SxNxD = joined[:, layer].swapaxes(1, 2)
+      yield Matrix(f"{role}/{layer}", role, layer, weight_SxNxD)
+  elif leaf.ndim == 3:
+    table = parts[-1] == "embedding"
+    weight_SxNxD = leaf if table else leaf.swapaxes(1, 2)
+    name = parts[0] if len(parts) == 2 else "/".join(parts[:-1])
+    yield Matrix(name, parts[0], -1, weight_SxNxD)
+
+
+# --- what the numbers of a record mean ------------------------------------------------------------
+
+MEANINGS = {
+  "std": "standard deviation of the entries about 0",
+  "bulk_std": "standard deviation that the bulk of the singular values says",
+  "largest": "largest singular value",
+  "edge": "largest singular value of noise as wide as the bulk",
+  "effective_rank": "effective rank, exp of the entropy of the singular values",
+  "effective_rank_squares": "effective rank of the squared singular values",
+  "stable_rank": "stable rank, sum of squares over the largest square",
+  "max_to_mean": "largest singular value over their mean",
+  "ks_matched": "distance of the singular values from noise of the same scale",
+  "outliers": "singular values above the edge of noise",
+  "ks_unit_as_published": "distance of the singular values from noise of unit variance",
+  "radius": "largest eigenvalue, in standard deviations of the bulk",
+  "levels_of": "levels whose spacings are read",
+  "r_ratio": "mean ratio of neighbouring spacings",
+  "number_variance": "variance of the number of levels in two mean spacings",
+  "form_factor": "mean form factor of the levels",
+  "ks_goe": "distance of the spacings from GOE",
+  "ks_gue": "distance of the spacings from GUE",
+  "ks_poisson": "distance of the spacings from Poisson",
+  "symmetry_inter": "distance of two clusters of rows",
+  "symmetry_balance": "balance of two clusters of rows",
+  "symmetry_quality": "quality of two clusters of rows",
+  "distance": "distance from the start, over the size of the start",
+}
+# What stands behind a number's name; longer endings first.
+ENDINGS = {
+  "_p_gaussian": "p-value beside normal noise",
+  "_null_sd": "standard deviation over draws of its null",
+  "_gaussian": "mean over normal noise of the same scale",
+  "_p_any": "p-value, corrected: any false finding",
+  "_p_bh": "p-value, corrected: rate of false findings",
+  "_spread": "largest of the three unfoldings less the smallest",
+  "_local": "unfolded locally",
+  "_null": "mean over draws of its null",
+  "_law": "unfolded by the law of noise",
+  "_p": "p-value",
+}
+
+
+def meaning(key: str) -> str:
+  """Returns what a number of `spectra_report.measure` is.
+
+  >>> meaning("max_to_mean_p")
+  'largest singular value over their mean: p-value'
+  """
+  for ending, words in ENDINGS.items():
+    if key.endswith(ending):
+      return f"{meaning(key.removesuffix(ending))}: {words}"
+  if key.startswith("moved_"):
+    return f"of the change since the start: {meaning(key.removeprefix('moved_'))}"
+  return MEANINGS.get(key, key.replace("_", " "))
+
+
+def variables(
+  records: Iterable[Mapping[str, Any]], dims: str, shape: tuple[int, ...], but: Iterable[str]
+) -> dict[str, xr.Variable]:
+  """Returns a variable for every key of the records but some; NaN, or "", where one lacks it."""
+  records = list(records)
+  keys = [key for key in dict.fromkeys(key for row in records for key in row) if key not in but]
+  found = {}
+  for key in keys:
+    text = any(isinstance(row.get(key), str) for row in records)
+    values = [row.get(key, "" if text else np.nan) for row in records]
+    found[key] = results.variable(dims, np.array(values).reshape(shape), meaning(key))
+  return found
+
+
+# --- the result -----------------------------------------------------------------------------------
 
 
 class Scores(NamedTuple):
@@ -30,46 +158,49 @@ class Scores(NamedTuple):
   unit: str  # "accuracy", say
 
 
-@dataclasses.dataclass(frozen=True)
-class Result:
-  """Spectra of a population.
-
-  `record` has, for every matrix of every member, the keys of
-  `spectra_report.measure`, with `live` false where the matrix has no effect by
-  construction, and every p-value corrected over all of them, `<metric>_p_any`
-  (any false finding) and `<metric>_p_bh` (their rate, which one finding among
-  V matrices reaches with `spectra_nulls.needed(V)` draws). `published` are the
-  source's own numbers of the first layer's queries, at the end and at the
-  start. `matrix` describes the rows E of the curves: `curve_VxSxCxE` of the
-  metrics V of `curves`, `distance_SxCxE` from the start, `null_VxE` noise of
-  the same shape. `singular_SxExK` and `start_singular_SxExK` are falling, NaN
-  beyond the last. `population` says what the members have in common.
-  """
-
-  record: tuple[dict, ...]
-  published: tuple[dict, ...]
-  matrix: tuple[dict, ...]
-  curves: tuple[dict, ...]
-  step_C: np.ndarray
-  curve_VxSxCxE: np.ndarray
-  distance_SxCxE: np.ndarray
-  null_VxE: np.ndarray
-  train_SxC: np.ndarray
-  test_SxC: np.ndarray
-  score: str
-  singular_SxExK: np.ndarray
-  start_singular_SxExK: np.ndarray
-  population: str
+ABOUT = {
+  "role": "what the matrix does",
+  "layer": "layer of the matrix; -1 outside the layers",
+  "rows": "outputs of the matrix",
+  "columns": "inputs of the matrix",
+  "live": "whether the matrix has any effect on the answer",
+}
+# The source's numbers of the first layer's queries: a corner of 256 x 256, or all of a smaller one.
+AS_PUBLISHED = {
+  "effective_rank": MEANINGS["effective_rank"],
+  "max_to_mean": MEANINGS["max_to_mean"],
+  "ks": MEANINGS["ks_unit_as_published"],
+  "inter_cluster": MEANINGS["symmetry_inter"],
+  "balance": MEANINGS["symmetry_balance"],
+  "quality": MEANINGS["symmetry_quality"],
+  "goe_distance": "mean distance of the histogram of spacings from that of GOE",
+  "ks_goe": MEANINGS["ks_goe"],
+  "ks_poisson": MEANINGS["ks_poisson"],
+}
 
 
-def read(run, *, dead: tuple[str, ...], scores: Callable, population: str) -> Result:
-  """Returns the spectra of a run.
+class Parts(NamedTuple):
+  """What a result is made of."""
 
-  `dead` are the roles without effect; `scores(run, step_C)` gives the `Scores`
-  at the snapshots; `population` is that of the result.
+  variables: dict[str, xr.Variable]
+  coords: dict[str, Any]
+  attrs: dict[str, Any]
+
+
+def read(run, *, dead: tuple[str, ...], scores: Callable) -> Parts:
+  """Returns variables, coordinates and attributes of the spectra of a run.
+
+  `dead` are the roles without effect on the answer; `scores(run, step_C)` gives the `Scores` at the
+  snapshots. Along `matrix` and `seed` lie the keys of `spectra_report.measure` at the end of
+  training, every p-value corrected over all of them: `<metric>_p_any` (any false finding) and
+  `<metric>_p_bh` (their rate, which one finding among V matrices reaches with
+  `spectra_nulls.needed(V)` draws). `as_published_...` are the source's own numbers of the first
+  layer's queries, at the start and at the end. `metric_value` is every metric at every snapshot,
+  `metric_null` that of noise of the same shape. `singular` and `start_singular` fall, and are NaN
+  beyond the last.
   """
   draws, seed = run.settings.draws, run.settings.seed
-  start, end = matrices.of(run.untrained_S()), matrices.of(run.params_S)
+  start, end = matrices_of(run.untrained_S()), matrices_of(run.params_S)
   singular = [_singular(matrix) for matrix in end]
   records = []
   for matrix, before, known in zip(end, start, singular, strict=True):
@@ -78,24 +209,37 @@ def read(run, *, dead: tuple[str, ...], scores: Callable, population: str) -> Re
     records += _records(matrix, before, known, live, draws, seed, tests)
   step_C = np.array(run.snapshot_steps(), int)
   score = scores(run, step_C)
-  return Result(
-    record=tuple(spectra_nulls.corrected(records)),
-    published=tuple(as_published(start, "start") + as_published(end, "end")),
-    matrix=tuple(_about(matrix) | {"live": matrix.role not in dead} for matrix in end),
-    curves=tuple({"name": name} for name in CURVES),
-    step_C=step_C,
-    null_VxE=_nulls(end, draws, seed),
-    train_SxC=score.train_SxC,
-    test_SxC=score.test_SxC,
-    score=score.unit,
-    singular_SxExK=_stored(singular),
-    start_singular_SxExK=_stored([_singular(matrix) for matrix in start]),
-    population=population,
-    **_over_snapshots(run, start, step_C.tolist()),
-  )
+  curve_VxSxCxE, distance_SxCxE = _over_snapshots(run, start, step_C.tolist())
+  about = [_about(matrix) | {"live": matrix.role not in dead} for matrix in end]
+  shape = (len(end), len(end[0].weight_SxNxD))
+  apart = {"matrix", "member", "draws", *ABOUT}
+  make = results.variable
+  found = {
+    **{key: make("matrix", [row[key] for row in about], said) for key, said in ABOUT.items()},
+    **variables(spectra_nulls.corrected(records), "matrix seed", shape, apart),
+    **_as_published(start, end),
+    "metric_value": make("metric seed step matrix", curve_VxSxCxE, "metric of the matrix"),
+    "metric_null": make("metric matrix", _nulls(end, draws, seed), "metric of noise of its shape"),
+    "distance_then": make("seed step matrix", distance_SxCxE, MEANINGS["distance"]),
+    "train": make("seed step", score.train_SxC, "on what was trained", score.unit),
+    "test": make("seed step", score.test_SxC, "on what was left out", score.unit),
+    "singular": make("seed matrix place", _stored(singular), "singular value at the end"),
+    "start_singular": make(
+      "seed matrix place",
+      _stored([_singular(matrix) for matrix in start]),
+      "singular value at the start",
+    ),
+  }
+  coords = {
+    "matrix": make("matrix", [matrix.name for matrix in end], "matrix"),
+    "metric": list(CURVES),
+    "when": list(WHEN),
+    "step": make("step", step_C, "step"),
+  }
+  return Parts(found, coords, {"draws": draws, "score": score.unit})
 
 
-def _about(matrix: matrices.Matrix) -> dict:
+def _about(matrix: Matrix) -> dict:
   rows, columns = matrix.weight_SxNxD.shape[1:]
   return {
     "matrix": matrix.name,
@@ -127,7 +271,7 @@ def _records(
   return found
 
 
-def as_published(found: list[matrices.Matrix], when: str) -> list[dict]:
+def as_published(found: list[Matrix], when: str) -> list[dict]:
   """Returns the source's numbers of every member's first query matrix.
 
   Its corner of 256 x 256: effective rank, largest over mean, distance from one
@@ -160,6 +304,16 @@ def as_published(found: list[matrices.Matrix], when: str) -> list[dict]:
   return records
 
 
+def _as_published(start: list[Matrix], end: list[Matrix]) -> dict[str, xr.Variable]:
+  both = [as_published(start, "start"), as_published(end, "end")]
+  return {
+    f"as_published_{key}": results.variable(
+      "when seed", [[row[key] for row in rows] for rows in both], said
+    )
+    for key, said in AS_PUBLISHED.items()
+  }
+
+
 def _nulls(found, draws: int, seed: int) -> np.ndarray:
   """Returns the mean of every curve's metric over noise, VxE."""
   of_shape = {}
@@ -175,7 +329,7 @@ def _nulls(found, draws: int, seed: int) -> np.ndarray:
   return np.array([of_shape[m.weight_SxNxD.shape[1:]] for m in found]).T
 
 
-def _singular(matrix: matrices.Matrix) -> np.ndarray:
+def _singular(matrix: Matrix) -> np.ndarray:
   """Returns the singular values of every member, SxK."""
   # Threads wait for each other on matrices as small as these.
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -194,8 +348,8 @@ def _stored(each: list[np.ndarray]) -> np.ndarray:
   return stored
 
 
-def _over_snapshots(run, start, steps: list[int]) -> dict[str, np.ndarray]:
-  """Returns every curve at every snapshot."""
+def _over_snapshots(run, start, steps: list[int]) -> tuple[np.ndarray, np.ndarray]:
+  """Returns every metric VxSxCxE and the distance from the start SxCxE at every snapshot."""
   seeds = run.experiment.fit.seeds
   shape = (seeds, len(steps), len(start))
   curve_VxSxCxE = np.full((len(CURVES), *shape), np.nan)
@@ -208,10 +362,293 @@ def _over_snapshots(run, start, steps: list[int]) -> dict[str, np.ndarray]:
         curve_VxSxCxE[v, :, c, e] = metric(singular_SxK, size)
       pairs = zip(matrix.weight_SxNxD, before.weight_SxNxD, strict=True)
       distance_SxCxE[:, c, e] = [spectra.distance(w, w0) for w, w0 in pairs]
-  return {"curve_VxSxCxE": curve_VxSxCxE, "distance_SxCxE": distance_SxCxE}
+  return curve_VxSxCxE, distance_SxCxE
 
 
-def _snapshots(run, steps: list[int]) -> Iterator[list[matrices.Matrix]]:
+def _snapshots(run, steps: list[int]) -> Iterator[list[Matrix]]:
   """Yields the matrices of one snapshot after another."""
   for step in steps:
-    yield matrices.of(run.snapshot(step))
+    yield matrices_of(run.snapshot(step))
+
+
+# --- reading a result -----------------------------------------------------------------------------
+
+
+def of_matrices(found: xr.Dataset, **where: Any) -> xr.Dataset:
+  """Returns the part of a result of those matrices that have these values, as `role="query"`."""
+  its = np.ones(found.sizes["matrix"], bool)
+  for name, value in where.items():
+    its &= found[name].values == value
+  return found.isel(matrix=np.flatnonzero(its))
+
+
+def over_noise(found: xr.Dataset) -> xr.DataArray:
+  """Returns the effective rank of every matrix over that of noise of its shape and scale."""
+  share = found["effective_rank"] / found["effective_rank_null"]
+  share.attrs = {"long_name": "effective rank over that of noise"}
+  return share
+
+
+def attention_ranks(found: xr.Dataset) -> np.ndarray:
+  """Returns the mean effective rank of all attention matrices over that of noise, SxC, as the
+  source averages them."""
+  share_SxCxE = found["metric_value"].sel(metric="effective_rank").values
+  share_SxCxE = share_SxCxE / found["metric_null"].sel(metric="effective_rank").values
+  its = [e for e, role in enumerate(found["role"].values.tolist()) if role in ATTENTION]
+  return share_SxCxE[..., its].mean(-1)
+
+
+# --- figures and the table of all matrices --------------------------------------------------------
+
+DRAWN = ("query", "value", "out", "up")  # roles whose spectra are drawn
+ROLES = (*ATTENTION, "up", "down", "embedding", "unembed", "head")
+RANK_TITLE = "Effective rank over that of noise"
+
+
+def page(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns spectra, effective ranks beside noise, and both over training."""
+  steps = found.sizes["step"]
+  training = (draw.empty("no snapshots"),)
+  worth = (draw.empty("no snapshots"),)
+  if steps:
+    training = (
+      _curves(found, "effective_rank", over_noise=True, title=RANK_TITLE),
+      _curves(found, "max_to_mean", title="Largest singular value over the mean"),
+    )
+    worth = (_moved(found), _worth(found))
+  limits = _limits(found)
+  return draw.page(
+    tuple(_spectrum(found, role, limits, run if role == DRAWN[0] else "") for role in DRAWN),
+    _matrices(found),
+    training,
+    worth,
+    heights=[2.6, 1.3 + 0.19 * found.sizes["matrix"], 3.2, 2.9],
+  )
+
+
+def over_training(runs: Mapping[str, xr.Dataset]) -> draw.Page:
+  """Returns the rank of the attention matrices and the test scores of several runs."""
+  its = {run: found for run, found in runs.items() if found.sizes["step"]}
+  if not its:
+    return draw.page(draw.empty("no run has snapshots"), heights=[2.0])
+  score = next(iter(its.values())).attrs["score"]
+
+  def drawn(value: Callable, **text):
+    def panel(axes):
+      for number, (run, found) in enumerate(its.items()):
+        look = {"color": _shade(number), "ls": draw.DASHES[number // len(draw.COLOURS) % 4]}
+        value_SxC = value(found)
+        if np.isfinite(value_SxC).any():
+          axes.plot(found["step"], np.median(value_SxC, axis=0), label=run, lw=1.6, **look)
+        else:
+          axes.plot([], label=run, **look)
+      axes.set(xlabel="step", **text)
+
+    return panel
+
+  return draw.page(
+    (
+      drawn(attention_ranks, title="Attention matrices, median seed", ylabel=RANK_TITLE.lower()),
+      drawn(
+        lambda found: found["test"].values, title="On what was left out, median seed", ylabel=score
+      ),
+    ),
+    heights=[3.8],
+  )
+
+
+def _shade(number: int) -> str:
+  return draw.COLOURS[number % len(draw.COLOURS)]
+
+
+def _colour(role: str) -> str:
+  return _shade(ROLES.index(role)) if role in ROLES else draw.GREY
+
+
+def _repeats(role: str) -> bool:
+  """Returns whether a role's colour is another one's too."""
+  return role in ROLES and ROLES.index(role) >= len(draw.COLOURS)
+
+
+def _limits(found: xr.Dataset) -> tuple[float, float]:
+  """Returns the range of the singular values that are drawn, for all panels."""
+  rows = [row for role in DRAWN if (row := _first(found, role)) is not None]
+  both = [found[name].isel(matrix=rows).values for name in ("start_singular", "singular")]
+  known = np.concatenate([value.ravel() for value in both])
+  known = known[np.isfinite(known) & (known > 0)]
+  if not known.size:
+    return 0.1, 1.0
+  return 0.8 * max(known.min(), 1e-4 * known.max()), 1.25 * known.max()
+
+
+def _spectrum(found: xr.Dataset, role: str, limits: tuple[float, float], run: str) -> draw.Panel:
+  """Returns the singular values of the first layer's matrix of a role, at the end and at first."""
+  at = _first(found, role)
+  title = f"{run}: {role}, layer 0" if run else f"{role}, layer 0"
+  if at is None:
+    return draw.empty(f"no matrix {role}/0")
+
+  def panel(axes):
+    for name, colour, label in (
+      ("start_singular", draw.GREY, "start"),
+      ("singular", _colour(role), "end"),
+    ):
+      axes.plot(found[name].isel(matrix=at).values.T, color=colour, lw=0.8)
+      axes.plot([], color=colour, label=label)
+    axes.set(title=title, xlabel="number", yscale="log", ylim=limits)
+    axes.legend(loc="lower left")
+    if role == DRAWN[0]:
+      axes.set_ylabel("singular value")
+
+  return panel
+
+
+def _first(found: xr.Dataset, role: str) -> int | None:
+  """Returns the row of the first layer's matrix of a role, if there is one."""
+  for row, its in enumerate(zip(found["role"].values, found["layer"].values, strict=True)):
+    if its == (role, 0):
+      return row
+  return None
+
+
+def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  """Returns effective rank, outliers and distance of every matrix at the end."""
+  names = found["matrix"].values.tolist()
+  hollow = "hollow: without effect on the answer" if not found["live"].values.all() else ""
+
+  def drawn(value, first: bool, **text):
+    def panel(axes):
+      for at in range(len(names)):
+        one = value.isel(matrix=at)
+        role, live = found["role"].values[at].item(), bool(found["live"].values[at])
+        axes.plot(
+          one.values,
+          np.full(one.size, at),
+          ls="",
+          marker="s" if _repeats(role) else "o",
+          ms=4.5,
+          mfc=_colour(role) if live else "none",
+          mec=_colour(role),
+        )
+      if first:
+        axes.axvline(1, color=draw.GREY, lw=0.8, ls="--")
+      axes.set_yticks(range(len(names)), names if first else [""] * len(names), fontsize=7)
+      axes.set_ylim(len(names) - 0.4, -0.6)
+      axes.set(**text)
+      if "xscale" in text:
+        axes.xaxis.set_major_formatter("{x:g}")
+
+    return panel
+
+  above = found["outliers"]
+  wide = {"xscale": "symlog"} if above.size and float(above.max()) > 3 else {}
+  return (
+    drawn(over_noise(found), True, title="Effective rank over noise", xlabel=hollow or "1: noise"),
+    drawn(above, False, title="Values above noise", xlabel="singular values", **wide),
+    drawn(found["distance"], False, title="Moved", xlabel="distance over the start's size"),
+  )
+
+
+def _curves(found: xr.Dataset, name: str, *, over_noise: bool = False, **text) -> draw.Panel:
+  """Returns one metric: the median of the seeds by role, layers averaged, and the mean of all
+  attention matrices, as published."""
+  value_SxCxE = found["metric_value"].sel(metric=name).values.astype(float)
+  if over_noise:
+    value_SxCxE = value_SxCxE / found["metric_null"].sel(metric=name).values
+  return _by_role(found, value_SxCxE, **text)
+
+
+def _moved(found: xr.Dataset) -> draw.Panel:
+  """Returns the distance from the start by role over training."""
+  return _by_role(
+    found,
+    found["distance_then"].values,
+    title="Distance from the start (colours as above)",
+    ylabel="distance over the start's size",
+    named=False,
+  )
+
+
+def _by_role(found: xr.Dataset, value_SxCxE: np.ndarray, named: bool = True, **text) -> draw.Panel:
+  roles, step_C = found["role"].values.tolist(), found["step"].values
+
+  def panel(axes):
+    for role in dict.fromkeys(roles):
+      here = [e for e, other in enumerate(roles) if other == role]
+      median_C = np.median(value_SxCxE[..., here].mean(-1), axis=0)
+      look = {"color": _colour(role), "ls": draw.DASHES[_repeats(role)], "lw": 1.1}
+      axes.plot(step_C, median_C, marker="o", ms=2.5, label=role if named else None, **look)
+    here = [e for e, role in enumerate(roles) if role in ATTENTION]
+    if here:
+      mean_SxC = value_SxCxE[..., here].mean(-1)
+      thick = {"color": "black", "lw": 1.8, "marker": "o", "ms": 3}
+      axes.plot(step_C, mean_SxC.T, color="black", lw=0.6, alpha=0.4)
+      axes.plot(step_C, np.median(mean_SxC, axis=0), label="attention" if named else None, **thick)
+    axes.set(xlabel="step", **text)
+
+  return panel
+
+
+def _worth(found: xr.Dataset) -> draw.Panel:
+  """Returns what the networks are worth at the same steps."""
+  look = {"yscale": "log"} if "error" in found.attrs["score"] else {}
+  both = {"train": draw.BLUE, "test": draw.ORANGE}
+  panels = [
+    draw.curves(
+      found,
+      name,
+      x="step",
+      thin="seed",
+      zero=False,
+      names={None: "trained" if name == "train" else "left out"},
+      style={"color": colour},
+      **{"title": "At the same steps", "ylabel": found.attrs["score"]} | look,
+    )
+    for name, colour in both.items()
+    if np.isfinite(found[name].values).any()
+  ]
+  return draw.together(*panels) if panels else draw.empty("no scores")
+
+
+# Columns of the table of all matrices.
+MATRIX = (
+  "effective_rank",
+  "effective_rank_null",
+  "effective_rank_p_bh",
+  "effective_rank_squares",
+  "stable_rank",
+  "max_to_mean",
+  "outliers",
+  "ks_matched",
+  "distance",
+  "moved_effective_rank",
+  "r_ratio",
+  "ks_goe",
+  "ks_poisson",
+)
+
+
+def table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
+  """Returns every matrix of every network of all runs."""
+  columns = [
+    key
+    for key in MATRIX
+    if any(key in found and np.isfinite(found[key].values).any() for found in runs.values())
+  ]
+  rows = [{"run": run} | row for run, found in runs.items() for row in _rows(found, columns)]
+  return tables_lib.Table(
+    "Every matrix of every network beside noise of its shape and scale. A matrix that is not live"
+    " has no effect on the answer.",
+    rows,
+    name="matrices",
+  )
+
+
+def _rows(found: xr.Dataset, columns: list[str]) -> Iterator[dict[str, Any]]:
+  for e, name in enumerate(found["matrix"].values.tolist()):
+    for s, seed in enumerate(found["seed"].values.tolist()):
+      row = {"matrix": name, "seed": seed}
+      row |= {key: found[key].values[e].item() for key in ("live", "rows", "columns")}
+      yield row | {
+        key: found[key].values[e, s].item() if key in found else np.nan for key in columns
+      }

@@ -10,13 +10,13 @@ from absl.testing import absltest
 from primelens import tasks
 from primelens.lens import cli, experiment, study
 from primelens.models import fit
-from primelens.studies import weights_spectra
+from primelens.studies import published_weights
 from primelens.tasks import checks
 
 ROOTS = (
   experiment.Experiment,
   fit.Config,
-  weights_spectra.Settings,
+  published_weights.Settings,
   *tasks.KINDS.values(),
   *experiment.MODELS.values(),
   *(study.find(name).settings for name in study.names()),

@@ -1,63 +1,23 @@
-"""Study `addition`: a + b and (a + b) mod P, one layer, grokking."""
+"""One-layer transformers that add, on trial.
 
-from primelens.lens.legacy import Analysis, Study
-from primelens.studies import spectra as spectra_lib
-from primelens.studies.addition import (
-  claims,
-  numbers,
-  program,
-  report,
-  spectra,
-)
+One-layer transformers without norms or biases were trained on all sums of two digits, plain or
+modular, and the algorithm they had found was read out of their weights. This page repeats those
+readings on networks trained here, over seeds and training checkpoints, puts controls beside every
+number, and says of every claim what remains. Item numbers (A17, B24) are those of the addition
+spec.
+"""
 
-ORDER = ("progress", "embedding", "probe", "neurons", "neuron_changes", "readout")
-
-
-def _one_layer(experiment) -> str:
-  if experiment.task.kind != "addition":
-    return f"it is about sums, and task.kind is {experiment.task.kind!r}."
-  layers = experiment.model.trunk.layers
-  return "" if layers == 1 else f"it reads one layer, and here are {layers}."
-
-
-# Fewer digits have no four components beside their mean, and no held-out sums.
-LEAST = 5
-
-
-def _plain(experiment) -> str:
-  task = experiment.task
-  if task.kind != "addition":
-    return _one_layer(experiment)
-  if task.modular:
-    return "it is about plain addition, and task.modular is true."
-  if task.digits < LEAST:
-    return f"it reads {LEAST} digits or more, and task.digits is {task.digits}."
-  return _one_layer(experiment)
-
-
-ORDER = ("subspace", "attention")
-ANALYSES = {
-  ),
-  ),
-  "spectra": Analysis(
-    spectra.run,
-    spectra_lib.Result,
-    "Every weight matrix beside noise, over training (primes spec 7.4).",
-  ),
-}
-ORDER = ("polynomial", "dimensions")
-ORDER = ("fourier",)
-STUDY = Study(
-  settings=program.Settings,
-  analyses=ANALYSES,
-  claims=claims.CLAIMS,
-  check=program.check,
-  build=program.build,
-  bind=program.bind,
-  cost=program.cost,
-  report=report.REPORT,
-  run=program.Run,
-  members=program.members,
-  numbers=numbers.joined,
-  number_columns=numbers.COLUMNS,
+ORDER = (
+  "progress",
+  "embedding",
+  "probe",
+  "neurons",
+  "neuron_changes",
+  "subspace",
+  "polynomial",
+  "dimensions",
+  "readout",
+  "attention",
+  "fourier",
+  "spectra",
 )

@@ -1,29 +1,42 @@
-"""Analysis `spectra` of adders: every matrix over training (primes spec 7.4).
+"""Does grokking compress the weights?
 
-Beside them stand the accuracies of train and test pairs at the same steps,
-which the source does not show.
+The source showed that the effective rank of attention matrices falls in a network that groks
+modular addition, and took the fall for the change from remembering to understanding. It showed no
+accuracy beside it.
+
+Here the accuracies of train and test pairs stand at the same steps, and networks that generalise
+beside networks that never do (with permuted labels) and networks without weight decay: what falls
+in all of them is no sign of understanding. Every matrix stands beside noise of its shape and scale
+and beside its own start. Source: primes spec 7.4.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
+from primelens.lens import claims
+from primelens.lens import numbers as reported
+from primelens.lens import tables as tables_lib
 from primelens.models import tokens
 from primelens.studies import spectra
-from primelens.studies.addition import snapshots, tables
+from primelens.studies.addition import network, program
 
 ROWS = 1024  # pairs in one forward pass
 
+# --- the result -----------------------------------------------------------------------------------
 
-def run(run) -> spectra.Result:
+
+def measure(run) -> xr.Dataset:
   """Returns the spectra of a run over its snapshots, if there are any."""
-  return spectra.read(run, dead=(), scores=_scores, population=tables.population(run))
+  found = spectra.read(run, dead=(), scores=_scores)
+  return program.dataset(run, found.variables, found.coords, **found.attrs)
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:
   if not len(step_C):
     none = np.zeros((run.experiment.fit.seeds, 0))
     return spectra.Scores(none, none, "accuracy")
-  found = snapshots.over_members(_accuracies, run)
+  found = network.over_snapshots(_accuracies, run)
   return spectra.Scores(found["train"], found["test"], "accuracy")
 
 
@@ -34,3 +47,92 @@ def _accuracies(model, params, member, token_Nx3, extra) -> dict:
   logit_NxV = jax.lax.map(logits, token_Nx3, batch_size=ROWS)
   hit_N = jnp.argmax(logit_NxV, axis=-1) == member.label_N
   return {"train": hit_N[member.train_N].mean(), "test": hit_N[member.test_N].mean()}
+
+
+# --- figures and tables ---------------------------------------------------------------------------
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run and, of several, one that compares them over training."""
+  pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  return {"all runs": spectra.over_training(runs)} | pages
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns every matrix of every network of all runs."""
+  return [spectra.table(runs)]
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+REPOSITORY = "benjiesun666-gif/svd-prime-grokking (2026-02-05 to 2026-04-01)"
+LEARNED = 0.9  # test accuracy at the end of a member that generalises
+HALF = 0.5  # test accuracy from which on it is said to
+FELL = 0.5  # of the rank of noise: below it the weights are compressed
+SEVERAL = 3  # members, of each kind, that decide
+
+
+def before(share_C: np.ndarray, test_C: np.ndarray) -> float:
+  """Returns the share of the fall that came before test accuracy did."""
+  first = int(np.argmax(np.asarray(test_C) >= HALF))
+  fall = 1 - share_C[-1]
+  return float((1 - share_C[first]) / fall) if fall > 0 else np.nan
+
+
+def members(results) -> dict[str, list]:
+  """Returns the records of all members, by what they did: those that
+  generalise, those that never do, and those without weight decay."""
+  found: dict[str, list] = {"learned": [], "never": [], "no decay": []}
+  for table in results.values():
+    its = table.get("spectra")
+    if its is None or not its.sizes["step"]:
+      continue
+    test_SxC = its["test"].values
+    for share_C, test_C in zip(spectra.attention_ranks(its), test_SxC, strict=True):
+      record = {"share": share_C[-1], "test": test_C[-1]}
+      if its.population.endswith(program.NO_DECAY):
+        found["no decay"].append(record)
+      elif test_C[-1] > LEARNED:
+        found["learned"].append(record | {"early": before(share_C, test_C)})
+      elif test_C.max() < HALF:
+        found["never"].append(record)
+  return found
+
+
+@CLAIMS.add(
+  "spectra.compression",
+  "Grokking compresses the weights to a low rank.",
+  reported="effective rank 103 to 25-27 of 128, largest over mean 2.3 to 34-37; no "
+  "accuracy shown beside them",
+  source=f"{REPOSITORY} (primes spec 7.4)",
+)
+def compression(results):
+  """Returns the verdict on the fall of the rank in members that generalise, in those that never do
+  and in those without weight decay, and how much of it came first."""
+  found = members(results)
+  if min(len(found["learned"]), len(found["never"])) < SEVERAL:
+    raise claims.Missing(
+      f"spectra over snapshots of {SEVERAL} members that generalise and of {SEVERAL} that never do",
+      analysis="spectra",
+    )
+  median = lambda kind, name: reported.median([row[name] for row in found[kind]])
+  own, null = median("learned", "share"), median("never", "share")
+  early, bare = median("learned", "early"), median("no decay", "share")
+  said = (
+    f"; without weight decay it ends at {100 * bare:.0f} % ({len(found['no decay'])})"
+    if found["no decay"]
+    else ""
+  )
+  because = (
+    f"the rank of the attention matrices ends at {100 * own:.0f} % of that of "
+    f"noise in {len(found['learned'])} members that generalise and at "
+    f"{100 * null:.0f} % in {len(found['never'])} that never do{said}; "
+    f"{100 * early:.0f} % of the fall comes before half of the test pairs are "
+    "right: weight decay takes away what the fit does not need"
+  )
+  numbers = program.behind(learned=own, never=null, no_decay=bare, early=early)
+  status = program.held(own < FELL, artefact=null < (1 + own) / 2)
+  return program.verdict(status, because, numbers)

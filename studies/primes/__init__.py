@@ -1,29 +1,10 @@
-"""Study `primes`: gaps by index, and the spectra of what learned them."""
+"""Networks that remember prime gaps, on trial.
 
-from primelens.lens.legacy import Analysis, Study
-from primelens.studies import spectra as spectra_lib
-from primelens.studies.primes import claims, memory, numbers, program, report, settings, spectra
+A small transformer was given the number of a prime gap as its one token, and the spectrum of one of
+its weight matrices was taken for what it learned of the primes. This page repeats the training at
+CPU size, with several members, beside shuffled, random and chaotic sequences and gaps left out, and
+reads every matrix beside noise of its shape and scale, its own start, and a kernel with the
+mismatch that makes the published fingerprint. Item numbers are sections of the primes spec.
+"""
 
-ANALYSES: dict[str, Analysis] = {
-  "memory": Analysis(
-    memory.run, memory.Result, "Errors of trained and held-out gaps beside constants (2, 3, 6.1)."
-  ),
-  "spectra": Analysis(
-    spectra.run,
-    spectra_lib.Result,
-    "Every weight matrix beside noise and its start (4, 6.2-6.5, 7.3).",
-  ),
-}
-STUDY = Study(
-  settings=settings.Settings,
-  analyses=ANALYSES,
-  claims=claims.CLAIMS,
-  check=program.check,
-  build=program.build,
-  bind=program.bind,
-  cost=program.cost,
-  report=report.REPORT,
-  run=program.Run,
-  numbers=numbers.joined,
-  number_columns=numbers.COLUMNS,
-)
+ORDER = ("memory", "spectra")

@@ -1,18 +1,41 @@
-"""The primes study's training program: gaps and one-token models meet here."""
+"""The primes study's training program: gaps and one-token models meet here.
 
+Shared by its slices: a run and its card, the settings of all, errors at the snapshots, which runs a
+claim is about, and the errors that it reads.
+"""
+
+import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.lens import study
+import xarray as xr
+from primelens.lens import claims, results, study
+from primelens.lens import numbers as numbers_lib
 from primelens.lens.study import Cost
 from primelens.models import fit, indices, transformer
-from primelens.tasks import primes
+from primelens.tasks import checks, primes
 
+REPOSITORY = "benjiesun666-gif/svd-prime-grokking (2026-02-05 to 2026-04-01)"
 LAST = 1000  # trained gaps that the published error is measured on
+SAMPLE = 4096  # trained rows of a curve
+
+
+@dataclasses.dataclass(kw_only=True)
+class Settings:
+  """What the analyses of a primes run may vary."""
+
+  parameters: Literal["last", "best"] = "last"
+  batch: checks.Count = 4096  # rows in one forward pass
+  draws: checks.Number = 99  # of every null of a matrix: no p is below 2 / (draws + 1)
+  seed: checks.Seed = 0
+
+  def __post_init__(self):
+    checks.fields(self)
 
 
 class Run(study.Run):
@@ -184,3 +207,190 @@ def cost(experiment) -> Cost:
   kept = 4.0 * part * length * trunk.layers * (10 * trunk.width + 2 * trunk.hidden)
   said = 4.0 * experiment.task.primes * model.features  # of the context, shared by all seeds
   return Cost(parameters, rows, flop, 20.0 * parameters + kept + said / settings.seeds)
+
+
+# --- errors at the snapshots ----------------------------------------------------------------------
+
+
+def curves(run) -> dict[str, np.ndarray]:
+  """Returns the errors at the snapshots' `step_C`; none where there is none.
+
+  `logged_SxC` is the training loss, with dropout, `trained_SxC` that without, `held_SxC` that of
+  held-out gaps (NaN: none), in squared z-scores; `..._mae_SxC` are in gap units.
+  """
+  step_C = np.array(run.snapshot_steps(), int)
+  seeds, gaps = run.experiment.fit.seeds, run.gaps
+  parts = {"trained": _some(gaps.train_N), "held": _some(gaps.held_N)}
+  names = [f"{name}{kind}_SxC" for name in parts for kind in ("", "_mae")]
+  found = {name: np.full((seeds, len(step_C)), np.nan) for name in names}
+  for c, step in enumerate(step_C.tolist()):
+    params_S = snapshot(run, step)
+    for name, row_N in parts.items():
+      if len(row_N):
+        error_SxN = run.predicted(params_S, row_N) - gaps.target_N[row_N][None]
+        error_SxN = np.asarray(error_SxN, float)
+        found[f"{name}_SxC"][:, c] = np.mean(error_SxN**2, axis=1)
+        mae_S = gaps.deviation * np.mean(np.abs(error_SxN), axis=1)
+        found[f"{name}_mae_SxC"][:, c] = mae_S
+  last = [logged(run, step)[:, -1:] for step in step_C.tolist()]
+  empty = np.zeros((seeds, 0))
+  return {"step_C": step_C, "logged_SxC": np.concatenate([empty, *last], axis=1), **found}
+
+
+def _some(row_N: np.ndarray) -> np.ndarray:
+  """Returns up to SAMPLE rows, evenly spaced."""
+  count = min(SAMPLE, len(row_N))
+  return row_N[np.linspace(0, len(row_N) - 1, count).astype(int)]
+
+
+def snapshot(run, step: int):
+  """Returns the population's parameters at a step."""
+  return jax.tree.map(jax.numpy.asarray, run.snapshot(step))
+
+
+def logged(run, step: int) -> np.ndarray:
+  """Returns the training losses of the epochs up to a step, SxN; one NaN where
+  none is logged."""
+  seeds = run.experiment.fit.seeds
+  rows = [row["train/mse"] for row in run.metrics() if row["step"] <= step and "train/mse" in row]
+  return np.array(rows or [[np.nan] * seeds], float).T
+
+
+# --- what a run is --------------------------------------------------------------------------------
+
+# Plan A of the source: what a run is like unless a claim says otherwise.
+PLAN_A: dict[str, Any] = {
+  "sequence": "primes",
+  "embedding": "learned",
+  "embedding_std": 0.02,
+  "order": "fixed",
+  "held_out": "none",
+  "context": 0,
+  "flows": 1,
+  "kernel": False,
+  "accumulation": 16,
+}
+KERNEL = {"kernel": True, "accumulation": 2}
+MISMATCHED = "mismatched kernel"  # a backward pass that does not fit its forward pass
+# The source's settings, by what differs from plan A.
+CHAOS = {"sequence": "logistic", "order": "shuffled"}
+PLANS: dict[str, dict[str, Any]] = {
+  "plan A": {},
+  "plan B": {"accumulation": 1},
+  "plan C": {"embedding": "sinusoidal", "accumulation": 2},
+  "chaos with a table": CHAOS | {"embedding_std": 1.0},
+  "chaos with sinusoids": CHAOS | {"embedding": "sinusoidal"},
+}
+BESIDE = numbers_lib.Beside(controls={"mismatched": MISMATCHED})
+
+
+def setting(experiment) -> dict[str, Any]:
+  """Returns what tells one run from another."""
+  task, model = experiment.task, experiment.model
+  return {
+    "sequence": task.sequence,
+    "primes": task.primes,
+    "embedding": model.embedding.partition("_")[0],
+    "embedding_std": model.embedding_std,
+    "order": task.order,
+    "held_out": task.held_out,
+    "context": task.context,
+    "flows": model.flows,
+    "kernel": model.trunk.implementation == "mismatched",
+    "batch_size": experiment.fit.batch_size,
+    "accumulation": experiment.fit.accumulation,
+    "width": model.trunk.width,
+    "layers": model.trunk.layers,
+  }
+
+
+def card(experiment) -> dict[str, Any]:
+  """Returns the study's words of a run."""
+  return setting(experiment) | {"population": population(experiment)}
+
+
+def population(experiment) -> str:
+  """Returns which plan of the source a run follows, as in "plan A, mismatched kernel".
+
+  Of any other run it says how it differs from plan A, as in "plan A with order shuffled". Runs of
+  the published settings with a mismatched kernel go through the gaps in order, also those of chaos.
+  """
+  its = {name: setting(experiment)[name] for name in PLAN_A}
+  variant, ordered = "", ()
+  if its["order"] == "fixed" and KERNEL.items() <= its.items():
+    its |= {name: PLAN_A[name] for name in KERNEL}
+    variant, ordered = f", {MISMATCHED}", ("order",)
+  for name, where in PLANS.items():
+    wanted = PLAN_A | where
+    if all(its[word] == wanted[word] for word in its if word not in ordered):
+      return name + variant
+  differs = [f"{word} {value}" for word, value in its.items() if value != PLAN_A[word]]
+  return f"plan A with {' and '.join(differs)}{variant}"
+
+
+def dataset(run, variables, coords=None, **attrs) -> xr.Dataset:
+  """Returns a result with what the pages say of its run: the words of its card."""
+  seed = {"seed": results.variable("seed", run.seed_S, "seed of the trained network")}
+  its = card(run.experiment) | {"steps": run.step}
+  return results.dataset(variables, seed | dict(coords or {}), **its | attrs)
+
+
+# --- what the claims are decided on ---------------------------------------------------------------
+
+SEEDS = 3  # members that decide a claim
+
+
+def find(results, name: str, **where) -> dict[str, xr.Dataset]:
+  """Returns `{run: result}` of a slice, of the runs like plan A but for `where`.
+
+  Raises `claims.Missing`, in words, where there is none with SEEDS members.
+  """
+  its = results.where(**PLAN_A | where, seeds=lambda count: count >= SEEDS)
+  found = {run: table[name] for run, table in its.items() if name in table}
+  if not found:
+    said = ", ".join(f"{word} {value}" for word, value in where.items()) or "of plan A"
+    raise claims.Missing(f"{name} of a run {said}", analysis=name, runs=tuple(its))
+  return found
+
+
+def of(results, name: str, **where) -> xr.Dataset:
+  """Returns the first result that `find` finds; of a few sizes the largest."""
+  found = find(results, name, **where)
+  return found[max(found, key=lambda run: results.cards[run]["primes"])]
+
+
+def error(memory: xr.Dataset, part: str, predictor: str, name: str = "mae") -> float:
+  """Returns an error in a result of `memory`: of a predictor on a part, the mean over members.
+
+  Raises `claims.Inapplicable` for none.
+  """
+  return _error(memory, part, predictor, name).item()
+
+
+def error_interval(memory: xr.Dataset, part: str, predictor: str, name: str) -> tuple[float, float]:
+  """Returns the ends of the interval of an error, which is over members."""
+  low, high = _error(memory, part, predictor, f"{name}_interval").sel(end=list(results.ENDS)).values
+  return float(low), float(high)
+
+
+def _error(memory: xr.Dataset, part: str, predictor: str, name: str) -> xr.DataArray:
+  where = {"part": part, "predictor": predictor}
+  if any(value not in memory[dim].values for dim, value in where.items()):
+    raise claims.Inapplicable(f"a record of part {part}, predictor {predictor}")
+  return memory[name].sel(where)
+
+
+def constant(memory: xr.Dataset, part: str) -> float:
+  """Returns the mean absolute error of the better of two constants."""
+  return min(error(memory, part, kind) for kind in ("mean", "median"))
+
+
+def claimed(item: str) -> str:
+  """Returns the source of a claim; `item` are sections of the primes spec."""
+  return f"{REPOSITORY} (spec {item})"
+
+
+def reported(published: Mapping[str, numbers_lib.Reported], quantity: str) -> dict[str, float]:
+  """Returns what the source reports of a quantity, by the name of its plan."""
+  keys = [key for key in published if key.endswith(f"/{quantity}")]
+  return {key.partition("/")[0]: float(published[key].source) for key in keys}

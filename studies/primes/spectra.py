@@ -1,26 +1,388 @@
-"""Analysis `spectra` of networks on gaps."""
+"""Does the spectrum of a weight matrix say what a network learned of the primes?
+
+The source read one corner of 256 x 256 of the first layer's queries, and took a low effective rank,
+one large singular value, a distance from noise and two clusters of rows for a fingerprint of the
+primes. With one token queries and keys have no effect on the answer, and a gradient of exactly 0.
+
+Here every matrix of every network stands beside noise of its shape and scale and beside its own
+start, at the end and over training, and the networks beside others: on shuffled gaps and on chaos,
+with other starts, with hyper-connections, and with a kernel whose backward pass does not fit its
+forward pass, which makes the published fingerprint out of any sequence. Source: primes spec, 4, 6.2
+to 6.5 and 7.3.
+"""
 
 import numpy as np
+import xarray as xr
+from primelens.analyses import spectra as spectra_lib
+from primelens.analyses import spectra_nulls
+from primelens.lens import claims, page, results
+from primelens.lens import figures as draw
+from primelens.lens import numbers as numbers_lib
+from primelens.lens import tables as tables_lib
 from primelens.studies import spectra
-from primelens.studies.primes import memory
+from primelens.studies.primes import program
 
+PUBLISHED = numbers_lib.published(__file__)
 DEAD = ("query", "key")  # without effect where there is one key
+FIRST = "query/0"  # the matrix that the source read
+
+# --- the result -----------------------------------------------------------------------------------
 
 
-def run(run) -> spectra.Result:
-  """Returns the spectra of a run beside its errors, trained and held out."""
+def measure(run) -> xr.Dataset:
+  """Returns the spectra of a run beside its errors, trained and left out."""
   one_token = not run.experiment.task.context
-  task = run.experiment.task
-  return spectra.read(
-    run,
-    dead=DEAD if one_token else (),
-    scores=_scores,
-    population=f"{task.sequence}, {task.primes:,} primes",
-  )
+  found = spectra.read(run, dead=DEAD if one_token else (), scores=_scores)
+  return program.dataset(run, found.variables, found.coords, **found.attrs)
 
 
 def _scores(run, step_C: np.ndarray) -> spectra.Scores:
-  found = memory.curves(run)
+  found = program.curves(run)
   return spectra.Scores(
     train_SxC=found["trained_SxC"], test_SxC=found["held_SxC"], unit="squared error, z-scores"
   )
+
+
+def as_published(found: xr.Dataset, name: str, when: str = "end") -> float:
+  """Returns the median over members of a number of the first query matrix."""
+  return float(np.median(found[f"as_published_{name}"].sel(when=when).values))
+
+
+def noise(found: xr.Dataset, name: str) -> float:
+  """Returns the mean of a metric over noise of the first query matrix's shape."""
+  return found[f"{name}_null"].sel(matrix=FIRST).values[0].item()
+
+
+# Numbers of the first query matrix, by the null that they are a share of.
+SHARES = {
+  "effective_rank": "effective_rank",
+  "max_to_mean": "max_to_mean",
+  "ks": "",
+  "inter_cluster": "symmetry_inter",
+  "balance": "symmetry_balance",
+  "quality": "symmetry_quality",
+}
+
+
+def numbers(found: xr.Dataset) -> dict[str, numbers_lib.Own]:
+  """Returns the source's numbers of the first query matrix, each as a share of that of noise.
+
+  Of a run with enough networks to decide a claim. Of one with a mismatched kernel also those that
+  the spec gives of networks of its own with such a kernel, as they are.
+  """
+  if found.sizes["seed"] < program.SEEDS:
+    return {}
+  plan, _, variant = found.population.partition(", ")
+  values = {f"{plan}/{name}": _share(found, name, null) for name, null in SHARES.items()}
+  if variant:
+    values |= {f"{found.population}/{name}": own for name, own in _toy(found).items()}
+  return {key: value for key, value in values.items() if key in PUBLISHED}
+
+
+def _share(found: xr.Dataset, name: str, null: str) -> numbers_lib.Own:
+  own_S, start_S = (found[f"as_published_{name}"].sel(when=w).values for w in ("end", "start"))
+  over = noise(found, null) if null else 1.0
+  return numbers_lib.Own(own_S / over, start_S / over)
+
+
+def _toy(found: xr.Dataset) -> dict[str, numbers_lib.Own]:
+  """Returns numbers of every network: of the first query matrix, and of the first value matrix."""
+  last = found.sel(when="end")
+  at = lambda matrix, place: found["singular"].sel(matrix=matrix).isel(place=place).values
+  values = {
+    "toy_effective_rank": last["as_published_effective_rank"].values,
+    "toy_max_to_mean": last["as_published_max_to_mean"].values,
+    "toy_s1": at(FIRST, 0),
+    "toy_s2": at(FIRST, 1),
+    "toy_value_s1": at("value/0", 0),
+  }
+  return {name: numbers_lib.Own(value_S) for name, value_S in values.items()}
+
+
+# --- figures, tables, the line of the summary -----------------------------------------------------
+
+NEAR = 0.1  # of the ratio of noise
+
+
+def figures(runs) -> dict:
+  """Returns a page for each run and, of several, one with every run in a row."""
+  pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  if len(runs) < 2:
+    return pages
+  return {"all runs": _overview(runs)} | pages
+
+
+def _overview(runs) -> draw.Page:
+  rows = overview(runs)
+  said = "effective rank over that of noise"
+  names = {"query": "first queries, as the source read", "live": "least of the live matrices"}
+  made = results.dataset(
+    {"rank": results.variable("run which", [[row[key] for key in names] for row in rows], said)},
+    {"run": [row["run"] for row in rows], "which": list(names.values())},
+  )
+  return draw.page(
+    draw.together(
+      draw.level(1, along="x"),
+      draw.strips(made, "rank", y="run", colour="which", title="Effective rank (dashed: noise)"),
+    ),
+    heights=[1.8 + 0.26 * len(rows)],
+  )
+
+
+def overview(runs) -> list[dict]:
+  """Returns each run's rank of the first query matrix over noise, the median over seeds, and the
+  least one of the matrices of the layers that have an effect."""
+  records = []
+  for run, found in runs.items():
+    share = spectra.over_noise(found)
+    first = np.median(share.sel(matrix=FIRST).values)
+    records.append({"run": run, "query": float(first), "live": float(live_ranks(found).min())})
+  return records
+
+
+def live_ranks(found: xr.Dataset) -> np.ndarray:
+  """Returns the ranks over noise of those matrices of the layers that have an effect."""
+  its = spectra.of_matrices(found, live=True)
+  return spectra.over_noise(its).values[its["layer"].values >= 0]
+
+
+def tables(runs) -> list[tables_lib.Table]:
+  """Returns every matrix of every network of all runs."""
+  return [spectra.table(runs)]
+
+
+def line(runs) -> str:
+  """Returns a sentence on the runs whose largest singular value is not that of noise."""
+  words = {run: _ratio(found) for run, found in runs.items()}
+  said = [f"{run} {word}" for run, word in words.items() if word]
+  return f"Largest singular value over the mean, where not as noise: {'; '.join(said) or 'none'}."
+
+
+def _ratio(found: xr.Dataset) -> str:
+  own, null = as_published(found, "max_to_mean"), noise(found, "max_to_mean")
+  if abs(own / null - 1) < NEAR:
+    return ""
+  return f"{page.short(own)} (noise {page.short(null)})"
+
+
+# --- claims ---------------------------------------------------------------------------------------
+
+CLAIMS = claims.Claims()
+FINGERPRINT = 0.75  # of noise: an effective rank below it is a fingerprint
+SIZE = 256  # rows of the matrices in the source
+NO_EFFECT = (
+  "with one token queries and keys have no effect on the answer and a gradient of exactly 0"
+)
+
+
+def _said(plan: str, quantity: str, digits: int = 0) -> str:
+  return f"{float(PUBLISHED[f'{plan}/{quantity}'].source):.{digits}f}"
+
+
+def _rank(found) -> float:
+  """Returns the first query matrix's effective rank over that of noise."""
+  return as_published(found, "effective_rank") / noise(found, "effective_rank")
+
+
+@CLAIMS.add(
+  "spectra.rank",
+  "Training on prime gaps compresses the network to a low rank.",
+  reported=f"effective rank {_said('plan A', 'effective_rank')} (plan A) and"
+  f" {_said('plan B', 'effective_rank')} (plan B) of {SIZE}",
+  source=program.claimed("4.1, 6.2"),
+)
+def rank(results):
+  """Returns the verdict on the effective rank: of exact gradients, a kernel, shuffled gaps."""
+  exact = _rank(program.of(results, "spectra"))
+  kernel = _rank(program.of(results, "spectra", **program.KERNEL))
+  shuffled = _rank(program.of(results, "spectra", **program.KERNEL, sequence="shuffled"))
+  live = live_ranks(program.of(results, "spectra"))
+  because = (
+    f"{NO_EFFECT}: the first query matrix keeps {100 * exact:.0f} % of the rank of "
+    "noise. Only a backward pass that does not fit its forward pass moves it, "
+    f"to {100 * kernel:.0f} % for prime gaps and {100 * shuffled:.0f} % for "
+    "the same gaps shuffled. Matrices that do take part keep "
+    f"{100 * live.min():.0f} to {100 * live.max():.0f} %."
+  )
+  numbers = {"exact": exact, "mismatched": kernel, "shuffled": shuffled}
+  return claims.verdict(kernel < FINGERPRINT, because, numbers, artefact=shuffled < FINGERPRINT)
+
+
+@CLAIMS.add(
+  "spectra.ratio",
+  "One direction dominates: the largest singular value is a hundred times the mean.",
+  reported=f"{_said('plan A', 'max_to_mean')} (plan A) and"
+  f" {_said('plan B', 'max_to_mean')} (plan B), random"
+  f" {PUBLISHED['plan A/max_to_mean'].null:.1f}",
+  source=program.claimed("4.1, 6.2"),
+)
+def ratio(results):
+  """Returns the verdict on the largest singular value over the mean: one outlier, and what is left
+  without it."""
+  found = program.of(results, "spectra", **program.KERNEL)
+  singular_SxK = found["singular"].sel(matrix=FIRST).values
+  singular_SxK = singular_SxK[:, np.isfinite(singular_SxK[0])]
+  own = float(np.median(spectra_lib.max_to_mean(singular_SxK)))
+  rest_rank = spectra_lib.effective_rank(singular_SxK[:, 1:])
+  rest = float(np.median(rest_rank)) / noise(found, "effective_rank")
+  null = noise(found, "max_to_mean")
+  because = (
+    f"with a mismatched kernel the largest value is {own:.1f} times the mean "
+    f"(noise {null:.1f}); without that one value the effective rank is "
+    f"{100 * rest:.0f} % of that of noise. Rank, ratio, two clusters and "
+    "balance are one number, the size of one outlier; with exact gradients "
+    f"there is none ({as_published(program.of(results, 'spectra'), 'max_to_mean'):.1f})."
+  )
+  numbers = {"ratio": own, "noise": null, "rank_without": rest}
+  return claims.verdict(own > 2 * null, because, numbers, artefact=rest > 0.9)
+
+
+@CLAIMS.add(
+  "spectra.distance",
+  "The spectra are far from random: their distance from a random matrix's is about 0.9.",
+  reported=f"{_said('plan A', 'ks', 2)} (A), {_said('plan B', 'ks', 2)} (B),"
+  f" {_said('plan C', 'ks', 2)} (C)",
+  source=program.claimed("4.1, 6.3"),
+)
+def distance(results):
+  """Returns the verdict on the distance from one matrix of unit variance, untrained and trained."""
+  found = program.of(results, "spectra")
+  before, after = (as_published(found, "ks", when) for when in ("start", "end"))
+  matched = float(np.median(found["ks_matched"].sel(matrix=FIRST).values))
+  null = noise(found, "ks_matched")
+  because = (
+    f"an untrained network has {before:.3f}, a trained one {after:.3f}: the "
+    "reference has unit variance, so the distance measures how small weights "
+    f"are. Matched in scale it is {matched:.3f} (noise {null:.3f})."
+  )
+  numbers = {"start": before, "end": after, "matched": matched}
+  return claims.verdict(after > 0.8, because, numbers, artefact=abs(after - before) < 0.1)
+
+
+@CLAIMS.add(
+  "spectra.baseline",
+  "An untrained network has an effective rank of 254.5.",
+  reported="254.5 +- 0.9 of 256; later 205.9",
+  source=program.claimed("4.2"),
+)
+def baseline(results):
+  """Returns the verdict on the effective rank of noise, which needs no network."""
+  del results
+  null_RxK = spectra_nulls.singular_null((SIZE, SIZE))
+  rank_R = spectra_lib.effective_rank(null_RxK)
+  because = (
+    f"noise of {SIZE} x {SIZE} has {rank_R.mean():.1f} (s.d. "
+    f"{rank_R.std():.1f}, at most {rank_R.max():.1f} in {len(rank_R)} draws): "
+    "its singular values are not all alike, so that it cannot be near "
+    f"{SIZE}."
+  )
+  numbers = {"rank": float(rank_R.mean()), "largest": float(rank_R.max())}
+  return claims.verdict(bool(rank_R.max() > 254), because, numbers)
+
+
+@CLAIMS.add(
+  "spectra.spacings",
+  "Random-matrix (GOE) statistics emerge in networks trained on primes.",
+  reported="distance from GOE 0.049 to 0.056",
+  source=program.claimed("4.4"),
+)
+def spacings(results):
+  """Returns the verdict on the distance of level spacings from GOE, untrained and trained."""
+  found = program.of(results, "spectra")
+  before, after = (
+    {name: as_published(found, name, when) for name in ("ks_goe", "ks_poisson")}
+    for when in ("start", "end")
+  )
+  live = spectra.of_matrices(found, live=True)
+  # Small matrices have too few levels.
+  ratios = live["r_ratio"].values[live["levels_of"].values != ""] if "r_ratio" in live else []
+  because = (
+    f"untrained networks have {before['ks_goe']:.3f} to GOE and "
+    f"{before['ks_poisson']:.3f} to Poisson, trained ones "
+    f"{after['ks_goe']:.3f} and {after['ks_poisson']:.3f}: any symmetrised "
+    "matrix of independent entries has GOE's spacings. Matrices that take part "
+    f"have a mean ratio of neighbouring spacings of {np.mean(ratios):.3f} "
+    "(GOE .531, Poisson .386)."
+  )
+  numbers = {f"{name}_end": value for name, value in after.items()}
+  numbers |= {f"{name}_start": value for name, value in before.items()}
+  return claims.verdict(
+    after["ks_goe"] < after["ks_poisson"],
+    because,
+    numbers,
+    artefact=before["ks_goe"] < before["ks_poisson"],
+  )
+
+
+@CLAIMS.add(
+  "spectra.symmetry",
+  "Training on primes breaks a symmetry: rows fall into two clusters.",
+  reported=f"quality {_said('plan A', 'quality')} (A) and {_said('plan B', 'quality')} (B),"
+  " others 1.7",
+  source=program.claimed("7.3"),
+)
+def symmetry(results):
+  """Returns the verdict on two clusters of rows: in the kernel's matrix, shuffled, and in noise."""
+  at = lambda **where: as_published(program.of(results, "spectra", **where), "quality")
+  exact, kernel = at(), at(**program.KERNEL)
+  shuffled = at(**program.KERNEL, sequence="shuffled")
+  null = noise(program.of(results, "spectra"), "symmetry_quality")
+  because = (
+    f"two means split any cloud with a quality of {null:.2f}; exact gradients "
+    f"give {exact:.2f}, a mismatched kernel {kernel:.1f} for prime gaps and "
+    f"{shuffled:.1f} for shuffled ones: the two clusters are the signs of one "
+    "outlier."
+  )
+  numbers = {"exact": exact, "mismatched": kernel, "shuffled": shuffled}
+  return claims.verdict(kernel > 3 * null, because, numbers, artefact=shuffled > 3 * null)
+
+
+@CLAIMS.add(
+  "spectra.chaos",
+  "A chaotic sequence, trained alike, leaves no such fingerprint.",
+  reported=f"effective rank {_said('chaos with a table', 'effective_rank')} of {SIZE}, largest over"
+  f" mean {_said('chaos with a table', 'max_to_mean', 1)}",
+  source=program.claimed("6.2, 7.1"),
+)
+def chaos(results):
+  """Returns the verdict on the chaotic control with the start, order and schedule of the primes."""
+  where = {"primes": {}, "chaos": {"sequence": "logistic"}}
+  rank_of = {
+    (name, std): _rank(
+      program.of(results, "spectra", **program.KERNEL, **change, embedding_std=std)
+    )
+    for name, change in where.items()
+    for std in (0.02, 1.0)
+  }
+  wide, narrow = rank_of["primes", 1.0], rank_of["primes", 0.02]
+  because = (
+    "in the source the control started from embeddings fifty times as large. "
+    f"Started alike, primes keep {100 * narrow:.0f} % of the rank of noise "
+    f"and chaos {100 * rank_of['chaos', 0.02]:.0f} %; from the control's "
+    f"start {100 * wide:.0f} and {100 * rank_of['chaos', 1.0]:.0f} %: the "
+    "start alone makes the fingerprint go."
+  )
+  numbers = {f"{name}_{std}": value for (name, std), value in rank_of.items()}
+  holds = narrow < FINGERPRINT < rank_of["chaos", 1.0]
+  return claims.verdict(holds, because, numbers, artefact=wide > FINGERPRINT)
+
+
+@CLAIMS.add(
+  "spectra.flows",
+  "The fingerprint needs learnable mixing: hyper-connections leave spectra unchanged by training.",
+  reported="effective rank about 51 of 64, as untrained",
+  source=program.claimed("6.2, 7.2"),
+)
+def flows(results):
+  """Returns the verdict on hyper-connections: unmoved queries, as in the plain encoder."""
+  own, plain = (
+    spectra.of_matrices(program.of(results, "spectra", **where), role="query")["distance"].values
+    for where in ({"flows": 4}, {})
+  )
+  because = (
+    f"their query matrices move by at most {100 * own.max():.2f} % of their "
+    f"size, those of the plain encoder by {100 * plain.max():.2f} %: {NO_EFFECT} in "
+    "both, and weight decay alone acts."
+  )
+  numbers = {"flows": own.max(), "plain": plain.max()}
+  return claims.verdict(own.max() < 0.05, because, numbers, artefact=plain.max() < 0.05)

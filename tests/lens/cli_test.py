@@ -58,6 +58,8 @@ class HelpTest(parameterized.TestCase):
     adders = ["polynomial", "dimensions", "embedding", "probe", "neurons", "subspace"]
     adders = ["fourier", "embedding", "probe", "neurons", "subspace", "polynomial"]
     adders += ["readout", "attention", "progress", "spectra"]
+    adders = ["spectra", "embedding", "probe", "neurons", "subspace", "polynomial"]
+    adders += ["readout", "attention", "fourier", "progress"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

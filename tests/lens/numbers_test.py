@@ -1,5 +1,8 @@
 """How far a printed number may be from an exact one."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.lens import numbers as reported
@@ -38,6 +41,21 @@ class ToleranceTest(parameterized.TestCase):
       single = squared_error(np.float32, rng.permutation(1000))
       self.assertNotEqual(single, exact)
       self.assertLess(abs(single - exact), near)
+
+
+class ShareTest(absltest.TestCase):
+  def test_a_number_is_shown_as_the_share_that_it_is(self):
+    plain = reported.Reported("5", "rank", "44.13", None)
+    self.assertEqual(plain.shown(), "44.13")
+    self.assertEqual(plain._replace(null=206.0).shown(), "0.2142 (44.13 of 206)")
+
+  def test_published_numbers_have_a_null_where_the_table_has_one(self):
+    folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    columns = "slice,key,item,quantity,source,recomputed,tolerance,remark,null"
+    rows = ("mine,a,1,one,3.0,,0.5,,6.0", "mine,b,1,other,2.0,,0.5,,")
+    (folder / "published.csv").write_text("\n".join([columns, *rows]))
+    found = reported.published(folder / "mine.py")
+    self.assertEqual([found[key].null for key in "ab"], [6.0, None])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from unittest import mock
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import spectra_nulls
-from primelens.lens import analyze, legacy, weights
-from primelens.studies import weights_spectra, weights_summary
+from primelens.lens import analyze, results, weights
+from primelens.studies import published_weights
 from primelens.studies.primes import language_models
 from safetensors import numpy as safetensors_numpy
 
@@ -50,7 +50,7 @@ class FolderTest(parameterized.TestCase):
 
   def stored(self):
     where = self.workdir / "results"
-    return legacy.read(where, "spectra", weights_spectra.Result)
+    return results.read(where, "spectra")
 
 
 class CommandTest(FolderTest):
@@ -69,8 +69,9 @@ class CommandTest(FolderTest):
     self.assertRegex(err, r"1 files, 0\.1 MB, 5 tensors; 4 matrices")
     self.assertIn("no matrices: 1 vectors", out)
     result, origin = self.stored()
-    its = {record["tensor"]: record for record in result.matrices}
-    found = [(r["role"], r["layer"]) for r in result.matrices]
+    rows = published_weights.rows_of(result)
+    its = {record["tensor"]: record for record in rows}
+    found = [(r["role"], r["layer"]) for r in rows]
     expected = [("key", 2), ("value", 2), ("query", 10), ("other", None)]
     self.assertEqual(found, expected)
     query = its["layers.10.q_proj.weight"]
@@ -83,7 +84,7 @@ class CommandTest(FolderTest):
     self.assertAlmostEqual(query["effective_rank_null"], 51.5, delta=0.3)
     for row, tensor in enumerate(its):
       expected_K = np.linalg.svd(tensors[tensor], compute_uv=False)
-      np.testing.assert_allclose(result.singular_ExK[row], expected_K, atol=2e-4)
+      np.testing.assert_allclose(result["singular"].values[row], expected_K, atol=2e-4)
     sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
     files = {"model.safetensors": {"bytes": self.path.stat().st_size, "sha256": sha256}}
     self.assertEqual(origin["files"], files)
@@ -106,7 +107,7 @@ class CommandTest(FolderTest):
     out, _ = self.analyse()
     self.assertIn("split by c_attn (GPT-2, in x 3 out): the columns are", out)
     result, _ = self.stored()
-    key, value = result.matrices[1:]
+    key, value = published_weights.rows_of(result)[1:]
     self.assertEqual([key["role"], value["role"]], ["key", "value"])
     self.assertAlmostEqual(key["largest"], 1, places=5)
     self.assertAlmostEqual(value["largest"], 3, places=5)
@@ -121,8 +122,8 @@ class CommandTest(FolderTest):
     )
     out, _ = self.analyse("--set", "mode=corner_as_published")
     result, _ = self.stored()
-    self.assertLen(result.matrices, 1)
-    self.assertEqual(result.matrices[0]["rows"], 256)
+    (matrix,) = published_weights.rows_of(result)
+    self.assertEqual(matrix["rows"], 256)
     self.assertEqual(result.corner, "layers.0.q_proj.weight")
     self.assertIn("corner, of layers.0.q_proj.weight", out)
     # Spec 4.2: pure noise of this size and std. From matrix to matrix the rank
@@ -231,11 +232,11 @@ class PartsTest(FolderTest):
 
   def test_kept_singular_values(self):
     short_K, long_K = np.arange(5.0), np.arange(1024.0)
-    kept_K = weights_spectra.spaced(long_K)
+    kept_K = published_weights.spaced(long_K)
     self.assertLen(kept_K, 512)
     self.assertEqual((kept_K[0], kept_K[-1]), (0, 1023))
     self.assertBetween(np.diff(kept_K).min(), 2, 3)
-    table_ExK = weights_spectra.padded([short_K, long_K])
+    table_ExK = published_weights.padded([short_K, long_K])
     np.testing.assert_array_equal(table_ExK[0, :5], short_K)
     self.assertTrue(np.isnan(table_ExK[0, 5:]).all())
     np.testing.assert_array_equal(table_ExK[1], long_K)
@@ -251,7 +252,7 @@ class PartsTest(FolderTest):
 
   def test_medians_by_role_leave_nan_out(self):
     records = [{"role": "up", "effective_rank": value} for value in (1.0, np.nan, 5.0)]
-    rows, _ = weights_summary.by_role([*records, {"role": "down"}])
+    rows, _ = published_weights.by_role([*records, {"role": "down"}])
     self.assertEqual((rows[0]["matrices"], rows[0]["rank"]), ("3", 3.0))
     self.assertTrue(np.isnan(rows[1]["rank"]))
 

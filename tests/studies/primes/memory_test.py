@@ -1,17 +1,26 @@
-"""Errors of an untrained population against plain numpy."""
+"""What is remembered of gaps: errors of a population against plain numpy, answers without a network
+by hand and by other libraries, the source's detector, and claims on hand-made results."""
 
 import dataclasses
 import functools
 import json
+import math
 import tempfile
+import types
 from pathlib import Path
 
+import drawn
 import jax
 import numpy as np
+import primes_results as made
 import tiny_primes
-from absl.testing import absltest
+import xarray as xr
+from absl.testing import absltest, parameterized
+from primelens.lens import results
 from primelens.models import checkpoints, indices
-from primelens.studies.primes import memory
+from primelens.studies.primes import memory, program
+from primelens.tasks import primes
+from sklearn import linear_model
 
 CONFIG = dict(task={"primes": 1500, "held_out": "random"}, fit_options={"seeds": 3})
 
@@ -40,16 +49,16 @@ class MemoryTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.run_ = untrained()
-    cls.result = memory.run(cls.run_)
+    cls.found = memory.measure(cls.run_)
 
   def record(self, part, predictor):
-    found = [
-      record
-      for record in self.result.errors
-      if (record["part"], record["predictor"]) == (part, predictor)
-    ]
-    self.assertLen(found, 1)
-    return found[0]
+    """Returns the errors of a predictor on a part, with the ends of their intervals."""
+    one = self.found.sel(part=part, predictor=predictor)
+    row = {"rows": int(one["rows"])}
+    for name in ("mae", "z_mse"):
+      row[name] = float(one[name])
+      row |= {f"{name}_{end}": float(one[f"{name}_interval"].sel(end=end)) for end in results.ENDS}
+    return row
 
   def parts(self):
     """Returns the rows of every part: a tenth of 1499 is held out."""
@@ -91,13 +100,12 @@ class MemoryTest(absltest.TestCase):
 
   def test_shown_answers_are_the_last_trained(self):
     row_N = self.run_.data.train_N[350:550]
-    np.testing.assert_array_equal(self.result.gap_N, self.run_.data.gap_N[row_N])
+    np.testing.assert_array_equal(self.found.gap, self.run_.data.gap_N[row_N])
     np.testing.assert_allclose(
-      self.result.answer_SxN, answers(self.run_, self.run_.params_S, row_N), atol=1e-4
+      self.found.answer, answers(self.run_, self.run_.params_S, row_N), atol=1e-4
     )
 
-  def test_setting(self):
-    (found,) = self.result.setting
+  def test_what_the_run_is(self):
     expected = {
       "sequence": "primes",
       "primes": 1500,
@@ -105,15 +113,23 @@ class MemoryTest(absltest.TestCase):
       "held_out": "random",
       "flows": 1,
       "kernel": False,
-      "seeds": 3,
+      "epoch_steps": 43,  # 1350 / 32
     }
-    self.assertEqual({name: found[name] for name in expected}, expected)
-    self.assertEqual(self.result.epoch_steps, 43)  # 1350 / 32
+    self.assertEqual({name: self.found.attrs[name] for name in expected}, expected)
+    self.assertEqual(self.found.sizes["seed"], 3)
 
   def test_without_snapshots_there_are_no_curves(self):
-    self.assertEqual(self.result.step_C.shape, (0,))
-    self.assertEqual(self.result.logged_SxC.shape, (3, 0))
-    self.assertEqual(self.result.trained_SxC.shape, (3, 0))
+    self.assertEqual(self.found["step"].shape, (0,))
+    self.assertEqual(self.found["loss"].shape, (3, 3, 0))
+    self.assertEqual(self.found["says"].shape, (3, 0))
+
+  def test_stored_read_and_drawn(self):
+    folder = self.enterContext(tempfile.TemporaryDirectory())
+    results.write(folder, "memory", self.found, provenance={})
+    back, _ = results.read(folder, "memory")
+    xr.testing.assert_identical(back, self.found)
+    for page in memory.figures({"a": back, "b": back}).values():
+      drawn.assert_inside(self, page.figure())
 
 
 class CurvesTest(absltest.TestCase):
@@ -129,7 +145,7 @@ class CurvesTest(absltest.TestCase):
     rows.append({"step": 60, "eval/mse": [0.0, 0.0, 0.0]})
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "metrics.jsonl").write_text(lines)
-    found, gaps = memory.curves(run), run.data
+    found, gaps = program.curves(run), run.data
     np.testing.assert_array_equal(found["step_C"], [0, 43, 86])
     np.testing.assert_array_equal(
       found["logged_SxC"], [[np.nan, 1, 1], [np.nan, 2, 2], [np.nan, 43, 86]]
@@ -142,6 +158,226 @@ class CurvesTest(absltest.TestCase):
         error_SxN = answers(run, params_S, row_N) - gaps.gap_N[row_N]
         square_S = np.mean((error_SxN / gaps.deviation) ** 2, axis=1)
         np.testing.assert_allclose(found[f"{name}_SxC"][:, c], square_S, rtol=1e-4)
+
+
+class DetectorTest(parameterized.TestCase):
+  @parameterized.parameters(
+    (20, 0.69, True),  # .31 below the mean 1
+    (20, 0.71, False),
+    (19, 0.10, False),  # too few epochs before it
+  )
+  def test_drop_below_the_epochs_before(self, before, last, expected):
+    loss_N = np.append(np.ones(before), last)
+    self.assertEqual(memory.drop(loss_N), expected)
+
+  def test_drop_in_absolute_terms(self):
+    self.assertFalse(memory.drop(0.02 * np.append(np.ones(20), 0.6)))
+    self.assertTrue(memory.drop(0.03 * np.append(np.ones(20), 0.6)))
+
+  def test_only_the_last_twenty_count(self):
+    loss_N = np.concatenate([[100.0] * 5, np.ones(20), [0.9]])
+    self.assertFalse(memory.drop(loss_N))
+
+  def test_sizes_not_signs(self):
+    target_N = np.random.default_rng(0).normal(size=500)
+    self.assertTrue(memory.logarithms(-target_N, target_N))
+    other_N = np.random.default_rng(1).normal(size=500)
+    self.assertFalse(memory.logarithms(other_N, target_N))
+    self.assertFalse(memory.logarithms(np.ones(500), target_N))
+
+  def test_one_frequency(self):
+    time_N = np.arange(1000)
+    self.assertTrue(memory.waves(np.sin(2 * np.pi * time_N / 10)))
+    # White noise, differenced: no amplitude is five times the mean.
+    self.assertFalse(memory.waves(np.random.default_rng(0).normal(size=1000)))
+
+  def test_two_of_three(self):
+    target_N = np.random.default_rng(0).normal(size=1200)
+    gaps = types.SimpleNamespace(train_N=np.arange(1200), target_N=target_N)
+
+    def predicted(answer, row_N, *, dropout):
+      self.assertTrue(dropout)
+      return answer[None][:, row_N]
+
+    run = types.SimpleNamespace(
+      settings=types.SimpleNamespace(seed=0), gaps=gaps, predicted=predicted
+    )
+    losses = {10: np.ones((1, 5)), 30: np.append(np.ones(20), 0.5)[None]}
+    answers = {10: target_N, 30: target_N}
+    rows = memory.watched(run, (10, 30), answers.get, losses.get)
+    self.assertEqual([row["logarithms"] for row in rows], [True, True])
+    self.assertEqual([row["drop"] for row in rows], [False, True])
+    self.assertEqual([row["says"] for row in rows], [False, True])
+
+
+def load(**options):
+  return primes.load(primes.Config(**{"primes": 1500} | options))
+
+
+class PredictorsTest(parameterized.TestCase):
+  @parameterized.parameters("none", "random", "tail")
+  def test_constants_are_of_trained_gaps(self, held_out):
+    gaps = load(held_out=held_out)
+    row_N = gaps.held_N if held_out != "none" else gaps.train_N[-7:]
+    found = memory.answers(gaps, row_N)
+    self.assertEqual(set(found), {"mean", "median", "line in ln p", "local mean"})
+    trained_N = np.diff(primes.first(1500))[gaps.train_N]
+    for name, value in (("mean", trained_N.mean()), ("median", np.median(trained_N))):
+      np.testing.assert_allclose(found[name], np.full(len(row_N), value))
+
+  @parameterized.parameters("none", "random", "tail")
+  def test_line_is_that_of_polyfit(self, held_out):
+    gaps = load(held_out=held_out)
+    prime_N = primes.first(1500)
+    size_N, gap_N = np.log(prime_N[:-1]), np.diff(prime_N)
+    line = np.polyfit(size_N[gaps.train_N], gap_N[gaps.train_N], 1)
+    row_N = np.arange(1499)
+    found = memory.answers(gaps, row_N)["line in ln p"]
+    np.testing.assert_allclose(found, np.polyval(line, size_N), rtol=1e-9)
+    # A gap near x is ln x on average: a slope of 1.
+    self.assertAlmostEqual(line[0], 1, delta=0.15)
+
+  @parameterized.parameters("none", "random", "tail")
+  def test_local_mean_leaves_itself_out(self, held_out):
+    gaps = load(held_out=held_out)
+    trained = gaps.train_N.tolist()
+    for row in (0, 1, 9, 700, 701, 1488, 1497, 1498):
+      before = [i for i in trained if i < row][-memory.NEAR :]
+      after = [i for i in trained if i > row][: memory.NEAR]
+      expected = gaps.gap_N[before + after].mean()
+      found = memory.local_mean(gaps, np.array([row]))
+      np.testing.assert_allclose(found, [expected], rtol=1e-9)
+
+  def test_no_answer_depends_on_its_own_gap(self):
+    # The mean, the median and the line do, as 1 of 1499.
+    gaps = load()
+    changed_N = gaps.gap_N.copy()
+    changed_N[800] += 1000
+    other = primes.Gaps(**{**vars(gaps), "gap_N": changed_N})
+    row_N = np.array([800, 805])
+    before, after = (memory.local_mean(g, row_N) for g in (gaps, other))
+    self.assertEqual(before[0], after[0])
+    self.assertAlmostEqual(after[1] - before[1], 1000 / 20)
+
+  @parameterized.parameters((), (3,), (3, 5))
+  def test_least_squares_is_that_of_sklearn(self, *moduli):
+    gaps = load(context=4, moduli=moduli, held_out="tail")
+    after_N = gaps.prime_N + gaps.gap_N
+
+    def features(row):
+      found = []
+      for i in range(row - 4, row):
+        hot = [float(after_N[i] % m == j) for m in moduli for j in range(m)]
+        found += [gaps.gap_N[i], *hot]
+      return found
+
+    of = lambda row_N: np.array([features(row) for row in row_N])
+    model = linear_model.LinearRegression()
+    model.fit(of(gaps.train_N), gaps.gap_N[gaps.train_N])
+    found = memory.answers(gaps, gaps.held_N)["least squares"]
+    expected = model.predict(of(gaps.held_N))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+OPEN, NOT_RUN, NOT = "needs more compute", "not run", "not reproduced"
+YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters((1.0, 1.1, ARTEFACT), (1.0, 0.5, YES), (7.0, 1.1, NOT))
+  def test_primes(self, mae, held, expected):
+    runs = {
+      "a": made.run(made.memory(mae)),
+      "shuffled": made.run(made.memory(1.1), sequence="shuffled"),
+      "random": made.run(made.memory(held=held), held_out="random"),
+      "tail": made.run(made.memory(held=1.2), held_out="tail"),
+    }
+    self.assertEqual(made.verdict(memory, "memory.primes", runs)["status"], expected)
+    del runs["tail"]
+    self.assertEqual(made.verdict(memory, "memory.primes", runs)["status"], NOT_RUN)
+
+  @parameterized.parameters((2, 1.1, ARTEFACT), (2, 0.5, YES), (0, 1.1, NOT))
+  def test_detector(self, fires, held, expected):
+    runs = {
+      "a": made.run(made.memory(fires=fires)),
+      "shuffled": made.run(made.memory(fires=3), sequence="shuffled"),
+      "random": made.run(made.memory(held=held), held_out="random"),
+    }
+    found = made.verdict(memory, "memory.detector", runs)
+    self.assertEqual(found["status"], expected)
+    self.assertIn("at 3 with", found["because"])
+
+  @parameterized.parameters((3.0, NOT), (7.5, YES))
+  def test_sinusoid(self, mae, expected):
+    where = {"embedding": "sinusoidal", "accumulation": 2}
+    runs = {"few": made.run(made.memory(mae, **where), **where)}
+    found = made.verdict(memory, "memory.sinusoid", runs)
+    self.assertEqual(found["status"], expected)
+    self.assertNotIn("32,768", found["because"])
+    plan = {"embedding": "sinusoidal", "primes": 32768}
+    runs["c"] = made.run(made.memory(7.9, **plan), **plan)
+    found = made.verdict(memory, "memory.sinusoid", runs)
+    self.assertIn("32,768 gaps", found["because"])
+
+  @parameterized.parameters((0.9, 0.95, YES), (0.96, 0.95, NOT), (1.1, 1.2, NOT))
+  def test_later(self, own, line, expected):
+    where = {"embedding": "context", "context": 8, "held_out": "tail"}
+    where |= {"order": "shuffled", "accumulation": 2}
+    runs = {"context": made.run(made.memory(held=own, line=line, **where), **where)}
+    self.assertEqual(made.verdict(memory, "memory.later", runs)["status"], expected)
+
+  def test_the_published_size_alone_decides(self):
+    runs = {"a": made.run(made.memory()), "b": made.run(made.memory(), accumulation=1)}
+    self.assertEqual(made.verdict(memory, "memory.batch", runs)["status"], OPEN)
+
+  def test_nothing_at_hand(self):
+    for claim in memory.CLAIMS:
+      self.assertEqual(made.verdict(memory, claim.id, {})["status"], NOT_RUN, claim.id)
+    row = made.verdict(memory, "memory.batch", {})
+    self.assertIn("It needs memory of a run accumulation 1.", row["because"])
+
+
+class ShownTest(absltest.TestCase):
+  def runs(self):
+    return {"a": made.memory(0.8), "held": made.memory(held=1.07, held_out="random")}
+
+  def test_figures(self):
+    pages = memory.figures(self.runs())
+    self.assertEqual(set(pages), {"all runs", "a", "held"})
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
+
+  def test_every_run_in_a_row(self):
+    found = {row["run"]: row for row in memory.overview(self.runs())}
+    self.assertAlmostEqual(found["a"]["error"], 0.1)
+    self.assertAlmostEqual(found["held"]["held"], 1.07)
+    self.assertTrue(math.isnan(found["a"]["held"]))
+    (row,) = memory.overview({"still": made.memory(0.1, constant=0.0)})
+    self.assertTrue(math.isnan(row["error"]))
+
+  def test_line(self):
+    self.assertEqual(
+      memory.line(self.runs()),
+      "Error of the last trained gaps, of that of a constant: a 0.8 of 8; held 1 of 8."
+      " Squared error of gaps left out: held 1.07.",
+    )
+
+  def test_tables(self):
+    runs, errors, detector = memory.tables(self.runs())
+    self.assertEqual([row["run"] for row in runs.rows], ["a", "held"])
+    self.assertEqual([row["held_out"] for row in runs.rows], ["none", "random"])
+    self.assertLen(errors.rows, 4 + 8)
+    self.assertEqual(errors.cells()[0][4], "0.8 [0.79, 0.81]")
+    self.assertEqual(detector.rows[0]["fires"], 1)
+    self.assertEqual(detector.rows[0]["logarithms"], 4 * made.SNAPSHOTS)
+
+  def test_numbers_are_shares_of_a_constant(self):
+    self.assertAlmostEqual(memory.numbers(made.memory(0.8))["plan A/mae"].value_S[0], 0.1)
+    self.assertEqual(memory.numbers(made.memory(0.8, seeds=2)), {})
+    # Spec 6.1: its sinusoid on chaos answers as a constant does.
+    chaos = memory.PUBLISHED["chaos with sinusoids/mae"]
+    self.assertAlmostEqual(float(chaos.source) / chaos.null, 1.0, places=3)
+    self.assertEqual(memory.PUBLISHED["plan A/mae"].shown(), "0.03926 (0.3926 of 10)")
 
 
 if __name__ == "__main__":

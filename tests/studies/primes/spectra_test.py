@@ -1,0 +1,194 @@
+"""Claims on the spectrum of one weight matrix, beside its controls, and the source's table."""
+
+import math
+
+import drawn
+import primes_results as made
+from absl.testing import absltest, parameterized
+from primelens.lens import claims, study
+from primelens.studies.primes import language_models, program, spectra
+
+OPEN, NOT_RUN, NOT = "needs more compute", "not run", "not reproduced"
+YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
+KERNEL = program.KERNEL
+STUDY = study.find("primes")
+
+
+def verdict(name, runs):
+  return made.verdict(spectra, name, runs)
+
+
+def kernels(primes=20.0, shuffled=20.0, chaos=50.0, wide=51.0, quality=30.0):
+  """Returns plan A, and the runs with a mismatched kernel, by their ranks."""
+  where = {
+    "kernel": (primes, {}),
+    "kernel_shuffled": (shuffled, {"sequence": "shuffled"}),
+    "kernel_logistic": (chaos, {"sequence": "logistic"}),
+    "kernel_wide": (wide, {"embedding_std": 1.0}),
+    "both": (51.0, {"sequence": "logistic", "embedding_std": 1.0}),
+  }
+  runs = {"a": made.run(spectra=made.spectra())}
+  for name, (rank, change) in where.items():
+    small = rank < 40
+    found = made.spectra(rank, 25.0 if small else 2.3, quality=quality if small else 1.75)
+    runs[name] = made.run(spectra=found, **KERNEL | change)
+  return runs
+
+
+class ClaimsTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("spectra.rank", {}, ARTEFACT),
+    ("spectra.rank", {"shuffled": 51.0}, YES),
+    ("spectra.rank", {"primes": 51.0}, NOT),
+    ("spectra.ratio", {}, ARTEFACT),
+    ("spectra.ratio", {"primes": 51.0}, NOT),
+    ("spectra.symmetry", {}, ARTEFACT),
+    ("spectra.symmetry", {"shuffled": 51.0}, YES),
+    ("spectra.symmetry", {"quality": 2.0}, NOT),
+    ("spectra.chaos", {}, ARTEFACT),
+    ("spectra.chaos", {"wide": 20.0}, YES),
+    ("spectra.chaos", {"primes": 51.0}, NOT),
+    ("spectra.distance", {}, ARTEFACT),
+    ("spectra.spacings", {}, ARTEFACT),
+  )
+  def test_decided_by_controls(self, name, change, expected):
+    self.assertEqual(verdict(name, kernels(**change))["status"], expected)
+
+  def test_a_flat_bulk_and_one_outlier(self):
+    found = verdict("spectra.ratio", kernels())["numbers"]
+    # Without the outlier the bulk of equal values has the full rank, 63.
+    self.assertAlmostEqual(found["rank_without"], 63 / made.RANK)
+    self.assertAlmostEqual(found["ratio"], 25.0)
+
+  def test_training_that_changes_distance_or_spacings(self):
+    runs = kernels()
+    runs["a"] = made.run(spectra=made.spectra(start={"ks": 0.2, "ks_goe": 0.4}))
+    for name in ("spectra.distance", "spectra.spacings"):
+      self.assertEqual(verdict(name, runs)["status"], YES)
+    runs["a"] = made.run(spectra=made.spectra(end={"ks": 0.2, "ks_goe": 0.4}))
+    for name in ("spectra.distance", "spectra.spacings"):
+      self.assertEqual(verdict(name, runs)["status"], NOT)
+
+  def test_noise_has_no_full_rank(self):
+    found = verdict("spectra.baseline", {})
+    self.assertEqual(found["status"], NOT)
+    # Spec 4.2: 205.8 to 206.6.
+    self.assertBetween(found["numbers"]["rank"], 205.7, 206.6)
+
+  @parameterized.parameters((0.001, 0.001, ARTEFACT), (0.2, 0.001, NOT))
+  def test_flows(self, own, plain, expected):
+    runs = {
+      "a": made.run(spectra=made.spectra(distance=plain)),
+      "flows": made.run(spectra=made.spectra(distance=own), flows=4),
+    }
+    self.assertEqual(verdict("spectra.flows", runs)["status"], expected)
+
+  def test_flows_that_alone_stay(self):
+    runs = {
+      "a": made.run(spectra=made.spectra(distance=0.3)),
+      "flows": made.run(spectra=made.spectra(distance=0.001), flows=4),
+    }
+    self.assertEqual(verdict("spectra.flows", runs)["status"], YES)
+
+  def test_few_members_decide_nothing(self):
+    runs = kernels()
+    runs["a"] = made.run(spectra=made.spectra(), seeds=2)
+    self.assertEqual(verdict("spectra.rank", runs)["status"], NOT_RUN)
+
+  def test_of_two_sizes_the_larger_decides(self):
+    runs = kernels()
+    runs["large"] = made.run(spectra=made.spectra(end={"ks": 0.2}), primes=2000)
+    self.assertEqual(verdict("spectra.distance", runs)["status"], NOT)
+
+  def test_nothing_at_hand(self):
+    rows = claims.ledger(STUDY.claims, made.results_of({})).rows
+    self.assertLen(rows, 14)
+    for row in rows:
+      if row["id"] != "spectra.baseline":  # needs no network
+        self.assertEqual(row["status"], NOT_RUN, row["id"])
+
+  def test_language_models_are_decided_by_their_weights(self):
+    row = made.verdict(language_models, "spectra.language", {})
+    self.assertEqual((row["status"], row["command"]), (NOT_RUN, "analyze.py --weights=published"))
+    self.assertEqual(row["reported"], "effective rank 38 to 199 of 256, mean 151")
+
+
+def runs():
+  """Returns plan A, one with a mismatched kernel, and one with gaps left out."""
+  front, kernel = "plan A", "plan A, mismatched kernel"
+  left_out = {"held_out": "random", "population": "plan A with held_out random"}
+  found = made.spectra(made.RANK / 2, 4 * made.RATIO, quality=17.5, population=kernel, **KERNEL)
+  return {
+    "a": made.run(made.memory(0.8), made.spectra(), population=front),
+    "kernel": made.run(
+      made.memory(0.4, population=kernel, **KERNEL), found, population=kernel, **KERNEL
+    ),
+    "held": made.run(made.memory(held=1.07, **left_out), **left_out),
+  }
+
+
+class NumbersTest(absltest.TestCase):
+  def row(self, key):
+    rows = [row for row in STUDY.numbers(made.results_of(runs())) if row["key"] == key]
+    self.assertLen(rows, 1)
+    return rows[0]
+
+  def test_shares_of_the_null(self):
+    found = self.row("plan A/effective_rank")
+    self.assertEqual(found["source"], f"{44.13 / 206.0:.4g} (44.13 of 206)")
+    self.assertAlmostEqual(found["median"], 1.0)
+    self.assertAlmostEqual(found["untrained"], 1.0)
+    self.assertAlmostEqual(found["mismatched"], 0.5)
+    self.assertEqual((found["population"], found["runs"]), ("plan A", "a"))
+    self.assertAlmostEqual(self.row("plan A/mae")["median"], 0.1)
+    self.assertAlmostEqual(self.row("plan A/mae")["mismatched"], 0.05)
+    self.assertAlmostEqual(self.row("plan A/quality")["mismatched"], 10.0)
+    self.assertEqual(self.row("plan A/ks")["source"], "0.9258")
+
+  def test_the_spec_with_a_mismatched_kernel(self):
+    name = "plan A, mismatched kernel"
+    first = self.row(f"{name}/toy_s1")
+    # A bulk of ones and a value that is 4 times as much over the mean.
+    ratio = 4 * made.RATIO
+    self.assertAlmostEqual(first["median"], ratio * 63 / (64 - ratio))
+    self.assertEqual((first["source"], first["runs"]), ("21.3", "kernel"))
+    self.assertEqual(self.row(f"{name}/toy_s2")["median"], 1.0)
+
+  def test_every_number_of_the_source(self):
+    found = spectra.PUBLISHED
+    self.assertLen(found, 5 * 6 + 5 * 5)
+    self.assertTrue(all(math.isfinite(float(its.source)) for its in found.values()))
+
+  def test_few_members_are_beside_no_number(self):
+    self.assertEqual(spectra.numbers(made.spectra().isel(seed=[0, 1])), {})
+
+
+class ShownTest(absltest.TestCase):
+  def its(self):
+    return {run: table["spectra"] for run, (_, table) in runs().items() if "spectra" in table}
+
+  def test_figures(self):
+    pages = spectra.figures(self.its())
+    self.assertEqual(set(pages), {"all runs", "a", "kernel"})
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
+
+  def test_every_run_in_a_row(self):
+    found = {row["run"]: row for row in spectra.overview(self.its())}
+    self.assertAlmostEqual(found["kernel"]["query"], 0.5)
+    self.assertAlmostEqual(found["a"]["live"], 50.0 / made.RANK)
+
+  def test_line(self):
+    self.assertEqual(
+      spectra.line(self.its()),
+      "Largest singular value over the mean, where not as noise: kernel 9.2 (noise 2.3).",
+    )
+
+  def test_every_matrix(self):
+    (table,) = spectra.tables(self.its())
+    self.assertLen(table.rows, 2 * 2 * 3)
+    self.assertNotIn("moved_effective_rank", table.columns())
+
+
+if __name__ == "__main__":
+  absltest.main()
