@@ -45,7 +45,7 @@ class Verdict:
 class Claim:
   """One published statement and the test that decides it.
 
-  `test(results) -> Verdict` gets `{run: {analysis: Result}}`. Whatever it raises is a verdict:
+  `test(results) -> Verdict` gets `Results`. Whatever it raises is a verdict:
   `Missing` means not run, `Inapplicable` does not apply, everything else that it failed.
   """
 
@@ -203,31 +203,6 @@ class Inapplicable(Missing):
   """A run is read, and what a claim speaks of is not in it."""
 
 
-def need(results, analysis: str, accept: Callable[[Mapping], bool], of: str):
-  """Returns `{run: result}` of `analysis` over the runs that a claim is about.
-
-  `accept({analysis: Result})` says whether a run is one, `of` in words which
-  runs are. Raises `Missing` when there is none.
-  """
-  found = {
-    name: table[analysis] for name, table in results.items() if analysis in table and accept(table)
-  }
-  if not found:
-    runs = tuple(
-      name for name, table in results.items() if analysis not in table and _perhaps(accept, table)
-    )
-    raise Missing(f"{analysis} of a run {of}", analysis=analysis, runs=runs)
-  return found
-
-
-def _perhaps(accept, table) -> bool:
-  """Returns whether a run may be one that a claim is about, as far as can be seen yet."""
-  try:
-    return accept(table)
-  except LookupError:  # only the result that is missing would say
-    return True
-
-
 def row(rows: Iterable[Mapping], /, **where) -> Mapping:
   """Returns the record that has these values; raises `Inapplicable` for none."""
   for found in rows:
@@ -235,12 +210,6 @@ def row(rows: Iterable[Mapping], /, **where) -> Mapping:
       return found
   words = ", ".join(f"{key} {value}" for key, value in where.items())
   raise Inapplicable(f"a record of {words}")
-
-
-def interval(found: Mapping) -> str:
-  """Returns a record's mean over members with its interval."""
-  ends = (found["mean"], found["mean_low"], found["mean_high"])
-  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)
 
 
 def verdict(
@@ -280,9 +249,3 @@ def _not_run(missing: Missing, unread: Unread) -> Verdict:
     command = f"analyze.py --workdir={','.join(folders) or 'RUN'} --only={missing.analysis}"
     because += "" if folders else " No run at hand is one: train it first."
   return Verdict(status="not run", because=because, command=command)
-
-
-def bounded(row: Mapping[str, Any], key: str) -> str:
-  """Returns a number of a record with its interval, "0.700 [0.691, 0.708]"."""
-  ends = (row[key], row[f"{key}_low"], row[f"{key}_high"])
-  return "{:.3f} [{:.3f}, {:.3f}]".format(*ends)

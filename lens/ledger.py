@@ -128,13 +128,6 @@ def left_out(tables) -> list[str]:
   return list(lines)
 
 
-def results(tables) -> dict[str, dict[str, Any]]:
-  """Returns `{run: {analysis: Result}}` of `{run: {analysis: Stored}}`."""
-  return {
-    run: {name: stored.result for name, stored in table.items()} for run, table in tables.items()
-  }
-
-
 def line(ledger: trial.Ledger) -> str:
   """Returns the tally as a line of the summary."""
   counted = tally(ledger).items()

@@ -52,12 +52,12 @@ def first_lines(
 
 
 def _summary(its: study.Study, tables: Tables, ledger: claims_lib.Ledger) -> list[str]:
-  lines = list(its.summary(tables, ledger)) if its.summary else []
+  lines = []
   for name, each in its.slices.items():
     found = datasets(tables, name)
     if each.line and found:
       lines.append(each.line(found))
-  return lines if its.summary else [*lines, ledger_lib.line(ledger)]
+  return [*lines, ledger_lib.line(ledger)]
 
 
 def html(
@@ -69,15 +69,14 @@ def html(
   folder: Path | None = None,
 ) -> str:
   """Returns the page itself; figures that compare runs lie in `folder`/figures."""
-  parts = dict(its.sections or {})
-  if its.sections is None and its.numbers and results is not None:
+  parts = {}
+  if its.numbers and results is not None:
     rows = functools.partial(its.numbers, results)
     columns = its.number_columns
     parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows(), columns))
   said = cautions(its, results)
-  for name in its.asked:
-    section = functools.partial(question, its.slices[name], folder, said)
-    parts[name] = (its.slices[name].about, section)
+  for name, each in its.slices.items():
+    parts[name] = (each.about, functools.partial(question, each, folder, said))
   body = {
     "ledger": ("Ledger of claims", ledger_lib.claims(ledger)),
     **{

@@ -163,7 +163,6 @@ class Slice:
   line: Callable[[Mapping[str, xr.Dataset]], str] | None = None
   claims: tuple[claims_lib.Claim, ...] = ()
   settings: type | None = None
-  check: Callable[[xr.Dataset], Any] = lambda found: None  # raises `ValueError` for a foreign one
 
 
 _OPTIONAL = ("obstacle", "figures", "tables", "numbers", "line")  # what else a slice may define
@@ -246,8 +245,6 @@ class Study:
   `data_name(task, data)` what it is trained and scored on, `caution(card, {slice: Dataset})` why
   its network must not be read as it stands, or "". `renamed` are the analysis settings of earlier
   revisions that have another name now, `{old: new}`.
-
-  The last ones are of studies that have not moved: `sections` and `summary` make the report.
   """
 
   name: str
@@ -268,14 +265,6 @@ class Study:
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
-  sections: Mapping[str, tuple[str, Callable]] | None = None
-  summary: Callable[[Mapping, claims_lib.Ledger], list[str]] | None = None
-  sectioned: frozenset[str] = frozenset()  # slices that `sections` shows
-
-  @property
-  def asked(self) -> tuple[str, ...]:
-    """The slices that have a section each of the report."""
-    return tuple(name for name in self.slices if name not in self.sectioned)
 
   def with_slices(self, more: Iterable[Slice]) -> "Study":
     """Returns the study with slices of the user's own behind its own.
@@ -343,18 +332,11 @@ def _found(name: str) -> Study:
   if isinstance(module, Study):
     return module
   module = module or importlib.import_module(f"primelens.studies.{name}")
-  if hasattr(module, "STUDY"):
-    from primelens.lens import legacy
-
-    return legacy.adapted(name, module.STUDY, module)
   return _of_package(name, module)
 
 
-def of_program(package: types.ModuleType) -> dict[str, Any]:
-  """Returns what else the `program` of a study's package says of it, by field of `Study`."""
-  program = importlib.import_module(f"{package.__name__}.program")
-  names = ("members", "card", "data_name", "caution", "renamed")
-  return {name: getattr(program, name) for name in names if hasattr(program, name)}
+# What else the `program` of a study's package may say of it.
+_OF_PROGRAM = ("members", "card", "data_name", "caution", "renamed")
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:
@@ -377,7 +359,7 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     cost=program.cost,
     run=getattr(program, "Run", Run),
     claims=tuple(claim for each in slices.values() for claim in each.claims) + _apart(package),
-    **of_program(package),
+    **{key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)},
   )
   if not any(each.numbers for each in slices.values()):
     return found

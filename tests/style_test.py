@@ -27,7 +27,7 @@ MAY_IMPORT = {
 }
 # Where each heavy or confined library may be imported, in any function.
 HOMES = {
-  "matplotlib": ("lens/figures.py", "studies/*plots_*.py"),
+  "matplotlib": ("lens/figures.py",),
   # Where it does a job once; hundreds of probes are in analyses/linear.py.
   "sklearn": (
     "analyses/anchors.py",
@@ -64,7 +64,6 @@ MAY_RUN = {
   ("lens/plugins.py", "compile"): "the same",
   ("lens/plugins.py", "import_module"): "the same, a module",
   ("lens/study.py", "import_module"): "studies and slices, found in the package's own folder",
-  ("lens/legacy.py", "import_module"): "figures of studies, found in the package's own folder",
 }
 PRIVATE_JAX = ("core", "interpreters", "lib", "extend", "experimental", "_src")
 MACHINE = re.compile(r"/(?:work|tmp|root|home|opt|Users)/\w|https?://[^/\s]*pypi")

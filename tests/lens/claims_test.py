@@ -15,19 +15,19 @@ def judged(test, results, unread=None):
 
 class LedgerTest(absltest.TestCase):
   def test_not_run_names_the_command_and_the_runs(self):
-    needs = lambda results: trial.need(
-      results, "heads", lambda table: table["anchors"] == "big", "of the big size"
-    )
-    results = {"a": {"anchors": "big"}, "b": {"anchors": "small"}, "c": {}, "d": {"anchors": "big"}}
+    needs = lambda results: results.where("of the big size", size="big").of("heads")
+    cards = {run: {"size": "small" if run == "b" else "big"} for run in "abcd"}
+    results = trial.Results(dict.fromkeys(cards, {}), cards)
     unread = {"heads": {"a": "runs/a", "b": "runs/b", "c": "runs/c"}}  # d cannot be read so
     row = judged(needs, results, unread)
     self.assertEqual(row["status"], "not run")
     self.assertEqual(row["command"], "analyze.py --workdir=runs/a,runs/c --only=heads")
-    self.assertEqual(row["because"], "It needs heads of a run of the big size.")
+    self.assertEqual(row["because"], "It needs heads of a run (of the big size).")
 
   def test_where_no_run_is_one_it_has_to_be_trained(self):
-    needs = lambda results: trial.need(results, "heads", lambda table: False, "of the big size")
-    row = judged(needs, {"a": {}}, {"heads": {"a": "runs/a"}})
+    needs = lambda results: results.where("of the big size", size="big").of("heads")
+    results = trial.Results({"a": {}}, {"a": {"size": "small"}})
+    row = judged(needs, results, {"heads": {"a": "runs/a"}})
     self.assertEqual(row["command"], "analyze.py --workdir=RUN --only=heads")
     self.assertIn("train it first", row["because"])
 

@@ -14,7 +14,6 @@ from primelens.lens import analyze, runs, study
 from primelens.models import checkpoints, fit, loop
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.addition import program as addition
-from primelens.studies.addition import tables
 from primelens.tasks import files
 
 STEP = 7  # at which a seed is made to have stopped
@@ -164,7 +163,7 @@ class AdditionTest(FolderCase):
     self.same(run.params_S, expected.params_S)
     self.same(run.untrained_S(), expected.params_S)
     self.assertEqual(trees.length(run.params_S), 2)
-    self.assertEqual(tables.reference(run), 0)
+    self.assertEqual(addition.reference(run.experiment), 0)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""How far a printed number may be from an exact one."""
+"""Numbers of a source: how exact a printed one is, and which of ours stand beside it."""
 
+import math
 import tempfile
+import types
 from pathlib import Path
 
 import numpy as np
 from absl.testing import absltest, parameterized
+from primelens.lens import claims
 from primelens.lens import numbers as reported
 from sklearn import linear_model
 
@@ -56,6 +59,97 @@ class ShareTest(absltest.TestCase):
     (folder / "published.csv").write_text("\n".join([columns, *rows]))
     found = reported.published(folder / "mine.py")
     self.assertEqual([found[key].null for key in "ab"], [6.0, None])
+
+
+class JoinedTest(parameterized.TestCase):
+  """Numbers of a source beside those of its own network, of others, and of controls."""
+
+  CSV = (
+    "slice,key,item,quantity,source,recomputed,tolerance,remark\n"
+    "one,share,A6,share <of it>,0.73,0.7266,0.005,\n"
+    "one,count,A11,neurons,> 130,23,inf,\n"
+    "one,free,A1,not recomputed,,,0.005,\n"
+  )
+  BESIDE = reported.Beside("published", "shaken", {"permuted": "permuted labels"})
+
+  def joined(self, value_S, beside=BESIDE, **cards):
+    """Returns the record of each key; `value_S` are numbers by run and key."""
+    folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    (folder / "published.csv").write_text(self.CSV)
+    slices = {
+      "one": types.SimpleNamespace(numbers=lambda found: found),
+      "two": types.SimpleNamespace(numbers=None),
+    }
+    table = reported.Joined(folder / "published.csv", slices, beside)
+    tables = {run: {"one": values, "two": {}} for run, values in value_S.items()}
+    return {row["key"]: row for row in table(claims.Results(tables, cards))}
+
+  def test_the_source_s_own_network_its_spread_and_controls(self):
+    own = reported.Own(np.array([0.1, 0.70, 0.4]), np.array([0.2, 0.3, 0.4]))
+    rows = self.joined(
+      {
+        "main": {"share": own, "count": np.array([1, 150, 3]), "free": np.array([np.nan, 2, 5])},
+        "drift": {"share": np.array([0.71, 0.73])},
+        "null": {"share": np.array([0.5, 0.6])},
+        "sizes": {"share": np.array([9.0])},
+      },
+      main={"population": "P = 10, published", "reference": 1},
+      drift={"population": "P = 10, shaken", "reference": None},
+      null={"population": "P = 10, permuted labels", "reference": None},
+      sizes={"population": "P = 10, other steps", "reference": None},
+    )
+    share, count, free = rows["share"], rows["count"], rows["free"]
+    self.assertEqual((share["ours"], share["median"]), (0.70, 0.4))
+    self.assertEqual((share["minimum"], share["maximum"]), (0.1, 0.70))
+    self.assertAlmostEqual(share["untrained"], 0.3)
+    self.assertEqual((share["drift_low"], share["drift_high"]), (0.71, 0.73))
+    self.assertEqual((share["permuted"], share["runs"]), (0.55, "main"))
+    self.assertEqual(share["verdict"], "within drift")
+    self.assertEqual((count["ours"], count["verdict"]), (150, "not portable"))
+    self.assertTrue(math.isnan(count["untrained"]))
+    # A network without a value is left out of the spread.
+    self.assertEqual((free["median"], free["minimum"], free["verdict"]), (3.5, 2.0, ""))
+
+  def test_an_imported_network_is_no_part_of_the_spread(self):
+    cards = {"own": {"population": "sum, imported", "reference": 0, "imported": True}}
+    cards["made"] = {"population": "sum, L2 D128", "reference": None}
+    values = {"own": {"share": np.array([0.7266])}, "made": {"share": np.array([0.5, 0.6])}}
+    row = self.joined(values, None, **cards)["share"]
+    self.assertEqual((row["ours"], row["median"], row["runs"]), (0.7266, 0.55, "made"))
+    self.assertEqual(row["verdict"], "agrees")
+    self.assertNotIn("drift_low", row)
+
+  def test_controls_alone_are_shown(self):
+    cards = {"null": {"population": "P = 10, permuted labels", "reference": None}}
+    row = self.joined({"null": {"share": np.array([0.5])}}, **cards)["share"]
+    self.assertEqual((row["median"], row["permuted"], row["runs"]), (0.5, 0.5, "null"))
+
+  def test_two_populations_do_not_mix(self):
+    cards = {
+      name: {"population": f"P = {name}, published", "reference": None} for name in ("10", "12")
+    }
+    values = {name: {"share": np.array([float(name)])} for name in cards}
+    folder_rows = self.joined(values, **cards)
+    self.assertLen(folder_rows, 1)  # by key; the rows themselves are two
+    self.assertEqual(folder_rows["share"]["median"], 12.0)
+
+  def test_a_number_nobody_reported_is_refused(self):
+    with self.assertRaisesRegex(KeyError, "other"):
+      self.joined({"a": {"other": np.zeros(3)}}, a={"population": "P", "reference": None})
+
+  @parameterized.parameters(
+    (0.73, 0.7266, 0.005, math.nan, math.nan, "agrees"),
+    (0.70, 0.7266, 0.005, math.nan, math.nan, "differs"),
+    (0.70, 0.7266, 0.005, 0.69, 0.725, "within drift"),
+    (0.70, 0.7266, 0.005, 0.69, 0.71, "differs"),
+    (131.0, 23.0, math.inf, math.nan, math.nan, "not portable"),
+    (23.0, 23.0, math.inf, math.nan, math.nan, "agrees"),
+    (math.nan, 0.7, 0.005, 0.0, 1.0, ""),
+    (0.7, math.nan, 0.005, 0.0, 1.0, ""),
+  )
+  def test_agreement(self, ours, recomputed, tolerance, low, high, expected):
+    record = dict(ours=ours, recomputed=recomputed, drift_low=low, drift_high=high)
+    self.assertEqual(reported.agreement(record, tolerance), expected)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ import numpy as np
 from primelens import tasks
 from primelens.analyses import trees
 from primelens.configs import addition_p10
-from primelens.studies.addition import numbers, program
+from primelens.lens import numbers
+from primelens.studies.addition import program
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
@@ -76,6 +77,6 @@ def unexplained(analysis: str, table) -> list[str]:
       continue
     low, high = twins[row["key"]]
     record = row | {"drift_low": low, "drift_high": high}
-    if numbers.verdict(record, row["tolerance"]) == "differs":
+    if numbers.agreement(record, row["tolerance"]) == "differs":
       missed.append(f"{row['key']}: {row['ours']} for {row['recomputed']}")
   return missed

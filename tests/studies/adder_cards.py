@@ -75,3 +75,13 @@ def assert_not_run(test, slice_) -> None:
   for its in claims.ledger(slice_.CLAIMS, of()).rows:
     test.assertEqual(its["status"], "not run", its["id"])
     test.assertRegex(its["command"], r"^analyze.py --workdir=RUN --only=[a-z_]+$")
+
+
+def records(name: str, found: xr.Dataset) -> dict[str, dict]:
+  """Returns the record of every number that a result of a slice has, by key."""
+  known = numbers_lib.published(program.__file__, name)
+  at = found.reference if found.reference >= 0 else None
+  return {
+    key: {"key": key} | numbers_lib.row(known[key], own.value_S, own.untrained_S, at)
+    for key, own in numbers_lib.of(found).items()
+  }

@@ -1,11 +1,7 @@
-"""What tests of single neurons share: planted networks, records of numbers, results by hand."""
+"""What tests of single neurons share: planted networks."""
 
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
-from primelens.lens import claims, results
-from primelens.lens import numbers as numbers_lib
-from primelens.studies import addition
 from primelens.studies.addition import network
 
 P = 5
@@ -39,22 +35,3 @@ def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
     np.zeros((rows, 1, 3)),
   )
   return network.Network(*(jnp.asarray(x, jnp.float32) for x in arrays))
-
-
-def records(found: xr.Dataset, name: str) -> dict[str, dict]:
-  """Returns a record of each number of a slice's result, by key."""
-  known, at = numbers_lib.published(addition.__file__, name), found.reference
-  return {
-    key: {"key": key} | numbers_lib.row(known[key], own.value_S, own.untrained_S, at)
-    for key, own in numbers_lib.of(found).items()
-  }
-
-
-def decided(slice_, name: str, claim_id: str, population="P = 10, published", **value) -> dict:
-  """Returns the ledger's row of a claim, on numbers of six networks (or one for all) by key."""
-  (claim,) = (claim for claim in slice_.CLAIMS if claim.id == claim_id)
-  value_S = {key: np.broadcast_to(np.asarray(one, float), 6) for key, one in value.items()}
-  variables = numbers_lib.stored(value_S, {})
-  found = results.dataset(variables, population=population, reference=-1)
-  its = claims.Results({"run": {name: found}}, {"run": {"population": population}})
-  return claims.ledger((claim,), its).rows[0]

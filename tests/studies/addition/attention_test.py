@@ -3,7 +3,7 @@ import math
 import tempfile
 
 import adder
-import adder_results
+import adder_cards
 import drawn
 import jax
 import jax.numpy as jnp
@@ -172,7 +172,7 @@ class TrainedTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.found = attention.measure(adder.trained())
-    cls.row = adder_results.rows("attention", cls.found)
+    cls.row = adder_cards.records("attention", cls.found)
 
   def _fit(self, fit, measure):
     return float(self.found.fit_value.sel(network="trained", fit=fit, measure=measure)[0])
@@ -266,10 +266,10 @@ class ModularTest(absltest.TestCase):
 class ClaimsTest(parameterized.TestCase):
   @parameterized.parameters((0.60, "not reproduced"), (0.99, "reproduced"))
   def test_average_attention(self, frozen, status):
-    found = adder_results.by_hand(
+    found = adder_cards.numbers(
       intact_all__accuracy=1.0, frozen_all__accuracy=frozen, half_all__accuracy=frozen
     )
-    row = adder_results.row(attention, "attention.average", attention=found)
+    row = adder_cards.row(attention, "attention.average", {"attention": found})
     self.assertEqual(row["status"], status)
 
   def test_without_runs_it_is_open(self):

@@ -1,9 +1,9 @@
-import adder
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
 from primelens.analyses import features
-from primelens.studies.addition import fits, network
+from primelens.lens import results
+from primelens.studies.addition import network
 
 P = 10
 A_N, B_N = np.divmod(np.arange(P * P), P)
@@ -21,7 +21,7 @@ class ScoreTest(absltest.TestCase):
     design_NxQ = features.monomials(features.pairs(code_P), 2)
     class_V = np.arange(20)
     logit_NxV = -((class_V[None] - (A_N + B_N)[:, None]) ** 2.0)
-    found = fits.score(design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x)
+    found = network.fit_scores(design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x)
     for name in ("r2_mean", "r2_min", "heldout_mean", "heldout_median"):
       np.testing.assert_allclose(found[name], 1, atol=1e-4)
     self.assertEqual(float(found["accuracy"]), 1)
@@ -36,7 +36,7 @@ class ScoreTest(absltest.TestCase):
     rng = np.random.default_rng(1)
     noise_NxF = jnp.asarray(rng.normal(size=(P * P, 40)), jnp.float32)
     design_NxQ = jnp.asarray(rng.normal(size=(P * P, 15)), jnp.float32)
-    found = fits.score(design_NxQ, noise_NxF, MEMBER)
+    found = network.fit_scores(design_NxQ, noise_NxF, MEMBER)
     # E R2 of Q regressors without a constant, about the mean: near Q / N.
     np.testing.assert_allclose(found["r2_mean"], 0.15, atol=0.03)
     self.assertLess(float(found["heldout_mean"]), 0)
@@ -45,26 +45,26 @@ class ScoreTest(absltest.TestCase):
   def test_a_column_that_does_not_vary_is_left_out(self):
     design_NxQ = features.additive(P)
     target_NxF = jnp.stack([jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1)
-    found = fits.score(design_NxQ, target_NxF, MEMBER)
+    found = network.fit_scores(design_NxQ, target_NxF, MEMBER)
     np.testing.assert_allclose(found["r2_mean"], 1, atol=1e-5)
     self.assertEqual(int(found["above_999"]), 1)
 
 
-class RecordsTest(absltest.TestCase):
-  def test_members_are_summarised_and_ours_is_the_reference(self):
-    run = adder.trained()
-    named = {"one": fits.Fit("A46", "z", "Poly2")}
+class StoredTest(absltest.TestCase):
+  def test_members_are_summarised_and_the_published_network_stands_apart(self):
+    named = {"one": network.Fit("A46", "z", "Poly2")}
     value = {"one": {"r2_mean": np.array([0.9, 0.5])}}
     null = {"one": {"r2_mean": np.array([0.1, 0.3])}}
-    (row,) = fits.records(run, named, value, null)
-    self.assertEqual((row["item"], row["target"]), ("A46", "z"))
-    self.assertEqual(row["r2_mean_ours"], 0.9)
-    self.assertAlmostEqual(row["r2_mean"], 0.7)
-    self.assertEqual((row["r2_mean_min"], row["r2_mean_max"]), (0.5, 0.9))
-    self.assertAlmostEqual(row["r2_mean_untrained"], 0.2)
-    self.assertNotIn("accuracy", row)
+    found = results.dataset(network.fits(named, value, null), reference=0)
+    (row,) = network.fit_table({"run": found}).rows
+    self.assertEqual((row["item"], row["fit"]), ("A46", "z on Poly2"))
+    self.assertEqual(row["R² published network"], 0.9)
+    self.assertAlmostEqual(row["R²"], 0.7)
+    self.assertEqual((row["R² least"], row["R² largest"]), (0.5, 0.9))
+    self.assertAlmostEqual(row["R² untrained"], 0.2)
+    self.assertTrue(np.isnan(row["accuracy"]))
     with self.assertRaisesRegex(KeyError, "two"):
-      fits.records(run, named, {"two": {}}, {})
+      network.fits(named, {"two": {}}, {})
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ from absl.testing import absltest
 from primelens.configs import addition_p10
 from primelens.lens import experiment
 from primelens.models import tokens
-from primelens.studies.addition import ablated, network, neurons, program
-from primelens.studies.addition import network, neuron_blocks, program, subspace
+from primelens.studies.addition import network, neurons, program, subspace
 from primelens.tasks import addition
 
 P = 6

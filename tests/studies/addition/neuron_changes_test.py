@@ -3,10 +3,10 @@
 import tempfile
 
 import adder
+import adder_cards
 import drawn
 import jax
 import jax.numpy as jnp
-import neuron_networks
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -112,7 +112,7 @@ class ReferenceTest(absltest.TestCase):
     super().setUpClass()
     cls.run_ = adder.trained()
     cls.found = neuron_changes.measure(cls.run_)
-    cls.row = neuron_networks.records(cls.found, "neuron_changes")
+    cls.row = adder_cards.records("neuron_changes", cls.found)
 
   def test_everything_reported_has_a_number(self):
     self.assertEqual(set(self.row), set(neuron_changes.PUBLISHED))
@@ -202,23 +202,16 @@ class ClaimsTest(parameterized.TestCase):
     ([0.6, 0.6, 0.6, 0.6, 0.07, 0.07], "not reproduced"),
   )
   def test_flips_have_to_carry_the_change(self, share, status):
-    row = neuron_networks.decided(
-      neuron_changes, "neuron_changes", "neurons.flips", flips_share=share, flips=54
-    )
+    found = adder_cards.numbers(reference=-1, flips_share=share, flips=54)
+    row = adder_cards.row(neuron_changes, "neurons.flips", {"neuron_changes": found})
     self.assertEqual(row["status"], status)
     self.assertIn("at (0, 0) 54 in the median (54 to 54) neurons flip", row["because"])
     said = "25 flips, 24 off, which raise logit 0 and lower logit 3"
     self.assertEqual(row["reported"], said)
 
   def test_other_populations_decide_nothing(self):
-    row = neuron_networks.decided(
-      neuron_changes,
-      "neuron_changes",
-      "neurons.flips",
-      "P = 10, permuted labels",
-      flips_share=1,
-      flips=54,
-    )
+    found = adder_cards.numbers("P = 10, permuted labels", flips_share=1, flips=54)
+    row = adder_cards.row(neuron_changes, "neurons.flips", {"neuron_changes": found})
     self.assertEqual(row["status"], "not run")
 
 

@@ -3,10 +3,10 @@
 import tempfile
 
 import adder
+import adder_cards
 import drawn
 import jax
 import jax.numpy as jnp
-import neuron_networks
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -110,7 +110,7 @@ class ReferenceTest(absltest.TestCase):
     super().setUpClass()
     run = adder.trained()
     cls.found = neurons.measure(run)
-    cls.row = neuron_networks.records(cls.found, "neurons")
+    cls.row = adder_cards.records("neurons", cls.found)
     cls.own = cls.found.sel(network="trained").isel(seed=cls.found.reference)
     cls.up_DxF = np.asarray(run.params_S["blocks"]["mlp"]["up"]["kernel"])[0, 0]
 
@@ -200,18 +200,16 @@ class ClaimsTest(parameterized.TestCase):
     ([131, 131, 131, 131, 131, 23], "not reproduced"),
   )
   def test_a_count_above_a_threshold(self, count, status):
-    row = neuron_networks.decided(
-      neurons, "neurons", "neurons.correlated", above_90=count, effective_blocks=10
-    )
+    found = adder_cards.numbers(reference=-1, above_90=count, effective_blocks=10)
+    row = adder_cards.row(neurons, "neurons.correlated", {"neurons": found})
     self.assertEqual(row["status"], status)
     self.assertEqual(row["reported"], "> 130 of 512")
     self.assertIn("the network is effectively 10 in the median (10 to 10) units", row["because"])
 
   def test_other_populations_decide_nothing(self):
     for its in ("P = 10, permuted labels", "P = 10, other steps", "P = 12, other digits"):
-      row = neuron_networks.decided(
-        neurons, "neurons", "neurons.correlated", its, above_90=200, effective_blocks=10
-      )
+      found = adder_cards.numbers(its, above_90=200, effective_blocks=10)
+      row = adder_cards.row(neurons, "neurons.correlated", {"neurons": found})
       self.assertEqual(row["status"], "not run")
 
 

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.configs import addition_p10, addition_p113
+from primelens.configs import addition_p10, addition_p53, addition_p113
 from primelens.lens import experiment as experiment_lib
+from primelens.lens import results
 from primelens.models import fit, optimizer
 from primelens.studies.addition import program
 
@@ -104,6 +105,70 @@ class PathsTest(parameterized.TestCase):
     # A guess costs ln 97 = 4.5747; three steps of the whole batch improve it.
     np.testing.assert_allclose(start, np.log(97), atol=0.05)
     self.assertLess(end[0], start[0])
+
+
+class PopulationTest(parameterized.TestCase):
+  @parameterized.parameters(
+    ("published", "P = 10, published", 0),
+    ("permuted", "P = 10, permuted labels", None),
+    ("unordered", "P = 10, unordered pairs split", None),
+    ("no_decay", "P = 10, no weight decay", None),
+    ("drift", "P = 10, shaken by rounding", None),
+    ("jax", "P = 10, published", None),
+  )
+  def test_populations_and_their_reference(self, variant, its, reference):
+    config = addition_p10.get_config(variant)
+    self.assertEqual(program.population(config), its)
+    self.assertEqual(program.reference(config), reference)
+
+  def test_modular_population(self):
+    config = addition_p113.get_config()
+    self.assertEqual(program.population(config), "modulo 113, published")
+    self.assertEqual(program.reference(config), 0)
+
+  def test_nothing_but_the_published_setting_is_published(self):
+    base = addition_p113.get_config()
+    task = lambda **to: dataclasses.replace(base, task=dataclasses.replace(base.task, **to))
+    fit = lambda **to: dataclasses.replace(base, fit=dataclasses.replace(base.fit, **to))
+    faster = dataclasses.replace(base.fit.optimizer, rate=3e-3)
+    wide = dataclasses.replace(base.model.trunk, width=64)
+    biased = dataclasses.replace(base.model.trunk, bias=True)
+    model = lambda trunk: dataclasses.replace(
+      base, model=dataclasses.replace(base.model, trunk=trunk)
+    )
+    for config, its in (
+      (task(digits=59), "modulo 59, other digits"),
+      (task(train_fraction=0.5), "modulo 113, other train fraction"),
+      (fit(steps=100), "modulo 113, other steps"),
+      (fit(optimizer=faster), "modulo 113, other optimizer"),
+      (model(wide), "modulo 113, other network"),
+      (model(biased), "modulo 113, other network"),
+      (addition_p53.get_config(), "modulo 53, other digits, train fraction and steps"),
+    ):
+      self.assertEqual(program.population(config), its)
+      self.assertIsNone(program.reference(config))
+      self.assertTrue(program.is_setting(its))
+    both = task(digits=59, labels="permuted")
+    self.assertEqual(program.population(both), "modulo 59, permuted labels, other digits")
+    self.assertFalse(program.is_setting("modulo 59, permuted labels, other digits"))
+
+  def test_a_card_says_what_claims_ask_for(self):
+    card = program.card(addition_p113.get_config())
+    wanted = {"population": "modulo 113, published", "reference": 0}
+    self.assertEqual(card, wanted | {"setting": True, "waves": True})
+    self.assertFalse(program.card(addition_p10.get_config("permuted"))["setting"])
+
+  def test_controls_show_no_page_of_their_own(self):
+    its = {
+      run: results.dataset({}, population=population)
+      for run, population in (("a", "P = 10, published"), ("b", "P = 10, permuted labels"))
+    }
+    self.assertEqual(list(program.main(its)), ["a"])
+    self.assertEqual(list(program.main({"b": its["b"]})), ["b"])  # where there is no other
+
+  def test_few_members_decide_nothing(self):
+    said = program.by_members([True] * 4, "x", {})
+    self.assertEqual(said.status, "needs more compute")
 
 
 class CheckTest(parameterized.TestCase):

@@ -1,76 +1,51 @@
-import math
-import pathlib
-import tempfile
-import types
+"""The page of the study: numbers in one table, and what to run where there are none."""
 
+import math
+import tempfile
+from pathlib import Path
+
+import adder_cards
 import pages
 from absl.testing import absltest
-from primelens.lens import claims as trial
-from primelens.lens import legacy, report
-from primelens.lens import numbers as reported
-from primelens.studies.addition import claims
-from primelens.studies.addition.report import REPORT
-
-PUBLISHED = "P = 10, published"
-
-
-def row(key, **changes):
-  return {
-    "key": key,
-    "population": PUBLISHED,
-    "item": "A46",
-    "quantity": f"quantity <{key}>",
-    "source": "0.99",
-    "recomputed": 0.5,
-    "tolerance": 0.01,
-    "ours": 0.505,
-    "agrees": True,
-    "untrained": math.nan,
-    "values": [0.5, 0.6],
-    "remark": "",
-    **reported.spread([0.5, 0.6]),
-    **changes,
-  }
-
-
-def stored(result):
-  return report.Stored(result, {}, False, pathlib.Path("absent.png"))
+from primelens.lens import claims, report, study
+from primelens.lens.results import Stored
 
 
 class ReportTest(absltest.TestCase):
-  def read(self, results):
-    ledger = trial.ledger(claims.CLAIMS, {})
+  def read(self, tables):
+    its = study.find("addition")
+    results = adder_cards.of(*tables)
+    ledger = claims.ledger(its.claims, results)
+    shown = {
+      run: {name: Stored(found, {}, False, Path("absent.png")) for name, found in table.items()}
+      for run, table in results.items()
+    }
     with tempfile.TemporaryDirectory() as folder:
-      path = report.write(f"{folder}/r.html", legacy.presented(REPORT), results, ledger)
+      path = report.write(f"{folder}/r.html", its, shown, ledger, results)
       return pages.Reader(path.read_text())
 
-  def test_numbers_are_in_one_table_and_escaped(self):
-    fit = {"item": "A46", "target": "z", "design": "Poly2", "r2_mean": 0.9}
-    spread = {"r2_mean_ours": 0.9, "r2_mean_min": 0.8, "r2_mean_max": 1.0}
-    result = types.SimpleNamespace(
-      table=(row("known"), row("open", recomputed=math.nan)), fits=({**fit, **spread},)
-    )
-    page = self.read({"run": {"polynomial": stored(result)}})
-    head, known = page.table("1 numbers that were recomputed")
-    self.assertEqual(head[:6], [*head[:5], ""])
-    self.assertEqual(known[1], "quantity <known>")
-    self.assertEqual(known[5], "agrees")
-    self.assertLen(page.table("1 numbers of the source or of controls"), 2)
-    self.assertTrue(all(link.startswith("#") for link in page.links))
-
-  def test_controls_show_no_figure_of_their_own(self):
-    own = types.SimpleNamespace(table=(row("known"),), fits=())
-    other = types.SimpleNamespace(
-      table=(row("known", population="P = 10, permuted labels"),), fits=()
-    )
-    page = self.read({"a": {"readout": stored(own)}, "b": {"readout": stored(other)}})
-    text = " ".join(page.text)
-    self.assertIn("Members: P = 10, published.", text)
-    self.assertNotIn("Members: P = 10, permuted labels.", text)
-
   def test_without_results_every_section_says_what_to_run(self):
-    text = " ".join(self.read({}).text)
-    self.assertIn("analyze.py --only=", text)
+    text = " ".join(self.read(()).text)
+    for name in study.find("addition").slices:
+      self.assertIn(f"analyze.py --only={name}", text)
+
+  def test_every_claim_is_open_without_runs(self):
+    its = study.find("addition")
+    for row in claims.ledger(its.claims, adder_cards.of()).rows:
+      self.assertEqual(row["status"], "not run", row["id"])
+      self.assertRegex(row["command"], r"^analyze.py --workdir=RUN --only=[a-z_]+$")
+
+  def test_numbers_have_columns_for_drift_and_every_control(self):
+    own = adder_cards.numbers(pc1_share=0.7266, pc1_slope=math.nan)
+    null = adder_cards.numbers("P = 10, permuted labels", reference=-1, pc1_share=0.5)
+    its = study.find("addition")
+    rows = its.numbers(adder_cards.of({"embedding": own}, {"embedding": null}))
+    by_key = {row["key"]: row for row in rows}
+    self.assertEqual(by_key["pc1_share"]["permuted"], 0.5)
+    self.assertEqual(by_key["pc1_share"]["verdict"], "agrees")
+    self.assertTrue(math.isnan(by_key["pc1_share"]["no_decay"]))
+    for column in ("drift_low", "permuted", "no_decay", "unordered"):
+      self.assertIn(column, its.number_columns)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 
 import adder
-import adder_results
+import adder_cards
 import drawn
 import jax
 import jax.numpy as jnp
@@ -298,7 +298,7 @@ class RunTest(absltest.TestCase):
     settings = dataclasses.replace(run.settings, random_directions=2)
     experiment = dataclasses.replace(run.experiment, analyses=settings)
     cls.found = subspace.measure(dataclasses.replace(run, experiment=experiment))
-    cls.row = adder_results.rows("subspace", cls.found)
+    cls.row = adder_cards.records("subspace", cls.found)
 
   def test_the_recomputed_numbers_of_the_reference_network(self):
     self.assertEqual(set(self.row), set(subspace.PUBLISHED))
@@ -367,7 +367,7 @@ class RunTest(absltest.TestCase):
 
 class ClaimsTest(parameterized.TestCase):
   def test_without_runs_everything_is_open(self):
-    found = {"subspace": adder_results.by_hand("P = 10, permuted labels", mlp_accuracy=1)}
+    found = {"subspace": adder_cards.numbers("P = 10, permuted labels", mlp_accuracy=1)}
     for tables in ({}, {"run": found}):
       cards = {run: {"population": "P = 10, permuted labels"} for run in tables}
       for row in claims.ledger(subspace.CLAIMS, claims.Results(tables, cards)).rows:
@@ -380,30 +380,30 @@ class ClaimsTest(parameterized.TestCase):
 
   @parameterized.parameters((0.45, 0.39, "reproduced, but an artefact"), (0.95, 0.39, "reproduced"))
   def test_a_drop_that_was_there_before_is_an_artefact(self, early, late, status):
-    found = adder_results.by_hand(
+    found = adder_cards.numbers(
       keep_pc1_accuracy=late,
       remove_pc2_accuracy=0.37,
       remove_line_space_accuracy=1.0,
       remove_line_digits_accuracy=0.8,
     )
-    curves = adder_results.progress(keep_pc1_accuracy=[early, late])
-    row = adder_results.row(subspace, "subspace.pc2", subspace=found, progress=curves)
+    curves = adder_cards.progress(keep_pc1_accuracy=[early, late])
+    row = adder_cards.row(subspace, "subspace.pc2", {"subspace": found, "progress": curves})
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters((0.002, "reproduced"), (0.5, "not reproduced"))
   def test_a_component_that_explains_the_errors_corrects_them(self, explained, status):
-    found = adder_results.by_hand(error_pc2_r2=0.001, error_pc2_quadratic_r2=explained)
-    row = adder_results.row(subspace, "subspace.correction", subspace=found)
+    found = adder_cards.numbers(error_pc2_r2=0.001, error_pc2_quadratic_r2=explained)
+    row = adder_cards.row(subspace, "subspace.correction", {"subspace": found})
     self.assertEqual(row["status"], status)
 
   @parameterized.parameters((1.0, "reproduced"), (0.9, "not reproduced"))
   def test_members_that_generalise_add_without_the_direct_path(self, accuracy, status):
-    found = adder_results.by_hand(
+    found = adder_cards.numbers(
       mlp_accuracy=[accuracy] * 5 + [0.2], mlp_nll_nats=1e-4, full_nll_nats=1e-8
     )
     last_S = np.array([1, 1, 1, 1, 1, 0.5])  # the last one does not
-    curves = adder_results.progress(test__accuracy=np.stack([last_S, last_S], axis=1))
-    row = adder_results.row(subspace, "subspace.direct", subspace=found, progress=curves)
+    curves = adder_cards.progress(test__accuracy=np.stack([last_S, last_S], axis=1))
+    row = adder_cards.row(subspace, "subspace.direct", {"subspace": found, "progress": curves})
     self.assertEqual(row["status"], status)
 
 
