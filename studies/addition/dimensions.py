@@ -163,7 +163,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     names=draw.NETWORKS,
     title="W_in (thin: seeds, thick: median)",
   )
-  return draw.page((shares, values), heights=[4.4])
+  return draw.page((shares, values), heights=[4.8])
 
 
 def tables(runs) -> list[tables_lib.Table]:

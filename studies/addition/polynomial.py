@@ -530,8 +530,8 @@ def _compared(runs) -> draw.Page:
   panel = lambda measure, **text: draw.strips(
     every.sel(measure=measure), "fit_value", y="fit", colour="run", **text
   )
-  r2 = panel("r2_median", xlabel="R², median over columns", title="A fit may be close …")
-  worth = panel("accuracy", xlabel="accuracy, all pairs", title="… and its logits be wrong")
+  r2 = panel("r2_median", xlabel="R², median over columns", title="R² of fits in all runs")
+  worth = panel("accuracy", xlabel="accuracy, all pairs", title="Accuracy of the logits they give")
   return draw.page((r2, worth), heights=[1.6 + 0.16 * len(_COMPARED) * (2 + len(runs))])
 
 
@@ -627,11 +627,15 @@ def _logits(found: xr.Dataset) -> draw.Panel:
 
   def panel(axes):
     at_V = found["logit"].values
-    look = {"color": draw.GREEN, "alpha": 0.45, "label": "all pairs, median"}
+    look = {"color": draw.GREEN, "alpha": 0.45, "label": "logits: all pairs, median"}
     axes.bar(at_V, np.median(inside_SxV, axis=0), **look)
     axes.plot(at_V, inside_SxV.T, ".", color=draw.GREEN, ms=3)
-    axes.plot([], [], ".", color=draw.GREEN, ms=5, label="all pairs, each seed")
-    ring = {"mec": draw.GREEN, "mfc": "white", "label": "fitted on train, test pairs, median"}
+    axes.plot([], [], ".", color=draw.GREEN, ms=5, label="logits: all pairs, each seed")
+    ring = {
+      "mec": draw.GREEN,
+      "mfc": "white",
+      "label": "logits: fitted on train, test pairs, median",
+    }
     axes.plot(at_V, np.median(outside_SxV, axis=0), "o", **ring)
     low = np.nanquantile(np.concatenate([inside_SxV, outside_SxV]), 0.05)
     axes.set(
