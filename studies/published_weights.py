@@ -355,6 +355,7 @@ def _page(found: xr.Dataset) -> draw.Page:
   above = lambda record: record["max_to_mean"] / record["max_to_mean_null"]
   named = f"{_short(found.weights, 60)} ({found.mode})"
   noise = {"ylabel": "1 = noise"}
+  wide = {"yscale": "log"} if max(map(above, records)) > 3 else {}
   one = draw.level(1, ls="-", lw=0.8)
   return draw.page(
     _title(named),
@@ -371,9 +372,7 @@ def _page(found: xr.Dataset) -> draw.Page:
     (
       draw.together(
         one,
-        _by_layer(
-          records, above, named=False, title="Max / mean, over noise's", yscale="log", **noise
-        ),
+        _by_layer(records, above, named=False, title="Max / mean, over noise's", **noise | wide),
       ),
       _spectra(found, records),
     ),
@@ -443,7 +442,7 @@ def _spectra(found: xr.Dataset, records: list[dict]) -> draw.Panel:
     axes.axhline(1, color="black", lw=0.8, ls="--")
     axes.set(
       yscale="log",
-      title="From the lowest rank over noise's to the highest",
+      title="By rank over noise's, lowest first",
       xlabel="share of the singular values",
       ylabel="s / edge of noise",
     )

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+import drawn
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import spectra_nulls
@@ -94,6 +95,8 @@ class CommandTest(FolderTest):
       rows = list(csv.DictReader(file))
     self.assertEqual([row["tensor"] for row in rows], list(its))
     self.assertTrue((self.workdir / "figures" / "spectra.png").exists())
+    for page in published_weights.figures({"model": result}).values():
+      drawn.assert_inside(self, page.figure())
 
   def test_equal_matrices_are_told(self):
     same = noise(0)
