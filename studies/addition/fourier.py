@@ -651,7 +651,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     (_cubes(found, one), _interference(found), _singular(found)),
     (_gram(one), _vectors(one)),
     (
-      _map(one, "share", "frequency", "neuron", "Neurons' energy", limits=(0, 1)),
+      _map(one, "share", "frequency", "neuron", "Neurons' energy: share", limits=(0, 1)),
       _map(one, "cluster_readout", "cluster", "frequency", "What clusters write: norm"),
       _map(one, "energy", "a_row", "b_row", "Energy of all neurons: norm"),
     ),
@@ -663,7 +663,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     _products(one, strongest),
     (
       _directions(one, strongest),
-      _signed(one, "input", "a", "b", f"h along sin of {strongest}"),
+      _signed(one, "input", "a", "b", f"Activations along sin of {strongest}"),
       _signed(one, "input_spectrum", "a_row", "b_row", "Its spectrum"),
     ),
     heights=[3.2, 3.3, 3.2, 3.0, 3.2, 2.8, 3.0, 3.2],
@@ -697,8 +697,8 @@ TRAINED = {"names": {None: "trained"}, "thin": "seed", "style": LINE}
 
 def _cubes(found: xr.Dataset, one: xr.Dataset) -> draw.Panel:
   waves = found.isel(frequency=slice(1, None))
-  title = "Logits and cosine cubes"
-  lines = draw.curves(waves, "similarity", x="frequency", title=title, **TRAINED)
+  look = {"title": "Logits and cosine cubes", "ylabel": "cosine"} | TRAINED
+  lines = draw.curves(waves, "similarity", x="frequency", **look)
   return draw.together(lines, _marks(one, one["similarity"]))
 
 
@@ -722,8 +722,8 @@ def _marks(one: xr.Dataset, value: xr.DataArray) -> draw.Panel:
 
 
 def _interference(found: xr.Dataset) -> draw.Panel:
-  title = "Keys add up at 0 alone"
-  return draw.curves(found, "interference", x="distance", title=title, **TRAINED)
+  look = {"title": "Mean of the keys' cosines", "ylabel": "mean cosine"} | TRAINED
+  return draw.curves(found, "interference", x="distance", **look)
 
 
 def _singular(found: xr.Dataset) -> draw.Panel:
@@ -807,8 +807,8 @@ def _products(one: xr.Dataset, frequency: int) -> tuple[draw.Panel, ...]:
   wave_P = np.cos(2 * np.pi * frequency * np.arange(P) / P)
   panels = []
   for other_P, words in ((wave_P, "cos a · cos b"), (np.ones(P), "cos a")):
-    product = results.variable("a b", np.outer(wave_P, other_P), words)
-    product = results.dataset({"product": product}, {name: one[name] for name in ("a", "b")})
+    value = results.variable("a b", np.outer(wave_P, other_P), words)
+    product = results.dataset({"product": value}, {name: one[name] for name in ("a", "b")})
     panels.append(_signed(product, "product", "a", "b", f"{words}, frequency {frequency}"))
   return tuple(panels)
 
@@ -816,7 +816,7 @@ def _products(one: xr.Dataset, frequency: int) -> tuple[draw.Panel, ...]:
 def _directions(one: xr.Dataset, frequency: int) -> draw.Panel:
   names = {"Fᵀ": "column of W_logit Fᵀ", "F, as published": "of W_logit F, as published"}
   look = {"x": "neuron", "colour": "basis", "names": names, "style": LINE | {"lw": 0.9}}
-  title = f"Direction of sin, {frequency}"
+  title = f"Direction of sin of {frequency}"
   return draw.curves(one.sel(frequency=frequency), "direction", title=title, **look)
 
 
