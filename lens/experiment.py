@@ -5,7 +5,7 @@ that `config.json` alone rebuilds it.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from primelens import tasks
@@ -49,6 +49,14 @@ class Experiment:
     checks.fields(self)
     if self.analyses is None or isinstance(self.analyses, dict):
       self.analyses = _fill(study.find(self.study).settings, self.analyses or {}, "analyses")
+
+
+def chosen(variant: str, variants: Iterable[str]) -> str:
+  """Returns the variant of a family of configs; raises `ValueError` where it is none of them."""
+  known = tuple(variants)
+  if variant not in known:
+    raise ValueError(f"{variant!r} is not one of {', '.join(known)}.")
+  return variant
 
 
 def check(experiment: Experiment) -> Experiment:
