@@ -17,7 +17,6 @@ walk; `chaos` has the logistic map and the other settings of its source, `flows`
 hyper-connections.
 """
 
-import dataclasses
 from typing import Any
 
 from primelens.lens import experiment
@@ -30,6 +29,7 @@ MODULI = (3, 5, 7)
 LENGTH = 8  # gaps of a context
 KERNEL = {"primes": FEW + 1}
 CHAOS = {"sequence": "logistic", "order": "shuffled"}
+COSINE: dict[str, Any] = {"schedule": "cosine", "end_rate": 1e-6}
 WIDE = {"embedding_std": 1.0}
 SINUSOID = {"embedding": "sinusoidal"}
 # What a variant changes in the task and in the model, beside plan a.
@@ -128,25 +128,24 @@ def get_config(variant: str = "small_a") -> experiment.Experiment:
   return _small(plan) if size == "small" else _published(plan)
 
 
-def adamw(rate: float = 1e-4, *, schedule: Any = "random_walk", **changes) -> optimizer.Config:
-  """Returns the published optimizer: AdamW on everything, the table too."""
-  return optimizer.Config(rate=rate, schedule=schedule, clip=5.0, **changes)
-
-
 def fit_of(
-  task: primes.Config, its: optimizer.Config, *, epochs: int, part: int, parts: int, **changes
+  task: primes.Config, rates: dict[str, Any], *, epochs: int, part: int, parts: int, **changes
 ) -> fit.Config:
-  """Returns a fit of whole epochs whose steps read `parts` times `part` rows."""
+  """Returns a fit of whole epochs whose steps read `parts` times `part` rows.
+
+  The optimizer is the published one, AdamW on everything, the table too; its rate takes a random
+  walk unless `rates` says another. What is done every so often is counted in epochs.
+  """
   cycle = -(-program.trained_rows(task) // (part * parts))
-  if its.schedule in ("random_walk", "replay"):
-    its = dataclasses.replace(its, cycle=cycle)
+  rates = {"schedule": "random_walk"} | rates
+  walks = rates["schedule"] in ("random_walk", "replay")
   every = {key: value * cycle for key, value in changes.items() if key.endswith("_every")}
   return fit.Config(
     steps=epochs * cycle,
     batch_size=part * parts,
     accumulation=parts,
     dispatch=cycle,
-    optimizer=its,
+    optimizer=optimizer.Config(**{"rate": 1e-4, "clip": 5.0, "cycle": cycle * walks} | rates),
     **changes | every,
   )
 
@@ -163,7 +162,7 @@ def _small(plan: str) -> experiment.Experiment:
     model=indices.Config(indices=task.primes, head=head, trunk=trunk, **of_model),
     fit=fit_of(
       task,
-      _small_optimizer(plan),
+      _small_rates(plan),
       epochs=SMALL_EPOCHS.get(kin, 64),
       part=128,
       parts=SMALL_PARTS.get(kin, 16),
@@ -188,32 +187,32 @@ def _small_trunk(plan: str):
   return indices.one_token_trunk(**options)
 
 
-def _small_optimizer(plan: str) -> optimizer.Config:
-  """Returns AdamW with the random walk of the rate, or the cosine of the published chaos; constant
-  where a run has few epochs."""
+def _small_rates(plan: str) -> dict[str, Any]:
+  """Returns what is said of the rate: the random walk, or the cosine of the published chaos;
+  constant where a run has few epochs."""
   if plan.startswith("chaos"):
-    return adamw(4e-4, schedule="cosine", end_rate=1e-6)
+    return {"rate": 4e-4} | COSINE
   if plan == "context":
-    return adamw(1e-3, schedule="cosine")
+    return {"rate": 1e-3, "schedule": "cosine"}
   if plan == "c_few":
-    return adamw(1e-3, schedule="constant")
+    return {"rate": 1e-3, "schedule": "constant"}
   if plan.startswith("kernel"):
-    return adamw(3e-4, schedule="constant")
-  return adamw(4e-4)
+    return {"rate": 3e-4, "schedule": "constant"}
+  return {"rate": 4e-4}
 
 
 def _published(variant: str) -> experiment.Experiment:
   plan, replay, _ = variant.partition("_replay")
   chaos = "chaos" in plan
   task = primes.Config(**CHAOS if chaos else {})
-  its = adamw(schedule="replay", events=EVENTS[plan]) if replay else adamw()
+  rates: dict[str, Any] = {"schedule": "replay", "events": EVENTS[plan]} if replay else {}
   return experiment.Experiment(
     study="primes",
     task=task,
     model=_published_model(plan),
     fit=fit_of(
       task,
-      adamw(schedule="cosine", end_rate=1e-6) if chaos else its,
+      COSINE if chaos else rates,
       epochs=PUBLISHED_EPOCHS.get(plan, 300),
       part=256,
       parts=1 if plan == "b" else 16,

@@ -21,10 +21,10 @@ from primelens.tasks import files
 USAGE = """
 Trains a population of networks and writes a run directory.
 
-  train.py --config=configs/zeros_demo_e0.py --workdir=runs/demo/e0
-  train.py --config=configs/zeros_postfix_e4.py --dry_run
-  train.py --config=zeros_e0 --workdir=runs/e0 --config.fit.seeds=8
-  train.py --config=zeros_leak:all --workdir=runs/zeros_leak
+  train.py --config=zeros_demo:e0 --workdir=runs/demo/e0
+  train.py --config=zeros_published:e4 --dry_run
+  train.py --config=zeros_published:e0 --workdir=runs/e0 --config.fit.seeds=8
+  train.py --config=zeros_bank:leak_all --workdir=runs/zeros_leak
 
 FILE:all trains every variant of a family of configs, each in a folder of its own.
 The same command resumes. A directory used with another task, model or fit, or

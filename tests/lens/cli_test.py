@@ -242,10 +242,10 @@ class ConfigFileTest(absltest.TestCase):
 
   def test_shipped_configs_by_name(self):
     shipped = cli.shipped_configs()
-    self.assertIn("zeros_e0", shipped)
+    self.assertIn("zeros_published", shipped)
     self.assertNotIn("__init__", shipped)
-    file, arguments = cli.config_file("zeros_prefix:e1")
-    self.assertEqual((file, arguments), (shipped["zeros_prefix"], ["e1"]))
+    file, arguments = cli.config_file("zeros_published:e1")
+    self.assertEqual((file, arguments), (shipped["zeros_published"], ["e1"]))
 
   def test_a_file_and_its_argument(self):
     path = self._file("get_config = lambda name='x': name * 2")
@@ -292,7 +292,7 @@ class ConfigFileTest(absltest.TestCase):
       with self.subTest(text):
         with self.assertRaisesRegex(ValueError, message):
           cli.load_config(self._file(text))
-    with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_e0"):
+    with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_"):
       cli.load_config("zeros_e9")
 
 
@@ -316,7 +316,7 @@ class AssignTest(parameterized.TestCase):
   def test_values_take_the_type_of_what_they_replace(self, text, expected):
     config = tiny_study.get_config()
     if expected is None:  # values may hold "="
-      config.task, expected = cli.load_config("zeros_e0").task, "a=b.txt"
+      config.task, expected = cli.load_config("zeros_published:e0").task, "a=b.txt"
     value = cli.assign(config, [text])
     for name in text.partition("=")[0].split("."):
       value = getattr(value, name)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.configs import addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import figures, legacy
 from primelens.models import tokens
 from primelens.studies.addition import fourier, network, plots_fourier, progress_measures, tables
@@ -19,7 +19,7 @@ P, KEYS, SCALE = 11, (2, 5), {2: 30.0, 5: 40.0}
 
 def small(seeds=2, digits=P):
   """Returns an untrained modular run of small networks."""
-  config = addition_p113.get_config(str(seeds))
+  config = addition_configs.get_config(f"p113,{seeds}")
   task = dataclasses.replace(config.task, digits=digits)
   model = dataclasses.replace(
     config.model,
@@ -105,7 +105,7 @@ class RunTest(absltest.TestCase):
 class ReferenceTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
-    self.config = addition_p113.get_config()
+    self.config = addition_configs.get_config("p113")
 
   def _at(self, config):
     return tables.reference(types.SimpleNamespace(experiment=config))
@@ -119,7 +119,7 @@ class ReferenceTest(absltest.TestCase):
     replace = dataclasses.replace
     config = self.config
     for changed in (
-      addition_p113.get_config("2"),
+      addition_configs.get_config("p113,2"),
       replace(config, model=replace(config.model, torch_order="new")),
       replace(config, model=replace(config.model, torch_jitter=1e-8)),
       replace(config, task=replace(config.task, split_seeds=(599,))),

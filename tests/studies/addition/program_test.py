@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.configs import addition_p10, addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import experiment as experiment_lib
 from primelens.models import fit, optimizer
 from primelens.studies.addition import program
@@ -37,7 +37,7 @@ class PublishedCurvesTest(absltest.TestCase):
 
   def test_first_200_epochs_of_modular_addition(self):
     before99, after99, before199, after199 = losses_after(
-      addition_p113.get_config(), (99, 100, 199, 200)
+      addition_configs.get_config("p113"), (99, 100, 199, 200)
     )
     # Spec, section 3: an independent rerun, and the notebook's own log, which
     # differ from each other by float drift. The train loss of epoch 199 falls
@@ -57,7 +57,7 @@ class PublishedCurvesTest(absltest.TestCase):
 
 class PathsTest(parameterized.TestCase):
   def test_tables_and_sequence_give_the_same_losses(self):
-    config = addition_p10.get_config("jax")
+    config = addition_configs.get_config("p10_jax")
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs)
     params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
@@ -70,7 +70,7 @@ class PathsTest(parameterized.TestCase):
     np.testing.assert_allclose(by_table, by_sequence, rtol=1e-4)
 
   def test_members_have_their_own_split_labels_and_start(self):
-    config = addition_p10.get_config("permuted")
+    config = addition_configs.get_config("p10_permuted")
     _, data, _ = program.build(config, tasks.load(config.task))
     first, second = (np.asarray(data["label_N"][i]) for i in (0, 2))
     self.assertTrue((np.sort(first) == np.sort(second)).all())
@@ -80,17 +80,17 @@ class PathsTest(parameterized.TestCase):
     self.assertGreater(float(jnp.abs(start[0] - start[1]).max()), 0.1)
 
   def test_drift_shakes_the_published_start_by_a_rounding(self):
-    config = addition_p10.get_config("drift")
+    config = addition_configs.get_config("p10_drift")
     built, data, _ = program.build(config, tasks.load(config.task))
     params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
     kernel_S = np.asarray(params_S["unembed"]["kernel"])
     start = np.asarray(data["start"]["unembed"]["kernel"][0])
     ratio_S = np.abs(kernel_S / start[None] - 1)
-    self.assertLess(ratio_S.max(), 6 * addition_p10.ROUNDING)
+    self.assertLess(ratio_S.max(), 6 * addition_configs.ROUNDING)
     self.assertGreater((kernel_S[0] != kernel_S[1]).mean(), 0.2)
 
   def test_two_layers_modulo_97_are_a_config_away(self):
-    config = addition_p113.get_config()
+    config = addition_configs.get_config("p113")
     trunk = dataclasses.replace(config.model.trunk, layers=2)
     config = dataclasses.replace(
       config,
@@ -113,13 +113,13 @@ class CheckTest(parameterized.TestCase):
     (dict(torch_seeds=(1, 2)), "model.torch_seeds names 2 starts"),
   )
   def test_what_does_not_go_together_is_named(self, change, message):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     model = dataclasses.replace(config.model, **change)
     with self.assertRaisesRegex(ValueError, message):
       experiment_lib.check(dataclasses.replace(config, model=model))
 
   def test_every_member_needs_a_split(self):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     fewer = dataclasses.replace(config.fit, seeds=3)
     with self.assertRaisesRegex(ValueError, "names 20 splits"):
       experiment_lib.check(dataclasses.replace(config, fit=fewer))

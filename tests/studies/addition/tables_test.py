@@ -5,7 +5,7 @@ import types
 import adder
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.configs import addition_p10, addition_p53, addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens.numbers import Reported
 from primelens.studies.addition import numbers, tables
 
@@ -62,17 +62,17 @@ class RowsTest(parameterized.TestCase):
     ("jax", "P = 10, published", None),
   )
   def test_populations_and_their_reference(self, variant, its, reference):
-    run = run_of(addition_p10.get_config(variant))
+    run = run_of(addition_configs.get_config(f"p10_{variant}"))
     self.assertEqual(tables.population(run), its)
     self.assertEqual(tables.reference(run), reference)
 
   def test_modular_population(self):
-    run = run_of(addition_p113.get_config())
+    run = run_of(addition_configs.get_config("p113"))
     self.assertEqual(tables.population(run), "modulo 113, published")
     self.assertEqual(tables.reference(run), 0)
 
   def test_nothing_but_the_published_setting_is_published(self):
-    base = addition_p113.get_config()
+    base = addition_configs.get_config("p113")
     task = lambda **to: dataclasses.replace(base, task=dataclasses.replace(base.task, **to))
     fit = lambda **to: dataclasses.replace(base, fit=dataclasses.replace(base.fit, **to))
     faster = dataclasses.replace(base.fit.optimizer, rate=3e-3)
@@ -88,7 +88,7 @@ class RowsTest(parameterized.TestCase):
       (fit(optimizer=faster), "modulo 113, other optimizer"),
       (model(wide), "modulo 113, other network"),
       (model(biased), "modulo 113, other network"),
-      (addition_p53.get_config(), "modulo 53, other digits, train fraction and steps"),
+      (addition_configs.get_config("p53"), "modulo 53, other digits, train fraction and steps"),
     ):
       run = run_of(config)
       self.assertEqual(tables.population(run), its)
@@ -123,7 +123,7 @@ class NumbersTest(parameterized.TestCase):
       ("permuted", 0.5),
       ("no_decay", 0.6),
     ):
-      config = addition_p10.get_config(variant)
+      config = addition_configs.get_config(f"p10_{variant}")
       value_S = np.full(config.fit.seeds, value)
       rows = tables.rows(run_of(config), reported, {"share": value_S}, {})
       result = types.SimpleNamespace(table=rows)
@@ -136,7 +136,7 @@ class NumbersTest(parameterized.TestCase):
     self.assertEqual(row["verdict"], "differs")  # .72 + .005 < .7266
 
   def test_two_primes_do_not_mix(self):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     other = dataclasses.replace(config, task=dataclasses.replace(config.task, digits=12))
     results = {
       name: {
