@@ -21,8 +21,7 @@ help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: venv ## trains two small models on the zeros, analyses them, writes a report
-	$(BIN)/python train.py --config=zeros_demo:e0 --workdir=runs/demo/e0
-	$(BIN)/python train.py --config=zeros_demo:postfix --workdir=runs/demo/postfix
+	$(BIN)/python train.py --config=zeros_demo:all --workdir=runs/demo
 	$(BIN)/python analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=$(ONLY)
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 

@@ -2,7 +2,8 @@
 
 Every user error (a wrong flag, a wrong value, a missing or broken file) ends
 as one line on stderr that names the valid choices, with exit code 2. Whatever
-else goes wrong is one line, too, with an exit code of its own.
+else goes wrong is one line, too, with an exit code of its own. What only says
+something, as `--help` does, does not wait for jax: it is imported where it is used.
 """
 
 import ast
@@ -21,7 +22,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import jax
 import rich.console
 import rich.progress
 from absl import flags
@@ -124,6 +124,8 @@ def ended(error: Exception, where: str = "") -> int:
     return fail(f"{where}{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
   if isinstance(error, flags.Error | ValueError | OSError):
     return fail(f"{where}{error}")
+  import jax
+
   exhausted = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
   if exhausted or isinstance(error, MemoryError):
     reason = str(error).strip().partition("\n")[0]
@@ -194,6 +196,8 @@ def words(texts: list[str], flag: str) -> list[str]:
 
 def devices() -> None:
   """Starts the devices; raises `ValueError` in one line where there are none."""
+  import jax
+
   try:
     jax.devices()
   except RuntimeError as error:
@@ -468,6 +472,8 @@ def use_cores(seeds: int) -> None:
   their own do. Call it before anything touches a device; no other platform
   is affected.
   """
+  import jax
+
   try:
     jax.config.update("jax_num_cpu_devices", math.gcd(seeds, cores()))
   except RuntimeError:  # called from a program that has its devices already

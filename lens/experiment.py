@@ -155,10 +155,11 @@ def from_dict(data: dict) -> Experiment:
   """
   name: Any = data.get("study") if isinstance(data, dict) else None
   its = study.find(name)
+  known = {kind: its[0] for kind, its in tasks.kinds().items()}
   brought = lambda room: {kind: its[0] for kind, its in plugins.brought(room).items()}
   return Experiment(
     study=name,
-    task=_kind(tasks.KINDS | brought("task"), data.get("task", {}), "task"),
+    task=_kind(known | brought("task"), data.get("task", {}), "task"),
     model=_kind(MODELS | brought("model"), data.get("model", {}), "model"),
     fit=_fill(fit_lib.Config, data.get("fit", {}), "fit"),
     analyses=_fill(its.settings, _renamed(data.get("analyses", {}), its.renamed), "analyses"),

@@ -41,6 +41,19 @@ class HelpTest(parameterized.TestCase):
     self.assertIn(f"{name}.py --", done.stdout)
     self.assertIn("--workdir", done.stdout)
 
+  def test_help_lists_the_configs_without_jax(self):
+    code = (
+      "import sys; from primelens.lens import train; train.main(['train.py', '--help']); "
+      "sys.exit('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    self.assertEqual((done.returncode, done.stderr), (0, ""))
+    self.assertRegex(done.stdout, r"\n  zeros_demo +e0, postfix\n")
+    for name, variants in cli.families().items():
+      self.assertIn(f"\n  {name} ", done.stdout)
+      for variant in variants:
+        self.assertRegex(done.stdout, rf"\s{variant}(,|\n)")
+
   def test_list_touches_no_device(self):
     done = _child("primelens.lens.analyze", "--list")
     self.assertEqual((done.returncode, done.stderr), (0, ""))
