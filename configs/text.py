@@ -1,4 +1,4 @@
-"""Arithmetic read character by character, as in "103 + 40 = ?".
+r"""Arithmetic read character by character, as in "103 + 40 = ?".
 
   python train.py --config=text:sum --workdir=runs/text/sum
   python train.py --config=text:imported --workdir=runs/text/imported \

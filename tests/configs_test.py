@@ -16,10 +16,9 @@ from primelens.studies.zeros import program
 
 CONFIGS = cli.shipped_configs()
 FAMILIES = cli.families()
-GROUPS = tuple(f"{name}:{v}" for name, all_ in FAMILIES.items() for v in all_ if v.endswith("all"))
-VARIANTS = tuple(
-  f"{name}:{v}" for name, all_ in FAMILIES.items() for v in all_ if not v.endswith("all")
-)
+LISTED = tuple(f"{family}:{name}" for family, names in FAMILIES.items() for name in names)
+GROUPS = tuple(name for name in LISTED if name.endswith((":all", "_all")))
+VARIANTS = tuple(name for name in LISTED if name not in GROUPS)
 # Every variant, also with the sizes it takes.
 NAMES = (
   *VARIANTS,
