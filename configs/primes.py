@@ -27,11 +27,11 @@ from primelens.tasks import primes
 FEW = 2**13  # indices
 MODULI = (3, 5, 7)
 LENGTH = 8  # gaps of a context
-KERNEL = {"primes": FEW + 1}
-CHAOS = {"sequence": "logistic", "order": "shuffled"}
+KERNEL: dict[str, Any] = {"primes": FEW + 1}
+CHAOS: dict[str, Any] = {"sequence": "logistic", "order": "shuffled"}
 COSINE: dict[str, Any] = {"schedule": "cosine", "end_rate": 1e-6}
-WIDE = {"embedding_std": 1.0}
-SINUSOID = {"embedding": "sinusoidal"}
+WIDE: dict[str, Any] = {"embedding_std": 1.0}
+SINUSOID: dict[str, Any] = {"embedding": "sinusoidal"}
 # What a variant changes in the task and in the model, beside plan a.
 SMALL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
   "small_a": ({}, {}),
