@@ -21,22 +21,21 @@ help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: venv ## trains two small models on the zeros, analyses them, writes a report
-	$(BIN)/python train.py --config=configs/zeros_demo_e0.py --workdir=runs/demo/e0
-	$(BIN)/python train.py --config=configs/zeros_demo_postfix.py --workdir=runs/demo/postfix
+	$(BIN)/python train.py --config=zeros_demo:all --workdir=runs/demo
 	$(BIN)/python analyze.py --workdir=runs/demo/e0,runs/demo/postfix --only=$(ONLY)
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 
 # Each trains every variant of a family into a folder of its own, and reads them all.
 addition: venv ## trains the plain adders in five settings, reads them, writes a report
-	$(BIN)/python train.py --config=addition_p10:all --workdir=runs/addition_p10
+	$(BIN)/python train.py --config=addition:p10_all --workdir=runs/addition_p10
 	$(BIN)/python analyze.py --workdir=runs/addition_p10
 
 primes: venv ## trains networks on gaps with all controls, reads them, writes a report
-	$(BIN)/python train.py --config=primes_small:all --workdir=runs/primes_small
+	$(BIN)/python train.py --config=primes:small_all --workdir=runs/primes_small
 	$(BIN)/python analyze.py --workdir=runs/primes_small
 
 leak: venv ## trains banks of slots under three masks, reads what they are told
-	$(BIN)/python train.py --config=zeros_leak:all --workdir=runs/zeros_leak
+	$(BIN)/python train.py --config=zeros_bank:leak_all --workdir=runs/zeros_leak
 	$(BIN)/python analyze.py --workdir=runs/zeros_leak --only=anchors,leak,claims,report
 
 controls: venv ## trains one network on zeros and on what zeros are set beside
@@ -45,7 +44,7 @@ controls: venv ## trains one network on zeros and on what zeros are set beside
 	  --only=anchors,prime_waves,prime_response,prime_places,kernels,claims,report
 
 waves: venv ## trains networks until they know primes, reads their waves
-	$(BIN)/python train.py --config=zeros_long:all --workdir=runs/zeros_long
+	$(BIN)/python train.py --config=zeros_small:long_all --workdir=runs/zeros_long
 	$(BIN)/python analyze.py --workdir=runs/zeros_long \
 	  --only=anchors,prime_waves,prime_response,prime_places,claims,report
 

@@ -18,11 +18,14 @@ import jax
 import numpy as np
 import side_by_side
 from primelens import tasks
-from primelens.configs import addition_p10, addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import cli
 from primelens.studies.addition import program
 
-CONFIGS = {10: addition_p10.get_config, 113: addition_p113.get_config}
+CONFIGS = {
+  10: lambda: addition_configs.get_config("p10_published"),
+  113: lambda: addition_configs.get_config("p113"),
+}
 CHECKED = {10: 100, 113: 5}  # epochs before the losses are compared
 MANY = 8
 TABLE, SEQUENCE = "table form, W_out W_U fused", "generic sequence forward"

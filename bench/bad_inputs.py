@@ -250,7 +250,9 @@ def _field(change: str, said: str) -> Case:
 
 def _zeros(source: str, path: str, said: str) -> Case:
   options = (f"--config.task.source={source}", f"--config.task.path={path}")
-  return _train("--config=zeros_e0", "--config.task.cache={folder}/cache", *options, said=said)
+  return _train(
+    "--config=zeros_published:e0", "--config.task.cache={folder}/cache", *options, said=said
+  )
 
 
 def _analyze(*argv: str, said: str) -> Case:
@@ -265,7 +267,7 @@ def _weights(*argv: str, said: str) -> Case:
   return _analyze("--weights={folder}/nothing.safetensors", *argv, said=said)
 
 
-_KNOWN = "a file, or one of addition_p10"
+_KNOWN = "a file, or one of addition, "
 _RUNS = "cannot be read: "
 _NEST = "(" * 1000 + ")" * 1000
 CONFIG_FILES = tuple(
@@ -345,7 +347,7 @@ CONFIG_PATHS = (
   _train("--config={config}/x", said="No config .*; " + _KNOWN),
   _train("--config=~nosuchuser/config.py", said="~nosuchuser/config.py: no such user"),
   _train("--config={config}:sideways", said="memory='sideways' is not one of none, prefix"),
-  _train("--config=zeros_prefix:e9", said="'e9' is not one of v0, v1"),
+  _train("--config=zeros_published:e9", said="'e9' is not one of e0, v0, v1"),
   _train("--config={folder}/\udcff.py", said="is not text in UTF-8"),
 )
 FLAGS = (

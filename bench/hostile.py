@@ -331,9 +331,9 @@ def a_manifest_that_knows_a_secret_by_size(folder: Path) -> list[str]:
 
 
 def a_network_that_is_a_secret(folder: Path) -> list[str]:
-  from primelens.configs import text_imported
+  from primelens.configs import text as text_configs
 
-  config = text_imported.get_config()
+  config = text_configs.get_config("imported")
   config.task.count = 100
   config.model.checkpoint = str(secret(folder))
   workdir = folder / "run"
@@ -860,7 +860,7 @@ def published(content: bytes) -> Case:
   def make(folder: Path) -> list[str]:
     (folder / "state.npz").write_bytes(content)
     return [
-      "--config=text_imported",
+      "--config=text:imported",
       f"--config.model.checkpoint={folder / 'state.npz'}",
       "--config.task.count=100",
       f"--workdir={folder / 'out'}",

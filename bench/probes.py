@@ -4,7 +4,7 @@
 
 100 permutations and the true labels x 22 positions x 5 networks: 11,110 ridge
 regressions of 1,600 states of 128 features, scored on 400 more. The states are
-those of fresh encoders that read sums modulo 97 (`text_sum:modk`). One peer is
+those of fresh encoders that read sums modulo 97 (`text:modk`). One peer is
 a loop that fits one `Ridge` after another, the other one `Ridge` per network
 and position with all labels as targets. R2 that differ by more than 1e-4 stop
 the bench.
@@ -20,7 +20,7 @@ import side_by_side
 import sklearn
 from primelens import tasks
 from primelens.analyses import ridge
-from primelens.configs import text_sum
+from primelens.configs import text as text_configs
 from primelens.lens import cli
 from primelens.models import encoder
 from sklearn import linear_model
@@ -33,7 +33,7 @@ WORST = 1e-4
 def states() -> tuple[np.ndarray, np.ndarray]:
   """Returns states of networks and positions, SxTxNxD, and x + y with its
   permutations, NxK."""
-  config = text_sum.get_config("modk")
+  config = text_configs.get_config("modk")
   prompts = tasks.load(config.task)
   token_NxT = prompts.token_NxT[prompts.select_N[:ROWS]]
   keys_S = jax.random.split(jax.random.key(0), SEEDS)

@@ -54,8 +54,8 @@ _ZEROS = (
 GROUPS = {
   "zeros": Group(
     train={
-      "e0": ("--config=zeros_demo_e0", *_ZEROS),
-      "postfix": ("--config=zeros_demo_postfix", *_ZEROS),
+      "e0": ("--config=zeros_demo:e0", *_ZEROS),
+      "postfix": ("--config=zeros_demo:postfix", *_ZEROS),
     },
     set=(
       "evaluation.windows=64",
@@ -152,12 +152,12 @@ GROUPS = {
   "addition": Group(
     train={
       "published": (
-        "--config=addition_p10:published",
+        "--config=addition:p10_published",
         "--config.fit.steps=600",
         "--config.fit.snapshot_every=200",
       ),
       "modular": (
-        "--config=addition_p53",
+        "--config=addition:p53",
         "--config.fit.steps=200",
         "--config.fit.snapshot_every=100",
       ),
@@ -165,11 +165,11 @@ GROUPS = {
   ),
   "text": Group(
     train={
-      "sum": ("--config=text_sum", "--config.fit.steps=40", "--config.fit.seeds=2"),
-      "modk": ("--config=text_sum:modk", "--config.fit.steps=40", "--config.fit.seeds=2"),
-      "valid": ("--config=text_sum:valid", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "sum": ("--config=text:sum", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "modk": ("--config=text:modk", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "valid": ("--config=text:valid", "--config.fit.steps=40", "--config.fit.seeds=2"),
       "imported": (
-        "--config=text_imported",
+        "--config=text:imported",
         "--config.model.checkpoint={base}/{checkpoint}",
         "--config.model.trunk.width=16",
         "--config.model.trunk.hidden=24",
@@ -180,8 +180,8 @@ GROUPS = {
   ),
   "primes": Group(
     train={
-      "a": ("--config=primes_small:a", "--config.fit.steps=40", "--config.fit.seeds=2"),
-      "c": ("--config=primes_small:c", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "a": ("--config=primes:small_a", "--config.fit.steps=40", "--config.fit.seeds=2"),
+      "c": ("--config=primes:small_c", "--config.fit.steps=40", "--config.fit.seeds=2"),
     }
   ),
   "weights": Group(train={}),

@@ -1,18 +1,16 @@
 """Binned predictors: 256 tokens of width 1/64, cross-entropy (SpacingGPT).
 
-  python train.py --config=configs/zeros_binned.py --workdir=runs/binned
-  python train.py --config=configs/zeros_binned.py:cpu --workdir=runs/binned_cpu
+  python train.py --config=zeros_binned:small --workdir=runs/binned
+  python train.py --config=zeros_binned:cpu --workdir=runs/binned_cpu
 
-`small` (the default) has 853,120 parameters, `large` 4,852,992; `rmt` adds one
-recurrent memory token over four segments of 256, `bank` a memory bank whose
-query is a causal mean, `bank_leaky_as_published` the published one, whose mean
-holds the future. Hours on one GPU; `cpu` takes about two minutes on two cores,
-and `cpu_rmt`, `cpu_bank`, `cpu_bank_leaky_as_published` are as small.
-`shuffled_rows`, `shuffled` and `prime_gaps` train `cpu` on the controls.
+`small` has 853,120 parameters, `large` 4,852,992; `rmt` adds one recurrent memory token over four
+segments of 256, `bank` a memory bank whose query is a causal mean, `bank_leaky_as_published` the
+published one, whose mean holds the future. Hours on one GPU; those that begin with `cpu` take about
+two minutes on two cores, and so do the controls, the network of `cpu` on other spacings.
 
-Published perplexities: 83.3 (elsewhere 106.7), rmt 78.3, banks 80.11 and 55.43;
-P of them is ln(P / 64) nats per spacing. The optimizer is that of `rmt`, the
-only one published; batch and steps of the others are ours.
+Published perplexities: 83.3 (elsewhere 106.7), rmt 78.3, banks 80.11 and 55.43; P of them is
+ln(P / 64) nats per spacing. The optimizer is that of `rmt`, the only one published; batch and steps
+of the others are ours.
 """
 
 from typing import Any
@@ -23,8 +21,8 @@ from primelens.tasks import binned as binned_task
 from primelens.tasks import zeros
 
 TINY: dict[str, Any] = dict(width=48, layers=2, heads=4, hidden=128, dropout=0.0, embed_dropout=0.0)
-MODELS = {
-  "small": lambda: binned.Config(trunk=binned.plain_trunk()),
+LARGE = {
+  "small": lambda: binned.Config(),
   "large": lambda: binned.Config(
     trunk=binned.plain_trunk(width=256, layers=6, heads=8, hidden=1024)
   ),
@@ -35,6 +33,8 @@ MODELS = {
   "bank_leaky_as_published": lambda: binned.Config(
     variant="bank_leaky_as_published", trunk=binned.encoder_trunk()
   ),
+}
+CPU = {
   "cpu": lambda: binned.Config(window=64, trunk=binned.plain_trunk(max_positions=64, **TINY)),
   "cpu_rmt": lambda: binned.Config(
     variant="rmt", window=128, segment=32, trunk=binned.plain_trunk(max_positions=33, **TINY)
@@ -49,44 +49,55 @@ MODELS = {
   ),
 }
 CONTROLS = ("shuffled_rows", "shuffled", "prime_gaps")
+VARIANTS = (*LARGE, *CPU, *CONTROLS)
 
 
 def get_config(variant: str = "small") -> experiment.Experiment:
   """Returns the experiment; raises `ValueError` for another variant."""
-  if variant not in (*MODELS, *CONTROLS):
-    known = ", ".join((*MODELS, *CONTROLS))
-    raise ValueError(f"{variant!r} is not one of {known}.")
-  control = variant in CONTROLS
-  model = MODELS["cpu" if control else variant]()
-  cpu = control or variant.startswith("cpu")
-  # Published rows of 256; small ones begin anywhere.
-  cut: dict[str, Any] = dict(split="published_tail", window=model.window, stride=1 if cpu else 256)
-  task = binned_task.Config(**cut | {"ensemble": variant}) if control else zeros.Config(**cut)
-  config = experiment.Experiment(
-    study="zeros",
-    task=task,
+  experiment.chosen(variant, VARIANTS)
+  return _large(variant) if variant in LARGE else _on_cpu(variant)
+
+
+def _large(variant: str) -> experiment.Experiment:
+  """Returns the experiment of a published network."""
+  model = LARGE[variant]()
+  rmt = variant == "rmt"
+  return experiment.Experiment(
+    task=zeros.Config(split="published_tail", window=model.window, stride=256),  # published rows
     model=model,
     fit=fit.Config(
-      steps=5000 if variant == "rmt" else 10_000,
-      batch_size=16 if variant == "rmt" else 64,
-      seeds=1,
-      evaluate_every=500,
+      steps=5000 if rmt else 10_000,
+      batch_size=16 if rmt else 64,
       evaluate_windows=128,
       checkpoint_every=1000,
-      optimizer=optimizer.Config(
-        rate=3e-4, end_rate=3e-5, warmup=100, weight_decay=0.1, beta2=0.95
-      ),
+      optimizer=adamw(rate=3e-4, end_rate=3e-5),
     ),
   )
-  return _on_cpu(config) if cpu else config
 
 
-def _on_cpu(config: experiment.Experiment) -> experiment.Experiment:
-  """Returns the experiment with two seeds, fewer steps and a higher rate."""
-  config.fit.steps, config.fit.seeds = 1500, 2
-  config.fit.batch_size = 32
-  config.fit.evaluate_every = 250
-  config.fit.optimizer.rate, config.fit.optimizer.end_rate = 3e-3, 1e-4
-  config.analyses.evaluation.min_context = config.model.window // 2
-  config.analyses.memory_effect.trajectories = 10
-  return config
+def _on_cpu(variant: str) -> experiment.Experiment:
+  """Returns the experiment with a small network, two seeds, fewer steps and a higher rate."""
+  control = variant in CONTROLS
+  model = CPU["cpu" if control else variant]()
+  cut: dict[str, Any] = dict(split="published_tail", window=model.window, stride=1)
+  return experiment.Experiment(
+    task=binned_task.Config(**cut | {"ensemble": variant}) if control else zeros.Config(**cut),
+    model=model,
+    fit=fit.Config(
+      steps=1500,
+      batch_size=32,
+      seeds=2,
+      evaluate_every=250,
+      evaluate_windows=128,
+      checkpoint_every=1000,
+      optimizer=adamw(rate=3e-3, end_rate=1e-4),
+    ),
+    analyses=dict(
+      evaluation=dict(min_context=model.window // 2), memory_effect=dict(trajectories=10)
+    ),
+  )
+
+
+def adamw(rate: float, end_rate: float) -> optimizer.Config:
+  """Returns the published optimizer at a rate."""
+  return optimizer.Config(rate=rate, end_rate=end_rate, warmup=100, weight_decay=0.1, beta2=0.95)

@@ -2,7 +2,8 @@
 
 Every user error (a wrong flag, a wrong value, a missing or broken file) ends
 as one line on stderr that names the valid choices, with exit code 2. Whatever
-else goes wrong is one line, too, with an exit code of its own.
+else goes wrong is one line, too, with an exit code of its own. What only says
+something, as `--help` does, does not wait for jax: it is imported where it is used.
 """
 
 import ast
@@ -14,13 +15,13 @@ import math
 import os
 import signal
 import sys
+import textwrap
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import jax
 import rich.console
 import rich.progress
 from absl import flags
@@ -123,6 +124,8 @@ def ended(error: Exception, where: str = "") -> int:
     return fail(f"{where}{name}: {error.strerror}. Make room, then repeat the command.", NO_SPACE)
   if isinstance(error, flags.Error | ValueError | OSError):
     return fail(f"{where}{error}")
+  import jax
+
   exhausted = isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
   if exhausted or isinstance(error, MemoryError):
     reason = str(error).strip().partition("\n")[0]
@@ -193,6 +196,8 @@ def words(texts: list[str], flag: str) -> list[str]:
 
 def devices() -> None:
   """Starts the devices; raises `ValueError` in one line where there are none."""
+  import jax
+
   try:
     jax.devices()
   except RuntimeError as error:
@@ -201,9 +206,85 @@ def devices() -> None:
 
 def shipped_configs() -> dict[str, Path]:
   """Returns the configs that come with the package, by name."""
-  folders = map(Path, plugins.places("primelens.configs"))
-  files = [path for folder in folders for path in folder.glob("[a-z]*.py")]
+  files = [path for folder in _config_folders() for path in folder.glob("[a-z]*.py")]
   return {path.stem: path for path in sorted(files)}
+
+
+def _config_folders() -> list[Path]:
+  return [Path(folder) for folder in plugins.places("primelens.configs")]
+
+
+def families() -> dict[str, tuple[str, ...]]:
+  """Returns the variants and the groups of every shipped config, by its name; none is imported."""
+  return {
+    name: (*_written(path, "VARIANTS"), *_written(path, "GROUPS"))
+    for name, path in shipped_configs().items()
+  }
+
+
+def listed() -> str:
+  """Returns the shipped configs in lines for `--help`."""
+  wrapped = [
+    textwrap.fill(
+      ", ".join(names),
+      width=80,
+      initial_indent=f"  {name:<17}",
+      subsequent_indent=" " * 19,
+      break_long_words=False,
+      break_on_hyphens=False,
+    )
+    for name, names in families().items()
+  ]
+  return "\n".join(wrapped)
+
+
+def _written(path: Path, name: str) -> tuple:
+  """Returns the strings of a tuple, or the keys of a dict, that a Python file gives a name.
+
+  The file is not run: what it says may be made of others, as in `(*SMALL, "large")` and
+  `SMALL | LARGE`.
+  """
+  said: dict[str, ast.expr] = {}
+  for node in ast.parse(files.read(path, limit=plugins.SOURCE_BYTES)).body:
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+      targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+      said |= {target.id: node.value for target in targets if isinstance(target, ast.Name)}
+
+  def strings(node: ast.expr | None) -> Iterator[str]:
+    if isinstance(node, ast.Constant):
+      yield str(node.value)
+    elif isinstance(node, ast.Name):
+      yield from strings(said.get(node.id))
+    elif isinstance(node, ast.Starred):
+      yield from strings(node.value)
+    elif isinstance(node, ast.BinOp):
+      yield from (*strings(node.left), *strings(node.right))
+    elif isinstance(node, ast.Tuple | ast.Dict):
+      for item in node.elts if isinstance(node, ast.Tuple) else node.keys:
+        yield from strings(item)
+
+  return tuple(strings(said.get(name)))
+
+
+def _renamed(name: str) -> str:
+  """Returns what a config of an earlier revision is called now, or "".
+
+  The table is EARLIER of configs/__init__.py: what a name alone and what one with an argument is.
+  """
+  head, _, argument = name.partition(":")
+  head = Path(head).name.removesuffix(".py")
+  for folder in _config_folders():
+    tree = ast.parse(files.read(folder / "__init__.py", limit=plugins.SOURCE_BYTES))
+    for node in tree.body:
+      if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "EARLIER":
+        earlier = ast.literal_eval(node.value)
+        if argument and f"{head}:{argument}" in earlier:
+          return earlier[f"{head}:{argument}"][0]
+        alone, pattern = earlier.get(head, ("", ""))
+        if pattern.endswith("_{}"):
+          argument = argument.replace(",", "_")
+        return pattern.format(argument) if argument and pattern else alone
+  return ""
 
 
 def config_file(name: str) -> tuple[Path, list[str]]:
@@ -211,7 +292,7 @@ def config_file(name: str) -> tuple[Path, list[str]]:
 
   The file may be the name of a shipped config. Both may have colons: a file of the whole name
   comes first, then the longest name in front of a colon. Raises `ValueError` listing the shipped
-  ones when there is no such file.
+  ones when there is no such file, or saying what a name of an earlier revision is now.
   """
   shipped = shipped_configs()
   path = name
@@ -219,13 +300,18 @@ def config_file(name: str) -> tuple[Path, list[str]]:
   while True:
     file = files.home(path)
     if path in shipped and not file.is_file():
-      return shipped[path], arguments
+      break
     if path and os.path.lexists(file):  # a folder or a pipe is refused when it is read
       return file, arguments
     path, colon, _ = path.rpartition(":")
     if not colon:
-      raise ValueError(f"No config {name!r}; a file, or one of {', '.join(shipped)}.")
+      break
     arguments = [name[len(path) + 1 :]]
+  if now := _renamed(name):
+    raise ValueError(f"The config {name!r} of an earlier revision is called {now} now.")
+  if not path:
+    raise ValueError(f"No config {name!r}; a file, or one of {', '.join(shipped)}.")
+  return shipped[path], arguments
 
 
 def load_config(name: str, kind: type = object) -> Any:
@@ -244,19 +330,23 @@ ALL = "all"  # in place of an argument: every variant of a family of configs
 def load_configs(name: str, kind: type = object) -> dict[str, Any]:
   """Returns what `get_config` of a config file gives, by variant ("" for a single one).
 
-  FILE:all gives every variant that the file's VARIANTS names. The file is Python, and is run.
+  FILE:all gives every variant that the file's VARIANTS names, FILE:GROUP those of one of its
+  GROUPS; `p10_all` gives `p10_drift` under the name `drift`. The file is Python, and is run.
   Raises `ValueError` in one line as `load_config` does.
   """
   file, arguments = config_file(name)
   module = plugins.run_file(file, f"primelens_config_{file.stem}")
   if not callable(getattr(module, "get_config", None)):
     raise ValueError(f"{file} cannot be read: it has no function get_config().")
-  if arguments != [ALL]:
+  group = arguments[0] if arguments else ""
+  groups = {ALL: getattr(module, "VARIANTS", ())} | dict(getattr(module, "GROUPS", {}))
+  if group not in groups:
     return {"": _got(module, arguments, kind)}
-  variants = tuple(getattr(module, "VARIANTS", ()))
+  variants = tuple(map(str, groups[group]))
   if not variants:
     raise ValueError(f"{file} has no variants: it has no tuple VARIANTS of arguments.")
-  return {str(variant): _got(module, [str(variant)], kind) for variant in variants}
+  short = group.removesuffix(ALL)
+  return {variant.removeprefix(short): _got(module, [variant], kind) for variant in variants}
 
 
 def _got(module, arguments: list[str], kind: type) -> Any:
@@ -382,6 +472,8 @@ def use_cores(seeds: int) -> None:
   their own do. Call it before anything touches a device; no other platform
   is affected.
   """
+  import jax
+
   try:
     jax.config.update("jax_num_cpu_devices", math.gcd(seeds, cores()))
   except RuntimeError:  # called from a program that has its devices already

@@ -5,7 +5,7 @@ that `config.json` alone rebuilds it.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from primelens import tasks
@@ -49,6 +49,14 @@ class Experiment:
     checks.fields(self)
     if self.analyses is None or isinstance(self.analyses, dict):
       self.analyses = _fill(study.find(self.study).settings, self.analyses or {}, "analyses")
+
+
+def chosen(variant: str, variants: Iterable[str]) -> str:
+  """Returns the variant of a family of configs; raises `ValueError` where it is none of them."""
+  known = tuple(variants)
+  if variant not in known:
+    raise ValueError(f"{variant!r} is not one of {', '.join(known)}.")
+  return variant
 
 
 def check(experiment: Experiment) -> Experiment:
@@ -147,10 +155,11 @@ def from_dict(data: dict) -> Experiment:
   """
   name: Any = data.get("study") if isinstance(data, dict) else None
   its = study.find(name)
+  known = {kind: its[0] for kind, its in tasks.kinds().items()}
   brought = lambda room: {kind: its[0] for kind, its in plugins.brought(room).items()}
   return Experiment(
     study=name,
-    task=_kind(tasks.KINDS | brought("task"), data.get("task", {}), "task"),
+    task=_kind(known | brought("task"), data.get("task", {}), "task"),
     model=_kind(MODELS | brought("model"), data.get("model", {}), "model"),
     fit=_fill(fit_lib.Config, data.get("fit", {}), "fit"),
     analyses=_fill(its.settings, _renamed(data.get("analyses", {}), its.renamed), "analyses"),

@@ -1,4 +1,7 @@
-"""train: a config and a work directory in, a run directory out."""
+"""train: a config and a work directory in, a run directory out.
+
+What needs jax is imported in the functions that use it, so that `--help` answers at once.
+"""
 
 import contextlib
 import math
@@ -10,23 +13,20 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jax
-import numpy as np
 from absl import flags
-from primelens.lens import cli, cost, plugins, runs, study
-from primelens.lens import experiment as experiment_lib
-from primelens.models import loop
+from primelens.lens import cli, plugins
 from primelens.tasks import files
 
 USAGE = """
 Trains a population of networks and writes a run directory.
 
-  train.py --config=configs/zeros_demo_e0.py --workdir=runs/demo/e0
-  train.py --config=configs/zeros_postfix_e4.py --dry_run
-  train.py --config=zeros_e0 --workdir=runs/e0 --config.fit.seeds=8
-  train.py --config=zeros_leak:all --workdir=runs/zeros_leak
+  train.py --config=zeros_demo:e0 --workdir=runs/demo/e0
+  train.py --config=zeros_published:e4 --dry_run
+  train.py --config=zeros_published:e0 --workdir=runs/e0 --config.fit.seeds=8
+  train.py --config=zeros_bank:leak_all --workdir=runs/zeros_leak
 
-FILE:all trains every variant of a family of configs, each in a folder of its own.
+FAMILY:all trains every variant of a family of configs, each in a folder of its own, and so does
+FAMILY:GROUP_all for a part of them. Some take sizes: addition:p113,32 text:learned,97,1000,12000.
 The same command resumes. A directory used with another task, model or fit, or
 trained by another process, is refused. Ctrl-C saves, as SIGTERM and SIGHUP do; a
 second Ctrl-C ends at once. Exit codes: 0 done, 2 wrong input, 3 every seed's
@@ -45,8 +45,8 @@ def _flags() -> flags.FlagValues:
     "config",
     None,
     "Experiment: a Python file with get_config(), which is run, or the name of a shipped one; "
-    "FILE:ARGUMENT passes an argument, FILE:all trains every variant, --config.a.b=VALUE changes a "
-    "field.",
+    "FAMILY:VARIANT is one of a family, FAMILY:all trains every variant, --config.a.b=VALUE "
+    "changes a field.",
     flag_values=values,
   )
   cli.define_plugin(values)
@@ -101,6 +101,8 @@ class Reporter:
 
 def summary(row: dict) -> str:
   """Returns one line of a metrics row: the medians over seeds."""
+  import numpy as np
+
   parts = []
   for name, found in row.items():
     shown = name.partition("/")[2] in SHOWN
@@ -165,6 +167,10 @@ def _say(text: bytes) -> None:
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
+  from primelens.lens import cost, runs, study
+  from primelens.lens import experiment as experiment_lib
+  from primelens.models import loop
+
   cost.refuse(experiment)
   loaded = experiment_lib.load_data(experiment.task)
   program, data, select = study.find(experiment.study).build(experiment, loaded)
@@ -181,6 +187,8 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
 
 def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
   """Says how the fit ended, and returns the exit code."""
+  import numpy as np
+
   first = experiment.fit.first_seed
   for i, step in enumerate(np.asarray(outcome.state_S.frozen_step)):
     if step >= 0:
@@ -197,6 +205,8 @@ def _conclude(outcome, experiment, workdir: Path, unit: str) -> int:
 
 def _join() -> None:
   """Joins the other processes; raises `ValueError` where there are none to join."""
+  import jax
+
   try:
     jax.distributed.initialize()
   except RuntimeError as error:
@@ -206,11 +216,15 @@ def _join() -> None:
 def _main(argv: list[str]) -> int:
   plain, overrides = cli.split_overrides(argv)
   values = _flags()
-  if not cli.parse(values, plain, USAGE):
+  if not cli.parse(values, plain, f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"):
     return 0
   if not values.config:
     names = ", ".join(cli.shipped_configs())
     raise ValueError(f"--config is missing; a file, or one of {names}.")
+  import jax
+  from primelens.lens import cost
+  from primelens.lens import experiment as experiment_lib
+
   plugins.use(values.plugin)
   configs = cli.load_configs(values.config, experiment_lib.Experiment)
   experiments = {

@@ -108,7 +108,7 @@ class RangesTest(absltest.TestCase):
     self.assertEmpty(lax)
 
   def test_odd_numbers_in_shipped_configs_are_taken_or_refused_in_words(self):
-    for name in ("zeros_small", "addition_p10", "text_sum", "primes_small"):
+    for name in ("zeros_small", "addition:p10_published", "text:sum", "primes:small_a"):
       config = cli.load_config(name)
       for where, part in configs(config):
         for field in dataclasses.fields(part):

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from absl.testing import absltest, parameterized
-from primelens.configs import text_imported
+from primelens.configs import text as text_configs
 from primelens.lens import sources
 from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
@@ -148,7 +148,7 @@ class SourcesTest(FolderCase):
       self.assertEqual(sources.checked(config, self.run_, {}).task, config.task)
 
   def test_a_published_network_is_read_where_it_is_known(self):
-    config = text_imported.get_config()
+    config = text_configs.get_config("imported")
     config.model.checkpoint = str(self.path)
     known = {"sources": sources.fingerprints(config)}
     self.assertEqual(sources.checked(config, self.run_, known), config)

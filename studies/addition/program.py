@@ -45,7 +45,7 @@ def check(experiment) -> None:
   if len(task.split_seeds) != seeds:
     raise ValueError(
       f"fit.seeds={seeds}, but task.split_seeds names {len(task.split_seeds)} splits, one for each "
-      f"seed: write the number behind the config's name, as in --config=addition_p53:{seeds}, or "
+      f"seed: write the number behind the config's name, as in --config=addition:p53,{seeds}, or "
       "name as many splits."
     )
   if model.torch_seeds and len(model.torch_seeds) != seeds:

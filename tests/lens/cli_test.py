@@ -42,6 +42,19 @@ class HelpTest(parameterized.TestCase):
     self.assertIn(f"{name}.py --", done.stdout)
     self.assertIn("--workdir", done.stdout)
 
+  def test_help_lists_the_configs_without_jax(self):
+    code = (
+      "import sys; from primelens.lens import train; train.main(['train.py', '--help']); "
+      "sys.exit('jax' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    self.assertEqual((done.returncode, done.stderr), (0, ""))
+    self.assertRegex(done.stdout, r"\n  zeros_demo +e0, postfix\n")
+    for name, variants in cli.families().items():
+      self.assertIn(f"\n  {name} ", done.stdout)
+      for variant in variants:
+        self.assertRegex(done.stdout, rf"\s{variant}(,|\n)")
+
   def test_list_touches_no_device(self):
     done = _child("primelens.lens.analyze", "--list")
     self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -253,10 +266,10 @@ class ConfigFileTest(absltest.TestCase):
 
   def test_shipped_configs_by_name(self):
     shipped = cli.shipped_configs()
-    self.assertIn("zeros_e0", shipped)
+    self.assertIn("zeros_published", shipped)
     self.assertNotIn("__init__", shipped)
-    file, arguments = cli.config_file("zeros_prefix:e1")
-    self.assertEqual((file, arguments), (shipped["zeros_prefix"], ["e1"]))
+    file, arguments = cli.config_file("zeros_published:e1")
+    self.assertEqual((file, arguments), (shipped["zeros_published"], ["e1"]))
 
   def test_a_file_and_its_argument(self):
     path = self._file("get_config = lambda name='x': name * 2")
@@ -303,7 +316,7 @@ class ConfigFileTest(absltest.TestCase):
       with self.subTest(text):
         with self.assertRaisesRegex(ValueError, message):
           cli.load_config(self._file(text))
-    with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_e0"):
+    with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_"):
       cli.load_config("zeros_e9")
 
 
@@ -327,7 +340,7 @@ class AssignTest(parameterized.TestCase):
   def test_values_take_the_type_of_what_they_replace(self, text, expected):
     config = tiny_study.get_config()
     if expected is None:  # values may hold "="
-      config.task, expected = cli.load_config("zeros_e0").task, "a=b.txt"
+      config.task, expected = cli.load_config("zeros_published:e0").task, "a=b.txt"
     value = cli.assign(config, [text])
     for name in text.partition("=")[0].split("."):
       value = getattr(value, name)

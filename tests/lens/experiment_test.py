@@ -141,7 +141,7 @@ class DifferenceTest(parameterized.TestCase):
 
   def test_another_kind_of_task(self):
     old = tiny_study.get_config()
-    new = dataclasses.replace(old, task=cli.load_config("zeros_e0").task)
+    new = dataclasses.replace(old, task=cli.load_config("zeros_published:e0").task)
     self.assertEqual(experiment.difference(old, new), "task.kind: 'surrogate' there, 'zeros' here")
 
   def test_analysis_settings_do_not_count(self):

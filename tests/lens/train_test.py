@@ -97,8 +97,8 @@ class BadFlagsTest(CommandCase):
     ("--config.analyses.masking.ratios=0.5", "masking.ratios=.* hold 0, the"),
     ("--config=zeros_e9", "No config 'zeros_e9'; a file, or one of addition"),
     ("--config=/no/such.py", "No config '/no/such.py'; a file, or one of ad"),
-    ("--config=zeros_prefix:e9", "'e9' is not one of v0, v1, e1, e2"),
-    ("--config=", "--config is missing; a file, or one of addition_p10, "),
+    ("--config=zeros_published:e9", "'e9' is not one of e0, v0, v1, e1, e2"),
+    ("--config=", "--config is missing; a file, or one of addition, "),
     ("--workdir=", "--workdir is missing"),
     ("--wrokdir=x", "Unknown command line flag 'wrokdir'.*workdir"),
     ("--config.fit.accumulation=3", "batch_size=8 does not divide into accumulation=3 parts"),
@@ -139,7 +139,7 @@ class BadFlagsTest(CommandCase):
     bad.write_text("14.13\n21.02\ntwenty-five\n")
     before = tiny_study.files(self.folder)
     flags = (
-      "--config=zeros_e0",
+      "--config=zeros_published:e0",
       "--config.task.source=text",
       f"--config.task.cache={self.folder / 'cache'}",
     )
@@ -151,7 +151,7 @@ class BadFlagsTest(CommandCase):
 class DryRunTest(CommandCase):
   def test_says_what_a_run_costs_and_writes_nothing(self):
     code, out, err = tiny_study.call(
-      train.main, "--config=zeros_e0", "--dry_run", f"--workdir={self.workdir}"
+      train.main, "--config=zeros_published:e0", "--dry_run", f"--workdir={self.workdir}"
     )
     self.assertEqual((code, err), (0, ""))
     self.assertRegex(out, r"parameters per seed +4,794,136\n")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.configs import zeros_e0, zeros_postfix_e3
+from primelens.configs import zeros_published
 from primelens.models import optimizer
 
 
@@ -25,13 +25,13 @@ class ScheduleTest(parameterized.TestCase):
     (20000, 1e-5),
   )
   def test_e0_warms_up_then_falls_to_its_floor(self, step, expected):
-    config = zeros_e0.get_config().fit
+    config = zeros_published.get_config("e0").fit
     rate = optimizer.schedule(config.optimizer, 3e-4, config.steps)
     np.testing.assert_allclose(rate(step), expected, rtol=1e-4)
 
   @parameterized.parameters(3e-4, 9e-5)
   def test_postfix_falls_to_one_end_for_both_groups(self, peak):
-    config = zeros_postfix_e3.get_config().fit
+    config = zeros_published.get_config("e3").fit
     rate = optimizer.schedule(config.optimizer, peak, config.steps)
     for step in (0, 1, 5000, 10000, 19999, 20000):
       expected = cosine(step, 20000, peak, 3e-5)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.configs import primes_published
+from primelens.configs import primes as primes_configs
 from primelens.models import optimizer, rate_walk
 
 EPOCHS = 300
@@ -254,7 +254,7 @@ class OptimizerTest(parameterized.TestCase):
 
   @parameterized.parameters("a", "b", "c")
   def test_replay_has_the_logged_rates(self, plan):
-    config = primes_published.get_config(f"{plan}_replay").fit
+    config = primes_configs.get_config(f"published_{plan}_replay").fit
     of = optimizer.schedule(config.optimizer, 1e-4, config.steps)
     cycle = 3907 if plan == "b" else 245
     for epoch, expected in LOGGED[plan].items():

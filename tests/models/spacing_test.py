@@ -10,11 +10,7 @@ import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
 from primelens.configs import (
-  zeros_e0,
-  zeros_postfix_e3,
-  zeros_postfix_e4,
-  zeros_postfix_e5,
-  zeros_prefix,
+  zeros_published,
 )
 from primelens.models import mixture, spacing, transformer
 
@@ -31,14 +27,14 @@ TRUNK = transformer.Config(
 )
 CONFIG = spacing.Config(window=T, slots=M, components=3, trunk=TRUNK)
 PUBLISHED = {
-  "e0": (zeros_e0.get_config, 4_794_136),
-  "prefix_e1": (lambda: zeros_prefix.get_config("e1"), 4_800_280),
-  "prefix_e2": (lambda: zeros_prefix.get_config("e2"), 4_800_280),
-  "prefix_v0": (lambda: zeros_prefix.get_config("v0"), 4_800_280 - 2048),
-  "prefix_v1": (lambda: zeros_prefix.get_config("v1"), 4_800_280 + 4 * 257),
-  "postfix_e3": (zeros_postfix_e3.get_config, 4_802_336),
-  "postfix_e4": (zeros_postfix_e4.get_config, 4_804_392),
-  "postfix_e5": (zeros_postfix_e5.get_config, 4_804_392),
+  "e0": (lambda: zeros_published.get_config("e0"), 4_794_136),
+  "prefix_e1": (lambda: zeros_published.get_config("e1"), 4_800_280),
+  "prefix_e2": (lambda: zeros_published.get_config("e2"), 4_800_280),
+  "prefix_v0": (lambda: zeros_published.get_config("v0"), 4_800_280 - 2048),
+  "prefix_v1": (lambda: zeros_published.get_config("v1"), 4_800_280 + 4 * 257),
+  "postfix_e3": (lambda: zeros_published.get_config("e3"), 4_802_336),
+  "postfix_e4": (lambda: zeros_published.get_config("e4"), 4_804_392),
+  "postfix_e5": (lambda: zeros_published.get_config("e5"), 4_804_392),
 }
 
 
@@ -72,7 +68,7 @@ class CountTest(parameterized.TestCase):
     self.assertEqual(transformer.parameter_count(tree), expected)
 
   def test_published_masking_selects_4798720_and_leaves_3616(self):
-    tree = shapes(zeros_postfix_e3.get_config().model)
+    tree = shapes(zeros_published.get_config("e3").model)
     chosen = {True: 0, False: 0}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
       name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -108,7 +104,7 @@ class InitialLossTest(absltest.TestCase):
 
   def test_closed_form(self):
     # Every component is N(ln 2, ln 2): 0.5 ln 2 pi + ln s + E(y-m)^2/(2 s^2).
-    config = zeros_e0.get_config().model
+    config = zeros_published.get_config("e0").model
     config.trunk.layers = 1
     params = spacing.init(config, jax.random.key(0))
     m = s = np.log(2)

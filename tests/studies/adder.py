@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from primelens import tasks
 from primelens.analyses import trees
-from primelens.configs import addition_p10
+from primelens.configs import addition as addition_configs
 from primelens.lens import numbers
 from primelens.studies.addition import program
 
@@ -20,7 +20,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 def experiment(pairs=((598, 999), (1, 999))):
   """Returns the published experiment with other (split, start) pairs."""
-  config = addition_p10.get_config()
+  config = addition_configs.get_config("p10_published")
   splits, starts = zip(*pairs, strict=True)
   return dataclasses.replace(
     config,

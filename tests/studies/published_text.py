@@ -12,7 +12,7 @@ import unittest
 from pathlib import Path
 
 import tiny_text
-from primelens.configs import text_imported
+from primelens.configs import text as text_configs
 
 NAME = "reg_sum_published_checkpoint.npz"
 _ROOT = Path(__file__).parents[2]
@@ -30,6 +30,6 @@ def checkpoint() -> Path:
 @functools.cache
 def run():
   """Returns the published network as a run, its weights read afresh."""
-  config = text_imported.get_config("sum")
+  config = text_configs.get_config("imported")
   model = dataclasses.replace(config.model, checkpoint=str(checkpoint()))
   return tiny_text.run(dataclasses.replace(config, model=model))

@@ -4,14 +4,14 @@ import dataclasses
 from pathlib import Path
 
 from primelens import tasks
-from primelens.configs import text_sum
+from primelens.configs import text as text_configs
 from primelens.models import encoder
 from primelens.studies.text import program
 
 
 def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
   """Returns the published experiment made small; `task` changes its task."""
-  config = text_sum.get_config(question)
+  config = text_configs.get_config(question)
   size = dict(width=16, layers=2, heads=4, hidden=32, max_positions=32) | sizes
   changes = {"count": 400} | dict(task)
   return dataclasses.replace(

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
-from primelens.configs import addition_p53
+from primelens.configs import addition as addition_configs
 from primelens.lens import claims, results
 from primelens.models import tokens
 from primelens.studies.addition import attention, network
@@ -246,7 +246,7 @@ class ModularTest(absltest.TestCase):
       self.assertEqual(attention.PUBLISHED[key].tolerance, math.inf)
 
   def test_numbers_of_a_modular_run_are_told_apart(self):
-    base = addition_p53.get_config("2")
+    base = addition_configs.get_config("p53,2")
     trunk = tokens.plain_trunk(width=8, heads=2, hidden=4)
     config = dataclasses.replace(
       base,

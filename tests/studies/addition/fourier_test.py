@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
 from primelens.analyses import fourier as fourier_lib
-from primelens.configs import addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import claims as trial
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
@@ -24,7 +24,7 @@ P, KEYS, SCALE = hand_waves.P, hand_waves.KEYS, hand_waves.SCALE
 
 def small(seeds=2, digits=P):
   """Returns an untrained modular run of small networks."""
-  config = addition_p113.get_config(str(seeds))
+  config = addition_configs.get_config(f"p113,{seeds}")
   task = dataclasses.replace(config.task, digits=digits)
   model = dataclasses.replace(
     config.model,
@@ -345,7 +345,7 @@ class RunTest(absltest.TestCase):
 class ReferenceTest(absltest.TestCase):
   def setUp(self):
     super().setUp()
-    self.config = addition_p113.get_config()
+    self.config = addition_configs.get_config("p113")
 
   def _at(self, config):
     return program.reference(config)
@@ -359,7 +359,7 @@ class ReferenceTest(absltest.TestCase):
     replace = dataclasses.replace
     config = self.config
     for changed in (
-      addition_p113.get_config("2"),
+      addition_configs.get_config("p113,2"),
       replace(config, model=replace(config.model, torch_order="new")),
       replace(config, model=replace(config.model, torch_jitter=1e-8)),
       replace(config, task=replace(config.task, split_seeds=(599,))),

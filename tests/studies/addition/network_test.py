@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.configs import addition_p10
+from primelens.configs import addition as addition_configs
 from primelens.lens import experiment
 from primelens.models import tokens
 from primelens.studies.addition import network, neurons, program, subspace
@@ -72,7 +72,7 @@ class BiasTest(absltest.TestCase):
 
 class CheckTest(absltest.TestCase):
   def test_published_starts_have_no_biases(self):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     trunk = dataclasses.replace(config.model.trunk, bias=True)
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, trunk=trunk))
     with self.assertRaisesRegex(ValueError, "torch_seeds are starts of the published trunk"):

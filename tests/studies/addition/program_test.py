@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.configs import addition_p10, addition_p53, addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import experiment as experiment_lib
 from primelens.lens import results
 from primelens.models import fit, optimizer
@@ -38,7 +38,7 @@ class PublishedCurvesTest(absltest.TestCase):
 
   def test_first_200_epochs_of_modular_addition(self):
     before99, after99, before199, after199 = losses_after(
-      addition_p113.get_config(), (99, 100, 199, 200)
+      addition_configs.get_config("p113"), (99, 100, 199, 200)
     )
     # Spec, section 3: an independent rerun, and the notebook's own log, which
     # differ from each other by float drift. The train loss of epoch 199 falls
@@ -58,7 +58,7 @@ class PublishedCurvesTest(absltest.TestCase):
 
 class PathsTest(parameterized.TestCase):
   def test_tables_and_sequence_give_the_same_losses(self):
-    config = addition_p10.get_config("jax")
+    config = addition_configs.get_config("p10_jax")
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs)
     params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
@@ -71,7 +71,7 @@ class PathsTest(parameterized.TestCase):
     np.testing.assert_allclose(by_table, by_sequence, rtol=1e-4)
 
   def test_members_have_their_own_split_labels_and_start(self):
-    config = addition_p10.get_config("permuted")
+    config = addition_configs.get_config("p10_permuted")
     _, data, _ = program.build(config, tasks.load(config.task))
     first, second = (np.asarray(data["label_N"][i]) for i in (0, 2))
     self.assertTrue((np.sort(first) == np.sort(second)).all())
@@ -81,17 +81,17 @@ class PathsTest(parameterized.TestCase):
     self.assertGreater(float(jnp.abs(start[0] - start[1]).max()), 0.1)
 
   def test_drift_shakes_the_published_start_by_a_rounding(self):
-    config = addition_p10.get_config("drift")
+    config = addition_configs.get_config("p10_drift")
     built, data, _ = program.build(config, tasks.load(config.task))
     params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
     kernel_S = np.asarray(params_S["unembed"]["kernel"])
     start = np.asarray(data["start"]["unembed"]["kernel"][0])
     ratio_S = np.abs(kernel_S / start[None] - 1)
-    self.assertLess(ratio_S.max(), 6 * addition_p10.ROUNDING)
+    self.assertLess(ratio_S.max(), 6 * addition_configs.ROUNDING)
     self.assertGreater((kernel_S[0] != kernel_S[1]).mean(), 0.2)
 
   def test_two_layers_modulo_97_are_a_config_away(self):
-    config = addition_p113.get_config()
+    config = addition_configs.get_config("p113")
     trunk = dataclasses.replace(config.model.trunk, layers=2)
     config = dataclasses.replace(
       config,
@@ -117,17 +117,17 @@ class PopulationTest(parameterized.TestCase):
     ("jax", "P = 10, published", None),
   )
   def test_populations_and_their_reference(self, variant, its, reference):
-    config = addition_p10.get_config(variant)
+    config = addition_configs.get_config(f"p10_{variant}")
     self.assertEqual(program.population(config), its)
     self.assertEqual(program.reference(config), reference)
 
   def test_modular_population(self):
-    config = addition_p113.get_config()
+    config = addition_configs.get_config("p113")
     self.assertEqual(program.population(config), "modulo 113, published")
     self.assertEqual(program.reference(config), 0)
 
   def test_nothing_but_the_published_setting_is_published(self):
-    base = addition_p113.get_config()
+    base = addition_configs.get_config("p113")
     task = lambda **to: dataclasses.replace(base, task=dataclasses.replace(base.task, **to))
     fit = lambda **to: dataclasses.replace(base, fit=dataclasses.replace(base.fit, **to))
     faster = dataclasses.replace(base.fit.optimizer, rate=3e-3)
@@ -143,7 +143,7 @@ class PopulationTest(parameterized.TestCase):
       (fit(optimizer=faster), "modulo 113, other optimizer"),
       (model(wide), "modulo 113, other network"),
       (model(biased), "modulo 113, other network"),
-      (addition_p53.get_config(), "modulo 53, other digits, train fraction and steps"),
+      (addition_configs.get_config("p53"), "modulo 53, other digits, train fraction and steps"),
     ):
       self.assertEqual(program.population(config), its)
       self.assertIsNone(program.reference(config))
@@ -153,10 +153,10 @@ class PopulationTest(parameterized.TestCase):
     self.assertFalse(program.is_setting("modulo 59, permuted labels, other digits"))
 
   def test_a_card_says_what_claims_ask_for(self):
-    card = program.card(addition_p113.get_config())
+    card = program.card(addition_configs.get_config("p113"))
     wanted = {"population": "modulo 113, published", "reference": 0}
     self.assertEqual(card, wanted | {"setting": True, "waves": True})
-    self.assertFalse(program.card(addition_p10.get_config("permuted"))["setting"])
+    self.assertFalse(program.card(addition_configs.get_config("p10_permuted"))["setting"])
 
   def test_controls_show_no_page_of_their_own(self):
     its = {
@@ -178,13 +178,13 @@ class CheckTest(parameterized.TestCase):
     (dict(torch_seeds=(1, 2)), "model.torch_seeds names 2 starts"),
   )
   def test_what_does_not_go_together_is_named(self, change, message):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     model = dataclasses.replace(config.model, **change)
     with self.assertRaisesRegex(ValueError, message):
       experiment_lib.check(dataclasses.replace(config, model=model))
 
   def test_every_member_needs_a_split(self):
-    config = addition_p10.get_config()
+    config = addition_configs.get_config("p10_published")
     fewer = dataclasses.replace(config.fit, seeds=3)
     with self.assertRaisesRegex(ValueError, "names 20 splits"):
       experiment_lib.check(dataclasses.replace(config, fit=fewer))

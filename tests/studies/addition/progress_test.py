@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.configs import addition_p113
+from primelens.configs import addition as addition_configs
 from primelens.lens import results
 from primelens.models import checkpoints, tokens
 from primelens.studies.addition import network, program, progress
@@ -184,7 +184,7 @@ class ModularRunTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     digits = 11
-    config = addition_p113.get_config("2")
+    config = addition_configs.get_config("p113,2")
     trunk = tokens.plain_trunk(width=16, heads=2, hidden=24)
     model = dataclasses.replace(
       config.model, vocabulary=digits + 1, classes=digits, torch_seeds=(), trunk=trunk

@@ -191,7 +191,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_cost_counts_the_parameters(self):
     for name, expected in (("a", 260_779_777), ("c", 4_779_777)):
-      config = cli.load_config(f"primes_published:{name}")
+      config = cli.load_config(f"primes:published_{name}")
       cost = program.cost(config)
       self.assertEqual((cost.parameters, cost.targets), (expected, 4096))
 
@@ -221,7 +221,7 @@ class CheckTest(parameterized.TestCase):
 
   def test_parts_of_other_studies(self):
     config = tiny_primes.experiment()
-    other = cli.load_config("addition_p10")
+    other = cli.load_config("addition:p10_published")
     for room in ("task", "model"):
       mixed = dataclasses.replace(config, **{room: getattr(other, room)})
       with self.assertRaisesRegex(ValueError, f"{room}.kind=.* is not '"):

@@ -8,7 +8,7 @@ import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.analyses import fourier
-from primelens.configs import text_scale
+from primelens.configs import text as text_configs
 from primelens.lens import claims as claims_lib
 from primelens.lens import experiment, figures, results
 from primelens.models import encoder, transformer
@@ -32,13 +32,13 @@ PARAMETERS = {
 class ConfigTest(parameterized.TestCase):
   @parameterized.parameters(*PARAMETERS.items())
   def test_number_of_parameters(self, variant, expected):
-    config = experiment.check(text_scale.get_config(variant))
+    config = experiment.check(text_configs.get_config(f"scale_{variant}"))
     shapes = jax.eval_shape(lambda key: encoder.init(config.model, key), jax.random.key(0))
     self.assertEqual(transformer.parameter_count(shapes), expected)
 
   def test_fit_is_the_published_one(self):
-    self.assertEqual(set(text_scale.VARIANTS), set(PARAMETERS))
-    config = text_scale.get_config("L6_D512")
+    self.assertEqual(set(text_configs.SCALE), {f"scale_{name}" for name in PARAMETERS})
+    config = text_configs.get_config("scale_L6_D512")
     optimizer = config.fit.optimizer
     self.assertEqual(
       (optimizer.rate, optimizer.schedule, optimizer.weight_decay), (3e-4, "constant", 0.01)
@@ -50,12 +50,12 @@ class ConfigTest(parameterized.TestCase):
     self.assertEqual((trunk.heads, trunk.hidden, trunk.dropout), (4, 2048, 0.1))
 
   def test_another_size_is_refused(self):
-    with self.assertRaisesRegex(ValueError, "'L3_D128' is not one of L2_D128, "):
-      text_scale.get_config("L3_D128")
+    with self.assertRaisesRegex(ValueError, "'scale_L3_D128' is not one of sum, .*scale_L2_D128, "):
+      text_configs.get_config("scale_L3_D128")
 
   def test_a_sum_has_no_residues(self):
     self.assertIn("'sum'", scale.obstacle(tiny_text.experiment()))
-    self.assertEqual(scale.obstacle(text_scale.get_config("L2_D128")), "")
+    self.assertEqual(scale.obstacle(text_configs.get_config("scale_L2_D128")), "")
 
 
 def example(rows=150, width=12, seed=0):
@@ -243,7 +243,7 @@ class PublishedTest(absltest.TestCase):
 
   def test_a_run_of_the_grid(self):
     run = lambda config: program.Run(None, config, None, None, 0, None, {})
-    self.assertTrue(scale.in_grid(run(text_scale.get_config("L6_D128"))))
+    self.assertTrue(scale.in_grid(run(text_configs.get_config("scale_L6_D128"))))
     self.assertFalse(scale.in_grid(run(tiny_text.experiment("modk"))))
 
 

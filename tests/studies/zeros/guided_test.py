@@ -164,7 +164,7 @@ class AnchorsTest(absltest.TestCase):
 
 
 class CostTest(parameterized.TestCase):
-  @parameterized.parameters("none", "every", "gpu", "gpu_all")
+  @parameterized.parameters("none", "every", "gpu", "gpu_every")
   def test_counts_are_those_of_the_parameters(self, variant):
     config = zeros_guided.get_config(variant)
     found = program.cost(config)
@@ -188,13 +188,13 @@ class CostTest(parameterized.TestCase):
 
   def test_variants_differ_in_their_guides_alone(self):
     base = experiment.to_dict(zeros_guided.get_config("none"))
-    for variant in zeros_guided.VARIANTS:
+    for variant in zeros_guided.GROUPS["all"]:
       other = experiment.to_dict(zeros_guided.get_config(variant))
       other["model"]["guides"] = base["model"]["guides"]
       self.assertEqual(other, base)
 
   def test_other_variants_are_refused(self):
-    with self.assertRaisesRegex(ValueError, "'big' is not one of none, height"):
+    with self.assertRaisesRegex(ValueError, "'big' is not one of every, none, height"):
       zeros_guided.get_config("big")
 
 

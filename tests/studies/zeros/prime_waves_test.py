@@ -13,7 +13,7 @@ import zeros_cards
 from absl.testing import absltest, parameterized
 from primelens.analyses import prime_lines
 from primelens.analyses import prime_waves as waves_lib
-from primelens.configs import zeros_long
+from primelens.configs import zeros_small
 from primelens.lens import claims, results
 from primelens.models import optimizer
 from primelens.studies.zeros import prime_waves
@@ -105,7 +105,7 @@ class FallsTest(parameterized.TestCase):
 
 class PlanTest(absltest.TestCase):
   def _plan(self, mode, **fit_changes):
-    experiment = zeros_long.get_config(mode)
+    experiment = zeros_small.get_config(f"long_{mode}")
     for name, value in fit_changes.items():
       setattr(experiment.fit, name, value)
     run = SimpleNamespace(experiment=experiment, settings=experiment.analyses)
@@ -116,7 +116,7 @@ class PlanTest(absltest.TestCase):
     self.assertEqual(self._plan("none", seeds=7), self._plan("none"))
 
   def test_does_not_depend_on_what_changes_no_number(self):
-    experiment = zeros_long.get_config("none")
+    experiment = zeros_small.get_config("long_none")
     experiment.task.cache = "elsewhere"
     experiment.analyses.prime_waves.symbolic = False
     experiment.analyses.prime_waves.context_windows = 0
@@ -130,7 +130,7 @@ class PlanTest(absltest.TestCase):
       lambda e: setattr(e.fit.optimizer, "slow_pattern", "blocks/.*"),
       lambda e: setattr(e.analyses.evaluation, "min_context", 8),
     ):
-      experiment = zeros_long.get_config("none")
+      experiment = zeros_small.get_config("long_none")
       change(experiment)
       run = SimpleNamespace(experiment=experiment, settings=experiment.analyses)
       self.assertNotEqual(prime_waves.plan(run), plan)
@@ -140,7 +140,7 @@ class PlanTest(absltest.TestCase):
     self.assertNotEqual(self._plan("none", steps=11), plan)
     slow = optimizer.Config(rate=1e-4)
     self.assertNotEqual(self._plan("none", optimizer=slow), plan)
-    run = SimpleNamespace(experiment=zeros_long.get_config("none"))
+    run = SimpleNamespace(experiment=zeros_small.get_config("long_none"))
     run.settings = run.experiment.analyses
     run.experiment.task.recent = 1_000
     self.assertNotEqual(prime_waves.plan(run), plan)
