@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 import threadpoolctl
-from primelens.analyses import autoregression, regression
+from primelens.analyses import autoregression, linear
 
 LEAST_SQUARES, YULE_WALKER = METHODS = ("least_squares", "yule_walker")
 
@@ -35,9 +35,9 @@ class Anchor:
 
 
 def r2(anchor: Anchor, value_N) -> float:
-  """Returns `regression.r2` of the prediction of the scored spacings."""
+  """Returns `linear.r2` of the prediction of the scored spacings."""
   truth_N = np.asarray(value_N, np.float64)[anchor.index_N]
-  return float(regression.r2(truth_N, anchor.prediction_N))
+  return float(linear.r2(truth_N, anchor.prediction_N))
 
 
 def constant(value_N, train: tuple[int, int], index_N) -> Anchor:

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 import scipy.signal
-from primelens.analyses import determinantal, regression
+from primelens.analyses import determinantal, linear
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -34,7 +34,7 @@ class YuleWalker:
   @property
   def r2_Q(self) -> np.ndarray:
     """In-sample R2 of every order, 1 - v_q / c_0."""
-    return regression.explained(self.variance_Q, np.full(len(self.variance_Q), self.power))
+    return linear.explained(self.variance_Q, np.full(len(self.variance_Q), self.power))
 
   @property
   def nll_Q(self) -> np.ndarray:

@@ -6,7 +6,7 @@ a network's mean or the truth.
 
 import numpy as np
 import scipy.optimize
-from primelens.analyses import expressions, regression, simplification
+from primelens.analyses import expressions, linear, simplification, statistics
 
 # Complexity, loss and form of the published front, in units of spacings.
 PUBLISHED = (
@@ -35,9 +35,9 @@ def reciprocal_draws(lag_NxQ, target_N, *, block: int, draws: int, seed: int) ->
   """Returns c of `reciprocal` in block-bootstrap samples of the rows: RxQ."""
   inverse_NxQ = 1 / _sums(lag_NxQ)
   target_N = np.asarray(target_N, np.float64)
-  moment_BxQ = regression.block_sums(target_N[:, None] * inverse_NxQ, block)
-  power_BxQ = regression.block_sums(inverse_NxQ**2, block)
-  count_RxB = regression.block_counts(len(power_BxQ), draws, seed=seed)
+  moment_BxQ = linear.block_sums(target_N[:, None] * inverse_NxQ, block)
+  power_BxQ = linear.block_sums(inverse_NxQ**2, block)
+  count_RxB = linear.block_counts(len(power_BxQ), draws, seed=seed)
   return (count_RxB @ moment_BxQ) / (count_RxB @ power_BxQ)
 
 
@@ -82,7 +82,7 @@ def table(
   train = _checked(lag_NxQ, target_N)
   test = _checked(test_lag_NxQ, test_target_N)
   draw_RxQ = reciprocal_draws(*train, block=block, draws=draws, seed=seed)
-  bounds = list(zip(*regression.interval(draw_RxQ), strict=True))
+  bounds = list(zip(*statistics.percentiles(draw_RxQ), strict=True))
   records = []
   for family, lags, tree in _forms(*train):
     inside = family.startswith("c / sum")
@@ -102,15 +102,15 @@ def _forms(lag_NxQ, target_N):
   c, b = shifted(lag_NxQ[:, 0], target_N)
   yield "c / (s1 + b)", 1, ("/", c, ("+", "s1", b))
   for k in range(1, len(names) + 1):
-    fit = regression.ols(lag_NxQ[:, :k], target_N)
+    fit = linear.ols(lag_NxQ[:, :k], target_N)
     slopes = zip(fit.coefficient_Q, names, strict=False)
     terms = [("*", float(slope), name) for slope, name in slopes]
     yield f"affine in {k} lags", k, _total([fit.intercept, *terms])
 
 
 def _scored(tree, train, test) -> dict:
-  fitted = regression.scores(train[1], _values(tree, train[0]))
-  held_out = regression.scores(test[1], _values(tree, test[0]))
+  fitted = linear.scores(train[1], _values(tree, train[0]))
+  held_out = linear.scores(test[1], _values(tree, test[0]))
   standard = simplification.simplify(tree)
   return {
     "expression": expressions.text(standard, digits=4),

@@ -17,8 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import counts, precision, regression, subspace
-from primelens.analyses import ridge as ridge_lib
+from primelens.analyses import counts, linear, precision
 
 # Of the largest: less is rounding, and no direction.
 RANK = 1e-12
@@ -87,9 +86,9 @@ def squared_error(found: Moments, kernel_DxF, bias_F) -> np.ndarray:
 
 def r2(scored: Moments, kernel_DxF, bias_F) -> np.ndarray:
   """Returns R2 of x kernel + bias on the scored rows, F; NaN for a constant
-  target (`regression.explained`)."""
+  target (`linear.explained`)."""
   variance_F = np.diagonal(scored.total_FxF, axis1=-2, axis2=-1) / scored.rows
-  return regression.explained(squared_error(scored, kernel_DxF, bias_F), variance_F)
+  return linear.explained(squared_error(scored, kernel_DxF, bias_F), variance_F)
 
 
 def without(found: Moments, eraser: Eraser) -> Moments:
@@ -218,11 +217,11 @@ def whitened(gram_DxD, cross_DxK, alpha=0.0) -> tuple[jax.Array, jax.Array]:
 
 
 def _whitened(gram_DxD, cross_DxK, alpha):
-  penalty = alpha + ridge_lib.rounding(gram_DxD)
+  penalty = alpha + linear.gram_rounding(gram_DxD)
   penalty_DxD = penalty * jnp.eye(len(gram_DxD), dtype=gram_DxD.dtype)
   lower_DxD = jnp.linalg.cholesky(gram_DxD + penalty_DxD)
   solve = functools.partial(jax.scipy.linalg.solve_triangular, lower_DxD, lower=True)
-  inside_DxK = subspace.basis(solve(cross_DxK))
+  inside_DxK = linear.basis(solve(cross_DxK))
   return solve(inside_DxK, trans=1), _exact(lower_DxD, inside_DxK)
 
 
@@ -236,7 +235,7 @@ def erase(x_NxD, centre_NxD, read_DxK, write_DxK) -> jax.Array:
   wide_NxD, write_DxK = precision.wide(x_NxD), precision.wide(write_DxK)
   inside_NxK = _exact(wide_NxD - precision.wide(centre_NxD), precision.wide(read_DxK))
   erased_NxD = wide_NxD - _exact(inside_NxK, write_DxK.T)
-  return erased_NxD.astype(subspace.returned(x_NxD))
+  return erased_NxD.astype(linear.projected_type(x_NxD))
 
 
 def removed(gram_DxD, read_DxK, write_DxK) -> jax.Array:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
-from primelens.analyses import counts, regression
+from primelens.analyses import counts, linear
 
 MONOTONE = "monotone (isotonic)"
 STRETCHED = "stretched exponential with linear term"
@@ -46,7 +46,7 @@ class Fit(NamedTuple):
 
   `r2`, `aic` and `bic` in sample, over all distances; `skill` on held-out
   distances by the fit of the others: 1 - SSE / SSE of their mean. A curve that
-  is constant there has neither r2 nor skill: NaN (`regression.explained`).
+  is constant there has neither r2 nor skill: NaN (`linear.explained`).
   """
 
   family: str
@@ -235,7 +235,7 @@ def _search(family: Family, distance_Q, value_Q, starts):
 def _scores(value_Q, fitted_Q, parameters: int) -> tuple[float, float, float]:
   """Returns R2, AIC and BIC; a constant curve has no R2."""
   error = float(np.sum((value_Q - fitted_Q) ** 2))
-  r2 = float(regression.r2(value_Q, fitted_Q))
+  r2 = float(linear.r2(value_Q, fitted_Q))
   count = len(value_Q)
   least = _FLOOR * float(np.sum(value_Q**2)) or 1.0
   loss = count * math.log(max(error, least) / count)
@@ -246,7 +246,7 @@ def _skill(value_Q, train_Q, held_Q) -> float:
   """Returns 1 - SSE / SSE of the training mean, on the held-out distances."""
   truth_Q = value_Q[~train_Q]
   null = np.mean((truth_Q - value_Q[train_Q].mean()) ** 2)
-  return float(regression.explained(np.mean((truth_Q - held_Q) ** 2), null))
+  return float(linear.explained(np.mean((truth_Q - held_Q) ** 2), null))
 
 
 def _monotone(distance_Q, value_Q, train_Q) -> Fit:

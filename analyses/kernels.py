@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import counts, precision, regression
+from primelens.analyses import counts, linear, precision
 
 # Of the published kernel: distances up to 100 in 59 bins, queries from 10 on.
 PUBLISHED_EDGES = np.linspace(0, 100, 60)
@@ -173,7 +173,7 @@ def extract_operator_as_published(pattern_BxTxT, spacing_BxT) -> dict:
   feature = {"sinc(s_i - s_j)": np.sinc(value_BxN.ravel())}
   for scale in (5, 10, 20):
     feature[f"exp(-d / {scale})"] = np.exp(-index_N / scale)
-  found = {name: float(regression.pearson(x_N, weight_N)) for name, x_N in feature.items()}
+  found = {name: float(linear.pearson(x_N, weight_N)) for name, x_N in feature.items()}
   return found | {"samples": len(weight_N)}
 
 

@@ -8,7 +8,7 @@ section 7.1.
 from typing import NamedTuple
 
 import numpy as np
-from primelens.analyses import line_nulls, prime_lines, prime_waves, regression
+from primelens.analyses import line_nulls, linear, prime_lines, prime_waves
 
 KNOWN = 1 / 3  # of a wave's modulus, in the errors
 STANDS = 3.0  # times the waves beside it: a wave that can be known or not
@@ -18,7 +18,7 @@ _BESIDE = 4  # frequencies beside every prime, for the count there
 
 def r2(mean_ExN, truth_N) -> np.ndarray:
   """Returns R2 of every sequence of predictions: E."""
-  return regression.r2(np.asarray(truth_N)[None], np.asarray(mean_ExN), axis=-1)
+  return linear.r2(np.asarray(truth_N)[None], np.asarray(mean_ExN), axis=-1)
 
 
 class Waves(NamedTuple):

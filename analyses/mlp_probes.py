@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from primelens.analyses import precision, ridge
+from primelens.analyses import linear as linear_lib
+from primelens.analyses import precision
 
 TOGETHER = 5  # networks at a time: more are no faster on a few cores
 
@@ -34,8 +35,8 @@ class Probe(NamedTuple):
   """Layers of `kernel` and `bias`, and the units of input and target."""
 
   layers: Any
-  x: ridge.Scaler
-  y: ridge.Scaler | None
+  x: linear_lib.Scaler
+  y: linear_lib.Scaler | None
 
 
 class Fit(NamedTuple):
@@ -84,8 +85,8 @@ def fit(config: Config, x_SxNxD, y_SxN, fit_N, select_N, keys_S) -> Fit:
   def one(network):
     x_NxD, y_N, key = network
     x_NxD = precision.wide(x_NxD)
-    x = ridge.scaler(x_NxD[fit_N])
-    y = None if config.classes else ridge.scaler(y_N[fit_N][:, None])
+    x = linear_lib.scaler(x_NxD[fit_N])
+    y = None if config.classes else linear_lib.scaler(y_N[fit_N][:, None])
     scaled_N = y(y_N[:, None])[:, 0] if y else y_N
     z_NxD = x(x_NxD)
     rows = _Rows(z_NxD[fit_N], scaled_N[fit_N], z_NxD[select_N], scaled_N[select_N])

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import erasure, ridge, subspace
+from primelens.analyses import erasure, linear
 
 ALPHA = 1.0
 FREQUENCIES = 5  # of the residue, the best ones among all
@@ -67,7 +67,7 @@ def of_states(x_NxD, y_NxF, order_RxN, *, draws: int, key) -> Subspaces:
   true = jax.tree.map(lambda leaf: leaf[None], true)
   null = jax.lax.map(wrong, order_RxN, batch_size=CHUNK)
   normal = jax.random.normal(key, (draws, x_NxD.shape[1], count))
-  random_RxDxK = jax.lax.map(subspace.basis, normal)
+  random_RxDxK = jax.lax.map(linear.basis, normal)
   parts = [true["ridge"], true["leace"], null["ridge"], null["leace"], (random_RxDxK, random_RxDxK)]
   read_RxDxK, write_RxDxK = (jnp.concatenate(arrays) for arrays in zip(*parts, strict=True))
   removed_R = jax.vmap(functools.partial(erasure.removed, gram_DxD))(read_RxDxK, write_RxDxK)
@@ -87,9 +87,9 @@ def fitted(x_NxD, gram_DxD, y_NxF, count: int, *, refine=True) -> dict:
   y_NxF = y_NxF - y_NxF.mean(0)[None]
   cross_DxF, column_K = _exact(x_NxD.T, y_NxF), jnp.arange(count)
   if refine:
-    kernel_DxF = ridge.fit(x_NxD, y_NxF, ALPHA).kernel_DxF
+    kernel_DxF = linear.ridge(x_NxD, y_NxF, ALPHA).kernel_DxF
   else:
-    penalty = ALPHA + ridge.rounding(gram_DxD)
+    penalty = ALPHA + linear.gram_rounding(gram_DxD)
     penalised_DxD = gram_DxD + penalty * jnp.eye(len(gram_DxD))
     factor = jax.scipy.linalg.cho_factor(penalised_DxD)
     kernel_DxF = jax.scipy.linalg.cho_solve(factor, cross_DxF)
@@ -98,7 +98,7 @@ def fitted(x_NxD, gram_DxD, y_NxF, count: int, *, refine=True) -> dict:
     r2_F = jnp.sum(kernel_DxF * inside_DxF, 0) / jnp.sum(y_NxF**2, 0)
     best_Q = jnp.argsort(-r2_F.reshape(-1, 2).mean(1))[: count // 2]
     column_K = (2 * best_Q[:, None] + jnp.arange(2)[None]).ravel()
-  basis_DxK = subspace.basis(kernel_DxF[:, column_K])
+  basis_DxK = linear.basis(kernel_DxF[:, column_K])
   leace = erasure.whitened(gram_DxD, cross_DxF[:, column_K], ALPHA)
   return {"ridge": (basis_DxK, basis_DxK), "leace": leace}
 

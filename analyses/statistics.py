@@ -161,6 +161,13 @@ def seed_interval(value_S: Any, *, level: float = 0.95) -> Interval:
   return Interval(mean, mean - reach, mean + reach, error)
 
 
+def percentiles(sample_Rx, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the central percentile interval over draws: (low, high)."""
+  tail = (1 - level) / 2
+  low, high = np.quantile(sample_Rx, [tail, 1 - tail], axis=0)
+  return low, high
+
+
 def permutation_p(
   observed: Any, null_R: Any, *, tail: Literal["greater", "less", "two-sided"] = "greater"
 ) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 from primelens.analyses import (
   counts,
   expressions,
+  linear,
   pruning,
-  regression,
   simplification,
   symbolic_operon,
   symbolic_pysr,
@@ -171,5 +171,5 @@ def _record(tree: expressions.Tree, train, test) -> dict:
     "complexity": expressions.complexity(tree),
     "train_mse": pruning.mse(tree, *train),
     "test_mse": test_mse,
-    "test_r2": float(regression.explained(test_mse, np.var(test[1] - test[1][:1]))),
+    "test_r2": float(linear.explained(test_mse, np.var(test[1] - test[1][:1]))),
   }

@@ -19,7 +19,7 @@ import numpy as np
 import side_by_side
 import sklearn
 from primelens import tasks
-from primelens.analyses import ridge
+from primelens.analyses import linear
 from primelens.configs import text as text_configs
 from primelens.lens import cli
 from primelens.models import encoder
@@ -54,9 +54,9 @@ def ours(state_ExNxD, label_NxK):
   """Returns R2 of every cell and label, ExK."""
 
   def cell(state_NxD):
-    fit = ridge.fit(state_NxD[:FITTED], label_NxK[:FITTED])
+    fit = linear.ridge(state_NxD[:FITTED], label_NxK[:FITTED])
     guess_NxK = fit.predict(state_NxD[FITTED:])
-    return ridge.r2(label_NxK[FITTED:], guess_NxK)
+    return linear.r2_scored(label_NxK[FITTED:], guess_NxK)
 
   return jax.lax.map(cell, state_ExNxD)
 

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, fourier, principal
+from primelens.analyses import features, fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -134,7 +134,7 @@ def designs(embedding_PxD) -> list[jax.Array]:
   then serves several designs, and narrow ones stay cheap.
   """
   digits = len(embedding_PxD)
-  score_PxQ = principal.pca(embedding_PxD).score_NxQ[:, : digits - 1]
+  score_PxQ = linear.pca(embedding_PxD).score_NxQ[:, : digits - 1]
   two_NxQ = features.pairs(score_PxQ[:, :2])
   raw_NxQ = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
   found = {

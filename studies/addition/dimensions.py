@@ -12,7 +12,7 @@ untrained networks of the same seeds.
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import decompositions, principal
+from primelens.analyses import linear
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
@@ -53,13 +53,13 @@ def ranks(params, read: network.Network) -> dict:
     (read.logit_NxV, True),
     (read.logit_NxV, False),
   )
-  shares = [principal.pca(x, centre=centre).share_Q for x, centre in every]
+  shares = [linear.pca(x, centre=centre).share_Q for x, centre in every]
   first = lambda x_Q: jnp.pad(x_Q, (0, COMPONENTS))[:COMPONENTS]
   up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
   return {
     "share_PxR": jnp.stack([first(share_Q) for share_Q in shares]),
     "dimensions_P": jnp.stack([jnp.sum(x_Q > SMALLEST) for x_Q in shares]),
-    "up_R": first(decompositions.svd(up_DxF).value_Q),
+    "up_R": first(linear.svd(up_DxF).value_Q),
   }
 
 

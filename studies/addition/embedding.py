@@ -13,7 +13,7 @@ of its last two components. In the figures thin lines are networks.
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import least_squares, principal
+from primelens.analyses import linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -34,21 +34,21 @@ COMPONENTS = 4  # drawn; all of them have a share
 def components(model, params, member, token_Nx3):
   """Returns the components and the reported numbers, of one network."""
   embedding_PxD = params["embedding"]["embedding"][:-1]
-  found = principal.oriented(principal.pca(embedding_PxD))
+  found = linear.oriented(linear.pca(embedding_PxD))
   digits = len(embedding_PxD)
   step_P = jnp.arange(digits, dtype=jnp.float32)
   scaled_P = jnp.linspace(-1, 1, digits)
   line_Px2 = jnp.stack([jnp.ones(digits), step_P], 1)
   bow_Px3 = jnp.stack([jnp.ones(digits), scaled_P, scaled_P**2], 1)
   score_PxQ = found.score_NxQ[:, :COMPONENTS]
-  line = least_squares.fit(line_Px2, score_PxQ[:, :1])
-  bow = least_squares.fit(bow_Px3, score_PxQ[:, 1:2])
+  line = linear.fit(line_Px2, score_PxQ[:, :1])
+  bow = linear.fit(bow_Px3, score_PxQ[:, 1:2])
   value = {
     "pc1_share": found.share_Q[0],
     "pc12_share": found.share_Q[:2].sum(),
-    "pc1_linear_r2": least_squares.r2_overall(score_PxQ[:, :1], line.prediction_NxF),
+    "pc1_linear_r2": linear.r2_overall(score_PxQ[:, :1], line.prediction_NxF),
     "pc1_slope": line.coefficient_QxF[1, 0],
-    "pc2_quadratic_r2": least_squares.r2_overall(score_PxQ[:, 1:2], bow.prediction_NxF),
+    "pc2_quadratic_r2": linear.r2_overall(score_PxQ[:, 1:2], bow.prediction_NxF),
     "pc3_largest": jnp.abs(score_PxQ[:, 2]).max(),
   }
   return {

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import decompositions, features
+from primelens.analyses import features, linear
 from primelens.analyses import fourier as fourier_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
@@ -71,7 +71,7 @@ def of_embedding(embedding_PxD, key) -> dict:
   row_PxD = fourier_lib.transform_1d(fourier_lib.basis(P), embedding_PxD)
   shape, deviation = embedding_PxD.shape, jnp.std(embedding_PxD)
   gaussian_PxD = deviation * jax.random.normal(key, shape)
-  found_2 = jax.vmap(decompositions.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
+  found_2 = jax.vmap(linear.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
   return {
     "embedding_row": jnp.linalg.norm(row_PxD, axis=1),
     "embedding_norm": fourier_lib.frequency_norms(row_PxD),

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import fourier, least_squares, principal, regression, subspace
+from primelens.analyses import fourier, linear
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
@@ -236,7 +236,7 @@ FIT_MEASURES = {
   "r2_max": "R2, largest of the columns, all pairs",
   **{
     name: f"columns with R2 above {value:g}"
-    for name, value in zip(THRESHOLDS, least_squares.THRESHOLDS_V, strict=True)
+    for name, value in zip(THRESHOLDS, linear.THRESHOLDS_V, strict=True)
   },
   "r2_overall": "one R2 of all entries about their global mean, all pairs",
   "heldout_mean": "R2, mean over columns: fitted on train, scored on test",
@@ -263,20 +263,18 @@ def fit_scores(design_NxQ, target_NxF, member: Member, logits: Callable | None =
   without it the four measures of function are absent. Columns that do not
   vary have no R2 and are left out.
   """
-  everything = least_squares.fit(design_NxQ, target_NxF)
-  outside = least_squares.fit(design_NxQ, target_NxF, member.train_N)
+  everything = linear.fit(design_NxQ, target_NxF)
+  outside = linear.fit(design_NxQ, target_NxF, member.train_N)
   test_N = member.test_N
-  r2 = least_squares.summary(least_squares.r2_columns(target_NxF, everything.prediction_NxF))
-  held = least_squares.summary(
-    least_squares.r2_columns(target_NxF[test_N], outside.prediction_NxF[test_N])
-  )
+  r2 = linear.summary(linear.r2_columns(target_NxF, everything.prediction_NxF))
+  held = linear.summary(linear.r2_columns(target_NxF[test_N], outside.prediction_NxF[test_N]))
   found = {
     "r2_mean": r2.mean,
     "r2_median": r2.median,
     "r2_min": r2.minimum,
     "r2_max": r2.maximum,
     **dict(zip(THRESHOLDS, r2.above_V, strict=True)),
-    "r2_overall": least_squares.r2_overall(target_NxF, everything.prediction_NxF),
+    "r2_overall": linear.r2_overall(target_NxF, everything.prediction_NxF),
     "heldout_mean": held.mean,
     "heldout_median": held.median,
   }
@@ -400,7 +398,7 @@ def edit_digits(directions_DxK, replacement, *, keep=False):
 
 def removed(x, directions_DxK, keep):
   """Returns the part of `x` (...xD) that an intervention takes away."""
-  inside = subspace.keep(x, directions_DxK)
+  inside = linear.project(x, directions_DxK)
   return jnp.where(keep, x - inside, inside)
 
 
@@ -409,7 +407,7 @@ def keep_first(embedding_PxD):
 
   mean + ((e - mean) . v1) v1 at both operands (A17).
   """
-  found = principal.pca(embedding_PxD)
+  found = linear.pca(embedding_PxD)
   return edit_digits(found.direction_QxD[:1].T, found.mean_D, keep=True)
 
 
@@ -450,7 +448,7 @@ def sums(token_Nx3):
 
 def correlation(read: Network, token_Nx3):
   """Returns the correlation of every neuron's h with the sum, F (A11)."""
-  return regression.pearson(read.post_NxF, sums(token_Nx3))
+  return linear.pearson(read.post_NxF, sums(token_Nx3))
 
 
 # --- waves in a + b -------------------------------------------------------------------------------

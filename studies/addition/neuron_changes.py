@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import duplicates, features, least_squares, principal
+from primelens.analyses import duplicates, features, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -277,7 +277,7 @@ def _designs(embedding_PxD, token_Nx3) -> dict:
   sum_N = network.sums(token_Nx3)
   digits = len(embedding_PxD)
   scaled_Nx1 = (sum_N / (digits - 1) - 1)[:, None]
-  score_PxQ = principal.oriented(principal.pca(embedding_PxD)).score_NxQ
+  score_PxQ = linear.oriented(linear.pca(embedding_PxD)).score_NxQ
   second_Nx2 = features.pairs(score_PxQ[:, 1:2])
   raw_Nx2 = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
   return {
@@ -293,8 +293,8 @@ def _designs(embedding_PxD, token_Nx3) -> dict:
 
 def _r2(design_NxQ, target_NxF):
   """R2 of each neuron, NaN for one that does not vary."""
-  fit = least_squares.fit(design_NxQ, target_NxF)
-  return least_squares.r2_columns(target_NxF, fit.prediction_NxF)
+  fit = linear.fit(design_NxQ, target_NxF)
+  return linear.r2_columns(target_NxF, fit.prediction_NxF)
 
 
 def _values(fitted, r2, weight_F) -> dict:

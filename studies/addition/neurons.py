@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import duplicates, features, least_squares, principal
+from primelens.analyses import duplicates, features, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -145,14 +145,14 @@ def component_fits(read: network.Network, member, top, busiest) -> dict:
   replaced.
   """
   digits = len(read.embedding_PxD)
-  score_PxQ = principal.oriented(principal.pca(read.embedding_PxD)).score_NxQ
+  score_PxQ = linear.oriented(linear.pca(read.embedding_PxD)).score_NxQ
   design_NxQ = features.monomials(features.pairs(score_PxQ[:, :2]), 1)
   a_N, b_N = np.divmod(np.arange(digits**2), digits)
   row_N = np.flatnonzero(a_N + b_N < digits)
-  part = least_squares.fit(design_NxQ, read.pre_NxF, row_N)
-  every = least_squares.fit(design_NxQ, read.pre_NxF).prediction_NxF
-  part_F = least_squares.r2_columns(read.pre_NxF[row_N], part.prediction_NxF[row_N])
-  every_F = least_squares.r2_columns(read.pre_NxF, every)
+  part = linear.fit(design_NxQ, read.pre_NxF, row_N)
+  every = linear.fit(design_NxQ, read.pre_NxF).prediction_NxF
+  part_F = linear.r2_columns(read.pre_NxF[row_N], part.prediction_NxF[row_N])
+  every_F = linear.r2_columns(read.pre_NxF, every)
   value = {"top_pc_r2_as_published": part_F[top], "top_pc_r2": every_F[top]}
   for neuron in (n for n in NAMED if n < len(part_F)):
     value[f"neuron_{neuron}_pc_r2_as_published"] = part_F[neuron]

@@ -22,7 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, least_squares, principal, regression
+from primelens.analyses import features
+from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -156,7 +157,7 @@ def simulations(read: network.Network, member, design_VxNxQ) -> dict:
   both_NxF = jnp.concatenate([read.pre_NxF, read.post_NxF], axis=1)
 
   def logits(design_NxQ, rows=None):
-    fit = least_squares.fit(design_NxQ, both_NxF, rows)
+    fit = linear_lib.fit(design_NxQ, both_NxF, rows)
     pre_NxF, post_NxF = jnp.split(fit.prediction_NxF, 2, axis=1)
     every = [
       network.readout(read, value_NxF, skip=False) + on * direct_NxV
@@ -195,9 +196,9 @@ def judged(read: network.Network, member, logit_NxV, outside_NxV) -> dict:
   """
   test_N, label_N = member.test_N, member.label_N
   outside_NxV = outside_NxV[test_N]
-  held = least_squares.summary(least_squares.r2_columns(read.logit_NxV[test_N], outside_NxV))
+  held = linear_lib.summary(linear_lib.r2_columns(read.logit_NxV[test_N], outside_NxV))
   return {
-    "r2_overall": least_squares.r2_overall(read.logit_NxV, logit_NxV),
+    "r2_overall": linear_lib.r2_overall(read.logit_NxV, logit_NxV),
     "heldout_mean": held.mean,
     "heldout_median": held.median,
     "accuracy": network.accuracy(logit_NxV, label_N),
@@ -252,15 +253,15 @@ def coefficients(read: network.Network, member, pair_Nx4, sum_N) -> dict:
   design_NxQ, sums_Nx6 = (features.monomials(pair_Nx4, 2), features.sums(pair_Nx4))
   target = _Parts(read.pre_NxF, read.post_NxF, read.logit_NxV)
   both = jnp.concatenate(target, axis=1)
-  poly = least_squares.fit(design_NxQ, both)
-  sums = least_squares.fit(sums_Nx6, both)
+  poly = linear_lib.fit(design_NxQ, both)
+  sums = linear_lib.fit(sums_Nx6, both)
   prediction = _parts(read, poly.prediction_NxF)
   coefficient = _parts(read, poly.coefficient_QxF)
   r2 = _parts(read, _r2(both, poly.prediction_NxF))
   sums_r2 = _parts(read, _r2(both, sums.prediction_NxF))
   weight_ExF, neuron_2 = _rows(read, sum_N)
   mean, deviation, magnitude = _statistics(coefficient.pre, weight_ExF)
-  outside = least_squares.fit(design_NxQ, read.logit_NxV, member.train_N)
+  outside = linear_lib.fit(design_NxQ, read.logit_NxV, member.train_N)
   best = jnp.nanargmax(r2.logit)
   without = lambda post_NxF: network.readout(read, post_NxF, skip=False)
   return {
@@ -323,7 +324,7 @@ def _parts(read: network.Network, both) -> _Parts:
 
 
 def _r2(truth_NxF, prediction_NxF):
-  return least_squares.r2_columns(truth_NxF, prediction_NxF)
+  return linear_lib.r2_columns(truth_NxF, prediction_NxF)
 
 
 def _rows(read: network.Network, sum_N):
@@ -332,7 +333,7 @@ def _rows(read: network.Network, sum_N):
   Groups by r(h, a + b), 0 for a neuron that never varies (A11); the two by
   their contribution sum_k |W_L[k, i] h_i| at (0, 0), the first pair (A38).
   """
-  r_F = regression.pearson(read.post_NxF, sum_N)
+  r_F = linear_lib.pearson(read.post_NxF, sum_N)
   group_ExF = [(low <= r_F) & (r_F < high) for low, high in GROUPS.values()]
   share_F = jnp.abs(read.readout_VxF).sum(0) * read.post_NxF[0]
   _, neuron_2 = jax.lax.top_k(share_F, 2)
@@ -361,7 +362,7 @@ def _member(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
   null of the two principal scores.
   """
   read = network.read(model, params, token_Nx3)
-  found = principal.oriented(principal.pca(read.embedding_PxD))
+  found = linear_lib.oriented(linear_lib.pca(read.embedding_PxD))
   score_Px2 = found.score_NxQ[:, :2]
   design_VxNxQ = designs(score_Px2, random_RxPx2)
   sum_N = token_Nx3[:, :2].sum(1)
@@ -374,7 +375,7 @@ def _member(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
     "logit_NxV": read.logit_NxV,
     "value": {
       "simulated_mse": jnp.mean((read.logit_NxV - simulated_NxV) ** 2),
-      "simulated_mlp_r2": least_squares.r2_overall(coefficient["mlp_NxV"], simulated_NxV),
+      "simulated_mlp_r2": linear_lib.r2_overall(coefficient["mlp_NxV"], simulated_NxV),
       "exact_nll": network.nll(read.logit_NxV, member.label_N),
       "dead": jnp.sum(jnp.all(read.post_NxF == 0, axis=0)),
     },

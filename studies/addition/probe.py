@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, least_squares, statistics
+from primelens.analyses import features, linear, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -108,7 +108,7 @@ def probed(model, params, member, token_Nx3, *, permuted_NxR, relabelled_NxR):
 
 def _probe(design_NxQ, target_NxR, train_N, test_N, tolerance=None):
   """Returns the scores on held-out rows and the predictions of those rows."""
-  fit = least_squares.fit_shortest(design_NxQ, target_NxR, train_N, tolerance)
+  fit = linear.fit_shortest(design_NxQ, target_NxR, train_N, tolerance)
   prediction_NxR = fit.prediction_NxF[test_N]
   return _scores(target_NxR[test_N], prediction_NxR), prediction_NxR
 
@@ -117,7 +117,7 @@ def _scores(truth_NxR, prediction_NxR) -> dict:
   right_NxR = jnp.round(prediction_NxR) == truth_NxR
   return {
     "mse": jnp.mean((truth_NxR - prediction_NxR) ** 2, axis=0),
-    "r2": least_squares.r2_columns(truth_NxR, prediction_NxR),
+    "r2": linear.r2_columns(truth_NxR, prediction_NxR),
     "accuracy": jnp.mean(right_NxR, axis=0),
   }
 

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, fourier, least_squares, principal
+from primelens.analyses import features, fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -91,11 +91,11 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
   """Returns the curves of plain addition at one checkpoint, which has no key
   frequencies."""
   read = network.read(model, params, token_Nx3)
-  score_PxQ = principal.pca(read.embedding_PxD).score_NxQ[:, :2]
+  score_PxQ = linear.pca(read.embedding_PxD).score_NxQ[:, :2]
   pair_NxQ = features.pairs(score_PxQ)
   mean_r2 = lambda design_NxQ, target_NxF: (
-    least_squares.summary(
-      least_squares.r2_columns(target_NxF, least_squares.fit(design_NxQ, target_NxF).prediction_NxF)
+    linear.summary(
+      linear.r2_columns(target_NxF, linear.fit(design_NxQ, target_NxF).prediction_NxF)
     ).mean
   )
   poly_NxQ = features.monomials(pair_NxQ, 2)
@@ -115,7 +115,7 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
       "pre_additive_r2": mean_r2(features.additive(len(score_PxQ)), read.pre_NxF),
       "post_poly2_r2": mean_r2(poly_NxQ, read.post_NxF),
       "logit_poly2_r2": mean_r2(poly_NxQ, read.logit_NxV),
-      "readout_two_share": principal.pca(read.readout_VxF.T).share_Q[:2].sum(),
+      "readout_two_share": linear.pca(read.readout_VxF.T).share_Q[:2].sum(),
     }
     | accuracies
   )

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import fourier, principal, regression, sinusoids
+from primelens.analyses import fourier, linear, sinusoids
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -123,9 +123,9 @@ def _logit_values(found) -> dict:
     "change_similarity": best.similarity,
     "dip": jnp.argmin(low_V),
     "last_logit": jnp.abs(ends).max(),
-    "shape_correlation": regression.pearson(low_V, high_V),
+    "shape_correlation": linear.pearson(low_V, high_V),
     # The last class is no sum: the others run from 0 to the largest sum.
-    "mirror_correlation": regression.pearson(low_V[:-1], high_V[-2::-1]),
+    "mirror_correlation": linear.pearson(low_V[:-1], high_V[-2::-1]),
   }
 
 
@@ -197,7 +197,7 @@ def of_neurons(full, reduced, label_N, pair_3) -> dict:
   _, active_3xE = jax.lax.top_k(full.post_NxF[pair_3], most)
   on_F, reduced_F = full.pre_NxF[0] > 0, reduced.pre_NxF[0] > 0
   flip_2xF = jnp.stack([~on_F & reduced_F, on_F & ~reduced_F])
-  correlation_F = regression.pearson(full.post_NxF, label_N)
+  correlation_F = linear.pearson(full.post_NxF, label_N)
   norm = lambda weight: jnp.linalg.norm(fourier.rfft_magnitude(weight, axis=0), axis=1)
   return {
     "magnitude": magnitude_QxF,
@@ -322,7 +322,7 @@ def components(readout_VxF, key) -> dict:
   `chance` are the 95 % quantiles that random curves as smooth as the component
   (`sinusoids.smooth_curves`) reach with the first and with the last.
   """
-  found = principal.pca(readout_VxF.T)
+  found = linear.pca(readout_VxF.T)
   direction_4xV = _signed(found.direction_QxD[: len(FREQUENCIES)])
   key_4 = jax.random.split(key, len(FREQUENCIES))
   matches = jax.vmap(_matches)(direction_4xV, jnp.array(FREQUENCIES), key_4)

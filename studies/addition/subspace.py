@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, least_squares, principal, regression, sweeps
+from primelens.analyses import features, linear, sweeps
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -164,7 +164,7 @@ def score(model, stacked, intervention: Intervention, token_Nx3) -> dict[str, ja
   """
   params, member = stacked
   embedding_PxD = params["embedding"]["embedding"][:-1]
-  found = principal.pca(embedding_PxD)
+  found = linear.pca(embedding_PxD)
   within_DxK = network.exact(found.direction_QxD.T, intervention.component_QxK)
   directions_DxK = within_DxK + intervention.direction_DxK
   digit_Nx2 = token_Nx3[:, :2]
@@ -281,7 +281,7 @@ def direct_path(read: network.Network, label_N) -> dict:
     "full_nll_nats": network.nll(read.logit_NxV, label_N),
     "mlp_accuracy": network.accuracy(mlp_NxV, label_N),
     "mlp_nll_nats": network.nll(mlp_NxV, label_N),
-    "mlp_r2": least_squares.r2_overall(read.logit_NxV, mlp_NxV),
+    "mlp_r2": linear.r2_overall(read.logit_NxV, mlp_NxV),
     "direct_accuracy": network.accuracy(direct_NxV, label_N),
     "direct_nll_nats": network.nll(direct_NxV, label_N),
   }
@@ -398,7 +398,7 @@ def readings(embedding_PxD, prediction_N, member) -> dict:
 def designs(embedding_PxD) -> jax.Array:
   """Returns the designs of FITS, RxNxQ, filled up with columns of zeros."""
   digits = len(embedding_PxD)
-  score_PxQ = principal.pca(embedding_PxD).score_NxQ[:, :2]
+  score_PxQ = linear.pca(embedding_PxD).score_NxQ[:, :2]
   pair_Nx2 = features.pairs(jnp.arange(digits, dtype=jnp.float32)[:, None])
   second_Nx2 = features.pairs(score_PxQ[:, 1:])
   sum_Nx1 = pair_Nx2.sum(1, keepdims=True)
@@ -429,8 +429,8 @@ def _fit_score(design_NxQ, of_error, said_N, member):
   target_N = jnp.where(of_error, label_N - said_N, said_N)
   target_Nx1 = target_N[:, None]
   found = network.fit_scores(design_NxQ, target_Nx1, member)
-  everything = least_squares.fit(design_NxQ, target_Nx1)
-  outside = least_squares.fit(design_NxQ, target_Nx1, member.train_N)
+  everything = linear.fit(design_NxQ, target_Nx1)
+  outside = linear.fit(design_NxQ, target_Nx1, member.train_N)
   for prefix, fit, rows in (("", everything, slice(None)), ("test_", outside, test_N)):
     fit_N = fit.prediction_NxF[:, 0]
     prediction_N = jnp.where(of_error, label_N - fit_N, fit_N)
@@ -448,7 +448,7 @@ def _given_lines(said_N, sum_N) -> dict:
   value = {}
   for name, (slope, constant) in LINES.items():
     line_N = slope * sum_N + constant
-    value[f"{name}_r2"] = regression.r2(said_N, line_N)
+    value[f"{name}_r2"] = linear.r2(said_N, line_N)
     value[f"{name}_says_prediction"] = jnp.mean(jnp.round(line_N) == said_N)
   return value
 

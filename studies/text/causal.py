@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 import jax
 import numpy as np
 import xarray as xr
-from primelens.analyses import erasure, probed, ridge, statistics
+from primelens.analyses import erasure, linear, probed, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -396,7 +396,7 @@ def lines(fit: erasure.Moments) -> dict[str, tuple]:
     cross_DxF=fit.cross_DxF / scale_SxD[..., None],
   )
   found = {}
-  for alpha in ridge.ALPHAS_R:
+  for alpha in linear.ALPHAS_R:
     kernel_SxDx1 = erasure.ridge(fit, alpha)
     mapped_SxDx1 = erasure.ridge(standard, alpha) / scale_SxD[..., None]
     size_Sx1x1 = np.sum(fit.cross_DxF * kernel_SxDx1, (1, 2), keepdims=True)
@@ -492,7 +492,7 @@ def measure(run) -> xr.Dataset:
   levels = states.levels(run)
   stacked = lambda key: np.stack([one[key] for one in by_target.values()])
   skill_KxSxQ = [
-    np.stack([lines[named(name, a)]["skill"] for a in ridge.ALPHAS_R], -1) for name in LADDERS
+    np.stack([lines[named(name, a)]["skill"] for a in linear.ALPHAS_R], -1) for name in LADDERS
   ]
   by_level = "target seed level subspace"
   variables = {
@@ -524,7 +524,7 @@ def measure(run) -> xr.Dataset:
       "published_step", np.array(STEPS_R), "directions removed, as published"
     ),
     "fit": results.variable("fit", list(LADDERS), "fit of the direction"),
-    "penalty": results.variable("penalty", np.array(ridge.ALPHAS_R), "penalty"),
+    "penalty": results.variable("penalty", np.array(linear.ALPHAS_R), "penalty"),
     "select_rows": results.variable("select_rows", list(SELECT_ROWS.values()), "rows of select"),
     "refitted": results.variable("refitted", list(REFITTED), "states"),
   }

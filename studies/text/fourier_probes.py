@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import erasure, fourier, probed, regression, ridge, statistics, subspace
+from primelens.analyses import erasure, fourier, linear, probed, statistics
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
@@ -92,11 +92,12 @@ def pairs(value_F, keep_F) -> jax.Array:
 
 def prepared(fitted_NxD, scored_NxD) -> Prepared:
   """Returns both parts in deviations of the rows fitted, for `fit`."""
-  scale = ridge.scaler(fitted_NxD)
+  scale = linear.scaler(fitted_NxD)
   z_NxD = scale(fitted_NxD)
   gram_DxD, one_DxD = _exact(z_NxD.T, z_NxD), jnp.eye(z_NxD.shape[1])
   inverse_RxDxD = jax.lax.map(
-    lambda alpha: ridge.solved(gram_DxD, one_DxD, alpha), jnp.asarray(ridge.ALPHAS_R, z_NxD.dtype)
+    lambda alpha: linear.ridge_solved(gram_DxD, one_DxD, alpha),
+    jnp.asarray(linear.ALPHAS_R, z_NxD.dtype),
   )
   scored_NxD = scale(scored_NxD)
   return Prepared(z_NxD, scored_NxD, scale.deviation_D, gram_DxD, inverse_RxDxD)
@@ -113,14 +114,14 @@ def fit(given: Prepared, y_NxF, place_F) -> tuple[jax.Array, jax.Array]:
   seen_DxF = 2 * cross_DxF - _exact(given.gram_DxD, kernel_DxF)
   variance_F = jnp.mean(y_NxF**2, 0)
   known_F = jnp.sum(kernel_DxF * seen_DxF, 0) / len(y_NxF)
-  return kernel_DxF, regression.explained(variance_F - known_F, variance_F)
+  return kernel_DxF, linear.explained(variance_F - known_F, variance_F)
 
 
 def held_out(given: Prepared, fitted_NxF, scored_NxF, place_F) -> jax.Array:
   """Returns R2 of every column on the rows not fitted, F."""
   kernel_DxF, _ = fit(given, fitted_NxF, place_F)
   guess_NxF = fitted_NxF.mean(0)[None] + _exact(given.scored_NxD, kernel_DxF)
-  return ridge.r2(scored_NxF, guess_NxF)
+  return linear.r2_scored(scored_NxF, guess_NxF)
 
 
 def alphas(fitted_NxD, y_NxF, keep_F) -> jax.Array:
@@ -129,9 +130,9 @@ def alphas(fitted_NxD, y_NxF, keep_F) -> jax.Array:
 
   Folds are neighbours and have one size; rows that are left over are in none.
   """
-  size = len(fitted_NxD) // ridge.FOLDS
-  fold_ExN = np.arange(size * ridge.FOLDS).reshape(ridge.FOLDS, size)
-  rest_ExN = np.stack([np.delete(fold_ExN, e, 0).ravel() for e in range(ridge.FOLDS)])
+  size = len(fitted_NxD) // linear.FOLDS
+  fold_ExN = np.arange(size * linear.FOLDS).reshape(linear.FOLDS, size)
+  rest_ExN = np.stack([np.delete(fold_ExN, e, 0).ravel() for e in range(linear.FOLDS)])
 
   def one(rows):
     rest_N, fold_N = rows
@@ -142,7 +143,7 @@ def alphas(fitted_NxD, y_NxF, keep_F) -> jax.Array:
       r2_F = held_out(given, y_NxF[rest_N], y_NxF[fold_N], place_F)
       return pairs(r2_F, keep_F)
 
-    return jax.lax.map(score, jnp.arange(len(ridge.ALPHAS_R)))
+    return jax.lax.map(score, jnp.arange(len(linear.ALPHAS_R)))
 
   r2_RxQ = jax.lax.map(one, (rest_ExN, fold_ExN)).mean(0)
   return jnp.repeat(jnp.argmax(jnp.nan_to_num(r2_RxQ), 0), 2)
@@ -257,7 +258,7 @@ def subspaces(
     shape = (draws, state_NxD.shape[1], 2 * count)
     order = jnp.concatenate([jnp.arange(len(sum_N))[None], order_RxN])
     found, best_RxQ = jax.lax.map(best, order)
-    random = jax.lax.map(subspace.basis, jax.random.normal(key, shape))
+    random = jax.lax.map(linear.basis, jax.random.normal(key, shape))
     read_RxDxK, write_RxDxK = (
       jnp.concatenate([r[:1], e[:1], r[1:], e[1:], random])
       for r, e in zip(found["ridge"], found["leace"], strict=True)
@@ -281,7 +282,7 @@ def _directions(
   best_Q = jax.lax.top_k(jnp.nan_to_num(pairs(r2_F, keep_F)), count)[1]
   column_K = (2 * best_Q[:, None] + jnp.arange(2)[None]).ravel()
   some = lambda x_NxF: jnp.where(keep_F[None], x_NxF, 0)[:, column_K]
-  ridge_DxK = subspace.basis(some(kernel_DxF) / given.deviation_D[:, None])
+  ridge_DxK = linear.basis(some(kernel_DxF) / given.deviation_D[:, None])
   cross_DxK = _exact(gap_NxD.T, some(y_NxF))
   leace = erasure.whitened(gram_DxD, cross_DxK, probed.ALPHA)
   return {"ridge": (ridge_DxK, ridge_DxK), "leace": leace}, best_Q
@@ -442,7 +443,7 @@ def residues(waves: Targets, trained, untrained, cut) -> dict:
   r2, null = cut(trained["r2_SxExQ"])[0], cut(trained["null_SxExRxQ"])[0]
   found = worth(r2, null)
   # Cosine and sine have one alpha.
-  alpha = np.array(ridge.ALPHAS_R)[trained["place_SxExF"][..., ::2]]
+  alpha = np.array(linear.ALPHAS_R)[trained["place_SxExF"][..., ::2]]
   many = 1 + np.arange(r2.shape[-1])
   of_trained, of_untrained = "seed level frequency", "untrained level frequency"
   return {

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import planes, ridge
+from primelens.analyses import linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -61,7 +61,7 @@ def fresh_pairs(run) -> Rows:
   halves = probes.train_N[:COUNT], probes.test_N[:COUNT]
   scored_N = np.repeat([False, True], [len(half) for half in halves])
   at_N = np.concatenate(halves)
-  return _rows(probes, at_N, ~scored_N, scored_N, ridge.ALPHAS_R)
+  return _rows(probes, at_N, ~scored_N, scored_N, linear.ALPHAS_R)
 
 
 def select_rows(run) -> Rows:
@@ -124,13 +124,13 @@ def measured(run, rows: Rows, params_S) -> dict[str, dict]:
 def of_states(state_SxNxD, rows: Rows) -> dict:
   """Returns the measures of one pooling, S each, and what is drawn of the first network."""
   fitted_N, scored_N = rows.fitted_N, rows.scored_N
-  z_SxNxD = planes.standardised(state_SxNxD, fitted_N)
-  found, raw = (planes.plane(z_SxNxD, fitted_N), planes.plane(state_SxNxD, fitted_N))
+  z_SxNxD = linear.standardised(state_SxNxD, fitted_N)
+  found, raw = (linear.plane(z_SxNxD, fitted_N), linear.plane(state_SxNxD, fitted_N))
   sum_N = rows.sum_N[scored_N]
   score_SxNxQ = found.score_SxNxQ[:, scored_N]
   sum_r2_SxQ = squared_correlation(score_SxNxQ, sum_N)
   raw_r2_SxQ = squared_correlation(raw.score_SxNxQ[:, scored_N], sum_N)
-  value = {f"PC{q + 1}_r2": sum_r2_SxQ[:, q] for q in range(planes.COMPONENTS)}
+  value = {f"PC{q + 1}_r2": sum_r2_SxQ[:, q] for q in range(linear.COMPONENTS)}
   length_N = characters.lengths(rows.token_NxT[scored_N])
   value |= {
     "PC1_by_length": between(score_SxNxQ[..., 0], length_N),
@@ -139,11 +139,11 @@ def of_states(state_SxNxD, rows: Rows) -> dict:
   }
   if fitted_N.all():  # the published rows
     score_SxNx1 = score_SxNxQ[..., :1]
-    value["PC1_r2_as_published"] = planes.r2(sum_N[:, None], score_SxNx1)
+    value["PC1_r2_as_published"] = linear.r2_mean(sum_N[:, None], score_SxNx1)
   wave_SxNx2 = np.full((*state_SxNxD.shape[:2], 2), np.nan)
   if np.isfinite(rows.angle_N).all():
-    circle_Nx2 = planes.circle(rows.angle_N)
-    guess_SxNx2 = planes.affine(found.score_SxNxQ[..., :2], circle_Nx2, fitted_N)
+    circle_Nx2 = linear.circle(rows.angle_N)
+    guess_SxNx2 = linear.affine(found.score_SxNxQ[..., :2], circle_Nx2, fitted_N)
     wave_SxNx2 = np.asarray(
       _regressed(
         state_SxNxD.astype(np.float32),
@@ -153,13 +153,13 @@ def of_states(state_SxNxD, rows: Rows) -> dict:
       )
     )
     for name, wave in (("circularity", guess_SxNx2), ("fourier", wave_SxNx2)):
-      score = lambda at_N, wave=wave: planes.r2(circle_Nx2[at_N], wave[:, at_N])
+      score = lambda at_N, wave=wave: linear.r2_mean(circle_Nx2[at_N], wave[:, at_N])
       value[f"{name}_r2"] = score(scored_N)
       if not fitted_N.all():
         value[f"{name}_r2_rows_fitted"] = score(fitted_N)
   return {
     "value": value,
-    "share_SxQ": found.share_SxQ[:, : planes.COMPONENTS],
+    "share_SxQ": found.share_SxQ[:, : linear.COMPONENTS],
     "sum_r2_SxQ": sum_r2_SxQ,
     "plane_Nx2": score_SxNxQ[0, :, :2],
     "wave_Nx2": wave_SxNx2[0, scored_N],
@@ -170,7 +170,7 @@ def of_states(state_SxNxD, rows: Rows) -> dict:
 @jax.jit
 def _regressed(state_SxNxD, target_Nx2, fitted_N, alphas_R):
   """Returns the ridge regression of targets on z-scored states, SxNx2."""
-  one = lambda state_NxD: ridge.held_out(state_NxD, target_Nx2, fitted_N, alphas_R)[0]
+  one = lambda state_NxD: linear.held_out(state_NxD, target_Nx2, fitted_N, alphas_R)[0]
   # One network at a time: a batch of Cholesky factors may lock a CPU up.
   return jax.lax.map(one, state_SxNxD)
 
@@ -191,9 +191,9 @@ def _tsne(run, state_NxD, angle_N) -> tuple[np.ndarray, float]:
   embedded_Bx2, angle_B = embedded_Bx2.astype(float), angle_N[:TSNE_ROWS]
   if np.isnan(angle_B).any():
     return embedded_Bx2, float("nan")
-  circle_Bx2, every_B = planes.circle(angle_B), np.ones(len(angle_B), bool)
-  guess_1xBx2 = planes.affine(embedded_Bx2[None], circle_Bx2, every_B)
-  return embedded_Bx2, float(planes.r2(circle_Bx2, guess_1xBx2)[0])
+  circle_Bx2, every_B = linear.circle(angle_B), np.ones(len(angle_B), bool)
+  guess_1xBx2 = linear.affine(embedded_Bx2[None], circle_Bx2, every_B)
+  return embedded_Bx2, float(linear.r2_mean(circle_Bx2, guess_1xBx2)[0])
 
 
 def squared_correlation(score_SxNxQ, value_N) -> np.ndarray:
@@ -254,7 +254,7 @@ def measure(run) -> xr.Dataset:
     "pooling": results.variable("pooling", list(POOLINGS), "which characters' states"),
     "measure": measures,
     "component": results.variable(
-      "component", 1 + np.arange(planes.COMPONENTS), "principal component"
+      "component", 1 + np.arange(linear.COMPONENTS), "principal component"
     ),
   }
   return results.dataset(

@@ -23,7 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import mlp_probes, regression, ridge
+from primelens.analyses import linear as linear_lib
+from primelens.analyses import mlp_probes
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -80,7 +81,7 @@ def fresh_pairs(run) -> Rows:
   at_N = np.concatenate([train_N, score_N])
   cut, end = int(len(train_N) * (1 - INNER)), len(train_N)
   parts = np.arange(cut), np.arange(cut, end), np.arange(end, len(at_N))
-  return _rows(run, probes, at_N, parts, np.arange(end), ridge.ALPHAS_R)
+  return _rows(run, probes, at_N, parts, np.arange(end), linear_lib.ALPHAS_R)
 
 
 def select_rows(run) -> Rows:
@@ -184,7 +185,7 @@ def one_hot(x_N) -> np.ndarray:
 @jax.jit
 def _ridge(x_SxNxD, label_SxN, fitted_N, alphas_R):
   """Returns the guesses of ridge regressions of standardised readings, SxN."""
-  one = lambda both: ridge.held_out(both[0], both[1][:, None], fitted_N, alphas_R)[0][:, 0]
+  one = lambda both: linear_lib.held_out(both[0], both[1][:, None], fitted_N, alphas_R)[0][:, 0]
   # One at a time: a batch of Cholesky factors may lock a CPU up.
   return jax.lax.map(one, (x_SxNxD, label_SxN))
 
@@ -219,7 +220,7 @@ def nonlinear(rows: Rows, settings, size: str, classes: int) -> dict:
 
 def r2(guess_SxN, truth_SxN) -> np.ndarray:
   """Returns R2 of every network's guesses, S, in float64."""
-  return regression.r2(np.asarray(truth_SxN, float), np.asarray(guess_SxN, float), axis=-1)
+  return linear_lib.r2(np.asarray(truth_SxN, float), np.asarray(guess_SxN, float), axis=-1)
 
 
 def accuracy(guess_SxN, truth_SxN) -> np.ndarray:
@@ -273,7 +274,7 @@ def at_once(fitted_N) -> Rounds:
 
 
 def _rounds(fitted_KxN) -> Rounds:
-  inner_KxN = np.asarray(jax.vmap(ridge.folds)(jnp.asarray(fitted_KxN)))
+  inner_KxN = np.asarray(jax.vmap(linear_lib.folds)(jnp.asarray(fitted_KxN)))
   return Rounds(fitted_KxN, inner_KxN)
 
 
@@ -304,7 +305,7 @@ def _digit_r2(state_SxNxD, target_NxF, residue_N, rounds, alphas_R):
     guess_NxF = jnp.sum(jnp.where(left_KxN[..., None], guess_KxNxF, 0), axis=0)
     again_NxF = jnp.repeat(residue_N[:, None], len(RESIDUES), axis=1)
     truth_NxF = jnp.concatenate([target_NxF, again_NxF], axis=1)
-    return ridge.r2(truth_NxF, guess_NxF, jnp.any(left_KxN, axis=0))
+    return linear_lib.r2_scored(truth_NxF, guess_NxF, jnp.any(left_KxN, axis=0))
 
   return jax.lax.map(one, state_SxNxD)
 
@@ -315,18 +316,18 @@ def _nested(state_NxD, target_NxF, fitted_N, inner_N, alphas_R):
   Of rows left out by all rows fitted, of rows fitted by those of the other inner folds.
   """
   weight_N = jnp.asarray(fitted_N, state_NxD.dtype)
-  z_NxD = ridge.scaler(state_NxD, weight_N)(state_NxD)
-  error_R = ridge.inner_errors(z_NxD, target_NxF, weight_N, alphas_R)
+  z_NxD = linear_lib.scaler(state_NxD, weight_N)(state_NxD)
+  error_R = linear_lib.inner_errors(z_NxD, target_NxF, weight_N, alphas_R)
   alpha = jnp.asarray(alphas_R)[jnp.argmin(error_R)]
 
   def without(fold):
     some_N = weight_N * (inner_N != fold)
-    x_NxD = ridge.scaler(state_NxD, some_N)(state_NxD)
-    return ridge.fit(x_NxD, target_NxF, alpha, some_N).predict(x_NxD)
+    x_NxD = linear_lib.scaler(state_NxD, some_N)(state_NxD)
+    return linear_lib.ridge(x_NxD, target_NxF, alpha, some_N).predict(x_NxD)
 
-  inner_FOLDSxNxF = jax.lax.map(without, jnp.arange(ridge.FOLDS))
+  inner_FOLDSxNxF = jax.lax.map(without, jnp.arange(linear_lib.FOLDS))
   own_NxF = inner_FOLDSxNxF[inner_N, jnp.arange(len(state_NxD))]
-  guess_NxF = ridge.fit(z_NxD, target_NxF, alpha, weight_N).predict(z_NxD)
+  guess_NxF = linear_lib.ridge(z_NxD, target_NxF, alpha, weight_N).predict(z_NxD)
   return jnp.where(fitted_N[:, None], own_NxF, guess_NxF)
 
 
@@ -358,7 +359,7 @@ def read_digits(rows: Rows, modulus: int, scored: str) -> np.ndarray:
   penalty 1.
   """
   fresh = scored == "fresh pairs"
-  count, alphas_R = len(rows.pair_Nx2), ridge.ALPHAS_R if fresh else (1.0,)
+  count, alphas_R = len(rows.pair_Nx2), linear_lib.ALPHAS_R if fresh else (1.0,)
   scored_N = np.isin(np.arange(count), rows.score_N)
   rounds = at_once(~scored_N) if fresh else in_turn(count)
   at_S = np.flatnonzero(np.isin(rows.reads_S, DIGIT_READS))

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import erasure, regression, ridge, statistics
+from primelens.analyses import erasure, linear, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -172,17 +172,17 @@ def probe(x_NxD, label_NxF, there_N, order_KxN, fitted: int, groups) -> Probe:
   Permuted labels are further columns of the same ridge, at the same alpha.
   """
   weight_N, scored_N = there_N[:fitted].astype(x_NxD.dtype), there_N[fitted:]
-  z_NxD = ridge.scaler(x_NxD[:fitted], weight_N)(x_NxD)
-  error_RxF = ridge.target_errors(z_NxD[:fitted], label_NxF[:fitted], weight_N, ridge.ALPHAS_R)
+  z_NxD = linear.scaler(x_NxD[:fitted], weight_N)(x_NxD)
+  error_RxF = linear.target_errors(z_NxD[:fitted], label_NxF[:fitted], weight_N, linear.ALPHAS_R)
 
   def alpha(columns):
     error_R = error_RxF[:, columns].mean(1)
-    return jnp.asarray(ridge.ALPHAS_R, x_NxD.dtype)[jnp.argmin(error_R)]
+    return jnp.asarray(linear.ALPHAS_R, x_NxD.dtype)[jnp.argmin(error_R)]
 
   def score(y_NxF, alpha, **options):
-    fit = ridge.fit(z_NxD[:fitted], y_NxF[:fitted], alpha, weight_N, **options)
+    fit = linear.ridge(z_NxD[:fitted], y_NxF[:fitted], alpha, weight_N, **options)
     guess_NxF = fit.predict(z_NxD[fitted:])
-    return ridge.r2(y_NxF[fitted:], guess_NxF, scored_N)
+    return linear.r2_scored(y_NxF[fitted:], guess_NxF, scored_N)
 
   def own(columns):
     columns = np.array(columns)
@@ -198,7 +198,7 @@ def probe(x_NxD, label_NxF, there_N, order_KxN, fitted: int, groups) -> Probe:
     return r2_KF.reshape(len(order_KxN), -1).mean(1)
 
   alpha_P = jnp.stack([alpha(np.array(c)) for c in groups.target_P])
-  freedom = lambda alpha: ridge.degrees_of_freedom(z_NxD[:fitted], alpha, weight_N)
+  freedom = lambda alpha: linear.degrees_of_freedom(z_NxD[:fitted], alpha, weight_N)
   return Probe(
     r2_P=jnp.stack([own(columns) for columns in groups.target_P]),
     null_PxK=jnp.stack([null(columns) for columns in groups.target_P]),
@@ -380,7 +380,7 @@ def over_folds(x_SxNxD, y_N, *, scale: bool = False) -> np.ndarray:
     kernel_SxDx1 = erasure.ridge(moments)
     bias_Sx1 = erasure.intercept(moments, kernel_SxDx1)
     guess_SxN[:, scored_N] = (scored_SxNxD @ kernel_SxDx1)[..., 0] + bias_Sx1
-  return regression.r2(y_N[None], guess_SxN, axis=-1)
+  return linear.r2(y_N[None], guess_SxN, axis=-1)
 
 
 def _at_positions(score, state_SxNxTxD, y_N) -> np.ndarray:

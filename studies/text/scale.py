@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import fourier, planes, ridge, statistics, subspace
+from primelens.analyses import fourier, linear, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -89,9 +89,9 @@ def in_sample(state_SxNxD, wave_NxF):
   """Returns the in-sample R2 of every network, SxQ."""
 
   def one(state_NxD):
-    z_NxD = ridge.scaler(state_NxD)(state_NxD)
-    guess_NxF = ridge.fit(z_NxD, wave_NxF).predict(z_NxD)
-    return macro(ridge.r2(wave_NxF, guess_NxF))
+    z_NxD = linear.scaler(state_NxD)(state_NxD)
+    guess_NxF = linear.ridge(z_NxD, wave_NxF).predict(z_NxD)
+    return macro(linear.r2_scored(wave_NxF, guess_NxF))
 
   return jax.lax.map(one, state_SxNxD)
 
@@ -104,14 +104,14 @@ def probed(state_SxNxD, wave_NxF, permuted_RxN):
   null_NxRF = jnp.moveaxis(wave_NxF[permuted_RxN], 0, 1).reshape(rows, -1)
 
   def one(state_NxD):
-    z_NxD = ridge.scaler(state_NxD)(state_NxD)
-    null = ridge.r2(null_NxRF, ridge.fit(z_NxD, null_NxRF).predict(z_NxD))
-    guess_NxF = ridge.cross_predicted(state_NxD, wave_NxF, fold_N=fold_N)
-    own_NxF = ridge.fit(z_NxD, wave_NxF).predict(z_NxD)
+    z_NxD = linear.scaler(state_NxD)(state_NxD)
+    null = linear.r2_scored(null_NxRF, linear.ridge(z_NxD, null_NxRF).predict(z_NxD))
+    guess_NxF = linear.cross_predicted(state_NxD, wave_NxF, fold_N=fold_N)
+    own_NxF = linear.ridge(z_NxD, wave_NxF).predict(z_NxD)
     return {
-      "r2_SxQ": macro(ridge.r2(wave_NxF, own_NxF)),
+      "r2_SxQ": macro(linear.r2_scored(wave_NxF, own_NxF)),
       "null_r2_SxRxQ": macro(null.reshape(-1, columns)),
-      "cv_r2_SxQ": macro(ridge.fold_r2(wave_NxF, guess_NxF, fold_N)),
+      "cv_r2_SxQ": macro(linear.fold_r2(wave_NxF, guess_NxF, fold_N)),
     }
 
   return jax.lax.map(one, state_SxNxD)
@@ -121,9 +121,9 @@ def harm(z_NxD, residue_N, direction_DxF) -> tuple[jax.Array, jax.Array]:
   """Returns how much a refitted ridge readout of the residue loses when the
   directions' span is removed (squared error, in-sample), and the share of
   variance that went."""
-  kept_NxD = subspace.project_out(z_NxD, direction_DxF)
-  error = lambda x_NxD: ridge.mean_squared_error(
-    residue_N[:, None], ridge.fit(x_NxD, residue_N[:, None]).predict(x_NxD)
+  kept_NxD = linear.project_out(z_NxD, direction_DxF)
+  error = lambda x_NxD: linear.mean_squared_error(
+    residue_N[:, None], linear.ridge(x_NxD, residue_N[:, None]).predict(x_NxD)
   )
   share = 1 - jnp.sum(kept_NxD**2) / jnp.sum(z_NxD**2)
   return error(kept_NxD) - error(z_NxD), share
@@ -136,10 +136,10 @@ def removed(state_SxNxD, wave_NxF, residue_N, permuted_RxN, direction_KxDxF):
   wave_NxF = wave_NxF[:, : 2 * REMOVED]
 
   def one(state_NxD):
-    z_NxD = ridge.scaler(state_NxD)(state_NxD)
+    z_NxD = linear.scaler(state_NxD)(state_NxD)
 
     def probe(order_N):
-      kernel_DxF = ridge.fit(z_NxD, wave_NxF[order_N]).kernel_DxF
+      kernel_DxF = linear.ridge(z_NxD, wave_NxF[order_N]).kernel_DxF
       return harm(z_NxD, residue_N[order_N], kernel_DxF)
 
     random = lambda direction_DxF: harm(z_NxD, residue_N, direction_DxF)
@@ -173,8 +173,8 @@ def held_out(probes, pooled) -> np.ndarray:
 @jax.jit
 def _held_out(state_SxNxD, wave_NxF, fitted_N):
   def one(state_NxD):
-    guess_NxF, _ = ridge.held_out(state_NxD, wave_NxF, fitted_N)
-    return macro(ridge.r2(wave_NxF, guess_NxF, ~fitted_N))
+    guess_NxF, _ = linear.held_out(state_NxD, wave_NxF, fitted_N)
+    return macro(linear.r2_scored(wave_NxF, guess_NxF, ~fitted_N))
 
   return jax.lax.map(one, state_SxNxD)
 
@@ -212,8 +212,8 @@ def measure(run) -> xr.Dataset:
   probes = found | {
     "untrained_r2_VxQ": np.asarray(in_sample(untrained_VxNxD, wave_NxF)),
     "held_out_r2_SxQ": held_out(run.probes(), pooled),
-    "circularity_S": planes.circularity(state_SxNxD, angle_N),
-    "untrained_circularity_V": planes.circularity(untrained_VxNxD, angle_N),
+    "circularity_S": linear.circularity(state_SxNxD, angle_N),
+    "untrained_circularity_V": linear.circularity(untrained_VxNxD, angle_N),
   }
   part = states.part_rows(run)["select"]
   mine, theirs = states.scored(run, part), states.scored(run, part, fresh_S)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import erasure, ridge, statistics
+from primelens.analyses import erasure, linear, statistics
 from primelens.models import encoder
 
 
@@ -225,7 +225,7 @@ def _correlation(guess_N, truth_N) -> float:
 
 # --- the one rule by which rows come to folds -----------------------------------------------------
 
-FOLDS = ridge.FOLDS
+FOLDS = linear.FOLDS
 FOLD_SEED = 0
 
 

@@ -27,7 +27,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 import xarray as xr
-from primelens.analyses import anchors, regression, statistics, sweeps, trees
+from primelens.analyses import anchors, statistics, sweeps, trees
+from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -246,7 +247,7 @@ def _model(run, name: str, window_NxT1, start_N, params_S=None):
     "name": name,
     "parameters": transformer.parameter_count(run.params_S) // len(nll_SxN),
     "loss": scoring.interval(run, nll_SxN, start_N),
-    "r2": float(regression.explained(error, truth_NxU.var())),
+    "r2": float(linear_lib.explained(error, truth_NxU.var())),
     "seed_standard_error": float(seeds.standard_error),
   }
   if params_S is not None:

@@ -18,7 +18,8 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import closed_forms, regression, statistics, symbolic
+from primelens.analyses import closed_forms, statistics, symbolic
+from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -88,7 +89,7 @@ def _of_run(run) -> list[Target]:
 def _of_rows(name: str, spacing_RxN, block: int) -> Target:
   """Returns a target of many short sequences, half of them for testing."""
   inside = np.arange(LAGS, spacing_RxN.shape[1])
-  lags = lambda part: np.concatenate([regression.lag_matrix(row, inside, LAGS) for row in part])
+  lags = lambda part: np.concatenate([linear_lib.lag_matrix(row, inside, LAGS) for row in part])
   half = len(spacing_RxN) // 2
   first, second = spacing_RxN[:half], spacing_RxN[half:]
   flat = lambda part: part[:, LAGS:].ravel()
@@ -176,12 +177,12 @@ def _heights(run) -> list[dict]:
   value_N = series.value_N.astype(np.float64)
   records = []
   for index_N in np.array_split(np.arange(3, len(value_N)), STRETCHES):
-    lag_NxQ = regression.lag_matrix(value_N, index_N, 3)
+    lag_NxQ = linear_lib.lag_matrix(value_N, index_N, 3)
     target_N = value_N[index_N]
     draw_RxQ = closed_forms.reciprocal_draws(
       lag_NxQ, target_N, block=bootstrap.block, draws=bootstrap.samples // 4, seed=bootstrap.seed
     )
-    low_Q, high_Q = regression.interval(draw_RxQ)
+    low_Q, high_Q = statistics.percentiles(draw_RxQ)
     records.append(
       {
         "first": int(index_N[0]),

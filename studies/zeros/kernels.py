@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import kernel_fits, kernels, regression, statistics, sweeps
+from primelens.analyses import kernel_fits, kernels, linear, statistics, sweeps
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -256,7 +256,7 @@ def of_heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options) -> tuple[dict, ...]:
         row["physics_score_as_published"] = float(kernels.physics_score_as_published(curve_Q))
         if network == "trained":
           for name, other in (("positions", positions), ("content", content)):
-            found = regression.pearson(other[s, l, h], curve_Q)
+            found = linear.pearson(other[s, l, h], curve_Q)
             row[f"{name}_correlation"] = float(found)
             row[f"{name}_spread"] = float(other[s, l, h].std())
         rows.append(row)

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import regression, statistics, sweeps, trees
+from primelens.analyses import linear, statistics, sweeps, trees
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -188,7 +188,7 @@ def _scores(run, found, windows, start_N) -> tuple[dict, ...]:
       nll_SxN = of["nll"][..., at].mean(-1)
       mean_SxNxU = of["mean"][..., at]
       truth_NxU = windows[:, -of["mean"].shape[-1] :][:, at]
-      each = [regression.scores(truth_NxU.ravel(), mean_NxU.ravel()) for mean_NxU in mean_SxNxU]
+      each = [linear.scores(truth_NxU.ravel(), mean_NxU.ravel()) for mean_NxU in mean_SxNxU]
       rows.append(
         {"evaluated": evaluated, "where": where}
         | _bounded(run, nll_SxN, start_N)

@@ -16,7 +16,8 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import regression, statistics
+from primelens.analyses import linear as linear_lib
+from primelens.analyses import statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -65,7 +66,7 @@ def _by_order(x_NxQ, y_N, mean_SxN, orders) -> dict:
   coefficient = np.full((2, len(orders), x_NxQ.shape[1]), np.nan)
   total, r2 = np.empty((2, len(orders))), np.empty((2, len(orders)))
   for i, p in enumerate(orders):
-    fit = lambda target, p=p: regression.ols(x_NxQ[:, :p], target, intercept=False)
+    fit = lambda target, p=p: linear_lib.ols(x_NxQ[:, :p], target, intercept=False)
     truth = fit(y_N)
     models = [fit(mean_N - 1) for mean_N in mean_SxN]
     total[:, i] = (
@@ -95,14 +96,14 @@ def _scores(run, pairs: scoring.Pairs, order: int) -> list[dict]:
   rows = []
   for p in (3, order):
     x = train.lag_NxQ[:, :p] - 1
-    fits = {"OLS of the truth": regression.ols(x, train.truth_N - 1)}
+    fits = {"OLS of the truth": linear_lib.ols(x, train.truth_N - 1)}
     mean_N = train.mean_SxN.mean(0) - 1
-    fits["linear part of the model"] = regression.ols(x, mean_N)
+    fits["linear part of the model"] = linear_lib.ols(x, mean_N)
     for name, fit in fits.items():
       guess_N = 1 + fit.predict(pairs.lag_NxQ[:, :p] - 1)
-      scores = regression.scores(pairs.truth_N, guess_N)
+      scores = linear_lib.scores(pairs.truth_N, guess_N)
       rows.append({"predictor": f"{name}, {p} lags"} | scores)
-  scores = regression.scores(pairs.truth_N, pairs.mean_SxN.mean(0))
+  scores = linear_lib.scores(pairs.truth_N, pairs.mean_SxN.mean(0))
   rows.append({"predictor": "model mean (average of seeds)"} | scores)
   return rows
 
@@ -134,11 +135,11 @@ def measure(run) -> xr.Dataset:
   x_NxQ, y_N = pairs.lag_NxQ - 1, pairs.truth_N - 1
   block = scoring.rows_per_block(run, pairs.index_N)
   draws, seed = bootstrap.samples // 4, bootstrap.seed
-  draw_RxQ = regression.bootstrap(x_NxQ, y_N, block=block, draws=draws, seed=seed, intercept=False)
-  low_Q, high_Q = regression.interval(draw_RxQ)
-  term_SxNxQ = np.stack([regression.terms(x_NxQ, m - 1) for m in pairs.mean_SxN])
+  draw_RxQ = linear_lib.bootstrap(x_NxQ, y_N, block=block, draws=draws, seed=seed, intercept=False)
+  low_Q, high_Q = statistics.percentiles(draw_RxQ)
+  term_SxNxQ = np.stack([linear_lib.terms(x_NxQ, m - 1) for m in pairs.mean_SxN])
   model = statistics.seed_block_interval(np.moveaxis(term_SxNxQ, 1, -1), block=block)
-  truth_Q = regression.ols(x_NxQ, y_N, intercept=False).coefficient_Q
+  truth_Q = linear_lib.ols(x_NxQ, y_N, intercept=False).coefficient_Q
   model_SxQ = term_SxNxQ.mean(1)
   orders = [p for p in ORDERS if p <= order]
   lags = "coefficient of s - 1"

@@ -17,7 +17,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import anchors, autoregression, regression, sine_predictor, statistics
+from primelens.analyses import anchors, autoregression, sine_predictor, statistics
+from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -89,13 +90,13 @@ def _sine(value_N, index_N, settings):
     settings.seed, matrices=settings.cue_matrices, size=settings.cue_size
   )
   for k in settings.lags:
-    lag_NxQ = regression.lag_matrix(value_N, index_N, k)
+    lag_NxQ = linear_lib.lag_matrix(value_N, index_N, k)
     cue_NxQ, cue_N = _rows(spacing_RxN, k)
     yield _Guess(
       f"sine process, {k} lag{'s' * (k > 1)}",
       sine_predictor.mean(lag_NxQ),
       -sine_predictor.log_density(lag_NxQ, value_N[index_N]),
-      float(regression.r2(cue_N, sine_predictor.mean(cue_NxQ))),
+      float(linear_lib.r2(cue_N, sine_predictor.mean(cue_NxQ))),
       "the sine kernel",
     )
 
@@ -157,7 +158,7 @@ def _explained(mean_SxN, guess_N, beside_N, over) -> dict:
   for mean_N in mean_SxN:
     left_N, _ = _affine(mean_N, guess_N[:, None])
     variance_N = np.full(len(mean_N), mean_N.var())
-    known.append(regression.explained(left_N**2, variance_N))
+    known.append(linear_lib.explained(left_N**2, variance_N))
     _, alone = _affine(mean_N, beside_N[:, None])
     _, both = _affine(mean_N, np.stack([beside_N, guess_N], 1))
     added.append(both - alone)
@@ -172,8 +173,8 @@ def _affine(y_N, x_NxV):
   """Returns what the affine fit of y leaves, and its R2."""
   if np.ptp(x_NxV, axis=0).max() == 0:
     left_N = y_N - y_N.mean()
-    return left_N, float(regression.r2(y_N, y_N - left_N))
-  fit = regression.ols(x_NxV, y_N)
+    return left_N, float(linear_lib.r2(y_N, y_N - left_N))
+  fit = linear_lib.ols(x_NxV, y_N)
   return y_N - fit.predict(x_NxV), fit.r2
 
 

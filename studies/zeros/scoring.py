@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import ablation, masking, regression, statistics, sweeps, trees
+from primelens.analyses import ablation, linear, masking, statistics, sweeps, trees
 from primelens.lens import results, tables
 from primelens.models import binned, spacing
 from primelens.models import mixture as mixture_lib
@@ -191,7 +191,7 @@ def pairs(run, split: str, samples: int, lags: int) -> Pairs:
   index_N = targets(run, start_N).ravel()
   value_N = run.series.value_N.astype(np.float64)
   return Pairs(
-    lag_NxQ=regression.lag_matrix(value_N, index_N, lags),
+    lag_NxQ=linear.lag_matrix(value_N, index_N, lags),
     truth_N=value_N[index_N],
     mean_SxN=np.asarray(mean_SxNxU, np.float64).reshape(len(mean_SxNxU), -1),
     index_N=index_N,

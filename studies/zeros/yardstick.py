@@ -18,7 +18,7 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import regression, statistics
+from primelens.analyses import linear, statistics
 from primelens.lens import figures as draw
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
@@ -172,7 +172,7 @@ def _scores(run, truth_N, guess: stretches.Guess) -> dict[str, np.ndarray]:
   found = _interval(run, np.stack([guess.nll_SxN, error_SxN, error_SxN**2], axis=1))
   nll_E, bias_E, square_E = np.stack(found[:3], 1)
   square_E, variance = np.maximum(square_E, 0), truth_N.var()
-  r2_E = regression.explained(square_E[[0, 2, 1]], np.full(3, variance))
+  r2_E = linear.explained(square_E[[0, 2, 1]], np.full(3, variance))
   return {"nll": nll_E, "r2": r2_E, "bias": bias_E, "rmse": np.sqrt(square_E)}
 
 

@@ -3,7 +3,7 @@ import tempfile
 import numpy as np
 import scipy.optimize
 from absl.testing import absltest, parameterized
-from primelens.analyses import closed_forms, expressions, regression
+from primelens.analyses import closed_forms, expressions, linear
 from primelens.tasks import zeros, zeros_sources
 
 
@@ -44,7 +44,7 @@ class ReciprocalTest(absltest.TestCase):
     lag_NxQ = _lags(40)
     target_N = _noisy(lag_NxQ)
     draw_RxQ = closed_forms.reciprocal_draws(lag_NxQ, target_N, block=8, draws=4, seed=2)
-    count_RxB = regression.block_counts(5, 4, seed=2).astype(int)
+    count_RxB = linear.block_counts(5, 4, seed=2).astype(int)
     for draw_Q, count_B in zip(draw_RxQ, count_RxB, strict=True):
       rows = np.arange(40).reshape(5, 8).repeat(count_B, axis=0).ravel()
       expected = closed_forms.reciprocal(lag_NxQ[rows], target_N[rows])
@@ -113,7 +113,7 @@ class TableTest(parameterized.TestCase):
       self.assertAlmostEqual(row["test_r2"], 1 - mse / np.var(truth_N))
 
   def test_affine_is_ols(self):
-    fit = regression.ols(self.train, _noisy(self.train))
+    fit = linear.ols(self.train, _noisy(self.train))
     row = self.by_family["affine in 4 lags"]
     self.assertAlmostEqual(row["train_r2"], fit.r2)
     self.assertAlmostEqual(row["c"], fit.intercept)
@@ -143,12 +143,12 @@ class OdlyzkoTest(absltest.TestCase):
     series = zeros.load(zeros.Config(cache=cache))
     value_N = series.value_N.astype(np.float64)
     index_N = np.arange(6, len(value_N))
-    lag_NxQ = regression.lag_matrix(value_N, index_N, 6)
+    lag_NxQ = linear.lag_matrix(value_N, index_N, 6)
     c_Q = closed_forms.reciprocal(lag_NxQ, value_N[6:])
     expected = [0.565, 1.838, 2.912, 3.951, 4.977, 5.996]
     np.testing.assert_allclose(c_Q, expected, atol=6e-4)
     correlation_Q = [
-      regression.scores(value_N[6:], guess_N)["correlation"]
+      linear.scores(value_N[6:], guess_N)["correlation"]
       for guess_N in (c_Q / np.cumsum(lag_NxQ, axis=1)).T
     ]
     expected = [0.261, 0.371, 0.385, 0.392, 0.399, 0.408]

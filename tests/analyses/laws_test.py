@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import ablation, masking, subspace, trees
+from primelens.analyses import ablation, linear, masking, trees
 
 KEY = jax.random.key(11)
 # Drawn by numpy: its numbers depend on no compiler.
@@ -44,7 +44,7 @@ def _heads(params, strength, *, pattern):
 
 def _project_out(params, strength, *, pattern):
   where = trees.select(params, pattern)
-  update = lambda _, leaf: subspace.project_out(leaf, DIRECTIONS_DxK, strength)
+  update = lambda _, leaf: linear.project_out(leaf, DIRECTIONS_DxK, strength)
   return trees.replace(params, where, update)
 
 

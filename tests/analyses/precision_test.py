@@ -7,24 +7,19 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import (
-  decompositions,
   divergences,
   duplicates,
   erasure,
   features,
   fourier,
   kernels,
-  least_squares,
+  linear,
   mlp_probes,
   patching,
   precision,
-  principal,
-  regression,
-  ridge,
   sinusoids,
   spectra,
   spectra_nulls,
-  subspace,
 )
 
 RNG = np.random.default_rng(0)
@@ -38,30 +33,28 @@ FITTED_N = np.arange(40) < 30
 
 # Calls that take the conversion of the arrays and return an array.
 CALLS = {
-  "ridge.fit": lambda of: ridge.fit(of(X_NxD), of(Y_NxF)).predict(of(X_NxD)),
-  "ridge.scaler": lambda of: ridge.scaler(of(X_NxD))(of(X_NxD)),
-  "ridge.held_out": lambda of: ridge.held_out(of(X_NxD), of(Y_NxF), FITTED_N, (1.0, 10.0))[0],
-  "ridge.cross_predicted": lambda of: ridge.cross_predicted(of(X_NxD), of(Y_NxF)),
-  "ridge.r2": lambda of: ridge.r2(of(Y_NxF), of(X_NxD[:, :2]), FITTED_N),
-  "ridge.fold_r2": lambda of: ridge.fold_r2(of(Y_NxF), of(X_NxD[:, :2])),
-  "ridge.degrees_of_freedom": lambda of: ridge.degrees_of_freedom(of(X_NxD), 1.0),
-  "ridge.mean_squared_error": lambda of: ridge.mean_squared_error(of(X_NxD), of(-X_NxD)),
-  "ridge.solved": lambda of: ridge.solved(of(5 * np.eye(6)), of(SQUARE_DxD), 1.0),
-  "ridge.rounding": lambda of: ridge.rounding(of(5 * np.eye(6))),
-  "least_squares.fit": lambda of: least_squares.fit(of(X_NxD), of(Y_NxF)).prediction_NxF,
-  "least_squares.fit_shortest": lambda of: (
-    least_squares.fit_shortest(of(X_NxD), of(Y_NxF)).prediction_NxF
-  ),
-  "least_squares.r2_columns": lambda of: least_squares.r2_columns(of(Y_NxF), of(X_NxD[:, :2])),
-  "least_squares.r2_overall": lambda of: least_squares.r2_overall(of(Y_NxF), of(X_NxD[:, :2])),
-  "least_squares.summary": lambda of: least_squares.summary(of(Y_NxF[:, 0])).mean,
-  "regression.r2": lambda of: regression.r2(of(Y_NxF), of(X_NxD[:, :2])),
-  "regression.pearson": lambda of: regression.pearson(of(X_NxD), of(Y_NxF[:, 0])),
-  "regression.ols": lambda of: regression.ols(of(X_NxD), of(Y_NxF[:, 0])).coefficient_Q,
-  "regression.scores": lambda of: regression.scores(of(Y_NxF[:, 0]), of(X_NxD[:, 0]))["r2"],
-  "decompositions.svd": lambda of: decompositions.svd(of(X_NxD)).value_Q,
-  "decompositions.solve": lambda of: decompositions.solve(of(X_NxD), of(Y_NxF)),
-  "principal.oriented": lambda of: principal.oriented(principal.pca(of(X_NxD))).score_NxQ,
+  "linear.ridge": lambda of: linear.ridge(of(X_NxD), of(Y_NxF)).predict(of(X_NxD)),
+  "linear.scaler": lambda of: linear.scaler(of(X_NxD))(of(X_NxD)),
+  "linear.held_out": lambda of: linear.held_out(of(X_NxD), of(Y_NxF), FITTED_N, (1.0, 10.0))[0],
+  "linear.cross_predicted": lambda of: linear.cross_predicted(of(X_NxD), of(Y_NxF)),
+  "linear.r2_scored": lambda of: linear.r2_scored(of(Y_NxF), of(X_NxD[:, :2]), FITTED_N),
+  "linear.fold_r2": lambda of: linear.fold_r2(of(Y_NxF), of(X_NxD[:, :2])),
+  "linear.degrees_of_freedom": lambda of: linear.degrees_of_freedom(of(X_NxD), 1.0),
+  "linear.mean_squared_error": lambda of: linear.mean_squared_error(of(X_NxD), of(-X_NxD)),
+  "linear.ridge_solved": lambda of: linear.ridge_solved(of(5 * np.eye(6)), of(SQUARE_DxD), 1.0),
+  "linear.gram_rounding": lambda of: linear.gram_rounding(of(5 * np.eye(6))),
+  "linear.fit": lambda of: linear.fit(of(X_NxD), of(Y_NxF)).prediction_NxF,
+  "linear.fit_shortest": lambda of: linear.fit_shortest(of(X_NxD), of(Y_NxF)).prediction_NxF,
+  "linear.r2_columns": lambda of: linear.r2_columns(of(Y_NxF), of(X_NxD[:, :2])),
+  "linear.r2_overall": lambda of: linear.r2_overall(of(Y_NxF), of(X_NxD[:, :2])),
+  "linear.summary": lambda of: linear.summary(of(Y_NxF[:, 0])).mean,
+  "linear.r2": lambda of: linear.r2(of(Y_NxF), of(X_NxD[:, :2])),
+  "linear.pearson": lambda of: linear.pearson(of(X_NxD), of(Y_NxF[:, 0])),
+  "linear.ols": lambda of: linear.ols(of(X_NxD), of(Y_NxF[:, 0])).coefficient_Q,
+  "linear.scores": lambda of: linear.scores(of(Y_NxF[:, 0]), of(X_NxD[:, 0]))["r2"],
+  "linear.svd": lambda of: linear.svd(of(X_NxD)).value_Q,
+  "linear.solve": lambda of: linear.solve(of(X_NxD), of(Y_NxF)),
+  "linear.oriented": lambda of: linear.oriented(linear.pca(of(X_NxD))).score_NxQ,
   "erasure.moments": lambda of: erasure.moments(of(X_NxD), of(Y_NxF)).gram_DxD,
   "erasure.span": lambda of: np.abs(erasure.span(of(SQUARE_DxD[:, :2]))),
   "erasure.whitened": lambda of: erasure.whitened(of(4 * np.eye(6)), of(SQUARE_DxD[:, :2]))[1],
@@ -135,7 +128,7 @@ class EverywhereTest(parameterized.TestCase):
       x_NxD = jnp.asarray(X_NxD, kind)
       own = kind if jnp.issubdtype(kind, jnp.floating) else jnp.float32
       for found in (
-        subspace.project_out(x_NxD, direction_DxK),
+        linear.project_out(x_NxD, direction_DxK),
         erasure.erase(x_NxD, jnp.zeros((1, 6)), direction_DxK, direction_DxK),
       ):
         self.assertEqual(found.dtype, own)

@@ -128,7 +128,7 @@ class SweepsTest(parameterized.TestCase):
     self.assertEqual(done.returncode, 0, done.stderr)
 
   def test_importing_the_analyses_stays_light(self):
-    modules = ("trees", "sweeps", "masking", "ablation", "subspace", "statistics")
+    modules = ("trees", "sweeps", "masking", "ablation", "linear", "statistics")
     program = "import sys\n" + "".join(f"import primelens.analyses.{name}\n" for name in modules)
     program += (
       "heavy = {'flax', 'matplotlib', 'sklearn', 'pysr', 'optax'}\n"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, least_squares, principal
+from primelens.analyses import features, linear
 from primelens.lens import claims, results
 from primelens.lens import numbers as numbers_lib
 from primelens.studies.addition import network, polynomial, program
@@ -66,7 +66,7 @@ class DesignsTest(parameterized.TestCase):
       )
     )
     r2 = lambda name: float(
-      least_squares.r2_columns(z_Nx1, least_squares.fit(design[name], z_Nx1).prediction_NxF)[0]
+      linear.r2_columns(z_Nx1, linear.fit(design[name], z_Nx1).prediction_NxF)[0]
     )
     self.assertGreater(r2(exact), 1 - 1e-5)
     self.assertLess(r2(short), 0.99)
@@ -143,7 +143,7 @@ class CoefficientsTest(absltest.TestCase):
 
 def _arrays(model, params, member, token_Nx3):
   read = network.read(model, params, token_Nx3)
-  found = principal.pca(read.embedding_PxD)
+  found = linear.pca(read.embedding_PxD)
   pair_Nx4 = features.pairs(found.score_NxQ[:, :2])
   return {"read": read._asdict(), "pair": pair_Nx4, "member": member._asdict()}
 

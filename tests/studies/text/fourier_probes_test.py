@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import ridge
+from primelens.analyses import linear
 from primelens.lens import figures, results
 from primelens.studies.text import fourier_probes
 from sklearn import linear_model, metrics, preprocessing
@@ -81,9 +81,9 @@ class PlantedTest(absltest.TestCase):
     for n in (1, 5, 40):
       y, truth = (wave(label_N, n) for label_N in self.label)
       score = []
-      for alpha in ridge.ALPHAS_R:
+      for alpha in linear.ALPHAS_R:
         total = 0
-        for fold_N in np.split(np.arange(500), ridge.FOLDS):
+        for fold_N in np.split(np.arange(500), linear.FOLDS):
           rest_N = np.delete(np.arange(500), fold_N)
           inner = preprocessing.StandardScaler().fit(z[rest_N])
           one = linear_model.Ridge(alpha=alpha).fit(inner.transform(z[rest_N]), y[rest_N])
@@ -92,14 +92,14 @@ class PlantedTest(absltest.TestCase):
         score.append(total)
       place = int(np.argmax(score))
       self.assertEqual(self.probed["place_SxExF"][0, 0, 2 * n - 2], place)
-      probe = linear_model.Ridge(alpha=ridge.ALPHAS_R[place]).fit(z, y)
+      probe = linear_model.Ridge(alpha=linear.ALPHAS_R[place]).fit(z, y)
       r2 = metrics.r2_score(truth, probe.predict(t))
       self.assertAlmostEqual(self.r2_SxQ[0, n - 1], r2, delta=1e-4)
 
   def test_directions_are_of_raw_states(self):
     # Features differ 10,000 times in size: a direction of standardised states
     # is no direction of raw ones.
-    place_SxF = np.full((2, 2 * (K // 2)), ridge.ALPHAS_R.index(1.0))
+    place_SxF = np.full((2, 2 * (K // 2)), linear.ALPHAS_R.index(1.0))
     count = 2 * (K // 2)
     found, best_SxQ = fourier_probes.subspaces(
       np.float32(self.state[0]),

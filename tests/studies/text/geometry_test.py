@@ -8,7 +8,7 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import planes
+from primelens.analyses import linear
 from primelens.lens import claims as claims_lib
 from primelens.lens import figures, results
 from primelens.models import encoder
@@ -39,7 +39,7 @@ class HandMadeTest(absltest.TestCase):
 
   def test_circle(self):
     # Turned and stretched into six dimensions, off centre.
-    circle_Nx2 = planes.circle(self.angle_N + 0.4)
+    circle_Nx2 = linear.circle(self.angle_N + 0.4)
     state_NxD = 3 + circle_Nx2 @ self.rng.normal(size=(2, WIDTH))
     found = self.measured(state_NxD)
     for name in ("circularity_r2", "circularity_r2_rows_fitted"):

@@ -9,7 +9,7 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
-from primelens.analyses import ridge
+from primelens.analyses import linear
 from primelens.lens import claims as claims_lib
 from primelens.lens import figures, results
 from primelens.studies.text import probes, program
@@ -63,8 +63,8 @@ class ProbeTest(absltest.TestCase):
     z_NxD = z_NxD.transform(self.x_NxD)
     inner = model_selection.GridSearchCV(
       linear_model.Ridge(),
-      {"alpha": list(ridge.ALPHAS_R)},
-      cv=model_selection.KFold(ridge.FOLDS),
+      {"alpha": list(linear.ALPHAS_R)},
+      cv=model_selection.KFold(linear.FOLDS),
       scoring="neg_mean_squared_error",
     ).fit(z_NxD[fit_N], y_N[fit_N])
     alpha = inner.best_params_["alpha"]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, least_squares
+from primelens.analyses import features, linear
 from sklearn import linear_model, metrics
 
 # Spec A5, A7: the two principal scores of the ten digits.
@@ -24,7 +24,7 @@ ERROR_PxP = [
   [0, -1, -1, -1, -1, -1, -1, -1, -2, -3],
 ]
 DIGIT_PxQ = np.arange(10.0)[:, None]
-_fit = jax.jit(least_squares.fit)
+_fit = jax.jit(linear.fit)
 
 
 def _sample(rows=60, features_=4, targets=3, seed=0):
@@ -50,7 +50,7 @@ class FitTest(absltest.TestCase):
     np.testing.assert_allclose(found.coefficient_QxF[0], peer.intercept_, atol=1e-5)
     np.testing.assert_allclose(found.coefficient_QxF[1:], peer.coef_.T, atol=1e-5)
     expected_F = metrics.r2_score(y_NxF[test], peer.predict(x_NxQ[test]), multioutput="raw_values")
-    r2_F = least_squares.r2_columns(y_NxF[test], found.prediction_NxF[test])
+    r2_F = linear.r2_columns(y_NxF[test], found.prediction_NxF[test])
     np.testing.assert_allclose(r2_F, expected_F, atol=1e-5)
 
   def test_a_design_without_full_rank_predicts_the_same(self):
@@ -96,7 +96,7 @@ class ShortestTest(parameterized.TestCase):
     x_NxQ = x_NxQ * np.linspace(0.1, 3, features_) + 1
     train, test = np.arange(0, 40, 2), np.arange(1, 40, 2)
     peer = linear_model.LinearRegression().fit(x_NxQ[train], y_NxF[train])
-    found = jax.jit(least_squares.fit_shortest)(x_NxQ, y_NxF, train)
+    found = jax.jit(linear.fit_shortest)(x_NxQ, y_NxF, train)
     np.testing.assert_allclose(found.coefficient_QxF, peer.coef_.T, atol=1e-4)
     np.testing.assert_allclose(found.prediction_NxF[test], peer.predict(x_NxQ[test]), atol=1e-4)
 
@@ -107,7 +107,7 @@ class ShortestTest(parameterized.TestCase):
     x_NxQ = left_NxQ * np.array([10, 1, 0.01])
     y_Nx1 = left_NxQ.sum(1)[:, None]
     for tolerance, kept in ((1e-2, 2), (1e-4, 3), (None, 3), (0.5, 1)):
-      found = least_squares.fit_shortest(x_NxQ, y_Nx1, tolerance=tolerance)
+      found = linear.fit_shortest(x_NxQ, y_Nx1, tolerance=tolerance)
       expected_N = left_NxQ[:, :kept].sum(1)
       np.testing.assert_allclose(found.prediction_NxF[:, 0], expected_N, atol=1e-5)
 
@@ -116,7 +116,7 @@ class R2Test(absltest.TestCase):
   def test_columns_equal_sklearn_and_flat_ones_have_none(self):
     truth_NxF, guess_NxF = _sample(targets=4)[::-1]
     truth_NxF[:, 1] = 0.1
-    r2_F = least_squares.r2_columns(truth_NxF, guess_NxF)
+    r2_F = linear.r2_columns(truth_NxF, guess_NxF)
     expected_F = metrics.r2_score(truth_NxF, guess_NxF, multioutput="raw_values")
     self.assertTrue(np.isnan(r2_F[1]))
     np.testing.assert_allclose(r2_F[::2], expected_F[::2], atol=1e-5)
@@ -125,11 +125,11 @@ class R2Test(absltest.TestCase):
     truth_NxF, guess_NxF = _sample(targets=4)[::-1]
     truth_NxF += np.arange(4) * 5.0
     expected = metrics.r2_score(truth_NxF.ravel(), guess_NxF.ravel())
-    r2 = least_squares.r2_overall(truth_NxF, guess_NxF)
+    r2 = linear.r2_overall(truth_NxF, guess_NxF)
     self.assertAlmostEqual(float(r2), expected, places=5)
 
   def test_summary_by_hand(self):
-    found = least_squares.summary(jnp.array([0.5, jnp.nan, 0.92, 0.96, 0.995, 0.9995]))
+    found = linear.summary(jnp.array([0.5, jnp.nan, 0.92, 0.96, 0.995, 0.9995]))
     self.assertAlmostEqual(float(found.mean), 4.3745 / 5, places=6)
     self.assertAlmostEqual(float(found.median), 0.96, places=6)
     self.assertAlmostEqual(float(found.minimum), 0.5, places=6)
@@ -149,7 +149,7 @@ class PublishedTest(parameterized.TestCase):
 
   def r2(self, design, target):
     fitted = _fit(design, target)
-    return least_squares.r2_columns(target, fitted.prediction_NxF)[0]
+    return linear.r2_columns(target, fitted.prediction_NxF)[0]
 
   def test_first_score_is_linear_and_second_quadratic(self):
     line_NxQ = features.monomials(DIGIT_PxQ, 1)

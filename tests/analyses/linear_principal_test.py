@@ -2,15 +2,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import principal, subspace
+from primelens.analyses import linear
 from sklearn import decomposition
 
 X_NxD = np.random.default_rng(0).normal(size=(10, 7)) * np.arange(1, 8) + 3
 
 
 def _pca(x_NxD, **options):
-  found = principal.pca(x_NxD, **options)
-  return principal.Components(*map(np.asarray, found))
+  found = linear.pca(x_NxD, **options)
+  return linear.Components(*map(np.asarray, found))
 
 
 class PcaTest(parameterized.TestCase):
@@ -27,7 +27,7 @@ class PcaTest(parameterized.TestCase):
   def test_rebuilds_the_rows(self, shape, centre, signs):
     x_NxD = X_NxD[: shape[0]]
     found = _pca(x_NxD, centre=centre)
-    found = principal.oriented(found) if signs else found
+    found = linear.oriented(found) if signs else found
     mean_D, score_NxQ, direction_QxD, _ = map(np.asarray, found)
     self.assertEqual(score_NxQ.shape, (shape[0], min(shape)))
     rebuilt_NxD = mean_D + score_NxQ @ direction_QxD
@@ -41,10 +41,10 @@ class PcaTest(parameterized.TestCase):
 
   def test_kept_and_removed_parts_meet_in_the_mean(self):
     x_NxD = jnp.asarray(X_NxD, jnp.float32)
-    found = principal.pca(x_NxD)
+    found = linear.pca(x_NxD)
     span_DxK = found.direction_QxD[:2].T
     centred_NxD = x_NxD - found.mean_D[None]
-    both = subspace.keep(subspace.project_out(centred_NxD, span_DxK), span_DxK)
+    both = linear.project(linear.project_out(centred_NxD, span_DxK), span_DxK)
     np.testing.assert_allclose(both, np.zeros((10, 7)), atol=2e-5)
 
 
@@ -55,7 +55,7 @@ class OrientedTest(absltest.TestCase):
     direction_QxD = np.linalg.qr(X_NxD[:7, :2])[0].T
     for sign_Q in ([1, 1], [1, -1], [-1, 1], [-1, -1]):
       x_NxD = (score_NxQ * sign_Q) @ direction_QxD + 2
-      found = principal.oriented(principal.pca(x_NxD))
+      found = linear.oriented(linear.pca(x_NxD))
       np.testing.assert_allclose(found.score_NxQ[:, :2], score_NxQ, atol=1e-4)
       np.testing.assert_allclose(
         found.direction_QxD[:2], direction_QxD * np.array(sign_Q)[:, None], atol=1e-5
@@ -63,7 +63,7 @@ class OrientedTest(absltest.TestCase):
 
   def test_vmaps_over_snapshots(self):
     x_CxNxD = jnp.asarray(np.stack([X_NxD, X_NxD[::-1]]), jnp.float32)
-    orient = lambda x: principal.oriented(principal.pca(x))
+    orient = lambda x: linear.oriented(linear.pca(x))
     many = jax.vmap(orient)(x_CxNxD)
     for c in (0, 1):
       one = orient(x_CxNxD[c])

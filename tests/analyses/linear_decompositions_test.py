@@ -2,16 +2,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import decompositions
+from primelens.analyses import linear
 
 X_SxNxD = jax.random.normal(jax.random.key(0), (5, 30, 8))
 
 
 class SvdTest(absltest.TestCase):
   def test_equals_numpy_alone_and_in_a_batch(self):
-    batch = jax.jit(jax.vmap(decompositions.svd))(X_SxNxD)
+    batch = jax.jit(jax.vmap(linear.svd))(X_SxNxD)
     for s in range(5):
-      alone = decompositions.svd(X_SxNxD[s])
+      alone = linear.svd(X_SxNxD[s])
       expected_Q = np.linalg.svd(np.asarray(X_SxNxD[s]), compute_uv=False)
       for found in (alone, jax.tree.map(lambda leaf, s=s: leaf[s], batch)):
         np.testing.assert_allclose(found.value_Q, expected_Q, rtol=1e-5)
@@ -22,7 +22,7 @@ class SvdTest(absltest.TestCase):
     # Three batched decompositions at once used to wait for each other.
     def total(x_NxD):
       y_NxF = jnp.tile(x_NxD[:, :1], (1, 512))
-      solve = lambda scale: decompositions.solve(scale * x_NxD, y_NxF).sum()
+      solve = lambda scale: linear.solve(scale * x_NxD, y_NxF).sum()
       return solve(1.0) + solve(2.0) + solve(4.0)
 
     x_SxNxD = jax.random.normal(jax.random.key(1), (36, 100, 20))
@@ -40,7 +40,7 @@ class SolveTest(absltest.TestCase):
       expected = np.linalg.lstsq(
         np.asarray(x_NxD, np.float64), np.asarray(y_NxF, np.float64), 1e-6
       )[0]
-      found = decompositions.solve(x_NxD, y_NxF)
+      found = linear.solve(x_NxD, y_NxF)
       np.testing.assert_allclose(found, expected, atol=1e-5)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import planes
+from primelens.analyses import linear
 from sklearn import decomposition, linear_model, metrics, preprocessing
 
 ROWS, WIDTH = 120, 6
@@ -18,8 +18,8 @@ class PlanesTest(absltest.TestCase):
     self.target_Nx2 = rng.normal(size=(ROWS, 2)) + self.state_SxNxD[0, :, :2]
 
   def test_equal_sklearn(self):
-    z_SxNxD = planes.standardised(self.state_SxNxD, self.fitted_N)
-    found = planes.plane(z_SxNxD, self.fitted_N)
+    z_SxNxD = linear.standardised(self.state_SxNxD, self.fitted_N)
+    found = linear.plane(z_SxNxD, self.fitted_N)
     for s, state_NxD in enumerate(self.state_SxNxD):
       scaler = preprocessing.StandardScaler().fit(state_NxD[self.fitted_N])
       z_NxD = scaler.transform(state_NxD)
@@ -29,8 +29,8 @@ class PlanesTest(absltest.TestCase):
 
   def test_affine_map_is_sklearns(self):
     score_SxNx2 = self.state_SxNxD[..., :2]
-    guess_SxNx2 = planes.affine(score_SxNx2, self.target_Nx2, self.fitted_N)
-    r2_S = planes.r2(self.target_Nx2, guess_SxNx2)
+    guess_SxNx2 = linear.affine(score_SxNx2, self.target_Nx2, self.fitted_N)
+    r2_S = linear.r2_mean(self.target_Nx2, guess_SxNx2)
     for s, score_Nx2 in enumerate(score_SxNx2):
       peer = linear_model.LinearRegression().fit(
         score_Nx2[self.fitted_N], self.target_Nx2[self.fitted_N]
@@ -42,16 +42,16 @@ class PlanesTest(absltest.TestCase):
   def test_circularity_of_a_circle_and_of_noise(self):
     rng = np.random.default_rng(3)
     angle_N = rng.uniform(0, 2 * np.pi, 400)
-    mixed = planes.circle(angle_N) @ rng.normal(size=(2, 5))
+    mixed = linear.circle(angle_N) @ rng.normal(size=(2, 5))
     noise = rng.normal(size=(400, 5))
-    found_S = planes.circularity(np.stack([mixed, noise]), angle_N)
+    found_S = linear.circularity(np.stack([mixed, noise]), angle_N)
     self.assertAlmostEqual(found_S[0], 1)
     self.assertBetween(found_S[1], 0, 0.05)  # in sample
 
   def test_constant_features_stay_finite(self):
     state_SxNxD = self.state_SxNxD.copy()
     state_SxNxD[..., 0] = 2.5
-    z_SxNxD = planes.standardised(state_SxNxD, self.fitted_N)
+    z_SxNxD = linear.standardised(state_SxNxD, self.fitted_N)
     np.testing.assert_array_equal(z_SxNxD[..., 0], 0)
 
 
