@@ -11,7 +11,7 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 import scipy.signal
-from primelens.analyses import determinantal, linear
+from primelens.analyses import linear, sine_process
 
 LOG_2PI = float(np.log(2 * np.pi))
 
@@ -88,10 +88,10 @@ def fitted(residual_N, order: int) -> YuleWalker:
 def of_sine_process(order: int) -> YuleWalker:
   """Returns the Yule-Walker filters up to an order of the sine process.
 
-  Of the exact covariances, `determinantal.spacing_moments`: those who know no
+  Of the exact covariances, `sine_process.spacing_moments`: those who know no
   primes. Raises ValueError without at least one lag.
   """
-  return yule_walker(determinantal.spacing_moments(order).autocovariance_Q)
+  return yule_walker(sine_process.spacing_moments(order).autocovariance_Q)
 
 
 @dataclasses.dataclass(frozen=True)

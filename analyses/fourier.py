@@ -1,17 +1,121 @@
-"""Fourier analysis over the residues 0..P-1, of tables over pairs and logits.
+"""Fourier analysis over residues and pairs; designs on all pairs; sinusoids beside chance.
+
+Every design contains its constant, so least squares needs no intercept.
 
 A frequency is its own index: arrays over Q = P // 2 + 1 frequencies start with
 the constant, and their masks never touch it. `w_k = 2 pi k / P`; pairs are
 a-major, row n = a P + b. All frequencies of even P are kept, the last of them
 being the alternating vector, which has no sine.
+
+A curve is a function of its place 0..V-1. Its similarity with a sinusoid is the
+cosine of the angle between the two as vectors, without a sign. Everything is
+traced but the frequencies and periods tried.
 """
 
+import itertools
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import features, precision
+from primelens.analyses import precision
+
+# --- designs on all pairs -------------------------------------------------------------------------
+
+
+def pair_grid(x_N, P: int) -> jax.Array:
+  """Returns the rows as a table over (a, b): PxP before the other axes of x.
+
+  Raises ValueError unless there are P^2 rows.
+  """
+  x_N = jnp.asarray(x_N)
+  if x_N.shape[:1] != (P * P,):
+    raise ValueError(f"need {P * P} rows for P={P}, got shape {x_N.shape}.")
+  return x_N.reshape(P, P, *x_N.shape[1:])
+
+
+def pair_features(score_PxQ) -> jax.Array:
+  """Returns the scores of a and of b, column by column: Nx2Q.
+
+  Columns: first of a, first of b, second of a, second of b, ... With the
+  first two principal scores of the embedding (p1, p2),
+  `monomials(pairs(score_PxQ), 2)` are the 15 features called Poly2; with
+  `jnp.linspace(-1, 1, P)[:, None]`, which keeps float32 well conditioned,
+  `monomials(..., 4)` is the quartic in the raw (a, b).
+  """
+  score_PxQ = jnp.asarray(score_PxQ)
+  P, Q = score_PxQ.shape
+  first_NxQ = jnp.repeat(score_PxQ, P, axis=0)
+  second_NxQ = jnp.tile(score_PxQ, (P, 1))
+  return jnp.stack([first_NxQ, second_NxQ], axis=2).reshape(P * P, 2 * Q)
+
+
+def monomials(x_NxQ, degree: int) -> jax.Array:
+  """Returns all monomials of the columns up to a degree, constant first.
+
+  binomial(Q + degree, degree) columns, in the order of `monomial_names`: by
+  degree, then lexicographic (that of scikit-learn's PolynomialFeatures).
+  """
+  x_NxQ = precision.wide(x_NxQ)
+  one_N = jnp.ones_like(x_NxQ[:, 0])
+  columns = [
+    math.prod((x_NxQ[:, q] for q in powers), start=one_N)
+    for powers in _powers(x_NxQ.shape[1], degree)
+  ]
+  return jnp.stack(columns, axis=1)
+
+
+def monomial_names(names: Sequence[str], degree: int) -> list[str]:
+  """Returns the names of the columns of `monomials`: "1", "x", "x x", ..."""
+  every = _powers(len(names), degree)
+  return [" ".join(names[q] for q in powers) or "1" for powers in every]
+
+
+def symmetric_features(pair_Nx2Q) -> jax.Array:
+  """Returns all quadratics of `pair_features` unchanged by swapping a and b.
+
+  With s = (of a) + (of b) and d = (of a) - (of b): 1, s, s s' and d d'. For
+  two scores these are the constant and 8 features.
+  """
+  pair_Nx2Q = precision.wide(pair_Nx2Q)
+  d_NxQ = pair_Nx2Q[:, 0::2] - pair_Nx2Q[:, 1::2]
+  squares_NxE = monomials(d_NxQ, 2)[:, 1 + d_NxQ.shape[1] :]
+  return jnp.concatenate([sum_features(pair_Nx2Q), squares_NxE], axis=1)
+
+
+def sum_features(pair_Nx2Q) -> jax.Array:
+  """Returns the quadratics of s = (of a) + (of b) alone: 1, s, s s'.
+
+  For two scores the constant and the 5 features published as symmetric (spec
+  A50): 1, s1, s2, s1^2, s1 s2, s2^2. They do not see the difference a - b,
+  which `symmetric_features` does.
+  """
+  pair_Nx2Q = precision.wide(pair_Nx2Q)
+  return monomials(pair_Nx2Q[:, 0::2] + pair_Nx2Q[:, 1::2], 2)
+
+
+def additive_design(P: int) -> jax.Array:
+  """Returns one indicator per value of a, then of b: Nx2P, of rank 2P - 1.
+
+  Its span is every f(a) + g(b), the baseline of no interaction.
+  """
+  one_PxP = jnp.eye(P)
+  first_NxP = jnp.repeat(one_PxP, P, axis=0)
+  return jnp.concatenate([first_NxP, jnp.tile(one_PxP, (P, 1))], axis=1)
+
+
+def _powers(count: int, degree: int) -> list[tuple[int, ...]]:
+  """The columns multiplied in each monomial."""
+  if degree < 0:
+    raise ValueError(f"degree must be 0 or more, got {degree}.")
+  choose = itertools.combinations_with_replacement
+  return [p for d in range(degree + 1) for p in choose(range(count), d)]
+
+
+# --- transforms, key frequencies, cosine cubes ----------------------------------------------------
+
 
 HIGHEST = jax.lax.Precision.HIGHEST
 
@@ -233,7 +337,7 @@ def _over_sums(x_PxP):
 def _sum_part(h_NxF, mask_Q):
   """The masked waves of a + b in h, without the mean."""
   P = int(np.sqrt(len(h_NxF)))
-  mean_PxF = _over_sums(features.grid(h_NxF, P)) / P
+  mean_PxF = _over_sums(pair_grid(h_NxF, P)) / P
   keep_Q = _mask(mask_Q, P).reshape(-1, *[1] * (h_NxF.ndim - 1))
   wave_QxF = jnp.fft.rfft(mean_PxF, axis=0) * keep_Q
   return jnp.fft.irfft(wave_QxF, n=P, axis=0)[_sums(P).ravel()]
@@ -260,3 +364,143 @@ def _rank(magnitude):
 def _reconstruct(x_N, keep):
   x_N = precision.wide(x_N)
   return jnp.fft.irfft(jnp.fft.rfft(x_N) * keep, n=x_N.shape[-1])
+
+
+# --- sinusoids, and how well they would do by chance ----------------------------------------------
+
+
+_HIGHEST = jax.lax.Precision.HIGHEST
+_TERMS = 64  # random sinusoids in a random curve
+_NEIGHBOUR = (0.01, 0.999)  # from white noise to nearly constant
+
+
+class Match(NamedTuple):
+  """A sinusoid, scaled to fit a curve, and their cosine similarity.
+
+  `period` is in places.
+  """
+
+  similarity: jax.Array
+  period: jax.Array
+  wave_V: jax.Array
+
+
+def better_wave(curve_V, frequency) -> Match:
+  """Returns the better of sin and cos (2 pi frequency v / V), phase fixed.
+
+  The frequency is a whole number and may be traced.
+  """
+  wave_2xV = _sinusoids(len(curve_V), frequency)
+  return _best(curve_V, wave_2xV[:, None], [len(curve_V) / frequency] * 2)
+
+
+def free_wave(curve_V, frequency) -> Match:
+  """Returns the best sinusoid of a whole frequency, its phase free."""
+  wave_2xV = _sinusoids(len(curve_V), frequency)
+  return _best(curve_V, wave_2xV[None], [len(curve_V) / frequency])
+
+
+def best_period(curve_V, period_K) -> Match:
+  """Returns the best sinusoid of free phase among periods above 2 places.
+
+  Its period need not divide V: sin and cos of it span a plane, in which the
+  curve is projected. Raises ValueError for a period of 2 or less.
+  """
+  period_K = np.asarray(period_K, float)
+  if period_K.min() <= 2:
+    raise ValueError(f"periods must exceed 2 places, got {period_K.min():g}.")
+  angle_KxV = 2 * np.pi / period_K[:, None] * np.arange(len(curve_V))
+  plane_KxVx2 = np.stack([np.cos(angle_KxV), np.sin(angle_KxV)], axis=2)
+  unit_Kx2xV = np.linalg.qr(plane_KxVx2)[0].swapaxes(1, 2)
+  return _best(curve_V, unit_Kx2xV, period_K)
+
+
+def neighbour_correlation(curve_V) -> jax.Array:
+  """Returns the mean product of neighbours over the mean square, 0 for 0."""
+  curve_V = precision.wide(curve_V)
+  square = jnp.mean(curve_V**2)
+  product = jnp.mean(curve_V[1:] * curve_V[:-1])
+  return jnp.where(square > 0, product / jnp.where(square > 0, square, 1), 0)
+
+
+def smooth_curves(key, count: int, length: int, neighbour) -> jax.Array:
+  """Returns `count` random curves RxV of mean 0, variance 1, as smooth as told.
+
+  Places d apart correlate `neighbour ** d^2` (nearly Gaussian curves: sums of
+  sinusoids with random phases and frequencies of a Gaussian spectrum).
+  """
+  width = jnp.sqrt(-2 * jnp.log(jnp.clip(neighbour, *_NEIGHBOUR)))
+  frequency_key, phase_key = jax.random.split(key)
+  shape = (count, _TERMS, 1)
+  frequency = width * jax.random.normal(frequency_key, shape)
+  phase = jax.random.uniform(phase_key, shape, maxval=2 * np.pi)
+  angle = frequency * jnp.arange(length)[None, None] + phase
+  return jnp.cos(angle).sum(1) * (2 / _TERMS) ** 0.5
+
+
+def shuffle_phases(key, x) -> jax.Array:
+  """Returns curves `...xV` with the same |rfft| and random phases.
+
+  The constant stays, so the last coefficient of even V may change its sign.
+  """
+  x = precision.wide(x)
+  length, lead = x.shape[-1], x.shape[:-1]
+  shape = (*lead, length // 2 + 1)
+  phase = jax.random.uniform(key, shape, maxval=2 * np.pi)
+  turn = jnp.exp(1j * phase).at[..., 0].set(1)
+  if length % 2 == 0:
+    turn = turn.at[..., -1].set(jnp.where(phase[..., -1] < np.pi, 1, -1))
+  return jnp.fft.irfft(jnp.fft.rfft(x) * turn, n=length)
+
+
+def random_basis(length: int, seed) -> np.ndarray:
+  """Returns an orthonormal VxV whose first row is constant, others random.
+
+  Laid out as `basis`: a constant, then planes of two rows each.
+  """
+  draw_VxV = np.random.default_rng(seed).normal(size=(length, length))
+  draw_VxV[:, 0] = 1
+  return np.linalg.qr(draw_VxV)[0].T
+
+
+def top_planes_reconstruct(basis_VxV, x, count) -> jax.Array:
+  """Returns `...xV` from its constant and its `count` largest planes.
+
+  `top_frequencies_reconstruct` in any basis laid out as
+  `basis`, the largest by energy; `count` is traced.
+  """
+  x, basis_VxV = precision.wide(x), jnp.asarray(basis_VxV, jnp.float32)
+  length = x.shape[-1]
+  plane_V = (np.arange(length) + 1) // 2
+  member_VxQ = (plane_V[:, None] == np.arange(plane_V[-1] + 1)).astype("f4")
+  coefficient = jnp.matmul(x, basis_VxV.T, precision=_HIGHEST)
+  energy = jnp.matmul(coefficient**2, member_VxQ, precision=_HIGHEST)
+  energy = energy.at[..., 0].set(jnp.inf)
+  least = jnp.take(jnp.sort(energy, descending=True), count, axis=-1)
+  keep = (energy >= least[..., None])[..., plane_V]
+  return jnp.matmul(coefficient * keep, basis_VxV, precision=_HIGHEST)
+
+
+def _sinusoids(length: int, frequency):
+  """Sine and cosine of unit norm, 2xV; one that is identically 0 stays 0."""
+  angle_V = 2 * np.pi / length * (frequency * jnp.arange(length) % length)
+  still = 2 * frequency % length == 0
+  sin_V = jnp.where(still, 0, jnp.sin(angle_V))
+  wave_2xV = jnp.stack([sin_V, jnp.cos(angle_V)])
+  norm_2x1 = jnp.linalg.norm(wave_2xV, axis=1, keepdims=True)
+  return wave_2xV / jnp.where(norm_2x1 > 0, norm_2x1, 1)
+
+
+def _best(curve_V, unit_KxExV, period_K) -> Match:
+  """The span of E orthonormal (or zero) rows that is closest to the curve."""
+  curve_V = precision.wide(curve_V)
+  unit_KxExV = jnp.asarray(unit_KxExV, curve_V.dtype)
+  part_KxE = jnp.matmul(unit_KxExV, curve_V, precision=_HIGHEST)
+  size_K = jnp.linalg.norm(part_KxE, axis=1)
+  norm = jnp.linalg.norm(curve_V)
+  at = jnp.argmax(size_K)
+  return Match(
+    similarity=size_K[at] / jnp.where(norm > 0, norm, 1),
+    period=jnp.asarray(period_K, curve_V.dtype)[at],
+    wave_V=jnp.matmul(part_KxE[at], unit_KxExV[at], precision=_HIGHEST),
+  )

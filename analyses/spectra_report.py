@@ -9,7 +9,7 @@ share, which stays). `*` marks metrics with, beside it,
 m_gaussian, the mean of normal noise of the same scale, and m_p_gaussian:
 
 * rows, columns, std (about 0), bulk_std, largest (s_1), edge (Marchenko-
-  Pastur's, of noise of bulk_std); draws; +* `spectra_nulls.METRICS`;
+  Pastur's, of noise of bulk_std); draws; +* `spectra.METRICS`;
   + ks_unit_as_published (K up to 2048, against a null of bulk_std); +* radius (in
   units of bulk_std; square, side up to 256).
 * with `levels`, K of 32 or more, and not of a matrix that lacks rank: levels_of
@@ -26,7 +26,7 @@ m_gaussian, the mean of normal noise of the same scale, and m_p_gaussian:
 
 Keys that do not apply are absent. A number without a value (of a matrix of
 zeros) is NaN, and its p. Correct the p of many matrices with
-`spectra_nulls.corrected`.
+`spectra.corrected`.
 """
 
 import functools
@@ -36,7 +36,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 import threadpoolctl
-from primelens.analyses import clusters, spacings, spectra, spectra_nulls, trees
+from primelens.analyses import spacings, spectra, trees
 
 Record = dict[str, Any]
 NULLS = ("shuffled", "gaussian", "uniform")
@@ -72,9 +72,9 @@ def measure(
   `singular_K` spares the decomposition where `singular_values` is known.
 
   For p-values that stand corrections over many matrices: `keep_draws` keeps the
-  shuffled draws under `spectra_nulls.DRAWS`, for `spectra_nulls.corrected`;
+  shuffled draws under `spectra.DRAWS`, for `spectra.corrected`;
   `tests` is how many matrices there are, so that the "gaussian" null of singular
-  values, without draws of their own, has at least `spectra_nulls.needed(tests)`.
+  values, without draws of their own, has at least `spectra.needed(tests)`.
   The levels' null has `draws` and no more.
 
   Raises ValueError for anything but one N x D matrix of finite numbers.
@@ -100,7 +100,7 @@ def measure(
       record |= _symmetry(weight_NxD, null_RxK, record["bulk_std"], about)
     if start is not None:
       record |= _moved(weight_NxD, start, about)
-  return record | {spectra_nulls.DRAWS: about.drawn} if keep_draws else record
+  return record | {spectra.DRAWS: about.drawn} if keep_draws else record
 
 
 def singular_values(weight_NxD: Any) -> np.ndarray:
@@ -184,7 +184,7 @@ class _Nulls(NamedTuple):
   def beside(self, name: str, observed, null_R, gaussian_R=None, *, own=None) -> Record:
     """Returns the entries of a metric; `own` says that no other matrix has
     these draws, by default those of the shuffled null."""
-    found = spectra_nulls.compare(observed, null_R)
+    found = spectra.compare(observed, null_R)
     own = self.null == "shuffled" if own is None else own
     if own and np.isfinite(found.p):
       self.drawn[name] = (found.observed, np.asarray(null_R, float))
@@ -195,14 +195,14 @@ class _Nulls(NamedTuple):
       f"{name}_p": found.p,
     }
     if self.null != "gaussian" and gaussian_R is not None:
-      other = spectra_nulls.compare(observed, gaussian_R)
+      other = spectra.compare(observed, gaussian_R)
       record |= {f"{name}_gaussian": other.null, f"{name}_p_gaussian": other.p}
     return record
 
 
 def _null(weight_NxD, about):
   if about.null == "shuffled":
-    return spectra_nulls.shuffled_null(weight_NxD, about.draws, about.seed)
+    return spectra.shuffled_null(weight_NxD, about.draws, about.seed)
   return _noise(weight_NxD.shape, about, about.null)
 
 
@@ -211,8 +211,8 @@ def _noise(shape, about, law="gaussian"):
   short, long = sorted(shape)
   draws = about.draws
   if about.null == law == "gaussian":  # the cheap one: enough for one finding
-    draws = max(draws, spectra_nulls.needed(about.tests))
-  return spectra_nulls.singular_null((short, long), draws, about.seed, law)
+    draws = max(draws, spectra.needed(about.tests))
+  return spectra.singular_null((short, long), draws, about.seed, law)
 
 
 def _sizes(singular_K, shape):
@@ -232,7 +232,7 @@ def _against(singular_K, weight_NxD, null_RxK, about):
   shape = weight_NxD.shape
   record: dict = {}
   normal_RxK = _noise(shape, about)
-  for name, metric in spectra_nulls.METRICS.items():
+  for name, metric in spectra.METRICS.items():
     value = metric(np.asarray(singular_K), shape)
     record |= about.beside(name, value, metric(null_RxK, shape), metric(normal_RxK, shape))
   return record
@@ -250,25 +250,25 @@ def _radius(weight_NxD, null_RxK, std, about):
   rows, columns = weight_NxD.shape
   if rows != columns or rows > _LARGEST_RADIUS:
     return {}
-  normal_R = spectra_nulls.radius_null(rows, about.draws, about.seed)
+  normal_R = spectra.radius_null(rows, about.draws, about.seed)
   null_R = normal_R
   if about.null == "shuffled":
     plain = lambda shuffled_NxN: spectra.eigenvalue_radius(shuffled_NxN, 1.0)
-    null_R = spectra_nulls.over_shuffles(plain, weight_NxD, about.draws, about.seed)
+    null_R = spectra.over_shuffles(plain, weight_NxD, about.draws, about.seed)
     null_R = null_R / about.std_R(null_RxK)
   return about.beside("radius", spectra.eigenvalue_radius(weight_NxD, std), null_R, normal_R)
 
 
 def _symmetry(weight_NxD, null_RxK, std, about):
   if about.null == "shuffled":
-    each_RxV = spectra_nulls.over_shuffles(clusters.symmetry, weight_NxD, about.draws, about.seed)
-    null = dict(zip(clusters.Clusters._fields, each_RxV.T, strict=True))
+    each_RxV = spectra.over_shuffles(spectra.symmetry, weight_NxD, about.draws, about.seed)
+    null = dict(zip(spectra.Clusters._fields, each_RxV.T, strict=True))
     null["inter"] = null["inter"] / about.std_R(null_RxK)
   else:
-    null = dict(clusters.symmetry_null(weight_NxD.shape, about.draws, about.seed))
+    null = dict(spectra.symmetry_null(weight_NxD.shape, about.draws, about.seed))
   null["inter"] = null["inter"] * std
   record: Record = {}
-  for name, value in clusters.symmetry(weight_NxD)._asdict().items():
+  for name, value in spectra.symmetry(weight_NxD)._asdict().items():
     record |= about.beside(f"symmetry_{name}", value, null[name])
   return record
 
@@ -278,7 +278,7 @@ def _moved(weight_NxD, start, about):
   step_NxD = np.asarray(weight_NxD, np.float64) - np.asarray(start, np.float64)
   shape, singular_K = step_NxD.shape, singular_values(step_NxD)
   null_RxK = _null(step_NxD, about)
-  for name, metric in spectra_nulls.METRICS.items():
+  for name, metric in spectra.METRICS.items():
     found = about.beside(f"moved_{name}", metric(singular_K, shape), metric(null_RxK, shape))
     record |= {key: found[key] for key in (f"moved_{name}", f"moved_{name}_p")}
   return record
@@ -323,9 +323,7 @@ def _law(level_N, shape, square):
 def _level_null(shape, square, draws, seed):
   """Returns the level statistics of noise, R of each; one unfolding."""
   level_RxN = (
-    spectra_nulls.goe_null(shape[0], draws, seed)
-    if square
-    else spectra_nulls.singular_null(shape, draws, seed)
+    spectra.goe_null(shape[0], draws, seed) if square else spectra.singular_null(shape, draws, seed)
   )
   each = [level_numbers(level_N) for level_N in level_RxN]
   names = [n for n in each[0] if not n.endswith(("_local", "_spread"))]

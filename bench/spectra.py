@@ -26,7 +26,6 @@ import side_by_side
 import threadpoolctl
 from primelens.analyses import spectra, spectra_report
 from primelens.models import weights
-from primelens.models import weights_matrices as matrices
 from safetensors import numpy as safetensors_numpy
 
 WORST = 1e-4
@@ -59,9 +58,9 @@ def numbers(singular_K) -> list[float]:
 
 def ours(path: str) -> dict[str, list[float]]:
   """Returns the numbers of every matrix, and takes the other metrics too."""
-  plan, found = matrices.plan(weights.find(path)), {}
+  plan, found = weights.plan(weights.find(path)), {}
   for part in plan.parts:
-    weight_NxD = matrices.read(part)
+    weight_NxD = weights.read_matrix(part)
     singular_K = spectra_report.singular_values(weight_NxD)
     spectra.effective_rank(singular_K)
     spectra.max_to_mean(singular_K)
@@ -71,8 +70,8 @@ def ours(path: str) -> dict[str, list[float]]:
 
 def with_nulls(path: str) -> None:
   """Measures every matrix as the command line does."""
-  for part in matrices.plan(weights.find(path)).parts:
-    spectra_report.measure(matrices.read(part), draws=DRAWS, null="gaussian")
+  for part in weights.plan(weights.find(path)).parts:
+    spectra_report.measure(weights.read_matrix(part), draws=DRAWS, null="gaussian")
 
 
 def loop(path: str, dtype) -> dict[str, list[float]]:

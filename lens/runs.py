@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from primelens.lens import experiment as experiment_lib
 from primelens.lens import plugins, sources, study
-from primelens.models import checkpoints, fit, loop
+from primelens.models import checkpoints, fit
 from primelens.tasks import files
 
 SCHEMA = 2  # 1 had no digests
@@ -264,7 +264,7 @@ def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
     raise ValueError(f"{workdir} was trained on other data than is here now.")
   its = study.find(experiment.study)
   program, inputs, _ = its.build(experiment, data)
-  restored = loop.read_state(workdir, program, experiment.fit, inputs)
+  restored = fit.read_state(workdir, program, experiment.fit, inputs)
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
   step, state_S = restored

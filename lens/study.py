@@ -21,7 +21,7 @@ from primelens.lens import claims as claims_lib
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import plugins
 from primelens.lens import results as results_lib
-from primelens.models import checkpoints, fit, loop
+from primelens.models import checkpoints, fit
 from primelens.tasks import checks, files
 
 
@@ -74,7 +74,7 @@ class Run:
 
   def metrics(self) -> list[dict]:
     """Returns the rows of metrics.jsonl; lists have a number for each member."""
-    rows = loop.read_metrics(self.workdir / "metrics.jsonl")
+    rows = fit.read_metrics(self.workdir / "metrics.jsonl")
     mine = lambda value: [value[s] for s in self._row_S] if isinstance(value, list) else value
     return [{name: mine(value) for name, value in row.items()} for row in rows]
 

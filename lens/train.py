@@ -169,12 +169,12 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
   from primelens.lens import cost, runs, study
   from primelens.lens import experiment as experiment_lib
-  from primelens.models import loop
+  from primelens.models import fit
 
   cost.refuse(experiment)
   loaded = experiment_lib.load_data(experiment.task)
   program, data, select = study.find(experiment.study).build(experiment, loaded)
-  its = loop.Fit(program, experiment.fit, workdir)
+  its = fit.Fit(program, experiment.fit, workdir)
   its.check(data, select)
   with runs.writing(workdir, experiment, loaded, command) as begin, interruptible() as stopped:
     reporter = Reporter(experiment.fit.steps)

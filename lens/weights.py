@@ -13,7 +13,7 @@ from typing import Any
 
 from primelens.lens import cli, runs, study
 from primelens.lens import results as results_lib
-from primelens.models import weights, weights_matrices
+from primelens.models import weights
 from primelens.tasks import files as files_lib
 
 NAME = "spectra"
@@ -103,7 +103,7 @@ def analyse(name: str, workdir: Path | None, chosen: Any, command: list[str]) ->
   spectra = _spectra()
   began = time.monotonic()
   source = weights.find(name, _say)
-  plan = weights_matrices.plan(source, chosen.pattern)
+  plan = weights.plan(source, chosen.pattern)
   spectra.check(name, source, chosen)
   _say(spectra.sizes(name, source, plan))
   with Progress("reading", source.bytes) as advance:

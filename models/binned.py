@@ -13,8 +13,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import causality, transformer
-from primelens.models import slots as slots_lib
+from primelens.models import causality, spacing, transformer
 from primelens.tasks import binned, checks
 
 
@@ -61,7 +60,7 @@ class Config:
 
   def __post_init__(self):
     checks.fields(self)
-    slots_lib.check_none(self)
+    spacing.check_none(self)
 
   @property
   def memory(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import blocks
+from primelens.models import transformer
 
 LENGTH = 6  # inputs of a small model
 REPLACEMENTS = 3  # of all inputs from a position on
@@ -46,7 +46,7 @@ class Leak(NamedTuple):
   input: int
 
 
-def small(trunk: blocks.Config, positions: int, **changes) -> blocks.Config:
+def small(trunk: transformer.Config, positions: int, **changes) -> transformer.Config:
   """Returns the trunk with few, narrow layers and its structure unchanged.
 
   In float32, where no path is rounded away, and by a product that any device

@@ -15,8 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import causality, spacing, transformer
 from primelens.models import mixture as mixture_lib
-from primelens.models import skip as skip_lib
-from primelens.models import slots as slots_lib
 from primelens.tasks import checks
 
 INPUTS = ("height",)  # told to the network, but no guess of a spacing
@@ -54,7 +52,7 @@ class Config:
       parsed(name)
     if len(set(self.guides)) < len(self.guides):
       raise ValueError(f"guides={self.guides} name one twice.")
-    slots_lib.check_none(self)
+    spacing.check_none(self)
 
   @property
   def guesses(self) -> tuple[str, ...]:
@@ -115,7 +113,7 @@ def told(config: Config, params, x_BxTxJ1):
   """
   value_BxT, guess_BxTxJ, other_BxTxE = _columns(config, x_BxTxJ1)
   scale_J = jnp.exp(params["guides"]["log_scale"])[: guess_BxTxJ.shape[-1]]
-  seen = skip_lib.inputs(value_BxT, guess_BxTxJ)
+  seen = spacing.skip_inputs(value_BxT, guess_BxTxJ)
   error_BxTxJ = seen[..., 1:] / scale_J[None, None]
   return jnp.concatenate([seen[..., :1], error_BxTxJ, guess_BxTxJ, other_BxTxE], axis=-1)
 
@@ -125,7 +123,7 @@ def apply(config: Config, params, x_BxTxJ1, **options):
 
   Row n of the input is s_n and the guides of s_{n+1} (guesses of s_{n+1} - 1),
   in the order of `config.guides`. mean_k = 1 + sum_j g_j guess_j + e^l m_k,
-  scale_k = e^l sigma_k, e^l the last guess' scale (`skip.gated`). Options
+  scale_k = e^l sigma_k, e^l the last guess' scale (`spacing.skip_gated`). Options
   `edits`, `sites`, `dropout_key` as in `transformer.apply`.
   """
   inputs = told(config, params, x_BxTxJ1)
@@ -141,7 +139,7 @@ def apply(config: Config, params, x_BxTxJ1, **options):
   raw = raw + params["head"]["bias"][None, None]
   _, guess_BxTxJ, _ = _columns(config, x_BxTxJ1)
   scale = jnp.exp(params["guides"]["log_scale"][-1])
-  return skip_lib.gated(raw, guess_BxTxJ, scale[None, None, None]), record
+  return spacing.skip_gated(raw, guess_BxTxJ, scale[None, None, None]), record
 
 
 def reading(config: Config) -> causality.Reading:

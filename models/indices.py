@@ -1,4 +1,10 @@
-"""One-token regressors: the index of a gap in, its z-score out.
+"""One-token regressors: the index of a gap in, its z-score out; the trunk with several flows.
+
+Every layer reads a mix of the flows, runs a post-norm block on it and adds the
+result back to each flow by a weight of its own: a = sum_f pre_f x_f, x_f <- x_f
++ post_f block(a). Both weights are a softmax over flows of a small network of
+all of them. Params: `blocks/...` and `mixer/{up,down}/{kernel,bias}`, all with
+a leading L. Source: primes spec, section 7.2.
 
 As published an index is looked up in a learned table or turned into sines and
 cosines, and one token goes through the transformer: a softmax over one key is
@@ -16,10 +22,85 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention, blocks, causality, transformer
-from primelens.models import flows as flows_lib
-from primelens.models import slots as slots_lib
+from primelens.models import attention, causality, spacing, transformer
 from primelens.tasks import checks
+
+# --- several flows, one block ---------------------------------------------------------------------
+
+
+def flows_init(config: transformer.Config, flows: int, key: jax.Array):
+  """Returns the trunk's parameters, layers stacked along a leading L.
+
+  Mixers ~ U(+-1 / sqrt(inputs)), PyTorch's start of a linear layer.
+  """
+  key_blocks, key_mixers = jax.random.split(key)
+  x_BxTxD = jnp.zeros((1, 1, config.width))
+  block = transformer.Block(config)
+  keys_L = jax.random.split(key_blocks, config.layers)
+  if config.identical_layers:
+    keys_L = jnp.broadcast_to(keys_L[:1], keys_L.shape)
+  start = lambda key: block.init(key, x_BxTxD, _untapped)["params"]
+  keys_up, keys_down = jax.random.split(key_mixers)
+  wide, narrow = flows * config.width, 2 * flows
+  return {
+    "blocks": jax.vmap(start)(keys_L),
+    "mixer": {
+      "up": dense(keys_up, wide, narrow, config.layers),
+      "down": dense(keys_down, narrow, narrow, config.layers),
+    },
+  }
+
+
+def dense(key: jax.Array, inputs: int, outputs: int, *leading: int):
+  """Returns a kernel and bias ~ U(+-1 / sqrt(inputs)), as PyTorch starts."""
+  key_kernel, key_bias = jax.random.split(key)
+  draw = lambda key, *shape: jax.random.uniform(
+    key, (*leading, *shape), minval=-(inputs**-0.5), maxval=inputs**-0.5
+  )
+  return {"kernel": draw(key_kernel, inputs, outputs), "bias": draw(key_bias, outputs)}
+
+
+def _untapped(name, value):
+  del name
+  return value
+
+
+def affine(params, x):
+  """Returns x kernel + bias, over the last axis."""
+  bias = params["bias"].reshape((1,) * (x.ndim - 1) + (-1,))
+  return jnp.matmul(x, params["kernel"]) + bias
+
+
+def flows_apply(config: transformer.Config, params, x_BxTxD, *, flows, dropout_key=None):
+  """Returns the mean of the flows after all layers, BxTxD of one flow.
+
+  `x_BxTxD` holds the flows side by side.
+  """
+  train = dropout_key is not None
+  block = transformer.Block(config, train)
+  shape = (*x_BxTxD.shape[:-1], flows, config.width)
+
+  def body(x, scanned):
+    layer, mixer, block_params = scanned
+    flat = x.reshape(x_BxTxD.shape)
+    mix = affine(mixer["down"], transformer.gelu(affine(mixer["up"], flat)))
+    into, back = (jax.nn.softmax(part, axis=-1)[..., None] for part in jnp.split(mix, 2, axis=-1))
+    rngs = None
+    if train:
+      rngs = {"dropout": jax.random.fold_in(dropout_key, layer)}
+    change: Any = block.apply(
+      {"params": block_params}, jnp.sum(into * x, axis=-2), _untapped, None, True, rngs=rngs
+    )
+    return x + back * change[..., None, :], None
+
+  layers_L = jnp.arange(config.layers)
+  stacked = (layers_L, params["mixer"], params["blocks"])
+  x, _ = jax.lax.scan(body, x_BxTxD.reshape(shape), stacked)
+  return jnp.mean(x, axis=-2)
+
+
+# --- regressors -----------------------------------------------------------------------------------
+
 
 SPLIT = 1024  # an index is SPLIT times one part plus another, each exact
 Embedding = Literal["learned", "sinusoidal", "sinusoidal_float32_as_published", "context"]
@@ -82,7 +163,7 @@ class Config:
       )
     if self.flows > 1 and self.embedding == "context":
       raise ValueError("flows are for one token: embedding is not context.")
-    slots_lib.check_none(self)
+    spacing.check_none(self)
 
   @property
   def width(self) -> int:
@@ -99,18 +180,18 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   params: dict[str, Any] = (
     transformer.init(config.trunk, key_trunk)
     if config.flows == 1
-    else flows_lib.init(config.trunk, config.flows, key_trunk)
+    else flows_init(config.trunk, config.flows, key_trunk)
   )
   if config.embedding == "learned":
     shape = (config.indices, config.width)
     table = config.embedding_std * jax.random.normal(key_embed, shape)
     params["embedding"] = {"embedding": table}
   elif config.embedding == "context":
-    params["embedding"] = flows_lib.dense(key_embed, config.features, config.width)
+    params["embedding"] = dense(key_embed, config.features, config.width)
   sizes = (config.trunk.width, *config.head, 1)
   keys = jax.random.split(key_head, len(sizes) - 1)
   params["head"] = {
-    str(layer): flows_lib.dense(key, inputs, outputs)
+    str(layer): dense(key, inputs, outputs)
     for layer, (key, inputs, outputs) in enumerate(zip(keys, sizes, sizes[1:], strict=False))
   }
   return params
@@ -141,7 +222,7 @@ def sinusoid(index_B, width: int, *, as_published: bool = False) -> jax.Array:
 def embedded(config: Config, params, inputs) -> jax.Array:
   """Returns the tokens BxTxD of indices B or of a context BxTxF."""
   if config.embedding == "context":
-    return flows_lib.affine(params["embedding"], inputs)
+    return affine(params["embedding"], inputs)
   if config.embedding == "learned":
     return params["embedding"]["embedding"][inputs][:, None]
   published = config.embedding == "sinusoidal_float32_as_published"
@@ -153,9 +234,9 @@ def head(config: Config, params, state_BxD, dropout_key=None) -> jax.Array:
   x = state_BxD.astype(jnp.float32)
   last = len(config.head)
   for layer in range(last + 1):
-    x = flows_lib.affine(params["head"][str(layer)], x)
+    x = affine(params["head"][str(layer)], x)
     if layer < last:
-      x = blocks.gelu(x)
+      x = transformer.gelu(x)
       if dropout_key is not None:
         key = jax.random.fold_in(dropout_key, layer)
         x = transformer.drop(config.trunk.dropout, key, x)
@@ -175,7 +256,7 @@ def apply(config: Config, params, inputs, *, edits=None, sites=(), dropout_key=N
   if config.flows > 1:
     if edits or sites:
       raise ValueError("A model with flows has no named sites.")
-    state_BxTxD = flows_lib.apply(
+    state_BxTxD = flows_apply(
       config.trunk, params, x_BxTxD, flows=config.flows, dropout_key=key_trunk
     )
   else:

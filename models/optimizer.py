@@ -1,14 +1,167 @@
-"""AdamW with the studies' schedules, clipping and a slower parameter group."""
+"""AdamW with the studies' schedules, the random walk of the rate, gradients in parts.
+
+Once per epoch, after its loss is known, the rate is multiplied by a random
+factor; how often and how far depends on the last 100 losses. Source: primes
+spec, section 3. It is an optax transformation, so that its state is part of
+every member's training state, saved and resumed with it.
+"""
 
 import dataclasses
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from primelens.models import rate_walk
 from primelens.tasks import checks, patterns
+
+# --- a batch in parts -----------------------------------------------------------------------------
+
+
+def gradients_in_parts(loss: Callable, parts: int) -> Callable:
+  """Returns `f(params, batch, key, step) -> ((loss, metrics), gradient)`.
+
+  Means over `parts` equal parts of the batch, one after another and each with
+  a key of its own, so that a large batch takes the memory of a small one:
+  PyTorch's gradient accumulation. `f` raises `ValueError` where the rows do
+  not divide.
+  """
+  whole = jax.value_and_grad(loss, has_aux=True)
+  if parts == 1:
+    return whole
+
+  def accumulated(params, batch, key, step):
+    rows = jax.tree.leaves(batch)[0].shape[0]
+    if rows % parts:
+      raise ValueError(
+        f"A batch of {rows} rows does not divide into {parts} parts: change "
+        "fit.batch_size or fit.accumulation."
+      )
+    cut = lambda x: x.reshape(parts, rows // parts, *x.shape[1:])
+    scanned = (jax.tree.map(cut, batch), jax.random.split(key, parts))
+    one = lambda part: whole(params, part[0], part[1], step)
+    first = jax.tree.map(lambda x: x[0], scanned)
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(one, first))
+    add = lambda total, part: (jax.tree.map(jnp.add, total, one(part)), None)
+    total, _ = jax.lax.scan(add, zeros, scanned)
+    return jax.tree.map(lambda x: x / parts, total)
+
+  return accumulated
+
+
+# --- the random walk of the rate ------------------------------------------------------------------
+
+
+KEPT = 100  # losses that the controller looks at
+WINDOW = 50
+FIRST_EPOCH = 30
+LEAST, MOST = 1e-6, 5e-4  # of the rate
+
+
+class WalkState(NamedTuple):
+  """What the controller remembers; `loss_Q` has the newest loss last."""
+
+  rate: jax.Array
+  walk_cooldown: jax.Array
+  fired: jax.Array  # the epoch of the last change
+  epochs: jax.Array  # losses so far
+  loss_Q: jax.Array
+  total: jax.Array  # of the epoch under way
+  steps: jax.Array
+
+
+def walk_start(rate: float) -> WalkState:
+  """Returns the state before the first epoch."""
+  return WalkState(
+    rate=jnp.float32(rate),
+    cooldown=jnp.int32(30),
+    fired=jnp.int32(-100),
+    epochs=jnp.int32(0),
+    loss_Q=jnp.zeros(KEPT, jnp.float32),
+    total=jnp.float32(0),
+    steps=jnp.int32(0),
+  )
+
+
+def walk_cooldown(state: WalkState) -> jax.Array:
+  """Returns the epochs to wait between changes, c <- int(.3 target + .7 c).
+
+  The target is 100, 50, 30 or 20 as std / mean of the last 50 losses is below
+  .03, .08, .15 or not. In integers: the published cut to an integer, without
+  the rounding of .3 and .7; c rests at 20, 27 or 30, 47 or 50, 97.
+  """
+  last = state.loss_Q[-WINDOW:]
+  spread = jnp.std(last) / jnp.mean(last)
+  target = jnp.where(
+    spread < 0.03, 100, jnp.where(spread < 0.08, 50, jnp.where(spread < 0.15, 30, 20))
+  )
+  mixed = (3 * target + 7 * state.cooldown) // 10
+  return jnp.where(state.epochs < WINDOW, 30, mixed).astype(jnp.int32)
+
+
+def walk_progress(state: WalkState) -> jax.Array:
+  """Returns (mean of the 50 losses before - of the last 50) / the former.
+
+  With less than 100 losses the former are the first 50, with less than 50 it
+  is 0.
+  """
+  first = jnp.maximum(KEPT - state.epochs, 0)
+  before = jnp.mean(jax.lax.dynamic_slice(state.loss_Q, (first,), (WINDOW,)))
+  last = jnp.mean(state.loss_Q[-WINDOW:])
+  return jnp.where(state.epochs < WINDOW, 0.0, (before - last) / before)
+
+
+def walk_epoch(state: WalkState, loss, key: jax.Array) -> WalkState:
+  """Returns the state after an epoch of this loss.
+
+  Fires from epoch 30 on, a cooldown after the last time: rate times U(1 - m,
+  1 + m) with m = .1, .2 or .4 for progress above .05, above .01 or less, kept
+  in [1e-6, 5e-4] and within 30 % of the old rate.
+  """
+  state = state._replace(
+    loss_Q=jnp.append(state.loss_Q[1:], loss),
+    epochs=state.epochs + 1,
+    total=jnp.float32(0),
+    steps=jnp.int32(0),
+  )
+  number = state.epochs - 1
+  state = state._replace(cooldown=walk_cooldown(state))
+  fires = (number >= FIRST_EPOCH) & (number - state.fired >= state.cooldown)
+  made = walk_progress(state)
+  reach = jnp.where(made > 0.05, 0.1, jnp.where(made > 0.01, 0.2, 0.4))
+  factor = jax.random.uniform(key, minval=1 - reach, maxval=1 + reach)
+  rate = jnp.clip(state.rate * factor, LEAST, MOST)
+  rate = jnp.clip(rate, 0.7 * state.rate, 1.3 * state.rate)
+  return state._replace(
+    rate=jnp.where(fires, rate, state.rate), fired=jnp.where(fires, number, state.fired)
+  )
+
+
+def scale_by_walk(rate: float, cycle: int) -> optax.GradientTransformationExtraArgs:
+  """Returns updates times the walking rate over `rate`; epochs of `cycle`
+  steps.
+
+  The updates must be those of an optimizer whose rate is `rate`. `update`
+  takes the step's loss as `value` and its own random `key`.
+  """
+
+  def init(params):
+    del params
+    return walk_start(rate)
+
+  def update(updates, state, params=None, *, value, key, **_):
+    del params
+    updates = jax.tree.map(lambda u: u * (state.rate / rate), updates)
+    state = state._replace(total=state.total + value, steps=state.steps + 1)
+    after = walk_epoch(state, state.total / cycle, key)
+    ends = state.steps >= cycle
+    keep = lambda new, old: jnp.where(ends, new, old)
+    return updates, jax.tree.map(keep, after, state)
+
+  return optax.GradientTransformationExtraArgs(init, update)
+
+
+# --- AdamW ----------------------------------------------------------------------------------------
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -122,7 +275,7 @@ def build(config: Config, steps: int) -> optax.GradientTransformationExtraArgs:
   parts = [optax.clip_by_global_norm(config.clip)] if config.clip else []
   parts.append(update)
   if config.schedule == "random_walk":
-    parts.append(rate_walk.scale_by_walk(config.rate, config.cycle))
+    parts.append(scale_by_walk(config.rate, config.cycle))
   if len(parts) == 1:  # as it was stored before there were others
     return optax.with_extra_args_support(update)
   return optax.chain(*parts)

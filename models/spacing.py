@@ -1,4 +1,11 @@
-"""Spacing predictors: transformers without memory, or with memory slots.
+"""Spacing predictors: transformers without memory, or with memory slots; the linear skip.
+
+`prefix` slots stand in front of the data and `postfix` slots behind them, each
+with an id of its own; a `bank` stands in front without ids, its rows capped
+and, in training, dropped at random. `config` is a `spacing.Config`.
+
+`kernel` JxQxQ holds J filters; row q - 1 of one is its order-q filter, most
+recent lag first. The transformer sees how each has erred and weighs them.
 
 Each reads spacings s_1..s_T and gives a Gaussian mixture for the next one:
 `none`, `prefix` and `bank` at every position (BxTxK), `postfix` once per
@@ -16,9 +23,183 @@ import jax.numpy as jnp
 import numpy as np
 from primelens.models import causality, transformer
 from primelens.models import mixture as mixture_lib
-from primelens.models import skip as skip_lib
-from primelens.models import slots as slots_lib
 from primelens.tasks import checks
+
+# --- memory slots ---------------------------------------------------------------------------------
+
+
+NORM_CAP = 2.0  # no row of a bank is longer at use
+
+
+def slots_init(config, key) -> dict[str, Any]:
+  """Returns slot contents, ids and readout logits, as the memory has them."""
+  std, shape = config.trunk.init_std, (config.slots, config.trunk.width)
+  key_content, key_id = jax.random.split(key)
+  memory = {"content": std * jax.random.normal(key_content, shape)}
+  if config.has_slot_ids:
+    memory["slot_id"] = std * jax.random.normal(key_id, shape)
+  if config.memory == "postfix":
+    memory["readout"] = jnp.zeros(config.slots)
+  return memory
+
+
+def capped_bank(content_MxD):
+  """Returns every row m as m min(1, 2 / |m|).
+
+  Source: the published memory bank (zeta spec, section 2.5).
+  """
+  square_M = jnp.sum(content_MxD**2, axis=1)
+  long_M = square_M > NORM_CAP**2
+  # Shorter rows, zeros among them, stay as they are, to the last bit.
+  norm_M = jnp.sqrt(jnp.where(long_M, square_M, NORM_CAP**2))
+  return content_MxD * (NORM_CAP / norm_M)[:, None]
+
+
+def _contents(config, memory, order_M, keep_M):
+  """Returns the slot tokens MxD: content plus the ids in the given order."""
+  content_MxD = memory["content"]
+  if config.slot_content == "zeroed":
+    content_MxD = jnp.zeros_like(content_MxD)
+  if config.memory == "bank":
+    content_MxD = capped_bank(content_MxD)
+  if config.has_slot_ids and order_M is not None:
+    content_MxD = content_MxD + memory["slot_id"][order_M]
+  if keep_M is not None:
+    content_MxD = content_MxD * keep_M[:, None]
+  return content_MxD
+
+
+def _order(config, slot_order_M, train: bool):
+  """Returns the slot-id order of this pass; None means no ids."""
+  if slot_order_M is not None:
+    return slot_order_M
+  mode = config.slot_ids if train else config.eval_slot_ids
+  if mode == "permute_per_batch":
+    raise ValueError("permute_per_batch needs slot_order_M in every pass.")
+  return None if mode == "off" else jnp.arange(config.slots)
+
+
+def slot_tokens(config, memory, batch: int, *, order_M, keep_M, dropout_key):
+  """Returns the slot tokens BxMxD.
+
+  A bank keeps each slot of each sample with probability `slot_keep` in a
+  training pass, without rescaling. Raises `ValueError` where ids permute and
+  no order is given.
+  """
+  train = dropout_key is not None
+  if config.has_slot_ids:
+    order_M = _order(config, order_M, train)
+  slots_MxD = _contents(config, memory, order_M, keep_M)
+  slots_BxMxD = jnp.broadcast_to(slots_MxD[None], (batch, *slots_MxD.shape))
+  if config.memory != "bank" or not train:
+    return slots_BxMxD
+  shape = slots_BxMxD.shape[:2]
+  keep_BxM = jax.random.bernoulli(dropout_key, config.slot_keep, shape)
+  return slots_BxMxD * keep_BxM[..., None].astype(slots_BxMxD.dtype)
+
+
+def with_slots(config, x_BxTxD, slots_BxMxD):
+  """Returns the trunk's input: slots before or behind the data tokens."""
+  parts = (slots_BxMxD, x_BxTxD)
+  if config.memory == "postfix":
+    parts = parts[::-1]
+  return jnp.concatenate(parts, axis=1)
+
+
+def slots_read(config, params, state_BxLxD):
+  """Returns the states the head reads: data positions, or the pooled slots."""
+  if config.memory == "none":
+    return state_BxLxD
+  if config.memory != "postfix":
+    return state_BxLxD[:, config.slots :]
+  weight_M = jax.nn.softmax(params["memory"]["readout"])
+  slots_BxMxD = state_BxLxD[:, -config.slots :].astype(jnp.float32)
+  return jnp.einsum("bmd,m->bd", slots_BxMxD, weight_M)[:, None]
+
+
+def check_none(config) -> None:
+  """Raises `ValueError` where the trunk's mask is for slots, but no bank is there."""
+  trunk = config.trunk
+  need = "is for the slots of model.kind='spacing' with memory='bank'"
+  if trunk.mask in transformer.SLOT_MASKS:
+    raise ValueError(f"trunk.mask={trunk.mask!r} {need}; without them take 'causal'.")
+  if trunk.mask_slots:
+    raise ValueError(f"trunk.mask_slots={trunk.mask_slots} {need}; without them take 0.")
+
+
+def check_bank(config) -> None:
+  """Raises `ValueError` where the trunk does not fit a bank of slots."""
+  trunk, masks = config.trunk, transformer.SLOT_MASKS
+  if trunk.mask not in masks:
+    raise ValueError(
+      f"trunk.mask={trunk.mask!r} is not one of {', '.join(masks)}, which a memory bank needs."
+    )
+  starts = {"mask_slots": trunk.mask_slots}
+  if trunk.positions == "rotary":
+    starts["rotary_start"] = trunk.rotary_start
+  for name, value in starts.items():
+    if value != config.slots:
+      raise ValueError(f"trunk.{name}={value} must be slots={config.slots} with a bank.")
+
+
+# --- the linear autoregressive skip ---------------------------------------------------------------
+
+
+def skip_matrix(kernel_QxQ, window: int):
+  """Returns the TxT matrix of the autoregressive skip.
+
+  Row t holds the filter of order min(t + 1, Q) over s_t, s_{t-1}, ...: early
+  positions use the short filters, so none reaches beyond the window's edge.
+  """
+  order = kernel_QxQ.shape[0]
+  t_T = jnp.arange(window)
+  lag_TxT = t_T[:, None] - t_T[None, :]
+  row_TxT = jnp.broadcast_to(jnp.minimum(t_T, order - 1)[:, None], lag_TxT.shape)
+  taps_TxT = kernel_QxQ[row_TxT, jnp.clip(lag_TxT, 0, order - 1)]
+  inside_TxT = (lag_TxT >= 0) & (lag_TxT <= row_TxT)
+  return jnp.where(inside_TxT, taps_TxT, 0.0)
+
+
+def skip_predictions(kernel_JxQxQ, x_BxT):
+  """Returns what each filter of the skip expects of the next s - 1, BxTxJ."""
+  each = jax.vmap(lambda kernel_QxQ: skip_matrix(kernel_QxQ, x_BxT.shape[1]))
+  filters_JxTxT = each(kernel_JxQxQ)
+  # Default precision is 10 or 8 bits on GPU and TPU, and the taps cancel.
+  highest = jax.lax.Precision.HIGHEST
+  return jnp.einsum("bu,jtu->btj", x_BxT - 1.0, filters_JxTxT, precision=highest)
+
+
+def skip_inputs(x_BxT, guess_BxTxJ):
+  """Returns what a data token is told: its spacing, and how each filter erred.
+
+  The error of filter j at t is s_t - 1 - (its prediction made at t - 1).
+  """
+  if guess_BxTxJ is None:
+    return x_BxT[..., None]
+  before_BxTxJ = jnp.pad(guess_BxTxJ[:, :-1], ((0, 0), (1, 0), (0, 0)))
+  error_BxTxJ = x_BxT[..., None] - 1.0 - before_BxTxJ
+  return jnp.concatenate([x_BxT[..., None], error_BxTxJ], axis=-1)
+
+
+def skip_gated(raw_BxUxE, guess_BxUxJ, scale_BxUx1) -> mixture_lib.Mixture:
+  """Returns mixtures around guesses of the next s - 1, weighed by a network.
+
+  Raw numbers are J gates and 3 K of a mixture: mean_k = 1 + sum_j g_j guess_j +
+  scale m_k, scale_k = scale sigma_k, with g the last guess alone at raw = 0.
+  """
+  guesses = guess_BxUxJ.shape[-1]
+  gate_BxUxJ, raw = jnp.split(raw_BxUxE, [guesses], axis=-1)
+  last_J = jnp.arange(guesses) == guesses - 1
+  gate_BxUxJ = gate_BxUxJ + last_J[None, None]
+  centre_BxUx1 = 1.0 + jnp.sum(gate_BxUxJ * guess_BxUxJ, -1, keepdims=True)
+  unit = mixture_lib.from_raw(raw, mean="raw", unit_scale=True)
+  return mixture_lib.Mixture(
+    unit.log_weight, centre_BxUx1 + scale_BxUx1 * unit.mean, scale_BxUx1 * unit.scale
+  )
+
+
+# --- predictors -----------------------------------------------------------------------------------
+
 
 Schedule = tuple[tuple[checks.Steps, checks.Weight], ...]
 # What the published masking selects: every tensor with at least two axes of
@@ -93,9 +274,9 @@ class Config:
     if self.drift_weight and self.memory == "postfix":
       raise ValueError("drift needs a model that predicts every position.")
     if self.memory == "bank":
-      slots_lib.check_bank(self)
+      check_bank(self)
     else:
-      slots_lib.check_none(self)
+      check_none(self)
     if self.residual and self.mean != "raw":
       raise ValueError("residual=True needs mean='raw': s - 1 has both signs.")
     if self.skip_order and (self.mean == "raw" or self.scale_max):
@@ -144,7 +325,7 @@ def init(config: Config, key: jax.Array) -> dict[str, Any]:
   kernel_Dx3K = params["head"]["kernel"]  # gates start closed
   params["head"]["kernel"] = kernel_Dx3K.at[:, :filters].set(0.0)
   if config.memory != "none":
-    params["memory"] = slots_lib.init(config, keys["memory"])
+    params["memory"] = slots_init(config, keys["memory"])
   if config.auxiliary != "none":
     params["auxiliary"] = _auxiliary(config, keys["auxiliary"])
   if config.skip_order:
@@ -174,7 +355,7 @@ def _head(config: Config, params, state_BxUxD, guess_BxTxJ):
   guess_BxUxJ = guess_BxTxJ[:, length - read :]
   order_T = jnp.minimum(jnp.arange(length), config.skip_order - 1)
   scale_U = jnp.exp(params["skip"]["log_scale"][order_T])[length - read :]
-  return skip_lib.gated(raw, guess_BxUxJ, scale_U[None, :, None])
+  return skip_gated(raw, guess_BxUxJ, scale_U[None, :, None])
 
 
 def _embed(config: Config, params, input_BxTxJ, options):
@@ -183,8 +364,8 @@ def _embed(config: Config, params, input_BxTxJ, options):
   x_BxTxD = x_BxTxD + params["input"]["bias"][None, None]
   if config.memory == "none":
     return x_BxTxD
-  slots_BxMxD = slots_lib.tokens(config, params["memory"], len(x_BxTxD), **options)
-  return slots_lib.joined(config, x_BxTxD, slots_BxMxD)
+  slots_BxMxD = slot_tokens(config, params["memory"], len(x_BxTxD), **options)
+  return with_slots(config, x_BxTxD, slots_BxMxD)
 
 
 def apply(
@@ -210,8 +391,8 @@ def apply(
   options = dict(order_M=slot_order_M, keep_M=slot_keep_M, dropout_key=slot_key)
   guess_BxTxJ = None
   if config.skip_order:
-    guess_BxTxJ = skip_lib.predictions(params["skip"]["kernel"], x_BxT)
-  inputs = skip_lib.inputs(x_BxT - float(config.residual), guess_BxTxJ)
+    guess_BxTxJ = skip_predictions(params["skip"]["kernel"], x_BxT)
+  inputs = skip_inputs(x_BxT - float(config.residual), guess_BxTxJ)
   state_BxLxD, activations = transformer.apply(
     config.trunk,
     params,
@@ -220,7 +401,7 @@ def apply(
     sites=sites,
     dropout_key=dropout_key,
   )
-  read_BxUxD = slots_lib.read(config, params, state_BxLxD)
+  read_BxUxD = slots_read(config, params, state_BxLxD)
   return _head(config, params, read_BxUxD, guess_BxTxJ), activations
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from primelens.models import blocks
 from primelens.models import mixture as mixture_lib
+from primelens.models import transformer
 
 
 def lags(x_BxT, count: int):
@@ -45,7 +45,7 @@ def mlp(params: Any, x_BxT, **_):
   activations; means are 1 plus what the head says."""
   hidden, head = params["hidden"], params["head"]
   lag_BxTxQ = lags(x_BxT, hidden["kernel"].shape[0])
-  state = blocks.gelu(lag_BxTxQ @ hidden["kernel"] + _wide(hidden["bias"]))
+  state = transformer.gelu(lag_BxTxQ @ hidden["kernel"] + _wide(hidden["bias"]))
   raw = state @ head["kernel"] + _wide(head["bias"])
   return _around(mixture_lib.from_raw(raw, mean="raw"), 1.0), {}
 

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
-from primelens.models import causality, transformer
-from primelens.models import slots as slots_lib
+from primelens.models import causality, spacing, transformer
 from primelens.tasks import checks
 
 
@@ -57,7 +56,7 @@ class Config:
 
   def __post_init__(self):
     checks.fields(self)
-    slots_lib.check_none(self)
+    spacing.check_none(self)
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """The transformer: one config, one block, named sites, edits.
 
+Pre-, post- or no norm; biases or none; exact GELU or ReLU; learned,
+sinusoidal, rotary or no positions; causal, full or slot masks; dropout.
+
 Params of the trunk: `positions/embedding: TxD` (learned positions only),
 `blocks/...` with a leading L axis on every leaf, `final_norm/...`.
 
@@ -9,15 +12,251 @@ Sites, in order of the forward pass (`layer` is None at the unlayered ones):
 """
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention, blocks
+from flax import linen as nn
+from primelens.models import attention
+from primelens.tasks import checks
 
-Config = blocks.Config
+# --- the block ------------------------------------------------------------------------------------
+
+
+# Those with memory positions in front of causal data; see `attention.table`.
+SLOT_MASKS = ("leaky_as_published", "memory_blind")
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """The block of all four studies; defaults are the zeros study's."""
+
+  width: Annotated[int, checks.Range(1, 100_000)] = 256
+  layers: Annotated[int, checks.Range(1, 1_000)] = 6
+  heads: Annotated[int, checks.Range(1, 100_000)] = 8
+  hidden: checks.Number = 1024
+  max_positions: Annotated[int, checks.Range(1, 10_000_000)] = 256
+  positions: Literal["learned", "sinusoidal", "rotary", "none"] = "learned"
+  rotary_start: Annotated[int, checks.Range(0, 10_000)] = (
+    0  # rotary turns positions from here on, 0-based there
+  )
+  mask: Literal["causal", "full", "leaky_as_published", "memory_blind"] = "causal"
+  mask_slots: Annotated[int, checks.Range(0, 10_000)] = (
+    0  # leading memory positions of the two slot masks
+  )
+  norm: Literal["pre", "post", "none"] = "pre"
+  norm_bias: bool = False
+  norm_eps: checks.Share = 1e-5
+  final_norm: bool = True
+  bias: bool = False
+  activation: Literal["gelu", "relu"] = "gelu"
+  zero_padding: bool = False  # before the final norm, as torch's fast path
+  dropout: Annotated[float, checks.Range(0, 1, "[)")] = 0.1
+  embed_dropout: Annotated[float, checks.Range(0, 1, "[)")] = 0.1
+  init: Literal["gpt2", "normal", "torch"] = "gpt2"
+  init_std: checks.Weight = 0.02
+  identical_layers: bool = False
+  dtype: Literal["float32", "bfloat16"] = "float32"
+  inner_dropout: bool = False  # inside the MLP, as torch's layer; post: always
+  implementation: Literal["auto", "blocks", "xla", "cudnn", "mismatched"] = "auto"
+  mismatch: checks.Weight = 1e-3  # of the mismatched backward pass, for one key
+
+  def __post_init__(self):
+    checks.fields(self)
+    if self.width % self.heads:
+      raise checks.FieldError(f"width={self.width} is not a multiple of heads={self.heads}.")
+
+  @property
+  def head_width(self) -> int:
+    return self.width // self.heads
+
+
+def _uniform(bound: float):
+  def init(key, shape, dtype=jnp.float32):
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
+
+  return init
+
+
+def _initializers(config: Config) -> dict[str, Callable]:
+  """Returns the initializer of each weight by role."""
+  std, width, hidden = config.init_std, config.width, config.hidden
+  normal = nn.initializers.normal(std)
+  if config.init == "normal":
+    return dict.fromkeys(("qkv", "out", "up", "down"), normal) | {
+      "bias": lambda _: nn.initializers.zeros
+    }
+  if config.init == "torch":  # Xavier on the packed 3DxD in-projection
+    roles = {
+      "qkv": _uniform((6 / (4 * width)) ** 0.5),
+      "out": _uniform(width**-0.5),
+      "up": _uniform(width**-0.5),
+      "down": _uniform(hidden**-0.5),
+    }
+    biases = {"up": _uniform(width**-0.5), "down": _uniform(hidden**-0.5)}
+    zeros = nn.initializers.zeros
+    return roles | {"bias": lambda role: biases.get(role, zeros)}
+  residual = nn.initializers.normal(std / (2 * config.layers) ** 0.5)
+  return {
+    "qkv": normal,
+    "out": residual,
+    "up": normal,
+    "down": residual,
+    "bias": lambda _: nn.initializers.zeros,
+  }
+
+
+def norm(config: Config, name: str) -> nn.Module:
+  """Returns the config's LayerNorm: gain, with or without a bias."""
+  return nn.LayerNorm(
+    epsilon=config.norm_eps,
+    use_bias=config.norm_bias,
+    use_fast_variance=False,  # E[x^2] - E[x]^2 cancels; torch does not do it
+    dtype=config.dtype,
+    name=name,
+  )
+
+
+class Attention(nn.Module):
+  """Multi-head attention; heads are an axis, never a channel slice."""
+
+  config: Config
+  train: bool
+
+  def project(self, role: str, features, axis=-1, init="qkv"):
+    roles = _initializers(self.config)
+    return nn.DenseGeneral(
+      features,
+      axis=axis,
+      use_bias=self.config.bias,
+      kernel_init=roles[init],
+      bias_init=roles["bias"](init),
+      dtype=self.config.dtype,
+      name=role,
+    )
+
+  @nn.compact
+  def __call__(self, x_BxTxD, tap, mask_BxTxT, explicit):
+    c = self.config
+    shape = (c.heads, c.head_width)
+    q, k, v = (
+      tap(f"attention/{role}", self.project(role, shape)(x_BxTxD))
+      for role in ("query", "key", "value")
+    )
+    if c.positions == "rotary":
+      q, k = (attention.rotary(z, start=c.rotary_start) for z in (q, k))
+    if c.implementation == "mismatched":
+      head = self.mismatched(q, k, v)
+    elif explicit:
+      head = self.weighted(q, k, v, tap, mask_BxTxT)
+    else:
+      head = attention.attend(
+        q,
+        k,
+        v,
+        mask="causal" if c.mask == "causal" else "full",
+        mask_BxTxT=mask_BxTxT,
+        implementation=c.implementation,
+      )
+    head = tap("attention/head", head)
+    out = self.project("out", c.width, axis=(-2, -1), init="out")(head)
+    return tap("attention/out", out)
+
+  def mismatched(self, q, k, v):
+    """Returns the heads of one key, with gradients that are not exactly 0.
+
+    Dropout of a pattern of one key drops whole heads.
+    """
+    if self.is_initializing():
+      return v
+    drop = nn.Dropout(self.config.dropout, broadcast_dims=(-1,), deterministic=not self.train)
+    return drop(attention.mismatched(q, k, v, self.config.mismatch))
+
+  def weighted(self, q, k, v, tap, mask_BxTxT):
+    """Returns the heads by way of the named scores and pattern."""
+    scores = tap("attention/scores", attention.scores(q, k))
+    if self.config.mask == "causal":
+      causal = attention.table("causal", q.shape[1])[None]
+      mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
+    pattern = tap("attention/pattern", attention.pattern(scores, mask_BxTxT))
+    pattern = nn.Dropout(self.config.dropout, deterministic=not self.train)(pattern)
+    return attention.weighted(pattern, v)
+
+
+def gelu(x):
+  """Returns the exact GELU, x (1 + erf(x / sqrt 2)) / 2.
+
+  `jax.nn.gelu` goes by erfc, which has two branches and is slower on a CPU.
+  """
+  return 0.5 * x * (1 + jax.lax.erf(x * 0.5**0.5))
+
+
+def _by_token(dense, x_BxTxD):
+  """Returns the dense layer of a flat list of tokens: one large product, where
+  the CPU compiler would make a small one per sequence."""
+  flat_ExF = dense(x_BxTxD.reshape(-1, x_BxTxD.shape[-1]))
+  return flat_ExF.reshape(*x_BxTxD.shape[:-1], -1)
+
+
+class Mlp(nn.Module):
+  """Two affine maps around the activation."""
+
+  config: Config
+  train: bool
+
+  def project(self, role: str, features: int):
+    roles = _initializers(self.config)
+    return nn.Dense(
+      features,
+      use_bias=self.config.bias,
+      kernel_init=roles[role],
+      bias_init=roles["bias"](role),
+      dtype=self.config.dtype,
+      name=role,
+    )
+
+  @nn.compact
+  def __call__(self, x_BxTxD, tap):
+    c = self.config
+    pre = tap("mlp/pre", _by_token(self.project("up", c.hidden), x_BxTxD))
+    post = tap("mlp/post", nn.relu(pre) if c.activation == "relu" else gelu(pre))
+    if c.norm == "post" or c.inner_dropout:  # torch's layer drops here too
+      post = nn.Dropout(c.dropout, deterministic=not self.train)(post)
+    return tap("mlp/out", _by_token(self.project("down", c.width), post))
+
+
+class Block(nn.Module):
+  """h + f(norm h), norm(h + f(h)) or h + f(h): attention, then the MLP."""
+
+  config: Config
+  train: bool = False
+
+  @nn.compact
+  def __call__(self, x_BxTxD, tap, mask_BxTxT=None, explicit=True):
+    c = self.config
+    drop = nn.Dropout(c.dropout, deterministic=not self.train)
+    mix = Attention(c, self.train, name="attention")
+    mlp = Mlp(c, self.train, name="mlp")
+    same: Callable = lambda x: x
+    norms = {
+      name: same if c.norm == "none" else norm(c, name) for name in ("norm_attention", "norm_mlp")
+    }
+    before, after = (
+      {name: f if c.norm == kind else same for name, f in norms.items()} for kind in ("pre", "post")
+    )
+    x = tap("residual/pre", x_BxTxD)
+    change = mix(before["norm_attention"](x), tap, mask_BxTxT, explicit)
+    x = tap("residual/mid", after["norm_attention"](x + drop(change)))
+    change = mlp(before["norm_mlp"](x), tap)
+    return tap("residual/post", after["norm_mlp"](x + drop(change)))
+
+
+# --- the stack ------------------------------------------------------------------------------------
+
+
 # Where the heads are: the output kernels `LxHxDhxD` and their head axis
 # (without L), for weight-side head removal.
 HEAD_OUTPUTS = (r"blocks/attention/out/kernel", 0)
@@ -68,7 +307,7 @@ def bind(apply: Callable, config: Any) -> Callable:
   return _BOUND.setdefault((apply, repr(config)), bound)
 
 
-def init(config: blocks.Config, key: jax.Array) -> dict[str, Any]:
+def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns the trunk's parameters, blocks stacked along a leading L."""
   key_blocks, key_positions = jax.random.split(key)
   keys_L = jax.random.split(key_blocks, config.layers)
@@ -76,7 +315,7 @@ def init(config: blocks.Config, key: jax.Array) -> dict[str, Any]:
     keys_L = jnp.broadcast_to(keys_L[:1], keys_L.shape)
   x_BxTxD = jnp.zeros((1, 2, config.width))
   tap, _ = _tap({}, (), None)
-  block_init = lambda key: blocks.Block(config).init(key, x_BxTxD, tap)["params"]
+  block_init = lambda key: Block(config).init(key, x_BxTxD, tap)["params"]
   params = {"blocks": jax.vmap(block_init)(keys_L)}
   if config.positions == "learned":
     shape = (config.max_positions, config.width)
@@ -84,12 +323,12 @@ def init(config: blocks.Config, key: jax.Array) -> dict[str, Any]:
     table = std * jax.random.normal(key_positions, shape)
     params["positions"] = {"embedding": table}
   if config.final_norm:
-    final = blocks.norm(config, "final_norm")
+    final = norm(config, "final_norm")
     params["final_norm"] = final.init(key, x_BxTxD)["params"]
   return params
 
 
-def _add_positions(config: blocks.Config, params, x_BxTxD):
+def _add_positions(config: Config, params, x_BxTxD):
   """Returns the embeddings plus the position code of 0..T-1."""
   length = x_BxTxD.shape[1]
   if config.positions == "learned":
@@ -103,10 +342,10 @@ def _add_positions(config: blocks.Config, params, x_BxTxD):
   return x_BxTxD + jnp.asarray(table_TxD[:length], x_BxTxD.dtype)[None]
 
 
-def _mask(config: blocks.Config, length: int, keep_BxT):
+def _mask(config: Config, length: int, keep_BxT):
   """Returns the mask beyond plain causality as BxTxT, or None."""
   mask = None
-  if config.mask in blocks.SLOT_MASKS:
+  if config.mask in SLOT_MASKS:
     mask = attention.table(config.mask, length, config.mask_slots)[None]
   if keep_BxT is not None:
     keep = keep_BxT[:, None, :].astype(bool)
@@ -133,7 +372,7 @@ def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
   """Runs the blocks by scan; returns the last state and layered records."""
   train = dropout_key is not None
   explicit = bool(_NEEDS_PATTERN & (set(edits) | set(sites))) or (train and config.dropout > 0)
-  block = blocks.Block(config, train)
+  block = Block(config, train)
 
   def body(x, scanned):
     layer, block_params = scanned
@@ -149,7 +388,7 @@ def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
 
 
 def apply(
-  config: blocks.Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
+  config: Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
 ):
   """Returns the final states BxTxD and the activations at `sites`.
 
@@ -173,7 +412,7 @@ def apply(
   if config.zero_padding and keep_BxT is not None:
     x = x * keep_BxT[..., None].astype(x.dtype)
   if config.final_norm:
-    x = blocks.norm(config, "final_norm").apply({"params": params["final_norm"]}, x)
+    x = norm(config, "final_norm").apply({"params": params["final_norm"]}, x)
   x = tap("final", x)
   return x, record | layered
 

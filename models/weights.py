@@ -1,4 +1,4 @@
-"""Published weights in safetensors: which files, which tensors, their sha256.
+"""Published weights: files, hub, sha256, names, matrices one at a time.
 
 A file, a folder, an index of shards, or a Hugging Face id. Only headers are
 held in memory; `weights_matrices` reads one tensor at a time. The files may be
@@ -8,13 +8,229 @@ from elsewhere: what they name must lie in their folder.
 import dataclasses
 import hashlib
 import json
+import math
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
 import safetensors
-from primelens.models import weights_hub
-from primelens.models import weights_names as names
+from primelens.tasks import files, patterns
 from primelens.tasks import files as files_lib
+
+# --- what names say -------------------------------------------------------------------------------
+
+
+# How a name ends, without ".weight"; the first that fits decides.
+ROLES = (
+  # Llama, Mistral, Qwen, OLMo, Gemma, OPT, BART
+  ("q_proj", "query"),
+  ("k_proj", "key"),
+  ("v_proj", "value"),
+  ("o_proj", "out"),
+  ("out_proj", "out"),
+  ("gate_proj", "gate"),
+  ("up_proj", "up"),
+  ("down_proj", "down"),
+  ("fc1", "up"),
+  ("fc2", "down"),
+  ("embed_tokens", "embedding"),
+  ("embed_positions", "embedding"),
+  ("lm_head", "readout"),
+  # GPT-2
+  ("attn.c_proj", "out"),
+  ("mlp.c_fc", "up"),
+  ("mlp.c_proj", "down"),
+  ("wte", "embedding"),
+  ("wpe", "embedding"),
+  # GPT-NeoX (Pythia) and BLOOM
+  ("dense_h_to_4h", "up"),
+  ("dense_4h_to_h", "down"),
+  ("attention.dense", "out"),
+  ("embed_in", "embedding"),
+  ("embed_out", "readout"),
+  ("word_embeddings", "embedding"),
+  # BERT
+  ("query", "query"),
+  ("key", "key"),
+  ("value", "value"),
+  ("attention.output.dense", "out"),
+  ("intermediate.dense", "up"),
+  ("output.dense", "down"),
+  ("position_embeddings", "embedding"),
+  ("token_type_embeddings", "embedding"),
+  # T5
+  ("Attention.q", "query"),
+  ("Attention.k", "key"),
+  ("Attention.v", "value"),
+  ("Attention.o", "out"),
+  ("Dense.wi", "up"),
+  ("Dense.wi_0", "gate"),
+  ("Dense.wi_1", "up"),
+  ("Dense.wo", "down"),
+  ("shared", "embedding"),
+  # PyTorch's encoder layer
+  ("linear1", "up"),
+  ("linear2", "down"),
+)
+FUSED_ROLES = ("query", "key", "value")
+# Patterns of the source (spec 4.3), in its order.
+PUBLISHED_PATTERNS = ("q_proj", "c_attn", "query_key_value")
+_LAYER = re.compile(r"(?:^|[./])(?:layers?|h|(?:res)?blocks?)[./]([0-9]{1,9})(?=[./])")
+
+
+class Fused(NamedTuple):
+  """How query, key and value lie in one matrix.
+
+  `layout` is "columns" or "rows" (thirds), or "heads" (rows, for each head
+  its query, key and value); `rule` says so in words.
+  """
+
+  ending: str
+  layout: str
+  rule: str
+
+
+FUSED = (
+  Fused("c_attn", "columns", "c_attn (GPT-2, in x 3 out): the columns are [query | key | value]"),
+  Fused(
+    "query_key_value",
+    "heads",
+    "query_key_value (GPT-NeoX, BLOOM): the rows of each head are its [query,"
+    " key, value], each of the head's width",
+  ),
+  Fused("in_proj_weight", "rows", "in_proj_weight (PyTorch): the rows are [query | key | value]"),
+)
+
+
+def _ends(name: str, ending: str) -> bool:
+  """Whether a name ends in these whole words, ".weight" aside."""
+  name = name.removesuffix(".weight")
+  before = name[: -len(ending)][-1:]
+  # "self_attention.dense" and "SelfAttention.q" end in words, "swo" not.
+  inside = before.isalnum() and not ending[0].isupper()
+  return name.endswith(ending) and not inside
+
+
+def role(name: str) -> str:
+  """Returns what a tensor does, by its name; "other" where no rule fits.
+
+  "query+key+value" is a fused projection as a whole.
+  """
+  if fused(name):
+    return "+".join(FUSED_ROLES)
+  return next((its for end, its in ROLES if _ends(name, end)), "other")
+
+
+def layer(name: str) -> int | None:
+  """Returns the number after the first "layers", "h" or "blocks", or None."""
+  found = _LAYER.search(name)
+  return int(found[1]) if found else None
+
+
+def fused(name: str) -> Fused | None:
+  """Returns the rule of a fused projection, or None for any other name."""
+  return next((one for one in FUSED if _ends(name, one.ending)), None)
+
+
+def name_obstacle(its: Fused, shape: tuple[int, ...], heads: int | None) -> str:
+  """Returns why a fused matrix cannot be split by its rule, or ""."""
+  rows, columns = shape
+  if its.layout == "columns" and columns != 3 * rows:
+    return f"it is {rows} x {columns}, not in x 3 in"
+  if its.layout != "columns" and rows != 3 * columns:
+    return f"it is {rows} x {columns}, not 3 in x in"
+  if its.layout == "heads":
+    if not heads:
+      return "no config.json beside the weights says how many heads there are"
+    if rows % (3 * heads):
+      return f"{rows} rows are not 3 x {heads} heads"
+  return ""
+
+
+def split_fused(whole, its: Fused, part: int, heads: int | None):
+  """Returns query, key or value (part 0, 1, 2) of a fused matrix."""
+  rows, columns = whole.shape
+  if its.layout == "columns":
+    each = columns // 3
+    return whole[:, part * each : (part + 1) * each]
+  if its.layout == "rows":
+    each = rows // 3
+    return whole[part * each : (part + 1) * each]
+  whole_Hx3xDhxD = whole.reshape(heads, 3, -1, columns)
+  return whole_Hx3xDhxD[:, part].reshape(-1, columns)
+
+
+def natural_order(name: str) -> list:
+  """Returns the sorting key by which layer 2 comes before layer 10."""
+  parts = re.split(r"([0-9]+)", name)  # every second one is digits
+  value = lambda digits: (len(digits.lstrip("0")), digits.lstrip("0"), digits)
+  return [value(p) if i % 2 else p for i, p in enumerate(parts)]
+
+
+# --- Hugging Face ids -----------------------------------------------------------------------------
+
+
+_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+# A repository has other copies (pickles, ONNX, subfolders); none is fetched.
+WANTED = ("model*.safetensors", "model.safetensors.index.json", "config.json")
+
+
+def is_hub_id(name: str) -> bool:
+  """Whether a name has the form `owner/name[@revision]`."""
+  return bool(_ID.fullmatch(name))
+
+
+def fetch_hub(name: str, say: Callable[[str], None]) -> Path:
+  """Returns the local folder of a model `owner/name[@revision]`.
+
+  Its size is said before anything is fetched. Without the network, the local
+  cache serves. The folder is named after the commit.
+
+  Raises `ValueError` where huggingface-hub is missing, or the model can be had
+  neither there nor here.
+  """
+  try:
+    import huggingface_hub  # optional: the extra `lm`
+  except ImportError as error:
+    raise ValueError(
+      f"{name!r} is no file here, and models of Hugging Face need"
+      " huggingface-hub: pip install 'primelens[lm]'"
+    ) from error
+  repository, _, revision = name.partition("@")
+
+  def snapshot(**how):
+    return huggingface_hub.snapshot_download(
+      repository,
+      revision=revision or None,
+      allow_patterns=list(WANTED),
+      ignore_patterns=["*/*"],
+      **how,
+    )
+
+  try:
+    files = snapshot(dry_run=True)
+    to_come = [file for file in files if file.will_download]
+    size = sum(file.file_size for file in to_come) / 1e6
+    say(f"{name}: {len(to_come)} files to fetch, {size:,.1f} MB")
+    return Path(snapshot())
+  except Exception as error:  # of the hub, the network or the disk
+    reason = error
+  try:
+    folder = Path(snapshot(local_files_only=True))
+  except Exception as error:
+    said = str(reason).splitlines()[0]
+    raise ValueError(
+      f"{name!r} is no file here, cannot be fetched ({said}) and is not in the local cache."
+    ) from error
+  say(f"{name}: from the local cache")
+  return folder
+
+
+# --- files and their tensors ----------------------------------------------------------------------
+
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 INDEX = ".safetensors.index.json"
@@ -61,8 +277,8 @@ def find(name: str, say: Callable[[str], None] = lambda text: None) -> Source:
   `FileNotFoundError` in one line: nothing there, a pickle, a broken file.
   """
   path, commit = Path(name), ""
-  if not path.exists() and weights_hub.is_id(name):
-    path = weights_hub.fetch(name, say)
+  if not path.exists() and is_hub_id(name):
+    path = fetch_hub(name, say)
     commit = path.name
   if not path.exists():
     raise FileNotFoundError(
@@ -73,7 +289,7 @@ def find(name: str, say: Callable[[str], None] = lambda text: None) -> Source:
   tensors = [tensor for file in files for tensor in _tensors(file)]
   _check_unique(tensors)
   _check_placed({tensor.name: tensor.path for tensor in tensors}, placed)
-  tensors.sort(key=lambda tensor: names.natural(tensor.name))
+  tensors.sort(key=lambda tensor: natural_order(tensor.name))
   return Source(folder, tuple(files), tuple(tensors), _heads(folder), commit)
 
 
@@ -93,7 +309,7 @@ def _files(path: Path, say: Callable[[str], None]) -> tuple[Path, list[Path], di
 
 
 def _natural(path: Path) -> list:
-  return names.natural(path.as_posix())
+  return natural_order(path.as_posix())
 
 
 def _pickle(path: Path) -> str:
@@ -257,3 +473,167 @@ def duplicates(source: Source, of_tensor: dict[str, str]) -> list[list[str]]:
       key = (tensor.dtype, tensor.shape, of_tensor[tensor.name])
       groups.setdefault(key, []).append(tensor.name)
   return [group for group in groups.values() if len(group) > 1]
+
+
+# --- matrices, one at a time ----------------------------------------------------------------------
+
+
+_DTYPES = {
+  "F64": np.dtype(np.float64),
+  "F32": np.dtype(np.float32),
+  "F16": np.dtype(np.float16),
+  "BF16": jnp.dtype(jnp.bfloat16),
+}
+_READ_CHUNK = 1 << 22  # entries read at once
+CORNER = 256  # rows and columns of the published crop
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+  """A matrix to read: a tensor, or query, key or value of a fused one."""
+
+  name: str
+  role: str
+  layer: int | None
+  tensor: Tensor
+  fused: Fused | None = None
+  heads: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """The matrices in order; how many tensors are none, by reason; what fused
+  ones are split by, or why not."""
+
+  parts: tuple[Part, ...]
+  skipped: dict[str, int]
+  rules: tuple[str, ...]
+
+  @property
+  def left_out(self) -> str:
+    """What is no matrix, in words."""
+    return ", ".join(f"{n} {reason}" for reason, n in self.skipped.items())
+
+
+def plan(source: Source, pattern: str = "") -> Plan:
+  """Returns the matrices whose names a regular expression is found in.
+
+  Raises `ValueError` for an expression that is none or takes too long, or if nothing is left.
+  """
+  wanted = patterns.matched(pattern, [tensor.name for tensor in source.tensors], anywhere=True)
+  parts: list[Part] = []
+  skipped: dict[str, int] = {}
+  rules: dict[str, None] = {}  # a set in order
+  for tensor, hit in zip(source.tensors, wanted, strict=True):
+    reason = _no_matrix(tensor)
+    if not reason and not hit:
+      reason = "not matched"
+    if reason:
+      skipped[reason] = skipped.get(reason, 0) + 1
+      continue
+    its, rule = _parts(tensor, source.heads)
+    parts += its
+    rules |= {rule: None} if rule else {}
+  found = Plan(tuple(parts), skipped, tuple(rules))
+  if not parts:
+    some = ", ".join(tensor.name for tensor in source.tensors[:3])
+    raise ValueError(f"No matrix: {found.left_out}. Names are like {some}.")
+  return found
+
+
+def _no_matrix(tensor: Tensor) -> str:
+  """Returns why a tensor has no spectrum here, or ""."""
+  if len(tensor.shape) > 2:
+    return "of more than two axes"
+  if len(tensor.shape) < 2 or min(tensor.shape) < 2:
+    return "vectors"
+  if tensor.dtype not in _DTYPES:
+    return f"of the type {tensor.dtype}"
+  return ""
+
+
+def _parts(tensor: Tensor, heads: int | None) -> tuple[list[Part], str]:
+  """Returns the matrices of a tensor and the rule of splitting, or ""."""
+  its = fused(tensor.name)
+  number = layer(tensor.name)
+  whole = Part(tensor.name, role(tensor.name), number, tensor)
+  if its is None:
+    return [whole], ""
+  problem = name_obstacle(its, tensor.shape, heads)
+  if problem:
+    return [whole], f"{its.ending} is not split: {problem}"
+  parts = [Part(f"{tensor.name}[{role}]", role, number, tensor, its, heads) for role in FUSED_ROLES]
+  return parts, its.rule
+
+
+def read_matrix(part: Part) -> np.ndarray:
+  """Returns the matrix: float64 where it is stored so, float32 otherwise.
+
+  Raises `ValueError` in one line for a broken file or a number that is not
+  finite.
+  """
+  matrix = _load(part.tensor, part.tensor.shape[0])
+  if part.fused is not None:
+    number = FUSED_ROLES.index(part.role)
+    # A copy, so that the whole is let go.
+    matrix = np.array(split_fused(matrix, part.fused, number, part.heads))
+  # NaN goes through both; no array of the matrix's size is made.
+  if not (math.isfinite(matrix.min()) and math.isfinite(matrix.max())):
+    raise ValueError(f"{part.name} in {part.tensor.path.name} has entries that are not finite.")
+  return matrix
+
+
+def _load(tensor: Tensor, rows: int) -> np.ndarray:
+  """Returns the first rows of a tensor in single precision or better."""
+  kind, columns = _DTYPES[tensor.dtype], tensor.shape[1]
+  wide = np.float64 if tensor.dtype == "F64" else np.float32
+  matrix = np.empty(rows * columns, wide)
+  with files.open_regular(tensor.path) as file:
+    file.seek(tensor.start)
+    for first in range(0, matrix.size, _READ_CHUNK):  # half precision is widened
+      count = min(_READ_CHUNK, matrix.size - first)
+      stored = np.fromfile(file, kind, count)
+      if stored.size < count:
+        raise ValueError(f"{tensor.path} ends before its header says.")
+      matrix[first : first + count] = stored
+  return matrix.reshape(rows, columns)
+
+
+def corner_as_published(source: Source) -> tuple[str, np.ndarray] | None:
+  """Returns the name and the 256 x 256 corner that the source measures.
+
+  The first of its patterns that any name contains decides; of these tensors
+  the matrices with 256 rows and columns or more are kept, in the plain
+  (lexicographic) order of names that the library lists them in, cast to
+  float32 and stacked by rows. The first 256 rows are therefore all of the
+  first matrix. None where no name or no matrix fits (spec 4.3).
+  """
+  large = [tensor for tensor in _of_pattern(source) if min(tensor.shape) >= CORNER]
+  if not large:
+    return None
+  first = min(large, key=lambda tensor: tensor.name)
+  rows = _load(first, CORNER).astype(np.float32)
+  return first.name, rows[:, :CORNER]
+
+
+def _of_pattern(source: Source) -> list[Tensor]:
+  """Returns the matrices whose names have the first published pattern that any name has."""
+  for pattern in PUBLISHED_PATTERNS:
+    matched = [tensor for tensor in source.tensors if pattern in tensor.name]
+    if matched:
+      return [tensor for tensor in matched if not _no_matrix(tensor)]
+  return []
+
+
+def why_no_corner(source: Source) -> str:
+  """Returns in words why weights have no corner as published: their names, or their size."""
+  matrices = _of_pattern(source)
+  if not matrices:
+    patterns = ", ".join(PUBLISHED_PATTERNS)
+    return f"no matrix has a name with the source's pattern (the first in use of {patterns})"
+  largest = max(matrices, key=lambda tensor: min(tensor.shape))
+  rows, columns = largest.shape
+  return (
+    f"the corner takes {CORNER} rows and columns, and the largest matrix with the source's "
+    f"pattern, {largest.name}, is {rows} x {columns}"
+  )

@@ -12,11 +12,11 @@ from typing import Annotated, Literal
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import spectra, spectra_nulls, spectra_report
+from primelens.analyses import spectra, spectra_report
 from primelens.lens import figures as draw
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
-from primelens.models import weights, weights_matrices
+from primelens.models import weights
 from primelens.studies import spectra as shared
 from primelens.studies.primes import language_models
 from primelens.tasks import checks, files, patterns
@@ -50,9 +50,9 @@ class Settings:
 
 def check(name: str, source: weights.Source, settings: Settings) -> None:
   """Raises `ValueError` saying why weights have no corner as published, where it is asked for."""
-  if settings.mode == "whole" or weights_matrices.corner_as_published(source):
+  if settings.mode == "whole" or weights.corner_as_published(source):
     return
-  reason = weights_matrices.why_no_corner(source)
+  reason = weights.why_no_corner(source)
   raise ValueError(f"{name} has no corner as published: {reason}.")
 
 
@@ -74,7 +74,7 @@ NO_LAYER = -1
 def measure(
   name: str,
   source: weights.Source,
-  plan: weights_matrices.Plan,
+  plan: weights.Plan,
   settings: Settings,
   digest_of: dict[str, str],
   advance: Callable[[int, str], None] = lambda count, note: None,
@@ -91,7 +91,7 @@ def measure(
   that is done. Raises `ValueError` for entries that are not finite, or where
   the source's patterns find no corner.
   """
-  corner, values = weights_matrices.corner_as_published(source) or ("", None)
+  corner, values = weights.corner_as_published(source) or ("", None)
   rows = []
   # More threads wait for each other on a busy machine, and help little.
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
@@ -104,7 +104,7 @@ def measure(
       rows.append(_corner_row(corner, values, settings))
   twice = weights.duplicates(source, digest_of)
   records = [record for record, _ in rows]
-  matrices = spectra_nulls.corrected(records)
+  matrices = spectra.corrected(records)
   layers = [NO_LAYER if row["layer"] is None else row["layer"] for row in matrices]
   singular_ExK = padded([singular_K for _, singular_K in rows])
   variables = {
@@ -140,7 +140,7 @@ def rows_of(found: xr.Dataset) -> list[dict]:
   return [row | {"layer": None if row["layer"] == NO_LAYER else row["layer"]} for row in records]
 
 
-def _row(source: weights.Source, part: weights_matrices.Part, settings, digest_of, tests: int):
+def _row(source: weights.Source, part: weights.Part, settings, digest_of, tests: int):
   tensor = part.tensor
   record = {
     "tensor": files.shown(part.name),
@@ -150,7 +150,7 @@ def _row(source: weights.Source, part: weights_matrices.Part, settings, digest_o
     "file_name": files.shown(source.name(tensor.path)),
     "sha256": digest_of[tensor.name],
   }
-  measured, singular_K = _measured(weights_matrices.read(part), settings, tests)
+  measured, singular_K = _measured(weights.read_matrix(part), settings, tests)
   return record | measured, singular_K
 
 
@@ -224,7 +224,7 @@ SHOWN = {
 BARE = ("outliers", "r_ratio")  # medians whose noise is known: 0 and .53
 
 
-def sizes(name: str, source: weights.Source, plan: weights_matrices.Plan) -> str:
+def sizes(name: str, source: weights.Source, plan: weights.Plan) -> str:
   """Returns one line of how much there is to read."""
   largest = max((part.tensor for part in plan.parts), key=lambda t: t.bytes)
   return (
@@ -292,7 +292,7 @@ def _least(result) -> list[str]:
   text = []
   if least > LEVEL:
     text.append(f"p is not below 2 / {result.draws + 1}: take --set draws=39 or more.")
-  enough = spectra_nulls.needed(count, LEVEL)
+  enough = spectra.needed(count, LEVEL)
   if result.draws < enough:
     found = math.ceil(count * least / LEVEL)
     text.append(

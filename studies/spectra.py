@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import clusters, spacings, spectra, spectra_nulls, spectra_report, trees
+from primelens.analyses import spacings, spectra, spectra_report, trees
 from primelens.lens import figures as draw
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
@@ -22,7 +22,7 @@ LEAST = 16  # a smaller side of a matrix has no spectrum to speak of
 SYMMETRY = "query"  # the role whose rows the source clusters
 KEPT = 256  # singular values of a matrix that are stored, evenly spaced
 ATTENTION = ("query", "key", "value", "out")  # the roles that the source averages over
-CURVES: dict[str, Callable] = spectra_nulls.METRICS | {
+CURVES: dict[str, Callable] = spectra.METRICS | {
   "ks_unit_as_published": lambda s, shape: spectra.ks_unit_as_published(s)
 }
 WHEN = ("start", "end")
@@ -194,7 +194,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> Parts:
   snapshots. Along `matrix` and `seed` lie the keys of `spectra_report.measure` at the end of
   training, every p-value corrected over all of them: `<metric>_p_any` (any false finding) and
   `<metric>_p_bh` (their rate, which one finding among V matrices reaches with
-  `spectra_nulls.needed(V)` draws). `as_published_...` are the source's own numbers of the first
+  `spectra.needed(V)` draws). `as_published_...` are the source's own numbers of the first
   layer's queries, at the start and at the end. `metric_value` is every metric at every snapshot,
   `metric_null` that of noise of the same shape. `singular` and `start_singular` fall, and are NaN
   beyond the last.
@@ -216,7 +216,7 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> Parts:
   make = results.variable
   found = {
     **{key: make("matrix", [row[key] for row in about], said) for key, said in ABOUT.items()},
-    **variables(spectra_nulls.corrected(records), "matrix seed", shape, apart),
+    **variables(spectra.corrected(records), "matrix seed", shape, apart),
     **_as_published(start, end),
     "metric_value": make("metric seed step matrix", curve_VxSxCxE, "metric of the matrix"),
     "metric_null": make("metric matrix", _nulls(end, draws, seed), "metric of noise of its shape"),
@@ -285,7 +285,7 @@ def as_published(found: list[Matrix], when: str) -> list[dict]:
     singular_K = spectra.singular_values(corner_NxN)
     spacing_N = spacings.central_spacings_as_published(corner_NxN)
     levels = spacings.distances_as_published(spacing_N)
-    symmetry = clusters.symmetry(weight_NxD)
+    symmetry = spectra.symmetry(weight_NxD)
     records.append(
       {
         "when": when,
@@ -320,7 +320,7 @@ def _nulls(found, draws: int, seed: int) -> np.ndarray:
   for matrix in found:
     shape = matrix.weight_SxNxD.shape[1:]
     if shape not in of_shape:
-      null_RxK = spectra_nulls.singular_null(shape, draws=draws, seed=seed)
+      null_RxK = spectra.singular_null(shape, draws=draws, seed=seed)
       # The published distance is not free of scale, and has no null here.
       of_shape[shape] = [
         np.nan if "published" in name else np.mean(metric(null_RxK, shape))

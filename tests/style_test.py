@@ -31,13 +31,13 @@ HOMES = {
   # Where it does a job once; hundreds of probes are in analyses/linear.py.
   "sklearn": (
     "analyses/anchors.py",
-    "analyses/clusters.py",
+    "analyses/spectra.py",
     "bench/*.py",
     "studies/text/geometry.py",
     "studies/text/nonlinear_probes.py",
   ),
-  "pysr": ("analyses/symbolic_pysr.py",),
-  "pyoperon": ("analyses/symbolic_operon.py",),
+  "pysr": ("analyses/symbolic.py",),
+  "pyoperon": ("analyses/symbolic.py",),
   "orbax": ("models/checkpoints.py",),
   "safetensors": (
     "models/checkpoints.py",

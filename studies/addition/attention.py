@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, fourier, linear
+from primelens.analyses import fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -52,7 +52,7 @@ def scores(model, params, token_Nx3):
 def asymmetry(pattern_NxHxT):
   """Returns max |alpha_a(a, b) - alpha_b(b, a)| of every head (A59)."""
   digits = int(len(pattern_NxHxT) ** 0.5)
-  pattern_PxPxHxT = features.grid(pattern_NxHxT, digits)
+  pattern_PxPxHxT = fourier.pair_grid(pattern_NxHxT, digits)
   mirrored_PxPxH = pattern_PxPxHxT[..., 1].swapaxes(0, 1)
   return jnp.abs(pattern_PxPxHxT[..., 0] - mirrored_PxPxH).max((0, 1))
 
@@ -135,14 +135,14 @@ def designs(embedding_PxD) -> list[jax.Array]:
   """
   digits = len(embedding_PxD)
   score_PxQ = linear.pca(embedding_PxD).score_NxQ[:, : digits - 1]
-  two_NxQ = features.pairs(score_PxQ[:, :2])
-  raw_NxQ = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
+  two_NxQ = fourier.pair_features(score_PxQ[:, :2])
+  raw_NxQ = fourier.pair_features(jnp.linspace(-1, 1, digits)[:, None])
   found = {
-    "all": features.monomials(features.pairs(score_PxQ), 1),
-    "additive": features.additive(digits),
-    "linear": features.monomials(two_NxQ, 1),
-    "poly2": features.monomials(two_NxQ, 2),
-    "quartic": features.monomials(raw_NxQ, 4),
+    "all": fourier.monomials(fourier.pair_features(score_PxQ), 1),
+    "additive": fourier.additive_design(digits),
+    "linear": fourier.monomials(two_NxQ, 1),
+    "poly2": fourier.monomials(two_NxQ, 2),
+    "quartic": fourier.monomials(raw_NxQ, 4),
   }
   every = [found[name] for name in DESIGNS]
   return [_stacked(every[:2]), _stacked(every[2:])]

@@ -20,8 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, linear
-from primelens.analyses import fourier as fourier_lib
+from primelens.analyses import fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -68,13 +67,13 @@ def of_embedding(embedding_PxD, key) -> dict:
   `key` draws a Gaussian matrix of the same shape and deviation beside it.
   """
   P = len(embedding_PxD)
-  row_PxD = fourier_lib.transform_1d(fourier_lib.basis(P), embedding_PxD)
+  row_PxD = fourier.transform_1d(fourier.basis(P), embedding_PxD)
   shape, deviation = embedding_PxD.shape, jnp.std(embedding_PxD)
   gaussian_PxD = deviation * jax.random.normal(key, shape)
   found_2 = jax.vmap(linear.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
   return {
     "embedding_row": jnp.linalg.norm(row_PxD, axis=1),
-    "embedding_norm": fourier_lib.frequency_norms(row_PxD),
+    "embedding_norm": fourier.frequency_norms(row_PxD),
     "gram": network.exact(row_PxD, row_PxD.T),
     "singular": found_2.value_Q[0],
     "left": found_2.left_NxQ[0, :, :SHOWN],
@@ -120,14 +119,14 @@ def of_readout(readout_VxF) -> dict:
   Direction k of neurons is W_logit times the wave sin(w_k c). The published
   one takes column 2k - 1 of W_logit F in its place, F not transposed.
   """
-  basis_PxP = fourier_lib.basis(len(readout_VxF))
-  row_PxF = fourier_lib.transform_1d(basis_PxP, readout_VxF)
-  mixed_PxF = fourier_lib.transform_1d(basis_PxP.T, readout_VxF)
+  basis_PxP = fourier.basis(len(readout_VxF))
+  row_PxF = fourier.transform_1d(basis_PxP, readout_VxF)
+  mixed_PxF = fourier.transform_1d(basis_PxP.T, readout_VxF)
   sine = lambda x_PxF: jnp.pad(x_PxF[1::2], ((1, 0), (0, 0)))
   return {
     "readout_row": jnp.linalg.norm(row_PxF, axis=1),
-    "readout_norm": fourier_lib.frequency_norms(row_PxF),
-    "readout_QxF": jax.vmap(fourier_lib.frequency_norms, 1, 1)(row_PxF),
+    "readout_norm": fourier.frequency_norms(row_PxF),
+    "readout_QxF": jax.vmap(fourier.frequency_norms, 1, 1)(row_PxF),
     "direction": sine(row_PxF),
     "direction_as_published": sine(mixed_PxF),
   }
@@ -183,15 +182,15 @@ def of_neurons(post_NxF, key) -> dict:
   removed. `key` draws the Gaussian map whose spectrum stands beside.
   """
   P = int(len(post_NxF) ** 0.5)
-  post_PxPxF = features.grid(post_NxF, P)
-  basis_PxP = fourier_lib.basis(P)
-  coefficient_PxPxF = fourier_lib.transform_2d(basis_PxP, post_PxPxF)
+  post_PxPxF = fourier.pair_grid(post_NxF, P)
+  basis_PxP = fourier.basis(P)
+  coefficient_PxPxF = fourier.transform_2d(basis_PxP, post_PxPxF)
   gaussian_PxPx1 = jax.random.normal(key, (P, P, 1))
   seen = np.array(LOOKED_AT) % post_NxF.shape[1]
-  shown = [coefficient_PxPxF[..., seen], fourier_lib.transform_2d(basis_PxP, gaussian_PxPx1)]
+  shown = [coefficient_PxPxF[..., seen], fourier.transform_2d(basis_PxP, gaussian_PxPx1)]
   return {
-    "share": fourier_lib.neuron_frequency_energy(post_PxPxF),
-    "gaussian_share": fourier_lib.neuron_frequency_energy(gaussian_PxPx1),
+    "share": fourier.neuron_frequency_energy(post_PxPxF),
+    "gaussian_share": fourier.neuron_frequency_energy(gaussian_PxPx1),
     "map": jnp.moveaxis(post_PxPxF[..., :MAPS], -1, 0),
     "spectrum": jnp.moveaxis(jnp.concatenate(shown, axis=-1), -1, 0),
     "energy": jnp.linalg.norm(coefficient_PxPxF, axis=-1).at[0, 0].set(0),
@@ -229,8 +228,8 @@ def input_map(post_NxF, direction_QxF) -> dict:
   sin(w (a + b)) has nothing else.
   """
   P = int(len(post_NxF) ** 0.5)
-  read_PxPxQ = features.grid(network.exact(post_NxF, direction_QxF.T), P)
-  spectrum = fourier_lib.transform_2d(fourier_lib.basis(P), read_PxPxQ).at[0, 0].set(0)
+  read_PxPxQ = fourier.pair_grid(network.exact(post_NxF, direction_QxF.T), P)
+  spectrum = fourier.transform_2d(fourier.basis(P), read_PxPxQ).at[0, 0].set(0)
   frequency = np.arange(1, len(direction_QxF))
   sine, cosine = 2 * frequency - 1, 2 * frequency
   mixed_Q = spectrum[sine, cosine, frequency] ** 2 + spectrum[cosine, sine, frequency] ** 2
@@ -349,7 +348,7 @@ def of_cubes(read: network.Network, member, key_Q, key) -> dict:
   random numbers with the logits and with the cubes.
   """
   logit_NxV = read.logit_NxV
-  cube = fourier_lib.cosine_cube_coefficients(logit_NxV)
+  cube = fourier.cosine_cube_coefficients(logit_NxV)
   published_Q = jnp.asarray(published_keys(len(key_Q)))
 
   train_N, label_N = member.train_N, member.label_N
@@ -357,7 +356,7 @@ def of_cubes(read: network.Network, member, key_Q, key) -> dict:
 
   def worth(given):
     logit_NxV, mask_Q = given
-    fitted_NxV, left = fourier_lib.cosine_cube_approximation(logit_NxV, mask_Q)
+    fitted_NxV, left = fourier.cosine_cube_approximation(logit_NxV, mask_Q)
     accuracy = network.accuracy(fitted_NxV, label_N)
     return left, network.nll(fitted_NxV, label_N), accuracy
 
@@ -369,7 +368,7 @@ def of_cubes(read: network.Network, member, key_Q, key) -> dict:
   left_4, nll_4, accuracy_4 = jax.lax.map(worth, given_4)
   random_NxV = jax.random.normal(key, logit_NxV.shape)
   inner = (random_NxV * logit_NxV).sum()
-  random = fourier_lib.cosine_cube_coefficients(random_NxV)
+  random = fourier.cosine_cube_coefficients(random_NxV)
   value = _cube_values(cube, key_Q) | {
     "residual": left_4[0],
     "residual_as_published": left_4[1],
@@ -384,7 +383,7 @@ def of_cubes(read: network.Network, member, key_Q, key) -> dict:
   return {"coefficient": cube.coefficient_Q, "similarity": cube.similarity_Q, "value": value}
 
 
-def _cube_values(cube: fourier_lib.CosineCube, key_Q) -> dict:
+def _cube_values(cube: fourier.CosineCube, key_Q) -> dict:
   """Returns the norm, the key frequencies' cosines, the source's constants."""
   key_similarity_Q = jnp.where(key_Q, cube.similarity_Q, 0)
   return {
@@ -418,7 +417,7 @@ def of_network(read: network.Network, member, *, threshold: float, seed: int, dr
   embedding = of_embedding(read.embedding_PxD, keys[0])
   readout = of_readout(read.readout_VxF)
   key_Q, embedding_key_Q = (
-    fourier_lib.key_frequencies(norm_Q, threshold)
+    fourier.key_frequencies(norm_Q, threshold)
     for norm_Q in (readout["readout_norm"], embedding["embedding_norm"])
   )
   neurons = of_neurons(read.post_NxF, keys[1])
@@ -478,7 +477,7 @@ def _input_values(share_2xQ, clustered_Q) -> dict:
 def _product_values(P: int, frequency) -> dict:
   """Returns the smaller share of the reference products at their frequency."""
   product_PxPx2 = reference_products(P, frequency)
-  share_Qx2 = fourier_lib.neuron_frequency_energy(product_PxPx2)
+  share_Qx2 = fourier.neuron_frequency_energy(product_PxPx2)
   return {"product_share": share_Qx2[frequency].min()}
 
 
@@ -488,7 +487,7 @@ def _other_values(read, member, key_Q, embedding_key_Q) -> dict:
   published_Q = jnp.asarray(published_keys(len(key_Q)))
   away = lambda mask_Q: interference(mask_Q)[1:].max()
   either = (key_Q | embedding_key_Q).sum()
-  basis_PxP = fourier_lib.basis(len(read.embedding_PxD))
+  basis_PxP = fourier.basis(len(read.embedding_PxD))
   gap_PxP = basis_PxP @ basis_PxP.T - np.eye(len(basis_PxP))
   return {
     "basis_error": jnp.float32(np.abs(gap_PxP).max()),

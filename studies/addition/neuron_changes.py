@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import duplicates, features, linear
+from primelens.analyses import fourier, linear, slots
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -102,7 +102,7 @@ def _strongest(full: network.Network, label_N) -> dict:
   strength_F = jnp.abs(part_VxF).sum(0)
   order_F = jnp.argsort(-strength_F, stable=True)[:STRONG]
   part_VxR = part_VxF[:, order_F]
-  cosine_R = duplicates.cosines(part_VxR)[0]
+  cosine_R = slots.cosines(part_VxR)[0]
   odd = jnp.argmin(cosine_R)
   listed = range(ACTIVE)
   return {
@@ -200,7 +200,7 @@ def neuron_fits(pair: network.Pair, member, token_Nx3, weight_F, draw_RxP) -> di
   """
   full, reduced = pair.full, pair.reduced
   design = _designs(full.embedding_PxD, token_Nx3)
-  random_RxNx2 = jax.vmap(lambda g_P: features.pairs(g_P[:, None]))(draw_RxP)
+  random_RxNx2 = jax.vmap(lambda g_P: fourier.pair_features(g_P[:, None]))(draw_RxP)
   fitted = _sum_fits(pair, member, design, random_RxNx2)
   fitted |= _change_fits(pair, member, design, random_RxNx2)
   target_NxF = jnp.concatenate(_sum_targets(pair), axis=1)
@@ -232,8 +232,7 @@ def _sum_fits(pair, member, design, random_RxNx2) -> dict:
   designs = [(name, design["sum"]) for name in SUM_FITS]
   designs.append(("pre_full_quadratic", design["sum_quadratic"]))
   designs += [
-    ("pre_full_random", features.monomials(x_Nx2.sum(1, keepdims=True), 1))
-    for x_Nx2 in random_RxNx2
+    ("pre_full_random", fourier.monomials(x_Nx2.sum(1, keepdims=True), 1)) for x_Nx2 in random_RxNx2
   ]
   source = [SUM_FITS.index(name) for name in SUM_FITS]
   source += [SUM_FITS.index("pre_full")] * (len(designs) - len(source))
@@ -265,7 +264,7 @@ def _change_fits(pair, member, design, random_RxNx2) -> dict:
     for name in ("linear", "quadratic")
   ]
   designs.append(("change_additive", design["additive"]))
-  designs += [("change_random", features.monomials(x_Nx2, 1)) for x_Nx2 in random_RxNx2]
+  designs += [("change_random", fourier.monomials(x_Nx2, 1)) for x_Nx2 in random_RxNx2]
   logits = lambda change_NxF: network.readout(pair.full, jnp.maximum(before_NxF + change_NxF, 0))
   change_NxF = pair.full.pre_NxF - before_NxF
   score = lambda design_NxQ: network.fit_scores(design_NxQ, change_NxF, member, logits)
@@ -278,16 +277,16 @@ def _designs(embedding_PxD, token_Nx3) -> dict:
   digits = len(embedding_PxD)
   scaled_Nx1 = (sum_N / (digits - 1) - 1)[:, None]
   score_PxQ = linear.oriented(linear.pca(embedding_PxD)).score_NxQ
-  second_Nx2 = features.pairs(score_PxQ[:, 1:2])
-  raw_Nx2 = features.pairs(jnp.linspace(-1, 1, digits)[:, None])
+  second_Nx2 = fourier.pair_features(score_PxQ[:, 1:2])
+  raw_Nx2 = fourier.pair_features(jnp.linspace(-1, 1, digits)[:, None])
   return {
-    "sum": features.monomials(scaled_Nx1, 1),
-    "sum_quadratic": features.monomials(scaled_Nx1, 2),
-    "own_linear": features.monomials(second_Nx2, 1),
-    "own_quadratic": features.monomials(second_Nx2, 2),
-    "raw_linear": features.monomials(raw_Nx2, 1),
-    "raw_quadratic": features.monomials(raw_Nx2, 2),
-    "additive": features.additive(digits),
+    "sum": fourier.monomials(scaled_Nx1, 1),
+    "sum_quadratic": fourier.monomials(scaled_Nx1, 2),
+    "own_linear": fourier.monomials(second_Nx2, 1),
+    "own_quadratic": fourier.monomials(second_Nx2, 2),
+    "raw_linear": fourier.monomials(raw_Nx2, 1),
+    "raw_quadratic": fourier.monomials(raw_Nx2, 2),
+    "additive": fourier.additive_design(digits),
   }
 
 
@@ -333,7 +332,7 @@ def of_member(model, params, member, token_Nx3, *, draw_RxP) -> dict:
   up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
   r_F = network.correlation(pair.full, token_Nx3)
   weight_F = network.contributions(pair.full)
-  rank_F = duplicates.blocks(up_DxF, weight_F, ALIKE).rank_F
+  rank_F = slots.copies(up_DxF, weight_F, ALIKE).rank_F
   changes = mean_changes(pair, member, up_DxF, r_F, rank_F)
   flipped = flip_numbers(pair, member.label_N)
   fitted = neuron_fits(pair, member, token_Nx3, weight_F, draw_RxP)

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import duplicates, features, linear
+from primelens.analyses import fourier, linear, slots
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -146,7 +146,7 @@ def component_fits(read: network.Network, member, top, busiest) -> dict:
   """
   digits = len(read.embedding_PxD)
   score_PxQ = linear.oriented(linear.pca(read.embedding_PxD)).score_NxQ
-  design_NxQ = features.monomials(features.pairs(score_PxQ[:, :2]), 1)
+  design_NxQ = fourier.monomials(fourier.pair_features(score_PxQ[:, :2]), 1)
   a_N, b_N = np.divmod(np.arange(digits**2), digits)
   row_N = np.flatnonzero(a_N + b_N < digits)
   part = linear.fit(design_NxQ, read.pre_NxF, row_N)
@@ -171,7 +171,7 @@ def component_fits(read: network.Network, member, top, busiest) -> dict:
   designs = [
     ("top_neuron", design_NxQ),
     ("busiest_neuron", design_NxQ),
-    ("busiest_additive", features.additive(digits)),
+    ("busiest_additive", fourier.additive_design(digits)),
   ]
   fitted = network.score_all(one, designs, [top, busiest, busiest])
   return {"fits": fitted, "value": value}
@@ -196,7 +196,7 @@ class Merged(NamedTuple):
 def copies(read: network.Network, params, member, r_F, weight_F) -> dict:
   """Returns a member's blocks by contribution, and what they can do (A62)."""
   up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
-  blocks = duplicates.blocks(up_DxF, weight_F, ALIKE)
+  blocks = slots.copies(up_DxF, weight_F, ALIKE)
   found = merged(read, up_DxF, blocks.rank_F, weight_F, member.label_N)
   kept = min(KEPT, len(weight_F))
   by_size_F = jnp.sort(blocks.size_F, descending=True)
@@ -208,8 +208,8 @@ def copies(read: network.Network, params, member, r_F, weight_F) -> dict:
     **{f"size_{rank}": by_size_F[rank] for rank in range(SIZED)},
     "lonely": jnp.sum(blocks.size_F == 1),
     **_readout_cosines(read.readout_VxF, blocks),
-    "effective_neurons": duplicates.effective_number(weight_F),
-    "effective_blocks": duplicates.effective_number(blocks.weight_F),
+    "effective_neurons": slots.effective_number(weight_F),
+    "effective_blocks": slots.effective_number(blocks.weight_F),
     "units_needed": jnp.where(enough.any(), jnp.argmax(enough) + 1, len(enough) + 1),
     "merged_accuracy": found.accuracy_R[-1],
     "merged_nll": found.nll_R[-1],
@@ -225,7 +225,7 @@ def copies(read: network.Network, params, member, r_F, weight_F) -> dict:
 
 def _readout_cosines(readout_VxF, blocks) -> dict:
   """Cosines of W_L columns, of every two neurons of a sizeable block."""
-  cosine_FxF = duplicates.cosines(readout_VxF)
+  cosine_FxF = slots.cosines(readout_VxF)
   count = len(cosine_FxF)
   same_FxF = blocks.rank_F[:, None] == blocks.rank_F[None]
   large_F = blocks.size_F[blocks.rank_F] >= SIZEABLE

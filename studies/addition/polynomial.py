@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features
+from primelens.analyses import fourier
 from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
@@ -44,8 +44,8 @@ def _source(key: str) -> str:
 
 # --- which fits -----------------------------------------------------------------------------------
 
-FEATURES = tuple(features.monomial_names(("p1a", "p1b", "p2a", "p2b"), 2))
-SUMS = tuple(features.monomial_names(("s1", "s2"), 2))
+FEATURES = tuple(fourier.monomial_names(("p1a", "p1b", "p2a", "p2b"), 2))
+SUMS = tuple(fourier.monomial_names(("s1", "s2"), 2))
 TARGETS = {"pre": "z", "post": "h", "logit": "logits"}
 DESIGNS = {
   "poly2": "Poly2, 15 monomials of PC1, PC2 of a and b",
@@ -98,18 +98,18 @@ def designs(score_Px2, random_RxPx2) -> jax.Array:
   which least squares leaves out.
   """
   P = len(score_Px2)
-  pair_Nx4 = features.pairs(score_Px2)
-  symmetric_Nx9 = features.symmetric(pair_Nx4)
-  raw_Nx2 = features.pairs(jnp.linspace(-1, 1, P)[:, None])
+  pair_Nx4 = fourier.pair_features(score_Px2)
+  symmetric_Nx9 = fourier.symmetric_features(pair_Nx4)
+  raw_Nx2 = fourier.pair_features(jnp.linspace(-1, 1, P)[:, None])
   one_Nx1 = jnp.ones((P * P, 1))
-  poly = lambda x_Px2: features.monomials(features.pairs(x_Px2), 2)
+  poly = lambda x_Px2: fourier.monomials(fourier.pair_features(x_Px2), 2)
   every = [
     poly(score_Px2),
     jnp.concatenate([one_Nx1, pair_Nx4], 1),
-    features.sums(pair_Nx4),
+    fourier.sum_features(pair_Nx4),
     *(symmetric_Nx9[:, : 1 + count] for count in (6, 7, 8)),
-    *(features.monomials(raw_Nx2, degree) for degree in (2, 4)),
-    features.additive(P),
+    *(fourier.monomials(raw_Nx2, degree) for degree in (2, 4)),
+    fourier.additive_design(P),
   ]
   random_RxNxQ = jax.vmap(poly)(random_RxPx2)
   width = max(design.shape[1] for design in every)
@@ -245,12 +245,12 @@ ROWS = (*GROUPS, *NEURONS)
 def coefficients(read: network.Network, member, pair_Nx4, sum_N) -> dict:
   """Returns the coefficients on Poly2 by group, and of the best logit, traced.
 
-  `pair_Nx4` are the principal scores of a and b (`features.pairs`), `sum_N`
+  `pair_Nx4` are the principal scores of a and b (`fourier.pair_features`), `sum_N`
   is a + b. Statistics of a group without neurons are NaN. Of the logits: R2
   each (A56), the best one's coefficients (A57), and the same logit on the
   features published as symmetric (A58).
   """
-  design_NxQ, sums_Nx6 = (features.monomials(pair_Nx4, 2), features.sums(pair_Nx4))
+  design_NxQ, sums_Nx6 = (fourier.monomials(pair_Nx4, 2), fourier.sum_features(pair_Nx4))
   target = _Parts(read.pre_NxF, read.post_NxF, read.logit_NxV)
   both = jnp.concatenate(target, axis=1)
   poly = linear_lib.fit(design_NxQ, both)
@@ -366,7 +366,7 @@ def _member(model, params, member, token_Nx3, *, random_RxPx2) -> dict:
   score_Px2 = found.score_NxQ[:, :2]
   design_VxNxQ = designs(score_Px2, random_RxPx2)
   sum_N = token_Nx3[:, :2].sum(1)
-  coefficient = coefficients(read, member, features.pairs(score_Px2), sum_N * 1.0)
+  coefficient = coefficients(read, member, fourier.pair_features(score_Px2), sum_N * 1.0)
   simulated_NxV = coefficient["simulated_pre_NxV"]
   return {
     "fits": scores(read, member, design_VxNxQ),

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, linear, statistics
+from primelens.analyses import fourier, linear, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -80,7 +80,7 @@ def probed(model, params, member, token_Nx3, *, permuted_NxR, relabelled_NxR):
   sum_N = (token_Nx3[:, 0] + token_Nx3[:, 1]).astype(jnp.float32)
   sum_Nx1 = sum_N[:, None]
   train_N, test_N = published_split(len(token_Nx3))
-  pair_Nx2P = features.additive(math.isqrt(len(token_Nx3)))
+  pair_Nx2P = fourier.additive_design(math.isqrt(len(token_Nx3)))
   every_NxR = jnp.concatenate([sum_Nx1, permuted_NxR, relabelled_NxR], axis=1)
   published, own = (train_N, test_N), (member.train_N, member.test_N)
   score, prediction_NxR = _probe(post_NxF, every_NxR, *published)

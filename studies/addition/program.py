@@ -15,7 +15,8 @@ import xarray as xr
 from primelens.lens import claims, results, study
 from primelens.lens import numbers as numbers_lib
 from primelens.lens.study import Cost
-from primelens.models import fit, optimizer, pair_table, tokens, torch_init, transformer
+from primelens.models import fit as fit_lib
+from primelens.models import imports, optimizer, pair_table, tokens, transformer
 from primelens.tasks import addition, checks
 
 
@@ -104,7 +105,7 @@ def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
     train, test = score(params, batch)
     return train, {"nll_nats": train, "test/nll_nats": test}
 
-  program = fit.Program(
+  program = fit_lib.Program(
     init=init,
     draw=lambda data, key, step: {k: v for k, v in data.items() if k != "start"},
     loss=loss,
@@ -117,7 +118,7 @@ def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
 def published_start(model: tokens.Config):
   """Returns the published initial weights of every member, stacked."""
   members = [
-    torch_init.weights(
+    imports.initial_adder(
       seed,
       vocabulary=model.vocabulary,
       classes=model.classes,

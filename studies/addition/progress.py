@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, fourier, linear
+from primelens.analyses import fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -92,13 +92,13 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
   frequencies."""
   read = network.read(model, params, token_Nx3)
   score_PxQ = linear.pca(read.embedding_PxD).score_NxQ[:, :2]
-  pair_NxQ = features.pairs(score_PxQ)
+  pair_NxQ = fourier.pair_features(score_PxQ)
   mean_r2 = lambda design_NxQ, target_NxF: (
     linear.summary(
       linear.r2_columns(target_NxF, linear.fit(design_NxQ, target_NxF).prediction_NxF)
     ).mean
   )
-  poly_NxQ = features.monomials(pair_NxQ, 2)
+  poly_NxQ = fourier.monomials(pair_NxQ, 2)
   accuracies = {}
   for name, edits in (
     ("keep_pc1_accuracy", {"embed": network.keep_first(read.embedding_PxD)}),
@@ -111,8 +111,8 @@ def plain(model, params, member, token_Nx3, key_Q=()) -> dict:
     | mirrored(read, member)
     | {
       "pre_poly2_r2": mean_r2(poly_NxQ, read.pre_NxF),
-      "pre_sums_r2": mean_r2(features.sums(pair_NxQ), read.pre_NxF),
-      "pre_additive_r2": mean_r2(features.additive(len(score_PxQ)), read.pre_NxF),
+      "pre_sums_r2": mean_r2(fourier.sum_features(pair_NxQ), read.pre_NxF),
+      "pre_additive_r2": mean_r2(fourier.additive_design(len(score_PxQ)), read.pre_NxF),
       "post_poly2_r2": mean_r2(poly_NxQ, read.post_NxF),
       "logit_poly2_r2": mean_r2(poly_NxQ, read.logit_NxV),
       "readout_two_share": linear.pca(read.readout_VxF.T).share_Q[:2].sum(),

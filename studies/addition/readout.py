@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import fourier, linear, sinusoids
+from primelens.analyses import fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -113,8 +113,8 @@ def _values(found) -> dict:
 def _logit_values(found) -> dict:
   low_V, high_V = found["logit"][0], found["logit"][2]
   change_V, classes = found["change"], len(low_V)
-  free = sinusoids.free_wave(change_V, 1)
-  best = sinusoids.best_period(change_V, PERIOD_K)
+  free = fourier.free_wave(change_V, 1)
+  best = fourier.best_period(change_V, PERIOD_K)
   ends = jnp.array([low_V[-1], found["reduced_logit"][0, -1]])
   return {
     **{f"change_{k}": change_V[k] for k in range(classes)},
@@ -233,7 +233,7 @@ def sparsity(logit_NxV, label_N, settings) -> dict:
   """
   classes, draws = logit_NxV.shape[1], settings.random_directions
   count_R = jnp.arange(1, classes // 2 + 1)
-  shuffled_DxNxV = jax.vmap(sinusoids.shuffle_phases, (0, None))(
+  shuffled_DxNxV = jax.vmap(fourier.shuffle_phases, (0, None))(
     jax.random.split(jax.random.key(settings.seed), draws), logit_NxV
   )
   # The first "draw" are the logits themselves.
@@ -241,13 +241,9 @@ def sparsity(logit_NxV, label_N, settings) -> dict:
   over = lambda rebuild, x: jax.vmap(rebuild, (None, 0))(x, count_R)
   rebuilt_RxDxNxV = over(fourier.top_frequencies_reconstruct, logit_DxNxV)
   published_RxNxV = over(fourier.top_frequencies_as_published, logit_NxV)
-  basis_DxVxV = np.stack(
-    [sinusoids.random_basis(classes, [settings.seed, i]) for i in range(draws)]
-  )
+  basis_DxVxV = np.stack([fourier.random_basis(classes, [settings.seed, i]) for i in range(draws)])
   plane_RxDxNxV = jax.vmap(
-    lambda basis_VxV: over(
-      functools.partial(sinusoids.top_planes_reconstruct, basis_VxV), logit_NxV
-    ),
+    lambda basis_VxV: over(functools.partial(fourier.top_planes_reconstruct, basis_VxV), logit_NxV),
     out_axes=1,
   )(jnp.asarray(basis_DxVxV))
   exact_RxNxV = rebuilt_RxDxNxV[:, 0]
@@ -320,7 +316,7 @@ def components(readout_VxF, key) -> dict:
   `similarity` is with the better of sin and cos of the frequency named
   (A55), `free` the same with free phase, `period` the best real period.
   `chance` are the 95 % quantiles that random curves as smooth as the component
-  (`sinusoids.smooth_curves`) reach with the first and with the last.
+  (`fourier.smooth_curves`) reach with the first and with the last.
   """
   found = linear.pca(readout_VxF.T)
   direction_4xV = _signed(found.direction_QxD[: len(FREQUENCIES)])
@@ -330,21 +326,21 @@ def components(readout_VxF, key) -> dict:
 
 
 def _matches(curve_V, frequency, key) -> dict:
-  whole = sinusoids.better_wave(curve_V, frequency)
-  real = sinusoids.best_period(curve_V, PERIOD_K)
-  curve_RxV = sinusoids.smooth_curves(
-    key, DRAWS, len(curve_V), sinusoids.neighbour_correlation(curve_V)
+  whole = fourier.better_wave(curve_V, frequency)
+  real = fourier.best_period(curve_V, PERIOD_K)
+  curve_RxV = fourier.smooth_curves(
+    key, DRAWS, len(curve_V), fourier.neighbour_correlation(curve_V)
   )
   chance_R, chance_period_R = jax.vmap(
     lambda x_V: (
-      sinusoids.better_wave(x_V, frequency).similarity,
-      sinusoids.best_period(x_V, PERIOD_K).similarity,
+      fourier.better_wave(x_V, frequency).similarity,
+      fourier.best_period(x_V, PERIOD_K).similarity,
     )
   )(curve_RxV)
   return {
     "similarity": whole.similarity,
     "wave": whole.wave_V,
-    "free": sinusoids.free_wave(curve_V, frequency).similarity,
+    "free": fourier.free_wave(curve_V, frequency).similarity,
     "period": real.period,
     "period_similarity": real.similarity,
     "period_wave": real.wave_V,

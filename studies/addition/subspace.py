@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import features, linear, sweeps
+from primelens.analyses import fourier, linear, sweeps
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -222,15 +222,15 @@ def first_alone(model, params, member, token_Nx3) -> dict:
   difference = differences(read.logit_NxV, ablated.logit_NxV, member.label_N, prediction_N)
   found = readings(read.embedding_PxD, prediction_N, member)
   value = (
-    failures(features.grid(error_N, digits), prediction_N)
+    failures(fourier.pair_grid(error_N, digits), prediction_N)
     | direct_path(read, member.label_N)
-    | boosts(features.grid(difference["boost_true"], digits))
+    | boosts(fourier.pair_grid(difference["boost_true"], digits))
     | found.pop("value")
   )
   return found | {
     "value": value,
-    "prediction": features.grid(prediction_N, digits),
-    "error": features.grid(error_N, digits),
+    "prediction": fourier.pair_grid(prediction_N, digits),
+    "error": fourier.pair_grid(error_N, digits),
     "label": member.label_N,
     "difference": difference,
     "statistics": statistics(difference, error_N),
@@ -381,8 +381,8 @@ def readings(embedding_PxD, prediction_N, member) -> dict:
   return {
     "fits": scored,
     "line": coefficient["prediction_sum"][:2],
-    "residual": features.grid(left["prediction_digits"], digits),
-    "quadratic_residual": features.grid(left["prediction_quadratic"], digits),
+    "residual": fourier.pair_grid(left["prediction_digits"], digits),
+    "quadratic_residual": fourier.pair_grid(left["prediction_quadratic"], digits),
     "value": {
       "sum_constant": coefficient["prediction_sum"][0],
       "sum_slope": coefficient["prediction_sum"][1],
@@ -399,23 +399,23 @@ def designs(embedding_PxD) -> jax.Array:
   """Returns the designs of FITS, RxNxQ, filled up with columns of zeros."""
   digits = len(embedding_PxD)
   score_PxQ = linear.pca(embedding_PxD).score_NxQ[:, :2]
-  pair_Nx2 = features.pairs(jnp.arange(digits, dtype=jnp.float32)[:, None])
-  second_Nx2 = features.pairs(score_PxQ[:, 1:])
+  pair_Nx2 = fourier.pair_features(jnp.arange(digits, dtype=jnp.float32)[:, None])
+  second_Nx2 = fourier.pair_features(score_PxQ[:, 1:])
   sum_Nx1 = pair_Nx2.sum(1, keepdims=True)
-  additive_NxQ = features.additive(digits)
-  squares_NxQ = jnp.concatenate([features.monomials(sum_Nx1, 1), pair_Nx2**2], axis=1)
+  additive_NxQ = fourier.additive_design(digits)
+  squares_NxQ = jnp.concatenate([fourier.monomials(sum_Nx1, 1), pair_Nx2**2], axis=1)
   scaled_Px1 = jnp.linspace(-1, 1, digits)[:, None]
   design = {
-    "prediction_sum": features.monomials(sum_Nx1, 1),
-    "prediction_digits": features.monomials(pair_Nx2, 1),
-    "error_pc2": features.monomials(second_Nx2, 1),
-    "error_pc2_quadratic": features.monomials(second_Nx2, 2),
+    "prediction_sum": fourier.monomials(sum_Nx1, 1),
+    "prediction_digits": fourier.monomials(pair_Nx2, 1),
+    "error_pc2": fourier.monomials(second_Nx2, 1),
+    "error_pc2_quadratic": fourier.monomials(second_Nx2, 2),
     "prediction_squares": squares_NxQ,
-    "prediction_quadratic": features.monomials(pair_Nx2, 2),
+    "prediction_quadratic": fourier.monomials(pair_Nx2, 2),
     "prediction_additive": additive_NxQ,
     "error_additive": additive_NxQ,
-    "error_poly2": features.monomials(features.pairs(score_PxQ), 2),
-    "error_quartic": features.monomials(features.pairs(scaled_Px1), 4),
+    "error_poly2": fourier.monomials(fourier.pair_features(score_PxQ), 2),
+    "error_quartic": fourier.monomials(fourier.pair_features(scaled_Px1), 4),
   }
   widest = max(design_NxQ.shape[1] for design_NxQ in design.values())
   padded = lambda x_NxQ: jnp.pad(x_NxQ, ((0, 0), (0, widest - x_NxQ.shape[1])))

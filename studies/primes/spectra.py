@@ -14,7 +14,6 @@ to 6.5 and 7.3.
 import numpy as np
 import xarray as xr
 from primelens.analyses import spectra as spectra_lib
-from primelens.analyses import spectra_nulls
 from primelens.lens import claims, page, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -268,7 +267,7 @@ def distance(results):
 def baseline(results):
   """Returns the verdict on the effective rank of noise, which needs no network."""
   del results
-  null_RxK = spectra_nulls.singular_null((SIZE, SIZE))
+  null_RxK = spectra_lib.singular_null((SIZE, SIZE))
   rank_R = spectra_lib.effective_rank(null_RxK)
   because = (
     f"noise of {SIZE} x {SIZE} has {rank_R.mean():.1f} (s.d. "

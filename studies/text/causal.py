@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 import jax
 import numpy as np
 import xarray as xr
-from primelens.analyses import erasure, linear, probed, statistics
+from primelens.analyses import erasure, linear, statistics
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -188,26 +188,30 @@ def interventions(run, rows: Rows, name: str) -> dict[str, np.ndarray]:
   order_RxN = np.stack([rng.permutation(len(y_NxF)) for _ in range(count)])
   state_SxExNxD = np.moveaxis(rows.fit_SxNxExD, 2, 1)
   key = jax.random.key(settings.seed)
-  last = probed.population(
+  last = erasure.probed_population(
     state_SxExNxD[:, -1:],
     y_NxF,
     order_RxN[: settings.permutations],
     draws=settings.random_directions,
     key=key,
   )
-  early = probed.population(
+  early = erasure.probed_population(
     state_SxExNxD[:, :-1], y_NxF, order_RxN[:LEVEL_DRAWS], draws=LEVEL_DRAWS, key=key
   )
   found = [
     by_subspace(
-      _before(run, rows, early), early, rows, LEVEL_ROWS, probed.kinds(LEVEL_DRAWS, LEVEL_DRAWS)
+      _before(run, rows, early),
+      early,
+      rows,
+      LEVEL_ROWS,
+      erasure.variants_of(LEVEL_DRAWS, LEVEL_DRAWS),
     ),
     by_subspace(
       _last(rows, last),
       last,
       rows,
       None,
-      probed.kinds(settings.permutations, settings.random_directions),
+      erasure.variants_of(settings.permutations, settings.random_directions),
     ),
   ]
   joined = {key: np.concatenate([one[key] for one in found], 1) for key in found[0]}
@@ -271,7 +275,7 @@ def by_subspace(measured, found, rows, count, kind_R) -> dict[str, np.ndarray]:
     "removed": np.asarray(found.removed_R, float),
     "strength": np.asarray(found.strength_R, float),
   }
-  many = range(len(probed.VARIANTS))
+  many = range(len(erasure.VARIANTS))
   means = {
     name: np.stack([x[..., kind_R == v].mean(-1) for v in many], -1) for name, x in taken.items()
   }
@@ -289,7 +293,7 @@ def by_subspace(measured, found, rows, count, kind_R) -> dict[str, np.ndarray]:
 def _against(value_SxExR, kind_R, tail) -> np.ndarray:
   """Returns p-values SxExV of the probed subspaces; NaN for the others, where
   there are less than ENOUGH draws, and where a network never changes."""
-  shape = (*value_SxExR.shape[:-1], len(probed.VARIANTS))
+  shape = (*value_SxExR.shape[:-1], len(erasure.VARIANTS))
   p_SxExV = np.full(shape, np.nan)
   for v, null in PROBED.items():
     null_RxSxE = np.moveaxis(value_SxExR[..., kind_R == null], -1, 0)
@@ -518,7 +522,7 @@ def measure(run) -> xr.Dataset:
     "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
     "target": results.variable("target", list(by_target), "what is probed"),
     "level": results.variable("level", list(levels), "level"),
-    "subspace": results.variable("subspace", list(probed.VARIANTS), "subspace"),
+    "subspace": results.variable("subspace", list(erasure.VARIANTS), "subspace"),
     "step": results.variable("step", np.arange(COUNT + 1), "directions removed"),
     "published_step": results.variable(
       "published_step", np.array(STEPS_R), "directions removed, as published"
@@ -574,7 +578,7 @@ def _interventions(by_target: Mapping, levels) -> Iterator[dict]:
   """Yields a record per target, level and subspace, over seeds."""
   for target, found in by_target.items():
     for e, level in enumerate(levels):
-      for v, kind in enumerate(probed.VARIANTS):
+      for v, kind in enumerate(erasure.VARIANTS):
         of = lambda key, e=e, v=v, found=found: found[key][:, e, v]
         row = {"target": target, "level": level, "subspace": kind, "rank": found["rank"]}
         row |= {"draws": int(of("draws")[0]), "rows": int(of("rows")[0])}

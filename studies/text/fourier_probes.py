@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import erasure, fourier, linear, probed, statistics
+from primelens.analyses import erasure, fourier, linear, statistics
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
@@ -235,9 +235,9 @@ def _deviations(value_RxQ, null_RxQ) -> np.ndarray:
 @functools.partial(jax.jit, static_argnames="draws")
 def subspaces(
   state_SxNxD, wave_VxF, keep_F, place_SxF, sum_N, order_RxN, key, *, draws
-) -> tuple[probed.Subspaces, jax.Array]:
+) -> tuple[erasure.Subspaces, jax.Array]:
   """Returns the directions of the REMOVED best frequencies of every network's
-  fitted rows, in the order of `probed.VARIANTS`, S first, and which
+  fitted rows, in the order of `erasure.VARIANTS`, S first, and which
   frequencies those of the labels are, SxQ.
 
   The best have the largest R2 on these rows, for permuted labels as well.
@@ -266,9 +266,9 @@ def subspaces(
     removed_R = jax.lax.map(
       lambda both: erasure.removed(gram_DxD, *both), (read_RxDxK, write_RxDxK)
     )
-    like_R = jnp.asarray([0, 1, 0, 1, 0])[probed.kinds(len(order_RxN), draws)]
+    like_R = jnp.asarray([0, 1, 0, 1, 0])[erasure.variants_of(len(order_RxN), draws)]
     ratio_R = removed_R[like_R] / jnp.where(removed_R > 0, removed_R, jnp.inf)
-    joined = probed.Subspaces(read_RxDxK, write_RxDxK, jnp.sqrt(ratio_R), removed_R)
+    joined = erasure.Subspaces(read_RxDxK, write_RxDxK, jnp.sqrt(ratio_R), removed_R)
     return joined, best_RxQ[0]
 
   return jax.lax.map(one, (state_SxNxD, place_SxF))
@@ -284,7 +284,7 @@ def _directions(
   some = lambda x_NxF: jnp.where(keep_F[None], x_NxF, 0)[:, column_K]
   ridge_DxK = linear.basis(some(kernel_DxF) / given.deviation_D[:, None])
   cross_DxK = _exact(gap_NxD.T, some(y_NxF))
-  leace = erasure.whitened(gram_DxD, cross_DxK, probed.ALPHA)
+  leace = erasure.whitened(gram_DxD, cross_DxK, erasure.ALPHA)
   return {"ridge": (ridge_DxK, ridge_DxK), "leace": leace}, best_Q
 
 
@@ -309,7 +309,7 @@ def without(run, rows, targets, sum_N, place_SxExF) -> dict:
     draws=settings.random_directions,
   )
   bundle = rows.bundle(found.read_RxDxK, found.write_RxDxK, found.strength_R)
-  kind_R = probed.kinds(settings.permutations, settings.random_directions)
+  kind_R = erasure.variants_of(settings.permutations, settings.random_directions)
   index_R = np.arange(len(kind_R))
   measured = removal.over(removal.by_readout, bundle, index_R, rows.target_N)
   skill_WxSxR = np.stack([rows.skill(measured["loss"][..., place]) for place in WAYS.values()])
@@ -343,7 +343,7 @@ def kinds_removed(run, rows, kind_R, measured, share_SxR) -> dict:
   unit = "answers² / 2000²" if run.regression else "nats"
   kinds, by_seed = [], []
   for way, place in WAYS.items():
-    for v, variant in enumerate(probed.VARIANTS):
+    for v, variant in enumerate(erasure.VARIANTS):
       if v < 2 and way == "scaled":
         continue  # the probed ones are as they are
       at_R = kind_R == v

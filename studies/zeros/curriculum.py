@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import anchors, divergences, sweeps, trees, weight_masks
+from primelens.analyses import anchors, divergences, masking, sweeps, trees
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -184,7 +184,7 @@ def _member(run, student, its: fit.Program):
       its._replace(loss=taught_by),
       optimizer,
       start,
-      weight_masks.everything(start),
+      masking.everything(start),
       data,
       bundle["key"],
       settings.steps,

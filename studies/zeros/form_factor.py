@@ -21,7 +21,7 @@ from typing import Annotated, Any
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import ensembles, form_factors, resonance, statistics
+from primelens.analyses import form_factors, resonance, sine_process, statistics
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -326,7 +326,10 @@ def _measured(run) -> xr.Dataset:
     for name, value_N in sequences.items()
   ]
   phi_Q = form_factors.characteristic(test_N, tau_Q)
-  references = {"gue": ensembles.form_factor(tau_Q, "gue"), "renewal": form_factors.renewal(phi_Q)}
+  references = {
+    "gue": sine_process.form_factor(tau_Q, "gue"),
+    "renewal": form_factors.renewal(phi_Q),
+  }
   error_VxQ = np.stack([statistics.seed_interval(k_RxQ).standard_error for k_RxQ in curves])
   k, count = "form factor K", "variance of the number of levels in a window"
   variables = {
@@ -343,7 +346,7 @@ def _measured(run) -> xr.Dataset:
       "sequence length", np.stack([c.standard_error for c in counts]), f"{count}, {_ERROR}"
     ),
     "gue_number_variance": results.variable(
-      "length", ensembles.number_variance(length_E, "gue"), f"{count}, GUE, exact"
+      "length", sine_process.number_variance(length_E, "gue"), f"{count}, GUE, exact"
     ),
     **_by_sequence(sequences, curves, tau_Q, references),
     **_plateaus(sequences, range(settings.seed, settings.seed + settings.draws)),

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import closed_forms, statistics, symbolic
+from primelens.analyses import formulas, statistics, symbolic
 from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
@@ -122,7 +122,7 @@ def _surrogates(run) -> list[Target]:
 def _closed(run, target: Target) -> list[dict]:
   """Returns the closed forms of one target."""
   bootstrap = run.settings.bootstrap
-  rows = closed_forms.table(
+  rows = formulas.closed_forms(
     target.train_lag_NxQ,
     target.train_N,
     target.test_lag_NxQ,
@@ -158,7 +158,7 @@ def _refitted(run, target: Target) -> list[dict]:
   """Returns the published formulas, their numbers refitted to one target."""
   lags = run.settings.symbolic.lags
   rows = symbolic.refitted(
-    [formula for _, _, formula in closed_forms.PUBLISHED],
+    [formula for _, _, formula in formulas.PUBLISHED_FORM],
     target.train_lag_NxQ[:, :lags],
     target.train_N,
     names=tuple(f"s{k + 1}" for k in range(lags)),
@@ -167,7 +167,7 @@ def _refitted(run, target: Target) -> list[dict]:
   )
   return [
     {"target": target.name, "published": formula, "published_mse": mse} | row
-    for row, (_, mse, formula) in zip(rows, closed_forms.PUBLISHED, strict=True)
+    for row, (_, mse, formula) in zip(rows, formulas.PUBLISHED_FORM, strict=True)
   ]
 
 
@@ -179,7 +179,7 @@ def _heights(run) -> list[dict]:
   for index_N in np.array_split(np.arange(3, len(value_N)), STRETCHES):
     lag_NxQ = linear_lib.lag_matrix(value_N, index_N, 3)
     target_N = value_N[index_N]
-    draw_RxQ = closed_forms.reciprocal_draws(
+    draw_RxQ = formulas.reciprocal_draws(
       lag_NxQ, target_N, block=bootstrap.block, draws=bootstrap.samples // 4, seed=bootstrap.seed
     )
     low_Q, high_Q = statistics.percentiles(draw_RxQ)
@@ -187,7 +187,7 @@ def _heights(run) -> list[dict]:
       {
         "first": int(index_N[0]),
         "last": int(index_N[-1]),
-        "c": float(closed_forms.reciprocal(lag_NxQ, target_N)[2]),
+        "c": float(formulas.reciprocal(lag_NxQ, target_N)[2]),
         "c_low": float(low_Q[2]),
         "c_high": float(high_Q[2]),
         "mean_target": float(target_N.mean()),
@@ -525,7 +525,7 @@ def _front_table(runs, formats) -> tables_lib.Table:
 def _published_front() -> tables_lib.Table:
   rows = [
     {"complexity": count, "formula": form, "loss": loss}
-    for count, loss, form in closed_forms.PUBLISHED
+    for count, loss, form in formulas.PUBLISHED_FORM
   ]
   return tables_lib.Table(
     "Published front, complexity by another count: target the mean of E4, seed 7; loss in squared"

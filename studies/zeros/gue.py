@@ -17,7 +17,7 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import determinantal, spacing_correlations, spacings
+from primelens.analyses import sine_process, spacings
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -70,7 +70,7 @@ obstacle = program.no_heights
 
 def _moments(value_N, lags: int, block: int):
   short = max(2 * lags, len(value_N) // SUB_BLOCKS)
-  return spacing_correlations.correlations(value_N, lags, block=min(block, short))
+  return spacings.correlations(value_N, lags, block=min(block, short))
 
 
 def _middle(height_N) -> float:
@@ -112,7 +112,7 @@ def _fits(found, height_N, parts, limit) -> tuple[dict, ...]:
       if len(parts) <= len(powers):
         continue
       x_PxV = np.array([[turn(part, p) for p in powers] for part in parts])
-      line = spacing_correlations.weighted_line(x_PxV, y_P - base, error_P)
+      line = spacings.weighted_line(x_PxV, y_P - base, error_P)
       (first, second), (error, other) = line.coefficient_V, line.error_V
       rows.append(
         {
@@ -137,15 +137,13 @@ def _references(value_N, limit, lags: int, block: int, sample):
   sets |= {f"last tenth, third {i + 1}": x for i, x in enumerate(thirds)}
   rows = [_row(name, _moments(x, lags, block), limit, x) for name, x in sets.items()]
   for name, x in sample.items():
-    found = spacing_correlations.correlations(x, lags)
+    found = spacings.correlations(x, lags)
     rows.append(_row(name, found, limit, x))
-  exact = spacing_correlations.Correlations(
-    0, 1.0, limit.variance, 0.0, limit.correlation_Q, np.zeros(lags)
-  )
+  exact = spacings.Correlations(0, 1.0, limit.variance, 0.0, limit.correlation_Q, np.zeros(lags))
   return (_row("sine process, exact", exact, limit), *rows)
 
 
-def _row(name: str, found, limit: determinantal.Moments, value=None) -> dict:
+def _row(name: str, found, limit: sine_process.Moments, value=None) -> dict:
   row = {
     "sequence": name,
     "spacings": found.number,
@@ -172,7 +170,7 @@ def _row(name: str, found, limit: determinantal.Moments, value=None) -> dict:
 
 def _berry(value_N) -> tuple[dict, ...]:
   tail_N = value_N[-(len(value_N) // TAIL) :]
-  published = spacing_correlations.berry_as_published
+  published = spacings.berry_as_published
   return (
     {"sequence": "zeros, last tenth"} | published(tail_N),
     {"sequence": "zeros"} | published(value_N),
@@ -184,7 +182,7 @@ def _shuffles(value_N, settings, cue_RxN) -> tuple[dict, ...]:
   count = min(settings.stretch, cue_RxN.size, len(value_N))
   rows = []
   for name, x_N in (("zeros", value_N[-count:]), ("CUE", cue_RxN.ravel()[:count])):
-    z = spacing_correlations.shuffle_score(x_N, draws=settings.shuffles, seed=settings.seed)
+    z = spacings.shuffle_score(x_N, draws=settings.shuffles, seed=settings.seed)
     lag1 = float(np.corrcoef(x_N[:-1], x_N[1:])[0, 1])
     rows.append({"sequence": name, "spacings": count, "z": z, "lag1": lag1})
   return tuple(rows)
@@ -193,7 +191,7 @@ def _shuffles(value_N, settings, cue_RxN) -> tuple[dict, ...]:
 def _prime_lags(value_N, settings, cue_RxN) -> tuple[dict, ...]:
   count = min(settings.stretch, cue_RxN.size, len(value_N))
   both = [
-    spacing_correlations.prime_lags_as_published(x_N, PRIMES)
+    spacings.prime_lags_as_published(x_N, PRIMES)
     for x_N in (value_N[-count:], cue_RxN.ravel()[:count])
   ]
   (lag_Q, zeros_Q), (_, cue_Q) = both
@@ -271,12 +269,12 @@ def measure(run) -> xr.Dataset:
   value_N = run.series.value_N.astype(np.float64)
   height_N = run.series.ordinate_N
   lags = settings.lags
-  limit, term_Q = spacing_correlations.leading_terms(lags)
-  cut = spacing_correlations.height_blocks(height_N, settings.blocks, settings.least)
+  limit, term_Q = spacings.leading_terms(lags)
+  cut = spacings.height_blocks(height_N, settings.blocks, settings.least)
   parts = [slice(*ends) for ends in zip(cut[:-1], cut[1:], strict=True)]
   found = [_moments(value_N[part], lags, block) for part in parts]
   middle_P = np.array([_middle(height_N[part]) for part in parts])
-  size_P = spacing_correlations.zeta_size(middle_P)
+  size_P = spacings.zeta_size(middle_P)
   sample = _samples(settings)
   leading_P = limit.variance + term_Q[0] / size_P**2
   fits = _fits(found, height_N, parts, limit)

@@ -15,7 +15,8 @@ import dataclasses
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import hermiticity, slot_frequencies, spectra_nulls
+from primelens.analyses import kernels, spectra
+from primelens.analyses import slots as slots_lib
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -74,10 +75,10 @@ def _of_bank(run, settings) -> list[dict]:
     memory = params_S.get("memory", {})
     if not {"query", "key"} <= set(memory):
       continue
-    found = hermiticity.symmetry(memory["query"]["kernel"], memory["key"]["kernel"])
+    found = kernels.symmetry(memory["query"]["kernel"], memory["key"]["kernel"])
     width = memory["query"]["kernel"].shape[-1]
-    null = hermiticity.null(width, width, min(settings.draws, 200))
-    test = hermiticity.against_null(found.asymmetry, null.asymmetry)
+    null = kernels.symmetry_null(width, width, min(settings.draws, 200))
+    test = kernels.symmetry_against_null(found.asymmetry, null.asymmetry)
     rows += [
       {"network": network, "seed": int(run.seed_S[s]), "width": width}
       | {"asymmetry": float(found.asymmetry[s])}
@@ -101,15 +102,15 @@ def _of_slots(run, settings) -> tuple[list[dict], list]:
     found = []
     for s, slot_MxD in enumerate(np.asarray(content, np.float64)):
       options = dict(draws=settings.slot_draws, seed=settings.seed + s)
-      tested = slot_frequencies.test(slot_MxD, **options)
-      theirs = slot_frequencies.test_as_published(slot_MxD, **options)
-      frequencies.append(slot_frequencies.dominant(slot_MxD)[1])
+      tested = slots_lib.frequency_test(slot_MxD, **options)
+      theirs = slots_lib.frequency_test_as_published(slot_MxD, **options)
+      frequencies.append(slots_lib.dominant(slot_MxD)[1])
       row = {"network": network, "seed": int(run.seed_S[s])}
       row["slots"] = len(slot_MxD)
       row |= tested._asdict()
       row |= {f"{k}_as_published": v for k, v in theirs._asdict().items()}
       found.append(row)
-    holm_S = spectra_nulls.holm([row["p"] for row in found])
+    holm_S = spectra.holm([row["p"] for row in found])
     for row, p in zip(found, holm_S, strict=True):
       row["p_holm"] = float(p)
     rows += found
@@ -151,13 +152,13 @@ def measure(run) -> xr.Dataset:
   heads and seeds. Untrained networks have the seeds of the trained ones.
   """
   settings = run.settings.hermiticity
-  trained = hermiticity.symmetry(*forms(run.params_S))
-  fresh = hermiticity.symmetry(*forms(run.untrained_S()))
+  trained = kernels.symmetry(*forms(run.params_S))
+  fresh = kernels.symmetry(*forms(run.untrained_S()))
   trunk = run.experiment.model.trunk
   # Holm's smallest p is heads / (draws + 1).
   draws = max(settings.draws, 40 * trained.asymmetry.size)
-  null = hermiticity.null(trunk.width, trunk.width // trunk.heads, draws, settings.seed)
-  test = hermiticity.against_null(trained.asymmetry, null.asymmetry)
+  null = kernels.symmetry_null(trunk.width, trunk.width // trunk.heads, draws, settings.seed)
+  test = kernels.symmetry_against_null(trained.asymmetry, null.asymmetry)
   slots, frequencies = _of_slots(run, settings)
   of_seeds = _of_seeds(run, "trained", trained) + _of_seeds(run, "untrained", fresh)
 
@@ -172,7 +173,7 @@ def measure(run) -> xr.Dataset:
     "z": results.variable(by_head, test.z, f"asymmetry {beside}", "standard deviations"),
     "p": results.variable(by_head, test.p, f"p of the asymmetry {beside}"),
     "p_holm": results.variable(
-      by_head, spectra_nulls.holm(test.p), f"p of the asymmetry {beside}, corrected over all heads"
+      by_head, spectra.holm(test.p), f"p of the asymmetry {beside}, corrected over all heads"
     ),
     "frequency": results.variable(
       "slots slot", frequency, "frequency of the largest |FFT|", "turns per width"

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import kernel_fits, kernels, linear, statistics, sweeps
+from primelens.analyses import kernels, linear, statistics, sweeps
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -251,7 +251,7 @@ def of_heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options) -> tuple[dict, ...]:
       for s, l, h in np.ndindex(curve_SxLxHxQ.shape[:3]):
         curve_Q = curve_SxLxHxQ[s, l, h]
         row = {"network": network, "seed": s, "layer": l, "head": h}
-        row |= _chosen(kernel_fits.fits(distance_Q, curve_Q, **options))
+        row |= _chosen(kernels.fits(distance_Q, curve_Q, **options))
         row["spread"] = float(curve_Q.std())
         row["physics_score_as_published"] = float(kernels.physics_score_as_published(curve_Q))
         if network == "trained":
@@ -264,16 +264,16 @@ def of_heads(index_VxSxLxHxQ, untrained_SxLxHxQ, **options) -> tuple[dict, ...]:
 
 
 def _chosen(found) -> dict:
-  aic, bic, skill = (kernel_fits.winner(found, by) for by in ("aic", "bic", "skill"))
-  monotone = found[kernel_fits.MONOTONE]
+  aic, bic, skill = (kernels.winner(found, by) for by in ("aic", "bic", "skill"))
+  monotone = found[kernels.MONOTONE]
   return {
     "aic": aic.family,
     "bic": bic.family,
     "held_out": skill.family,
     "r2": bic.r2,
     "skill": bic.skill,
-    "r2_stretched": found[kernel_fits.STRETCHED].r2,
-    "r2_wave": found[kernel_fits.WAVE].r2,
+    "r2_stretched": found[kernels.STRETCHED].r2,
+    "r2_wave": found[kernels.WAVE].r2,
     "r2_sinc": found["sinc"].r2,
     "monotone_r2": monotone.r2,
     "monotone_skill": monotone.skill,
@@ -292,16 +292,16 @@ def of_kernels(networks, kernel_PxSx59, distance_59, **options):
   for network, kernel_Sx59 in zip(networks, kernel_PxSx59, strict=True):
     each_Sx59 = kernel_Sx59[:1] if network == "uniform" else kernel_Sx59
     for s, kernel_59 in enumerate(each_Sx59):
-      if np.isfinite(kernel_59).sum() < kernel_fits.LEAST:
+      if np.isfinite(kernel_59).sum() < kernels.LEAST_POINTS:
         continue
       with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        found = kernel_fits.fits(distance_59, kernel_59, **options)
+        found = kernels.fits(distance_59, kernel_59, **options)
       for name, fit in found.items():
         row = {"network": network, "seed": s, "family": name}
         row |= fit._asdict() | {"dip": float("nan")}
-        if name == kernel_fits.STRETCHED:
+        if name == kernels.STRETCHED:
           beyond = np.linspace(first, distance_59[-1], 1000)
-          curve = kernel_fits.predict(fit, beyond)
+          curve = kernels.family_values(fit, beyond)
           row["dip"] = float(1 - curve[0] / curve.max())
         rows.append(row)
   return tuple(rows)
@@ -313,7 +313,7 @@ def of_ripples(networks, unmasked, keys: int, **options) -> tuple[dict, ...]:
   As published, on d = 1 .. 16: scale sinc^2(d / wavelength) + offset. `peak`
   is the largest weight and `peak_distance` where, `uniform` 1 / keys.
   """
-  family = {kernel_fits.SINC2: kernel_fits.FAMILIES[kernel_fits.SINC2]}
+  family = {kernels.SINC2: kernels.FAMILIES[kernels.SINC2]}
   rows = []
   for network, curve_SxLxHxQ in zip(networks, unmasked, strict=False):
     near_SxLxHxQ = curve_SxLxHxQ[..., :FLASH_REACH]
@@ -321,8 +321,8 @@ def of_ripples(networks, unmasked, keys: int, **options) -> tuple[dict, ...]:
     for s, l, h in np.ndindex(near_SxLxHxQ.shape[:3]):
       curve_Q = near_SxLxHxQ[s, l, h]
       with threadpoolctl.threadpool_limits(1, user_api="blas"):
-        fit = kernel_fits.fits(distance_Q, curve_Q / curve_Q.max(), families=family, **options)[
-          kernel_fits.SINC2
+        fit = kernels.fits(distance_Q, curve_Q / curve_Q.max(), families=family, **options)[
+          kernels.SINC2
         ]
       rows.append(
         {"network": network, "seed": s, "layer": l, "head": h}
@@ -340,13 +340,13 @@ def noise_r2(*, draws: int = 50, seed: int = 0) -> np.ndarray:
   Of as many heads as the published kernel was chosen from, none of which has
   any form. The heads are drawn from `4 * draws` fits.
   """
-  family = {kernel_fits.SINC2: kernel_fits.FAMILIES[kernel_fits.SINC2]}
+  family = {kernels.SINC2: kernels.FAMILIES[kernels.SINC2]}
   rng = np.random.default_rng(seed)
   distance_Q = 1.0 + np.arange(FLASH_REACH)
   noise_ExQ = rng.normal(size=(4 * draws, FLASH_REACH))
   with threadpoolctl.threadpool_limits(1, user_api="blas"):
     r2_E = [
-      kernel_fits.fits(distance_Q, noise_Q, families=family, restarts=8)[kernel_fits.SINC2].r2
+      kernels.fits(distance_Q, noise_Q, families=family, restarts=8)[kernels.SINC2].r2
       for noise_Q in noise_ExQ
     ]
   return rng.choice(r2_E, (draws, FLASH_HEADS)).max(1)
@@ -511,7 +511,7 @@ def _of(found: xr.Dataset, name: str, **where) -> list[dict]:
 
 SHOWN = 6  # heads whose curves are told apart
 COLOURS = {"trained": draw.BLUE, "untrained": draw.GREY, "uniform": draw.ORANGE}
-FAMILY, FORMULA = {"family": kernel_fits.STRETCHED}, "(a d + b) exp(-c √d) + e"
+FAMILY, FORMULA = {"family": kernels.STRETCHED}, "(a d + b) exp(-c √d) + e"
 
 
 def figures(runs) -> dict:
@@ -669,7 +669,7 @@ def _families(found: xr.Dataset) -> draw.Panel:
   """Returns how many heads each family describes best, trained and untrained."""
   rows, networks = tables_lib.rows(found, "heads"), list(NETWORKS[:2])
   names = [row["family"] for row in tables_lib.rows(found, "fits")] + [row["bic"] for row in rows]
-  names = [name for name in dict.fromkeys(names) if name != kernel_fits.MONOTONE]
+  names = [name for name in dict.fromkeys(names) if name != kernels.MONOTONE]
   chosen = collections.Counter((row["bic"], row["network"]) for row in rows)
   count = [[chosen[name, network] for network in networks] for name in names]
   labels = [name.replace(" with", "\nwith") for name in names]
@@ -726,7 +726,7 @@ def _family_table(runs) -> tables_lib.Table:
         continue
       mean = lambda key, own=own: float(np.mean([row[key] for row in own]))
       a, b, e = (mean(f"amplitude_{i + 1}") for i in range(AMPLITUDES))
-      other = _of(found, "fits", network=network, family=kernel_fits.MONOTONE)
+      other = _of(found, "fits", network=network, family=kernels.MONOTONE)
       body.append(
         {
           "run": run,

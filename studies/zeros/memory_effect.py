@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import form_factors, memory_effect, statistics, sweeps, trees
+from primelens.analyses import form_factors, slots, statistics, sweeps, trees
 from primelens.lens import claims, numbers, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -191,7 +191,7 @@ def trajectories(run, params_S) -> tuple[np.ndarray, np.ndarray]:
 
   token = sweep(ARMS, bundle_S)
   target, plain = token[:, NAMES.index(TARGET)], token[:, 0]
-  bias_SxV = [memory_effect.matched_bias(target[s], plain[s], task.BINS) for s in range(seeds)]
+  bias_SxV = [slots.matched_bias(target[s], plain[s], task.BINS) for s in range(seeds)]
   bundle_S["bias_V"] = jnp.asarray(np.stack(bias_SxV), jnp.float32)
   biased = sweep((BIASED,), bundle_S)
   return np.concatenate([token, biased], axis=1), np.asarray(memory_SxVxD)
@@ -206,7 +206,7 @@ LENGTH_Q = (1.0, 2.0, 5.0, 10.0, 20.0)
 
 def _statistics(spacing_RxNxG):
   rows = spacing_RxNxG.reshape(-1, spacing_RxNxG.shape[-1])
-  return memory_effect.statistics(rows, TAU_Q, LENGTH_Q)
+  return slots.trajectory_statistics(rows, TAU_Q, LENGTH_Q)
 
 
 def _real(run, tokens: int):
@@ -215,7 +215,7 @@ def _real(run, tokens: int):
   value_N = run.series.value_N[first:last].astype(np.float64)
   whole = len(value_N) // tokens * tokens
   rows_NxG = value_N[:whole].reshape(-1, tokens)
-  return memory_effect.statistics(rows_NxG, TAU_Q, LENGTH_Q)
+  return slots.trajectory_statistics(rows_NxG, TAU_Q, LENGTH_Q)
 
 
 def _renewal(run) -> np.ndarray:
@@ -229,7 +229,7 @@ def _null(run) -> np.ndarray:
   published run had, `NULL_DRAWS` times."""
   value_N = run.series.value_N[slice(*run.series.bounds("test"))]
   rng = np.random.default_rng([run.settings.memory_effect.seed, 2])
-  one = lambda: memory_effect.plateau_as_published(rng.choice(value_N, memory_effect.PUBLISHED_RUN))
+  one = lambda: slots.plateau_as_published(rng.choice(value_N, slots.PUBLISHED_TRAJECTORY))
   return np.array([one() for _ in range(NULL_DRAWS)])
 
 
@@ -271,7 +271,7 @@ def _distance(its, real) -> tuple[float, float]:
 
 def _published(own_SxR, base_SxR) -> dict[str, float]:
   """Returns the published plateau, its spread over repeats, its "gain"."""
-  gain = memory_effect.gain_percent_as_published(own_SxR, base_SxR)
+  gain = slots.gain_percent_as_published(own_SxR, base_SxR)
   spread = lambda x: float(x.std(1, ddof=1).mean()) if x.shape[1] > 1 else 0.0
   return {
     "mean_as_published": float(own_SxR.mean()),
@@ -306,7 +306,7 @@ def measure(run) -> xr.Dataset:
   arms = [[_statistics(one) for one in seed] for seed in spacing]  # S, V
   by_arm = list(zip(*arms, strict=True))
   published = np.array(
-    [[[memory_effect.plateau_as_published(x) for x in one] for one in seed] for seed in spacing]
+    [[[slots.plateau_as_published(x) for x in one] for one in seed] for seed in spacing]
   )
   norm_SxV = np.linalg.norm(memory_SxVxD, axis=-1)
   plateau = lambda one: one.plateau_N.reshape(settings.repeats, -1).mean(1)

@@ -17,7 +17,8 @@ from typing import Annotated
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import ensembles, spacings, spectra_nulls, statistics, toeplitz
+from primelens.analyses import sine_process, spacings, statistics, toeplitz
+from primelens.analyses import spectra as spectra_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -101,7 +102,7 @@ def _kinds(settings):
   rng = lambda seed: np.random.default_rng([settings.seed, seed])
   references = (
     lambda seed: np.sort(rng(seed).uniform(size=size)),
-    lambda seed: spectra_nulls.goe_null(size, 1, seed=seed)[0],
+    lambda seed: spectra_lib.goe_null(size, 1, seed=seed)[0],
     lambda seed: surrogates.gue_eigenvalues(rng(seed), size),
   )
   for name, draw_levels in zip(REFERENCES, references, strict=True):
@@ -201,7 +202,7 @@ def _measured(settings) -> xr.Dataset:
   edge_B = settings.density * (0.5 + np.arange(0, 3 / settings.density + width, width))
   middle_Q = (edge_B[1:] + edge_B[:-1]) / 2
   shown = (gaps[PROCESS], gaps[KERNEL])
-  laws = [np.diff(ensembles.spacing_cdf(edge_B, e)) for e in ("gue", "poisson")]
+  laws = [np.diff(sine_process.spacing_cdf(edge_B, e)) for e in ("gue", "poisson")]
   density_VxQ = np.stack(
     [
       *(np.histogram(g, edge_B)[0] / len(g) / np.diff(edge_B) for g in shown),

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import anchors, autoregression, sine_predictor, statistics
+from primelens.analyses import anchors, autoregression, sine_process, statistics
 from primelens.analyses import linear as linear_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
@@ -94,9 +94,9 @@ def _sine(value_N, index_N, settings):
     cue_NxQ, cue_N = _rows(spacing_RxN, k)
     yield _Guess(
       f"sine process, {k} lag{'s' * (k > 1)}",
-      sine_predictor.mean(lag_NxQ),
-      -sine_predictor.log_density(lag_NxQ, value_N[index_N]),
-      float(linear_lib.r2(cue_N, sine_predictor.mean(cue_NxQ))),
+      sine_process.next_mean(lag_NxQ),
+      -sine_process.next_log_density(lag_NxQ, value_N[index_N]),
+      float(linear_lib.r2(cue_N, sine_process.next_mean(cue_NxQ))),
       "the sine kernel",
     )
 

@@ -38,7 +38,7 @@ from primelens.lens import figures as draw
 from primelens.lens import page, results
 from primelens.lens import tables as tables_lib
 from primelens.models import mixture as mixture_lib
-from primelens.models import slots, spacing
+from primelens.models import spacing
 from primelens.studies.zeros import guides, program, scoring, stretches
 from primelens.tasks import primes, windows
 
@@ -293,7 +293,7 @@ def states(run, stretch, prime_Q) -> dict[str, Any]:
   def shares(params) -> list[line_nulls.Tested]:
     state_LxNxUxD = each(params, window_NxT1)
     if behind:
-      pool = jax.vmap(lambda x_NxMxD: slots.read(model, params, x_NxMxD))
+      pool = jax.vmap(lambda x_NxMxD: spacing.slots_read(model, params, x_NxMxD))
       state_LxNxUxD = pool(state_LxNxUxD)
     state_LxNxUxD = np.asarray(state_LxNxUxD, np.float64)
     flat = lambda x_NxUxD: x_NxUxD.reshape(-1, x_NxUxD.shape[-1]).T

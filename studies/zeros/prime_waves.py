@@ -31,12 +31,14 @@ from typing import Annotated
 
 import numpy as np
 import xarray as xr
-from primelens.analyses import expressions, known_primes, prime_lines, statistics, symbolic
+from primelens.analyses import formulas as formulas_lib
+from primelens.analyses import known_primes, prime_lines, statistics
 from primelens.analyses import prime_waves as waves_lib
+from primelens.analyses import symbolic as symbolic_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
-from primelens.models import blocks
+from primelens.models import transformer
 from primelens.studies.zeros import guides, program, stretches
 from primelens.tasks import checks, primes
 
@@ -119,7 +121,7 @@ def plan(run) -> str:
   """
   dump = dataclasses.asdict(run.experiment)
   model, trunk, fit = dump["model"], dump["model"]["trunk"], dump["fit"]
-  if trunk["mask"] in blocks.SLOT_MASKS:
+  if trunk["mask"] in transformer.SLOT_MASKS:
     trunk["mask"] = "causal"
   if fit["optimizer"]["slow_pattern"].startswith("memory/"):
     fit["optimizer"] |= {"slow_pattern": "", "slow_factor": 1.0}
@@ -254,7 +256,7 @@ def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
   records = [
     record
     for seed in seeds
-    for record in symbolic.search(
+    for record in symbolic_lib.search(
       feature_QxF[shown_Q],
       size_Q[shown_Q],
       names=tuple(features),
@@ -263,7 +265,7 @@ def _search(features, size_Q, shown_Q, longest: int, seeds) -> list[dict]:
       seed=seed,
     )
   ]
-  front = symbolic.front(records, variance=float(np.var(size_Q[shown_Q])))
+  front = symbolic_lib.front(records, variance=float(np.var(size_Q[shown_Q])))
   return [record for record in front if record["complexity"] <= longest]
 
 
@@ -281,8 +283,8 @@ def falls(row) -> bool:
   The formula is that of a stored result: it is parsed, never evaluated as code. Raises
   `ValueError` for a text that is none.
   """
-  tree = expressions.parse(row["exact"])
-  at = lambda p: float(expressions.evaluate(tree, {"p": np.array(float(p))}))
+  tree = formulas_lib.parse(row["exact"])
+  at = lambda p: float(formulas_lib.evaluate(tree, {"p": np.array(float(p))}))
   return bool(abs(2 * at(4_000) / at(1_000) - 1) < 0.1)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.analyses import anchors, weight_masks
+from primelens.analyses import anchors, masking
 from primelens.lens import claims, study
 from primelens.lens.study import Cost
 from primelens.models import auxiliary, binned, fit, guided, spacing, transformer
@@ -628,10 +628,10 @@ def retrain(program: fit.Program, optimizer, start: Any, keep: Any, data, key, s
   """
 
   def loss(params, batch, key, number):
-    kept = weight_masks.both(params, keep)
+    kept = masking.both(params, keep)
     return program.loss(kept, batch, key, number)
 
-  first = weight_masks.both(start, keep)
+  first = masking.both(start, keep)
   its = program._replace(loss=loss, init=lambda data, key: first)
   state_1 = fit.init(its, optimizer, data, key[None])
   state = jax.tree.map(lambda leaf: leaf[0], state_1)

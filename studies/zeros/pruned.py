@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from primelens.analyses import ablation, masking, sweeps, trees, weight_masks
+from primelens.analyses import ablation, masking, sweeps, trees
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import tables as tables_lib
@@ -171,14 +171,14 @@ def mask(params, arm):
 
   `arm` has heads_LxH, layers_L, rule (a number), ratio and key.
   """
-  keep = weight_masks.heads(params, arm["heads_LxH"], kernels=HEADS)
-  keep = weight_masks.both(keep, weight_masks.layers(params, arm["layers_L"], pattern=LAYERS))
+  keep = masking.heads(params, arm["heads_LxH"], kernels=HEADS)
+  keep = masking.both(keep, masking.layers(params, arm["layers_L"], pattern=LAYERS))
   where = trees.select(params, spacing.MASKED)
   masked = scoring.magnitude(params, {"ratio": arm["ratio"]})
   drawn = lambda: masking.random_like(params, masked, where=where, key=arm["key"])
   ways = (lambda: params, lambda: masked, drawn)
   kept = jax.lax.switch(arm["rule"], ways)
-  return weight_masks.both(keep, weight_masks.unchanged(params, kept))
+  return masking.both(keep, masking.unchanged(params, kept))
 
 
 # --- what is removed, and training again ----------------------------------------------------------
@@ -228,9 +228,9 @@ def _member(run):
       its, optimizer, start, keep, data, bundle["key"], settings.steps
     )
     return {
-      "before_N": nll(weight_masks.both(start, keep), test_NxT1),
+      "before_N": nll(masking.both(start, keep), test_NxT1),
       "after_N": nll(params, test_NxT1),
-      "parameters": weight_masks.count(keep),
+      "parameters": masking.count(keep),
       "frozen": frozen,
     }
 
@@ -438,7 +438,7 @@ def measure(run) -> xr.Dataset:
   return results.dataset(
     variables,
     coords,
-    removed_head=weight_masks.head_size(trunk.width, trunk.head_width),
+    removed_head=masking.head_size(trunk.width, trunk.head_width),
     steps=settings.steps,
     batch_size=settings.batch_size or run.experiment.fit.batch_size,
     windows=len(start_N),

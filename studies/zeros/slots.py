@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 import xarray as xr
-from primelens.analyses import duplicates, rollout, slot_diagnostics, statistics, sweeps, trees
+from primelens.analyses import rollout, statistics, sweeps, trees
+from primelens.analyses import slots as slots_lib
 from primelens.lens import claims, results
 from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
@@ -351,16 +352,16 @@ def _changed(run, params_S, keep_ExM) -> dict:
   delta = nll - nll[:, :1]
   single = slice(1, 1 + slots)
   nothing_S = np.full(len(nll), np.nan)
-  summed = slot_diagnostics.sums_as_published(delta[:, single].mean(-1), keep_ExM)
+  summed = slots_lib.sums_as_published(delta[:, single].mean(-1), keep_ExM)
   mean_R = delta[:, :count].mean(-1)
-  again = lambda value: slot_diagnostics.remeasured(
+  again = lambda value: slots_lib.remeasured(
     value, settings.random_windows, draws=settings.remeasurements, seed=settings.seed
   )
   return {
     "removals_SxExN": delta[:, :count],
     "delta_SxE": mean_R,
-    "joint_SxR": slot_diagnostics.by_count(mean_R, keep_ExM),
-    "sum_as_published_SxR": slot_diagnostics.by_count(summed, keep_ExM),
+    "joint_SxR": slots_lib.by_count(mean_R, keep_ExM),
+    "sum_as_published_SxR": slots_lib.by_count(summed, keep_ExM),
     "effect_SxM": np.sqrt(np.mean((mean[:, single] - mean[:, :1]) ** 2, axis=-1)),
     "intact_S": nll[:, 0].mean(-1),
     "content_zeroed_S": delta[:, count].mean(-1),
@@ -392,9 +393,9 @@ def _weights(run, params_S) -> dict:
   gradient_SxRxMxD = gradients(run, params_S)
   each = lambda f, x: np.array([f(part) for part in x])
   return {
-    "cosine_SxMxM": each(lambda x: duplicates.cosines(x.T), token_SxMxD),
+    "cosine_SxMxM": each(lambda x: slots_lib.cosines(x.T), token_SxMxD),
     "gradient_SxRxMxD": gradient_SxRxMxD,
-    "gradient_correlation_SxMxM": each(slot_diagnostics.gradient_correlation, gradient_SxRxMxD),
+    "gradient_correlation_SxMxM": each(slots_lib.gradient_correlation, gradient_SxRxMxD),
     "readout_SxM": np.full(token_SxMxD.shape[:2], np.nan)
     if logit_SxM is None
     else scipy.special.softmax(logit_SxM, axis=-1),
@@ -410,7 +411,7 @@ def _blocks(run, params_S) -> dict:
   nll_SxN = last_nll(run, params_S, window_NxT1)
   split = lambda nll_N: nll_N.reshape(settings.blocks, -1)
   near = min(scoring.block_windows(run, start_N), settings.block_windows // 4)
-  found = [slot_diagnostics.blocks(split(nll_N), block=max(1, near)) for nll_N in nll_SxN]
+  found = [slots_lib.blocks(split(nll_N), block=max(1, near)) for nll_N in nll_SxN]
   quarter_PxNxT1 = quarters(run)
   nll_SxPxN = last_nll(run, params_S, quarter_PxNxT1.reshape(-1, quarter_PxNxT1.shape[-1])).reshape(
     len(nll_SxN), *quarter_PxNxT1.shape[:2]
@@ -457,9 +458,9 @@ def readings(slots: int, window: int) -> tuple[Reading, ...]:
   """
   single = slice(1, 1 + slots)
   least = EFFECT_ENTROPY * math.log(slots) / math.log(8)
-  mean = slot_diagnostics.off_diagonal
-  mean_rank = slot_diagnostics.gradient_rank
-  batch_rank = slot_diagnostics.gradient_rank_as_published
+  mean = slots_lib.off_diagonal
+  mean_rank = slots_lib.gradient_rank
+  batch_rank = slots_lib.gradient_rank_as_published
   rank = lambda f, i: lambda m: np.array([f(g)[i] for g in m["gradient_SxRxMxD"]], float)
   part = lambda f: lambda m: rank(f, 0)(m) / slots
   relative = lambda value_S, m: value_S / np.abs(m["intact_S"])
@@ -501,16 +502,16 @@ def readings(slots: int, window: int) -> tuple[Reading, ...]:
       "readout: exp(entropy) / M",
       "",
       "",
-      lambda m: slot_diagnostics.uniformity(m["readout_SxM"]),
+      lambda m: slots_lib.uniformity(m["readout_SxM"]),
     ),
     (
       "D",
       "readout: entropy / ln M, as published",
       "",
       "",
-      lambda m: slot_diagnostics.uniformity_as_published(m["readout_SxM"]),
+      lambda m: slots_lib.uniformity_as_published(m["readout_SxM"]),
     ),
-    ("E", EFFECTS, "nats", f"> {least:.3g}", lambda m: slot_diagnostics.entropy(m["effect_SxM"])),
+    ("E", EFFECTS, "nats", f"> {least:.3g}", lambda m: slots_lib.entropy(m["effect_SxM"])),
     # Along the data: rollouts, blocks, attention.
     ("G", "slope of ln error on ln h, as published", "", f"< {SLOPE}", lambda m: m["slope_S"]),
     (
@@ -525,14 +526,14 @@ def readings(slots: int, window: int) -> tuple[Reading, ...]:
       BLOCKS_PUBLISHED,
       "",
       f"< {VARIATION}",
-      lambda m: slot_diagnostics.variation_as_published(m["quarter_nll_Sx4"]),
+      lambda m: slots_lib.variation_as_published(m["quarter_nll_Sx4"]),
     ),
     (
       "I",
       SD_OF_CENTRES,
       "positions",
       f"> {0.1 * window:g}",
-      lambda m: slot_diagnostics.centre_of_mass(m["attention_SxMxT"]).std(1),
+      lambda m: slots_lib.centre_of_mass(m["attention_SxMxT"]).std(1),
     ),
     # Ranks of the slots' gradients: of their mean, and as published.
     ("K", "r90 of the mean gradient / M", "", "", part(mean_rank)),
@@ -560,7 +561,7 @@ def _order(m) -> np.ndarray:
 def beyond_noise(mean_SxP, error_SxP) -> np.ndarray:
   """Returns sqrt(sd^2 - noise^2) of each seed's blocks, 0 where noise is more:
   the scatter that finite blocks do not explain."""
-  found = [slot_diagnostics.homogeneity(*each) for each in zip(mean_SxP, error_SxP, strict=True)]
+  found = [slots_lib.homogeneity(*each) for each in zip(mean_SxP, error_SxP, strict=True)]
   return np.array([max(b.sd**2 - b.noise**2, 0.0) ** 0.5 for b in found])
 
 
@@ -636,14 +637,14 @@ READING = {
 def measure(run) -> xr.Dataset:
   """Returns the diagnostics of a run's networks and of untrained ones."""
   settings, model = run.settings.slots, run.experiment.model
-  keep_ExM = slot_diagnostics.removals(model.slots, draws=settings.draws, seed=settings.seed)
+  keep_ExM = slots_lib.removals(model.slots, draws=settings.draws, seed=settings.seed)
   mine = _measured(run, run.params_S, keep_ExM)
   null = _measured(run, run.untrained_S(), keep_ExM)
   removals = mine.pop("removals_SxExN")
   null.pop("removals_SxExN")
   _, start_N = drawn(run, settings.windows)
   change = scoring.interval(run, removals, start_N)
-  by_count = slot_diagnostics.by_count(np.moveaxis(removals, 1, -1), keep_ExM)
+  by_count = slots_lib.by_count(np.moveaxis(removals, 1, -1), keep_ExM)
   joint = scoring.interval(run, np.moveaxis(by_count, -1, 1), start_N)
   variables = {
     "keep": results.variable("removal slot", keep_ExM, "1 where a slot stays"),
@@ -1196,8 +1197,8 @@ def blocks(results):
   said = []
   for name, quarters_4 in QUARTERS.items():
     mean_P, sd_P = np.array(quarters_4).T
-    own = slot_diagnostics.homogeneity(mean_P, sd_P / QUARTER_WINDOWS**0.5)
-    variation = float(slot_diagnostics.variation_as_published(mean_P))
+    own = slots_lib.homogeneity(mean_P, sd_P / QUARTER_WINDOWS**0.5)
+    variation = float(slots_lib.variation_as_published(mean_P))
     chance = own.noise / float(mean_P.mean())
     numbers |= {
       f"reported, {name}": variation,
@@ -1254,4 +1255,4 @@ def agreement(found: xr.Dataset) -> float:
   flat = effect_SxM.std(1).min() == 0
   if len(effect_SxM) < 2 or flat:
     return float("nan")
-  return float(slot_diagnostics.off_diagonal(np.corrcoef(effect_SxM)))
+  return float(slots_lib.off_diagonal(np.corrcoef(effect_SxM)))

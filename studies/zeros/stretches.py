@@ -10,7 +10,7 @@ import functools
 from typing import Any, NamedTuple
 
 import numpy as np
-from primelens.analyses import anchors, autoregression, known_primes, sine_predictor
+from primelens.analyses import anchors, autoregression, known_primes, sine_process
 from primelens.analyses import linear as linear_lib
 from primelens.studies.zeros import guides, program, scoring
 from primelens.tasks import windows, zeros
@@ -396,6 +396,6 @@ def _exact(stretch: Stretch, lags: int) -> list[Guess]:
     return []
   lag_NxQ = linear_lib.lag_matrix(stretch.value_N, stretch.index_N, lags)
   name = f"sine process, exact, {lags} lag{'s' * (lags > 1)}"
-  mean_N = sine_predictor.mean(lag_NxQ)
-  nll_N = -sine_predictor.log_density(lag_NxQ, stretch.truth_N)
+  mean_N = sine_process.next_mean(lag_NxQ)
+  nll_N = -sine_process.next_log_density(lag_NxQ, stretch.truth_N)
   return [Guess(name, "kernel", mean_N[None], nll_N[None])]

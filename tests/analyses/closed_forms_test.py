@@ -3,7 +3,7 @@ import tempfile
 import numpy as np
 import scipy.optimize
 from absl.testing import absltest, parameterized
-from primelens.analyses import closed_forms, expressions, linear
+from primelens.analyses import formulas, linear
 from primelens.tasks import zeros, zeros_sources
 
 
@@ -27,7 +27,7 @@ class ReciprocalTest(absltest.TestCase):
   def test_equals_lstsq_without_intercept(self):
     lag_NxQ = _lags(200)
     target_N = _noisy(lag_NxQ)
-    for k, c in enumerate(closed_forms.reciprocal(lag_NxQ, target_N), 1):
+    for k, c in enumerate(formulas.reciprocal(lag_NxQ, target_N), 1):
       x_N = 1 / lag_NxQ[:, :k].sum(1)
       expected, *_ = np.linalg.lstsq(x_N[:, None], target_N, rcond=None)
       self.assertAlmostEqual(c, expected[0])
@@ -35,26 +35,26 @@ class ReciprocalTest(absltest.TestCase):
   def test_targets_can_be_stacked(self):
     lag_NxQ = _lags(60)
     target_YxN = np.stack([_noisy(lag_NxQ), lag_NxQ[:, 0]])
-    c_YxQ = closed_forms.reciprocal(lag_NxQ, target_YxN)
+    c_YxQ = formulas.reciprocal(lag_NxQ, target_YxN)
     for c_Q, target_N in zip(c_YxQ, target_YxN, strict=True):
-      expected = closed_forms.reciprocal(lag_NxQ, target_N)
+      expected = formulas.reciprocal(lag_NxQ, target_N)
       np.testing.assert_allclose(c_Q, expected)
 
   def test_a_draw_is_the_fit_to_the_repeated_blocks(self):
     lag_NxQ = _lags(40)
     target_N = _noisy(lag_NxQ)
-    draw_RxQ = closed_forms.reciprocal_draws(lag_NxQ, target_N, block=8, draws=4, seed=2)
+    draw_RxQ = formulas.reciprocal_draws(lag_NxQ, target_N, block=8, draws=4, seed=2)
     count_RxB = linear.block_counts(5, 4, seed=2).astype(int)
     for draw_Q, count_B in zip(draw_RxQ, count_RxB, strict=True):
       rows = np.arange(40).reshape(5, 8).repeat(count_B, axis=0).ravel()
-      expected = closed_forms.reciprocal(lag_NxQ[rows], target_N[rows])
+      expected = formulas.reciprocal(lag_NxQ[rows], target_N[rows])
       np.testing.assert_allclose(draw_Q, expected)
 
 
 class ShiftedTest(absltest.TestCase):
   def test_recovers_its_own_law(self):
     lag_N = _lags(500)[:, 0]
-    c, b = closed_forms.shifted(lag_N, 3.01 / (lag_N + 1.89))
+    c, b = formulas.shifted(lag_N, 3.01 / (lag_N + 1.89))
     self.assertAlmostEqual(c, 3.01, delta=1e-3)
     self.assertAlmostEqual(b, 1.89, delta=1e-3)
 
@@ -63,7 +63,7 @@ class ShiftedTest(absltest.TestCase):
     target_N = 1.5 - 0.4 * lag_N + np.random.default_rng(1).normal(size=500)
     form = lambda s, c, b: c / (s + b)
     expected, _ = scipy.optimize.curve_fit(form, lag_N, target_N, (3, 2))
-    actual = closed_forms.shifted(lag_N, target_N)
+    actual = formulas.shifted(lag_N, target_N)
     np.testing.assert_allclose(actual, expected, rtol=1e-3)
 
 
@@ -71,7 +71,7 @@ class TableTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
     self.train, self.test = _lags(4_000), _lags(1_000, seed=1)
-    self.rows = closed_forms.table(
+    self.rows = formulas.closed_forms(
       self.train,
       _noisy(self.train),
       self.test,
@@ -106,8 +106,8 @@ class TableTest(parameterized.TestCase):
     truth_N = _noisy(self.test, seed=1)
     columns = {f"s{k + 1}": self.test[:, k] for k in range(4)}
     for row in self.rows:
-      tree = expressions.parse(row["exact"])
-      guess_N = np.broadcast_to(expressions.evaluate(tree, columns), 1_000)
+      tree = formulas.parse(row["exact"])
+      guess_N = np.broadcast_to(formulas.evaluate(tree, columns), 1_000)
       mse = np.mean((truth_N - guess_N) ** 2)
       self.assertAlmostEqual(row["test_mse"], mse)
       self.assertAlmostEqual(row["test_r2"], 1 - mse / np.var(truth_N))
@@ -121,16 +121,16 @@ class TableTest(parameterized.TestCase):
 
   def test_wrong_input_is_refused(self):
     with self.assertRaisesRegex(ValueError, r"got \(4000, 4\) and \(3,\)"):
-      closed_forms.table(self.train, np.ones(3), self.test, np.ones(1_000))
+      formulas.closed_forms(self.train, np.ones(3), self.test, np.ones(1_000))
     with self.assertRaisesRegex(ValueError, "must be positive, found -"):
-      closed_forms.table(-self.train, _noisy(self.train), self.test, 0)
+      formulas.closed_forms(-self.train, _noisy(self.train), self.test, 0)
 
 
 class PublishedTest(parameterized.TestCase):
-  @parameterized.parameters(*closed_forms.PUBLISHED)
+  @parameterized.parameters(*formulas.PUBLISHED_FORM)
   def test_complexity_is_our_count(self, complexity, loss, text):
     del loss
-    actual = expressions.complexity(expressions.parse(text))
+    actual = formulas.complexity(formulas.parse(text))
     self.assertEqual(actual, complexity)
 
 
@@ -144,7 +144,7 @@ class OdlyzkoTest(absltest.TestCase):
     value_N = series.value_N.astype(np.float64)
     index_N = np.arange(6, len(value_N))
     lag_NxQ = linear.lag_matrix(value_N, index_N, 6)
-    c_Q = closed_forms.reciprocal(lag_NxQ, value_N[6:])
+    c_Q = formulas.reciprocal(lag_NxQ, value_N[6:])
     expected = [0.565, 1.838, 2.912, 3.951, 4.977, 5.996]
     np.testing.assert_allclose(c_Q, expected, atol=6e-4)
     correlation_Q = [

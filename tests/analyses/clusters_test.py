@@ -1,6 +1,6 @@
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import clusters
+from primelens.analyses import spectra
 from sklearn import cluster, decomposition
 
 
@@ -16,7 +16,7 @@ class SymmetryTest(parameterized.TestCase):
     (64, np.sqrt(6 / 256), 30, 1.77, 0.06, 0.85, 0.08),
   )
   def test_noise(self, size, bound, count, quality, near, balance, close):
-    found = np.array([clusters.symmetry(weight) for weight in _noise(size, bound, count)])
+    found = np.array([spectra.symmetry(weight) for weight in _noise(size, bound, count)])
     inter_R, balance_R, quality_R = found.T
     self.assertAlmostEqual(quality_R.mean(), quality, delta=near)
     self.assertAlmostEqual(balance_R.mean(), balance, delta=close)
@@ -31,7 +31,7 @@ class SymmetryTest(parameterized.TestCase):
     radius = np.mean([away_N[means.labels_ == k].mean() for k in (0, 1)])
     inter = np.linalg.norm(np.diff(means.cluster_centers_, axis=0))
     sizes_2 = np.bincount(means.labels_)
-    found = clusters.symmetry(weight)
+    found = spectra.symmetry(weight)
     self.assertAlmostEqual(found.inter, inter, places=6)
     self.assertAlmostEqual(found.quality, inter / radius, places=6)
     self.assertAlmostEqual(found.balance, 1 - abs(np.diff(sizes_2)[0]) / 50)
@@ -40,7 +40,7 @@ class SymmetryTest(parameterized.TestCase):
     rng = np.random.default_rng(3)
     for count in (2, 3, 7, 40, 200):
       point_Nx2 = rng.standard_t(4, (count, 2)) * [2, 1]
-      label_N = clusters.split(point_Nx2)
+      label_N = spectra.two_means(point_Nx2)
       within = sum(
         np.sum((point_Nx2[label_N == one] - point_Nx2[label_N == one].mean(0)) ** 2)
         for one in (False, True)
@@ -53,7 +53,7 @@ class SymmetryTest(parameterized.TestCase):
     sign_N = np.where(np.arange(40) < 10, -1, 1)
     weight = rng.normal(size=(40, 30)) * 1e-3
     weight[:, 4] += 5 * sign_N
-    found = clusters.symmetry(weight + 7)
+    found = spectra.symmetry(weight + 7)
     self.assertAlmostEqual(found.inter, 10, places=2)
     self.assertAlmostEqual(found.balance, 0.5)
     self.assertGreater(found.quality, 1000)
@@ -65,21 +65,21 @@ class SymmetryTest(parameterized.TestCase):
     direction_D = rng.normal(size=256)
     direction_D *= 13.66 / 2 / np.linalg.norm(direction_D)
     weight = _noise(256, np.sqrt(6 / 1024), 1)[0] + sign_Nx1 * direction_D
-    self.assertAlmostEqual(clusters.symmetry(weight).inter, 13.66, delta=0.03)
+    self.assertAlmostEqual(spectra.symmetry(weight).inter, 13.66, delta=0.03)
 
   def test_null(self):
-    null = clusters.symmetry_null((30, 20), 5, 1)
+    null = spectra.symmetry_null((30, 20), 5, 1)
     self.assertEqual({len(value_R) for value_R in null.values()}, {5})
     self.assertGreater(np.ptp(null["quality"]), 0)
-    self.assertIs(null, clusters.symmetry_null((30, 20), 5, 1))
+    self.assertIs(null, spectra.symmetry_null((30, 20), 5, 1))
     with self.assertRaisesRegex(ValueError, "draws=0 must be a whole number of at least 1"):
-      clusters.symmetry_null((30, 20), 0)
+      spectra.symmetry_null((30, 20), 0)
 
   def test_without_a_value(self):
-    self.assertTrue(np.isnan(clusters.symmetry(np.full((6, 4), 0.1))).all())
+    self.assertTrue(np.isnan(spectra.symmetry(np.full((6, 4), 0.1))).all())
     for bad in (np.ones((1, 5)), np.ones((5, 1)), np.ones((2, 3, 4))):
       with self.assertRaisesRegex(ValueError, "2 x 2"):
-        clusters.symmetry(bad)
+        spectra.symmetry(bad)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import duplicates
+from primelens.analyses import slots
 from scipy.sparse import csgraph
 
 
@@ -13,7 +13,7 @@ class DuplicatesTest(parameterized.TestCase):
     x_DxF = np.random.default_rng(0).normal(size=(5, 4))
     expected = np.corrcoef(np.vstack([x_DxF, -x_DxF]).T)  # means are 0
     x_DxF = np.column_stack([x_DxF, np.zeros(5)])
-    found = np.asarray(duplicates.cosines(x_DxF))
+    found = np.asarray(slots.cosines(x_DxF))
     np.testing.assert_allclose(found[:4, :4], expected, atol=1e-6)
     np.testing.assert_array_equal(found[4], np.zeros(5))
 
@@ -22,7 +22,7 @@ class DuplicatesTest(parameterized.TestCase):
     rng = np.random.default_rng(1)
     edge_SxFxF = rng.random((3, 80, 80)) < density / 2
     edge_SxFxF |= edge_SxFxF.swapaxes(1, 2)
-    found_SxF = jax.jit(jax.vmap(duplicates.components))(edge_SxFxF)
+    found_SxF = jax.jit(jax.vmap(slots.components))(edge_SxFxF)
     for edge, label in zip(edge_SxFxF, np.asarray(found_SxF), strict=True):
       count, peer = csgraph.connected_components(edge, directed=False)
       self.assertLen(np.unique(label), count)
@@ -33,29 +33,29 @@ class DuplicatesTest(parameterized.TestCase):
     order = np.random.default_rng(0).permutation(200)
     edge = np.zeros((200, 200), bool)
     edge[order[1:], order[:-1]] = edge[order[:-1], order[1:]] = True
-    np.testing.assert_array_equal(duplicates.components(edge), np.zeros(200))
+    np.testing.assert_array_equal(slots.components(edge), np.zeros(200))
 
   def test_planted_blocks_come_by_weight(self):
     axis_DxE = np.eye(4)[:, :3]
     of_F = np.array([2, 0, 0, 1, 2, 2])
     scale_F = np.array([1.0, 2, 3, 1, 0.1, 5])
     weight_F = jnp.array([1.0, 4, 5, 8, 1, 1])  # sums: 0: 9, 1: 8, 2: 3
-    found = duplicates.blocks(axis_DxE[:, of_F] * scale_F, weight_F)
+    found = slots.copies(axis_DxE[:, of_F] * scale_F, weight_F)
     np.testing.assert_array_equal(found.rank_F, of_F)
     np.testing.assert_array_equal(found.size_F, [2, 1, 3, 0, 0, 0])
     np.testing.assert_allclose(found.weight_F, [9, 8, 3, 0, 0, 0])
 
   def test_opposite_columns_are_no_copies(self):
     x_DxF = np.array([[1.0, -1], [1, -1]])
-    self.assertEqual(duplicates.blocks(x_DxF, jnp.ones(2)).size_F[1], 1)
+    self.assertEqual(slots.copies(x_DxF, jnp.ones(2)).size_F[1], 1)
 
   def test_groups_without_weight_come_before_none(self):
-    found = duplicates.blocks(np.eye(3), jnp.array([0.0, 1, 0]))
+    found = slots.copies(np.eye(3), jnp.array([0.0, 1, 0]))
     np.testing.assert_array_equal(found.size_F, [1, 1, 1])
     np.testing.assert_array_equal(found.rank_F, [1, 0, 2])
 
   def test_effective_number(self):
-    self.assertAlmostEqual(duplicates.effective_number(jnp.array([2.0, 2, 2, 0])), 3.0, places=6)
+    self.assertAlmostEqual(slots.effective_number(jnp.array([2.0, 2, 2, 0])), 3.0, places=6)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import ensembles, form_factors, statistics
+from primelens.analyses import form_factors, sine_process, statistics
 from primelens.tasks import surrogates
 
 BLOCK = 64
@@ -41,7 +41,7 @@ class BlocksTest(parameterized.TestCase):
     k_RxQ = form_factors.blocks(gap_RxN.reshape(-1), TAU_Q, BLOCK)
     self.assertEqual(k_RxQ.shape, (500, len(TAU_Q)))
     found = statistics.seed_interval(k_RxQ)
-    expected_Q = ensembles.form_factor(TAU_Q, ensemble)
+    expected_Q = sine_process.form_factor(TAU_Q, ensemble)
     # One value is exponential: its spread is its mean.
     z_Q = (found.estimate / expected_Q - 1) * np.sqrt(500)
     self.assertLess(np.abs(z_Q).max(), 4.5)
@@ -62,7 +62,7 @@ class BlocksTest(parameterized.TestCase):
       self.assertLess(found.standard_error, 0.2)
       gap = found.estimate - expected
       self.assertLess(np.abs(gap), 4 * found.standard_error)
-    ramp_Q, flat_Q = (ensembles.form_factor(TAU_Q, n) for n in ("gue", "poisson"))
+    ramp_Q, flat_Q = (sine_process.form_factor(TAU_Q, n) for n in ("gue", "poisson"))
     apart = np.mean((ramp_Q - flat_Q) ** 2)
     for name, reference_Q in (("gue", ramp_Q), ("poisson", flat_Q)):
       found = form_factors.squared_distance(k_RxQ, reference_Q)
@@ -168,7 +168,7 @@ class AsPublishedTest(parameterized.TestCase):
       turn_Q = tau_Q[(tau_Q > low) & (tau_Q < high)] / (2 * np.pi)
       expected[name] = form_factors.renewal(_surmise_phi(turn_Q)).mean()
       if name == "null test":  # in the ramp of the GUE
-        gue = ensembles.form_factor(turn_Q, "gue").mean()
+        gue = sine_process.form_factor(turn_Q, "gue").mean()
         self.assertAlmostEqual(gue, 0.65, delta=0.005)
     self.assertBetween(expected["null test"], 0.635, 0.67)
     # 0.87 was simulated.

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.special
 from absl.testing import absltest, parameterized
-from primelens.analyses import kernel_fits, kernels
+from primelens.analyses import kernels
 
 T = 12
 
@@ -115,7 +115,7 @@ class PublishedTest(parameterized.TestCase):
       kernels.unfolded(spacing_NxT, pairs), 1 / (pairs.query_NxP + 1)
     )
     self.assertGreater(count_K.min(), 5)
-    fit = kernel_fits.fits(kernels.centres(), curve_K)[kernel_fits.STRETCHED]
+    fit = kernels.fits(kernels.centres(), curve_K)[kernels.STRETCHED]
     self.assertAlmostEqual(fit.r2, 0.974, delta=0.015)
     slope, level, rest = fit.amplitudes
     # The same family with the same "linear term", of attention to nothing.

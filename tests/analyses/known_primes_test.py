@@ -1,6 +1,6 @@
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import autoregression, determinantal, known_primes, prime_waves
+from primelens.analyses import autoregression, known_primes, prime_waves, sine_process
 from primelens.studies.zeros import guides
 from primelens.tasks import primes, zeros, zeros_computed
 
@@ -17,7 +17,7 @@ class KnownTest(absltest.TestCase):
     cls.index_N = np.arange(BEFORE, len(cls.value_N))
     cls.truth_N = cls.value_N[BEFORE:]
     cls.height_N = cls.ordinate_N[BEFORE:]
-    moments = determinantal.spacing_moments(20)
+    moments = sine_process.spacing_moments(20)
     kernel = autoregression.yule_walker(moments.autocovariance_Q)
     cls.kernel_N = cls._filtered(kernel.order(20)[0])
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, linear
+from primelens.analyses import fourier, linear
 from sklearn import linear_model, metrics
 
 # Spec A5, A7: the two principal scores of the ten digits.
@@ -46,7 +46,7 @@ class FitTest(absltest.TestCase):
     x_NxQ, y_NxF = _sample()
     train, test = np.arange(0, 60, 2), np.arange(1, 60, 2)
     peer = linear_model.LinearRegression().fit(x_NxQ[train], y_NxF[train])
-    found = _fit(features.monomials(x_NxQ, 1), y_NxF, train)
+    found = _fit(fourier.monomials(x_NxQ, 1), y_NxF, train)
     np.testing.assert_allclose(found.coefficient_QxF[0], peer.intercept_, atol=1e-5)
     np.testing.assert_allclose(found.coefficient_QxF[1:], peer.coef_.T, atol=1e-5)
     expected_F = metrics.r2_score(y_NxF[test], peer.predict(x_NxQ[test]), multioutput="raw_values")
@@ -56,11 +56,11 @@ class FitTest(absltest.TestCase):
   def test_a_design_without_full_rank_predicts_the_same(self):
     P = 7
     y_NxF = np.random.default_rng(0).normal(size=(P * P, 3))
-    found = _fit(features.additive(P), y_NxF)
+    found = _fit(fourier.additive_design(P), y_NxF)
     # Two-way layout: row mean + column mean - grand mean.
     y_PxPxF = y_NxF.reshape(P, P, 3)
     expected = y_PxPxF.mean(0)[None] + y_PxPxF.mean(1)[:, None] - y_NxF.mean(0)
-    np.testing.assert_allclose(features.grid(found.prediction_NxF, P), expected, atol=1e-5)
+    np.testing.assert_allclose(fourier.pair_grid(found.prediction_NxF, P), expected, atol=1e-5)
 
   def test_columns_of_any_scale_and_empty_ones(self):
     x_NxQ, y_NxF = _sample()
@@ -152,22 +152,22 @@ class PublishedTest(parameterized.TestCase):
     return linear.r2_columns(target, fitted.prediction_NxF)[0]
 
   def test_first_score_is_linear_and_second_quadratic(self):
-    line_NxQ = features.monomials(DIGIT_PxQ, 1)
+    line_NxQ = fourier.monomials(DIGIT_PxQ, 1)
     pc1_Nx1, pc2_Nx1 = (np.array(pc)[:, None] for pc in (PC1_P, PC2_P))
     intercept, slope = _fit(line_NxQ, pc1_Nx1).coefficient_QxF
     # The scores are rounded to 0.005, which moves the slope by up to 0.0015.
     self.assertAlmostEqual(float(slope[0]), 0.506, delta=1.5e-3)
     self.assertAlmostEqual(float(intercept[0]), -2.279, delta=7e-3)
     self.assertAlmostEqual(self.r2(line_NxQ, pc1_Nx1), 0.992, delta=5e-4)
-    parabola_NxQ = features.monomials(DIGIT_PxQ, 2)
+    parabola_NxQ = fourier.monomials(DIGIT_PxQ, 2)
     self.assertAlmostEqual(self.r2(parabola_NxQ, pc2_Nx1), 0.996, delta=5e-4)
 
   def test_prediction_on_the_sum_and_on_a_and_b(self):
-    line_NxQ = features.monomials(self.sum_N[:, None], 1)
+    line_NxQ = fourier.monomials(self.sum_N[:, None], 1)
     c, m = _fit(line_NxQ, self.prediction_N).coefficient_QxF
     self.assertAlmostEqual(float(m[0]), 0.8945, delta=1e-4)
     self.assertAlmostEqual(float(c[0]), 0.929, delta=1e-3)
-    plane_NxQ = features.monomials(features.pairs(DIGIT_PxQ), 1)
+    plane_NxQ = fourier.monomials(fourier.pair_features(DIGIT_PxQ), 1)
     plane = _fit(plane_NxQ, self.prediction_N).coefficient_QxF
     np.testing.assert_allclose(plane[1:, 0], [0.8945, 0.8945], atol=1e-4)
     for design_NxQ in (line_NxQ, plane_NxQ):
@@ -175,7 +175,7 @@ class PublishedTest(parameterized.TestCase):
       self.assertAlmostEqual(r2, 0.9351, delta=5e-5)
 
   def test_quadratics_gain_nothing(self):
-    full_NxQ = features.monomials(features.pairs(DIGIT_PxQ), 2)
+    full_NxQ = fourier.monomials(fourier.pair_features(DIGIT_PxQ), 2)
     r2 = self.r2(full_NxQ, self.prediction_N)
     self.assertAlmostEqual(r2, 0.9353, delta=5e-5)
     a_N, b_N = self.a_N, self.b_N
@@ -185,13 +185,13 @@ class PublishedTest(parameterized.TestCase):
 
   @parameterized.parameters((1, 0.0013), (2, 0.0015))
   def test_the_error_is_no_polynomial_of_the_second_score(self, degree, r2):
-    pair_NxQ = features.pairs(np.array(PC2_P)[:, None])
-    found = self.r2(features.monomials(pair_NxQ, degree), self.error_N)
+    pair_NxQ = fourier.pair_features(np.array(PC2_P)[:, None])
+    found = self.r2(fourier.monomials(pair_NxQ, degree), self.error_N)
     self.assertAlmostEqual(found, r2, delta=1e-4)
 
   def test_poly2_has_its_fifteen_dimensions_in_single_precision(self):
     score_PxQ = np.array([PC1_P, PC2_P], np.float32).T
-    design_NxQ = features.monomials(features.pairs(score_PxQ), 2)
+    design_NxQ = fourier.monomials(fourier.pair_features(score_PxQ), 2)
     y_NxF = np.random.default_rng(0).normal(size=(100, 5))
     x_NxQ = np.asarray(design_NxQ, np.float64)
     self.assertEqual(np.linalg.matrix_rank(x_NxQ), 15)

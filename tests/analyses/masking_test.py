@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import masking, trees, weight_masks
+from primelens.analyses import masking, trees
 
 
 def _params(seed=0):
@@ -94,8 +94,8 @@ class MaskingTest(parameterized.TestCase):
       self.assertTrue(np.isfinite(noisy["w"]).all())
       survival = masking.survival(params, masked, where=where)
       self.assertTrue(np.isnan(survival["none"]))
-    self.assertEqual(int(weight_masks.count({})), 0)
-    self.assertEqual(int(weight_masks.count(weight_masks.everything(params))), 4)
+    self.assertEqual(int(masking.count({})), 0)
+    self.assertEqual(int(masking.count(masking.everything(params))), 4)
 
   def test_another_scope_is_refused(self):
     with self.assertRaisesRegex(ValueError, "'global' or 'leaf', got 'row'"):

@@ -8,18 +8,15 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.analyses import (
   divergences,
-  duplicates,
   erasure,
-  features,
   fourier,
   kernels,
   linear,
   mlp_probes,
   patching,
   precision,
-  sinusoids,
+  slots,
   spectra,
-  spectra_nulls,
 )
 
 RNG = np.random.default_rng(0)
@@ -59,9 +56,9 @@ CALLS = {
   "erasure.span": lambda of: np.abs(erasure.span(of(SQUARE_DxD[:, :2]))),
   "erasure.whitened": lambda of: erasure.whitened(of(4 * np.eye(6)), of(SQUARE_DxD[:, :2]))[1],
   "erasure.removed": lambda of: erasure.removed(of(4 * np.eye(6)), *[of(SQUARE_DxD[:, :2])] * 2),
-  "features.monomials": lambda of: features.monomials(of(X_NxD[:, :2]), 3),
-  "features.sums": lambda of: features.sums(of(X_NxD[:, :4])),
-  "features.symmetric": lambda of: features.symmetric(of(X_NxD[:, :4])),
+  "features.monomials": lambda of: fourier.monomials(of(X_NxD[:, :2]), 3),
+  "features.sums": lambda of: fourier.sum_features(of(X_NxD[:, :4])),
+  "features.symmetric": lambda of: fourier.symmetric_features(of(X_NxD[:, :4])),
   "fourier.transform_2d": lambda of: fourier.transform_2d(fourier.basis(7), of(CUBE_NxP[:7])),
   "fourier.frequency_norms": lambda of: fourier.frequency_norms(of(CUBE_NxP[:7])),
   "fourier.keep_sum_waves": lambda of: fourier.keep_sum_waves(of(CUBE_NxP), np.ones(4)),
@@ -73,10 +70,10 @@ CALLS = {
   ),
   "fourier.rfft_magnitude": lambda of: fourier.rfft_magnitude(of(CUBE_NxP)),
   "fourier.top_frequencies": lambda of: fourier.top_frequencies_reconstruct(of(CUBE_NxP), 1),
-  "duplicates.cosines": lambda of: duplicates.cosines(of(X_NxD)),
-  "duplicates.effective_number": lambda of: duplicates.effective_number(of(TRIL_TxT[-1])),
-  "sinusoids.free_wave": lambda of: sinusoids.free_wave(of(X_NxD[:, 0]), 3).wave_V,
-  "sinusoids.neighbours": lambda of: sinusoids.neighbour_correlation(of(X_NxD[:, 0])),
+  "duplicates.cosines": lambda of: slots.cosines(of(X_NxD)),
+  "duplicates.effective_number": lambda of: slots.effective_number(of(TRIL_TxT[-1])),
+  "sinusoids.free_wave": lambda of: fourier.free_wave(of(X_NxD[:, 0]), 3).wave_V,
+  "sinusoids.neighbours": lambda of: fourier.neighbour_correlation(of(X_NxD[:, 0])),
   "kernels.centred": lambda of: kernels.centred(of(TRIL_TxT)),
   "kernels.by_index": lambda of: kernels.by_index(of(TRIL_TxT)),
   "kernels.unmasked": lambda of: kernels.unmasked_as_published(
@@ -103,7 +100,7 @@ CALLS = {
   "spectra.gram": lambda of: spectra.singular_values(of(SQUARE_DxD), method="gram"),
   "spectra.eigenvalue_radius": lambda of: spectra.eigenvalue_radius(of(SQUARE_DxD)),
   "spectra.distance": lambda of: spectra.distance(of(SQUARE_DxD), of(-SQUARE_DxD)),
-  "spectra_nulls.shuffled_null": lambda of: spectra_nulls.shuffled_null(of(SQUARE_DxD), 3),
+  "spectra_nulls.shuffled_null": lambda of: spectra.shuffled_null(of(SQUARE_DxD), 3),
 }
 KINDS = (jnp.bfloat16, jnp.float16, jnp.int8, jnp.int32)
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import probed
+from primelens.analyses import erasure
 from sklearn import linear_model
 
 
@@ -23,7 +23,7 @@ class SubspacesTest(absltest.TestCase):
     y_Nx1 = white_NxD[:, :1] + white_NxD[:, 1:2]
     order_RxN = np.random.default_rng(0).permuted(np.tile(np.arange(4000), (3, 1)), axis=1)
     x_NxD = jnp.asarray(white_NxD * scale_D + 1.0, jnp.float32)
-    found = probed.of_states(
+    found = erasure.probed(
       x_NxD, jnp.asarray(y_Nx1, jnp.float32), order_RxN, draws=2, key=jax.random.key(0)
     )
     self.assertEqual(found.read_RxDxK.shape, (2 + 3 + 3 + 2, 4, 1))
@@ -59,7 +59,9 @@ class SubspacesTest(absltest.TestCase):
     x_NxD[:, :10] = y_NxF[:, kept]
     x_NxD = jnp.asarray(x_NxD, jnp.float32)
     x_NxD = x_NxD - x_NxD.mean(0)[None]
-    found = probed.fitted(x_NxD, x_NxD.T @ x_NxD, jnp.asarray(y_NxF), probed.rank(30))
+    found = erasure.fitted_subspaces(
+      x_NxD, x_NxD.T @ x_NxD, jnp.asarray(y_NxF), erasure.probed_rank(30)
+    )
     basis_DxK, _ = found["ridge"]
     self.assertEqual(basis_DxK.shape, (16, 10))
     inside_D = np.sum(np.asarray(basis_DxK) ** 2, 1)
@@ -69,7 +71,7 @@ class SubspacesTest(absltest.TestCase):
   def test_states_that_never_vary_have_no_subspace(self):
     x_NxD = jnp.full((50, 4), 0.3) + 1e-8
     y_Nx1 = jnp.asarray(white(50, 1), jnp.float32)
-    found = probed.of_states(x_NxD, y_Nx1, jnp.arange(50)[None], draws=1, key=jax.random.key(0))
+    found = erasure.probed(x_NxD, y_Nx1, jnp.arange(50)[None], draws=1, key=jax.random.key(0))
     np.testing.assert_array_equal(found.read_RxDxK[:-1], 0)
     self.assertTrue(np.isfinite(found.strength_R).all())
 

@@ -1,13 +1,13 @@
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import fourier, sinusoids
+from primelens.analyses import fourier
 
 V = 20
 PLACE = np.arange(V)
-best_period = jax.jit(lambda x: sinusoids.best_period(x, PERIODS))
-better_wave = jax.jit(sinusoids.better_wave)
-free_wave = jax.jit(sinusoids.free_wave)
+best_period = jax.jit(lambda x: fourier.best_period(x, PERIODS))
+better_wave = jax.jit(fourier.better_wave)
+free_wave = jax.jit(fourier.free_wave)
 PERIODS = np.arange(40, 301) / 10
 
 
@@ -74,19 +74,19 @@ class WavesTest(parameterized.TestCase):
 
   def test_short_periods_are_refused(self):
     with self.assertRaisesRegex(ValueError, "exceed 2 places, got 2"):
-      sinusoids.best_period(np.ones(V), [2, 5])
+      fourier.best_period(np.ones(V), [2, 5])
 
 
 class ChanceTest(parameterized.TestCase):
   def test_neighbour_correlation(self):
-    found = sinusoids.neighbour_correlation(np.cos(2 * np.pi * np.arange(4000) / 13))
+    found = fourier.neighbour_correlation(np.cos(2 * np.pi * np.arange(4000) / 13))
     self.assertAlmostEqual(float(found), np.cos(2 * np.pi / 13), places=2)
-    self.assertEqual(float(sinusoids.neighbour_correlation(np.zeros(5))), 0)
+    self.assertEqual(float(fourier.neighbour_correlation(np.zeros(5))), 0)
 
   @parameterized.parameters(0.9, 0.4)
   def test_smooth_curves_have_the_correlation_told(self, neighbour):
     curve_RxV = np.asarray(
-      jax.jit(sinusoids.smooth_curves, static_argnums=(1, 2))(jax.random.key(0), 6000, 4, neighbour)
+      jax.jit(fourier.smooth_curves, static_argnums=(1, 2))(jax.random.key(0), 6000, 4, neighbour)
     )
     # 6,000 draws of variance 1: products have errors of about .02.
     product_VxV = curve_RxV.T @ curve_RxV / len(curve_RxV)
@@ -98,7 +98,7 @@ class ChanceTest(parameterized.TestCase):
   @parameterized.parameters(20, 21)
   def test_phases_are_shuffled_and_sizes_kept(self, length):
     x_NxV = 2 + _normal(50, length)
-    found_NxV = np.asarray(sinusoids.shuffle_phases(jax.random.key(1), x_NxV))
+    found_NxV = np.asarray(fourier.shuffle_phases(jax.random.key(1), x_NxV))
     size, found_size = (np.abs(np.fft.rfft(x)) for x in (x_NxV.astype(float), found_NxV))
     np.testing.assert_allclose(found_size, size, atol=1e-4)
     np.testing.assert_allclose(found_NxV.mean(1), x_NxV.mean(1), atol=1e-5)
@@ -107,10 +107,10 @@ class ChanceTest(parameterized.TestCase):
     self.assertLess(abs(np.exp(1j * turn_N).mean()), 0.4)  # 50 phases
 
   def test_random_basis(self):
-    basis_VxV = sinusoids.random_basis(V, [0, 3])
+    basis_VxV = fourier.random_basis(V, [0, 3])
     np.testing.assert_allclose(basis_VxV @ basis_VxV.T, np.eye(V), atol=1e-12)
     np.testing.assert_allclose(np.abs(basis_VxV[0]), V**-0.5)
-    other_VxV = sinusoids.random_basis(V, [0, 4])
+    other_VxV = fourier.random_basis(V, [0, 4])
     self.assertGreater(np.abs(other_VxV[1:] - basis_VxV[1:]).max(), 0.1)
 
   @parameterized.product(count=(0, 1, 4, 10), length=(20, 21))
@@ -121,19 +121,19 @@ class ChanceTest(parameterized.TestCase):
       x_NxV -= np.outer(
         (x_NxV * (-1.0) ** np.arange(length)).mean(1), (-1.0) ** np.arange(length)
       ).astype(np.float32)
-    found = jax.jit(sinusoids.top_planes_reconstruct)(fourier.basis(length), x_NxV, count)
+    found = jax.jit(fourier.top_planes_reconstruct)(fourier.basis(length), x_NxV, count)
     expected = fourier.top_frequencies_reconstruct(x_NxV, count)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
   def test_planes_of_any_basis(self):
-    basis_VxV, x_V = sinusoids.random_basis(5, 0), _normal(5)
+    basis_VxV, x_V = fourier.random_basis(5, 0), _normal(5)
     coefficient_V = basis_VxV @ x_V
     first = np.sum(coefficient_V[1:3] ** 2) > np.sum(coefficient_V[3:] ** 2)
     coefficient_V[3:5] *= not first
     coefficient_V[1:3] *= first
-    found = sinusoids.top_planes_reconstruct(basis_VxV, x_V, 1)
+    found = fourier.top_planes_reconstruct(basis_VxV, x_V, 1)
     np.testing.assert_allclose(found, coefficient_V @ basis_VxV, atol=1e-6)
-    whole = sinusoids.top_planes_reconstruct(basis_VxV, x_V, 2)
+    whole = fourier.top_planes_reconstruct(basis_VxV, x_V, 2)
     np.testing.assert_allclose(whole, x_V, atol=1e-6)
 
 

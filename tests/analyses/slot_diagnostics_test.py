@@ -4,8 +4,7 @@ import math
 import numpy as np
 import scipy.stats
 from absl.testing import absltest, parameterized
-from primelens.analyses import duplicates, rollout
-from primelens.analyses import slot_diagnostics as slots
+from primelens.analyses import rollout, slots
 
 LN8 = 2.0794415
 
@@ -77,9 +76,9 @@ class RemovalTest(parameterized.TestCase):
 class AlikeTest(absltest.TestCase):
   def test_identical_and_orthogonal_slots(self):
     same_MxD = np.tile([0.3, -0.4, 1.2], (5, 1))
-    cosine_MxM = duplicates.cosines(same_MxD.T)
+    cosine_MxM = slots.cosines(same_MxD.T)
     self.assertAlmostEqual(slots.off_diagonal(cosine_MxM), 1.0, places=6)
-    cosine_MxM = duplicates.cosines(3 * np.eye(4))
+    cosine_MxM = slots.cosines(3 * np.eye(4))
     self.assertEqual(slots.off_diagonal(cosine_MxM), 0.0)
     self.assertTrue(np.isnan(slots.off_diagonal([[1.0]])))
 

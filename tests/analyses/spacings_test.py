@@ -5,7 +5,7 @@ import odlyzko
 import scipy.stats
 import threadpoolctl
 from absl.testing import absltest, parameterized
-from primelens.analyses import ensembles, spacings, spectra_nulls
+from primelens.analyses import sine_process, spacings, spectra
 from primelens.tasks import surrogates, zeros
 
 
@@ -68,7 +68,7 @@ class UnfoldTest(parameterized.TestCase):
 
   @parameterized.parameters("polynomial", "local", "semicircle", "none")
   def test_mean_spacing_is_one(self, method):
-    for level_N in spectra_nulls.goe_null(256, 3):
+    for level_N in spectra.goe_null(256, 3):
       if method != "semicircle":
         level_N = spacings.central(level_N)
       unfolded_N = spacings.unfold(level_N, method)
@@ -93,12 +93,12 @@ class NeighboursTest(parameterized.TestCase):
     gap_N = np.diff(_poisson(3000))
     found = spacings.distances(gap_N)
     for name, value in found._asdict().items():
-      law = lambda s, name=name: ensembles.spacing_cdf(s, name)
+      law = lambda s, name=name: sine_process.spacing_cdf(s, name)
       self.assertAlmostEqual(value, scipy.stats.kstest(gap_N, law).statistic)
     self.assertLess(found.poisson, min(found.goe, found.gue) / 2)
 
   def test_surmises_are_exact_for_two_levels(self):
-    goe_Rx2 = spectra_nulls.goe_null(2, 4000)
+    goe_Rx2 = spectra.goe_null(2, 4000)
     rng = np.random.default_rng(1)
     gue_Rx2 = np.stack([surrogates.gue_eigenvalues(rng, 2) for _ in range(4000)])
     for name, level_Rx2 in (("goe", goe_Rx2), ("gue", gue_Rx2)):
@@ -110,14 +110,14 @@ class NeighboursTest(parameterized.TestCase):
   def test_r_ratio(self):
     # Atas et al. 2013; the sd of a mean of n ratios is about .26 / sqrt(n).
     self.assertAlmostEqual(spacings.r_ratio(_poisson(40_000)), 2 * np.log(2) - 1, delta=0.005)
-    goe_RxN = spectra_nulls.goe_null(400, 100)[:, 100:300]
+    goe_RxN = spectra.goe_null(400, 100)[:, 100:300]
     found_R = spacings.r_ratio(goe_RxN)
     self.assertEqual(found_R.shape, (100,))
     self.assertAlmostEqual(found_R.mean(), 0.5307, delta=0.006)
     found = spacings.r_ratio(_gue(100, 400)).mean()
     self.assertAlmostEqual(found, 0.5996, delta=0.006)
     # Singular values of a real matrix repel as eigenvalues of a symmetric one.
-    value_RxK = spectra_nulls.singular_null((400, 400), 100)[:, 100:300]
+    value_RxK = spectra.singular_null((400, 400), 100)[:, 100:300]
     found = spacings.r_ratio(value_RxK).mean()
     self.assertAlmostEqual(found, 0.5307, delta=0.006)
 
@@ -135,11 +135,11 @@ class LongRangeTest(parameterized.TestCase):
     np.testing.assert_allclose(found_Q, self.length_Q, rtol=0.03)
     goe = [
       spacings.central(spacings.unfold(level_N, "semicircle"))
-      for level_N in spectra_nulls.goe_null(400, 60)
+      for level_N in spectra.goe_null(400, 60)
     ]
     for name, unfolded_RxN in (("goe", goe), ("gue", _gue(60, 400))):
       found_RxQ = [spacings.number_variance(level_N, self.length_Q) for level_N in unfolded_RxN]
-      expected_Q = ensembles.number_variance(self.length_Q, name)
+      expected_Q = sine_process.number_variance(self.length_Q, name)
       np.testing.assert_allclose(np.mean(found_RxQ, 0), expected_Q, rtol=0.03)
 
   def test_number_variance_of_a_fence(self):
@@ -155,13 +155,13 @@ class LongRangeTest(parameterized.TestCase):
     goe = np.stack(
       [
         spacings.central(spacings.unfold(level_N, "semicircle"))
-        for level_N in spectra_nulls.goe_null(400, 200)
+        for level_N in spectra.goe_null(400, 200)
       ]
     )
     sources = {"poisson": np.cumsum(gap_RxN, axis=1), "goe": goe, "gue": _gue(200, 400)}
     for name, unfolded_RxN in sources.items():
       found_Q = spacings.form_factor(unfolded_RxN, tau_Q).mean(0)
-      gap_Q = found_Q - ensembles.form_factor(tau_Q, name)
+      gap_Q = found_Q - sine_process.form_factor(tau_Q, name)
       # A mean over 200 spectra scatters by 1 / sqrt(200) of itself.
       self.assertLess(np.abs(gap_Q.mean()), 0.03, name)
       self.assertLess(np.abs(gap_Q[tops]).max(), 0.25, name)
@@ -246,7 +246,7 @@ class ZetaTest(absltest.TestCase):
     length_Q = np.array([0.5, 1.0])
     np.testing.assert_allclose(
       spacings.number_variance(unfolded_N, length_Q),
-      ensembles.number_variance(length_Q, "gue"),
+      sine_process.number_variance(length_Q, "gue"),
       rtol=0.05,
     )
 

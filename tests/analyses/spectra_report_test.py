@@ -3,12 +3,12 @@ import numpy as np
 import scipy.stats
 import threadpoolctl
 from absl.testing import absltest, parameterized
-from primelens.analyses import spectra, spectra_nulls, spectra_report
+from primelens.analyses import spectra, spectra_report
 
 BOUND = np.sqrt(6 / 1024)
 BESIDE = ("_null", "_null_sd", "_p")
 SIZES = {"rows", "columns", "std", "bulk_std", "largest", "edge", "draws"}
-METRICS = {*spectra_nulls.METRICS, "ks_unit_as_published", "radius"}
+METRICS = {*spectra.METRICS, "ks_unit_as_published", "radius"}
 LEVELS = {"r_ratio", "number_variance", "form_factor", "ks_goe", "ks_gue", "ks_poisson"}
 UNFOLDINGS = {
   f"ks_{law}_{way}" for law in ("goe", "gue", "poisson") for way in ("local", "law", "spread")
@@ -119,11 +119,11 @@ class MeasureTest(parameterized.TestCase):
     for _ in range(matrices):
       weight = rng.standard_t(freedom, (32, 32))
       found = spectra_report.measure(weight, draws=draws, levels=False)
-      for key in (*spectra_nulls.METRICS, "radius"):
+      for key in (*spectra.METRICS, "radius"):
         for way in ("", "_gaussian"):
           rejected.setdefault(key + way, []).append(found[f"{key}_p{way}"] <= 0.05)
     share = {key: np.mean(each) for key, each in rejected.items()}
-    for key in (*spectra_nulls.METRICS, "radius"):
+    for key in (*spectra.METRICS, "radius"):
       self.assertLess(share[key], 0.15, key)  # 9 of 60: one in 1,000 where it is 5 %
     if freedom == 3:
       self.assertGreater(share["max_to_mean_gaussian"], 0.5)
@@ -151,7 +151,7 @@ class MeasureTest(parameterized.TestCase):
     options = dict(draws=9, null="gaussian", levels=False)
     found = spectra_report.measure(weight, tests=50, **options)
     noise = [{"max_to_mean_p": 0.5}] * 49
-    (first, *_) = spectra_nulls.corrected([found, *noise])
+    (first, *_) = spectra.corrected([found, *noise])
     self.assertAlmostEqual(first["max_to_mean_p_any"], 0.05)
     self.assertAlmostEqual(first["max_to_mean_p_bh"], 0.05)
     self.assertEqual(spectra_report.measure(weight, **options)["max_to_mean_p"], 2 / 10)
@@ -184,7 +184,7 @@ class MeasureTest(parameterized.TestCase):
   @parameterized.parameters(((64, 1),), ((1, 64),), ((1, 1),))
   def test_vectors_have_nothing_to_find(self, shape):
     found = spectra_report.measure(_noise(shape), draws=19)
-    for name in spectra_nulls.METRICS:
+    for name in spectra.METRICS:
       self.assertEqual(found[f"{name}_p"], 1, name)
 
   def test_other_number_formats(self):

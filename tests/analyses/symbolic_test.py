@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 import sympy
 from absl.testing import absltest, parameterized
-from primelens.analyses import expressions, symbolic, symbolic_pysr
+from primelens.analyses import formulas, symbolic
 
 NAMES = ("s1", "s2", "s3", "s4", "s5")
 SMALL = dict(restarts=2, generations=6, population=100, rows=200)
@@ -104,8 +104,8 @@ class OperonTest(parameterized.TestCase):
       ):
         expected = np.mean((y - formula(*x.T)) ** 2)
         self.assertAlmostEqual(row[split], expected)
-      tree = expressions.parse(row["exact"])
-      self.assertEqual(row["complexity"], expressions.complexity(tree))
+      tree = formulas.parse(row["exact"])
+      self.assertEqual(row["complexity"], formulas.complexity(tree))
       self.assertEqual((row["backend"], row["seed"]), ("pyoperon", 0))
       self.assertRegex(row["version"], r"^\d+\.\d+")
 
@@ -239,7 +239,7 @@ class PysrTest(absltest.TestCase):
       random_state=5,
     )
     self.assertEqual(made.settings | expected, made.settings)
-    self.assertEqual(made.settings["complexity_of_operators"], expressions.WEIGHTS)
+    self.assertEqual(made.settings["complexity_of_operators"], formulas.WEIGHTS)
     wave = made.settings["extra_sympy_mappings"]["sinc"]
     self.assertAlmostEqual(float(wave(sympy.Float(0.5))), 2 / np.pi)
     self.assertFalse(os.path.exists(made.settings["output_directory"]))
@@ -259,10 +259,10 @@ class PysrTest(absltest.TestCase):
   def test_a_start_that_hangs_or_crashes_is_refused(self):
     self._child_sees("import time; time.sleep(60)")
     with self.assertRaisesRegex(ValueError, r"\(no answer in 0.5 s\); use"):
-      symbolic_pysr.preflight(seconds=0.5)
+      symbolic.preflight(seconds=0.5)
     self._child_sees("import os; os.abort()")
     with self.assertRaisesRegex(ValueError, r"\(exit code -6\); use"):
-      symbolic_pysr.preflight()
+      symbolic.preflight()
 
   def test_a_module_in_the_folder_that_one_stands_in_is_not_started(self):
     self._child_sees("")
@@ -270,19 +270,19 @@ class PysrTest(absltest.TestCase):
     with open(os.path.join(folder, "pysr.py"), "w") as file:
       file.write("open('ran', 'w')")
     with contextlib.chdir(folder):
-      symbolic_pysr.preflight()
+      symbolic.preflight()
     self.assertEqual(os.listdir(folder), ["pysr.py"])
 
   def test_a_good_start_passes(self):
     self._child_sees("")
-    symbolic_pysr.preflight()
+    symbolic.preflight()
 
   def test_real_arguments_are_known_to_the_installed_pysr(self):
     # Read from its source: importing it would start Julia.
     spec = os.path.join(_site("pysr"), "sr.py")
     with open(spec) as file:
       source = file.read()
-    for name in symbolic_pysr.PUBLISHED:
+    for name in symbolic.PYSR_AS_PUBLISHED:
       self.assertIn(f"        {name}: ", source)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import threadpoolctl
 from absl.testing import absltest, parameterized
-from primelens.analyses import ensembles, spacings, toeplitz
+from primelens.analyses import sine_process, spacings, toeplitz
 
 
 def setUpModule():
@@ -88,7 +88,7 @@ class SineProcessTest(absltest.TestCase):
     self.assertLess(abs(np.mean(count_R) - density * size), 4 * spread / 10)
     self.assertAlmostEqual(np.std(count_R), spread, delta=0.35 * spread)
     found_Q = np.mean([spacings.number_variance(level_N, [0.5, 2]) for level_N in self.draws], 0)
-    expected_Q = ensembles.number_variance([0.5, 2], "gue")
+    expected_Q = sine_process.number_variance([0.5, 2], "gue")
     np.testing.assert_allclose(found_Q, expected_Q, rtol=0.06)
 
   def test_pairs_of_a_small_process(self):
@@ -135,7 +135,7 @@ class LevelsTest(parameterized.TestCase):
     self.assertAlmostEqual(share, 1 - np.exp(-0.5), delta=0.01)
     self.assertEqual(toeplitz.verdict_as_published(share), "Poisson")
     for ensemble, expected in (("goe", 0.178), ("gue", 0.112)):
-      below = float(ensembles.spacing_cdf(0.5, ensemble))
+      below = float(sine_process.spacing_cdf(0.5, ensemble))
       self.assertAlmostEqual(below, expected, places=3)
     verdicts = [toeplitz.verdict_as_published(s) for s in (0.1, 0.2, 0.3, 0.35)]
     self.assertEqual(verdicts, ["GUE", "near GUE", "transition", "Poisson"])

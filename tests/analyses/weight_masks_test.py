@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import weight_masks
+from primelens.analyses import masking
 from primelens.models import spacing
 from primelens.studies.zeros import pruned
 
@@ -23,7 +23,7 @@ class HeadsTest(parameterized.TestCase):
     params = _params()
     keep_LxH = np.ones((L, H))
     keep_LxH[0, 1] = keep_LxH[2, 0] = 0
-    mask = weight_masks.heads(params, keep_LxH, kernels=pruned.HEADS)
+    mask = masking.heads(params, keep_LxH, kernels=pruned.HEADS)
     for name, leaf in mask["blocks"]["attention"].items():
       expected = np.ones(leaf["kernel"].shape)
       for layer, head in ((0, 1), (2, 0)):
@@ -34,9 +34,9 @@ class HeadsTest(parameterized.TestCase):
       np.testing.assert_array_equal(leaf["kernel"], expected, err_msg=name)
     for rest in (mask["blocks"]["mlp"]["up"], mask["head"]):
       self.assertTrue((rest == 1).all())
-    lost = 2 * weight_masks.head_size(D, DH)
+    lost = 2 * masking.head_size(D, DH)
     everything = sum(leaf.size for leaf in jax.tree.leaves(params))
-    self.assertEqual(int(weight_masks.count(mask)), everything - lost)
+    self.assertEqual(int(masking.count(mask)), everything - lost)
 
   # Zeta spec, sections 2.1 and 4.2: a head of E0 has 4 * 256 * 32 numbers.
   # 13 of 48 heads leave 4,794,136 - 35 * 32,768 numbers, three quarters of the
@@ -45,7 +45,7 @@ class HeadsTest(parameterized.TestCase):
   def test_e0_with_some_heads(self, kept, numbers):
     config = spacing.Config()
     trunk = config.trunk
-    self.assertEqual(weight_masks.head_size(trunk.width, trunk.head_width), 32_768)
+    self.assertEqual(masking.head_size(trunk.width, trunk.head_width), 32_768)
     shapes = jax.eval_shape(lambda key: spacing.init(config, key), jax.random.key(0))
     keep_LxH = (np.arange(48) < kept).reshape(6, 8).astype(np.float32)
 
@@ -53,20 +53,20 @@ class HeadsTest(parameterized.TestCase):
     def count():
       params = jax.tree.map(lambda s: jnp.ones(s.shape), shapes)
       kernels = pruned.HEADS
-      return weight_masks.count(weight_masks.heads(params, keep_LxH, kernels=kernels))
+      return masking.count(masking.heads(params, keep_LxH, kernels=kernels))
 
     self.assertEqual(int(count()), numbers)
 
   def test_no_head_anywhere_is_an_error(self):
     with self.assertRaisesRegex(ValueError, "matches no leaf"):
-      weight_masks.heads({"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned.HEADS)
+      masking.heads({"a": jnp.ones(3)}, np.ones((1, 1)), kernels=pruned.HEADS)
 
 
 class LayersTest(absltest.TestCase):
   def test_whole_layers_go(self):
     params = _params()
     keep_L = np.array([1.0, 0.0, 1.0])
-    mask = weight_masks.layers(params, keep_L, pattern=r"blocks/.*")
+    mask = masking.layers(params, keep_L, pattern=r"blocks/.*")
     for leaf in map(np.asarray, jax.tree.leaves(mask["blocks"])):
       np.testing.assert_array_equal(leaf[1], np.zeros(leaf.shape[1:]))
       np.testing.assert_array_equal(leaf[[0, 2]], np.ones((2, *leaf.shape[1:])))
@@ -74,24 +74,24 @@ class LayersTest(absltest.TestCase):
 
   def test_another_number_of_layers_is_an_error(self):
     with self.assertRaisesRegex(ValueError, "keep_L has 2 layers, blocks/"):
-      weight_masks.layers(_params(), np.ones(2), pattern=r"blocks/.*")
+      masking.layers(_params(), np.ones(2), pattern=r"blocks/.*")
 
 
 class MaskTest(absltest.TestCase):
   def test_unchanged_finds_what_a_mask_left(self):
     params = {"a": jnp.array([0.0, 1.0, 2.0]), "b": jnp.array([3.0])}
     masked = {"a": jnp.array([0.0, 0.0, 2.0]), "b": jnp.array([3.0])}
-    mask = weight_masks.unchanged(params, masked)
+    mask = masking.unchanged(params, masked)
     np.testing.assert_array_equal(mask["a"], [1, 0, 1])
     np.testing.assert_array_equal(mask["b"], [1])
-    self.assertEqual(int(weight_masks.count(mask)), 3)
-    jax.tree.map(np.testing.assert_array_equal, weight_masks.both(params, mask), masked)
+    self.assertEqual(int(masking.count(mask)), 3)
+    jax.tree.map(np.testing.assert_array_equal, masking.both(params, mask), masked)
 
   def test_both_keep_what_each_keeps(self):
     one, two = {"a": jnp.array([1.0, 1, 0])}, {"a": jnp.array([1.0, 0, 1])}
-    both = weight_masks.both(one, two)
+    both = masking.both(one, two)
     np.testing.assert_array_equal(both["a"], [1, 0, 0])
-    same = weight_masks.both(one, weight_masks.everything(one))
+    same = masking.both(one, masking.everything(one))
     np.testing.assert_array_equal(same["a"], one["a"])
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import scipy.special
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import symbolic_operon
+from primelens.analyses import symbolic
 from primelens.lens import analyze, results, runs, study
 from primelens.lens import claims as trial
-from primelens.models import checkpoints, loop
+from primelens.models import checkpoints, fit
 from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
 
@@ -40,8 +40,8 @@ def ordinates() -> np.ndarray:
 
 def quick_search():
   """Returns a patch: symbolic regression of a second, not of minutes."""
-  search = functools.partial(symbolic_operon.formulas, population=40, generations=2, restarts=1)
-  return mock.patch.object(symbolic_operon, "formulas", search)
+  search = functools.partial(symbolic.operon_formulas, population=40, generations=2, restarts=1)
+  return mock.patch.object(symbolic, "formulas", search)
 
 
 class EndToEndTest(absltest.TestCase):
@@ -90,7 +90,7 @@ class EndToEndTest(absltest.TestCase):
       self.assertEqual(code, 0, err)
       self.assertIn("finished at step 20", out)
       self.assertRegex(err, "step 20/20  train/nll_nats .* select/nll_nats")
-      rows = loop.read_metrics(workdir / "metrics.jsonl")
+      rows = fit.read_metrics(workdir / "metrics.jsonl")
       self.assertEqual([row["step"] for row in rows], [5, 10, 15, 20])
       self.assertLen(rows[-1]["select/nll_nats"], 2)
       steps = checkpoints.snapshot_steps(workdir / "snapshots")

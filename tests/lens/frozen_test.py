@@ -11,7 +11,7 @@ from absl.testing import absltest
 from primelens import tasks
 from primelens.analyses import trees
 from primelens.lens import analyze, runs, study
-from primelens.models import checkpoints, fit, loop
+from primelens.models import checkpoints, fit
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.addition import program as addition
 from primelens.tasks import files
@@ -45,7 +45,7 @@ def leave_out(workdir: Path, row: int) -> None:
   """Makes of a run the one that was never trained with the member `row`, the
   last: its config, its state and what it has written."""
   experiment, program, data = built(workdir)
-  step, state_S = loop.read_state(workdir, program, experiment.fit, data)
+  step, state_S = fit.read_state(workdir, program, experiment.fit, data)
   some = lambda leaf_S: leaf_S[:row]
   replace_state(workdir, step, jax.tree.map(some, state_S))
   for number in checkpoints.snapshot_steps(workdir / "snapshots"):
@@ -72,7 +72,7 @@ class FolderCase(absltest.TestCase):
     shutil.copytree(tiny_study.trained(), workdir)
     if rows:
       experiment, program, data = built(workdir)
-      step, state_S = loop.read_state(workdir, program, experiment.fit, data)
+      step, state_S = fit.read_state(workdir, program, experiment.fit, data)
       replace_state(workdir, step, frozen(state_S, rows))
     return workdir
 

@@ -15,7 +15,7 @@ import tiny_study
 from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.lens import cli, runs, study, train
-from primelens.models import checkpoints, loop
+from primelens.models import checkpoints, fit
 from primelens.tasks import files
 
 CONFIG = tiny_study.__file__
@@ -61,7 +61,7 @@ class CommandCase(parameterized.TestCase):
   def assert_as_untouched(self):
     """The run is what it is where nothing was damaged, bit for bit."""
     whole = tiny_study.trained()
-    rows, again = (loop.read_metrics(f / "metrics.jsonl") for f in (whole, self.workdir))
+    rows, again = (fit.read_metrics(f / "metrics.jsonl") for f in (whole, self.workdir))
     for row in (*rows, *again):
       row.pop("seconds_per_step")
     self.assertEqual(again, rows)
@@ -257,7 +257,7 @@ class ResumeTest(CommandCase):
     manifest.write_text(json.dumps(old))
     (self.workdir / "lock").unlink()
     metrics = self.workdir / "metrics.jsonl"
-    metrics.write_text("".join(json.dumps(r) + "\n" for r in loop.read_metrics(metrics)))
+    metrics.write_text("".join(json.dumps(r) + "\n" for r in fit.read_metrics(metrics)))
     for step in ("10", "20"):
       (self.workdir / "checkpoints" / step / "digests.json").unlink()
     shutil.rmtree(self.workdir / "checkpoints" / "20" / "default")
@@ -287,7 +287,7 @@ class FrozenTest(CommandCase):
     experiment = runs.read_experiment(self.workdir)
     build = study.find(experiment.study).build
     program, data, _ = build(experiment, tasks.load(experiment.task))
-    _, state_S = loop.read_state(self.workdir, program, experiment.fit, data)
+    _, state_S = fit.read_state(self.workdir, program, experiment.fit, data)
     for leaf in jax.tree.leaves(state_S.params):
       self.assertTrue(np.isfinite(leaf).all())
 
@@ -394,7 +394,7 @@ class InterruptTest(ChildCase):
     """Sends a signal to a child at work; returns the step it saved."""
     before = runs.latest_step(workdir)
     metrics = workdir / "metrics.jsonl"
-    at_work = lambda: metrics.exists() and len(loop.read_metrics(metrics)) > before
+    at_work = lambda: metrics.exists() and len(fit.read_metrics(metrics)) > before
     child = self.child(workdir)
     end = time.monotonic() + 200
     while child.poll() is None and time.monotonic() < end and not at_work():
@@ -409,7 +409,7 @@ class InterruptTest(ChildCase):
     self.assertEqual(child.returncode, cli.INTERRUPTED, err)
     step = runs.latest_step(workdir)
     self.assertIn(f"interrupted at step {step};", out)
-    self.assertEqual(loop.read_metrics(metrics)[-1]["step"], step)
+    self.assertEqual(fit.read_metrics(metrics)[-1]["step"], step)
     return step
 
   def test_saves_and_resumes(self):

@@ -12,7 +12,7 @@ from unittest import mock
 import drawn
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import spectra_nulls
+from primelens.analyses import spectra
 from primelens.lens import analyze, results, weights
 from primelens.studies import published_weights
 from primelens.studies.primes import language_models
@@ -223,7 +223,7 @@ class PartsTest(FolderTest):
   def test_corrections(self):
     p_E = (0.03, 0.01, np.nan, 0.02)
     records = [{"m_p": p} for p in p_E] + [{"other": 1}]
-    found = spectra_nulls.corrected(records)
+    found = spectra.corrected(records)
     for way, expected_E in {
       "bh": (0.03, 0.03, np.nan, 0.03),
       "any": (0.04, 0.03, np.nan, 0.04),

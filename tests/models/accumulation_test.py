@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.models import fit, loop, optimizer
+from primelens.models import fit, optimizer
 
 ROWS, WIDTH = 12, 5
 CONFIG = fit.Config(
@@ -83,7 +83,7 @@ class AccumulationTest(absltest.TestCase):
   def test_the_fit_takes_its_parts_from_the_config(self):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     config = dataclasses.replace(CONFIG, accumulation=4)
-    self.assertEqual(loop.Fit(program(), config, folder).program.parts, 4)
+    self.assertEqual(fit.Fit(program(), config, folder).program.parts, 4)
     with self.assertRaisesRegex(ValueError, "accumulation=0 must be at least 1"):
       dataclasses.replace(CONFIG, accumulation=0)
 

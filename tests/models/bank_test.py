@@ -9,7 +9,7 @@ import numpy as np
 import tiny_models
 import transformer_reference_test as reference
 from absl.testing import absltest, parameterized
-from primelens.models import auxiliary, mixture, slots, spacing, transformer
+from primelens.models import auxiliary, mixture, spacing, transformer
 from scipy import special
 
 T, M, D, K = 10, 3, 8, 2
@@ -139,9 +139,9 @@ class SlotsTest(absltest.TestCase):
   def test_rows_are_capped_at_two(self):
     content = jnp.array([[3.0, 4.0], [0.6, 0.8], [0.0, 0.0], [0.0, 2.0]])
     expected = np.array([[1.2, 1.6], [0.6, 0.8], [0.0, 0.0], [0.0, 2.0]])
-    np.testing.assert_allclose(slots.capped(content), expected, rtol=1e-6)
-    np.testing.assert_array_equal(slots.capped(content)[1:], content[1:])
-    slope = jax.grad(lambda x: slots.capped(x).sum())(content)
+    np.testing.assert_allclose(spacing.capped_bank(content), expected, rtol=1e-6)
+    np.testing.assert_array_equal(spacing.capped_bank(content)[1:], content[1:])
+    slope = jax.grad(lambda x: spacing.capped_bank(x).sum())(content)
     np.testing.assert_array_equal(slope[1:3], 1)
     # d (2 m / |m|) along m is 0.
     np.testing.assert_allclose(slope[0] @ content[0], 0, atol=1e-6)
@@ -151,7 +151,7 @@ class SlotsTest(absltest.TestCase):
     params, x = random_params(config), tiny_models.spacings(2000, T)
     _, seen = run(config, params, x, sites=("embed",), dropout_key=jax.random.key(3))
     slots_BxMxD = np.asarray(seen["embed"][:, :M])
-    own_MxD = np.asarray(slots.capped(params["memory"]["content"]))
+    own_MxD = np.asarray(spacing.capped_bank(params["memory"]["content"]))
     kept_BxM = np.any(slots_BxMxD != 0, axis=-1)
     np.testing.assert_array_equal(slots_BxMxD, np.where(kept_BxM[..., None], own_MxD[None], 0))
     error = np.sqrt(0.9 * 0.1 / 2000)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_binned
 from absl.testing import absltest, parameterized
-from primelens.analyses import form_factors, memory_effect
+from primelens.analyses import form_factors, slots
 from primelens.models import binned
 from primelens.models import binned_generation as generation
 from primelens.tasks import binned as task
@@ -157,7 +157,7 @@ class RenewalTest(absltest.TestCase):
     bias_V = jnp.asarray(np.log(np.maximum(p_V, 1e-30)), jnp.float32)
     token_NxG = draw("gpt", params, np.zeros((48, 4), int), 256, bias_V=bias_V)
     tau_Q = np.arange(0.1, 2.01, 0.05)
-    found = memory_effect.statistics(task.decode(token_NxG), tau_Q, (4.0,))
+    found = slots.trajectory_statistics(task.decode(token_NxG), tau_Q, (4.0,))
     phi_Q = np.exp(2j * np.pi * tau_Q[:, None] * centre_V) @ p_V
     expected_Q = form_factors.renewal(phi_Q)
     error_Q = found.k_NxQ.std(0, ddof=1) / len(token_NxG) ** 0.5

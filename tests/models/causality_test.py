@@ -9,7 +9,6 @@ from primelens.lens import experiment
 from primelens.models import (
   attention,
   binned,
-  blocks,
   causality,
   encoder,
   guided,
@@ -38,7 +37,7 @@ def reads_ahead(mask: str, length: int, slots: int, memory: str) -> bool:
   front = slots if memory in ("prefix", "bank") else 0
   back = slots if memory == "postfix" else 0
   size = front + length + back
-  step = attention.table(mask, size, slots if mask in blocks.SLOT_MASKS else 0)
+  step = attention.table(mask, size, slots if mask in transformer.SLOT_MASKS else 0)
   reach = np.linalg.matrix_power(step.astype(int), 2) > 0  # of two layers or more
   data = slice(front, front + length)
   if memory == "postfix":  # answers once, behind the whole window
@@ -60,7 +59,7 @@ def causal_models(mask):
   residual = {"residual": True, "mean": "raw"}
   for memory in ("none", "prefix", "postfix", "bank"):
     bank = memory == "bank"
-    ahead = not bank and mask not in blocks.SLOT_MASKS and reads_ahead(mask, T, 2, memory)
+    ahead = not bank and mask not in transformer.SLOT_MASKS and reads_ahead(mask, T, 2, memory)
     make = functools.partial(spacing_model, memory, mask)
     yield make, bank, ahead
     if mask in ("causal", "memory_blind"):  # the others are told, or asked as this one is
@@ -83,7 +82,7 @@ class SweepTest(parameterized.TestCase):
     asked = 0
     for mask in MASKS:
       for make, bank, ahead in causal_models(mask):
-        if bank != (mask in blocks.SLOT_MASKS):
+        if bank != (mask in transformer.SLOT_MASKS):
           with self.assertRaisesRegex(ValueError, NEED):
             make()
           continue
@@ -111,7 +110,7 @@ class SweepTest(parameterized.TestCase):
         params = jax.eval_shape(reading.init, jax.random.key(0))
         output = jax.eval_shape(reading.apply, params, inputs, jax.random.key(0))
         self.assertEqual(output.shape[:2], (2, 1))
-      for mask in blocks.SLOT_MASKS:
+      for mask in transformer.SLOT_MASKS:
         with self.assertRaisesRegex(ValueError, NEED):
           make(trunk(mask=mask))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import tiny_fit
 from absl.testing import absltest
-from primelens.models import loop
+from primelens.models import fit
 
 STEPS = 100
 DEADLINE = 300.0
@@ -103,7 +103,7 @@ class KillTest(absltest.TestCase):
       self.assertEqual(expected[name].tobytes(), got[name].tobytes(), name)
 
   def same_metrics(self, whole: Path, killed: Path) -> None:
-    expected, got = (loop.read_metrics(f / "metrics.jsonl") for f in (whole, killed))
+    expected, got = (fit.read_metrics(f / "metrics.jsonl") for f in (whole, killed))
     for row in (*expected, *got):
       row.pop("seconds_per_step")
     self.assertEqual(expected, got)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest
-from primelens.models import flows, indices, transformer
+from primelens.models import indices, transformer
 from scipy import special
 
 FLOWS, WIDTH, ROWS = 3, 8, 5
@@ -87,7 +87,7 @@ class FlowsTest(absltest.TestCase):
   def test_equals_numpy(self):
     x_BxRxD = np.random.default_rng(1).normal(size=(ROWS, FLOWS, WIDTH))
     flat_BxTxD = np.float32(x_BxRxD.reshape(ROWS, 1, -1))
-    run = jax.jit(functools.partial(flows.apply, trunk(), flows=FLOWS))
+    run = jax.jit(functools.partial(indices.flows_apply, trunk(), flows=FLOWS))
     found_BxTxD = run(params(), flat_BxTxD)
     self.assertEqual(found_BxTxD.shape, (ROWS, 1, WIDTH))
     of = jax.tree.map(lambda x: np.asarray(x, np.float64), params())

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.models import gradients
+from primelens.models import optimizer
 
 
 def loss(params, batch, key, step):
@@ -28,7 +28,7 @@ class PartsTest(parameterized.TestCase):
   def test_equals_the_closed_form(self, parts):
     params, batch = arrays()
     key, step = jax.random.key(3), 5
-    of = jax.jit(gradients.in_parts(loss, parts))
+    of = jax.jit(optimizer.gradients_in_parts(loss, parts))
     (value, metrics), grads = of(params, batch, key, step)
     keys = jax.random.split(key, parts) if parts > 1 else key[None]
     noise = np.mean([float(jax.random.normal(k)) for k in keys])
@@ -49,7 +49,7 @@ class PartsTest(parameterized.TestCase):
     params, batch = arrays()
     message = f"12 rows does not divide into {parts} parts: change fit.batch"
     with self.assertRaisesRegex(ValueError, message):
-      gradients.in_parts(loss, parts)(params, batch, jax.random.key(0), 0)
+      optimizer.gradients_in_parts(loss, parts)(params, batch, jax.random.key(0), 0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.models import checkpoints, fit, loop, optimizer
+from primelens.models import checkpoints, fit, optimizer
 
 CONFIG = fit.Config(
   steps=20,
@@ -60,7 +60,7 @@ class LoopTest(absltest.TestCase):
     folder.mkdir(exist_ok=True)
     config = dataclasses.replace(CONFIG, **change)
     asked = itertools.count(5, 5)  # at steps 5, 10, ... of a fresh run
-    outcome = loop.Fit(tiny or program(), config, folder).run(
+    outcome = fit.Fit(tiny or program(), config, folder).run(
       DATA,
       DATA,
       progress=lambda step, row: told.append((step, row)),
@@ -69,7 +69,7 @@ class LoopTest(absltest.TestCase):
     return outcome, told
 
   def rows(self, name):
-    rows = loop.read_metrics(self.root / name / "metrics.jsonl")
+    rows = fit.read_metrics(self.root / name / "metrics.jsonl")
     return [{k: v for k, v in r.items() if k != "seconds_per_step"} for r in rows]
 
   def test_finishes_and_tells_every_dispatch(self):
@@ -110,7 +110,7 @@ class LoopTest(absltest.TestCase):
 
   def test_damaged_rows_are_left_out_and_that_is_said(self):
     path = self.root / "metrics.jsonl"
-    metrics = loop.Metrics(path, resume_step=0)
+    metrics = fit.Metrics(path, resume_step=0)
     rows = [metrics.write(step, {"train/loss": [1.5, 0.25]}) for step in (5, 10, 15, 20, 25)]
     lines = path.read_bytes().splitlines(keepends=True)
     self.assertEqual(json.loads(lines[0])["train/loss"], [1.5, 0.25])  # one reads them as JSON
@@ -119,15 +119,15 @@ class LoopTest(absltest.TestCase):
     lines[3] = b"[]\n"
     path.write_bytes(b"".join(lines) + b'{"step": 30, "tra')
     with self.assertLogs(level="WARNING") as log:
-      self.assertEqual(loop.read_metrics(path), [rows[0], rows[4]])
+      self.assertEqual(fit.read_metrics(path), [rows[0], rows[4]])
     [line] = log.output
     self.assertRegex(line, r"metrics.jsonl: 3 of 5 rows are damaged .*lines 2, 3, 4\)")
 
   def test_rows_that_a_checkpoint_ought_to_have_are_missed(self):
     path = self.root / "metrics.jsonl"
-    loop.Metrics(path, resume_step=0).write(5, {})
+    fit.Metrics(path, resume_step=0).write(5, {})
     with self.assertLogs(level="WARNING") as log:
-      loop.Metrics(path, resume_step=10)
+      fit.Metrics(path, resume_step=10)
     self.assertIn("lacks the rows from step 5 to 10", log.output[0])
 
   def test_rows_of_an_earlier_revision_are_read_and_get_digests(self):
@@ -135,12 +135,12 @@ class LoopTest(absltest.TestCase):
     old = [{"step": 5, "train/loss": [1.0]}, {"step": 10, "train/loss": [None]}]
     path.write_text("".join(json.dumps(row) + "\n" for row in old))
     with self.assertLogs(level="WARNING") as log:
-      self.assertEqual(loop.read_metrics(path), old)
-      loop.Metrics(path, resume_step=10)
+      self.assertEqual(fit.read_metrics(path), old)
+      fit.Metrics(path, resume_step=10)
     self.assertLen(log.output, 1)
     self.assertIn("earlier revision, without digests", log.output[0])
     with self.assertNoLogs(level="WARNING"):
-      self.assertEqual(loop.read_metrics(path), old)
+      self.assertEqual(fit.read_metrics(path), old)
 
   def test_nothing_is_written_before_the_first_steps_are_done(self):
     folder = self.root / "fresh"
@@ -150,15 +150,15 @@ class LoopTest(absltest.TestCase):
       self.assertFalse(folder.exists())
       folder.mkdir()
 
-    its = loop.Fit(program_, CONFIG, folder)
+    its = fit.Fit(program_, CONFIG, folder)
     its.check(DATA, DATA)
     its.run(DATA, DATA, progress=lambda *_: None, stopped=lambda: True, begin=begin)
-    self.assertEqual(loop.read_metrics(folder / "metrics.jsonl")[-1]["step"], 5)
+    self.assertEqual(fit.read_metrics(folder / "metrics.jsonl")[-1]["step"], 5)
 
     def fails(params, batch, key, step):
       raise RuntimeError("as when there is no memory")
 
-    its = loop.Fit(program_._replace(loss=fails), CONFIG, self.root / "none")
+    its = fit.Fit(program_._replace(loss=fails), CONFIG, self.root / "none")
     with self.assertRaisesRegex(RuntimeError, "no memory"):
       its.run(DATA, DATA, progress=print, stopped=lambda: False, begin=self.fail)
     self.assertFalse((self.root / "none").exists())
@@ -170,7 +170,7 @@ class LoopTest(absltest.TestCase):
     ):
       with self.assertRaisesRegex(ValueError, message):
         config = dataclasses.replace(CONFIG, **change)
-        loop.Fit(program(), config, self.root / "none").check(DATA, DATA)
+        fit.Fit(program(), config, self.root / "none").check(DATA, DATA)
     self.assertFalse((self.root / "none").exists())
 
   def test_stops_when_every_seed_is_frozen(self):
@@ -208,11 +208,11 @@ class LoopTest(absltest.TestCase):
     outcome, _ = self.run_fit("whole")
     folder = self.root / "whole"
     before = sorted(str(p) for p in folder.rglob("*"))
-    step, state_S = loop.read_state(folder, program(), CONFIG, DATA)
+    step, state_S = fit.read_state(folder, program(), CONFIG, DATA)
     self.assertEqual(step, 20)
     states_equal(state_S, outcome.state_S)
     self.assertEqual(sorted(str(p) for p in folder.rglob("*")), before)
-    self.assertIsNone(loop.read_state(self.root / "no", program(), CONFIG, DATA))
+    self.assertIsNone(fit.read_state(self.root / "no", program(), CONFIG, DATA))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.configs import primes as primes_configs
-from primelens.models import optimizer, rate_walk
+from primelens.models import optimizer
 
 EPOCHS = 300
 # The rate column of the logs: the first epoch that ran at a rate.
@@ -80,10 +80,10 @@ def walk(loss_N, key, rate=1e-4):
   keys = jax.random.split(key, len(loss_N))
 
   def one(state, given):
-    state = rate_walk.epoch(state, *given)
+    state = optimizer.walk_epoch(state, *given)
     return state, (state.rate, state.cooldown, state.fired)
 
-  return jax.lax.scan(one, rate_walk.start(rate), (loss_N, keys))[1]
+  return jax.lax.scan(one, optimizer.walk_start(rate), (loss_N, keys))[1]
 
 
 def losses(seed: int) -> np.ndarray:
@@ -101,7 +101,7 @@ def state(loss_N, cooldown=30, epochs=None):
   """Returns a controller that has seen these losses."""
   count = len(loss_N)
   padded_Q = np.concatenate([np.zeros(100), loss_N])[-100:]
-  return rate_walk.start(1e-4)._replace(
+  return optimizer.walk_start(1e-4)._replace(
     loss_Q=jnp.float32(padded_Q),
     cooldown=jnp.int32(cooldown),
     epochs=jnp.int32(count if epochs is None else epochs),
@@ -178,16 +178,16 @@ class CooldownTest(parameterized.TestCase):
     loss_N = 1 + spread * np.where(np.arange(100) % 2, 1, -1)
     cooldown = start
     for _ in range(40):
-      cooldown = int(rate_walk.cooldown(state(loss_N, cooldown)))
+      cooldown = int(optimizer.walk_cooldown(state(loss_N, cooldown)))
     self.assertEqual(cooldown, expected)
 
   @parameterized.parameters(1, 49)
   def test_it_is_30_until_there_are_fifty_losses(self, count):
-    self.assertEqual(int(rate_walk.cooldown(state(np.ones(count), 97))), 30)
+    self.assertEqual(int(optimizer.walk_cooldown(state(np.ones(count), 97))), 30)
 
   def test_older_losses_do_not_count(self):
     loss_N = np.append(np.tile([1.0, 9.0], 25), np.ones(50))
-    self.assertEqual(int(rate_walk.cooldown(state(loss_N, 100))), 100)
+    self.assertEqual(int(optimizer.walk_cooldown(state(loss_N, 100))), 100)
 
 
 class ProgressTest(absltest.TestCase):
@@ -200,7 +200,7 @@ class ProgressTest(absltest.TestCase):
       (np.append(np.full(50, 2.0), np.ones(50)), 0.5),
       ([9.0] * 30 + [2.0] * 50 + [3.0] * 50, -0.5),
     ):
-      found = float(rate_walk.progress(state(loss_N)))
+      found = float(optimizer.walk_progress(state(loss_N)))
       self.assertAlmostEqual(found, expected, places=6)
 
 

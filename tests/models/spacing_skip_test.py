@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
-from primelens.models import mixture, skip, spacing, transformer
+from primelens.models import mixture, spacing, transformer
 
 T, Q, J = 10, 4, 3
 CONFIG = spacing.Config(
@@ -52,12 +52,12 @@ class SkipTest(parameterized.TestCase):
     for t in range(window):
       for lag in range(min(t + 1, Q)):
         expected[t, t - lag] = kernel[min(t, Q - 1), lag]
-    np.testing.assert_array_equal(skip.matrix(jnp.asarray(kernel), window), expected)
+    np.testing.assert_array_equal(spacing.skip_matrix(jnp.asarray(kernel), window), expected)
 
   def test_each_filter_predicts(self):
     _, p = params()
     x = spacings()
-    got = skip.predictions(p["skip"]["kernel"], x)
+    got = spacing.skip_predictions(p["skip"]["kernel"], x)
     expected = np.array(
       [[[prediction(k, row, t) for k in kernels()] for t in range(T)] for row in x]
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import auxiliary, fit, loop, optimizer, spacing, transformer
+from primelens.models import auxiliary, fit, optimizer, spacing, transformer
 from primelens.tasks import windows
 
 T, N = 12, 2000
@@ -66,7 +66,7 @@ def run(config, directory, *, tiny=None, stopped=lambda: False, pause=0.0):
   """Returns the outcome of a fit in a directory."""
   Path(directory).mkdir(parents=True, exist_ok=True)
   data, select = values()
-  return loop.Fit(tiny or program(), config, directory).run(
+  return fit.Fit(tiny or program(), config, directory).run(
     data, select, progress=lambda *_: time.sleep(pause), stopped=stopped
   )
 

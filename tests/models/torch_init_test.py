@@ -2,7 +2,7 @@ import jax
 import numpy as np
 import scipy.special
 from absl.testing import absltest, parameterized
-from primelens.models import torch_init, transformer
+from primelens.models import imports, transformer
 from primelens.tasks import addition, mersenne
 
 MODULAR = dict(digits=113, modular=True, train_fraction=0.3)
@@ -36,7 +36,9 @@ class InitTest(parameterized.TestCase):
   )
   def test_initial_losses(self, task, order, train, test, count):
     data = addition.load(addition.Config(**task))
-    params = torch_init.weights(999, vocabulary=data.digits + 1, classes=data.classes, order=order)
+    params = imports.initial_adder(
+      999, vocabulary=data.digits + 1, classes=data.classes, order=order
+    )
     self.assertEqual(transformer.parameter_count(params), count)
     logit_NxV = forward(params, data.token_Nx3)
     log_NxV = scipy.special.log_softmax(logit_NxV, axis=1)
@@ -45,7 +47,7 @@ class InitTest(parameterized.TestCase):
     self.assertAlmostEqual(nll_N[data.test_SxN[0]].mean(), test, delta=6e-7)
 
   def test_scale_and_layers(self):
-    params = torch_init.weights(1, vocabulary=98, classes=97, layers=2)
+    params = imports.initial_adder(1, vocabulary=98, classes=97, layers=2)
     kernel = params["blocks"]["attention"]["query"]["kernel"]
     self.assertEqual(kernel.shape, (2, 128, 4, 32))
     for leaf in jax.tree.leaves(params):
@@ -58,7 +60,7 @@ class InitTest(parameterized.TestCase):
     start = (98 + 3) * width  # after W_E and W_pos
     count = start + 2 * block + width * 97
     [stream] = mersenne.normals(1, [(count,)])
-    params = torch_init.weights(1, vocabulary=98, classes=97, layers=2)
+    params = imports.initial_adder(1, vocabulary=98, classes=97, layers=2)
     attention = params["blocks"]["attention"]
     for layer in range(2):
       query, out = np.split(stream[start + layer * block :][: 2 * width**2], 2)
@@ -73,11 +75,11 @@ class InitTest(parameterized.TestCase):
 
   def test_heads_that_do_not_divide_the_width(self):
     with self.assertRaisesRegex(ValueError, "width=128 is not a multiple"):
-      torch_init.weights(0, vocabulary=11, classes=20, heads=3)
+      imports.initial_adder(0, vocabulary=11, classes=20, heads=3)
 
   def test_unknown_order(self):
     with self.assertRaisesRegex(ValueError, "'x' is not one of new, old"):
-      torch_init.weights(0, vocabulary=11, classes=20, order="x")
+      imports.initial_adder(0, vocabulary=11, classes=20, order="x")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from absl.testing import parameterized
 from primelens.models import weights
-from primelens.models import weights_matrices as matrices
 from safetensors import numpy as safetensors_numpy
 
 INDEX = "model.safetensors.index.json"
@@ -38,5 +37,5 @@ class FolderTest(parameterized.TestCase):
     return [tensor.name for tensor in found.tensors]
 
   def read(self, pattern=""):
-    its = matrices.plan(weights.find(str(self.folder)), pattern)
-    return {part.name: matrices.read(part) for part in its.parts}
+    its = weights.plan(weights.find(str(self.folder)), pattern)
+    return {part.name: weights.read_matrix(part) for part in its.parts}

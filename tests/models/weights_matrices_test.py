@@ -9,7 +9,6 @@ import numpy as np
 import weight_files
 from absl.testing import absltest, parameterized
 from primelens.models import weights
-from primelens.models import weights_matrices as matrices
 from weight_files import normal
 
 
@@ -34,7 +33,7 @@ class MatricesTest(weight_files.FolderTest):
         "b.weight": normal(2, 3),
       }
     )
-    found = matrices.plan(weights.find(str(self.folder)), r"^(?!b)")
+    found = weights.plan(weights.find(str(self.folder)), r"^(?!b)")
     self.assertEqual([part.name for part in found.parts], ["a.weight"])
     self.assertEqual(
       found.skipped,
@@ -58,7 +57,7 @@ class MatricesTest(weight_files.FolderTest):
     source = weights.find(str(self.folder))
     path.write_bytes(path.read_bytes()[:-4])
     with self.assertRaisesRegex(ValueError, "ends before"):
-      matrices.read(matrices.plan(source).parts[0])
+      weights.read_matrix(weights.plan(source).parts[0])
     with self.assertRaisesRegex(ValueError, "ends before"):
       weights.digests(source)
 
@@ -67,13 +66,13 @@ class MatricesTest(weight_files.FolderTest):
     tensors = {f"h.{n}.w": normal(*shape).astype("bfloat16") for n in range(8)}
     tensors["c_attn"] = normal(512, 1536).astype("bfloat16")  # 3 MB
     self.save(tensors)
-    its = matrices.plan(weights.find(str(self.folder)))
+    its = weights.plan(weights.find(str(self.folder)))
     self.assertLen(its.parts, 8 + 3)
     for parts, most in ((its.parts[3:], 1.4e6), (its.parts[:3], 4.6e6)):
-      with mock.patch.object(matrices, "_CHUNK", 1 << 14):
+      with mock.patch.object(weights, "_CHUNK", 1 << 14):
         tracemalloc.start()
         for part in parts:
-          matrices.read(part)
+          weights.read_matrix(part)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
       # A whole in single precision, and a third of it where it is split.
@@ -126,15 +125,15 @@ class FusedTest(weight_files.FolderTest):
   def test_what_no_rule_fits_stays_whole(self, name, shape, config, said):
     self.save({f"h.0.{name}": normal(*shape)})
     self.heads(**config)
-    found = matrices.plan(weights.find(str(self.folder)))
+    found = weights.plan(weights.find(str(self.folder)))
     self.assertEqual([part.role for part in found.parts], ["query+key+value"])
     self.assertRegex(found.rules[0], f"{name} is not split: .*{said}")
-    self.assertEqual(matrices.read(found.parts[0]).shape, shape)
+    self.assertEqual(weights.read_matrix(found.parts[0]).shape, shape)
 
 
 class CornerTest(weight_files.FolderTest):
   def corner(self):
-    return matrices.corner_as_published(weights.find(str(self.folder)))
+    return weights.corner_as_published(weights.find(str(self.folder)))
 
   def test_first_matrix_in_the_order_of_the_library(self):
     tenth, second = normal(300, 260), normal(300, 260, seed=1)

@@ -1,7 +1,7 @@
 """Roles and layers by the names that published models use."""
 
 from absl.testing import absltest, parameterized
-from primelens.models import weights_names as names
+from primelens.models import weights
 
 # A name of each kind, from the models' own files.
 LLAMA = "model.layers.12."
@@ -55,7 +55,7 @@ class NamesTest(parameterized.TestCase):
     ("blocks/2/attention/query", "query", 2),
   )
   def test_role_and_layer(self, name, role, layer):
-    self.assertEqual((names.role(name), names.layer(name)), (role, layer))
+    self.assertEqual((weights.role(name), weights.layer(name)), (role, layer))
 
 
 if __name__ == "__main__":

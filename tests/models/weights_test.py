@@ -8,7 +8,7 @@ from unittest import mock
 import numpy as np
 import weight_files
 from absl.testing import absltest, parameterized
-from primelens.models import weights, weights_hub
+from primelens.models import weights
 from weight_files import INDEX, normal
 
 
@@ -193,7 +193,7 @@ class HubTest(weight_files.FolderTest):
     self.assertEqual([how.get("dry_run") for _, how in self.asked], [True, None])
     for repository, how in self.asked:
       self.assertEqual((repository, how["revision"]), ("some/model", "v1"))
-      self.assertEqual(how["allow_patterns"], list(weights_hub.WANTED))
+      self.assertEqual(how["allow_patterns"], list(weights.WANTED))
 
   def test_offline_the_cache_serves(self):
     self.save({"a": normal(2, 2)})
@@ -216,7 +216,7 @@ class HubTest(weight_files.FolderTest):
       weights.find("some/model")
 
   def test_only_safetensors_are_asked_for(self):
-    kinds = {name.rpartition(".")[2] for name in weights_hub.WANTED}
+    kinds = {name.rpartition(".")[2] for name in weights.WANTED}
     self.assertEqual(kinds, {"safetensors", "json"})
 
   @parameterized.parameters("no/such/folder", "model.safetensors", "gpt2")

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import features
+from primelens.analyses import fourier
 from primelens.lens import results
 from primelens.studies.addition import network
 
@@ -18,7 +18,7 @@ class ScoreTest(absltest.TestCase):
     # Logits -(c - a - b)^2 need a + b and its square, up to terms that all
     # classes share: they are of the span of the raw quadratic.
     code_P = jnp.linspace(-1, 1, P)[:, None]
-    design_NxQ = features.monomials(features.pairs(code_P), 2)
+    design_NxQ = fourier.monomials(fourier.pair_features(code_P), 2)
     class_V = np.arange(20)
     logit_NxV = -((class_V[None] - (A_N + B_N)[:, None]) ** 2.0)
     found = network.fit_scores(design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x)
@@ -43,7 +43,7 @@ class ScoreTest(absltest.TestCase):
     self.assertNotIn("accuracy", found)
 
   def test_a_column_that_does_not_vary_is_left_out(self):
-    design_NxQ = features.additive(P)
+    design_NxQ = fourier.additive_design(P)
     target_NxF = jnp.stack([jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1)
     found = network.fit_scores(design_NxQ, target_NxF, MEMBER)
     np.testing.assert_allclose(found["r2_mean"], 1, atol=1e-5)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
-from primelens.analyses import features, linear
+from primelens.analyses import fourier, linear
 from primelens.lens import claims, results
 from primelens.lens import numbers as numbers_lib
 from primelens.studies.addition import network, polynomial, program
@@ -144,7 +144,7 @@ class CoefficientsTest(absltest.TestCase):
 def _arrays(model, params, member, token_Nx3):
   read = network.read(model, params, token_Nx3)
   found = linear.pca(read.embedding_PxD)
-  pair_Nx4 = features.pairs(found.score_NxQ[:, :2])
+  pair_Nx4 = fourier.pair_features(found.score_NxQ[:, :2])
   return {"read": read._asdict(), "pair": pair_Nx4, "member": member._asdict()}
 
 

@@ -9,7 +9,8 @@ from primelens import tasks
 from primelens.configs import addition as addition_configs
 from primelens.lens import experiment as experiment_lib
 from primelens.lens import results
-from primelens.models import fit, optimizer
+from primelens.models import fit as fit_lib
+from primelens.models import optimizer
 from primelens.studies.addition import program
 
 
@@ -18,11 +19,11 @@ def losses_after(config, steps):
   pairs = tasks.load(config.task)
   built, data, _ = program.build(config, pairs)
   update = optimizer.build(config.fit.optimizer, config.fit.steps)
-  keys_S = fit.seed_keys(config.fit)
-  state_S = fit.init(built, update, data, keys_S)
-  advance = fit.advance(built, update)
+  keys_S = fit_lib.seed_keys(config.fit)
+  state_S = fit_lib.init(built, update, data, keys_S)
+  advance = fit_lib.advance(built, update)
   score = jax.jit(program.losses(config.model))
-  batch = fit.seed_of(built, data, 0)
+  batch = fit_lib.seed_of(built, data, 0)
   batch.pop("start", None)
   found, done = [], 0
   for step in steps:
@@ -61,9 +62,9 @@ class PathsTest(parameterized.TestCase):
     config = addition_configs.get_config("p10_jax")
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs)
-    params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
+    params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
     params = jax.tree.map(lambda leaf: 2 * leaf[3], params_S)
-    batch = fit.seed_of(built, data, 3)
+    batch = fit_lib.seed_of(built, data, 3)
     generic = dataclasses.replace(config.model.trunk, dropout=1e-9)
     slow = dataclasses.replace(config.model, trunk=generic)
     by_table = program.losses(config.model)(params, batch)
@@ -83,7 +84,7 @@ class PathsTest(parameterized.TestCase):
   def test_drift_shakes_the_published_start_by_a_rounding(self):
     config = addition_configs.get_config("p10_drift")
     built, data, _ = program.build(config, tasks.load(config.task))
-    params_S = fit.fresh(built, data, fit.seed_keys(config.fit))
+    params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
     kernel_S = np.asarray(params_S["unembed"]["kernel"])
     start = np.asarray(data["start"]["unembed"]["kernel"][0])
     ratio_S = np.abs(kernel_S / start[None] - 1)

@@ -11,7 +11,7 @@ from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.lens import cli
 from primelens.lens import experiment as experiment_lib
-from primelens.models import gradients, indices, optimizer
+from primelens.models import indices, optimizer
 from primelens.studies.primes import program
 from primelens.tasks import primes
 
@@ -126,7 +126,7 @@ class ShortStepTest(absltest.TestCase):
     value = float(sum(values))
     expected = jax.tree.map(lambda *parts: np.sum(parts, axis=0) / 16, *grads)
     batch = made.draw(inputs, KEY, 3)
-    of = jax.jit(gradients.in_parts(made.loss, 16))
+    of = jax.jit(optimizer.gradients_in_parts(made.loss, 16))
     (loss, _), found = of(self.params, batch, KEY, 3)
     self.assertAlmostEqual(float(loss), value / 16, places=6)
     close = functools.partial(np.testing.assert_allclose, atol=1e-7)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest
-from primelens.analyses import probed
+from primelens.analyses import erasure
 from primelens.models import encoder
 from primelens.studies.text import removal
 
@@ -83,7 +83,7 @@ class NetworkTest(absltest.TestCase):
     cls.run_ = tiny_text.run()
     cls.rows = removal.Rows(cls.run_)
     y_Nx1 = cls.rows.feature_NxF["sum"]
-    cls.subspaces = probed.population(
+    cls.subspaces = erasure.probed_population(
       np.moveaxis(cls.rows.fit_SxNxExD, 2, 1),
       y_Nx1,
       np.random.default_rng(0).permutation(len(y_Nx1))[None],

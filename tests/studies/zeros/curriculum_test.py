@@ -9,7 +9,7 @@ import tiny_study
 import xarray as xr
 import zeros_cards
 from absl.testing import absltest, parameterized
-from primelens.analyses import divergences, weight_masks
+from primelens.analyses import divergences, masking
 from primelens.lens import figures, results, tables
 from primelens.models import fit, optimizer, spacing, students
 from primelens.models import mixture as mixture_lib
@@ -111,7 +111,7 @@ class LossTest(absltest.TestCase):
         its._replace(loss=loss),
         steps,
         start,
-        weight_masks.everything(start),
+        masking.everything(start),
         {"value_N": value_N},
         jax.random.key(1),
         SETTINGS.steps,

@@ -13,7 +13,7 @@ import xarray as xr
 import zeros_cards
 import zeros_linear
 from absl.testing import absltest, parameterized
-from primelens.analyses import symbolic_operon
+from primelens.analyses import symbolic
 from primelens.lens import results, tables
 from primelens.studies.zeros import formula, scoring
 
@@ -31,9 +31,9 @@ def biased(params, x_BxT, **_):
 def quick():
   """Returns a patch: symbolic regression of a second, not of minutes."""
   search = functools.partial(
-    symbolic_operon.formulas, population=60, generations=4, restarts=1, threads=1
+    symbolic.operon_formulas, population=60, generations=4, restarts=1, threads=1
   )
-  return mock.patch.object(symbolic_operon, "formulas", search)
+  return mock.patch.object(symbolic, "formulas", search)
 
 
 class FormulaTest(absltest.TestCase):

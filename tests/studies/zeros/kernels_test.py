@@ -12,8 +12,8 @@ import tiny_study
 import xarray as xr
 import zeros_cards
 from absl.testing import absltest, parameterized
-from primelens.analyses import kernel_fits, statistics
 from primelens.analyses import kernels as kernels_lib
+from primelens.analyses import statistics
 from primelens.lens import results, tables
 from primelens.models import binned
 from primelens.studies.zeros import kernels
@@ -130,7 +130,7 @@ class KernelsTest(absltest.TestCase):
     rows = _records("heads", "network", "seed", "head")
     self.assertLen(rows, 2 * 2 * 3)
     wave = rows["trained", 3, 0]
-    self.assertEqual(wave["aic"], kernel_fits.WAVE)
+    self.assertEqual(wave["aic"], kernels_lib.WAVE)
     self.assertGreater(wave["r2_wave"], 0.95)
     self.assertLess(wave["monotone_r2"], 0.5)
     self.assertAlmostEqual(wave["content_correlation"], 1, places=4)
@@ -173,7 +173,7 @@ class KernelsTest(absltest.TestCase):
 
   def test_fits_of_equal_curves_are_equal(self):
     rows = _records("fits", "network", "seed", "family")
-    families = [*kernel_fits.FAMILIES, kernel_fits.MONOTONE]
+    families = [*kernels_lib.FAMILIES, kernels_lib.MONOTONE]
     self.assertLen(rows, (2 + 2 + 1) * len(families))
     for family in families:
       uniform = rows["uniform", 3, family]["r2"]
@@ -193,7 +193,7 @@ class KernelsTest(absltest.TestCase):
     found = _result()
     known = np.isfinite(found.mean_kernel.values)
     distance, curve = found.kernel_distance.values[known], found.kernel.values[0, 0][known]
-    row = _records("fits", "network", "seed", "family")["trained", 3, kernel_fits.STRETCHED]
+    row = _records("fits", "network", "seed", "family")["trained", 3, kernels_lib.STRETCHED]
     a, b, e = (row[f"amplitude_{i}"] for i in (1, 2, 3))
     fitted = (a * distance + b) * np.exp(-row["rate_1"] * np.sqrt(distance)) + e
     r2 = 1 - np.sum((curve - fitted) ** 2) / np.sum((curve - curve.mean()) ** 2)
@@ -265,8 +265,8 @@ class MemoryTest(absltest.TestCase):
 
 def _fits(r2, slope):
   amplitudes = {
-    kernel_fits.STRETCHED: {"amplitude_2": 0.03, "amplitude_3": 0.006},
-    kernel_fits.MONOTONE: {},
+    kernels_lib.STRETCHED: {"amplitude_2": 0.03, "amplitude_3": 0.006},
+    kernels_lib.MONOTONE: {},
   }
   return [
     {"network": network, "seed": seed, "family": family, "r2": value}
@@ -329,9 +329,9 @@ def by_hand(
   around = lambda value, by: statistics.Interval(value, value - by, value + by)
   slopes = (slope, uniform_slope, uniform_slope)
   heads = [
-    _head("trained", 0, 28.5, wave, monotone, kernel_fits.WAVE),
+    _head("trained", 0, 28.5, wave, monotone, kernels_lib.WAVE),
     _head("trained", 1, 12.0, 0.5, 0.4, "exponential"),
-    _head("untrained", 0, 41.25, 0.2, 0.1, kernel_fits.CONSTANT),
+    _head("untrained", 0, 41.25, 0.2, 0.1, kernels_lib.CONSTANT),
   ]
   fits = _fits(
     dict(zip(kernels.NETWORKS, (trained, untrained, uniform), strict=True)),

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from absl.testing import absltest
-from primelens.analyses import weight_masks
+from primelens.analyses import masking
 from primelens.models import spacing
 from primelens.studies.zeros import program, pruned, scoring
 
@@ -35,7 +35,7 @@ class TrainTest(absltest.TestCase):
   def test_removed_heads_are_zero_and_stay_so(self):
     run, params = _run()
     keep_LxH = jnp.array([[1.0, 0.0], [0.0, 1.0]])
-    keep = weight_masks.heads(params, keep_LxH, kernels=pruned.HEADS)
+    keep = masking.heads(params, keep_LxH, kernels=pruned.HEADS)
     after, frozen = _trained(run, params, keep)
     self.assertEqual(int(frozen), -1)
     attention = after["blocks"]["attention"]
@@ -53,7 +53,7 @@ class TrainTest(absltest.TestCase):
   def test_after_a_loss_that_was_not_finite_nothing_is_left_to_average(self):
     run, params = _run()
     broken = params | {"head": jax.tree.map(lambda leaf: leaf * np.inf, params["head"])}
-    after, frozen = _trained(run, broken, weight_masks.everything(params))
+    after, frozen = _trained(run, broken, masking.everything(params))
     self.assertEqual(int(frozen), 0)
     for leaf in jax.tree.leaves(after):
       self.assertTrue(np.isnan(leaf).all())
@@ -61,11 +61,11 @@ class TrainTest(absltest.TestCase):
   def test_without_a_layer_it_trains_as_the_shallower_network(self):
     # Second route: the same training of a network that never had the layer.
     run, params = _run(layers=3)
-    keep = weight_masks.layers(params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned.LAYERS)
+    keep = masking.layers(params, jnp.array([1.0, 0.0, 1.0]), pattern=pruned.LAYERS)
     masked, _ = _trained(run, params, keep)
     shallow, _ = _run(layers=2)
     rest = params | {"blocks": jax.tree.map(lambda leaf: leaf[jnp.array([0, 2])], params["blocks"])}
-    expected, _ = _trained(shallow, rest, weight_masks.everything(rest))
+    expected, _ = _trained(shallow, rest, masking.everything(rest))
     found = masked | {
       "blocks": jax.tree.map(lambda leaf: leaf[jnp.array([0, 2])], masked["blocks"])
     }

@@ -9,7 +9,8 @@ import tiny_study
 import xarray as xr
 import zeros_cards
 from absl.testing import absltest, parameterized
-from primelens.analyses import slot_diagnostics, statistics
+from primelens.analyses import slots as slots_lib
+from primelens.analyses import statistics
 from primelens.lens import figures, results, tables
 from primelens.models import mixture as mixture_lib
 from primelens.models import spacing
@@ -153,7 +154,7 @@ class OrderTest(absltest.TestCase):
     run = tiny_study.handmade(
       any_slot_will_do, params_S, np.ones(600), model=MODEL, changed={"evaluation.permutations": 12}
     )
-    keep_ExM = slot_diagnostics.removals(M, draws=3, seed=0)
+    keep_ExM = slots_lib.removals(M, draws=3, seed=0)
     found = slots._changed(run, params_S, keep_ExM)
     first = tiny_study.normal_nll(0.3, SCALE) - tiny_study.normal_nll(0, SCALE)
     order_VxM = spacing.slot_orders(M, 12, first_seed=0)

@@ -1,19 +1,96 @@
-"""Diagnostics of memory slots: what they hold, and what is lost without them.
+"""Diagnostics of memory slots: what they hold, copies, frequencies, level statistics.
 
 Slots are M vectors of width D that a network reads beside its data. Masks are
 `keep_RxM`: 1 keeps a slot, 0 removes it. On the host, in float64. Letters are
 those of the source: zeta spec, section 4.13; the growth of rollout errors (G)
 is in `rollout`, cosines (B) in `duplicates`.
+
+The axis transformed is the width of the vectors, whose order means nothing: a
+permutation of it changes no output of a network and changes this statistic.
+Source: zeta spec, section 4.11.
+
+A trajectory is a row of spacings, a block of its own: rows are independent, so
+errors are those over rows. Means are taken off by the arm: a bias on the
+logits changes the mean spacing first. On the host, in float64. Source: zeta
+spec, sections 4.9 and 6.5.
 """
 
 import itertools
 import math
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.special
 import scipy.stats
-from primelens.analyses import spectra, statistics
+from primelens.analyses import counts, form_factors, precision, spacings, spectra, statistics
+
+# --- columns that point the same way --------------------------------------------------------------
+
+
+class Copies(NamedTuple):
+  """Groups of columns, numbered by falling weight.
+
+  `rank_F` is the number of each column's group; `size_F` and `weight_F` are
+  of the groups, in that order, 0 beyond the last.
+  """
+
+  rank_F: jax.Array
+  size_F: jax.Array
+  weight_F: jax.Array
+
+
+def cosines(x_DxF) -> jax.Array:
+  """Returns the cosine of every two columns: FxF, 0 with a zero column."""
+  x_DxF = precision.wide(x_DxF)
+  norm_F = jnp.linalg.norm(x_DxF, axis=0)
+  unit_DxF = x_DxF / jnp.where(norm_F > 0, norm_F, 1)[None]
+  return jnp.matmul(unit_DxF.T, unit_DxF, precision=jax.lax.Precision.HIGHEST)
+
+
+def components(adjacent_FxF) -> jax.Array:
+  """Returns each node's connected component, named by its lowest node: F.
+
+  `adjacent_FxF` is symmetric; a node is its own neighbour.
+  """
+  count = len(adjacent_FxF)
+  near_FxF = jnp.asarray(adjacent_FxF, bool) | jnp.eye(count, dtype=bool)
+
+  def lowest(state):
+    label_F, _ = state
+    near_F = jnp.where(near_FxF, label_F[None], count).min(1)
+    # The label is a node too: jump to that node's own label.
+    return near_F[near_F], label_F
+
+  start = (jnp.arange(count), jnp.full(count, -1))
+  moving = lambda state: jnp.any(state[0] != state[1])
+  return jax.lax.while_loop(moving, lowest, start)[0]
+
+
+def copies(x_DxF, weight_F, threshold: float = 0.99) -> Copies:
+  """Returns the groups of columns linked by cosines above the threshold.
+
+  The components of the graph, so that two columns of a group may be less
+  alike than the threshold. `weight_F` of the columns is summed in each group.
+  """
+  label_F = components(cosines(x_DxF) > threshold)
+  count = len(label_F)
+  total = lambda value_F: jnp.zeros(count, value_F.dtype).at[label_F].add(value_F)
+  size_F, weight_F = total(jnp.ones_like(label_F)), total(precision.wide(weight_F))
+  # Names that are no group's come last.
+  order_F = jnp.lexsort((-weight_F, size_F == 0))
+  rank_F = jnp.zeros_like(label_F).at[order_F].set(jnp.arange(count))
+  return Copies(rank_F[label_F], size_F[order_F], weight_F[order_F])
+
+
+def effective_number(weight_F) -> jax.Array:
+  """Returns (sum w)^2 / sum w^2: n for n equal weights, the rest 0."""
+  weight_F = precision.wide(weight_F)
+  return jnp.sum(weight_F) ** 2 / jnp.sum(weight_F**2)
+
+
+# --- what slots hold, and what is lost without them -----------------------------------------------
 
 
 def removals(slots: int, *, draws: int, seed: int) -> np.ndarray:
@@ -230,3 +307,130 @@ def remeasured(value_xN: Any, size: int, *, draws: int, seed: int) -> np.ndarray
   count = value_xN.shape[-1]
   weight_RxN = rng.multinomial(size, np.full(count, 1 / count), draws) / size
   return value_xN @ weight_RxN.T
+
+
+# --- frequencies of memory vectors ----------------------------------------------------------------
+
+
+class SlotTest(NamedTuple):
+  """The mean dominant amplitude over slots, beside its null draws."""
+
+  statistic: float
+  null: float
+  null_sd: float
+  z: float
+  p: float
+
+
+def dominant(slot_xD: Any) -> tuple[np.ndarray, np.ndarray]:
+  """Returns the largest |FFT| over positive frequencies, and its frequency.
+
+  Frequencies are whole, 1 .. D // 2, in turns per D numbers.
+
+  Raises `ValueError` for vectors of fewer than 4 numbers.
+  """
+  slot_xD = np.asarray(slot_xD, np.float64)
+  if slot_xD.ndim < 1 or slot_xD.shape[-1] < 4:
+    raise ValueError(f"need vectors of 4 numbers, got {slot_xD.shape}.")
+  size_xQ = np.abs(np.fft.rfft(slot_xD, axis=-1))[..., 1:]
+  return size_xQ.max(-1), 1 + size_xQ.argmax(-1)
+
+
+def frequency_test(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> SlotTest:
+  """Returns the test against Gaussian slots, as many and of the same std.
+
+  The null averages over M slots as the statistic does; p is
+  `statistics.permutation_p` of a statistic as large.
+  """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
+  return _test(slot_MxD, np.shape(slot_MxD)[0], draws, seed)
+
+
+def frequency_test_as_published(slot_MxD: Any, *, draws: int = 1000, seed: int = 0) -> SlotTest:
+  """Returns the published test: a mean over slots beside single vectors.
+
+  Its null is sqrt(M) times too wide; p is the share of null >= observed.
+  """
+  counts.whole(1, draws=draws)
+  counts.whole(seed=seed)
+  return _test(slot_MxD, 1, draws, seed, published=True)
+
+
+def _test(slot_MxD, averaged: int, draws: int, seed: int, published=False):
+  slot_MxD = np.asarray(slot_MxD, np.float64)
+  if slot_MxD.ndim != 2 or draws < 2:
+    raise ValueError(f"need slots MxD and 2 draws, got {slot_MxD.shape} and {draws}.")
+  rng = np.random.default_rng(seed)
+  shape = (draws, averaged, slot_MxD.shape[1])
+  null_R = dominant(slot_MxD.std() * rng.normal(size=shape))[0].mean(1)
+  found = float(dominant(slot_MxD)[0].mean())
+  p = float(np.mean(null_R >= found))
+  if not published:
+    p = float(statistics.permutation_p(found, null_R))
+  spread = float(null_R.std(ddof=1))
+  z = (found - float(null_R.mean())) / spread if spread else np.nan
+  return SlotTest(found, float(null_R.mean()), spread, z, p)
+
+
+# --- level statistics of generated trajectories ---------------------------------------------------
+
+
+PUBLISHED_TRAJECTORY = (50, 512)  # trajectories, tokens of each
+
+
+class Trajectories(NamedTuple):
+  """Of every row: K(tau), its plateau and ramp slope, and number variance."""
+
+  k_NxQ: np.ndarray
+  plateau_N: np.ndarray
+  slope_N: np.ndarray
+  variance_NxQ: np.ndarray
+  mean: float
+
+
+def trajectory_statistics(spacing_NxG: Any, tau_Q: Any, length_Q: Any) -> Trajectories:
+  """Returns the statistics of rows of spacings, over their common mean.
+
+  K is `spacings.form_factor` of each row (Hann's taper, mean density off), the
+  plateau its mean on 1.2 < tau < 1.8, the slope that of `form_factors.ramp`.
+
+  Raises ValueError for rows of fewer than 4, and as those do.
+  """
+  spacing_NxG = np.asarray(spacing_NxG, np.float64)
+  mean = float(spacing_NxG.mean())
+  unfolded_NxG = spacing_NxG / mean
+  k_NxQ = spacings.form_factor(np.cumsum(unfolded_NxG, axis=1), tau_Q)
+  return Trajectories(
+    k_NxQ=k_NxQ,
+    plateau_N=form_factors.plateau(k_NxQ, tau_Q),
+    slope_N=form_factors.ramp(k_NxQ, tau_Q).slope_R,
+    variance_NxQ=form_factors.number_variance(unfolded_NxG, length_Q),
+    mean=mean,
+  )
+
+
+def plateau_as_published(spacing_NxG: Any) -> float:
+  """Returns the published plateau of all rows joined end to end.
+
+  One K over 11 values of tau, tau = 2 pi (the resonance) among them.
+  """
+  return form_factors.plateau_as_published(np.ravel(spacing_NxG), "elephant")
+
+
+def matched_bias(target_N: Any, own_N: Any, classes: int) -> np.ndarray:
+  """Returns the bias on logits that takes one marginal of tokens to another.
+
+  b_v = ln p_target(v) - ln p_own(v), with (count + 1/2) for p; mean 0 over the
+  target. A constant bias has no memory, so what an arm with it shows, the
+  marginal does.
+  """
+  count = lambda token: np.bincount(np.ravel(token), minlength=classes) + 0.5
+  p_V, q_V = (x / x.sum() for x in map(count, (target_N, own_N)))
+  bias_V = np.log(p_V / q_V)
+  return bias_V - p_V @ bias_V
+
+
+def gain_percent_as_published(plateau: Any, base: Any) -> Any:
+  """Returns 100 (plateau / base - 1), the published size of an effect."""
+  return 100 * (np.asarray(plateau) / np.asarray(base) - 1)
