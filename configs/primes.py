@@ -137,15 +137,16 @@ def fit_of(
   walk unless `rates` says another. What is done every so often is counted in epochs.
   """
   cycle = -(-program.trained_rows(task) // (part * parts))
-  rates = {"schedule": "random_walk"} | rates
-  walks = rates["schedule"] in ("random_walk", "replay")
+  options: dict[str, Any] = {"rate": 1e-4, "schedule": "random_walk", "clip": 5.0} | rates
+  if options["schedule"] in ("random_walk", "replay"):
+    options["cycle"] = cycle
   every = {key: value * cycle for key, value in changes.items() if key.endswith("_every")}
   return fit.Config(
     steps=epochs * cycle,
     batch_size=part * parts,
     accumulation=parts,
     dispatch=cycle,
-    optimizer=optimizer.Config(**{"rate": 1e-4, "clip": 5.0, "cycle": cycle * walks} | rates),
+    optimizer=optimizer.Config(**options),
     **changes | every,
   )
 
