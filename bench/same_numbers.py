@@ -186,6 +186,19 @@ GROUPS = {
   ),
   "weights": Group(train={}),
 }
+# What configs are called in revisions in which none was a family.
+EARLIER = {
+  "zeros_demo:e0": "zeros_demo_e0",
+  "zeros_demo:postfix": "zeros_demo_postfix",
+  "addition:p10_published": "addition_p10:published",
+  "addition:p53": "addition_p53",
+  "text:sum": "text_sum",
+  "text:modk": "text_sum:modk",
+  "text:valid": "text_sum:valid",
+  "text:imported": "text_imported",
+  "primes:small_a": "primes_small:a",
+  "primes:small_c": "primes_small:c",
+}
 CHECKPOINT = "tests/fixtures/encoder_state.npz"  # an encoder with PyTorch's names
 
 # What a process of one revision does: a command line, whose modules all lie in `site`.
@@ -267,8 +280,16 @@ def train(base: Revision, name: str, folder: Path) -> None:
     safetensors_numpy.save_file(weights, folder / "model.safetensors")
     return
   for run, flags in GROUPS[name].train.items():
-    given = [flag.format(base=base.source, checkpoint=CHECKPOINT) for flag in flags]
+    families = (base.source / "configs" / "zeros_published.py").is_file()
+    its = lambda flag: flag if families else _earlier(flag)
+    given = [its(flag).format(base=base.source, checkpoint=CHECKPOINT) for flag in flags]
     base.call("train", *given, f"--workdir={folder / run}")
+
+
+def _earlier(flag: str) -> str:
+  """Returns a flag with the name that its config had before there were families."""
+  name, _, config = flag.partition("=")
+  return f"{name}={EARLIER[config]}" if name == "--config" else flag
 
 
 def read(revision: Revision, name: str, folder: Path) -> None:

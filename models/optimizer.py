@@ -62,7 +62,7 @@ class WalkState(NamedTuple):
   """What the controller remembers; `loss_Q` has the newest loss last."""
 
   rate: jax.Array
-  walk_cooldown: jax.Array
+  cooldown: jax.Array
   fired: jax.Array  # the epoch of the last change
   epochs: jax.Array  # losses so far
   loss_Q: jax.Array

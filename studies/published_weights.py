@@ -7,7 +7,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import threadpoolctl
@@ -177,7 +177,7 @@ def _measured(weight_NxD, settings, tests: int) -> tuple[dict, np.ndarray]:
   return record, spaced(singular_K)
 
 
-def _corner_numbers(values) -> dict[str, float]:
+def _corner_numbers(values) -> dict[str, Any]:
   """Returns the source's three numbers of its corner; NaN without one."""
   names = ("corner_effective_rank", "corner_max_to_mean", "corner_ks")
   if values is None:
@@ -354,8 +354,8 @@ def _page(found: xr.Dataset) -> draw.Page:
   over = lambda record: record["effective_rank"] / record["effective_rank_null"]
   above = lambda record: record["max_to_mean"] / record["max_to_mean_null"]
   named = f"{_short(found.weights, 60)} ({found.mode})"
-  noise = {"ylabel": "1 = noise"}
-  wide = {"yscale": "log"} if max(map(above, records)) > 3 else {}
+  noise: dict[str, Any] = {"ylabel": "1 = noise"}
+  wide: dict[str, Any] = {"yscale": "log"} if max(map(above, records)) > 3 else {}
   one = draw.level(1, ls="-", lw=0.8)
   return draw.page(
     _title(named),

@@ -408,8 +408,8 @@ RANK_TITLE = "Effective rank over that of noise"
 def page(run: str, found: xr.Dataset) -> draw.Page:
   """Returns spectra, effective ranks beside noise, and both over training."""
   steps = found.sizes["step"]
-  training = (draw.empty("no snapshots"),)
-  worth = (draw.empty("no snapshots"),)
+  training: tuple[draw.Panel, ...] = (draw.empty("no snapshots"),)
+  worth: tuple[draw.Panel, ...] = (draw.empty("no snapshots"),)
   if steps:
     training = (
       _curves(found, "effective_rank", over_noise=True, title=RANK_TITLE),

@@ -11,7 +11,7 @@ from moved import addition
 def _table(new):
   found, place = new["polynomial"], primelens.studies.addition.__file__
   known = numbers.published(place, "polynomial") | numbers.published(place, "dimensions")
-  ranks = dimensions.every_number(new["dimensions"])
+  ranks = dimensions.numbers(new["dimensions"])
   values = numbers.of(found) | ranks
   fits = [key for key in known if key not in ranks]
   at = fits.index("pre_raw_quartic/r2_mean")  # the ranks stood before the controls

@@ -96,12 +96,7 @@ NAMED = 4  # components of a space whose shares are numbers of their own
 
 def numbers(found: xr.Dataset) -> dict:
   """Returns the numbers of every network by key of published.csv."""
-  return {key: own for key, own in every_number(found).items() if key in PUBLISHED}
-
-
-def every_number(found: xr.Dataset) -> dict:
-  """Returns all numbers of every network, by the keys that published.csv may have."""
-  values = {}
+  values: dict[str, xr.DataArray] = {}
   for space in SPACES:
     one = found.sel(space=space)
     share = {k: one["share"].sel(component=k) for k in range(1, NAMED + 1)}

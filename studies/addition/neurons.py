@@ -13,7 +13,7 @@ ReLU unit, which says how many units still do what the network does. Untrained n
 seeds are read in the same way.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -409,7 +409,7 @@ def _correlations(run: str, found: xr.Dataset) -> draw.Panel:
   r = np.sort(found["r"].values, axis=-1)
   its = found[["r"]].assign(r=(found["r"].dims, r, found["r"].attrs))
   look = {"ylim": (-1.03, 1.03), "xlabel": "neuron, sorted by r", "style": {"marker": ""}}
-  threshold = {"color": draw.ORANGE, "lw": 0.8}
+  threshold: dict[str, Any] = {"color": draw.ORANGE, "lw": 0.8}
   return draw.together(
     draw.level(0.9, "|r| = 0.9", **threshold),
     draw.level(-0.9, **threshold),

@@ -316,10 +316,12 @@ def population(experiment) -> str:
   the published settings with a mismatched kernel go through the gaps in order, also those of chaos.
   """
   its = {name: setting(experiment)[name] for name in PLAN_A}
-  variant, ordered = "", ()
+  variant = ""
+  ordered: tuple[str, ...] = ()
   if its["order"] == "fixed" and KERNEL.items() <= its.items():
     its |= {name: PLAN_A[name] for name in KERNEL}
-    variant, ordered = f", {MISMATCHED}", ("order",)
+    variant = f", {MISMATCHED}"
+    ordered = ("order",)
   for name, where in PLANS.items():
     wanted = PLAN_A | where
     if all(its[word] == wanted[word] for word in its if word not in ordered):
