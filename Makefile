@@ -14,7 +14,7 @@ VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help demo addition primes leak controls waves guided test lint types bench \
+.PHONY: help map demo addition primes leak controls waves guided test lint types bench \
   report venv wheel
 
 help: ## these lines
@@ -54,6 +54,12 @@ guided: venv ## trains networks beside guides, shows what each guide contributes
 
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report
+
+map: ## every file of the package, with its first line
+	@for file in $$(git ls-files 'tasks/*.py' 'models/*.py' 'analyses/*.py' 'lens/*.py' \
+	  'studies/*.py' 'configs/*.py'); do \
+	  printf '%-34s %s\n' $$file "$$(head -1 $$file | tr -d '"')"; \
+	done
 
 # Compilation takes one core per process: as many processes as cores.
 test: venv ## runs the tests; ARGS go to pytest

@@ -279,10 +279,10 @@ def train(base: Revision, name: str, folder: Path) -> None:
     }
     safetensors_numpy.save_file(weights, folder / "model.safetensors")
     return
+  families = (base.source / "configs" / "zeros_published.py").is_file()
   for run, flags in GROUPS[name].train.items():
-    families = (base.source / "configs" / "zeros_published.py").is_file()
-    its = lambda flag: flag if families else _earlier(flag)
-    given = [its(flag).format(base=base.source, checkpoint=CHECKPOINT) for flag in flags]
+    given = flags if families else map(_earlier, flags)
+    given = [flag.format(base=base.source, checkpoint=CHECKPOINT) for flag in given]
     base.call("train", *given, f"--workdir={folder / run}")
 
 
