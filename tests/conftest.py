@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -19,10 +20,15 @@ CACHE = "PRIMELENS_TESTS_CACHE"
 if CACHE not in os.environ:  # the first process: the others inherit it
   os.environ[CACHE] = tempfile.mkdtemp(prefix="primelens-tests-")
   atexit.register(shutil.rmtree, os.environ[CACHE], ignore_errors=True)
-jax.config.update("jax_disable_most_optimizations", True)
-jax.config.update("jax_compilation_cache_dir", os.environ[CACHE])
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+COMPILED: dict[str, Any] = {
+  "jax_disable_most_optimizations": True,
+  "jax_compilation_cache_dir": os.environ[CACHE],
+  "jax_persistent_cache_min_compile_time_secs": 0.2,
+  "jax_persistent_cache_min_entry_size_bytes": 0,
+}
+for _name, _value in COMPILED.items():
+  jax.config.update(_name, _value)
+  os.environ[_name.upper()] = str(int(_value) if isinstance(_value, bool) else _value)  # children
 
 
 @pytest.fixture(autouse=True, scope="module")

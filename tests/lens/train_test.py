@@ -300,14 +300,13 @@ HEARD = (
 
 
 class ChildCase(CommandCase):
-  CACHE = False  # of compiled programs, between the children of one test
+  CACHE = True  # of compiled programs, between the children of all tests
 
   def start(self, script: str, *flags: str):
     """Returns a child process that runs a script with flags."""
-    options = os.environ | {"JAX_PLATFORMS": "cpu", "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    if self.CACHE:
-      options["JAX_COMPILATION_CACHE_DIR"] = str(self.folder / "cache")
-      options["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    options = os.environ | {"JAX_PLATFORMS": "cpu"}
+    if not self.CACHE:
+      del options["JAX_COMPILATION_CACHE_DIR"]
     child = subprocess.Popen(
       [sys.executable, "-c", HEARD + script, *flags],
       env=options,
@@ -320,6 +319,7 @@ class ChildCase(CommandCase):
 
 
 class FullDiskTest(ChildCase):
+  CACHE = False  # which would be a file of this size, too
   # No file may be longer: to write one then fails as on a full disk.
   LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0})); "
 
@@ -383,7 +383,6 @@ class SignalTest(ChildCase):
 class InterruptTest(ChildCase):
   """A child is really interrupted; the resumed run ends as an untouched one."""
 
-  CACHE = True
   FLAGS = ("--config.fit.steps=150", "--config.fit.dispatch=1")
 
   def child(self, workdir: Path):
