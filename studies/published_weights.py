@@ -7,7 +7,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import threadpoolctl
@@ -115,6 +115,7 @@ def measure(
   }
   for key in ABOUT.keys() & variables.keys():
     variables[key].attrs["long_name"] = ABOUT[key]
+  corner_numbers: dict[str, Any] = _corner_numbers(values)
   return results.dataset(
     variables,
     weights=files.shown(name),
@@ -128,7 +129,7 @@ def measure(
     skipped=plan.left_out,
     duplicates=files.shown("; ".join(" = ".join(group) for group in twice)),
     corner=files.shown(corner),
-    **_corner_numbers(values),
+    **corner_numbers,
   )
 
 
@@ -354,8 +355,8 @@ def _page(found: xr.Dataset) -> draw.Page:
   over = lambda record: record["effective_rank"] / record["effective_rank_null"]
   above = lambda record: record["max_to_mean"] / record["max_to_mean_null"]
   named = f"{_short(found.weights, 60)} ({found.mode})"
-  noise = {"ylabel": "1 = noise"}
-  wide = {"yscale": "log"} if max(map(above, records)) > 3 else {}
+  noise: dict[str, Any] = {"ylabel": "1 = noise"}
+  wide: dict[str, Any] = {"yscale": "log"} if max(map(above, records)) > 3 else {}
   one = draw.level(1, ls="-", lw=0.8)
   return draw.page(
     _title(named),

@@ -407,10 +407,9 @@ RANK_TITLE = "Effective rank over that of noise"
 
 def page(run: str, found: xr.Dataset) -> draw.Page:
   """Returns spectra, effective ranks beside noise, and both over training."""
-  steps = found.sizes["step"]
-  training = (draw.empty("no snapshots"),)
-  worth = (draw.empty("no snapshots"),)
-  if steps:
+  training: tuple[draw.Panel, ...] = (draw.empty("no snapshots"),)
+  worth = training
+  if found.sizes["step"]:
     training = (
       _curves(found, "effective_rank", over_noise=True, title=RANK_TITLE),
       _curves(found, "max_to_mean", title="Largest singular value over the mean"),

@@ -316,13 +316,13 @@ def population(experiment) -> str:
   the published settings with a mismatched kernel go through the gaps in order, also those of chaos.
   """
   its = {name: setting(experiment)[name] for name in PLAN_A}
-  variant, ordered = "", ()
+  variant, unordered = "", ""
   if its["order"] == "fixed" and KERNEL.items() <= its.items():
     its |= {name: PLAN_A[name] for name in KERNEL}
-    variant, ordered = f", {MISMATCHED}", ("order",)
+    variant, unordered = f", {MISMATCHED}", "order"
   for name, where in PLANS.items():
     wanted = PLAN_A | where
-    if all(its[word] == wanted[word] for word in its if word not in ordered):
+    if all(its[word] == wanted[word] for word in its if word != unordered):
       return name + variant
   differs = [f"{word} {value}" for word, value in its.items() if value != PLAN_A[word]]
   return f"plan A with {' and '.join(differs)}{variant}"
