@@ -115,6 +115,7 @@ def measure(
   }
   for key in ABOUT.keys() & variables.keys():
     variables[key].attrs["long_name"] = ABOUT[key]
+  corner_numbers: dict[str, Any] = _corner_numbers(values)
   return results.dataset(
     variables,
     weights=files.shown(name),
@@ -128,7 +129,7 @@ def measure(
     skipped=plan.left_out,
     duplicates=files.shown("; ".join(" = ".join(group) for group in twice)),
     corner=files.shown(corner),
-    **_corner_numbers(values),
+    **corner_numbers,
   )
 
 
