@@ -262,8 +262,12 @@ def _array(name: str, value: xr.Variable) -> np.ndarray:
 
 
 def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+  """Returns the NPZ of the arrays; not by `np.savez`, which has no array called "file"."""
   buffer = io.BytesIO()
-  np.savez_compressed(buffer, allow_pickle=False, **dict(arrays))
+  with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
+    for name, array in arrays.items():
+      with packed.open(f"{name}.npy", "w", force_zip64=True) as file:
+        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
   return buffer.getvalue()
 
 

@@ -141,6 +141,12 @@ class ResultsTest(parameterized.TestCase):
       self.write(found().assign_attrs(bad=value))
     self.assertFalse(self.folder.exists())
 
+  def test_any_variable_has_a_name(self):
+    names = ("file", "args", "kwds", "allow_pickle")
+    mine = results.dataset({name: results.variable("row", [1, 2], name) for name in names})
+    self.write(mine)
+    xr.testing.assert_identical(results.read(self.folder, "masking")[0], mine)
+
   def test_a_name_is_no_path(self):
     for name in ("../masking", "", "a/b", ".hidden"):
       with self.assertRaisesRegex(ValueError, "is no name for a result"):
