@@ -17,7 +17,7 @@ ROOTS = (
   experiment.Experiment,
   fit.Config,
   published_weights.Settings,
-  *tasks.KINDS.values(),
+  *(config for config, _ in tasks.kinds().values()),
   *experiment.MODELS.values(),
   *(study.find(name).settings for name in study.names()),
 )

@@ -1,7 +1,10 @@
 """The wheel holds every room, and nothing of the tests or the mains."""
 
+import ast
 import importlib
+import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -86,6 +89,31 @@ class WheelTest(absltest.TestCase):
       expected |= {f"{place}/{p.name}" for p in files}
     self.assertEqual(shipped, expected)
     self.assertTrue(any(n.endswith("licenses/LICENSE") for n in names))
+
+
+class ExamplesTest(absltest.TestCase):
+  """What README imports is there, by the name that it uses (WORKSPACE's files are run)."""
+
+  def test_modules_and_their_functions_exist(self):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    asked = 0
+    for block in blocks:
+      tree, modules = ast.parse(block), {}
+      for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("primelens."):
+          for each in node.names:
+            place = f"{node.module}.{each.name}"
+            if importlib.util.find_spec(place):
+              modules[each.asname or each.name] = importlib.import_module(place)
+            else:
+              self.assertTrue(hasattr(importlib.import_module(node.module), each.name), place)
+      for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+          module = modules.get(node.value.id)
+          if module is not None:
+            asked += 1
+            self.assertTrue(hasattr(module, node.attr), f"{module.__name__}.{node.attr}")
+    self.assertGreaterEqual(asked, 6)
 
 
 if __name__ == "__main__":

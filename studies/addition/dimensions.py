@@ -106,7 +106,7 @@ def numbers(found: xr.Dataset) -> dict:
   own = lambda value: numbers_lib.Own(
     *(value.sel(network=name).values.astype(float) for name in numbers_lib.NETWORKS)
   )
-  return {key: own(value) for key, value in values.items()}
+  return {key: own(value) for key, value in values.items() if key in PUBLISHED}
 
 
 # --- figures and tables ---------------------------------------------------------------------------

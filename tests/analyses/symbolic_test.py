@@ -297,7 +297,7 @@ class ImportTest(absltest.TestCase):
   def test_heavy_packages_stay_out(self):
     code = (
       "import sys\n"
-      "from primelens.analyses import anchors, closed_forms, symbolic\n"
+      "from primelens.analyses import anchors, formulas, symbolic\n"
       "heavy = {'sklearn', 'pysr', 'pyoperon', 'matplotlib', 'flax', 'sympy'}\n"
       "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )

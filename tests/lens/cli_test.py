@@ -60,19 +60,7 @@ class HelpTest(parameterized.TestCase):
     self.assertEqual((done.returncode, done.stderr), (0, ""))
     names = [line.split()[0] for line in done.stdout.splitlines()]
     zeros = list(zeros_package.ORDER)
-    adders = [*addition_package.ORDER, *addition_package.ANALYSES, "numbers"]
-    adders = list(addition_package.ORDER)
-    adders += ["embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["attention", "fourier", "progress", "spectra"]
-    adders = ["progress", "embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "fourier", "spectra"]
-    adders += ["embedding", "probe", "neurons", "polynomial"]
-    adders += ["readout", "fourier", "progress", "spectra"]
-    adders = ["polynomial", "dimensions", "embedding", "probe", "neurons", "subspace"]
-    adders = ["fourier", "embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "progress", "spectra"]
-    adders = ["spectra", "embedding", "probe", "neurons", "subspace", "polynomial"]
-    adders += ["readout", "attention", "fourier", "progress"]
+    adders = [*addition_package.ORDER, "numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
     readers += ["fourier_published", "geometry", "causal", "patching", "invariance", "heads"]
     readers += ["scale", "numbers"]

@@ -69,7 +69,7 @@ class MatricesTest(weight_files.FolderTest):
     its = weights.plan(weights.find(str(self.folder)))
     self.assertLen(its.parts, 8 + 3)
     for parts, most in ((its.parts[3:], 1.4e6), (its.parts[:3], 4.6e6)):
-      with mock.patch.object(weights, "_CHUNK", 1 << 14):
+      with mock.patch.object(weights, "_READ_CHUNK", 1 << 14):
         tracemalloc.start()
         for part in parts:
           weights.read_matrix(part)

@@ -255,7 +255,9 @@ def by_hand(nll=0.2, ar24=0.124, seeds=5, memory="postfix", width=0.01, run="e4"
     "parameters": results.variable("predictor", [45_000, 45_000, 24, 64], "parameters"),
     "r2": results.variable("predictor", [0.1, 0.0, 0.2, 0.3], "R2"),
     "nll": results.variable("seed", np.full(seeds, nll), "NLL", "nats"),
-    "loss_by_height": results.variable("predictor height", value[:, None] + [0, 0.1], "NLL"),
+    "loss_by_height": results.variable(
+      "predictor height", value[:, None] + [0, 0.1], "NLL", "nats"
+    ),
   }
   coords = {"predictor": list(losses), "seed": np.arange(seeds), "height": [10.0, 20.0]}
   words = {"memory": memory, "scored": 900, "min_context": 8, "split": "test", "told": False}

@@ -33,7 +33,7 @@ def quick():
   search = functools.partial(
     symbolic.operon_formulas, population=60, generations=4, restarts=1, threads=1
   )
-  return mock.patch.object(symbolic, "formulas", search)
+  return mock.patch.object(symbolic, "operon_formulas", search)
 
 
 class FormulaTest(absltest.TestCase):
