@@ -537,6 +537,7 @@ def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
       axes.set(**text)
       if "xscale" in text:
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_xlim(-0.3, 2 * float(value.max()))  # the scale leaves the largest no margin
 
     return panel
 
