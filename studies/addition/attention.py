@@ -193,7 +193,7 @@ def measure(run) -> xr.Dataset:
     prefix + key: value_S for key, value_S in values(one).items() if prefix + key in PUBLISHED
   }
   digits = run.pairs.digits
-  pattern_NxHxT = found["pattern"][max(program.reference(run.experiment) or 0, 0)]
+  pattern_NxHxT = found["pattern"][program.drawn(run.experiment)]
   pattern_Hx3xPxP = np.moveaxis(pattern_NxHxT, 0, 2).reshape(-1, len(TARGETS), digits, digits)
   effect, additive = found["effect"], list(DESIGNS).index("additive")
   variables = {
@@ -302,9 +302,7 @@ def _fits(found) -> dict:
   }
 
 
-def numbers(found: xr.Dataset) -> dict:
-  """Returns the numbers by key, as published.csv has them."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures and tables ---------------------------------------------------------------------------

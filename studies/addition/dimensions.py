@@ -182,7 +182,7 @@ def _rows(found: xr.Dataset):
     share = one["share"].sel(network="trained").median("seed")
     yield {
       "activations": words,
-      "dimensions published network": count_S[found.reference] if found.reference >= 0 else None,
+      "dimensions published network": program.own(found, count_S),
       "dimensions": counted["median"],
       "least": counted["minimum"],
       "largest": counted["maximum"],

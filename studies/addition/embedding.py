@@ -74,7 +74,7 @@ def measure(run) -> xr.Dataset:
   """Returns the geometry of the embedding of every network."""
   found = network.over_members(components, run)
   null = network.over_members(components, run, run.untrained_S())
-  shown = program.reference(run.experiment) or 0
+  shown = program.drawn(run.experiment)
   step_C, plane_CxPx2 = _over_training(run, found["direction"], shown)
   share_2xSxR = np.stack([found["share"], null["share"]])
   digits, width = found["embedding"].shape[1:]
@@ -112,9 +112,7 @@ def _over_training(run, direction_Sx2xD, shown: int):
   return step_C, plane_SxCxPx2[shown]
 
 
-def numbers(found) -> dict:
-  """Returns the numbers by key of published.csv."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures --------------------------------------------------------------------------------------

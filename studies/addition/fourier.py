@@ -522,7 +522,7 @@ def measure(run) -> xr.Dataset:
     draws=settings.random_directions,
   )
   found, null = network.beside(each, run)
-  at = program.reference(run.experiment) or 0
+  at = program.drawn(run.experiment)
   one = {name: x[at] for name, x in found.items() if name != "value"}
   stored = numbers_lib.stored(found["value"], null["value"])
   variables = stored | _of_all(found, null) | _of_one(one)
@@ -600,9 +600,7 @@ def _coords(found, P: int) -> dict:
   }
 
 
-def numbers(found):
-  """Returns the values by seed of the keys in published.csv."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures, tables ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from primelens.lens import numbers as numbers_lib
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
 from primelens.models import tokens
+from primelens.studies.addition import program
 
 _SITES = ("residual/mid", "mlp/pre", "mlp/post", "attention/pattern")
 
@@ -363,7 +364,7 @@ def _fit_rows(found: xr.Dataset):
       "item": found["fit_item"].sel(fit=key).item(),
       "fit": f"{found['fit_target'].sel(fit=key).item()} on"
       f" {found['fit_design'].sel(fit=key).item()}",
-      "R² published network": get("r2_mean")[found.reference] if found.reference >= 0 else None,
+      "R² published network": program.own(found, get("r2_mean")),
       "R²": r2["median"],
       "R² least": r2["minimum"],
       "R² largest": r2["maximum"],

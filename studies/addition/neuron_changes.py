@@ -368,9 +368,7 @@ def measure(run) -> xr.Dataset:
   return program.dataset(run, variables, coords)
 
 
-def numbers(found) -> dict:
-  """Returns the values by network of the keys in published.csv."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures and tables ---------------------------------------------------------------------------
@@ -390,17 +388,7 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
-  heights = [1.3 + 0.3 * len(runs)] * len(SHARED)
-  return {"all runs": draw.page(*(_compared(runs, key) for key in SHARED), heights=heights)} | pages
-
-
-def _compared(runs, key: str) -> draw.Panel:
-  """Returns a number of the networks of all runs, trained and untrained."""
-  its = results.across(runs, "number")["number"].sel(quantity=key)
-  values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
-  words, unit = SHARED[key]
-  text = {"xlabel": unit, "title": f"{words} (large: median of the trained)"}
-  return draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text)
+  return {"all runs": program.compared(runs, SHARED)} | pages
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:

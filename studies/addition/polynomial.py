@@ -427,7 +427,7 @@ def measure(run) -> xr.Dataset:
   found, null = map(_named, network.beside(each, run))
   every = lambda its: its["fits"] | its["simulated"]
   coefficient = found["coefficient"]
-  at = max(program.reference(run.experiment) or 0, 0)
+  at = program.drawn(run.experiment)
   logit_ExNxV = np.stack(
     [(found | coefficient)[source][at] for source in SOURCES.values()]  # of one network
   )
@@ -479,9 +479,7 @@ def measure(run) -> xr.Dataset:
   return program.dataset(run, variables, coords)
 
 
-def numbers(found: xr.Dataset) -> dict:
-  """Returns the numbers of every network by key of published.csv."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 def _published(found: dict, null: dict) -> dict:
@@ -740,7 +738,7 @@ def _simulated_rows(found: xr.Dataset):
     yield {
       "item": one["fit_item"].item(),
       "logits": f"{one['fit_target'].item()}; fit on {one['fit_design'].item()}",
-      "R² published network": get("r2_overall")[found.reference] if found.reference >= 0 else None,
+      "R² published network": program.own(found, get("r2_overall")),
       "R²": r2["median"],
       "R² least": r2["minimum"],
       "R² largest": r2["maximum"],

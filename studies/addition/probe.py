@@ -183,9 +183,7 @@ def _values(found, null) -> dict[str, np.ndarray]:
   }
 
 
-def numbers(found) -> dict:
-  """Returns the numbers by key of published.csv."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures and tables ---------------------------------------------------------------------------

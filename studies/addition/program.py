@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from primelens.lens import claims, results, study
+from primelens.lens import figures as draw
 from primelens.lens import numbers as numbers_lib
 from primelens.lens.study import Cost
 from primelens.models import fit as fit_lib
@@ -347,9 +348,34 @@ def dataset(run, variables, coords=None, **attrs) -> xr.Dataset:
   return results.dataset(variables, seed | dict(coords or {}), **its | attrs)
 
 
-def shown(found: xr.Dataset) -> int:
+def drawn(experiment) -> int:
   """Returns which member is drawn by itself: the source's own, else the first."""
+  return reference(experiment) or 0
+
+
+def shown(found: xr.Dataset) -> int:
+  """Returns which member of a result is drawn by itself, as `drawn`."""
   return max(found.reference, 0)
+
+
+def own(found: xr.Dataset, value_S) -> Any:
+  """Returns the value of the source's own network, None where it is not here."""
+  return value_S[found.reference] if found.reference >= 0 else None
+
+
+def compared(runs: Mapping[str, xr.Dataset], words: Mapping[str, tuple[str, str]]) -> draw.Page:
+  """Returns numbers of the networks of all runs, trained and untrained, a panel for each.
+
+  `words` says by key what a number is, and its unit.
+  """
+  number = results.across(runs, "number")["number"]
+  panels = []
+  for key, (title, unit) in words.items():
+    its = number.sel(quantity=key)
+    values = {name: its.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
+    text = {"xlabel": unit, "title": f"{title} (large: median of the trained)"}
+    panels.append(draw.strips(xr.Dataset(values), "trained", y="run", null="untrained", **text))
+  return draw.page(*panels, heights=[1.3 + 0.3 * len(runs)] * len(panels))
 
 
 def main(runs: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:

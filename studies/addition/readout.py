@@ -369,7 +369,7 @@ def measure(run) -> xr.Dataset:
   """
   own = functools.partial(of_member, settings=run.settings)
   found, null = network.beside(own, run)
-  at = max(program.reference(run.experiment) or 0, 0)
+  at = program.drawn(run.experiment)
   value, untrained = (
     {key: each["value"][key] for key in PUBLISHED if key in each["value"]} for each in (found, null)
   )
@@ -495,9 +495,7 @@ def _of_components(found, null) -> dict[str, xr.Variable]:
   }
 
 
-def numbers(found) -> dict:
-  """Returns the numbers that were reported, by key."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures, tables ------------------------------------------------------------------------------

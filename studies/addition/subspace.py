@@ -559,9 +559,7 @@ def draws(found: xr.Dataset, name: str, variant: str, of: str = "trained") -> np
   return one[name].transpose("seed", "draw").values[:, : int(one.variant_draws)]
 
 
-def numbers(found: xr.Dataset) -> dict:
-  """Returns the numbers by key, as published.csv has them."""
-  return numbers_lib.of(found)
+numbers = numbers_lib.of  # by the keys of published.csv
 
 
 # --- figures and tables ---------------------------------------------------------------------------
@@ -744,7 +742,7 @@ def _variant_rows(found: xr.Dataset):
     yield {
       "item": one.variant_item.item(),
       "intervention": one.variant_words.item(),
-      "accuracy, published network": accuracy_S[found.reference] if found.reference >= 0 else None,
+      "accuracy, published network": program.own(found, accuracy_S),
       "accuracy": spread["median"],
       "accuracy, least": spread["minimum"],
       "accuracy, largest": spread["maximum"],
