@@ -277,7 +277,12 @@ def _keys(run, waves: bool):
 
 # --- figures, tables, the line of the summary -----------------------------------------------------
 
-PHASES = ("peak", "formed", "cleaned")  # drawn as vertical lines
+# Ends of phases that are drawn as vertical lines, in words.
+PHASES = {
+  "peak": "peak of the test loss",
+  "formed": "circuit formed",
+  "cleaned": "clean-up ended",
+}
 FEW = 7  # key frequencies that have a colour each
 
 
@@ -338,7 +343,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       ),
     ),
   )
-  title = f"{run}: losses (dashed lines: the median ends of phases)"
+  title = f"{run}: losses (vertical lines: ends of phases, medians; thin lines: networks)"
   upper = draw.together(
     _marks(found, named=True),
     guess,
@@ -398,14 +403,13 @@ def _marks(found: xr.Dataset, *, named: bool = False) -> draw.Panel:
     if np.isfinite(step_S).mean() >= program.MOST:
       median[name] = numbers_lib.median(step_S)
 
-  def write(axes):
-    for i, (name, step) in enumerate(median.items() if named else ()):
-      place = {"ha": "left", "va": "top", "fontsize": 8, "color": draw.GREY}
-      high = 1.0 - 0.06 * i
-      axes.text(step, high, f" {name}", transform=axes.get_xaxis_transform(), **place)
-
-  mark = lambda step: draw.level(step, along="x", color=draw.GREY, lw=0.9)
-  return draw.together(*map(mark, median.values()), write)
+  look = {"along": "x", "color": draw.GREY, "lw": 1.1}
+  dash = dict(zip(PHASES, draw.DASHES[1:], strict=True))
+  lines = [
+    draw.level(step, PHASES[name] if named else None, ls=dash[name], **look)
+    for name, step in median.items()
+  ]
+  return draw.together(*lines)
 
 
 def _ratio(found: xr.Dataset) -> draw.Panel:

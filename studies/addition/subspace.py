@@ -669,17 +669,14 @@ def _alone(run: str, found: xr.Dataset) -> draw.Page:
 
 def _left(own: xr.Dataset, name: str, title: str) -> draw.Panel:
   """Returns what a fit leaves of the prediction, over the fitted value."""
-  left = own[name]
-  fitted = own["prediction"] - left
-  fitted.attrs = {"long_name": "fitted prediction"}
-  its = xr.Dataset({"fitted": fitted, "left": left})
-  points = draw.scatter(its, x="fitted", y="left", title=title, ylabel="prediction less fit")
-  return draw.together(draw.level(0, lw=0.8, ls="-"), points, _larger)
-
-
-def _larger(axes) -> None:
-  for line in axes.lines:
-    line.set_markersize(4)
+  left_N = own[name].values.ravel()
+  fitted_N = own["prediction"].values.ravel() - left_N
+  text = {"title": title, "xlabel": "fitted prediction", "ylabel": "prediction less fit"}
+  return draw.together(
+    draw.level(0, lw=0.8, ls="-"),
+    draw.line(fitted_N, left_N, None, draw.BLUE, ls="", marker="o", ms=4, alpha=0.6),
+    lambda axes: axes.set(**text),
+  )
 
 
 def _errors(own: xr.Dataset) -> draw.Panel:
