@@ -405,7 +405,7 @@ def _asymmetry(found: xr.Dataset) -> draw.Panel:
   """Returns how far attention to a is from that to b of the mirror image, of every network."""
   words = "largest |attention to a at (a, b)\nless that to b at (b, a)|"
   text = {"title": "Attention mirrors a and b", "ylabel": "head", "xlabel": words}
-  return draw.strips(found, "asymmetry", y="head", xscale="log", **text)
+  return draw.strips(found, "asymmetry", y="head", xlim=(0, None), **text)
 
 
 def _few_ticks(digits: int) -> draw.Panel:

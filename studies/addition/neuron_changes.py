@@ -408,12 +408,12 @@ def figures(runs) -> dict:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  rows = [tuple(_change(found, site, group) for group in GROUPS) for site in SITES]
+  rows = [tuple(_change(run, found, site, group) for group in GROUPS) for site in SITES]
   fits = (_sum_curves(run, found), _change_counts(found))
-  return draw.page(*rows, fits, heights=[2.9, 2.9, 3.6])
+  return draw.page(*rows, fits, heights=[3.1, 3.1, 3.6])
 
 
-def _change(found: xr.Dataset, site: str, group: str) -> draw.Panel:
+def _change(run: str, found: xr.Dataset, site: str, group: str) -> draw.Panel:
   """Returns the mean change of each neuron of the network that is drawn, by rising r."""
   its = found.isel(seed=program.shown(found)).sel(site=site, group=group)
   order_F = np.argsort(its["r"].values, kind="stable")
@@ -425,11 +425,12 @@ def _change(found: xr.Dataset, site: str, group: str) -> draw.Panel:
       ("r below 0", ~(r_F >= 0), draw.ORANGE),
     ):
       at_F = np.flatnonzero(some_F)
-      axes.vlines(at_F, 0, change_F[at_F], color=colour, lw=0.5, label=words)
+      axes.vlines(at_F, 0, change_F[at_F], color=colour, lw=0.5)
+      axes.plot([], [], color=colour, lw=2, label=words)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set(
-      title=f"{site}: {group}", xlabel="neuron, by rising r", ylabel=f"mean change of {site}"
-    )
+    whose = f"{run}, seed {int(its['seed'])}:\n" if group == GROUPS[0] else ""
+    axes.set(title=f"{whose}{site}, {group}", xlabel="neuron, by rising r")
+    axes.set_ylabel(f"{site} in full less with PC1 alone, mean")
 
   return bars
 
