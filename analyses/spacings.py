@@ -7,8 +7,8 @@ symmetric and complex Hermitian noise; zeta zeros follow the second) and
 section 4.4; Mehta, Random Matrices, 3rd ed. 2004.
 
 References are exact (`determinantal.spacing_moments`); variants that published
-numbers came from carry `as_published`. On the host, in float64. Source: zeta
-spec, section 4.14.
+numbers came from carry `as_published`. On the host, in float64. Source:
+docs/sources/zeros.md, section 4.14.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Each reads spacings s_1..s_T, turns them into 256 tokens and gives the logits of
 the next token at every position, BxTxV. `score` is the NLL of the density, in
 nats per spacing, so that they compare with the mixtures of `spacing`. Source:
-zeta spec, section 2.7.
+docs/sources/zeros.md, section 2.7.
 """
 
 import dataclasses

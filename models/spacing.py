@@ -46,7 +46,7 @@ def slots_init(config, key) -> dict[str, Any]:
 def capped_bank(content_MxD):
   """Returns every row m as m min(1, 2 / |m|).
 
-  Source: the published memory bank (zeta spec, section 2.5).
+  Source: the published memory bank (docs/sources/zeros.md, section 2.5).
   """
   square_M = jnp.sum(content_MxD**2, axis=1)
   long_M = square_M > NORM_CAP**2

@@ -181,7 +181,7 @@ TRUNK = {  # of every published network
   "embed_dropout": 0.1,
   "init_std": 0.02,
 }
-# Zeta spec, section 3.1; the run's value where one is documented.
+# docs/sources/zeros.md, section 3.1; the run's value where one is documented.
 SECOND = {
   "fit.steps": 20_000,
   "fit.batch_size": 256,

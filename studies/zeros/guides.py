@@ -13,7 +13,7 @@ spacing n starts, which those spacings lead to, and no later one:
 They are made for the ranges that a run reads: where training windows are drawn,
 select and test. What a network makes of its guides is worth what it adds to least
 squares of the same numbers: the guides of a spacing, how they erred before it, the
-spacings. Shared by the slices of the study. Source: zeta spec, sections 7 and 7.1.
+spacings. Shared by the slices of the study. Source: docs/sources/zeros.md, sections 7 and 7.1.
 """
 
 from typing import Any, NamedTuple

@@ -9,7 +9,7 @@ Here the same arms are drawn again with other keys, from the same contexts, so t
 Placebos have the memory's length, memories come from other places too, and a constant bias has the
 memory's marginal. The plateau that means something lies behind the Heisenberg time, and is 1 for
 the zeros and for independent spacings alike: it is the ramp and the number variance that tell them
-apart (zeta spec, sections 4.9 and 6.5).
+apart (docs/sources/zeros.md, sections 4.9 and 6.5).
 """
 
 import dataclasses

@@ -7,7 +7,7 @@ filters of a few coefficients are below it.
 Here a perplexity P of tokens is an NLL of ln(P / 64) nats per spacing, so that networks, the
 marginal and filters are on one scale, on the same tokens. A network that reads the future is better
 in a window that holds it than in one that ends before. The leak of a spacing is how much lower its
-NLL is when the window goes on behind it (zeta spec, sections 2.7, 5.12 and 6.9).
+NLL is when the window goes on behind it (docs/sources/zeros.md, sections 2.7, 5.12 and 6.9).
 """
 
 import dataclasses

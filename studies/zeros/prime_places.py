@@ -13,7 +13,7 @@ measured, and the change of the predictions is tested for lines. By layer, the s
 of the states that is a wave at ln p stands beside that of fresh networks. A state or a head passes
 on waves of its inputs: a line is no knowledge.
 
-Source: zeta spec, section 7.1.
+Source: docs/sources/zeros.md, section 7.1.
 """
 
 import functools

@@ -21,7 +21,7 @@ Two controls are read alike: waves planted at the logarithms of composites, and 
 spacings of random matrices or on shuffled ones. A symbolic search looks for the law of the
 amplitudes.
 
-Source: zeta spec, section 7.1.
+Source: docs/sources/zeros.md, section 7.1.
 """
 
 import dataclasses
@@ -336,8 +336,8 @@ def measure(run) -> xr.Dataset:
   Amplitudes are moduli of the waves in where the next zeros are put, for which the law is exact;
   `gain` is the share of the truth's wave predicted in phase (1: all) and `left` the modulus of what
   is left, in those of the truth, which stands out from the waves beside it at `stands_out`, the
-  primes that are known or not. `line` are amplitudes of the predicted spacings themselves, as spec
-  7.1 reads them.
+  primes that are known or not. `line` are amplitudes of the predicted spacings themselves
+  (docs/sources/zeros.md, section 7.1).
   """
   settings = run.settings.prime_waves
   prime_Q = primes.below(settings.limit)
@@ -622,7 +622,7 @@ def _law_table(runs) -> tables_lib.Table:
 
 CLAIMS = claims.Claims()
 SEVERAL = 3  # primes with a peak of their own
-_OURS = "primelens, zeta spec 7.1"
+_OURS = "primelens, docs/sources/zeros.md, section 7.1"
 
 
 def _counts(found: xr.Dataset, kind: str, key: str) -> list[float]:

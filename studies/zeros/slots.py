@@ -52,7 +52,7 @@ E3_PERMUTED = {row["seed"]: row["increase"] for row in numbers_lib.records(__fil
 NAMES = ("SIGN", "NORM", "TORUS", "SYMBOL", "FLOOR", "TOEPLITZ", "PRIME-CAP")
 
 # Thresholds of the source's diagnostics, and of its success criteria where it had no other
-# (zeta spec, sections 4.13 and 6.9).
+# (docs/sources/zeros.md, sections 4.13 and 6.9).
 SINGLE = 0.02  # nats, of a slot that counts as functional
 CORRELATION = 0.7
 COSINE = 0.5

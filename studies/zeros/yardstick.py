@@ -10,7 +10,7 @@ A value with a circle (○) is of a predictor whose train or select split lies a
 other computed zeros no network has seen: they lie above all that it was trained on, so that a
 network has to carry what it knows to other frequencies.
 
-Source: zeta spec, sections 7 and 7.1.
+Source: docs/sources/zeros.md, sections 7 and 7.1.
 """
 
 import dataclasses

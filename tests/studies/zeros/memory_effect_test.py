@@ -153,7 +153,7 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_the_published_difference_in_its_own_spreads(self):
     row = zeros_cards.row(memory_effect, "memory.elephant", demo=made())
-    # (0.8415 - 0.5163) / (sqrt 2 x 0.26), spec, section 4.9: about 0.9.
+    # (0.8415 - 0.5163) / (sqrt 2 x 0.26), docs/sources/zeros.md, section 4.9: about 0.9.
     self.assertAlmostEqual(row["numbers"]["in its spreads"], 0.884, places=3)
     self.assertIn("from -40 % to +70 % with the memory", row["because"])
     self.assertIn("memory +0.000 [-0.020, +0.020]", row["because"])

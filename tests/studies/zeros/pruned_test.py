@@ -334,7 +334,7 @@ class ClaimsTest(parameterized.TestCase):
       self.assertIn(f"on {program.DATA}", row["because"])
 
   def test_numbers_of_the_published_network(self):
-    # Zeta spec, sections 2.3 and 4.2: 4,802,336 less 35 heads of 4 * 256 * 32.
+    # docs/sources/zeros.md, sections 2.3 and 4.2: 4,802,336 less 35 heads of 4 * 256 * 32.
     row = _verdict("size")
     self.assertEqual(row["numbers"]["left with 13 of 48 heads"], 3_655_456)
     self.assertEqual(row["numbers"]["in 13 heads"], 425_984)

@@ -387,7 +387,8 @@ class ClaimsTest(parameterized.TestCase):
       self.assertEqual(zeros_cards.status(slots, claim.id), NOT_RUN)
 
   def test_published_numbers_against_the_published_rules(self):
-    # Spec 5.7: the largest of all single removals is 0.0058, asked for 0.02.
+    # docs/sources/zeros.md, section 5.7: the largest of all single removals is 0.0058, asked for
+    # 0.02.
     name = "largest single removal, as published"
     self.assertLess(max(slots.READINGS[name]), slots.SINGLE)
     row = verdict("functional", A={"untrained_met": 2, "met": 0})
