@@ -3,8 +3,8 @@
 Levels are sorted real numbers: eigenvalues, singular values, heights of zeta
 zeros; one code path for all. Ensembles are "goe" and "gue" (eigenvalues of real
 symmetric and complex Hermitian noise; zeta zeros follow the second) and
-"poisson" (independent levels). On the host, in float64. Source: primes spec,
-section 4.4; Mehta, Random Matrices, 3rd ed. 2004.
+"poisson" (independent levels). On the host, in float64. Source:
+docs/sources/primes.md, section 4.4; Mehta, Random Matrices, 3rd ed. 2004.
 
 References are exact (`determinantal.spacing_moments`); variants that published
 numbers came from carry `as_published`. On the host, in float64. Source:

@@ -15,7 +15,8 @@ import xarray as xr
 from primelens.analyses import statistics
 from primelens.lens import results as results_lib
 
-SMOOTH = 0.005  # smooth fits of a network trained anew repeat to this (addition spec, section 5)
+# Smooth fits of a network trained anew repeat to this (docs/sources/addition.md, section 5).
+SMOOTH = 0.005
 _UNIT = 2.0**-24  # what rounding a number to float32 changes of it
 
 

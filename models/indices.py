@@ -4,7 +4,7 @@ Every layer reads a mix of the flows, runs a post-norm block on it and adds the
 result back to each flow by a weight of its own: a = sum_f pre_f x_f, x_f <- x_f
 + post_f block(a). Both weights are a softmax over flows of a small network of
 all of them. Params: `blocks/...` and `mixer/{up,down}/{kernel,bias}`, all with
-a leading L. Source: primes spec, section 7.2.
+a leading L. Source: docs/sources/primes.md, section 7.2.
 
 As published an index is looked up in a learned table or turned into sines and
 cosines, and one token goes through the transformer: a softmax over one key is
@@ -12,7 +12,7 @@ cosines, and one token goes through the transformer: a softmax over one key is
 `context` the tokens are the gaps before the one asked for, read at the last.
 Params: the trunk's, `embedding/embedding: ExD` or, for a context,
 `embedding/{kernel: FxD, bias: D}`, and `head/<layer>/{kernel,bias}`. Source:
-primes spec, sections 2 and 7.2.
+docs/sources/primes.md, sections 2 and 7.2.
 """
 
 import dataclasses

@@ -1,9 +1,9 @@
 """AdamW with the studies' schedules, the random walk of the rate, gradients in parts.
 
 Once per epoch, after its loss is known, the rate is multiplied by a random
-factor; how often and how far depends on the last 100 losses. Source: primes
-spec, section 3. It is an optax transformation, so that its state is part of
-every member's training state, saved and resumed with it.
+factor; how often and how far depends on the last 100 losses. Source:
+docs/sources/primes.md, section 3. It is an optax transformation, so that its
+state is part of every member's training state, saved and resumed with it.
 """
 
 import dataclasses

@@ -137,7 +137,7 @@ class AdditionTest(absltest.TestCase):
     return np.array([train, metrics["test/nll_nats"]])
 
   def test_both_paths_start_as_published_and_are_two(self):
-    expected = [3.003721, 3.005199]  # addition spec, section 2
+    expected = [3.003721, 3.005199]  # docs/sources/addition.md, section 2
     np.testing.assert_allclose(self.start(True), expected, atol=1e-6)
     unused = mock.Mock(side_effect=AssertionError("the tables were used"))
     with (

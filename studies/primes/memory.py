@@ -8,8 +8,8 @@ squares of z-scores, beside untrained networks and answers that need no network:
 median of the trained gaps, a line in the logarithm of the prime, the mean of the trained gaps
 nearby and, where a network sees a context, least squares on the same tokens. A table that holds one
 vector for each gap remembers shuffled gaps as well, and says nothing of gaps that it has not seen.
-The source's detector of a sudden understanding is run at every snapshot. Source: primes spec, 2, 3,
-6.1 and 6.5.
+The source's detector of a sudden understanding is run at every snapshot. Source:
+docs/sources/primes.md, sections 2, 3, 6.1 and 6.5.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ CURVES = ("trained, with dropout", "trained", "held out")
 
 # --- answers that need no network -----------------------------------------------------------------
 
-# All are made of trained gaps alone, in gap units. Source: primes spec, 6.5.
+# All are made of trained gaps alone, in gap units. Source: docs/sources/primes.md, section 6.5.
 NEAR = 10  # trained gaps on either side of a local mean
 
 
@@ -96,8 +96,8 @@ def _least_squares(gaps: primes.Gaps, row_N) -> np.ndarray:
 
 # --- the source's detector of "grokking", which only watched --------------------------------------
 
-# Primes spec, 3. It says yes where two of three hold. Two of them have no meaning for numbers:
-# logarithms of z-scores, and a Fourier transform over gaps in random order.
+# From docs/sources/primes.md, section 3. It says yes where two of three hold. Two of them have no
+# meaning for numbers: logarithms of z-scores, and a Fourier transform over gaps in random order.
 BEFORE = 20  # epochs that a loss is compared with
 FALL, LEAST = 0.3, 0.01  # relative and absolute
 CORRELATED = 0.9
@@ -472,7 +472,7 @@ MAE = program.reported(PUBLISHED, "mae")
   "memory.primes",
   "A transformer learns the prime gaps.",
   reported=f"mean absolute error {MAE['plan A']:.2f} (A), {MAE['plan B']:.2f} (B)",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def learned(results):
   """Returns the verdict: errors of trained, shuffled and left-out gaps."""
@@ -498,7 +498,7 @@ def learned(results):
   "memory.sinusoid",
   "Plan C, with fixed sinusoids, fails.",
   reported=f"mean absolute error {MAE['plan C']:.2f}",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def sinusoid(results):
   """Returns the verdict on the plan without a table, with as many weights per gap as published."""
@@ -528,7 +528,7 @@ def sinusoid(results):
   "memory.batch",
   "Plan B, with small batches, learns moderately.",
   reported=f"mean absolute error {MAE['plan B']:.2f}, best at epoch 48 of 161",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def diverged(results):
   """Returns what plan B does without accumulation: nothing that decides the claim."""
@@ -550,7 +550,7 @@ def diverged(results):
   "memory.detector",
   "Plan A groks: a sudden understanding is detected.",
   reported="11 events in plan A, none in B and C; three just after the rate fell",
-  source=program.claimed("3, 7.5"),
+  source=program.claimed("sections 3, 7.5"),
 )
 def grokked(results):
   """Returns the verdict of the source's detector on prime gaps and on the same gaps shuffled."""
@@ -583,7 +583,7 @@ def _says(found: xr.Dataset) -> tuple[int, str]:
   "Of gaps and residues, later gaps can be told better than by least squares"
   " (a control of ours; the source has no such setting).",
   reported="not reported",
-  source=program.claimed("6.5"),
+  source=program.claimed("section 6.5"),
 )
 def later(results):
   """Returns the verdict on the only setting that can generalise: gaps before, later primes."""

@@ -103,9 +103,9 @@ def build(experiment, data: primes.Gaps):
   A step takes the next slice of the trained gaps, in order or in that of a
   fresh permutation per epoch (of the task's seed, the same for all members).
   What is short of a slice weighs as in gradient accumulation: each part is the
-  mean of its rows, and missing parts count as 0 (spec 3). The best parameters
-  are those with the lowest error without dropout on evenly spaced trained
-  gaps: nothing is selected on held-out ones.
+  mean of its rows, and missing parts count as 0 (docs/sources/primes.md,
+  section 3). The best parameters are those with the lowest error without
+  dropout on evenly spaced trained gaps: nothing is selected on held-out ones.
   """
   model, settings = experiment.model, experiment.fit
   arrays = {"target_N": data.target_N, "train_N": data.train_N}
@@ -388,8 +388,8 @@ def constant(memory: xr.Dataset, part: str) -> float:
 
 
 def claimed(item: str) -> str:
-  """Returns the source of a claim; `item` are sections of the primes spec."""
-  return f"{REPOSITORY} (spec {item})"
+  """Returns the source of a claim; `item` names sections of docs/sources/primes.md."""
+  return f"{REPOSITORY} ({item})"
 
 
 def reported(published: Mapping[str, numbers_lib.Reported], quantity: str) -> dict[str, float]:

@@ -10,7 +10,7 @@ constant answer: 1 is no error, 0 is a constant.
 
 How a direction is fitted decides what its removal does: the penalty and the scale of the features
 turn the direction of a ridge regression. LEACE's eraser, which leaves no covariance with the sum,
-does not depend on them (arithmetic spec, sections 4.2, 4.4, 5.2 and 6).
+does not depend on them (docs/sources/text.md, sections 4.2, 4.4, 5.2 and 6).
 """
 
 from collections.abc import Iterator, Mapping
@@ -761,7 +761,7 @@ def _medians(found, question: str, *names: str) -> list[float]:
   "Removing the sum's direction raises the error, so it is causal.",
   reported=f"squared error {_reported('sum_few_before', '.1f')} to"
   f" {_reported('sum_few_after', '.1f')}, a readout fitted anew each time",
-  source=program.claimed("0.7, 5.2, 6.3"),
+  source=program.claimed("sections 0.7, 5.2, 6.3"),
 )
 def refit(results):
   """Returns the verdict on the published removal, after which a new readout is fitted."""
@@ -780,7 +780,7 @@ def refit(results):
   "causal.own",
   "The network's answer runs through the sum's direction.",
   reported="concluded from the refitted readout; not tested through the network's own",
-  source=program.claimed("0.7, 5.2, 6.3"),
+  source=program.claimed("sections 0.7, 5.2, 6.3"),
 )
 def own_answer(results):
   """Returns the verdict: the direction at its mean or exchanged, read by the own readout."""
@@ -813,7 +813,7 @@ def own_answer(results):
   "causal.modk",
   "The network of sums modulo 97 does not rely on the sum's direction.",
   reported=f"squared error {_reported('modk_few_before')} to {_reported('modk_few_after')}",
-  source=program.claimed("5.2, 6.4"),
+  source=program.claimed("sections 5.2, 6.4"),
 )
 def vacuous(results):
   """Returns the verdict on the sum's direction removed where nothing was learned."""

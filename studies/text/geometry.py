@@ -466,7 +466,7 @@ MUCH = 0.5  # of PC1's variance that makes it the sum's
   "geometry.pc1",
   "The first principal component of the states is the sum's.",
   reported="drawn as 'PC1 R2'; no number was kept",
-  source=program.claimed("4.8"),
+  source=program.claimed("section 4.8"),
 )
 def first_component(results):
   """Returns the verdict on PC1, beside the sum and beside the length of the prompt."""

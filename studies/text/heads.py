@@ -6,8 +6,8 @@ But attention on classes of characters is a description. Beside it stand uniform
 class of many characters gets a large share of, and untrained networks. What a head does is asked of
 the answer: what the loss becomes where the head says its mean, everywhere or at the last character
 alone; and how far its output of another row moves the answer to that row's, by all paths or by the
-direct one. By the direct path later heads say what they said before (arithmetic spec, sections 4.7,
-5.6 and 6).
+direct one. By the direct path later heads say what they said before (docs/sources/text.md, sections
+4.7, 5.6 and 6).
 """
 
 import functools
@@ -700,7 +700,7 @@ _least, _most = (float(PUBLISHED[f"sum_{name}_copy"].source) for name in ("least
   "heads.copy",
   "Heads of the last layer copy the operands to the last character.",
   reported=f"copy scores of {_least:.2f} to {_most:.2f}",
-  source=program.claimed("5.6, 6.8"),
+  source=program.claimed("sections 5.6, 6.8"),
 )
 def copying(results):
   """Returns the verdict: attention to the operands beside uniform, and what it is worth."""

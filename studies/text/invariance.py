@@ -5,8 +5,8 @@ range, and the squared error over d looks like a V. Beside it are the rows that 
 the same digit counts. A change of the answer means little by itself, since any change of characters
 changes it: here it is set beside the change under a matched shift that breaks the sum by as much,
 (x + d, y). A ratio of 0 is an invariant answer, a ratio of 1 one that does not know the sum.
-Matched shifts also exist for (y, x), the swap, and for (x + k, y) of sums modulo k (arithmetic
-spec, sections 4.3, 5.7 and 6.9).
+Matched shifts also exist for (y, x), the swap, and for (x + k, y) of sums modulo k
+(docs/sources/text.md, sections 4.3, 5.7 and 6.9).
 """
 
 import functools
@@ -391,7 +391,7 @@ def _published(key: str) -> float:
   "The answer is not invariant under (x + d, y - d): the error is a V in d.",
   reported=f"a plot of squared errors of {_published('0'):.0f} at 0, about"
   f" {round(_published('-1'), -3):,.0f} at -1",
-  source=program.claimed("0.8, 5.7, 6.9"),
+  source=program.claimed("sections 0.8, 5.7, 6.9"),
 )
 def shifts(results):
   """Returns the verdict on all rows, and on those whose operands are in range."""

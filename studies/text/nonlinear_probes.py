@@ -699,7 +699,7 @@ CLAIMS = claims.Claims()
   "A nonlinear probe reads the residue modulo 97 from the states.",
   reported=f"R2 {float(PUBLISHED[f'{PROBE}_residue_states'].source):.2f} of a {PROBE} probe, one"
   " network, scored on the rows it stopped by",
-  source=program.claimed("0.10, 5.4, 6.7"),
+  source=program.claimed("sections 0.10, 5.4, 6.7"),
 )
 def residue(results):
   """Returns the verdict on a probe of two hidden layers, beside untrained states and digits."""

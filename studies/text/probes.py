@@ -714,7 +714,7 @@ _POSITIONS = [_source(key) for key in PUBLISHED if key.startswith(f"sum_position
   "probes.sum",
   "The sum is linearly decodable from the last character's state.",
   reported=f"R2 {_source(f'sum_pooled_{SELECT[0]}'):.3f}, fitted and scored on the same rows",
-  source=program.claimed("5.1, 6.1"),
+  source=program.claimed("sections 5.1, 6.1"),
 )
 def sums(results):
   """Returns the verdict on x + y at the last character."""
@@ -736,7 +736,7 @@ def sums(results):
   "probes.everywhere",
   "The sum is at every position.",
   reported=f"R2 {min(_POSITIONS):.2f} to {max(_POSITIONS):.2f}, fitted and scored on the same rows",
-  source=program.claimed("5.1, 6.2"),
+  source=program.claimed("sections 5.1, 6.2"),
 )
 def everywhere(results):
   """Returns the verdict on x + y at every role of the final states."""
@@ -758,7 +758,7 @@ def everywhere(results):
   "probes.residue",
   "The residue is linearly decodable where sums modulo 97 are asked for.",
   reported=f"a plot of R2 {_source(f'modk_pooled_{SELECT[1]}'):.2f} titled as the residue's",
-  source=program.claimed("0.3, 4.1"),
+  source=program.claimed("sections 0.3, 4.1"),
 )
 def residue(results):
   """Returns the verdict on the residue's circle at the last character, beside x + y."""

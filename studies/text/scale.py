@@ -573,7 +573,7 @@ def enough(results) -> tuple[list[xr.Dataset], tuple[str, ...]]:
   "What Fourier probes read of the residue grows with the width.",
   reported=f"R2 of six frequencies {_published('L2_D128_r2_6'):.3f} at width 128,"
   f" {_published('L2_D512_r2_6'):.3f} at 512, in sample",
-  source=program.claimed("5.5, 6.6"),
+  source=program.claimed("sections 5.5, 6.6"),
 )
 def width(results):
   """Returns the verdict beside permuted labels, and beside rows not seen."""
@@ -600,7 +600,7 @@ def width(results):
   "Larger networks learn the sums modulo 97.",
   reported=f"nine networks of {min(_millions):.1f} to {max(_millions):.0f} million parameters, no"
   " constant beside them",
-  source=program.claimed("0.1, 5.5, 6.6"),
+  source=program.claimed("sections 0.1, 5.5, 6.6"),
 )
 def skill(results):
   """Returns the verdict beside a constant answer, of every size at hand."""

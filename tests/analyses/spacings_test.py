@@ -190,7 +190,8 @@ class PublishedTest(parameterized.TestCase):
       sign_Nx1 = rng.choice([-1.0, 1.0], (256, 1))
       spiked.append(_published(weight + sign_Nx1 * direction_D))
     goe_R, _, poisson_R = np.transpose(plain)
-    # Spec 4.4: .048 +- .013 and .227 +- .021; .054 +- .007 with a spike.
+    # From docs/sources/primes.md, section 4.4: .048 +- .013 and .227 +- .021;
+    # .054 +- .007 with a spike.
     self.assertAlmostEqual(goe_R.mean(), 0.048, delta=0.006)
     self.assertBetween(goe_R.std(), 0.008, 0.018)
     self.assertAlmostEqual(poisson_R.mean(), 0.227, delta=0.01)

@@ -81,7 +81,7 @@ class CommandTest(FolderTest):
     self.assertEqual(query["effective_rank_p"], 2 / 40)  # 39 draws
     self.assertEqual(its["layers.2.v_proj.weight"]["outliers"], 1)
     self.assertEqual(its["layers.2.k_proj.weight"]["outliers"], 0)
-    # The iid null of 64 x 64 (spec 4.2).
+    # The iid null of 64 x 64 (docs/sources/primes.md, section 4.2).
     self.assertAlmostEqual(query["effective_rank_null"], 51.5, delta=0.3)
     for row, tensor in enumerate(its):
       expected_K = np.linalg.svd(tensors[tensor], compute_uv=False)
@@ -129,8 +129,9 @@ class CommandTest(FolderTest):
     self.assertEqual(matrix["rows"], 256)
     self.assertEqual(result.corner, "layers.0.q_proj.weight")
     self.assertIn("corner, of layers.0.q_proj.weight", out)
-    # Spec 4.2: pure noise of this size and std. From matrix to matrix the rank
-    # varies by .3 and max/mean by .02, the KS by less than a step of 1/256.
+    # From docs/sources/primes.md, section 4.2: pure noise of this size and std.
+    # From matrix to matrix the rank varies by .3 and max/mean by .02, the KS by
+    # less than a step of 1/256.
     self.assertAlmostEqual(result.corner_effective_rank, 206.0, delta=1.0)
     self.assertAlmostEqual(result.corner_max_to_mean, 2.335, delta=0.06)
     self.assertAlmostEqual(result.corner_ks, 0.9414, delta=1 / 256)
@@ -179,7 +180,7 @@ class CommandTest(FolderTest):
 
 class PublishedTest(FolderTest):
   def test_the_table_has_the_means_of_the_source(self):
-    # Of its JSON, with population standard deviations (spec 4.3).
+    # Of its JSON, with population standard deviations (docs/sources/primes.md, section 4.3).
     _, *columns = zip(*language_models.MODELS, strict=True)
     self.assertLen(columns[0], 11)
     # Each rounds to the digits given.

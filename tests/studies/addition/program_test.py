@@ -41,10 +41,11 @@ class PublishedCurvesTest(absltest.TestCase):
     before99, after99, before199, after199 = losses_after(
       addition_configs.get_config("p113"), (99, 100, 199, 200)
     )
-    # Spec, section 3: an independent rerun, and the notebook's own log, which
-    # differ from each other by float drift. The train loss of epoch 199 falls
-    # fast: starts shaken by half a unit in the last place span 0.0332 to 0.0351
-    # (jax 0.10 and 0.12), 7 % above the rerun, hence its tolerance.
+    # From docs/sources/addition.md, section 3: an independent rerun, and the
+    # notebook's own log, which differ from each other by float drift. The train
+    # loss of epoch 199 falls fast: starts shaken by half a unit in the last
+    # place span 0.0332 to 0.0351 (jax 0.10 and 0.12), 7 % above the rerun,
+    # hence its tolerance.
     np.testing.assert_allclose(before99[0], 2.94748, rtol=2e-3)
     np.testing.assert_allclose(after99[1], 7.5559, rtol=2e-3)
     np.testing.assert_allclose(before199[0], 0.03266, rtol=0.08)

@@ -17,7 +17,7 @@ from primelens.studies.addition import network, subspace
 A_PxP, B_PxP = np.indices((10, 10))
 SUM_PxP = A_PxP + B_PxP
 LABEL_N = SUM_PxP.ravel()
-# The spec's components of the recomputed network (A5, A7), by digit.
+# The components of the recomputed network (docs/sources/addition.md, A5, A7), by digit.
 PC1_P = [-2.07, -1.87, -1.42, -0.86, -0.30, 0.27, 0.84, 1.43, 1.89, 2.09]
 PC2_P = [1.41, 0.58, -0.24, -0.74, -0.94, -1.04, -0.77, -0.25, 0.59, 1.40]
 

@@ -374,7 +374,7 @@ class ShownTest(absltest.TestCase):
   def test_numbers_are_shares_of_a_constant(self):
     self.assertAlmostEqual(memory.numbers(made.memory(0.8))["plan A/mae"].value_S[0], 0.1)
     self.assertEqual(memory.numbers(made.memory(0.8, seeds=2)), {})
-    # Spec 6.1: its sinusoid on chaos answers as a constant does.
+    # From docs/sources/primes.md, section 6.1: its sinusoid on chaos answers as a constant does.
     chaos = memory.PUBLISHED["chaos with sinusoids/mae"]
     self.assertAlmostEqual(float(chaos.source) / chaos.null, 1.0, places=3)
     self.assertEqual(memory.PUBLISHED["plan A/mae"].shown(), "0.03926 (0.3926 of 10)")

@@ -98,7 +98,7 @@ def untrained():
 class ShortStepTest(absltest.TestCase):
   """The last step has 3 of 16 parts, the last of them half a part.
 
-  As published, 3 of 16 with 63 of 256 rows in the last (primes spec, 3).
+  As published, 3 of 16 with 63 of 256 rows in the last (docs/sources/primes.md, section 3).
   """
 
   @classmethod

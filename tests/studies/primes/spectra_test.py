@@ -72,7 +72,7 @@ class ClaimsTest(parameterized.TestCase):
   def test_noise_has_no_full_rank(self):
     found = verdict("spectra.baseline", {})
     self.assertEqual(found["status"], NOT)
-    # Spec 4.2: 205.8 to 206.6.
+    # From docs/sources/primes.md, section 4.2: 205.8 to 206.6.
     self.assertBetween(found["numbers"]["rank"], 205.7, 206.6)
 
   @parameterized.parameters((0.001, 0.001, ARTEFACT), (0.2, 0.001, NOT))

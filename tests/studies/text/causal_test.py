@@ -15,7 +15,7 @@ from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network, arithmetic spec 5.2."""
+  """The published network (docs/sources/text.md, section 5.2)."""
 
   @classmethod
   def setUpClass(cls):

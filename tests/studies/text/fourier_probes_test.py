@@ -16,7 +16,7 @@ K, PLANTED = 97, (5, 17)
 
 
 def wave(label_N, n, modulus=K):
-  """cos and sin of 2 pi n r / m, as the spec writes them."""
+  """cos and sin of 2 pi n r / m, as docs/sources/text.md writes them."""
   angle_N = 2 * np.pi * n * label_N / modulus
   return np.stack([np.cos(angle_N), np.sin(angle_N)], -1)
 

@@ -250,7 +250,7 @@ class ClaimsTest(parameterized.TestCase):
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network on a thousand rows (spec, section 5.6)."""
+  """The published network on a thousand rows (docs/sources/text.md, section 5.6)."""
 
   def test_numbers(self):
     run = published_text.run()
