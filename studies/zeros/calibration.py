@@ -56,6 +56,7 @@ obstacle = program.no_mixtures
 
 PUBLISHED_CONTEXT = 128
 INTERVAL = (0.1, 0.9)  # the central 80 %, as published
+RECALIBRATED, UNTRAINED = "recalibrated on select", "untrained network"
 SHORT = "short_window_as_published"
 WHOLE = "whole window, otherwise as published"
 
@@ -87,8 +88,8 @@ def make(run, split: str, theta_S=None):
   fresh = scoring.mixtures(run, window_NxT1, run.untrained_S())
   found = {
     f"model ({run.name})": own,
-    "recalibrated on select": jax.vmap(mixture_lib.recalibrate)(own, *theta_S),
-    "untrained network": fresh,
+    RECALIBRATED: jax.vmap(mixture_lib.recalibrate)(own, *theta_S),
+    UNTRAINED: fresh,
     **_gaussian(run, scoring.targets(run, start_N)),
   }
   made = {k: Forecast(m, y_NxU, start_N) for k, m in found.items()}
@@ -310,6 +311,9 @@ MEASURES = {
   "ks_ideal": "distance that ideal PITs exceed once in 20 times",
   "bias": "mean error of the predicted mean [mean spacings]",
   "interval_width": "mean width of the central 80 % intervals [mean spacings]",
+  "mean_of_means": "mean of the predicted means [mean spacings]",
+  "mean_sigma": "mean predicted standard deviation [mean spacings]",
+  "data_mean": "mean of the spacings [mean spacings]",
   "mse": "mean squared error of the predicted mean [mean spacings²]",
   "variance_of_means": "variance of the predicted means [mean spacings²]",
   "mean_variance": "mean predicted variance [mean spacings²]",
@@ -412,6 +416,9 @@ def _row(run, name: str, reading, forecast) -> dict:
     "ks_ideal": calibration.ks_ideal(count),
     **bounds("bias", reading.mean - y_NxU[None]),
     "interval_width": float(reading.interval.width_N.mean()),
+    "mean_of_means": float(reading.mean.mean()),
+    "mean_sigma": float(np.sqrt(reading.variance).mean()),
+    "data_mean": float(np.mean(y_NxU)),
     **{k: float(x.mean()) for k, x in sharp.items() if k != "bias"},
   }
 
@@ -473,22 +480,26 @@ def _pit(panel) -> draw.Panel:
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   most = min(5, 1.05 * float(found.density.max()))
+  names = [BRIEF.get(name, name) for name in found.predictor.values.tolist()]
+  named = found.assign_coords(predictor=("predictor", names, found.predictor.attrs))
+  look = {"each": "predictor", "colours": {UNTRAINED: draw.GREY, BRIEF[SHORT]: draw.SKY}}
   reliability = draw.compared(
-    _excess(found),
+    _excess(named),
     "excess",
     x="level",
-    each="predictor",
-    title=f"{run}: reliability (below 0: too sure)\n{found.samples:,} spacings (band: 95 %)",
+    title=f"{run}: do intervals hold what they promise?\n"
+    f"Below 0: too narrow. {found.samples:,} spacings (band: 95 %)",
+    **look,
   )
   density = draw.compared(
-    found,
+    named,
     "density",
     x="pit",
-    each="predictor",
     zero=False,
     style={"marker": ""},
     ylim=(0, most),
-    title="Probability integral transform",
+    title="Where spacings fall in the predicted density\n(F(y): share below; flat: calibrated)",
+    **look,
   )
   held, widths = _widening(found)
   return draw.page(
@@ -543,7 +554,7 @@ def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns densities, and conformal intervals, of published networks and of all runs."""
-  return [_densities(runs), _conformal(runs)]
+  return [_densities(runs), _moments(runs), _recalibration(runs), _conformal(runs)]
 
 
 def _densities(runs) -> tables_lib.Table:
@@ -578,6 +589,58 @@ def _densities(runs) -> tables_lib.Table:
     rows,
     dict.fromkeys(columns, ".4f") | digits,
     "densities",
+  )
+
+
+def _moments(runs) -> tables_lib.Table:
+  """Returns mu and sigma of each run's networks, trained and untrained, beside the spacings."""
+  columns = {
+    "mean of μ": "mean_of_means",
+    "standard deviation of μ": "variance_of_means",
+    "mean of σ": "mean_sigma",
+    "root mean square error": "mse",
+    "NLL": "nll",
+  }
+  roots = ("variance_of_means", "mse")
+  rows = []
+  for run, found in runs.items():
+    own = found.predictor.values[0].item()
+    for name in (each for each in (own, UNTRAINED, RECALIBRATED) if each in found.predictor):
+      one = found.sel(predictor=name)
+      value = lambda key, one=one: float(one[key]) ** 0.5 if key in roots else float(one[key])
+      rows.append({"run": run, "network": name} | {said: value(k) for said, k in columns.items()})
+    spread = float(found.data_variance[0]) ** 0.5
+    truth = {"mean of μ": float(found.data_mean), "standard deviation of μ": spread}
+    rows.append({"run": run, "network": "the spacings themselves"} | truth)
+  return tables_lib.Table(
+    "What the networks predict: the mean μ and the standard deviation σ of the whole predicted"
+    " density, in mean spacings, over the scored spacings and seeds; the NLL in nats per spacing."
+    " A network that says the same of every spacing has 0 for the standard deviation of μ; σ is"
+    " right where it is the root mean square error.",
+    rows,
+    dict.fromkeys(columns, ".3f"),
+    "moments",
+  )
+
+
+def _recalibration(runs) -> tables_lib.Table:
+  rows = [
+    {
+      "run": run,
+      "seed": int(seed),
+      "log of the scale factor": float(found.log_scale.sel(seed=seed)),
+      "shift of the means": float(found.mean_shift.sel(seed=seed)),
+    }
+    for run, found in runs.items()
+    for seed in found.seed.values
+  ]
+  return tables_lib.Table(
+    "The recalibration, two numbers of each network fitted on select: the logarithm of the factor"
+    " of every scale (above 0: the network is too sure) and the shift of every mean in mean"
+    " spacings.",
+    rows,
+    {"seed": "d", "log of the scale factor": "+.3f", "shift of the means": "+.4f"},
+    "recalibration",
   )
 
 

@@ -421,23 +421,27 @@ def figures(runs) -> dict:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   horizon_R = found.horizon.values
   shown = found.sel(predictor=[name for name in found.predictor.values if name not in HIDDEN])
-  sums = draw.compared(
+  strong = {name: draw.GREEN for name in shown.predictor.values if name.startswith("adaptive")}
+  strong |= {ONE: "black"}
+  sums = draw.named(
     shown,
     "error",
     x="horizon",
     each="predictor",
-    zero=False,
+    colours=strong,
+    frame=lambda axes: _horizons_axis(axes, horizon_R),
     title=f"{run}: by how far the h-th zero ahead is missed\n"
     f"{found.starts} starts on test, context {found.context} (band: 95 %)",
   )
   steps = _binned(shown)
   constant = found.step_error.sel(predictor=ONE).values.mean()
-  single = draw.compared(
+  single = draw.named(
     steps,
     "step_error",
     x="step",
     each="predictor",
-    zero=False,
+    colours=strong,
+    ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
     title="Error of a single step\n(means over neighbouring steps)",
@@ -470,7 +474,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     title="Network minus others (bars: 95 %)",
   )
   return draw.page(
-    (_by_horizon(sums, horizon_R), single),
+    (sums, single),
     (_by_horizon(spread, horizon_R, bottom=0), minus),
     heights=[4.6, 4.2],
   )
@@ -495,19 +499,19 @@ def _by_horizon(panel, horizon_R, bottom: float | None = None):
   Errors have one too, a spread starts at `bottom`.
   """
 
-  def on(axes):
-    panel(axes)
-    if bottom is None:
-      axes.set_yscale("log")
-      axes.yaxis.set_major_formatter("{x:g}")
-      axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
-    else:
-      axes.set_ylim(bottom=bottom)
-    axes.set_xscale("log")
-    axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
-    axes.minorticks_off()
+  return draw.together(panel, lambda axes: _horizons_axis(axes, horizon_R, bottom))
 
-  return on
+
+def _horizons_axis(axes, horizon_R, bottom: float | None = None) -> None:
+  if bottom is None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
+  else:
+    axes.set_ylim(bottom=bottom)
+  axes.set_xscale("log")
+  axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
+  axes.minorticks_off()
 
 
 def tables(runs) -> list[tables_lib.Table]:
