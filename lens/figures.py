@@ -639,7 +639,11 @@ def named(
   def draw(axes):
     places = []
     for i, (key, part) in enumerate(_each(_with_ends(found, name), each)):
-      look = {"color": shades.get(key, GREY), "lw": 1.6 if key in shades else 0.9, "label": None}
+      look = {
+        "color": shades.get(key, GREY),
+        "lw": 1.6 if key in shades else 0.9,
+        "label": f"_{key}",
+      }
       look |= {} if key in shades else {"ls": DASHES[1]}
       look |= {"zorder": 3 if key in shades else 2} | dict(style or {})
       look |= {} if i else {"lw": 2.6, "zorder": 4}

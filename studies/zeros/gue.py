@@ -7,10 +7,10 @@ has √2. Height was said to play no part, on files in which ln γ hardly change
 
 Here the reference is exact (Fredholm determinants of the sine kernel), and the heights run from the
 first zero of the table to the last. Montgomery's conjecture is looked at itself: the density of
-zeros at a distance x above a zero, R2(x), beside 1 - (sin πx / πx)² of the sine process. CUE and GUE matrices are measured in the same way, and so are
-GUE matrices with the published unfolding. The published recipes (a regression on the index, a score
-against shuffled spacings, correlations at lags made of primes) are repeated on the zeros and on
-CUE. Errors are standard errors over blocks.
+zeros at a distance x above a zero, R2(x), beside 1 - (sin πx / πx)² of the sine process. CUE and
+GUE matrices are measured in the same way, and so are GUE matrices with the published unfolding. The
+published recipes (a regression on the index, a score against shuffled spacings, correlations at
+lags made of primes) are repeated on the zeros and on CUE. Errors are standard errors over blocks.
 """
 
 import dataclasses

@@ -77,6 +77,8 @@ class CalibrationTest(absltest.TestCase):
     self.assertAlmostEqual(float(row.bias), -error_SxN.mean(), places=5)
     self.assertAlmostEqual(float(row.mse), (error_SxN**2).mean(), places=5)
     self.assertEqual(int(row.targets), self.error_N.size)
+    self.assertAlmostEqual(float(row.mean_sigma), SCALE * (1 + SURE) / 2, places=5)
+    self.assertAlmostEqual(float(row.mean_of_means - row.data_mean), float(row.bias), places=5)
     for key in ("pit_mean", "pit_std", "crps", "bias"):
       low, high = row[f"{key}_interval"].values
       self.assertLess(low, row[key])
@@ -177,7 +179,7 @@ def by_hand(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), p
   rows = [
     {"targets": 1000, "crps_as_published": 0.09, "ks": 0.04, "ks_ideal": 0.043}
     | {"interval_width": 0.5, "mse": 0.07, "variance_of_means": 0.1, "mean_variance": 0.06}
-    | {"data_variance": 0.166}
+    | {"data_variance": 0.16, "data_mean": 1.01, "mean_of_means": 1.02, "mean_sigma": 0.24}
     | _bounded("nll", -0.5)
     | _bounded("crps", 0.0532 if name == calibration.ADAPTIVE else 0.1588)
     | _bounded("pit_mean", pit[0])
@@ -311,7 +313,12 @@ class ShownTest(parameterized.TestCase):
     self.assertEqual(names, ["network", *NAMES[1:]])
 
   def test_tables_set_published_networks_beside_ours(self):
-    densities, conformal = calibration.tables({"e0": by_hand()})
+    densities, moments, recalibration, conformal = calibration.tables({"e0": by_hand()})
+    # sqrt(0.1), sqrt(0.07); of the spacings sqrt(0.16).
+    own = ["e0", "model (e0)", "1.020", "0.316", "0.240", "0.265", "-0.500"]
+    self.assertEqual(moments.cells()[0], own)
+    self.assertEqual(moments.cells()[-1][2:4], ["1.010", "0.400"])
+    self.assertEqual(recalibration.cells(), [["e0", "0", "+0.100", "-0.0100"]])
     text = densities.text()
     self.assertIn("0.0532 [0.0332, 0.0732]", text)
     for value in ("0.0835", "0.467", "0.273", "+0.0172"):

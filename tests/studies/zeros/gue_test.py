@@ -98,6 +98,17 @@ class GueTest(absltest.TestCase):
     self.assertEqual(self.records("prime_lags")[-1]["lag"], 34)
     self.assertLen(self.records("berry"), 2)
 
+  def test_pair_correlations(self):
+    found = self.found
+    cue, shuffled = (found.pairs.sel(sequence=name) for name in gue.PAIRED[1:]))
+    near = found.distance < 0.3
+    # CUE repels as the sine process does, R2 near pi^2 x^2 / 3; its noise is that of few pairs.
+    away = (cue - found.sine_pairs) / found.pairs_error.sel(sequence="CUE").clip(1e-3)
+    self.assertLess(float(np.abs(away[near]).max()), 5)
+    self.assertLess(float(np.sqrt((away**2).mean())), 1.6)
+    self.assertAlmostEqual(float(shuffled[found.distance > 2].mean()), 1, delta=0.02)
+    self.assertLess(float(found.sine_pairs[0]), 0.01)
+
   def test_stored_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
     results.write(folder, "gue", self.found, provenance={})
@@ -176,8 +187,16 @@ def by_hand(
       "prime_lags", [{"prime": 2, "lag": 7, "zeros": 0.01, "cue": 0.02}], gue.PRIME_LAG_COLUMNS
     ),
   }
+  apart = np.array([[0.1, 0.9], [0.0, 0.8], [1.0, 1.0]]))
+  variables |= {
+    "pairs": results.variable("sequence distance", apart, "R2"),
+    "pairs_error": results.variable("sequence distance", np.full((3, 2), 0.01), "error"),
+    "sine_pairs": results.variable("distance", [0.0, 0.8], "R2 of the sine process"),
+  }
   height = results.variable("height", [500.0, 8e5], "height of the zeros")
-  return results.dataset(variables, {"height": height, "lag": [1, 2, 3]}, limit_variance=0.18)
+  coords = {"height": height, "lag": [1, 2, 3], "sequence": list(gue.PAIRED)}
+  coords["distance"] = results.variable("distance", [0.5, 1.5], "distance", "mean spacings")
+  return results.dataset(variables, coords, limit_variance=0.18)
 
 
 class ClaimsTest(parameterized.TestCase):
