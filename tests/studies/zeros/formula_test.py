@@ -167,7 +167,10 @@ class FormulaTest(absltest.TestCase):
     lag_NxQ = rng.uniform(0.2, 2.0, (4000, 8))
     z_N = lag_NxQ[:, 0] - 1.0
     value_N = 1 + 0.4 * np.sinc(z_N) - 0.3 * np.sinc(2 * z_N)
-    target = formula.Target("truth", lag_NxQ[:2000], value_N[:2000], lag_NxQ[2000:], value_N[2000:], 5)
+    train, test = slice(2000), slice(2000, None)
+    target = formula.Target(
+      "truth", lag_NxQ[train], value_N[train], lag_NxQ[test], value_N[test], 5
+    )
     sinc, _, bessel, _ = formula._series(target)
     self.assertEqual((sinc["family"], sinc["lags"], sinc["shift"]), ("sinc", 1, 1.0))
     self.assertAlmostEqual(sinc["test_r2"], 1, places=6)
@@ -413,11 +416,11 @@ class ShownTest(absltest.TestCase):
     by_name = {table.name: table for table in formula.tables({"e0": by_hand(truth=3.1)})}
     rows = by_name["criteria"].rows
     met = {row["criterion"]: row["met"] for row in rows}
-    self.assertEqual(list(met.values()), [False, False, False, True, True]))
+    self.assertEqual(list(met.values()), [False, False, False, True, True])
     # The series has the least error on the fitted rows but for the front's 0.1.
     self.assertEqual(rows[0]["here"], 0.2)
     sinc = by_name["sinc"].rows
-    self.assertEqual([row["with sinc"] for row in sinc], [0, 0, 0]))
+    self.assertEqual([row["with sinc"] for row in sinc], [0, 0, 0])
     self.assertLen(by_name["series"].rows, 16)
     first = by_name["conservation"].rows[0]
     self.assertAlmostEqual(first["π / sum"], math.pi / 2)
@@ -430,7 +433,7 @@ class ShownTest(absltest.TestCase):
     values = explained.lines[1].get_xdata()  # of the true spacings
     self.assertEqual(values[names.index("series of sinc, 3 lags")], 0.25)
     (dashed, *_) = (line for line in sums.lines if line.get_linestyle() == "--")
-    np.testing.assert_allclose(dashed.get_ydata(), [1.5, 0.75]))
+    np.testing.assert_allclose(dashed.get_ydata(), [1.5, 0.75])
 
   def test_line(self):
     self.assertEqual(

@@ -100,7 +100,7 @@ class GueTest(absltest.TestCase):
 
   def test_pair_correlations(self):
     found = self.found
-    cue, shuffled = (found.pairs.sel(sequence=name) for name in gue.PAIRED[1:]))
+    cue, shuffled = (found.pairs.sel(sequence=name) for name in gue.PAIRED[1:])
     near = found.distance < 0.3
     # CUE repels as the sine process does, R2 near pi^2 x^2 / 3; its noise is that of few pairs.
     away = (cue - found.sine_pairs) / found.pairs_error.sel(sequence="CUE").clip(1e-3)
@@ -187,7 +187,7 @@ def by_hand(
       "prime_lags", [{"prime": 2, "lag": 7, "zeros": 0.01, "cue": 0.02}], gue.PRIME_LAG_COLUMNS
     ),
   }
-  apart = np.array([[0.1, 0.9], [0.0, 0.8], [1.0, 1.0]]))
+  apart = np.array([[0.1, 0.9], [0.0, 0.8], [1.0, 1.0]])
   variables |= {
     "pairs": results.variable("sequence distance", apart, "R2"),
     "pairs_error": results.variable("sequence distance", np.full((3, 2), 0.01), "error"),

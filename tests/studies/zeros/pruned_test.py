@@ -233,7 +233,7 @@ class NamedTest(absltest.TestCase):
     arms = pruned.all_arms(settings, rank, ratio_S)
     self.assertLen(arms, len(plain) + 2)
     named = [arm for arm in arms if arm.what == pruned.NAMED]
-    self.assertEqual([arm.start for arm in named], ["trained", "scratch"]))
+    self.assertEqual([arm.start for arm in named], ["trained", "scratch"])
     for arm in named:
       kept = np.zeros((2, 4))
       kept[0, 2] = kept[1, 3] = 1
@@ -255,9 +255,7 @@ class NamedTest(absltest.TestCase):
       for names, one, base in pruned._of_parts(losses)
       if names["what"] == pruned.NAMED
     }
-    self.assertEqual(
-      found, {"removed minus intact": 0.5, "retrained minus intact trained on": 0.5}
-    )
+    self.assertEqual(found, {"removed minus intact": 0.5, "retrained minus intact trained on": 0.5})
 
 
 class SettingsTest(parameterized.TestCase):

@@ -493,7 +493,7 @@ class FiguresTest(parameterized.TestCase):
     published = [line.get_ydata() for line in by_slot.lines if line.get_marker() == "D"]
     self.assertLen(published, 2)
     np.testing.assert_allclose(published[0], 0.01 * np.arange(4))
-    np.testing.assert_allclose(orders.lines[0].get_xdata(), [0.1, 0.3, 0.2]))
+    np.testing.assert_allclose(orders.lines[0].get_xdata(), [0.1, 0.3, 0.2])
 
   def test_slots_without_ids(self):
     found = by_hand().isel(order=slice(0))
