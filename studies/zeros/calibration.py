@@ -610,7 +610,7 @@ def _moments(runs) -> tables_lib.Table:
       value = lambda key, one=one: float(one[key]) ** 0.5 if key in roots else float(one[key])
       rows.append({"run": run, "network": name} | {said: value(k) for said, k in columns.items()})
     spread = float(found.data_variance[0]) ** 0.5
-    truth = {"mean of μ": float(found.data_mean), "standard deviation of μ": spread}
+    truth = {"mean of μ": float(found.data_mean[0]), "standard deviation of μ": spread}
     rows.append({"run": run, "network": "the spacings themselves"} | truth)
   return tables_lib.Table(
     "What the networks predict: the mean μ and the standard deviation σ of the whole predicted"

@@ -338,9 +338,27 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       ),
     ),
     (
-      draw.curves(found, "select_nll", title="The ratio is chosen here:\nthe least", **each),
-      draw.curves(found, "log_scale", title="Recalibration of a mask:\nlog factor", **each),
-      draw.curves(found, "mean_shift", title="Recalibration of a mask:\nshift", **each),
+      draw.curves(
+        found,
+        "select_nll",
+        title="The ratio of the global\nmask is chosen here",
+        ylabel="NLL on select (nats)",
+        **each,
+      ),
+      draw.curves(
+        found,
+        "log_scale",
+        title="What recalibration then fits:\nfactor of every scale",
+        ylabel="logarithm of the factor",
+        **each,
+      ),
+      draw.curves(
+        found,
+        "mean_shift",
+        title="What recalibration then fits:\nshift of every mean",
+        ylabel="shift (mean spacings)",
+        **each,
+      ),
     ),
     draw.heat(
       kept,

@@ -106,7 +106,7 @@ class FiguresTest(parameterized.TestCase):
     )
     panel = figures.compared(its, "y", x="x", each="who", colours={"c": figures.ORANGE})
     (axes,) = figures.page(panel, heights=[4.0]).figure().subfigs[0].axes
-    colours = {line.get_label(): line.get_color() for line in axes.lines if line.get_xdata().size}
+    colours = {line.get_label(): line.get_color() for line in axes.lines if len(line.get_xdata())}
     self.assertEqual(colours["c"], figures.ORANGE)
     self.assertEqual([colours["b"], colours["d"]], [figures.GREEN, figures.PURPLE])
 

@@ -263,8 +263,13 @@ class ShownTest(absltest.TestCase):
     figures = {name: page.figure() for name, page in gue.figures({"e0": by_hand()}).items()}
     self.assertEqual(set(figures), {"e0"})
     titles = [axes.get_title(loc="left") for part in figures["e0"].subfigs for axes in part.axes]
-    self.assertEqual(titles[1], "Neighbouring spacings, by height")
-    self.assertLen(titles, 4)
+    self.assertEqual(titles[3], "Neighbouring spacings, by height")
+    self.assertLen(titles, 6)
+    pairs, away = figures["e0"].subfigs[0].axes
+    lines = {line.get_label(): line.get_ydata() for line in pairs.lines}
+    np.testing.assert_array_equal(lines["zeros"], [0.1, 0.9])
+    lines = {line.get_label(): line.get_ydata() for line in away.lines}
+    np.testing.assert_allclose(lines["zeros"], [0.1, 0.1])
     drawn.assert_inside(self, figures["e0"])
 
   def test_different_sequences_are_compared_and_equal_ones_are_not(self):
@@ -277,10 +282,12 @@ class ShownTest(absltest.TestCase):
   def test_tables_set_published_values_beside_ours_and_show_equal_runs_once(self):
     same = by_hand()
     tables = gue.tables({"a": same, "b": same, "c": by_hand(-0.36)})
-    references, fits, berry, shuffles, lags = [
+    references, fits, berry, shuffles, lags, pairs = [
       [dict(zip(table.columns(), row, strict=True)) for row in table.cells()] for table in tables
     ]
     self.assertEqual([row["run"] for row in lags], ["a (and 1 more)", "c"])
+    self.assertEqual(pairs[0]["root mean square distance"], "0.1000")
+    self.assertEqual((pairs[0]["largest"], pairs[0]["at x"]), ("+0.1000", "0.50"))
     zeros = next(row for row in references if row["sequence"] == "zeros")
     self.assertEqual(zeros["lag 1"], "-0.3490 ± 0.0005")
     self.assertEqual(zeros["lag 1 above the sine process"], "13.2 ± 0.2 %")

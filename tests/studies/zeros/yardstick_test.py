@@ -193,7 +193,7 @@ class ShownTest(parameterized.TestCase):
     for axes in panels[::3]:
       colours = [line.get_color() for line in axes.get_legend_handles_labels()[0]]
       self.assertLen(set(colours), len(colours))
-    strokes = [line.get_ydata() for line in panels[1].lines if line.get_marker() == "_"]
+    strokes = [line.get_ydata() for line in panels[1].lines if line.get_markersize() == 9]
     np.testing.assert_allclose(np.stack(strokes), found.network_nll)
     for axes in panels:
       self.assertIn("height", axes.get_xlabel())
