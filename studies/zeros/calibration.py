@@ -40,6 +40,7 @@ class Settings:
   """`samples` are scored spacings; draws, halves and alpha are as published."""
 
   samples: checks.Several = 10_000
+  written: checks.Count = 200  # windows whose last predicted density is stored: π, μ and σ
   crps_draws: checks.Several = 100
   quantile_draws: checks.Several = 1000
   alpha: checks.Inside = 0.1
@@ -360,6 +361,7 @@ def measure(run) -> xr.Dataset:
       "seed", np.asarray(theta_S[1]), "fitted shift of the means", "mean spacings"
     ),
     **results.rows("conformal", widened, WAYS),
+    **_written(next(iter(after.values())), run.settings.calibration.written),
   }
   centre_P = (0.5 + np.arange(BINS)) / BINS
   coords = {
@@ -375,6 +377,23 @@ def measure(run) -> xr.Dataset:
     samples=int(next(iter(after.values())).y_NxU.size),
     short_window=short(run.series.window),
   )
+
+
+def _written(forecast: Forecast, count: int) -> dict[str, xr.Variable]:
+  """Returns the network's densities of the last spacing of some windows, evenly spread."""
+  there = len(forecast.start_N)
+  pick_N = np.unique(np.linspace(0, there - 1, min(count, there)).round().astype(int))
+  part = lambda leaf: np.asarray(leaf)[:, pick_N, -1].astype(np.float64)
+  each, unit = "seed window component", "mean spacings"
+  return {
+    "pi": results.variable(each, np.exp(part(forecast.mixture.log_weight)), "weight π"),
+    "mu": results.variable(each, part(forecast.mixture.mean), "mean μ", unit),
+    "sigma": results.variable(each, part(forecast.mixture.scale), "standard deviation σ", unit),
+    "spacing": results.variable("window", forecast.y_NxU[pick_N, -1], "true spacing", unit),
+    "first": results.variable(
+      "window", forecast.start_N[pick_N], "number of the first spacing of the window"
+    ),
+  }
 
 
 def _coverage(run, test, after) -> statistics.Interval:
@@ -505,8 +524,41 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     (reliability, _pit(density)),
     (held, widths),
-    heights=[4.6, 1.5 + 0.24 * found.sizes["conformal"]],
+    _examples(found),
+    heights=[4.6, 1.5 + 0.24 * found.sizes["conformal"], 2.6],
   )
+
+
+EXAMPLES = 4  # predicted densities that are drawn
+
+
+def _examples(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  """Returns the densities that one network predicts of a few spacings, and the spacings."""
+  one = found.isel(seed=0)
+  places = np.unique(np.linspace(0, found.sizes["window"] - 1, EXAMPLES).round().astype(int))
+  x_Q = np.linspace(-0.2, 3, 400)
+
+  def panel(place: int) -> draw.Panel:
+    its = one.isel(window=place)
+    z_QxK = (x_Q[:, None] - its.mu.values) / its.sigma.values
+    each_QxK = np.exp(-0.5 * z_QxK**2) / (its.sigma.values * np.sqrt(2 * np.pi))
+    density_Q = each_QxK @ its.pi.values
+
+    def lines(axes):
+      axes.plot(x_Q, density_Q, color=draw.BLUE, label="predicted density")
+      axes.axvline(
+        float(its.spacing), color="black", lw=1.2, ls="--", label="the spacing that came"
+      )
+      axes.set(
+        xlabel="spacing (mean spacings)",
+        ylabel="density" if place == places[0] else "",
+        title=f"Window from\nspacing {int(its['first']):,}",
+        ylim=(0, None),
+      )
+
+    return lines
+
+  return tuple(panel(int(place)) for place in places)
 
 
 def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:

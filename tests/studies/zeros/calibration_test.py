@@ -86,6 +86,18 @@ class CalibrationTest(absltest.TestCase):
     # 100 draws: the second term is short by 1 %.
     self.assertAlmostEqual(float(row.crps_as_published), crps, delta=0.003)
 
+  def test_mixtures_of_some_windows_are_stored(self):
+    found = self.found
+    self.assertEqual(found.pi.dims, ("seed", "window", "component"))
+    np.testing.assert_allclose(found.pi.sum("component"), 1, rtol=1e-5)
+    value_N = self.run_.series.value_N
+    first_N = found["first"].values
+    np.testing.assert_allclose(found.spacing, value_N[first_N + T])
+    last_N = value_N[first_N + T - 1]
+    mean_SxN = (found.pi * found.mu).sum("component")
+    for s, bias in enumerate((0.0, 0.1)):
+      np.testing.assert_allclose(mean_SxN[s], 1 + PHI * (last_N - 1) + bias, atol=1e-5)
+
   def test_recalibration_repairs_scale_and_bias(self):
     np.testing.assert_allclose(self.found.log_scale, [0, -np.log(SURE)], atol=0.03)
     np.testing.assert_allclose(self.found.mean_shift, [0, -0.1], atol=0.015)
@@ -209,6 +221,11 @@ def by_hand(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), p
     "log_scale": results.variable("seed", [0.1], "log scale"),
     "mean_shift": results.variable("seed", [-0.01], "shift"),
     **results.rows("conformal", widened, calibration.WAYS),
+    "pi": results.variable("seed window component", [[[0.3, 0.7]] * 5], "weight"),
+    "mu": results.variable("seed window component", [[[0.5, 1.5]] * 5], "mean"),
+    "sigma": results.variable("seed window component", [[[0.1, 0.2]] * 5], "scale"),
+    "spacing": results.variable("window", np.arange(5) / 4, "true spacing"),
+    "first": results.variable("window", 1000 * np.arange(5), "number"),
   }
   coords = {
     "seed": results.variable("seed", [0], "seed"),
@@ -302,6 +319,16 @@ class ShownTest(parameterized.TestCase):
     np.testing.assert_allclose(lines["model (e0)"], [-0.02, -0.05, -0.08])
     lines = {line.get_label(): line.get_ydata() for line in density.lines}
     np.testing.assert_array_equal(lines["adaptive AR(256)"], np.ones(20))
+
+  def test_some_predicted_densities_are_drawn(self):
+    panels = self.pages(e0=by_hand())["e0"].subfigs[2].axes
+    self.assertLen(panels, calibration.EXAMPLES)
+    density, came = panels[-1].lines
+    at = np.argmin(np.abs(density.get_xdata() - 0.5))  # the first mean, 5 scales from the other
+    x = density.get_xdata()[at]
+    expected = 0.3 / 0.1 * np.exp(-0.5 * ((x - 0.5) / 0.1) ** 2) / np.sqrt(2 * np.pi)
+    self.assertAlmostEqual(density.get_ydata()[at], expected, delta=1e-4)
+    self.assertEqual(came.get_xdata()[0], 1.0)
 
   def test_networks_of_several_runs_are_compared(self):
     found = by_hand()
