@@ -423,6 +423,11 @@ def _colour(target: str) -> str:
   return draw.BLUE if target.startswith("model") else _COLOUR_OF.get(target, draw.GREY)
 
 
+def _word(target: str) -> str:
+  """Returns a target in words; of a seed the network's."""
+  return WORDS.get(target, target.replace("model", "network,"))
+
+
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one that compares them."""
   pages = {run: _page(run, found) for run, found in runs.items()}
@@ -541,14 +546,14 @@ def _fronts(found: xr.Dataset) -> draw.Panel:
   if not groups:
     return draw.empty("no symbolic regression in this result")
   lines = []
-  for name, rows in groups.items():
+  for rows in groups.values():
     null = rows[0]["null"]
     look = {"ls": draw.DASHES[2], "lw": 1.2} if null else {"ls": "-", "lw": 1.8}
     lines.append(
       draw.line(
         [row["complexity"] for row in rows],
         [row["test_mse"] for row in rows],
-        name,
+        f"{WORDS[rows[0]['target']]}, permuted" if null else WORDS[rows[0]["target"]],
         _colour(rows[0]["target"]),
         drawstyle="steps-post",
         marker="x" if null else "o",
@@ -614,6 +619,7 @@ def _three(table: xr.Dataset, **look) -> draw.Panel:
       "c",
       x="target",
       form=".3f",
+      labels=[_word(target) for target in three.target.values.tolist()],
       xlim=(low - reach, high + reach),
       xlabel="c of c / (s1 + s2 + s3) (bars: 95 %)",
       title="Three lags: is the constant π?",
@@ -742,9 +748,9 @@ def _sinc(runs) -> tables_lib.Table:
     for name, group in _groups(found).items():
       least = {True: math.nan, False: math.nan}
       for has in least:
-        errors = [row["test_mse"] for row in group if ("sinc" in row["expression"]) == has]
+        errors = [row["test_mse"] for row in group if _has_sinc(row) == has]
         least[has] = min(errors, default=math.nan)
-      count = sum("sinc" in row["expression"] for row in group)
+      count = sum(map(_has_sinc, group))
       rows.append(
         {"run": run, "front of": name, "formulas": len(group), "with sinc": count}
         | {"least error with sinc": least[True], "without": least[False]}
@@ -834,7 +840,19 @@ def line(runs) -> str:
   said = [f"{run} {rows['model']['c']:.3f}" for run, rows in found.items()]
   first = next(iter(found.values()))
   said += [f"{name} {first[name]['c']:.3f}" for name in SHOWN[1:] if name in first]
-  return f"pi: c of c / (s1 + s2 + s3), least squares, is {', '.join(said)}; pi is {math.pi:.3f}."
+  fronts = [_groups(each) for each in runs.values()]
+  rows = [row for groups in fronts for group in groups.values() for row in group]
+  sinc = {null: [r for r in rows if r["null"] == null and _has_sinc(r)] for null in (False, True)}
+  count = {null: sum(bool(row["null"]) == null for row in rows) for null in (False, True)}
+  return (
+    f"pi: c of c / (s1 + s2 + s3), least squares, is {', '.join(said)}; pi is {math.pi:.3f}. sinc,"
+    f" offered to symbolic regression, is in {len(sinc[False])} of its {count[False]} formulas (of"
+    f" permuted targets in {len(sinc[True])} of {count[True]})."
+  )
+
+
+def _has_sinc(row: dict) -> bool:
+  return "sinc" in row["expression"]
 
 
 def _family(found: xr.Dataset, family: str) -> dict[str, dict]:

@@ -186,7 +186,7 @@ class FormulaTest(absltest.TestCase):
 
   def test_the_sine_kernel_gives_the_constant_of_cue(self):
     c = self._closed("c / sum of 3 lags")["CUE"]["c"].estimate
-    self.assertAlmostEqual(float(self.found.sine_c.sel(k=3)), c, delta=0.02)
+    self.assertAlmostEqual(float(self.found.sine_c.sel(k=3)), c, delta=0.04)
 
   def test_the_next_spacing_by_the_sum_of_three(self):
     rows = [row for row in tables.rows(self.found, "by_sum") if row["target"] == "truth"]
@@ -375,7 +375,7 @@ class ShownTest(absltest.TestCase):
     for figure in pages.values():
       drawn.assert_inside(self, figure)
       self.assertIn("π", self.texts(figure))
-    self.assertIn("model, permuted (null)", self.texts(pages["e0"]))
+    self.assertIn("network's mean, permuted", self.texts(pages["e0"]))
 
   def test_what_is_not_there_is_said(self):
     texts = self.texts(self.pages(e0=by_hand(lags=()))["e0"])
@@ -440,7 +440,8 @@ class ShownTest(absltest.TestCase):
       formula.line({"e0": by_hand(), "e4": by_hand(width=0.1)}),
       "pi: c of c / (s1 + s2 + s3), least squares, is e0 3.100 [3.050, 3.150], e4 3.100 [3.000,"
       " 3.200], truth 2.910 [2.860, 2.960], CUE 2.920 [2.870, 2.970], shuffled 2.830 [2.780,"
-      " 2.880]; pi is 3.142.",
+      " 2.880]; pi is 3.142. sinc, offered to symbolic regression, is in 0 of its 8 formulas (of"
+      " permuted targets in 0 of 4).",
     )
 
 
