@@ -435,7 +435,7 @@ def _pairs(run: str, found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
     axes.set(
       xlabel=results.label(found.distance),
       ylabel=f"R2(x) less {sine}",
-      title="What is left of it (bands: 2 errors)",
+      title="The same, less the sine process (bands: 2 errors)",
     )
 
   return lines, apart
@@ -479,7 +479,8 @@ def _sequences(found: xr.Dataset) -> draw.Panel:
     look = {"fmt": "o", "ms": 5, "lw": 1.5, "capsize": 2.5, "color": draw.BLUE}
     axes.errorbar(excess, place, xerr=reach, label="value and 2 errors", **look)
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(place, [row["sequence"].replace(", ", "\n") for row in rows], fontsize=7)
+    words = [row["sequence"].replace(", ", "\n").replace("_", " ") for row in rows]
+    axes.set_yticks(place, words, fontsize=8)
     axes.set(
       xlabel="lag 1 above that of the sine process (%)",
       title="All sequences against the exact value",

@@ -385,6 +385,7 @@ def _slope(step_Q) -> float:
 
 HIDDEN = ("model, mean of draws", "model, median of draws")
 BINS = 20  # of steps
+FAR = 5.0  # mean spacings
 
 
 def figures(runs) -> dict:
@@ -471,13 +472,23 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "model_minus_at",
     x="predictor",
     xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
-    title="Network minus others (bars: 95 %)",
+    title="Network minus others (below 0: better; bars: 95 %)",
   )
   return draw.page(
     (sums, single),
-    (_by_horizon(spread, horizon_R, bottom=0), minus),
+    (_by_horizon(spread, horizon_R, bottom=0), draw.together(minus, _far)),
     heights=[4.6, 4.2],
   )
+
+
+def _far(axes) -> None:
+  """Makes the axis of differences logarithmic beyond 0.1 where one of them goes far."""
+  far = max(map(abs, axes.get_xlim()))
+  if far > FAR:
+    ticks = [10.0**k for k in range(-1, 7, 2) if 10.0**k <= far]
+    axes.set_xscale("symlog", linthresh=0.1)
+    ticks = [-tick for tick in reversed(ticks)] + [0.0, *ticks]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _binned(found: xr.Dataset) -> xr.Dataset:

@@ -197,7 +197,7 @@ FAMILIES = {
   "what knows no zeros": ("kernel", "constant", "untrained"),
 }
 # What is worse than these is drawn as an arrow at the edge.
-LIMITS = {"r2": (-0.15, 1.0), "nll": (-np.inf, 1.0), "excess": (-2.5, 2.5)}
+LIMITS = {"r2": (-0.15, 1.0), "nll": (-2.5, 1.0), "excess": (-2.5, 2.5)}
 
 
 def figures(runs) -> dict:
@@ -352,6 +352,9 @@ def _frame(found: xr.Dataset, name: str, title: str, heights=None):
 
   def frame(axes):
     draw.log_x(heights)(axes)
+    tens = [10.0**k for k in range(1, 16) if np.min(heights) <= 10.0**k <= np.max(heights)]
+    if tens and axes.get_xscale() == "log":  # more would touch in a narrow panel
+      axes.set_xticks(tens, [f"{ten:,.0f}" for ten in tens])
     axes.margins(x=0.08, y=0.06)
     label = results.label(found[name])
     if name == "excess":
