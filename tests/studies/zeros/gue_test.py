@@ -45,7 +45,8 @@ class GueTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.value_N, cls.height_N = _planted()
-    changed = {"gue.blocks": 8, "gue.stretch": 200, "bootstrap.block": 500}
+    changed = {"gue.blocks": 8, "gue.stretch": 200, "gue.matrices": 300, "gue.size": 100}
+    changed |= {"bootstrap.block": 500}
     cls.found = gue.measure(_run(cls.value_N, cls.height_N, **changed))
 
   def records(self, name):
