@@ -445,7 +445,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
-    title="Error of a single step\n(means over neighbouring steps)",
+    title="Error of a single step (colours as left;\nmeans over neighbouring steps)",
   )
   spread = draw.together(
     draw.curves(
@@ -472,7 +472,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "model_minus_at",
     x="predictor",
     xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
-    title="Network minus others (below 0: better; bars: 95 %)",
+    title="Network minus others\n(below 0: better; bars: 95 %)",
   )
   return draw.page(
     (sums, single),
