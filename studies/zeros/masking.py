@@ -301,7 +301,7 @@ def figures(runs) -> dict:
       x="run",
       form=".2f",
       xlim=(0, 1.02),
-      title=f"Where magnitude masks break a network: the NLL has changed by {100 * BROKEN:.0f} %"
+      title=f"Where magnitude masks break a network: the NLL has risen by {100 * BROKEN:.0f} %"
       " (bars: 95 %)",
     ),
     heights=[3.6, 1.3 + 0.35 * len(runs)],
