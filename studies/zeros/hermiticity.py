@@ -280,7 +280,7 @@ def _slots(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the symmetry of the heads of all runs, of banks, and the test of the slots."""
-  made = [_forms_table(runs)]
+  made = [_forms_table(runs), _seeds_table(runs)]
   if any(found.sizes["bank"] for found in runs.values()):
     caption = "Queries and keys of a memory bank's own, beside Gaussian pairs."
     made.append(tables_lib.of_runs(runs, "bank", caption, {"seed": "d"}))
@@ -313,6 +313,23 @@ def _forms_table(runs) -> tables_lib.Table:
     "Asymmetry of all heads and seeds; rotation is max |Im| over mean |Re| of the eigenvalues.",
     [columns | reported, *body],
     name="forms",
+  )
+
+
+def _seeds_table(runs) -> tables_lib.Table:
+  return tables_lib.of_runs(
+    runs,
+    "networks",
+    "The forms of each network's heads, trained and untrained: asymmetry |H - Hᵀ| / |H + Hᵀ| (0:"
+    " symmetric) and rotation max |Im| / mean |Re| of the eigenvalues (0: none).",
+    {"seed": "d"} | dict.fromkeys(("asymmetry, mean", "lowest", "rotation, median"), ".3f"),
+    {
+      "network": "network",
+      "seed": "seed",
+      "asymmetry, mean": "asymmetry",
+      "lowest": "lowest",
+      "rotation, median": "rotation",
+    },
   )
 
 

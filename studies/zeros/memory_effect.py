@@ -452,11 +452,18 @@ def _ticks(values) -> draw.Panel:
 
 
 def _plateaus(found: xr.Dataset) -> draw.Panel:
-  ends = found.plateau_interval.values
-  held = [ends[np.isfinite(ends)], found.plateau.values, [found.real_plateau, 1.0]]
+  ends, each = found.plateau_interval.values, found.plateau_by_repeat.transpose("arm", ...).values
+  held = [ends[np.isfinite(ends)], found.plateau.values, each.ravel(), [found.real_plateau, 1.0]]
   low, high = (f(np.concatenate(held)) for f in (np.min, np.max))
   room = 0.1 * (high - low) + 0.01
+
+  def repeats(axes):
+    for v, one in enumerate(each.reshape(len(each), -1)):
+      label = None if v else "a repeat of a network"
+      axes.plot(one, np.full(len(one), v + 0.15), ".", color=draw.ORANGE, ms=4, label=label)
+
   return draw.together(
+    repeats,
     draw.level(found.real_plateau, "zeros", along="x", ls="-", lw=1),
     draw.level(1, "1, GUE and Poisson", along="x", color=draw.GREY, ls=":", lw=1),
     draw.rows(

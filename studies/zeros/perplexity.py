@@ -273,8 +273,25 @@ def tables(runs) -> list[tables_lib.Table]:
       "predictors",
     ),
     _leak_table(runs),
+    _seeds_table(runs),
     _published(),
   ]
+
+
+def _seeds_table(runs) -> tables_lib.Table:
+  columns = {"seed": "seed", "NLL": "network_nll", "last spacing of a window": "last_nll"}
+  rows = [
+    {"run": run} | row
+    for run, found in runs.items()
+    for row in tables_lib.records(found, columns, "seed")
+  ]
+  return tables_lib.Table(
+    "Each network: NLL in nats per spacing of all scored spacings, and of the last one of a window,"
+    " behind which there is nothing to read ahead.",
+    rows,
+    {"seed": "d", "NLL": ".4f", "last spacing of a window": ".4f"},
+    "seeds",
+  )
 
 
 def _leak_table(runs) -> tables_lib.Table:

@@ -34,6 +34,8 @@ def pages(its) -> dict[str, figures.Page]:
   last = its.isel(ratio=-1)
   panels = {
     "curves": figures.curves(its, "nll", x="ratio", colour="edit", thin="seed", title="Curves"),
+    "named": figures.named(its, "delta", x="ratio", each="edit", title="Named"),
+    "compared": figures.compared(its, "delta", x="ratio", each="edit", title="Compared"),
     "bands": figures.curves(its, "delta", x="ratio", colour="edit", title="Bands"),
     "bars": figures.bars(last, "nll", x="edit", null="null", title="Bars"),
     "dots": figures.dots({"a": last.nll, "b": last.null}, title="Dots"),
@@ -81,6 +83,32 @@ class FiguresTest(parameterized.TestCase):
   @parameterized.parameters(*NAMES)
   def test_nothing_drawn_leaves_the_figure(self, name):
     drawn.assert_inside(self, pages(found())[name].figure())
+
+  def test_names_stand_apart_beside_the_ends_of_their_lines(self):
+    rise = np.arange(9)[:, None] * 1e-3 + np.zeros(3)
+    variables = {"y": results.variable("who x", rise, "y")}
+    its = results.dataset(variables, {"who": [f"line {i}" for i in range(9)], "x": [1, 2, 3]})
+    its["y"][0] = 5.0  # the first line is far above
+    panel = figures.named(its, "y", x="x", each="who", colours={"line 3": figures.GREEN})
+    (axes,) = figures.page(panel, heights=[4.0]).figure().subfigs[0].axes
+    place = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    self.assertEqual(set(place), set(its.who.values))
+    self.assertEqual(sorted(place, key=place.get), [f"line {i}" for i in (*range(1, 9), 0)])
+    self.assertGreaterEqual(min(np.diff(sorted(place.values()))), 0.99 * figures.NAME_GAP)
+    colours = {line.get_label()[1:]: line.get_color() for line in axes.lines}
+    self.assertEqual(colours["line 3"], figures.GREEN)
+    self.assertEqual({colours[f"line {i}"] for i in (1, 2, 4)}, {figures.GREY})
+
+  def test_compared_keeps_a_colour_for_its_value(self):
+    its = results.dataset(
+      {"y": results.variable("who x", np.arange(8.0).reshape(4, 2), "y")},
+      {"who": ["a", "b", "c", "d"], "x": [1, 2]},
+    )
+    panel = figures.compared(its, "y", x="x", each="who", colours={"c": figures.ORANGE})
+    (axes,) = figures.page(panel, heights=[4.0]).figure().subfigs[0].axes
+    colours = {line.get_label(): line.get_color() for line in axes.lines if len(line.get_xdata())}
+    self.assertEqual(colours["c"], figures.ORANGE)
+    self.assertEqual([colours["b"], colours["d"]], [figures.GREEN, figures.PURPLE])
 
   def test_same_result_gives_the_same_bytes(self):
     first, second = (figures.save(pages(found())["curves"], self.path).read_bytes() for _ in "12")

@@ -287,6 +287,7 @@ class ShownTest(absltest.TestCase):
     test = cells["sequences"][0]
     self.assertEqual(test["tau 0.48 to 0.88"], "0.660 [0.610, 0.710]")
     self.assertEqual(test["variance"], "0.1675")
+    self.assertEqual(test["mean spacing"], "1.0000")
     self.assertIn("fewer than the 400 blocks", made[0].caption)
     self.assertIn("blocks of 512 spacings", made[0].caption)
     self.assertEqual(cells["jitter"][-1]["as published"], "4.58")  # 51.67 / 11.28

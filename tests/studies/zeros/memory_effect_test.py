@@ -180,6 +180,13 @@ class ShownTest(parameterized.TestCase):
       for axes in figure.findobj(matplotlib.axes.Axes):
         self.assertNotEmpty(axes.get_xlabel())
 
+  def test_plateaus_show_every_repeat(self):
+    found = by_hand()
+    found.plateau_by_repeat[1] = [[0.9, 1.0, 1.1], [0.8, 0.95, 1.05]]
+    axes = memory_effect.figures({"e0": found})["e0"].figure().subfigs[1].axes[0]
+    drawn_xN = [line.get_xdata() for line in axes.lines if line.get_marker() == "."]
+    np.testing.assert_array_equal(drawn_xN[1], found.plateau_by_repeat[1].values.ravel())
+
   def test_arms(self):
     table, recurrent = memory_effect.tables({"demo": by_hand({"elephant": 0.1})})
     cells = [dict(zip(table.columns(), row, strict=True)) for row in table.cells()]
