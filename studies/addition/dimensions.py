@@ -140,7 +140,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     colour="network",
     thin="seed",
     names=draw.NETWORKS,
-    title="Weights W_in\n(thin: networks, thick: median)",
+    title="Weights W_in\n(thick: median)",
   )
   return draw.page(tuple(panels[:3]), (*panels[3:], values), heights=[3.5, 3.6])
 

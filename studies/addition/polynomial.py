@@ -558,10 +558,10 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       draw.together(r2, lambda axes: axes.set_title(f"{run}: what fits explain")),
       draw.together(worth, lambda axes: axes.set(title="What they are worth", yticklabels=[])),
     ),
-    (_coefficients(one, f"Coefficients of z on Poly2, seed {seed}"), _logits(found)),
+    _logits(found),
     (_neurons(found), _histogram(found)),
     (first, _simulated(found, f"All simulated logits, seed {seed}")),
-    heights=[4.5, 3.9, 3.5, 3.9],
+    heights=[4.5, 3.2, 3.5, 3.9],
   )
 
 
@@ -589,10 +589,11 @@ def _details(run: str, found: xr.Dataset) -> draw.Page:
     title=f"Logit {best}, which Poly2 fits best",
   )
   return draw.page(
-    _groups(one, f"{run}, seed {seed}: mean coefficients of z on Poly2, by group of neurons"),
+    _coefficients(one, f"{run}, seed {seed}: coefficients of z on Poly2"),
+    _groups(one, f"Mean coefficients of z on Poly2 by group of neurons, seed {seed}"),
     _two_neurons(one, f"Coefficients of the two neurons that add most at (0, 0), seed {seed}"),
     (draw.together(logit, _upright), sums),
-    heights=[3.0, 3.3, 3.4],
+    heights=[3.5, 3.0, 3.5, 3.4],
   )
 
 
@@ -622,7 +623,10 @@ def _two_neurons(one: xr.Dataset, title: str) -> draw.Panel:
   names = [f"neuron {number}" for number in _strongest(one)]
   its = one[["coefficient"]].sel(group=list(NEURONS)).assign_coords(group=names)
   text = {"xlabel": FEATURE, "ylabel": "coefficient", "title": title}
-  return draw.bars(its, "coefficient", x="feature", colour="group", **text)
+  bars = draw.bars(its, "coefficient", x="feature", colour="group", **text)
+  return draw.together(
+    bars, lambda axes: axes.set_xticks(range(len(FEATURES)), FEATURES, **draw.TILT)
+  )
 
 
 def _strongest(one: xr.Dataset) -> list[int]:
@@ -677,8 +681,8 @@ def _coefficients(one: xr.Dataset, title: str) -> draw.Panel:
     look = {"color": draw.ORANGE, "ms": 4, "label": "mean absolute value"}
     axes.plot(at, its["coefficient_magnitude"].values, "D", **look)
     axes.axhline(0, color="black", lw=0.8)
-    axes.set_xticks(at, FEATURES, rotation=90, fontsize=7.5)
-    axes.set(title=title, xlabel="feature (p1a: PC1 of a)", ylabel="coefficient")
+    axes.set_xticks(at, FEATURES, **draw.TILT)
+    axes.set(title=title, xlabel=FEATURE, ylabel="coefficient")
 
   return panel
 

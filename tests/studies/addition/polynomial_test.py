@@ -298,7 +298,7 @@ class ReferenceTest(parameterized.TestCase):
       figure = pages["run"].figure()
       drawn.assert_inside(self, figure)
       titles = [ax.get_title(loc="left") for part in figure.subfigs for ax in part.axes]
-      self.assertLen(titles, 8)
+      self.assertLen(titles, 7)
       self.assertTrue(all(titles), titles)
 
   def test_controls_are_compared_and_have_no_page(self):
@@ -315,7 +315,7 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_coefficients_that_are_drawn_are_those_stored(self):
     figure = polynomial.figures({"run": self.found})["run, coefficients"].figure()
-    groups, neurons, logit, sums = [
+    every, groups, neurons, logit, sums = [
       ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")
     ]
     one = self.found.isel(seed=0)
@@ -323,7 +323,11 @@ class ReferenceTest(parameterized.TestCase):
     (image,) = groups.images
     np.testing.assert_array_equal(image.get_array(), one["coefficient"].sel(group=there).values)
     self.assertIn(f"neuron {self._own('neuron/1'):.0f}", neurons.get_legend_handles_labels()[1])
-    heights = lambda axes: [bar.get_height() for bars in axes.containers for bar in bars]
+    heights = lambda axes: [bar.get_height() for bar in axes.patches]
+    all_Q = one.sel(group="all neurons")
+    np.testing.assert_array_equal(heights(every), all_Q["coefficient"].values)
+    (sizes,) = [line for line in every.lines if line.get_label() == "mean absolute value"]
+    np.testing.assert_array_equal(sizes.get_ydata(), all_Q["coefficient_magnitude"].values)
     two_2xQ = one["coefficient"].sel(group=list(polynomial.NEURONS)).values
     np.testing.assert_array_equal(heights(neurons), two_2xQ.ravel())
     np.testing.assert_array_equal(heights(logit), one["best_coefficient"].values)
