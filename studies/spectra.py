@@ -495,8 +495,8 @@ def _published_distances(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   both = xr.concat(each, xr.Variable("law", list(SHORT)))
   far = both.rename("far").assign_coords(when=list(named)).to_dataset()
   far["far"].attrs = {"long_name": "Kolmogorov-Smirnov distance of the spacings"}
-  near = found[["as_published_goe_distance"]].assign_coords(when=list(named))
-  near = near.expand_dims(law=["GOE"])
+  one = found["as_published_goe_distance"].assign_coords(when=list(named))
+  near = xr.concat([one], xr.Variable("law", ["GOE"])).to_dataset()
   look = {"colour": "when", "colours": named}
   return (
     draw.strips(far, "far", y="law", title="Distance from each law", **look),

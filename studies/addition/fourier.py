@@ -614,6 +614,7 @@ numbers = numbers_lib.of  # by the keys of published.csv
 
 FEW = 8  # key frequencies whose numbers are written
 SINGULAR = 30  # singular values drawn
+GAUSSIAN = draw.COLOUR_OF["random"]
 # Shares, and cosines with the whole, of which several runs are compared.
 COMPARED = (
   "embedding_key_share",
@@ -688,7 +689,7 @@ def _weights(run: str, found: xr.Dataset) -> draw.Page:
     ),
     (
       _vectors(one, "left", "Left singular vectors of E", draw.BLUE),
-      _vectors(one, "gaussian_left", "Those of a Gaussian matrix", draw.GREY),
+      _vectors(one, "gaussian_left", "Those of a Gaussian matrix", GAUSSIAN),
     ),
     _cosines(one),
     heights=[2.7, 2.7, 3.3, 4.4, 3.2],
@@ -772,6 +773,7 @@ def _norms(found: xr.Dataset, one: xr.Dataset, name: str, title: str) -> draw.Pa
 
 
 LINE = {"marker": ""}
+MANY = {"color": draw.GREY, "lw": 0.5, "alpha": 0.25}  # lines that are too many to tell apart
 TRAINED = {"names": {None: "trained"}, "thin": "seed", "style": LINE}
 
 
@@ -811,13 +813,15 @@ def _cosines(one: xr.Dataset) -> draw.Panel:
   key_K = one["frequency"].values[one["key"].values]
   distance_P = one["distance"].values
   title = f"Cosines of {len(key_K)} key frequencies cancel but at 0, seed {one['seed'].item()}"
-  colour_of = dict(zip(key_K, draw.COLOURS[1:] if len(key_K) < FEW else (), strict=False))
+  colours = draw.COLOURS[1:]
+  colour_of = dict(zip(key_K, colours, strict=False)) if len(key_K) <= len(colours) else {}
 
   def lines(axes):
     for k in key_K:
       wave_P = np.cos(2 * np.pi * k * distance_P / len(distance_P))
       label = f"frequency {k}" if k in colour_of else None
-      axes.plot(distance_P, wave_P, color=colour_of.get(k, draw.GREY), lw=0.8, label=label)
+      look = {"color": colour_of[k], "lw": 0.8} if colour_of else MANY
+      axes.plot(distance_P, wave_P, label=label, **look)
     if not colour_of:
       axes.plot([], [], color=draw.GREY, lw=0.8, label="each key frequency")
     axes.plot(distance_P, one["interference"].values, color=draw.BLUE, lw=2.4, label="their mean")
@@ -829,8 +833,18 @@ def _cosines(one: xr.Dataset) -> draw.Panel:
 
 def _singular(found: xr.Dataset) -> draw.Panel:
   first = found.isel(component=slice(0, SINGULAR))
-  look = {"x": "component", "colour": "matrix", "thin": "seed", "style": {"ms": 2.5}}
-  return draw.curves(first, "singular", title="Singular values of E", **look)
+  text = {"x": "component", "thin": "seed", "title": "Singular values of E"}
+  panels = [
+    draw.curves(
+      first.sel(matrix=name),
+      "singular",
+      names={None: name},
+      style={"ms": 2.5, "color": colour},
+      **text,
+    )
+    for name, colour in (("Gaussian", GAUSSIAN), ("embedding", draw.COLOUR_OF["trained"]))
+  ]
+  return draw.together(*panels)
 
 
 def _gram(one: xr.Dataset) -> draw.Panel:
@@ -917,6 +931,8 @@ def _largest(found: xr.Dataset) -> draw.Panel:
 def _sizes(one: xr.Dataset) -> draw.Panel:
   """Returns how many neurons work at each frequency of one network."""
   title = f"Neurons by the frequency they work at, seed {one['seed'].item()}"
+  if not one["cluster_size"].values.any():
+    return _none()
   bars = draw.bars(one[["cluster_size"]], "cluster_size", x="frequency", title=title)
   return draw.together(bars, _fewer(one["frequency"].values), _half)
 
@@ -927,10 +943,14 @@ def _half(axes) -> None:
   axes.set_xticks(axes.get_xticks()[::2], names[::2])
 
 
+def _none() -> draw.Panel:
+  return draw.empty(f"no neuron has more than {CLUSTER:g}\nof its energy at one frequency")
+
+
 def _written(one: xr.Dataset) -> draw.Panel:
   """Returns what each cluster of neurons writes, by frequency."""
   if not one["cluster_readout"].values.any():
-    return draw.empty(f"no neuron has more than {CLUSTER:g}\nof its energy at one frequency")
+    return _none()
   return _map(one, "cluster_readout", "cluster", "frequency", "What clusters write", "norm")
 
 

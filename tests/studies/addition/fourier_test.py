@@ -312,9 +312,9 @@ class RunTest(absltest.TestCase):
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
 
-  def _panels(self, page):
+  def _panels(self, page, found=None):
     """Returns the panels of a page of the run, by title."""
-    figure = fourier.figures({"small": self.found})[page].figure()
+    figure = fourier.figures({"small": self.found if found is None else found})[page].figure()
     every = [ax for part in figure.subfigs for ax in part.axes]
     return {ax.get_title(loc="left"): ax for ax in every if ax.get_title(loc="left")}
 
@@ -343,15 +343,20 @@ class RunTest(absltest.TestCase):
     panels, one = self._panels("small, neurons"), self.found.isel(seed=0)
     (image,) = panels["Neuron 4"].images
     np.testing.assert_array_equal(image.get_array(), one.activation.values[4])
-    sorted_, sizes = (
-      panels["Each neuron's energy at its best frequency"],
-      panels[f"Neurons by the frequency they work at, seed {one.seed.item()}"],
-    )
-    (line,) = [each for each in sorted_.lines if each.get_label().startswith("trained")]
+    shares = panels["Each neuron's energy at its best frequency"]
+    (line,) = [each for each in shares.lines if each.get_label().startswith("trained")]
     largest_SxF = np.sort(self.found.share.max("frequency").values, axis=1)[:, ::-1]
     np.testing.assert_allclose(line.get_ydata(), np.median(largest_SxF, axis=0))
+
+  def test_clusters_that_are_drawn(self):
+    size_Q = np.arange(self.found.sizes["frequency"])
+    several = self.found.assign(cluster_size=self.found.cluster_size * 0 + size_Q)
+    title = f"Neurons by the frequency they work at, seed {several.seed.values[0]}"
+    sizes = self._panels("small, neurons", several)[title]
     height = [bar.get_height() for group in sizes.containers for bar in group]
-    np.testing.assert_array_equal(height, one.cluster_size.values)
+    np.testing.assert_array_equal(height, size_Q)
+    without = self.found.assign(cluster_size=self.found.cluster_size * 0)
+    self.assertNotIn(title, self._panels("small, neurons", without))
 
   def test_basis_that_is_drawn(self):
     panels = self._panels("small, basis")
