@@ -55,14 +55,15 @@ def _accuracies(model, params, member, token_Nx3, extra) -> dict:
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one that compares them over training."""
   pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  pages |= {f"{run}, levels": spectra.levels_page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
   return {"all runs": spectra.over_training(runs)} | pages
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of every network of all runs."""
-  return [spectra.table(runs)]
+  """Returns every matrix of all runs, their levels, and the source's own numbers."""
+  return [spectra.table(runs), spectra.level_table(runs), spectra.published_table(runs)]
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ NEAR = 0.1  # of the ratio of noise
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one with every run in a row."""
   pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  pages |= {f"{run}, levels": spectra.levels_page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
   return {"all runs": _overview(runs)} | pages
@@ -146,8 +147,8 @@ def live_ranks(found: xr.Dataset) -> np.ndarray:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of every network of all runs."""
-  return [spectra.table(runs)]
+  """Returns every matrix of all runs, their levels, and the source's own numbers."""
+  return [spectra.table(runs), spectra.level_table(runs), spectra.published_table(runs)]
 
 
 def line(runs) -> str:

@@ -73,7 +73,7 @@ def spectra(
   singular_K = np.append(first, np.ones(count - 1))
   before = {"effective_rank": RANK, "max_to_mean": RATIO, "ks": 0.9}
   before |= {"quality": QUALITY, "inter_cluster": INTER, "balance": BALANCE}
-  before |= {"ks_goe": 0.09, "ks_poisson": 0.25, "goe_distance": 0.1}
+  before |= {"ks_goe": 0.09, "ks_gue": 0.15, "ks_poisson": 0.25, "goe_distance": 0.1}
   after = before | {"effective_rank": rank, "max_to_mean": ratio, "quality": quality}
   both = [before | dict(start), after | dict(end)]
   each = {
@@ -88,8 +88,13 @@ def spectra(
     "symmetry_balance_null": (BALANCE, np.nan),
     "outliers": (1.0, 0.0),
     "distance": (distance, 0.3),
-    "r_ratio": (np.nan, 0.53),
   }
+  levels = {"r_ratio": 0.53, "number_variance": 0.4, "form_factor": 0.3}
+  levels |= {"ks_goe": 0.09, "ks_gue": 0.15, "ks_poisson": 0.25}
+  each |= {key: (np.nan, value) for key, value in levels.items()}
+  each |= {f"{key}_null": (np.nan, value + 0.01) for key, value in levels.items()}
+  each["ks_goe_spread"] = (np.nan, 0.02)
+  gap_xN = np.tile(np.linspace(0.05, 1.95, 20), (2, seeds, 1))
   shape = (len(spectra_lib.CURVES), seeds, SNAPSHOTS, 2)
   its = card(**changes)
   its.pop("seeds")
@@ -109,6 +114,7 @@ def spectra(
         f"as_published_{name}": make("when seed", [[its_[name]] * seeds for its_ in both], name)
         for name in spectra_lib.AS_PUBLISHED
       },
+      "as_published_spacing": make("when seed gap", gap_xN, "spacing"),
       "metric_value": make("metric seed step matrix", np.ones(shape), "metric"),
       "metric_null": make("metric matrix", np.ones((shape[0], 2)), "of noise"),
       "distance_then": make("seed step matrix", np.ones(shape[1:]), "distance"),

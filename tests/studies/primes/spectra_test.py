@@ -169,7 +169,7 @@ class ShownTest(absltest.TestCase):
 
   def test_figures(self):
     pages = spectra.figures(self.its())
-    self.assertEqual(set(pages), {"all runs", "a", "kernel"})
+    self.assertEqual(set(pages), {"all runs", "a", "kernel", "a, levels", "kernel, levels"})
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
 
@@ -185,9 +185,15 @@ class ShownTest(absltest.TestCase):
     )
 
   def test_every_matrix(self):
-    (table,) = spectra.tables(self.its())
+    table, levels, published = spectra.tables(self.its())
     self.assertLen(table.rows, 2 * 2 * 3)
     self.assertNotIn("moved_effective_rank", table.columns())
+    # Of the first matrix no levels are known.
+    self.assertEqual([row["matrix"] for row in levels.rows], ["value/0"] * 2)
+    self.assertAlmostEqual(levels.rows[0]["ks_gue"], 0.15)
+    self.assertAlmostEqual(levels.rows[0]["(ks_gue)"], 0.16)
+    rank = [row for row in published.rows if row["number"].startswith("effective rank")]
+    self.assertEqual([row["end"] for row in rank], [50.0, 25.0])
 
 
 if __name__ == "__main__":
