@@ -605,3 +605,13 @@ def histogram(found: xr.Dataset, name: str, *, each: Any = None, bins: Any = 40,
     axes.set(**text)
 
   return draw
+
+
+def heading(text: str) -> Panel:
+  """Returns a row that says what the panels below it show."""
+
+  def draw(axes):
+    axes.text(0, 0.4, text, va="center", weight="bold", transform=axes.transAxes)
+    axes.set_axis_off()
+
+  return draw
