@@ -699,12 +699,8 @@ def _refit(run: str, found: xr.Dataset) -> draw.Panel:
   """Returns the published test: bars of the readout before, without a random direction, without
   the sum's."""
   rows = int(found.select_rows[-1])
-  bars = draw.bars(
-    refitted_errors(found),
-    "error",
-    x="taken",
-    title=f"{run}: as published, {rows:,} rows of select",
-  )
+  title = f"{run}: as published, {rows:,} rows (dots: networks)"
+  bars = draw.bars(refitted_errors(found), "error", x="taken", title=title)
   published = [_source(f"{found.question}_all_{key}") for key in ("before", "random", "after")]
   if not found.published_prompts or None in published:
     return bars
