@@ -378,7 +378,11 @@ SHADES = {"published": "black", "here": draw.BLUE}
 def of_models(found: xr.Dataset) -> draw.Page:
   """Returns one page of all models, as published: the three numbers of each one's corner, and the
   effective rank against the ratio."""
-  names = {"effective_rank": "Effective rank", "max_to_mean": "Largest over mean", "ks": "Distance"}
+  names = {
+    "effective_rank": "Effective rank",
+    "max_to_mean": "Largest over mean",
+    "ks": "Distance from noise",
+  }
   its = found.assign_coords(model=[str(name).partition("/")[2] for name in found.model.values])
   panels = []
   for name, title in names.items():
@@ -410,11 +414,11 @@ def _rank_and_ratio(its: xr.Dataset) -> draw.Panel:
       look = {"ls": "", "marker": "x" if who == "published" else "o", "ms": 5}
       axes.plot(one.max_to_mean, one.effective_rank, color=colour, label=who, **look)
     first = its.sel(who="published")
-    for name, x, y in zip(
-      its.model.values, first.max_to_mean.values, first.effective_rank.values, strict=True
-    ):
-      place = {"textcoords": "offset points", "fontsize": 7, "va": "center"}
-      axes.annotate(str(name), (x, y), (6, 0), **place)
+    x_E, y_E = first.max_to_mean.values, first.effective_rank.values
+    for name, x, y in zip(its.model.values, x_E, y_E, strict=True):
+      beside = (np.abs(np.log10(x_E / x)) < 0.05) & (np.abs(y_E - y) < 8)  # names would touch
+      place = {"textcoords": "offset points", "fontsize": 7.5, "va": "center"}
+      axes.annotate(str(name), (x, y), (6, 5 * np.sign(y - y_E[beside].mean())), **place)
     axes.plot(
       float(its.max_to_mean_noise),
       float(its.effective_rank_noise),
@@ -429,7 +433,6 @@ def _rank_and_ratio(its: xr.Dataset) -> draw.Panel:
       xlabel=CORNER["max_to_mean"],
       ylabel="effective rank",
     )
-    axes.xaxis.set_major_formatter("{x:g}")
 
   return panel
 

@@ -394,7 +394,8 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "mae",
     x="part",
     colour="predictor",
-    title="Mean absolute error (bars: 95 % over seeds)",
+    colours=SHADES,
+    title="Mean absolute error (bars: 95 % over networks)",
   )
   return draw.page(
     _gaps(run, found),
@@ -406,6 +407,17 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     errors,
     heights=[2.6, 3.3, 3.3, 1.6 + 0.75 * found.sizes["part"]],
   )
+
+
+SHADES = {  # of what answers; networks have theirs everywhere
+  "network": draw.COLOUR_OF["trained"],
+  "untrained": draw.COLOUR_OF["untrained"],
+  "mean": draw.ORANGE,
+  "median": draw.GREEN,
+  "line in ln p": draw.PURPLE,
+  "local mean": draw.AMBER,
+  "least squares": draw.SKY,
+}
 
 
 def _gaps(run: str, found: xr.Dataset) -> draw.Panel:

@@ -218,10 +218,8 @@ class RunTest(parameterized.TestCase):
       found.first_r2.isel(frequency=-1), found.r2.mean("frequency"), rtol=1e-5
     )
     frequencies, digits, chosen, removed = fourier_probes.tables({"tiny": found})
-    words = [row["frequencies"] for row in chosen.rows]
-    self.assertEqual(
-      [list(map(int, line.split(", "))) for line in words], found.removed_frequency.values.tolist()
-    )
+    words = [list(map(int, row["frequencies"].split(", "))) for row in chosen.rows]
+    self.assertEqual(words, found.removed_frequency.values.tolist())
     self.assertLen(frequencies.rows, 2 * 4)
     self.assertLen(digits.rows, 4 * 4)
     self.assertLen(removed.rows, 8)
