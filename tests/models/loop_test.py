@@ -95,7 +95,7 @@ class LoopTest(absltest.TestCase):
     rate_NxS = np.array([row["train/rate"] for _, row in told])
     np.testing.assert_allclose(rate_NxS[:30], 0.1)  # it changes at the end of epoch 30
     np.testing.assert_allclose(rate_NxS[-1], outcome.state_S.opt_state[-1].rate, rtol=1e-6)
-    self.assertLen(set(rate_NxS[-1].tolist()), 2)
+    self.assertGreater(np.abs(rate_NxS[-1] - 0.1).min(), 1e-3)
 
   def test_interrupted_saves_and_resumes_bit_for_bit(self):
     whole, _ = self.run_fit("whole")
