@@ -100,6 +100,7 @@ class Page:
       axes = np.atleast_1d(part.subplots(1, len(panels)))
       for each, draw in zip(axes, panels, strict=True):
         draw(each)
+        _plain_logarithms(each)
       _legends(part, axes)
     return figure
 
@@ -472,11 +473,15 @@ def rows(
   *,
   x: Any,
   colour: Any = None,
+  colours: Any = None,
   form: Any = "+.4f",
   labels: Any = None,
   **text,
 ) -> Panel:
-  """Returns a variable with its interval, a row for each value of `x`, its number written above."""
+  """Returns a variable with its interval, a row for each value of `x`, its number written above.
+
+  In a colour for each value of the dimension `colour`: that of `colours`, if these are given.
+  """
   text = {"xlabel": results.label(found[name])} | text
   count = found.sizes[colour] if colour else 1
 
@@ -488,8 +493,8 @@ def rows(
         its = tables.Interval(value, value, value)
         if f"{name}_interval" in part:
           its = tables.interval(part, name)
-        look = {"color": COLOURS[i % len(COLOURS)], "label": key if j == 0 else None}
-        _whisker(axes, its, j + down, **look)
+        shade = colours[key] if colours else COLOURS[i % len(COLOURS)]
+        _whisker(axes, its, j + down, color=shade, label=key if j == 0 else None)
         if count == 1 and np.isfinite(value):
           place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5}
           axes.annotate(format(value, form), (value, j), (0, 7), **place)
@@ -707,3 +712,33 @@ def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
     groups.append((centre, count))
   each = [centre + gap * (np.arange(count) - (count - 1) / 2) for centre, count in groups]
   return np.concatenate(each) if each else np.zeros(0)
+
+
+def heading(text: str) -> Panel:
+  """Returns a row that says what the panels below it show."""
+
+  def draw(axes):
+    axes.text(0, 0.4, text, va="center", weight="bold", transform=axes.transAxes)
+    axes.set_axis_off()
+
+  return draw
+
+
+FEW_DECADES = 2.5  # of a logarithmic axis whose ticks are written as numbers
+
+
+def _plain_logarithms(axes) -> None:
+  """Writes the ticks of logarithmic axes that span little as 0.5, 1, 2, not as powers of ten."""
+  from matplotlib import ticker
+
+  for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+    if axis.get_scale() != "log" or isinstance(axis.get_major_locator(), ticker.FixedLocator):
+      continue
+    decades = abs(np.log10(high / low))
+    if decades > FEW_DECADES:
+      continue
+    steps = (1.0, 2.0, 5.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0, 7.0)
+    place = ticker.LogLocator(subs=steps) if decades > 0.5 else ticker.MaxNLocator(5)
+    axis.set_major_locator(place)
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(ticker.NullFormatter())

@@ -225,6 +225,16 @@ def schedule(config: Config, peak: float, steps: int) -> Callable[[jax.Array], j
   return rate
 
 
+def rate_then(config: Config, steps: int, step: int, opt_state_S) -> jax.Array:
+  """Returns the rate of a step for every seed, S or a scalar: of the faster group.
+
+  `opt_state_S` is the population's state after it, which a random walk is part of.
+  """
+  if config.schedule == "random_walk":
+    return opt_state_S[-1].rate
+  return schedule(config, config.rate, steps)(step)
+
+
 def _replayed(config: Config, peak: float):
   """Returns rate(step) of logged events: each holds after its epoch's end."""
   last_Q = jnp.asarray([-1.0] + [epoch for epoch, _ in config.events])

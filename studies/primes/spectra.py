@@ -147,8 +147,50 @@ def live_ranks(found: xr.Dataset) -> np.ndarray:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of all runs, their levels, and the source's own numbers."""
-  return [spectra.table(runs), spectra.level_table(runs), spectra.published_table(runs)]
+  """Returns the published table beside all runs, every matrix of them, their levels, and the
+  source's own numbers."""
+  return [
+    tables_lib.Table(
+      "The published table: numbers of the first layer's queries, over those of noise, by plan."
+      f" {program.SEEDS} networks decide a claim.",
+      [row for plan in _plans() for row in _published_rows(plan, runs)],
+      {"networks": "d"},
+      name="plans",
+    ),
+    spectra.table(runs),
+    spectra.level_table(runs),
+    spectra.published_table(runs),
+  ]
+
+
+def _plans() -> list[str]:
+  """Returns the source's plans that have a published spectrum."""
+  return [plan for plan in program.PLANS if f"{plan}/effective_rank" in PUBLISHED]
+
+
+def _published_rows(plan: str, runs) -> list[dict]:
+  """Returns the source's numbers of a plan beside those of every run of it, and why there is none.
+
+  Medians over networks, at the end of training and at the start.
+  """
+  rows = []
+  for name, null in SHARES.items():
+    entry = PUBLISHED[f"{plan}/{name}"]
+    source = float(entry.source)
+    first = {"plan": plan, "quantity": entry.quantity.partition(": ")[2], "source": source}
+    first["source, share"] = source / (entry.null or 1)
+    its = program.of_plan(plan, runs)
+    for run, found in its.items():
+      own = _share(found, name, null)
+      rows.append(
+        first
+        | program.about(run, found)
+        | {"share here": float(np.median(own.value_S))}
+        | {"untrained": float(np.median(own.untrained_S))}
+        | {"remark": program.why_undecided(found)}
+      )
+    rows += [] if its else [first | program.NO_RUN]
+  return rows
 
 
 def line(runs) -> str:

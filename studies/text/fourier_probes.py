@@ -633,6 +633,13 @@ def tables(runs) -> list[tables_lib.Table]:
       name="digits",
     ),
     tables_lib.Table(
+      "Frequencies of the residue whose directions are removed from the final states: those with"
+      " the largest R2 on the rows that their probes were fitted to.",
+      of(removed_frequencies),
+      {"seed": "d"},
+      name="removed_frequencies",
+    ),
+    tables_lib.Table(
       "Skill left without a subspace of the final states: median, range and mean over seeds. p is"
       " how often a draw leaves as little as the probed subspace.",
       of(removed_kinds),
@@ -671,6 +678,17 @@ def best_frequencies(found: xr.Dataset) -> list[dict]:
         }
       )
   return rows
+
+
+def removed_frequencies(found: xr.Dataset) -> list[dict]:
+  """Returns a record for each seed: which frequencies are removed."""
+  return [
+    {
+      "seed": int(seed),
+      "frequencies": ", ".join(map(str, found.removed_frequency.sel(seed=seed).values.tolist())),
+    }
+    for seed in found.seed.values
+  ]
 
 
 def best_digits(found: xr.Dataset) -> list[dict]:

@@ -313,13 +313,22 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   change = {"kept": (draw.BLUE, "(x + d, y - d)"), "broken": (draw.ORANGE, "(x + d, y)")}
   scale = {"xscale": "log", "yscale": "log"}
   up = found.isel(delta=found.delta.values > 0)
+  changes = draw.strips(
+    _changes(found),
+    "change",
+    y="symmetry",
+    colour="sum",
+    xscale="log",
+    title="Operands changed, digit counts kept",
+  )
   ratio = draw.strips(
     found,
     "ratio",
     y="symmetry",
     null="untrained_ratio",
     xscale="log",
-    title="Symmetries, digit counts kept",
+    title="The one over the other",
+    yticklabels=[],
   )
   return draw.page(
     (
@@ -328,9 +337,17 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         up, change, "change of the answer", title="Change of the answer, rows in range", **scale
       ),
     ),
-    draw.together(draw.level(1, "as if the sum did not count", along="x"), ratio),
-    heights=[3.6, 1.5 + 0.35 * found.sizes["symmetry"]],
+    (changes, draw.together(draw.level(1, "as if the sum did not count", along="x"), ratio)),
+    heights=[3.6, 1.7 + 0.35 * found.sizes["symmetry"]],
   )
+
+
+def _changes(found: xr.Dataset) -> xr.Dataset:
+  """Returns the changes of the answer by whether the sum stays."""
+  both = [found.change_kept, found.change_broken]
+  change = xr.concat(both, xr.Variable("sum", ["the sum stays", "the sum changes"]))
+  change.attrs = found.change_kept.attrs | {"long_name": "change of the answer"}
+  return change.to_dataset(name="change")
 
 
 def _lines(found: xr.Dataset, each: Mapping, words: str, **text) -> draw.Panel:

@@ -253,7 +253,6 @@ def measure(run) -> xr.Dataset:
     "untrained_disturbed": results.variable(
       "donor untrained level role", null[1], f"{change}, untrained networks"
     ),
-    "shift": results.variable("prompt", found.shift_N, "d, by which operands of donors differ"),
     **results.rows("effects", records, EFFECTS),
   }
   coords = {

@@ -126,6 +126,33 @@ class FiguresTest(parameterized.TestCase):
     figures.png(pages(found())["heat"])
     self.assertEqual(before, dict(matplotlib.rcParams))
 
+  def test_ticks_of_a_short_logarithmic_axis_are_numbers(self):
+    for most, expected in (
+      (1.2, ["0.9", "1", "1.1", "1.2"]),
+      (30.0, ["1", "2", "5", "10", "20"]),
+      (1e5, ["$\\mathdefault{10^{0}}$", "$\\mathdefault{10^{2}}$", "$\\mathdefault{10^{4}}$"]),
+    ):
+      line = figures.line([0, 1], [0.9, most], None, "black")
+      panel = figures.together(line, lambda axes: axes.set(yscale="log"))
+      figure = figures.page(panel, heights=[3.0]).figure()
+      (axes,) = figure.findobj(matplotlib.axes.Axes)
+      drawn.assert_inside(self, figure)
+      low, high = axes.get_ylim()
+      ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+      shown = [text.get_text() for at, text in ticks if low <= at <= high]
+      self.assertContainsSubset(expected, shown)
+      small = [text.get_text() for text in axes.get_yticklabels(minor=True)]
+      self.assertEqual("".join(small), "")
+
+  def test_rows_in_given_colours(self):
+    shades = {"mask": "#000000", "noise": "#FF0000"}
+    both = found().isel(ratio=slice(2))
+    panel = figures.rows(both, "delta", x="ratio", colour="edit", colours=shades, title="Rows")
+    (axes,) = figures.page(panel, heights=[3.0]).figure().findobj(matplotlib.axes.Axes)
+    handles, labels = axes.get_legend_handles_labels()
+    colours = [handle.get_color() for handle in handles]
+    self.assertEqual(dict(zip(labels, colours, strict=True)), shades)
+
   def test_a_page_has_a_height_for_each_row(self):
     with self.assertRaisesRegex(ValueError, "2 rows of panels have 1 heights"):
       figures.page(figures.empty("a"), figures.empty("b"), heights=[1.0])

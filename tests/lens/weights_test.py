@@ -207,6 +207,20 @@ class PublishedTest(FolderTest):
     self.assertRegex(out, r"openai-community/gpt2 +published +156\.8 +4\.35")
     folder = self.workdir / "weights-openai-community-gpt2"
     self.assertTrue((folder / "results" / "spectra.json").exists())
+    models, _ = results.read(self.workdir / "results", "models")
+    one, _ = results.read(folder / "results", "spectra")
+    rank = models.effective_rank
+    self.assertEqual(rank.sel(model="openai-community/gpt2", who="here"), one.corner_effective_rank)
+    self.assertEqual(int(np.isfinite(rank.sel(who="here")).sum()), 1)
+    self.assertAlmostEqual(float(models.effective_rank_noise), 206.0, delta=0.3)  # spec 4.2
+    self.assertStartsWith((self.workdir / "figures" / "models.png").read_bytes(), b"\x89PNG")
+    axes = drawn.panels(published_weights.of_models(models).figure(), "Effective rank")[0]
+    published = [its.effective_rank for its in language_models.MODELS]
+    large = [
+      line for line in axes.get_lines() if line.get_markersize() == 5 and len(line.get_xdata())
+    ]
+    found = [float(line.get_xdata()[0]) for line in large if line.get_color() == "black"]
+    self.assertEqual(found, published)
 
   def test_none_can_be_had(self):
     gone = mock.Mock(side_effect=OSError("no network"))

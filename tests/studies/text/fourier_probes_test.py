@@ -217,7 +217,9 @@ class RunTest(parameterized.TestCase):
     np.testing.assert_allclose(
       found.first_r2.isel(frequency=-1), found.r2.mean("frequency"), rtol=1e-5
     )
-    frequencies, digits, removed = fourier_probes.tables({"tiny": found})
+    frequencies, digits, chosen, removed = fourier_probes.tables({"tiny": found})
+    words = [list(map(int, row["frequencies"].split(", "))) for row in chosen.rows]
+    self.assertEqual(words, found.removed_frequency.values.tolist())
     self.assertLen(frequencies.rows, 2 * 4)
     self.assertLen(digits.rows, 4 * 4)
     self.assertLen(removed.rows, 8)
