@@ -517,14 +517,16 @@ def heat(
   centred: Any = False,
   limits: Any = None,
   bar: Any = True,
+  unit: Any = None,
   tilted: Any = False,
   **text,
 ) -> Panel:
   """Returns a matrix as colours, its numbers written in where there are not too many.
 
   `centred` puts 0 in the middle of the scale; `written` is the format of the numbers, for `most`
-  columns or less. Without numbers a colour bar is drawn, but for `bar` False. `tilted` are the
-  names of columns that are too long to stand side by side.
+  columns or less. Without numbers a colour bar is drawn, but for `bar` False; `unit` is
+  its label where the variable has no unit. `tilted` are the names of columns that are too long to
+  stand side by side.
   """
   text = {
     "xlabel": results.label(found[columns]),
@@ -553,7 +555,7 @@ def heat(
           ink = "white" if dark else "black"
           axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
     elif bar:
-      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or None)
+      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or unit)
     _ticks(axes.set_yticks, found[rows].values)
     _ticks(axes.set_xticks, found[columns].values, **(TILT if tilted else {}))
     axes.set(**text)
@@ -742,3 +744,15 @@ def _plain_logarithms(axes) -> None:
     axis.set_major_locator(place)
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def stems(found: xr.Dataset, name: str, *, x: Any, **text) -> Panel:
+  """Returns a thin line from 0 for each value of `x`, where bars would be too many."""
+  text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
+
+  def draw(axes):
+    axes.vlines(found[x].values, 0, found[name].values, color=BLUE, lw=1.3)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(**text)
+
+  return draw
