@@ -68,9 +68,9 @@ class Terms:
 
 
 def _either_case(term: str) -> str:
-  """Returns a pattern of a term; a small first letter may be a capital."""
+  """Returns a pattern of a term; the small first letter of a word may be a capital."""
   first, rest = term[:1], re.escape(term[1:])
-  return f"[{first}{first.upper()}]{rest}" if first.islower() else re.escape(term)
+  return f"[{first}{first.upper()}]{rest}" if rest and first.islower() else re.escape(term)
 
 
 def target(term: str) -> str:

@@ -42,7 +42,7 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 1rem 0; }
 nav.questions { display: block; }
 nav.questions ul { columns: 24rem; column-gap: 2.5rem; padding-left: 1.1rem; margin: .4rem 0; }
 nav.questions li { break-inside: avoid; margin: .15rem 0; }
-.first { display: grid; grid-template-columns: minmax(0, 5fr) minmax(0, 7fr); gap: 1.5rem; }
+.first { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 5fr); gap: 1.5rem; }
 .first:not(:has(figure)) { display: block; }
 .found, .first > figure { margin: 0; min-width: 0; }
 .networks { color: var(--soft); max-width: none; overflow-wrap: anywhere; }

@@ -158,7 +158,7 @@ def _first_screen(
     class_="found",
   )
   picture = ledger_lib.section("the picture", lambda: _picture(its, tables, words.folder))
-  return page.tag("div", found, picture, class_="first")
+  return page.tag("div", picture, found, class_="first")
 
 
 def _picture(its: study.Study, tables: Tables, folder: Path | None) -> page.Markup:

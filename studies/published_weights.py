@@ -317,9 +317,9 @@ def _corner(result) -> list[str]:
 
 
 def beside(its: language_models.Published | None, result: xr.Dataset) -> list[dict]:
-  """Returns a model's published corner, ours, and noise, as rows."""
+  """Returns a model's published corner, that of its weights, and noise, as rows."""
   names = ("effective_rank", "max_to_mean", "ks")
-  rows = [("ours", [result.attrs[f"corner_{name}"] for name in names])]
+  rows = [("recomputed here", [result.attrs[f"corner_{name}"] for name in names])]
   if its is not None:
     rows.insert(0, ("published", [getattr(its, name) for name in names]))
   return [

@@ -250,9 +250,9 @@ def measure(run) -> xr.Dataset:
   """Returns closed forms, fronts of symbolic regression and refitted published formulas.
 
   A row of `closed` for each target and closed form, its constant with a block-bootstrap interval
-  where it has one. Fronts are held-out error against our own count of complexity. `heights` has c
-  of three lags, of the truth alone, on stretches of equal length from the lowest spacing to the
-  highest.
+  where it has one. Fronts are held-out error against one count of complexity for all.
+  `heights` has c of three lags, of the truth alone, on stretches of equal length from the lowest
+  spacing to the highest.
   """
   own, surrogate = _of_run(run), _surrogates(run)
   closed = [row for t in own + surrogate for row in _closed(run, t)]
@@ -542,7 +542,10 @@ def line(runs) -> str:
   said = [f"{run} {rows['model']['c']:.3f}" for run, rows in found.items()]
   first = next(iter(found.values()))
   said += [f"{name} {first[name]['c']:.3f}" for name in SHOWN[1:] if name in first]
-  return f"pi: c of c / (s1 + s2 + s3), least squares, is {', '.join(said)}; pi is {math.pi:.3f}."
+  return (
+    "The constant that was taken for pi, c of c / (s1 + s2 + s3) by least squares, is"
+    f" {', '.join(said)}; pi is {math.pi:.3f}."
+  )
 
 
 def _family(found: xr.Dataset, family: str) -> dict[str, dict]:
