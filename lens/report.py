@@ -204,7 +204,8 @@ def _questions(its: study.Study, tables: Tables) -> page.Markup:
   read, rest = items(True), items(False)
   parts = [page.tag("ul", *read)] if read else []
   if rest:
-    title = f"{len(rest)} questions that no run on this page was asked"
+    one = "question" if len(rest) == 1 else "questions"
+    title = f"{len(rest)} {one} that no run on this page was asked"
     parts.append(page.details(title, page.tag("ul", *rest)))
   return page.tag("nav", *parts, class_="questions", aria_label="questions")
 
