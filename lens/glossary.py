@@ -8,8 +8,8 @@ from primelens.lens import page
 COMMON = {
   "run": "Networks trained alike from several random starts; its folder has this name.",
   "seed": "One network of a run; another seed is the same training from another random start.",
-  "95 % interval": "The two numbers in brackets behind a number. It is over seeds, rows or blocks of"
-  " data, as the section says.",
+  "95 % interval": "The two numbers in brackets behind a number. It is over seeds, rows or blocks"
+  " of data, as the section says.",
   "null": "What the same measurement gives where there is nothing to find, as in untrained"
   " networks or shuffled data.",
   "untrained network": "A network at its random start, before the first step of training.",
