@@ -248,7 +248,7 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
-  gain = results.across(runs, *GAINS).sel(members="all")
+  gain = _of_masks(results.across(runs, "chosen_ratio", *GAINS).sel(members="all"))
   delta = results.across(runs, "delta").sel(variant=["magnitude", "recalibrated"])
   shared = draw.page(
     (
@@ -266,6 +266,12 @@ def figures(runs) -> dict:
     heights=[3.6],
   )
   return {"all runs": shared} | pages
+
+
+def _of_masks(gain: xr.Dataset) -> xr.Dataset:
+  """Returns the changes without those of a mask where none was chosen."""
+  of_mask = [str(name) for name in gain.data_vars if str(name).startswith("masking")]
+  return gain.assign({name: gain[name].where(gain.chosen_ratio > 0) for name in of_mask})
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:

@@ -333,6 +333,14 @@ class ShownTest(absltest.TestCase):
     row = dict(zip(chosen.columns(), chosen.cells()[-1], strict=True))
     self.assertEqual((row["masking"], row["masking minus recalibration"]), ("–", "–"))
     self.assertEqual(row["recalibration alone"], "-0.030 [-0.040, -0.020]")
+    runs = {"e4": found, "e0": by_hand(-0.01, -0.03, 0.01)}
+    gain = results.across(runs, "chosen_ratio", *masking.GAINS).sel(members="all")
+    drawn_gain = masking._of_masks(gain)
+    self.assertEqual(drawn_gain.masking.isnull().values.tolist(), [True, False])
+    self.assertTrue(drawn_gain.masking_minus_recalibration_interval[0].isnull().all())
+    self.assertFalse(drawn_gain.recalibration.isnull().any())
+    self.assertEqual(drawn_gain.masking.attrs, gain.masking.attrs)
+    masking.figures(runs)["all runs"].figure()
     for claim in masking.CLAIMS:
       verdict = claim.test(zeros_cards.results(e4=(E4, {"masking": found})))
       self.assertEqual(verdict.status, "not reproduced")
