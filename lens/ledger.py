@@ -214,13 +214,14 @@ def provenance(tables) -> page.Markup:
   if not rows:
     return page.tag("p", "No result is stored.", class_="none")
   head = ("run", "analysis", "checkpoint step", "code", "data", "seeds")
-  table = page.table(
+  shown = page.table(
     (*head, "seconds", "state"),
     rows,
     caption="Code is a git revision, data the start of its sha256.",
     text=(0, 1, 3, 4, 5, 7),
   )
-  folded = page.details(f"{len(rows)} results", table)
+  stale = sum(stored.stale for table in tables.values() for stored in table.values())
+  folded = page.details(f"{len(rows)} results{f', {stale} stale' if stale else ''}", shown)
   return page.tag("footer", folded, *map(_settings, tables.items()))
 
 

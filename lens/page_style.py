@@ -45,7 +45,7 @@ nav.questions li { break-inside: avoid; margin: .15rem 0; }
 .first { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 5fr); gap: 1.5rem; }
 .first:not(:has(figure)) { display: block; }
 .found, .first > figure { margin: 0; min-width: 0; }
-.networks { color: var(--soft); max-width: none; overflow-wrap: anywhere; }
+.networks p { color: var(--soft); max-width: none; margin: .4rem 0; overflow-wrap: anywhere; }
 ol.summary {
   background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: .7rem 1.1rem .7rem 2.2rem; margin: 0 0 1rem; overflow-wrap: anywhere;

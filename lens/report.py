@@ -110,7 +110,7 @@ def html(
       for key, (title, part) in parts.items()
     },
     "provenance": ("Where the numbers come from", _provenance(tables)),
-    "glossary": ("Words", _glossary(its, its_words.terms)),
+    "glossary": ("Glossary", _glossary(its, its_words.terms)),
   }
   shown = [key for key in CONTENTS if key in body]
   links = [page.link(body[key][0], key) for key in shown]
@@ -121,7 +121,7 @@ def html(
     page.tag("p", " ".join(_paragraphs(its.about)[:1]), class_="lead"),
     *([page.tag("ul", *left_out, class_="none")] if left_out else []),
     _first_screen(its, tables, ledger, its_words),
-    page.tag("p", _networks(tables, results), class_="networks"),
+    page.tag("div", _networks(tables, results), class_="networks"),
     page.tag("nav", *links, aria_label="contents"),
     *(page.section(key, *titled) for key, titled in body.items()),
   )
@@ -129,6 +129,7 @@ def html(
 
 CONTENTS = ("ledger", "questions", "numbers", "provenance", "glossary")
 SENTENCES = 3  # of the first screen; each section has its own
+NAMED = 6  # runs that the first screen names without being asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,11 +187,11 @@ def _networks(tables: Tables, results: claims_lib.Results | None) -> page.Markup
     one = "seed" if card.get("seeds") == 1 else "seeds"
     what = f" ({card['size']:,} parameters, {card['seeds']} {one})" if known else ""
     said.append(f"{run}{what}")
-  text = f"Runs on this page: {', '.join(said) or 'none'}."
-  numbers = " The numbers of every figure are CSV files, which are named and linked below it."
-  if len(said) > MANY:
-    return page.details(f"{len(said)} runs on this page", page.tag("p", text + numbers))
-  return page.join([text, numbers])
+  runs = page.tag("p", f"Runs on this page: {', '.join(said) or 'none'}.")
+  numbers = "The numbers of every figure are CSV files, which are named and linked below it."
+  if len(said) > NAMED:
+    runs = page.details(f"{len(said)} runs on this page", runs)
+  return page.join([runs, page.tag("p", numbers)])
 
 
 def _questions(its: study.Study, tables: Tables) -> page.Markup:
@@ -308,7 +309,9 @@ def question(each: study.Slice, words: _Words, judged: list[dict], tables: Table
   if len(found) <= MANY:
     return page.join([*parts, *compared, *alone, lacking, *made])
   shown = [] if compared else alone[:1]
-  rest = page.details(f"Run by run: {len(alone) - len(shown)} runs", *alone[len(shown) :])
+  stale = sum(tables[run][each.name].stale for run in found)
+  said = f"Run by run: {len(alone) - len(shown)} runs{f', {stale} stale' if stale else ''}"
+  rest = page.details(said, *alone[len(shown) :])
   return page.join([*parts, *compared, *shown, *made, rest, lacking])
 
 

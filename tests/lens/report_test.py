@@ -384,6 +384,11 @@ class ReportTest(parameterized.TestCase):
     self.assertIn("Run by run: 2 runs", section)
     self.assertLess({"run1", "run2"}, set(page.folded))
     self.assertNotIn("Every number of heads.", "".join(page.folded))
+    self.assertNotIn("stale", section)
+    tables["run1"]["heads"] = dataclasses.replace(tables["run1"]["heads"], stale=True)
+    html = report.html(PAGE, tables, LEDGER)
+    self.assertIn("<summary>Run by run: 2 runs, 1 stale</summary>", html)
+    self.assertIn("<summary>9 results, 1 stale</summary>", html)
     few = dict(list(tables.items())[: report.MANY])
     self.assertNotIn("Run by run", report.html(PAGE, few, LEDGER))
 
