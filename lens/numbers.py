@@ -1,4 +1,4 @@
-"""Numbers of a source beside recomputed ones and ours: one number, its members, its controls.
+"""Numbers of a source beside recomputed ones and those found here, with members and controls.
 
 The source's are data: `published.csv` of each study, a row for each number.
 """
@@ -39,7 +39,7 @@ class Reported(NamedTuple):
 
   `source` is what its text or its files say, `recomputed` an independent
   program's number for the same network, None where nobody made one.
-  `tolerance` is how far ours may be from that; infinite for counts and neuron
+  `tolerance` is how far the one found here may be from that; infinite for counts and neuron
   numbers, which are not portable. `null` is what the number is a share of where networks of other
   sizes are compared: noise, or a constant answer.
   """
@@ -60,7 +60,7 @@ class Reported(NamedTuple):
 
 
 def row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
-  """Returns the record of one number: what was reported, ours (of member `at`,
+  """Returns the record of one number: what was reported, what is found here (of member `at`,
   if any), whether it agrees, and the members' spread."""
   ours = float(value_S[at]) if at is not None else np.nan
   known = at is not None and entry.recomputed is not None
@@ -344,7 +344,7 @@ def _untrained(ones: list[_One]) -> list:
 
 
 def agreement(record: Mapping[str, Any], tolerance: float) -> str:
-  """Returns how our number stands to the recomputed one.
+  """Returns how the number found here stands to the recomputed one.
 
   "agrees": within the tolerance; "within drift": not, but the recomputed one lies in the range of
   the source's network shaken by rounding; "not portable": a count or a neuron's number that no two

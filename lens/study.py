@@ -229,7 +229,7 @@ def slice_from(path: str | os.PathLike) -> Slice:
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-  """Every number of a source beside ours: a record each."""
+  """Every number of a source beside that of the networks here: a record each."""
 
   rows: tuple[dict, ...]
 
@@ -244,7 +244,9 @@ class Study:
   the experiment of some of its members, `card(experiment)` what the study says of a run,
   `data_name(task, data)` what it is trained and scored on, `caution(card, {slice: Dataset})` why
   its network must not be read as it stands, or "". `renamed` are the analysis settings of earlier
-  revisions that have another name now, `{old: new}`.
+  revisions that have another name now, `{old: new}`. `lead` are the slices that say most, of whose
+  figures the first leads the report and whose sentences come first; `glossary` are the study's
+  words, `{term: sentence}`.
   """
 
   name: str
@@ -265,6 +267,13 @@ class Study:
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
+  lead: tuple[str, ...] = ()
+  glossary: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+  def leading(self) -> list[Slice]:
+    """Returns the slices, those that say most first."""
+    names = dict.fromkeys([*self.lead, *self.slices])
+    return [self.slices[name] for name in names if name in self.slices]
 
   def with_slices(self, more: Iterable[Slice]) -> "Study":
     """Returns the study with slices of the user's own behind its own.
@@ -359,6 +368,8 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     cost=program.cost,
     run=getattr(program, "Run", Run),
     claims=tuple(claim for each in slices.values() for claim in each.claims) + _apart(package),
+    lead=tuple(getattr(package, "LEAD", ())),
+    glossary=dict(getattr(package, "GLOSSARY", {})),
     **{key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)},
   )
   if not any(each.numbers for each in slices.values()):

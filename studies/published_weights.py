@@ -327,8 +327,8 @@ WHO = ("published", "here")
 
 
 def beside(its: language_models.Published | None, result: xr.Dataset) -> list[dict]:
-  """Returns a model's published corner, and the one read here, as rows."""
-  rows = [("here", [result.attrs[f"corner_{name}"] for name in CORNER])]
+  """Returns a model's published corner, and that of its weights, as rows."""
+  rows = [("recomputed here", [result.attrs[f"corner_{name}"] for name in CORNER])]
   if its is not None:
     rows.insert(0, ("published", [getattr(its, name) for name in CORNER]))
   return [

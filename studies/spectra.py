@@ -1,9 +1,9 @@
 """Spectra of every weight matrix of a population, shared by the slices `spectra` of two studies.
 
-At the end each matrix of each network stands beside noise of its shape and scale and beside its own
+At the end each matrix of each network is set beside noise of its shape and scale and beside its own
 start; over the snapshots the same numbers stand beside the losses. Source: docs/sources/primes.md,
 sections 4, 6.3 to 6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as
-PyTorch stores them: heads, which are an axis of our parameters, are joined.
+PyTorch stores them: heads, which are an axis of the parameters, are joined.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

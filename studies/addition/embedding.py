@@ -5,7 +5,7 @@ and reads an arc off them: the first component a line in the digit, the second a
 two nearly all of the variance.
 
 Here the components of every network are taken (of W_E without "=", their signs fixed), the line and
-the parabola are fitted, and untrained networks of the same seeds stand beside them. The vectors of
+the parabola are fitted, and so they are in untrained networks of the same seeds. The vectors of
 one network, the source's own where it is among them, are also followed over training, in the plane
 of its last two components. In the figures thin lines are networks.
 """

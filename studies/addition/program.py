@@ -483,12 +483,12 @@ def numbers(found: xr.Dataset, *keys: str) -> list[Number]:
 
 
 def behind(**named) -> dict:
-  """Returns what stands behind a verdict as plain numbers: of a `Number` ours
-  and the median of the members."""
+  """Returns what stands behind a verdict as plain numbers: of a `Number` that of the
+  source's own network as trained here, and the median of the members."""
   plain: dict[str, float] = {}
   for name, value in named.items():
     if isinstance(value, Number):
-      plain[f"{name}, ours"] = float(value.ours)
+      plain[f"{name}, here"] = float(value.ours)
       plain[f"{name}, median"] = float(np.nanmedian(value.value_S))
     else:
       plain[name] = float(value)

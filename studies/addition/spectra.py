@@ -6,7 +6,7 @@ accuracy beside it.
 
 Here the accuracies of train and test pairs stand at the same steps, and networks that generalise
 beside networks that never do (with permuted labels) and networks without weight decay: what falls
-in all of them is no sign of understanding. Every matrix stands beside noise of its shape and scale
+in all of them is no sign of understanding. Every matrix is set beside noise of its shape and scale
 and beside its own start. Source: docs/sources/primes.md, section 7.4.
 """
 

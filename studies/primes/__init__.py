@@ -8,3 +8,20 @@ mismatch that makes the published fingerprint. Item numbers are sections of docs
 """
 
 ORDER = ("memory", "spectra")
+
+LEAD = ("memory", "spectra")  # what says most: its figure and sentences come first
+
+GLOSSARY = {
+  "gap": "The distance from one prime to the next.",
+  "plan": "One of the three trainings of the source, A, B and C, which differ in network, optimizer"
+  " and encoding.",
+  "trained gaps": "Those that a network is fitted on. The source scored the last thousand of them.",
+  "left out": "Of gaps: never trained on. Only these can show any knowledge of the primes.",
+  "constant": "The best single answer to all trained gaps, the error of which is to be beaten.",
+  "context": "Earlier gaps and residues that a network is given beside the number of the gap.",
+  "noise": "Random matrices of the shape and scale of a weight matrix: the null of its spectrum.",
+  "effective rank": "The exponential of the entropy of a matrix's singular values, as shares of"
+  " their sum.",
+  "exact gradients": "Those of the function that is computed. The source's kernel computed one"
+  " function and the gradient of another.",
+}

@@ -672,7 +672,7 @@ def grokked(results):
   unseen = program.error(held, HELD, "network", "z_mse")
   (own, own_names), (other, _) = said["primes"], said["shuffled"]
   because = (
-    f"the detector fires at {own} of our snapshots with prime gaps ("
+    f"the detector fires at {own} of the snapshots here with prime gaps ("
     f"{own_names}) and at {other} with the same gaps shuffled; gaps left out "
     f"keep a squared error of {unseen:.2f} variances, so nothing is "
     "generalised. Of its three conditions one is a falling loss, the others "
@@ -691,7 +691,7 @@ def _says(found: xr.Dataset) -> tuple[int, str]:
 @CLAIMS.add(
   "memory.later",
   "Of gaps and residues, later gaps can be told better than by least squares"
-  " (a control of ours; the source has no such setting).",
+  " (a control added here; the source has no such setting).",
   reported="not reported",
   source=program.claimed("section 6.5"),
 )

@@ -4,7 +4,7 @@ The source read one corner of 256 x 256 of the first layer's queries, and took a
 one large singular value, a distance from noise and two clusters of rows for a fingerprint of the
 primes. With one token queries and keys have no effect on the answer, and a gradient of exactly 0.
 
-Here every matrix of every network stands beside noise of its shape and scale and beside its own
+Here every matrix of every network is set beside noise of its shape and scale and beside its own
 start, at the end and over training, and the networks beside others: on shuffled gaps and on chaos,
 with other starts, with hyper-connections, and with a kernel whose backward pass does not fit its
 forward pass, which makes the published fingerprint out of any sequence. Source:

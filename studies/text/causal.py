@@ -825,8 +825,8 @@ def refit(results):
   before, after, r2 = _medians(found, "sum", "before", "after", "r2_after")
   because = (
     f"the squared error of a readout fitted anew rises from {before:,.0f} to {after:,.0f} in the"
-    f" median of our networks, but that readout still has R2 {r2:.3f} of the sum: the network's"
-    " own answer is not in this test."
+    f" median of the networks here, but that readout still has R2 {r2:.3f} of the sum: the"
+    " network's own answer is not in this test."
   )
   values = {"before": before, "after": after, "r2_after": r2}
   return claims.verdict(after > before, because, values, artefact=r2 > STILL)

@@ -584,7 +584,7 @@ def residue(results):
   because = (
     f"{PAIRS} frequencies have R2 {own:.3f} in sample and {null:.3f} with permuted labels,"
     f" {held_out:.3f} on pairs not seen; of all {probes.sizes['frequency']} frequencies"
-    f" {', '.join(map(str, counts))} are above chance in our networks.{_control(results)}"
+    f" {', '.join(map(str, counts))} are above chance in the networks here.{_control(results)}"
   )
   values = {"r2": own, "permuted": null, "held_out": held_out}
   return claims.verdict(own > 0.02, because, values, artefact=max(counts) == 0 and held_out < 0.02)

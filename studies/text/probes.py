@@ -696,6 +696,18 @@ def _published_rows(found: xr.Dataset) -> Iterator[dict]:
     }
 
 
+def line(runs) -> str:
+  """Returns a sentence of how well the sum is read from the last state, trained or not."""
+  said = []
+  for run, found in runs.items():
+    row = claims.row(cells(found), target="x + y", **LAST)
+    said.append(f"{run} {row['median']:.3f}, untrained {row['untrained']:.3f}")
+  return (
+    "R² of a linear probe of the last character's state for x + y, on pairs not seen, median over"
+    f" networks: {'; '.join(said)}."
+  )
+
+
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()

@@ -811,7 +811,7 @@ def densities(results):
   values |= {f"{name}: PIT mean": row["pit_mean"].estimate for name, row in rows.items()}
   because = (
     "of 199,000 ideal PITs the mean is within 0.001 of 0.5, so that the"
-    f" source's own {E0['pit_mean']:.3f} is none of theirs. Ours: "
+    f" source's own {E0['pit_mean']:.3f} is none of theirs. Here: "
     + "; ".join(
       f"{name} mean {row['pit_mean']:.3f}, standard deviation"
       f" {row['pit_std']:.3f}, CRPS {row['crps']:.4f}"

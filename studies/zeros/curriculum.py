@@ -404,7 +404,7 @@ def _losses_panel(run: str, found: xr.Dataset) -> draw.Panel:
       axes.axhline(value.estimate, color="black", lw=1, ls=dashes, label=student)
     axes.set(
       title=f"{run}: students after {found.steps:,} steps (bars: 95 %)",
-      ylabel=f"NLL on test ({NATS})",
+      ylabel=f"NLL on {found.windows:,} windows of test ({NATS})",
     )
 
   return panel

@@ -346,9 +346,9 @@ def measure(run) -> xr.Dataset:
   """Returns closed forms, fronts of symbolic regression and refitted published formulas.
 
   A row of `closed` for each target and closed form, its constant with a block-bootstrap interval
-  where it has one. Fronts are held-out error against our own count of complexity. `heights` has c
-  of three lags, of the truth alone, on stretches of equal length from the lowest spacing to the
-  highest.
+  where it has one. Fronts are held-out error against one count of complexity for all.
+  `heights` has c of three lags, of the truth alone, on stretches of equal length from the lowest
+  spacing to the highest.
   """
   own, surrogate = _of_run(run), _surrogates(run)
   closed = [row for t in own + surrogate for row in _closed(run, t)]
@@ -845,9 +845,10 @@ def line(runs) -> str:
   sinc = {null: [r for r in rows if r["null"] == null and _has_sinc(r)] for null in (False, True)}
   count = {null: sum(bool(row["null"]) == null for row in rows) for null in (False, True)}
   return (
-    f"pi: c of c / (s1 + s2 + s3), least squares, is {', '.join(said)}; pi is {math.pi:.3f}. sinc,"
-    f" offered to symbolic regression, is in {len(sinc[False])} of its {count[False]} formulas (of"
-    f" permuted targets in {len(sinc[True])} of {count[True]})."
+    "The constant that was taken for pi, c of c / (s1 + s2 + s3) by least squares, is"
+    f" {', '.join(said)}; pi is {math.pi:.3f}. sinc, offered to symbolic regression, is in"
+    f" {len(sinc[False])} of its {count[False]} formulas (of permuted targets in"
+    f" {len(sinc[True])} of {count[True]})."
   )
 
 

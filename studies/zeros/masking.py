@@ -273,7 +273,7 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
-  gain = results.across(runs, *GAINS).sel(members="all")
+  gain = _of_masks(results.across(runs, "chosen_ratio", *GAINS).sel(members="all"))
   delta = results.across(runs, "delta").sel(variant=["magnitude", "recalibrated"])
   where = [breaks(found)[:3] for found in runs.values()]
   broken = results.dataset(
@@ -309,6 +309,12 @@ def figures(runs) -> dict:
   return {"all runs": shared} | pages
 
 
+def _of_masks(gain: xr.Dataset) -> xr.Dataset:
+  """Returns the changes without those of a mask where none was chosen."""
+  of_mask = [str(name) for name in gain.data_vars if str(name).startswith("masking")]
+  return gain.assign({name: gain[name].where(gain.chosen_ratio > 0) for name in of_mask})
+
+
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   near = round(max(0.1, -1.25 * float(found.delta.min())), 2)  # never hides an improvement
   look = {"x": "ratio", "colour": "variant", "names": NAMES}
@@ -326,7 +332,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         thin="seed",
         symlog=2,
         zero=False,
-        title=f"{run}: full range (thin: seeds, thick: median)",
+        title=f"{run} on {found.windows:,} windows of test (thin: seeds, thick: median)",
         **look,
       ),
       draw.curves(
@@ -393,6 +399,7 @@ def tables(runs) -> list[tables_lib.Table]:
     {
       "network": f"{row['model']} (published)",
       "seeds": "",
+      "scored on": "the tail",
       "ratio": row["ratio"],
       "intact NLL": row["intact"],
       "masking": row["best"] - row["intact"],
@@ -400,13 +407,18 @@ def tables(runs) -> list[tables_lib.Table]:
     for row in NETWORKS
   ]
   for run, found in runs.items():
-    rows += [{"network": run} | row for row in tables_lib.records(found, columns, "members")]
+    for row in tables_lib.records(found, columns, "members"):
+      its = {"network": run, "seeds": row["seeds"]}
+      its |= {"scored on": f"{found.windows:,} windows of test"}
+      rows.append(its | (row if row["ratio"] else _without_mask(row)))
   formats = {"ratio": ".2f"} | dict.fromkeys(list(columns)[2:], "+.3f")
   return [
     tables_lib.Table(
       "Change of the NLL in nats per spacing; below 0 is better. A mask shows a core of knowledge"
       " only where the last column is below 0. Ratios of published networks were chosen on the data"
-      " that is reported, without intervals or controls.",
+      " that is reported, without intervals or controls. Ratio 0: no mask lowers the NLL on select."
+      " The NLL of networks trained here is that of these windows; that on all of test is in the"
+      " section on anchors.",
       rows,
       formats,
       "chosen",
@@ -436,6 +448,11 @@ def _breaking(runs) -> tables_lib.Table:
   )
 
 
+def _without_mask(row: dict) -> dict:
+  """Returns the row of a network for which no mask was chosen: none has a change."""
+  return row | {"masking": None, "masking minus recalibration": None}
+
+
 def _curves(runs) -> tables_lib.Table:
   reported = {np.float32(row["ratio"]): row["nll"] - INTACT["nll"] for row in E4}
   rows = [
@@ -461,15 +478,23 @@ def _curves(runs) -> tables_lib.Table:
 
 def line(runs) -> str:
   """Returns a sentence of what masks and recalibration change."""
-  said = []
-  for run, found in runs.items():
-    gain = {name: _gain(found, name) for name in GAINS}
-    said.append(
-      f"{run}: the mask chosen on select ({_ratio(found):.2f} removed) changes the NLL by"
-      f" {gain['masking']:+.3f} nats, recalibration alone by {gain['recalibration']:+.3f}, mask"
-      f" minus recalibration {gain['masking_minus_recalibration']:+.3f}"
-    )
-  return f"Masks: {'; '.join(said)}."
+  return f"Masks: {'; '.join(f'{run}: {_sentence(found)}' for run, found in runs.items())}."
+
+
+NONE_CHOSEN = "no mask lowers the NLL on select, so that none is chosen"
+
+
+def _sentence(found: xr.Dataset) -> str:
+  gain = {name: _gain(found, name) for name in GAINS}
+  where = f"on {found.windows:,} windows of test"
+  if not _ratio(found):
+    changed = f"recalibration changes the NLL {where} by {gain['recalibration']:+.3f} nats"
+    return f"{NONE_CHOSEN}; {changed}"
+  return (
+    f"the mask chosen on select ({_ratio(found):.2f} removed) changes the NLL {where} by"
+    f" {gain['masking']:+.3f} nats, recalibration alone by {gain['recalibration']:+.3f}, mask"
+    f" minus recalibration {gain['masking_minus_recalibration']:+.3f}"
+  )
 
 
 def _ratio(found: xr.Dataset) -> float:
@@ -512,6 +537,12 @@ def knowledge_core(results):
     "recalibration_gain_nats": gain["recalibration"].estimate,
     "masking_minus_recalibration_nats": gain["masking_minus_recalibration"].estimate,
   }
+  if not _ratio(found[run]):
+    because = (
+      f"{run}: {NONE_CHOSEN}; recalibrating two numbers changes the test NLL by"
+      f" {gain['recalibration']:+.4f} nats."
+    )
+    values = {name: values[name] for name in values if not name.startswith("masking")}
   return claims.verdict(
     gain["masking"].high < 0,
     because,
@@ -533,13 +564,16 @@ def every_model(results):
   found = program.on_published(results).of("masking")
   gain = {run: _gain(each, "masking") for run, each in found.items()}
   because = "; ".join(
-    f"{run} {gain[run]:+.4f} nats at ratio {_ratio(each):.2f}" for run, each in found.items()
+    f"{run} {gain[run]:+.4f} nats at ratio {_ratio(each):.2f}"
+    if _ratio(each)
+    else f"{run}: {NONE_CHOSEN}"
+    for run, each in found.items()
   )
   postfix = [run for run in found if results.cards[run]["memory"] == "postfix"]
   big = program.published_size(results, postfix)
   return claims.verdict(
     all(gain[run].high < 0 for run in big),
     because + ".",
-    {run: one.estimate for run, one in gain.items()},
+    {run: one.estimate for run, one in gain.items() if _ratio(found[run])},
     undecided=program.undecided(big),
   )

@@ -400,7 +400,7 @@ def baseline(results):
   because = (
     f"The source gives {README} and {PAPER} for one network. The marginal has "
     f"{marginal:.1f} on the tail, so {PAPER} is what a network "
-    f"without any order would have. Ours: {said}. In nats per spacing {README} "
+    f"without any order would have. Here: {said}. In nats per spacing {README} "
     f"is {np.log(README * task.WIDTH):.3f}, behind AR(24) ({AR24})."
   )
   values = {run: its.estimate for run, its in reached_by.items()} | {"marginal": marginal}

@@ -10,7 +10,7 @@ small everywhere leave little of any wave; a filter that sees as many spacings i
 
 By head, a head is replaced by its mean output: the gain of a prime's wave that goes with it is
 measured, and the change of the predictions is tested for lines. By layer, the share of the variance
-of the states that is a wave at ln p stands beside that of fresh networks. A state or a head passes
+of the states that is a wave at ln p is read beside that of fresh networks. A state or a head passes
 on waves of its inputs: a line is no knowledge.
 
 Source: docs/sources/zeros.md, section 7.1.

@@ -549,7 +549,9 @@ def _against(found: xr.Dataset, names, colour: str, label: str) -> draw.Panel:
 
 
 def _frame(ylabel: str, title: str):
-  return lambda axes: axes.set(xlabel=f"NLL ({NATS}; left: better)", ylabel=ylabel, title=title)
+  return lambda axes: axes.set(
+    xlabel=f"NLL on these spacings ({NATS}; left: better)", ylabel=ylabel, title=title
+  )
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -760,7 +762,7 @@ def memory(results):
 
 @CLAIMS.add(
   "waves.controls",
-  "Networks trained on CUE or shuffled spacings know no primes (a control of ours).",
+  "Networks trained on CUE or shuffled spacings know no primes (a control added here).",
   reported="not reported",
   source=_OURS,
 )
@@ -797,7 +799,7 @@ def controls(results):
 
 @CLAIMS.add(
   "waves.law",
-  "Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a control of ours).",
+  "Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a control added here).",
   reported="not reported",
   source=_OURS,
 )

@@ -594,7 +594,10 @@ def _arms_panel(run: str, groups, found: xr.Dataset) -> draw.Panel:
     axes.axvline(intact, color="black", lw=0.8, ls=":", label="intact, trained as long")
     axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set(title=f"{run}: pruned, and trained again (bars: 95 %)", xlabel=f"NLL on test ({NATS})")
+    axes.set(
+      title=f"{run}: pruned, and trained again (bars: 95 %)",
+      xlabel=f"NLL on {found.windows:,} windows of test ({NATS})",
+    )
 
   return panel
 

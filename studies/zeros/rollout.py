@@ -605,7 +605,7 @@ CLAIMS = claims.Claims()
   source=f"{program.REPOSITORY}, results/linear_operator_rollout.json",
 )
 def linear(results):
-  """Returns the verdict: Flash's reported error against linear filters rolled on our rows."""
+  """Returns the verdict: Flash's reported error against linear filters rolled on the same rows."""
   found = program.on_published(results, told=True).first("rollout")
   rows = tables_lib.rows(found, "protocols")
   find = lambda who: claims.row(rows, protocol=DRAWN, predictor=who)["error"]
@@ -613,7 +613,7 @@ def linear(results):
   because = (
     f"{GAIN_QUOTED:.3f} is the difference in units of Flash's own error; in units of the"
     f" linear one it is {1 - FLASH / LINEAR:.2f}, and the"
-    f" constant stood at {CONSTANT:.3f}. On the same rows of our tail"
+    f" constant stood at {CONSTANT:.3f}. On the same rows of the tail"
     f" the constant has {constant:.3f}, the published AR(3)"
     f" {three:.3f}, which is the constant after a few steps, and a"
     f" linear filter refitted before each start {adaptive:.3f};"
@@ -655,7 +655,7 @@ def memory(results):
     f"The source's own numbers at 100 steps are {_PLAIN:.2f} without memory, {_BANK:.2f} with"
     f" the bank and {_FLASH:.2f} with Flash, where a constant has {CONSTANT:.3f}: Flash ends"
     " where the network without memory was, from residuals, whose default of 0"
-    " cannot drift. Ours, first rows of the tail, context 128: "
+    " cannot drift. Here, on the first rows of the tail, context 128: "
     + "; ".join(f"{name} ({kind(name)}) {its:.3f}" for name, its in error.items())
     + "."
   )

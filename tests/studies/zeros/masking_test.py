@@ -204,7 +204,7 @@ class MaskingTest(absltest.TestCase):
     self.assertTrue((recalibrated_SxR < magnitude_SxR).all())
 
 
-def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0):
+def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0, ratio=0.4):
   """A result whose intervals are `width` to either side; one edit gains `improvement`."""
   ratio_R, variants = np.array([0, 0.5, 0.95], np.float32), list(masking.NAMES)
   delta_VxR = np.tile([-0.02, 0.03, 0.4], (len(variants), 1))
@@ -216,7 +216,7 @@ def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0):
     "mean_shift": results.variable("seed ratio", -delta_VxR[:1], "shift"),
     "survival": results.variable("tensor ratio", [[1, 0.5, 0.1]], "survives"),
     "size": results.variable("tensor", [10], "size"),
-    "chosen_ratio": results.variable("members", [0.4], "ratio"),
+    "chosen_ratio": results.variable("members", [ratio], "ratio"),
     "intact_nll": results.variable("members", [0.2], "NLL", "nats"),
     **_with_ends("delta", "variant ratio", delta_VxR, 0.01),
     **_with_ends("masking", "members", [gain], width),
@@ -343,10 +343,36 @@ class ShownTest(absltest.TestCase):
   def test_line(self):
     self.assertEqual(
       masking.line({"e4": by_hand(-0.05, -0.03, 0.01)}),
-      "Masks: e4: the mask chosen on select (0.40 removed) changes the NLL by -0.050 [-0.060,"
-      " -0.040] nats, recalibration alone by -0.030 [-0.040, -0.020], mask minus recalibration"
-      " -0.020 [-0.030, -0.010].",
+      "Masks: e4: the mask chosen on select (0.40 removed) changes the NLL on 55 windows of test by"
+      " -0.050 [-0.060, -0.040] nats, recalibration alone by -0.030 [-0.040, -0.020], mask minus"
+      " recalibration -0.020 [-0.030, -0.010].",
     )
+
+  def test_nothing_is_said_of_a_mask_that_was_not_chosen(self):
+    found = by_hand(0.0, -0.03, 0.01, ratio=0.0)
+    self.assertEqual(
+      masking.line({"e4": found}),
+      "Masks: e4: no mask lowers the NLL on select, so that none is chosen; recalibration changes"
+      " the NLL on 55 windows of test by -0.030 [-0.040, -0.020] nats.",
+    )
+    chosen, _ = masking.tables({"e4": found})
+    row = dict(zip(chosen.columns(), chosen.cells()[-1], strict=True))
+    self.assertEqual((row["masking"], row["masking minus recalibration"]), ("–", "–"))
+    self.assertEqual(row["recalibration alone"], "-0.030 [-0.040, -0.020]")
+    runs = {"e4": found, "e0": by_hand(-0.01, -0.03, 0.01)}
+    gain = results.across(runs, "chosen_ratio", *masking.GAINS).sel(members="all")
+    drawn_gain = masking._of_masks(gain)
+    self.assertEqual(drawn_gain.masking.isnull().values.tolist(), [True, False])
+    self.assertTrue(drawn_gain.masking_minus_recalibration_interval[0].isnull().all())
+    self.assertFalse(drawn_gain.recalibration.isnull().any())
+    self.assertEqual(drawn_gain.masking.attrs, gain.masking.attrs)
+    masking.figures(runs)["all runs"].figure()
+    for claim in masking.CLAIMS:
+      verdict = claim.test(zeros_cards.results(e4=(E4, {"masking": found})))
+      self.assertEqual(verdict.status, "not reproduced")
+      self.assertIn("no mask lowers the NLL on select, so that none is chosen", verdict.because)
+      self.assertNotRegex(verdict.because, "masking at the ratio|at ratio|masking minus")
+      self.assertEmpty([name for name in verdict.numbers if "mask" in name or name == "e4"])
 
 
 if __name__ == "__main__":
