@@ -25,6 +25,7 @@ from primelens.models import checkpoints, fit
 from primelens.tasks import files
 
 SCHEMA = 2  # 1 had no digests
+NO_CODE = (":!bench/results", ":!docs", ":!*.md")  # a change there makes no other numbers
 LOCK = "lock"
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -105,13 +106,16 @@ def read_manifest(workdir: Path) -> dict:
 
 @functools.cache
 def revision() -> str:
-  """Returns the code's git revision with "-dirty", or the package version."""
+  """Returns the code's git revision with "-dirty", or the package version.
+
+  What is no code, as pages and tables of results, may change.
+  """
   root = Path(__file__).resolve().parent.parent
   git = lambda *args: subprocess.run(
     ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
   ).stdout.strip()
   try:
-    dirty = git("status", "--porcelain", "--untracked-files=no")
+    dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", *NO_CODE)
     return git("rev-parse", "HEAD") + ("-dirty" if dirty else "")
   except (OSError, subprocess.CalledProcessError):
     return importlib.metadata.version("primelens")
