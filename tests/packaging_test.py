@@ -190,8 +190,7 @@ class LinksTest(absltest.TestCase):
     for name, text in pages().items():
       for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         place = (ROOT / name).parent / target
-        # Descriptions of sources are linked from the pages of all studies.
-        if "://" not in target and not place.exists() and place.parent.name != "sources":
+        if "://" not in target and not place.exists():
           missing.append(f"{name}: {target}")
     self.assertEmpty(missing)
 
