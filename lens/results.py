@@ -161,7 +161,7 @@ def write(
   if not _NAME.fullmatch(name):
     raise ValueError(f"{name!r} is no name for a result: use letters and _.")
   arrays = {str(key): _array(str(key), each) for key, each in result.variables.items()}
-  packed = _pack(arrays)  # all is encoded before the first file is touched
+  packed = arrays_lib.pack(arrays)  # all is encoded before the first file is touched
   document = {
     "schema": SCHEMA,
     "analysis": name,
@@ -259,16 +259,6 @@ def _array(name: str, value: xr.Variable) -> np.ndarray:
   if array.dtype.kind not in "biufcU":
     raise ValueError(f"variable {name!r} holds {array.dtype}; a result has numbers, truths, text.")
   return array
-
-
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-  """Returns the NPZ of the arrays; not by `np.savez`, which has no array called "file"."""
-  buffer = io.BytesIO()
-  with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-    for name, array in arrays.items():
-      with packed.open(f"{name}.npy", "w", force_zip64=True) as file:
-        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
-  return buffer.getvalue()
 
 
 def encoded(value: Any, where: str) -> Any:

@@ -189,10 +189,28 @@ def skip_start(series: windows.Series, model: spacing.Config) -> dict[str, jax.A
   }
 
 
-def build(experiment, series: windows.Series):
+def prepared(experiment, series: windows.Series) -> study.Prepared | None:
+  """Returns how the guides of a sequence are made: one of the waves takes minutes."""
+  names = guides.of_model(experiment.model)
+  if not names:
+    return None
+
+  def may_be(arrays) -> bool:
+    there = set(arrays) == {COLUMNS, LOG_SCALES}
+    return there and guides.may_be(series, names, arrays[COLUMNS], arrays[LOG_SCALES])
+
+  return study.Prepared(functools.partial(_columns, series, names), may_be)
+
+
+def _columns(series: windows.Series, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+  return dict(zip((COLUMNS, LOG_SCALES), guides.columns(series, names), strict=True))
+
+
+def build(experiment, series: windows.Series, made: Mapping[str, np.ndarray] | None = None):
   """Returns the fit's program, its data and its select batch.
 
-  A batch has windows BxT+1 of the spacings, x(1 + J) beside the guides of a guided model.
+  A batch has windows BxT+1 of the spacings, x(1 + J) beside the guides of a guided model: those
+  `made` before, as `prepared` says, or else made here.
   """
   model, settings = experiment.model, experiment.fit
   its, values, rows = MODELS[model.kind], "value_N", settings.batch_size
@@ -203,8 +221,8 @@ def build(experiment, series: windows.Series):
   if model.kind == "guided":
     values = COLUMNS
     first, last = guides.drawn(series, model.guides)
-    data[COLUMNS], data["log_scale_J"] = guides.columns(series, model.guides)
-    told = lambda data: {"guides": {"log_scale": data["log_scale_J"]}}
+    data = dict(made or _columns(series, model.guides))
+    told = lambda data: {"guides": {"log_scale": data[LOG_SCALES]}}
   else:
     data["value_N"] = series.value_N
   if model.kind == "spacing":
@@ -409,6 +427,7 @@ def no_heights(experiment) -> str:
 
 
 COLUMNS = "column_NxJ1"  # of the data: spacings beside their guides
+LOG_SCALES = "log_scale_J"  # and the logarithms of the guesses' errors
 _OF_HEIGHTS = ("waves", "height")
 
 
