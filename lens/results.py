@@ -71,6 +71,21 @@ def with_interval(
   }
 
 
+def with_untrained(
+  name: str, dims: str, trained, untrained, meaning: str, unit: str = ""
+) -> dict[str, xr.Variable]:
+  """Returns two variables: `name` of trained networks, and `untrained_<name>` of others.
+
+  `dims` are those of the trained ones, a `seed` among them; untrained networks, which may be of
+  another number, have `untrained` in its place.
+  """
+  null = dims.replace("seed", "untrained")
+  return {
+    name: variable(dims, trained, meaning, unit),
+    f"untrained_{name}": variable(null, untrained, f"{meaning}, untrained networks", unit),
+  }
+
+
 def rows(
   name: str, records: Iterable[Mapping[str, Any]], meanings: Mapping[str, str]
 ) -> dict[str, xr.Variable]:
