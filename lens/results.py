@@ -356,15 +356,10 @@ def _cell(value, key: str):
 def quoted(text: str) -> str:
   """Returns a text as a cell of CSV: a quote before what a spreadsheet would take for a formula.
 
-  Control characters but for the end of a line are written out. `unquoted` undoes the quote.
+  Control characters but for the end of a line are written out.
   """
   plain = files.shown(text, keep="\n")
   return "'" + plain if _FORMULA.match(plain) and not _NUMERAL.fullmatch(plain) else plain
-
-
-def unquoted(cell: str) -> str:
-  """Returns the text of a cell that `quoted` made."""
-  return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 # --- the results of a run, by name ----------------------------------------------------------------
