@@ -33,7 +33,7 @@ takes a Python file of yours that asks one question, with a function measure(run
 it is run.
 """
 COMPARISONS = {
-  "numbers": "Every number of the source beside ours, printed and as CSV.",
+  "numbers": "Every number of the source beside that here, printed and as CSV.",
   "claims": "The ledger: every published claim with our verdict.",
   "report": "One self-contained HTML page of everything there is.",
 }

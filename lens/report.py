@@ -148,7 +148,7 @@ def _compared(each, name, found, folder, tables) -> list[page.Markup]:
 
 
 def _numbers(rows: Sequence[Mapping], columns: Sequence[str]) -> page.Markup:
-  """Returns every number of the source beside ours, those that were recomputed first."""
+  """Returns every number of the source beside that here, those that were recomputed first."""
   if not rows:
     return page.tag("p", "No number of the source is beside one of these runs.", class_="none")
   controls = [name for name in columns if name not in numbers_lib.COLUMNS]
@@ -200,7 +200,7 @@ def _number(row: Mapping, controls: Sequence[str]) -> list:
     quantity,
     row["source"],
     page.short(row["recomputed"]),
-    page.short(row["ours"]),
+    page.short(row["here"]),
     page.badge(row["verdict"], kind) if row["verdict"] else "",
     *([page.span(row[DRIFT[0]], row[DRIFT[1]])] if DRIFT[0] in row else []),
     page.short(row["median"]),

@@ -240,7 +240,7 @@ def slice_from(path: str | os.PathLike) -> Slice:
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-  """Every number of a source beside ours: a record each."""
+  """Every number of a source beside that here: a record each."""
 
   rows: tuple[dict, ...]
 

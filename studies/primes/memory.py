@@ -386,19 +386,7 @@ def _training(found: xr.Dataset) -> draw.Panel:
   )
 
 
-SETTING = (
-  "sequence",
-  "primes",
-  "embedding",
-  "embedding_std",
-  "order",
-  "held_out",
-  "context",
-  "flows",
-  "kernel",
-  "batch_size",
-  "accumulation",
-)
+SETTING = ("primes", *program.PLAN_A, "batch_size")
 
 
 def tables(runs) -> list[tables_lib.Table]:
