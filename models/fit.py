@@ -97,15 +97,6 @@ def seed_axes(program: Program, data: dict) -> dict:
   return {name: 0 if name in program.per_seed else None for name in data}
 
 
-def seed_of(program: Program, data: dict, index: int) -> dict:
-  """Returns the data as one seed sees them."""
-  own = lambda leaf: leaf[index]
-  return {
-    name: jax.tree.map(own, value) if name in program.per_seed else value
-    for name, value in data.items()
-  }
-
-
 def keys_of(seed_S) -> jax.Array:
   """Returns one key per seed, S; a seed's key depends on it alone."""
   return jax.vmap(jax.random.key)(jnp.asarray(seed_S))

@@ -201,7 +201,7 @@ class TrainedTest(absltest.TestCase):
         self.assertAlmostEqual(self._fit(fit, "r2_min"), 1, places=4)
         self.assertAlmostEqual(self._fit(fit, "heldout_median"), 1, places=4)
         # The fitted values are z: they are worth what z is.
-        accuracy = self.row[f"{edit}_all/accuracy"]["ours"]
+        accuracy = self.row[f"{edit}_all/accuracy"]["here"]
         self.assertAlmostEqual(self._fit(fit, "accuracy"), accuracy)
 
   def test_every_row_is_listed(self):

@@ -144,10 +144,10 @@ class ReferenceTest(absltest.TestCase):
       "post_reduced_above_90",
       "post_full_above_90",
     ):
-      self.assertEqual(self.row[key]["ours"], self.row[key]["recomputed"])
-    strongest = {self.row[f"active_{rank}"]["ours"] for rank in range(2)}
+      self.assertEqual(self.row[key]["here"], self.row[key]["recomputed"])
+    strongest = {self.row[f"active_{rank}"]["here"] for rank in range(2)}
     self.assertEqual(strongest, {357, 184})
-    self.assertLess(self.row["outlier_true"]["ours"], 0)
+    self.assertLess(self.row["outlier_true"]["here"], 0)
 
   def test_what_does_not_agree_drifts(self):
     self.assertEqual(adder.unexplained("neuron_changes", self.row.values()), [])

@@ -150,8 +150,8 @@ class ReferenceTest(absltest.TestCase):
     self.assertLen(pairs, count)
 
   def test_few_units_do_what_the_network_does(self):
-    self.assertLessEqual(self.row["units_needed"]["ours"], 12)
-    self.assertAlmostEqual(self.row["merged_nll"]["ours"] / self.row["nll"]["ours"], 1, places=2)
+    self.assertLessEqual(self.row["units_needed"]["here"], 12)
+    self.assertAlmostEqual(self.row["merged_nll"]["here"] / self.row["nll"]["here"], 1, places=2)
     self.assertEqual(self.row["units_needed"]["untrained"], 33)
 
   def test_the_result_can_be_stored(self):
@@ -226,7 +226,7 @@ class ReferenceTest(absltest.TestCase):
     value = self.found["fit_value"].sel(fit="top_neuron", measure="r2_mean", network="trained")
     self.assertEqual(fits.rows[0]["R² published network"], value.values[0])
     self.assertLen(rows.rows, self.found.sizes["logit"])
-    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["ours"], places=6)
+    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["here"], places=6)
 
 
 class ClaimsTest(parameterized.TestCase):

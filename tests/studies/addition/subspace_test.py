@@ -319,7 +319,7 @@ class RunTest(absltest.TestCase):
     (accuracy,) = subspace.draws(found, "accuracy", "keep_pc1")[0]
     failing = found.error[0].values != 0
     np.testing.assert_allclose(accuracy, 1 - failing.mean(), atol=1e-6)
-    self.assertEqual(failing.sum(), self.row["failures"]["ours"])
+    self.assertEqual(failing.sum(), self.row["failures"]["here"])
     np.testing.assert_array_equal(
       found.prediction - found.error, np.broadcast_to(found.a + found.b, (2, 10, 10))
     )
