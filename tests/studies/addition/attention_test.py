@@ -243,14 +243,14 @@ class TrainedTest(absltest.TestCase):
   def test_heads_and_edits_are_tables(self):
     _, heads, edits = attention.tables({"run": self.found})
     for head, row in enumerate(heads.rows):
-      self.assertAlmostEqual(row["to a"], self.row[f"head{head}_a"]["ours"], places=6)
-      self.assertAlmostEqual(row["to a, deviation"], self.row[f"head{head}_deviation"]["ours"])
+      self.assertAlmostEqual(row["to a"], self.row[f"head{head}_a"]["here"], places=6)
+      self.assertAlmostEqual(row["to a, deviation"], self.row[f"head{head}_deviation"]["here"])
       self.assertAlmostEqual(row["to a"] + row["to b"] + row["to ="], 1, places=5)
     asymmetry = max(row["asymmetry"] for row in heads.rows)
-    self.assertAlmostEqual(asymmetry, self.row["asymmetry"]["ours"], places=6)
+    self.assertAlmostEqual(asymmetry, self.row["asymmetry"]["here"], places=6)
     self.assertLen(edits.rows, len(attention.EDITS))
     self.assertAlmostEqual(
-      edits.rows[0]["loss, least"], self.row["intact_all/nll_nats"]["ours"], places=9
+      edits.rows[0]["loss, least"], self.row["intact_all/nll_nats"]["here"], places=9
     )
 
   def test_fits_are_a_table(self):

@@ -218,8 +218,8 @@ class ReferenceTest(absltest.TestCase):
     self.assertEqual((fits.name, rows.name, ranked.name), ("fits", "rows", "ranked"))
     self.assertLen(ranked.rows, 100)
     first = ranked.rows[0]
-    self.assertEqual(first["neuron"], self.row["top_neuron"]["ours"])
-    self.assertAlmostEqual(abs(first["r with a + b"]), self.row["top_r"]["ours"], places=6)
+    self.assertEqual(first["neuron"], self.row["top_neuron"]["here"])
+    self.assertAlmostEqual(abs(first["r with a + b"]), self.row["top_r"]["here"], places=6)
     size_R = [abs(row["r with a + b"]) for row in ranked.rows]
     self.assertEqual(size_R, sorted(size_R, reverse=True))
     self.assertLen(fits.rows, 3)
