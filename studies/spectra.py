@@ -1,9 +1,9 @@
 """Spectra of every weight matrix of a population, shared by the slices `spectra` of two studies.
 
-At the end each matrix of each network stands beside noise of its shape and scale and beside its own
-start; over the snapshots the same numbers stand beside the losses. Source: primes spec, 4, 6.3 to
-6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as PyTorch stores them:
-heads, which are an axis of our parameters, are joined.
+At the end each matrix of each network is set beside noise of its shape and scale and beside its own
+start; over the snapshots the same numbers stand beside the losses. Source: docs/sources/primes.md,
+sections 4, 6.3 to 6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as
+PyTorch stores them: heads, which are an axis of the parameters, are joined.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -280,7 +280,7 @@ def as_published(found: list[Matrix], when: str) -> list[dict]:
 
   Its corner of 256 x 256: effective rank, largest over mean, distance from one
   unit-variance matrix; two clusters of its rows; distances of the spacings of
-  its symmetric part. Spec 4.1, 4.4, 7.3.
+  its symmetric part. Source: docs/sources/primes.md, sections 4.1, 4.4 and 7.3.
   """
   records = []
   for member, weight_NxD in enumerate(_first_queries(found)):

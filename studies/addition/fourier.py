@@ -181,7 +181,7 @@ def of_neurons(post_NxF, key) -> dict:
   """Returns shares by frequency, maps and spectra of neurons.
 
   `energy` is the norm over all neurons of their 2-D coefficients, means
-  removed. `key` draws the Gaussian map whose spectrum stands beside.
+  removed. `key` draws the Gaussian map whose spectrum is the null.
   """
   P = int(len(post_NxF) ** 0.5)
   post_PxPxF = fourier.pair_grid(post_NxF, P)
@@ -1056,6 +1056,19 @@ def _keys(found: xr.Dataset):
       "coefficient": one["coefficient"].item(),
       "cosine": one["similarity"].item(),
     }
+
+
+def line(runs) -> str:
+  """Returns a sentence of how much of the logits is waves at the key frequencies."""
+  said = []
+  for run, found in runs.items():
+    keys, left = program.numbers(found, "readout_keys", "residual")
+    count, share = (np.nanmedian(number.value_S) for number in (keys, left))
+    said.append(f"{run} {share:.2f} at {count:g} frequencies")
+  return (
+    "Share of the logits that cosines of a + b - c at the key frequencies leave, median over"
+    f" networks: {'; '.join(said)}."
+  )
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ DESIGNS = {
   "random_poly2": "Poly2 of two random functions of the digit, mean of draws",
 }
 PATHS = {"full": "with the direct path r_mid W_U", "mlp": "MLP path alone, as published"}
-# Items of the addition spec. Every fit that the source did not make is a control, A63.
+# Items of docs/sources/addition.md. Every fit that the source did not make is a control, A63.
 _ITEM = {
   "pre_poly2": "A46",
   "pre_linear": "A49",

@@ -13,7 +13,7 @@ logits with the same spectra and random phases, and random planes in the place o
 components of W_L are compared with sinusoids of a whole frequency and of any period, beside
 random curves that are as smooth, and their shares of the variance with those of untrained
 networks. "PC1 alone" is the network whose digits' vectors are replaced by their first principal
-component. Items A36, A37, A39 to A45, A54 and A55 of the addition spec.
+component. Items A36, A37, A39 to A45, A54 and A55 of docs/sources/addition.md.
 """
 
 import functools

@@ -6,8 +6,8 @@ accuracy beside it.
 
 Here the accuracies of train and test pairs stand at the same steps, and networks that generalise
 beside networks that never do (with permuted labels) and networks without weight decay: what falls
-in all of them is no sign of understanding. Every matrix stands beside noise of its shape and scale
-and beside its own start. Source: primes spec 7.4.
+in all of them is no sign of understanding. Every matrix is set beside noise of its shape and scale
+and beside its own start. Source: docs/sources/primes.md, section 7.4.
 """
 
 import jax
@@ -108,7 +108,7 @@ def members(results) -> dict[str, list]:
   "Grokking compresses the weights to a low rank.",
   reported="effective rank 103 to 25-27 of 128, largest over mean 2.3 to 34-37; no "
   "accuracy shown beside them",
-  source=f"{REPOSITORY} (primes spec 7.4)",
+  source=f"{REPOSITORY} (docs/sources/primes.md, section 7.4)",
 )
 def compression(results):
   """Returns the verdict on the fall of the rank in members that generalise, in those that never do

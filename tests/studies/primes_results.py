@@ -10,6 +10,7 @@ from primelens.studies.primes import program
 RANK, RATIO, KS = 51.4, 2.3, 0.04  # noise of 64 x 64
 QUALITY, INTER, BALANCE = 1.75, 0.29, 0.88
 SNAPSHOTS = 4
+LOGGED = 8  # rows of the log
 PARTS, PREDICTORS = ("last trained", "held out"), ("network", "untrained", "mean", "median")
 
 
@@ -33,6 +34,8 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
   says_SxC[0, :fires] = True
   holds_KxSxC = np.stack([says_SxC, np.ones_like(says_SxC), np.ones_like(says_SxC)])
   loss_VxSxC = np.full((3, seeds, SNAPSHOTS), 0.5)
+  mae_VxSxC = loss_VxSxC * [[[np.nan]], [[8.0]], [[8.0]]]
+  logged_SxN = np.arange(1.0, seeds + 1)[:, None] / np.arange(1.0, LOGGED + 1)
   its = card(seeds, **changes)
   its.pop("seeds")
   return results.dataset(
@@ -43,6 +46,9 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
       "gap": results.variable("example", np.arange(5.0), "gap"),
       "answer": results.variable("seed example", np.ones((seeds, 5)), "answer"),
       "loss": results.variable("curve seed step", loss_VxSxC, "squared error"),
+      "loss_mae": results.variable("curve seed step", mae_VxSxC, "absolute error", "gap units"),
+      "logged_loss": results.variable("seed logged", logged_SxN, "squared error"),
+      "rate": results.variable("seed logged", 1e-3 * logged_SxN, "learning rate"),
       "holds": results.variable("condition seed step", holds_KxSxC, "holds"),
       "says": results.variable("seed step", says_SxC, "says"),
     },
@@ -54,6 +60,7 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
       "condition": list(memory_lib.NAMES),
       "step": np.arange(SNAPSHOTS),
       "epoch": results.variable("step", np.arange(SNAPSHOTS) / 2, "epoch"),
+      "logged": results.variable("logged", np.arange(LOGGED) / 4, "epoch"),
     },
     steps=8,
     **its,

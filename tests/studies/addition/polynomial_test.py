@@ -149,7 +149,7 @@ def _arrays(model, params, member, token_Nx3):
 
 
 class ReferenceTest(parameterized.TestCase):
-  """The reference network's fits, by scikit-learn and by the spec."""
+  """The reference network's fits, by scikit-learn and as recomputed (docs/sources/addition.md)."""
 
   @classmethod
   def setUpClass(cls):
@@ -251,7 +251,7 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_numbers_agree_or_drift(self):
     """Twelve trainings of the same network, their starts shaken by rounding,
-    have a range: there ours and the spec's are two of many outcomes."""
+    have a range: there ours and the recomputed ones are two of many outcomes."""
     rows = [
       {"key": key} | numbers_lib.row(polynomial.PUBLISHED[key], *own, self.found.reference)
       for key, own in self.number.items()
