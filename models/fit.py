@@ -97,15 +97,6 @@ def seed_axes(program: Program, data: dict) -> dict:
   return {name: 0 if name in program.per_seed else None for name in data}
 
 
-def seed_of(program: Program, data: dict, index: int) -> dict:
-  """Returns the data as one seed sees them."""
-  own = lambda leaf: leaf[index]
-  return {
-    name: jax.tree.map(own, value) if name in program.per_seed else value
-    for name, value in data.items()
-  }
-
-
 def keys_of(seed_S) -> jax.Array:
   """Returns one key per seed, S; a seed's key depends on it alone."""
   return jax.vmap(jax.random.key)(jnp.asarray(seed_S))
@@ -475,6 +466,7 @@ class Fit:
       stop = next_stop(self.config, step)
       state_S, means = ahead(state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop))
       step, row = stop, {_split_name(k): v for k, v in means.items()}
+      row["train/rate"] = self._rate(step, state_S)
       if due(step, self.config.evaluate_every, self.config.steps):
         state_S, score_S = evaluate(state_S, select, self.keys_S, step)
         row[f"select/{self.program.unit}"] = score_S
@@ -497,6 +489,13 @@ class Fit:
         self.checkpoints.save(step, state_S)
       progress(step, written)  # at last: after SIGHUP there is no terminal to write to
     return Outcome(state_S, step, reason)
+
+  def _rate(self, step: int, state_S) -> np.ndarray:
+    """Returns the rate of the last step for every seed, S; after a random walk that of the next."""
+    its = optimizer_lib.rate_then(
+      self.config.optimizer, self.config.steps, step - 1, state_S.opt_state
+    )
+    return np.broadcast_to(np.asarray(its), (self.config.seeds,))
 
   def _over(self, step: int, state_S) -> str | None:
     if np.all(np.asarray(state_S.frozen_step) >= 0):

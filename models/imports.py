@@ -39,8 +39,8 @@ def initial_adder(
 
   All weights ~ N(0, (0.8 / sqrt D)^2), float32, drawn in the order of
   registration: W_E, W_pos, the blocks', W_U. Raises `ValueError` for an order
-  that is none, and for a width that the heads do not divide. Source: addition
-  spec, section 2.
+  that is none, and for a width that the heads do not divide. Source:
+  docs/sources/addition.md, section 2.
   """
   if order not in _BLOCK:
     raise ValueError(f"order={order!r} is not one of {', '.join(_BLOCK)}.")

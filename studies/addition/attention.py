@@ -7,8 +7,8 @@ Here the share of single inputs is measured, too, with the scores that it comes 
 digit, and attention is replaced: by its mean over inputs, by halves, by thirds, and by that of
 another input; for all heads, for one head, and for all heads but one. With attention that does not
 depend on the input, z (what goes into the ReLU) is exactly f(a) + g(b), so that whatever curvature
-it has comes from attention. Least-squares fits of z say how much. The items A59 and A60 of the
-addition spec are measured and, for modular addition, B1 to B3.
+it has comes from attention. Least-squares fits of z say how much. The items A59 and A60 of
+docs/sources/addition.md are measured and, for modular addition, B1 to B3.
 """
 
 import functools
@@ -309,12 +309,17 @@ numbers = numbers_lib.of  # by the keys of published.csv
 
 FEW, MANY = 10, 20  # digits that are all named below an axis, and beyond which lines are thin
 SHARES = {"accuracy": "accuracy, all pairs", "additive_r2": "R² of z on f(a) + g(b)"}
+SAMPLE = (0, 5)  # the input whose pattern is drawn by itself: the source's "row 5"
 HEADS = {"fixed_accuracy": "this head frozen", "moving_accuracy": "all others frozen"}
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several runs, one of them all."""
+  """Returns two pages for each run of the source's setting and, of several runs, one of them all.
+
+  The second one of a run has means and deviations of its heads, and the loss of every edit.
+  """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  pages |= {f"{run}, heads": _heads(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
   together = _in_words(results.across(runs, *SHARES))
@@ -343,6 +348,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         written=None,
         limits=(0, 1),
         bar=head == heads[-1],
+        unit="share",
         title=f"Attention to {target}, head {head}",
       ),
       _few_ticks(found.sizes["b"]),
@@ -356,16 +362,50 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     (
       _shares(_in_words(found), SHARES, y="edit", title=f"{run}:\nattention replaced by …"),
       _shares(found, HEADS, y="head", title="Heads replaced\nby their mean"),
-      draw.heat(
-        own,
-        "mean_attention",
-        rows="head",
-        columns="target",
-        title=f"Attention, mean over\ninputs (seed {own.seed.item()})",
-      ),
     ),
     heights=[2.6, 2.2, 2.2, 3.4],
   )
+
+
+def _heads(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns attention of one network, over inputs and of one input, and what edits of it cost."""
+  own = found.isel(seed=program.shown(found))
+  a, b = SAMPLE
+  sample = own.assign(sample=own["pattern"].sel(a=a, b=b))
+  look = {"rows": "head", "columns": "target", "limits": (0, 1), "written": ".3f"}
+  spread = {**look, "limits": None}
+  loss = _in_words(found)
+  return draw.page(
+    (
+      draw.heat(
+        own,
+        "mean_attention",
+        title=f"{run}, seed {own.seed.item()}:\nmean over inputs",
+        **look,
+      ),
+      draw.heat(own, "deviation", title="Standard deviation\nover inputs", **spread),
+      draw.heat(sample, "sample", title=f"One input: a = {a}, b = {b}", **look),
+    ),
+    (
+      draw.strips(
+        loss,
+        "nll",
+        y="edit",
+        xscale="log",
+        title="Loss, attention replaced by …",
+        ylabel="",
+      ),
+      _asymmetry(found),
+    ),
+    heights=[2.9, 2.9],
+  )
+
+
+def _asymmetry(found: xr.Dataset) -> draw.Panel:
+  """Returns how far attention to a is from that to b of the mirror image, of every network."""
+  words = "largest |attention to a at (a, b)\nless that to b at (b, a)|"
+  text = {"title": "Attention mirrors a and b", "ylabel": "head", "xlabel": words}
+  return draw.strips(found, "asymmetry", y="head", xscale="log", **text)
 
 
 def _few_ticks(digits: int) -> draw.Panel:
@@ -413,8 +453,57 @@ def _shares(found: xr.Dataset, names, *, y: str, title: str) -> draw.Panel:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns the fits of z under each pattern, of the runs of the source's setting."""
-  return [network.fit_table(program.main(runs))]
+  """Returns heads, edits, and fits of z under each pattern, of runs of the source's setting."""
+  main = program.main(runs)
+  rows = lambda make: [{"run": run} | row for run, found in main.items() for row in make(found)]
+  return [
+    network.fit_table(main),
+    tables_lib.Table(
+      "Heads of the network that is drawn: attention from = as mean and standard deviation over"
+      " inputs, and the accuracy on all pairs where this head, or all others, attend as on"
+      " average.",
+      rows(_head_rows),
+      name="heads",
+    ),
+    tables_lib.Table(
+      "What attention is replaced by: accuracy and loss (nats) on all pairs, and how well f(a) +"
+      " g(b) fits z then, as mean R² over neurons. Medians over networks, and their range.",
+      rows(_edit_rows),
+      name="edits",
+    ),
+  ]
+
+
+def _head_rows(found: xr.Dataset):
+  own = found.isel(seed=program.shown(found))
+  for head in own["head"].values.tolist():
+    one = own.sel(head=head)
+    row = {"seed": int(own["seed"]), "head": head}
+    for target in one["target"].values.tolist():
+      its = one.sel(target=target)
+      row |= {f"to {target}": float(its["mean_attention"])}
+      row |= {f"to {target}, deviation": float(its["deviation"])}
+    row["asymmetry"] = float(one["asymmetry"])
+    row["accuracy, this one frozen"] = float(one["fixed_accuracy"])
+    row["accuracy, all others frozen"] = float(one["moving_accuracy"])
+    yield row
+
+
+def _edit_rows(found: xr.Dataset):
+  for edit in found["edit"].values.tolist():
+    one = found.sel(edit=edit)
+    accuracy = numbers_lib.spread(one["accuracy"].values)
+    loss = numbers_lib.spread(one["nll"].values)
+    yield {
+      "attention": EDITS[edit],
+      "accuracy": accuracy["median"],
+      "accuracy, least": accuracy["minimum"],
+      "accuracy, largest": accuracy["maximum"],
+      "loss": loss["median"],
+      "loss, least": loss["minimum"],
+      "loss, largest": loss["maximum"],
+      "R² on f(a) + g(b)": numbers_lib.median(one["additive_r2"].values),
+    }
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -119,6 +119,8 @@ numbers = numbers_lib.of  # by the keys of published.csv
 
 PANELS = 5  # steps at which the plane is drawn
 SHARES = 10  # components whose shares are drawn
+LEVELS = (0.9, 0.95)  # shares of the variance that are marked
+ONE = 7  # the digit whose vector is drawn by itself
 COMPARED = {
   "pc12_share": "Two components",
   "pc1_linear_r2": "PC1 as a line",
@@ -127,28 +129,21 @@ COMPARED = {
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several, one that compares all."""
+  """Returns two pages for each run of the source's setting and, of several, one that compares all.
+
+  The second one of a run has the digits' vectors themselves.
+  """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
-  return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
-
-
-def _compared(runs) -> draw.Page:
-  """Returns what the arc is judged by, of all runs beside untrained networks."""
-  both = results.across(runs, "number")["number"]
-  panels = []
-  for key, title in COMPARED.items():
-    one = both.sel(quantity=key)
-    parts = {name: one.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
-    for part in parts.values():
-      part.attrs = {"long_name": PUBLISHED[key].quantity}
-    look = {"y": "run", "null": "untrained", "title": title}
-    panels.append(draw.strips(xr.Dataset(parts), "trained", **look))
-  return draw.page(tuple(panels), heights=[1.5 + 0.3 * len(runs)])
+  pages |= {f"{run}, vectors": _vectors(run, found) for run, found in program.main(runs).items()}
+  judged = {key: (title, PUBLISHED[key].quantity) for key, title in COMPARED.items()}
+  return pages | ({"all runs": program.compared(runs, judged)} if len(runs) > 1 else {})
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   rows = [
-    (_score(found, 1, f"{run}: PC1"), _score(found, 2, "PC2")),
+    tuple(
+      _score(found, *each) for each in ((1, f"{run}: PC1 of the digits"), (2, "PC2"), (3, "PC3"))
+    ),
     (_plane(found), _shares(found)),
   ]
   if not found.sizes["step"]:
@@ -157,6 +152,8 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
 
 
 def _score(found: xr.Dataset, component: int, title: str) -> draw.Panel:
+  if component not in found["component"].values:
+    return draw.empty(f"{title}: fewer components")
   return draw.curves(
     found[["score"]].sel(component=component),
     "score",
@@ -164,14 +161,16 @@ def _score(found: xr.Dataset, component: int, title: str) -> draw.Panel:
     thin="seed",
     names={None: "median of the networks"},
     title=title,
+    ylabel="score",
   )
 
 
-def _named(axes, plane_Px2) -> None:
-  """Writes every digit, or marks both ends where there are many."""
+def _named(axes, plane_Px2, *, ends: bool = False) -> None:
+  """Writes every digit; both `ends` alone where they are close, or many."""
   count = len(plane_Px2)
-  for digit in range(count) if count <= 20 else (0, count - 1):
-    axes.annotate(str(digit), plane_Px2[digit], fontsize=8.5)
+  for digit in (0, count - 1) if ends or count > 20 else range(count):
+    place = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 8.5}
+    axes.annotate(str(digit), plane_Px2[digit], **place)
 
 
 def _plane(found: xr.Dataset) -> draw.Panel:
@@ -186,7 +185,7 @@ def _plane(found: xr.Dataset) -> draw.Panel:
     label = f"seed {found['seed'].values[shown]}"
     axes.plot(*score_SxPx2[shown].T, color=draw.BLUE, lw=1.2, label=label)
     _named(axes, score_SxPx2[shown])
-    axes.set(title="The plane of both, digits of one network named", xlabel="PC1", ylabel="PC2")
+    axes.set(title="PC1 and PC2, digits of one\nnetwork named", xlabel="PC1", ylabel="PC2")
 
   return panel
 
@@ -195,8 +194,43 @@ def _shares(found: xr.Dataset) -> draw.Panel:
   first = found[["share"]].isel(place=slice(SHARES)).cumsum("place")
   first = first.assign_coords(place=found["place"][:SHARES])
   first["share"].attrs = {"long_name": "share of the variance, cumulative"}
-  text = {"title": "The first components together", "ylim": (0, 1.03)}
-  return draw.curves(first, "share", x="place", colour="network", thin="seed", zero=False, **text)
+  text = {
+    "title": "The first components together\n(thin: networks; thick: median)",
+    "xlabel": "components, counted from the first",
+    "ylabel": "share of the variance",
+    "ylim": (0, 1.03),
+  }
+  look = {"colour": "network", "thin": "seed", "zero": False}
+  marks = [draw.level(share, color=draw.GREY, lw=0.8, ls=":") for share in LEVELS]
+  words = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 7.5}
+
+  def named(axes):
+    for share in LEVELS:
+      axes.annotate(f"{share:.0%}", (1.01, share), color=draw.GREY, **words)
+
+  return draw.together(*marks, named, draw.curves(first, "share", x="place", **look, **text))
+
+
+def _vectors(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns all vectors of one network as colours, and one of them as bars."""
+  digit = min(ONE, found.sizes["digit"] - 1)
+  seed = found["seed"].values[program.shown(found)]
+  title = f"{run}: the vectors of all digits (the embedding W_E), seed {seed}"
+  text = {"title": f"The vector of digit {digit}", "ylabel": "entry"}
+  return draw.page(
+    draw.heat(
+      found,
+      "vector",
+      rows="digit",
+      columns="width",
+      written=None,
+      centred=True,
+      unit="entry",
+      title=title,
+    ),
+    draw.stems(found.sel(digit=digit), "vector", x="width", **text),
+    heights=[3.0, 2.4],
+  )
 
 
 def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
@@ -212,7 +246,7 @@ def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   def panel(at, plane_Px2):
     def inside(axes):
       axes.plot(*plane_Px2.T, color=draw.BLUE, lw=0.9, marker="o", ms=2)
-      _named(axes, plane_Px2)
+      _named(axes, plane_Px2, ends=at != chosen[-1])
       whose = f"seed {seed}: " if at == chosen[0] else ""
       axes.set(title=f"{whose}step {step_C[at]:,}", xlim=limits[0], ylim=limits[1])
       axes.set(xlabel="last PC1", ylabel="last PC2" if whose else "")

@@ -1,17 +1,18 @@
 """What do neurons do differently when the digits keep PC1 alone?
 
 The published study compared the network in full with itself, each digit's vector reduced to its
-first principal component, on the inputs that then fail: which neurons change most (A29, A30 of the
-addition spec), which are strongest at (0, 0) (A38), how well a + b fits z and h (A31-A33), how well
-the second component fits the change of z (A34), and which neurons flip on or off at (0, 0), said to
-implement a correction (A35).
+first principal component, on the inputs that then fail: which neurons change most (A29, A30 of
+docs/sources/addition.md), which are strongest at (0, 0) (A38), how well a + b fits z and h
+(A31-A33), how well the second component fits the change of z (A34), and which neurons flip on or
+off at (0, 0), said to implement a correction (A35).
 
 All of this is repeated for every network, and for untrained ones of the same seeds. Neurons are
 copies in blocks, and a block changes as one: of the variance of the changes the share between
 blocks is given. Fits carry the accuracy and the loss of the logits that their fitted values give,
 and have controls: random functions of a digit, the digits themselves, any sum f(a) + g(b). Of the
 change of the true logit at (0, 0) the share of the flips is given; the rest is that of neurons that
-are active in both networks, and of the direct path.
+are active in both networks, and of the direct path. In the figures thin lines are networks and
+thick ones their median.
 """
 
 import functools
@@ -38,7 +39,8 @@ obstacle = program.plain
 
 GROUPS = ("all failing inputs", "failing, a = 0", "failing, a = P - 1")
 ALIKE = 0.99  # cosine of two columns of W_in that are copies
-LISTED, STRONG = 5, 20  # neurons listed, neurons compared in shape
+LISTED, STRONG = 5, 20  # neurons whose changes are numbers, neurons compared in shape
+TOP = 10  # neurons whose changes are listed
 ACTIVE = 6  # neurons listed by their contribution at (0, 0)
 FOLLOWS = 0.9  # cosine of contributions of one shape
 
@@ -49,15 +51,18 @@ def mean_changes(pair: network.Pair, member, up_DxF, r_F, rank_F) -> dict:
     [pair.full.pre_NxF - pair.reduced.pre_NxF, pair.full.post_NxF - pair.reduced.post_NxF]
   )
   mean_2x3xF = _grouped(change_2xNxF, pair.failing_N)
-  value = _most_changed(change_2xNxF[1], pair.failing_N, r_F)
+  size_F = jnp.sum(jnp.abs(change_2xNxF[1]) * pair.failing_N[:, None], axis=0)
+  value = _most_changed(size_F, pair.failing_N, r_F)
   length_F = jnp.linalg.norm(up_DxF, axis=0)
   per_weight_2xF = mean_2x3xF[:, 0] / jnp.where(length_F > 0, length_F, 1)[None]
   value |= {
     "delta_pre_blocks": between(per_weight_2xF[0], rank_F),
     "delta_post_blocks": between(per_weight_2xF[1], rank_F),
   }
-  value |= _strongest(pair.full, member.label_N)
-  return {"change": mean_2x3xF, "value": value}
+  strongest = _strongest(pair.full, member.label_N)
+  value |= strongest.pop("value")
+  size_F = size_F / jnp.maximum(pair.failing_N.sum(), 1)
+  return {"change": mean_2x3xF, "change_size": size_F, "value": value, **strongest}
 
 
 def _grouped(change_2xNxF, failing_N):
@@ -72,9 +77,8 @@ def _grouped(change_2xNxF, failing_N):
   return total / jnp.maximum(group_3xN.sum(1), 1)[None, :, None]
 
 
-def _most_changed(change_NxF, failing_N, r_F) -> dict:
-  """The neurons whose h changes most on failing inputs (A29)."""
-  size_F = jnp.sum(jnp.abs(change_NxF) * failing_N[:, None], axis=0)
+def _most_changed(size_F, failing_N, r_F) -> dict:
+  """The neurons whose h changes most on failing inputs (A29), by their sum of |change|."""
   order_F = jnp.argsort(-size_F, stable=True)
   found = {f"delta_post_{rank}": order_F[rank] for rank in range(LISTED)}
   found |= {f"delta_post_{rank}_r": r_F[order_F[rank]] for rank in (2, 4)}
@@ -97,7 +101,7 @@ def between(x_F, rank_F):
 
 
 def _strongest(full: network.Network, label_N) -> dict:
-  """Neurons ranked by sum over classes |W_L h| at (0, 0) (A38)."""
+  """Neurons ranked by sum over classes |W_L h| at (0, 0), and what the first ones add (A38)."""
   part_VxF = full.readout_VxF * full.post_NxF[:1]
   strength_F = jnp.abs(part_VxF).sum(0)
   order_F = jnp.argsort(-strength_F, stable=True)[:STRONG]
@@ -105,7 +109,7 @@ def _strongest(full: network.Network, label_N) -> dict:
   cosine_R = slots.cosines(part_VxR)[0]
   odd = jnp.argmin(cosine_R)
   listed = range(ACTIVE)
-  return {
+  value = {
     **{f"active_{rank}": order_F[rank] for rank in listed},
     **{f"active_{rank}_strength": strength_F[order_F[rank]] for rank in listed},
     "active": jnp.sum(full.post_NxF[0] > 0),
@@ -115,6 +119,7 @@ def _strongest(full: network.Network, label_N) -> dict:
     "outlier_peak": jnp.argmax(part_VxR[:, odd]),
     "outlier_true": part_VxR[label_N[0], odd],
   }
+  return {"value": value, "strong": order_F[:ACTIVE], "part": part_VxR[:, :ACTIVE].T}
 
 
 # --- neurons that flip ----------------------------------------------------------------------------
@@ -353,6 +358,11 @@ def measure(run) -> xr.Dataset:
     "change": one(
       "seed site group neuron", found["change"], "mean change, in full less with PC1 alone"
     ),
+    "change_size": one(
+      "seed neuron", found["change_size"], "mean |change of h| over failing inputs"
+    ),
+    "strong": one("seed place", found["strong"], "neurons that add most to the logits at (0, 0)"),
+    "part": one("seed place logit", found["part"], "part of the logit at (0, 0)"),
     "sum_r2": one("seed sum_fit neuron", found["sum_r2"], "R² of each neuron on a + b"),
     "change_r2": one(
       "seed change_fit neuron", found["change_r2"], "R² of the change of z of each neuron on PC2"
@@ -360,6 +370,8 @@ def measure(run) -> xr.Dataset:
   }
   coords = {
     "neuron": one("neuron", np.arange(variables["r"].sizes["neuron"]), "neuron"),
+    "place": one("place", 1 + np.arange(variables["strong"].sizes["place"]), "place at (0, 0)"),
+    "logit": one("logit", np.arange(variables["part"].sizes["logit"]), "logit"),
     "site": list(SITES),
     "group": list(GROUPS),
     "sum_fit": list(SUM_FITS),
@@ -384,8 +396,12 @@ SHARED = {
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several runs, one of all."""
+  """Returns two pages for each run of the source's setting and, of several runs, one of all.
+
+  The second one of a run has what the ReLU costs each neuron's fit, and what neurons add at (0, 0).
+  """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  pages |= {f"{run}, ReLU": _relu(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
   return {"all runs": program.compared(runs, SHARED)} | pages
@@ -461,9 +477,67 @@ def _change_counts(found: xr.Dataset) -> draw.Panel:
   return histograms
 
 
+def _relu(run: str, found: xr.Dataset) -> draw.Page:
+  costs = (
+    _drops(found, "reduced", f"{run}: the ReLU's cost, PC1 alone"),
+    _drops(found, "full", "The ReLU's cost, in full"),
+  )
+  return draw.page(costs, _parts(found), heights=[3.0, 3.4])
+
+
+def drops(found: xr.Dataset, name: str) -> np.ndarray:
+  """Returns R² of z less R² of h on a + b, SxF: PC1 alone ("reduced") or in "full" (A32, A33)."""
+  of = lambda site: found["sum_r2"].sel(sum_fit=f"{site}_{name}").transpose("seed", "neuron").values
+  return of("pre") - of("post")
+
+
+def _drops(found: xr.Dataset, name: str, title: str) -> draw.Panel:
+  its = results.dataset(
+    {"drop": results.variable("seed neuron", drops(found, name), "R² of z less R² of h, on a + b")}
+  )
+  middle = numbers_lib.median(drops(found, name).ravel())
+  marked = draw.level(middle, f"median {middle:.2f}", along="x", color=draw.ORANGE)
+  count = f"neurons of {found.sizes['seed']} networks"
+  return draw.together(marked, draw.histogram(its, "drop", title=title, ylabel=count))
+
+
+def _parts(found: xr.Dataset) -> draw.Panel:
+  """Returns what the strongest neurons of one network add to each logit at (0, 0) (A38)."""
+  own = found.isel(seed=program.shown(found))
+  names = [f"neuron {neuron}" for neuron in own["strong"].values.tolist()]
+  its = own[["part"]].assign_coords(place=names)
+  title = f"Neurons that add most to the logits at (0, 0), seed {own['seed'].item()}"
+  return draw.curves(its, "part", x="logit", colour="place", title=title)
+
+
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns the fits of runs of the source's setting."""
-  return [network.fit_table(program.main(runs))]
+  """Returns the fits, and the neurons that change most, of runs of the source's setting."""
+  main = program.main(runs)
+  changed = tables_lib.Table(
+    f"The {TOP} neurons whose h changes most where the digits keep PC1 alone, of the network that"
+    " is drawn: means over the inputs that then fail, change being in full less with PC1 alone.",
+    [{"run": run} | row for run, found in main.items() for row in changed_rows(found)],
+    name="changed",
+  )
+  return [network.fit_table(main), changed]
+
+
+def changed_rows(found: xr.Dataset) -> list[dict]:
+  """Returns a record for each of the neurons whose h changes most on failing inputs (A29)."""
+  own = found.isel(seed=program.shown(found))
+  order_F = np.argsort(-own["change_size"].values, kind="stable")[:TOP]
+  mean = own["change"].sel(group=GROUPS[0])
+  return [
+    {
+      "place": place,
+      "neuron": neuron,
+      "mean |change of h|": float(own["change_size"][neuron]),
+      "mean change of h": float(mean.sel(site="h", neuron=neuron)),
+      "mean change of z": float(mean.sel(site="z", neuron=neuron)),
+      "r with a + b": float(own["r"][neuron]),
+    }
+    for place, neuron in enumerate(order_F.tolist(), start=1)
+  ]
 
 
 # --- claims ---------------------------------------------------------------------------------------

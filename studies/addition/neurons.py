@@ -2,15 +2,15 @@
 
 The published study ranked neurons by the correlation of their activation h with the sum a + b,
 counted those above a threshold, and fitted the pre-activation z of single neurons on the digits'
-first two principal components, on the pairs with a + b < P alone (A1, A11-A16 and A28 of the
-addition spec).
+first two principal components, on the pairs with a + b < P alone (A1, A11-A16 and A28 of
+docs/sources/addition.md).
 
 |r| ranks a neuron that hardly acts as high as any other. So every statistic is also weighted by
 what a neuron contributes: the length of its column of the readout W_L times its mean activation.
 Fits of z are made on all pairs, too. Neurons whose columns of W_in have a cosine above 0.99 form
 blocks of copies: within one, z is the same up to scale (A62). Every block is merged into a single
 ReLU unit, which says how many units still do what the network does. Untrained networks of the same
-seeds are read in the same way.
+seeds are read in the same way. In the figures thin lines are networks and thick ones their median.
 """
 
 from typing import Any, NamedTuple
@@ -66,6 +66,18 @@ def sum_correlations(read: network.Network, member, token_Nx3) -> dict:
     "row_statistics": statistics_Vx5,
     "value": value,
   }
+
+
+FEATURES = ("a", "b", "PC1(a)", "PC1(b)", "PC2(a)", "PC2(b)")
+
+
+def feature_correlations(embedding_PxD, post_NxF) -> np.ndarray:
+  """Returns the correlation of every neuron's h with each of FEATURES, on all pairs."""
+  digits = len(embedding_PxD)
+  score_PxQ = linear.oriented(linear.pca(embedding_PxD)).score_NxQ[:, :2]
+  value_Px3 = np.column_stack([np.arange(digits), score_PxQ])
+  feature_Nx6 = np.asarray(fourier.pair_features(value_Px3))
+  return np.stack([linear.pearson(post_NxF, feature_N) for feature_N in feature_Nx6.T])
 
 
 def _whole(read, member) -> dict:
@@ -291,8 +303,8 @@ def of_member(model, params, member, token_Nx3) -> dict:
 def measure(run) -> xr.Dataset:
   """Returns the neurons of every network, trained and untrained.
 
-  `pre`, `post` and `readout` are those of the network that is drawn: the source's own, else the
-  first.
+  `pre`, `post`, `readout` and `feature_r` are those of the network that is drawn: the source's own,
+  else the first.
   """
   found, fresh = network.beside(of_member, run)
   at = program.drawn(run.experiment)
@@ -300,11 +312,14 @@ def measure(run) -> xr.Dataset:
   by_pair = lambda name: found[name][at].reshape(digits, digits, -1)
   both = lambda get: np.stack([get(found), get(fresh)])
   one, every = results.variable, "network seed"
+  embedding_PxD = np.asarray(run.params_S["embedding"]["embedding"])[at, :-1]
+  feature_r = feature_correlations(embedding_PxD, found["post"][at])
   said = "sum of |column of W_L| x mean h"
   variables = {
     **numbers_lib.stored(found["value"], fresh["value"]),
     **network.fits(FITS, found["fits"], fresh["fits"]),
     "r": one(f"{every} neuron", both(lambda its: its["r"]), "correlation of h with a + b"),
+    "feature_r": one("feature neuron", feature_r, "correlation of h with a function of one digit"),
     "contribution": one(
       "seed neuron", found["contribution"], "|column of W_L| x mean h of a neuron", "logits"
     ),
@@ -333,6 +348,7 @@ def measure(run) -> xr.Dataset:
   coords = {
     "neuron": one("neuron", counted("neuron", "r"), "neuron"),
     "logit": one("logit", counted("logit", "readout"), "logit"),
+    "feature": list(FEATURES),
     "a": one("a", token_Nx3[::digits, 0], "a"),
     "b": one("b", token_Nx3[:digits, 1], "b"),
     "place": one("place", counted("place", "top", 1), "place by |r|"),
@@ -351,6 +367,7 @@ numbers = numbers_lib.of  # by the keys of published.csv
 
 # --- figures and tables ---------------------------------------------------------------------------
 
+BINS = 50  # of the histogram of correlations
 SHOWN = 12  # blocks by size; of merged units four more
 ROW = 5  # the row of W_L drawn
 # Numbers drawn for all runs: what they are, and their unit.
@@ -368,8 +385,12 @@ SHARED = {
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several runs, one of all."""
+  """Returns two pages for each run of the source's setting and, of several runs, one of all.
+
+  The second one of a run has what neurons correlate with, and what they and their blocks give.
+  """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  pages |= {f"{run}, correlations": _ranks(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
   return {"all runs": program.compared(runs, SHARED)} | pages
@@ -383,6 +404,63 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     (_sizes(found), _merged(found), _row(found)),
     heights=[3.2, 2.2, 2.2, 3.2],
   )
+
+
+def _ranks(run: str, found: xr.Dataset) -> draw.Page:
+  its = found.isel(seed=program.shown(found)).sel(network="trained")
+  seed = f"{run}, seed {its['seed'].item()}"
+  title = f"{seed}: correlation of each neuron's h with digits and their components"
+  look = {"written": None, "centred": True, "limits": (-1, 1), "title": title}
+  look |= {"unit": "correlation", "ylabel": "h with …"}
+  columns, first = _few_neurons(found.sizes["neuron"]), found["seed"].values[0]
+  scatter = draw.scatter(
+    its,
+    x="r",
+    y="contribution",
+    title=f"What each neuron contributes\n(seed {its['seed'].item()})",
+    ylabel="|column of W_L| x mean h (logits)",
+    yscale="symlog",
+  )
+  return draw.page(
+    draw.together(
+      draw.heat(_by_r(found), "feature_r", rows="feature", columns="neuron", **look), columns
+    ),
+    (
+      draw.histogram(
+        found.sel(network="trained"),
+        "r",
+        each="seed",
+        bins=BINS,
+        ylabel="neurons",
+        title=f"Correlations with a + b\n(a line for each network, seed {first} thick)",
+      ),
+      scatter,
+    ),
+    (_block_shares(found), _merged_accuracy(found), _merged_loss(found)),
+    heights=[2.6, 3.0, 3.0],
+  )
+
+
+def _block_shares(found: xr.Dataset) -> draw.Panel:
+  its = found[["block_share"]].isel(by_contribution=slice(SHOWN))
+  text = {"title": "Blocks by contribution", "ylabel": "share of all contributions"}
+  return draw.curves(its, "block_share", x="by_contribution", **_over_networks(), **text)
+
+
+def _merged_accuracy(found: xr.Dataset) -> draw.Panel:
+  its = found[["merged_accuracy"]].isel(units=slice(SHOWN + 4))
+  text = {"title": "Each block as one unit", "ylabel": "accuracy, all pairs", "ylim": (-0.03, 1.05)}
+  return draw.curves(its, "merged_accuracy", x="units", **_over_networks(), **text)
+
+
+def _merged_loss(found: xr.Dataset) -> draw.Panel:
+  its = found[["merged_nll"]].isel(units=slice(SHOWN + 4))
+  text = {"title": "… and its loss", "ylabel": "loss, all pairs (nats)", "yscale": "log"}
+  return draw.curves(its, "merged_nll", x="units", zero=False, **_over_networks(), **text)
+
+
+def _over_networks() -> dict[str, Any]:
+  return {"thin": "seed", "names": {None: "median of the networks"}}
 
 
 def _by_r(found: xr.Dataset) -> xr.Dataset:
@@ -401,7 +479,9 @@ def _correlations(run: str, found: xr.Dataset) -> draw.Panel:
   return draw.together(
     draw.level(0.9, "|r| = 0.9", **threshold),
     draw.level(-0.9, **threshold),
-    draw.curves(its, "r", x="neuron", colour="network", thin="seed", title=f"{run}: r", **look),
+    draw.curves(
+      its, "r", x="neuron", colour="network", thin="seed", title=f"{run}:\nr of all neurons", **look
+    ),
   )
 
 
@@ -425,7 +505,8 @@ def _activations(found: xr.Dataset) -> draw.Panel:
   def sums(axes):
     axes.set_yticks(first_V[::step], value_V[::step])
 
-  look = {"written": None, "limits": (0, high), "title": "h, up to its 98th percentile"}
+  look = {"written": None, "limits": (0, high), "title": "Activations h,\nto the 98th percentile"}
+  look |= {"unit": "h"}
   heat = draw.heat(drawn, "post", rows="input", columns="neuron", **look)
   return draw.together(heat, sums, _few_neurons(its.sizes["neuron"]))
 
@@ -436,6 +517,8 @@ def _few_neurons(count: int) -> draw.Panel:
   def ticks(axes):
     at = np.arange(0, count, max(1, count // 4))
     axes.set_xticks(at, at)
+    for image in axes.images:
+      image.set_interpolation("nearest")  # rows are few: they would run into each other
 
   return ticks
 
@@ -444,7 +527,8 @@ def _readout(found: xr.Dataset) -> draw.Panel:
   its = _by_r(found)
   high = max(np.percentile(np.abs(its["readout"].values), 98), 1e-6)
   look = {"written": None, "centred": True, "limits": (-high, high)}
-  title = "$W_L$, to the 98th percentile"
+  look |= {"unit": "weight"}
+  title = "Weights to the logits, W_L,\nto the 98th percentile"
   heat = draw.heat(its, "readout", rows="logit", columns="neuron", title=title, **look)
   return draw.together(heat, _few_neurons(its.sizes["neuron"]))
 
@@ -455,11 +539,12 @@ def _maps(found: xr.Dataset, name: str) -> tuple[draw.Panel, ...]:
   panels = []
   for place, neuron in enumerate([*its["top"].values.tolist(), its["busiest"].item()]):
     one = its.sel(neuron=neuron)
-    look = {"title": f"{one[name].attrs['long_name']} of neuron {neuron}", "centred": True}
+    look = {"title": f"z of neuron {neuron}", "centred": True, "unit": "z"}
     if name == "post":
-      words = f"{one['place'].values[place]}. by |r|" if place < TOP else "contributes most"
+      words = f"no. {one['place'].values[place]} by |r|" if place < TOP else "contributes most"
       title = f"h of {neuron}: r = {one['r'].item():.2f},\n{words}"
-      look = {"title": title, "limits": (0, max(float(one[name].max()), 1e-12))}
+      high = max(float(one[name].max()), 1e-12)
+      look = {"title": title, "limits": (0, high), "unit": "h"}
     panels.append(draw.heat(one, name, rows="a", columns="b", written=None, **look))
   return tuple(panels)
 
@@ -468,13 +553,14 @@ def _sizes(found: xr.Dataset) -> draw.Panel:
   its = found[["block_size"]].isel(by_size=slice(SHOWN))
   its = its.where(its["block_size"] > 0)
   look = {"thin": "seed", "names": {None: "trained"}, "zero": False, "yscale": "log"}
-  title = f"Copies (cosine > {ALIKE})"
+  title = f"Blocks of copies\n(cosine > {ALIKE})"
   return draw.curves(its, "block_size", x="by_size", title=title, **look)
 
 
 def _merged(found: xr.Dataset) -> draw.Panel:
   its = found[["merged_same"]].isel(units=slice(SHOWN + 4))
-  look = {"thin": "seed", "ylim": (-0.03, 1.05), "title": "Each block as one unit"}
+  look = {"thin": "seed", "ylim": (-0.03, 1.05)}
+  look |= {"title": "Each block as one unit", "ylabel": "share of predictions repeated"}
   return draw.curves(its, "merged_same", x="units", colour="network", **look)
 
 
@@ -489,9 +575,9 @@ def row_weights(found: xr.Dataset) -> xr.Dataset:
 def _row(found: xr.Dataset) -> draw.Panel:
   its = row_weights(found)
   text = {
-    "title": f"$W_L$, logit {its['logit'].item()}",
+    "title": f"Weights W_L to logit {its['logit'].item()}",
     "xlabel": "weight",
-    "ylabel": f"neurons, {its.sizes['neuron']} with most |r|",
+    "ylabel": f"neurons, the {its.sizes['neuron']} with most |r|",
   }
   return draw.histogram(its, "readout", bins=25, **text)
 
@@ -506,7 +592,29 @@ def tables(runs) -> list[tables_lib.Table]:
     [{"run": run} | row for run, found in main.items() for row in logit_rows(found)],
     name="rows",
   )
-  return [network.fit_table(main), rows]
+  ranked = tables_lib.Table(
+    f"The {RANKED} neurons most correlated with the sum, of the network that is drawn: correlations"
+    " of h on all pairs, what a neuron contributes to the logits, and its block of copies (0"
+    " contributes most).",
+    [{"run": run} | row for run, found in main.items() for row in neuron_rows(found)],
+    name="ranked",
+  )
+  return [network.fit_table(main), rows, ranked]
+
+
+def neuron_rows(found: xr.Dataset) -> list[dict]:
+  """Returns a record for each of the neurons most correlated with a + b (A11)."""
+  its = found.isel(seed=program.shown(found)).sel(network="trained")
+  order_F = np.argsort(-np.abs(its["r"].values), kind="stable")[:RANKED]
+  rows = []
+  for place, neuron in enumerate(order_F.tolist(), start=1):
+    one = its.isel(neuron=neuron)
+    row = {"place": place, "neuron": neuron, "r with a + b": float(one["r"])}
+    for feature in found["feature"].values.tolist():
+      row[f"with {feature}"] = float(one["feature_r"].sel(feature=feature))
+    row |= {"contribution": float(one["contribution"]), "block": int(one["block"])}
+    rows.append(row)
+  return rows
 
 
 def logit_rows(found: xr.Dataset) -> list[dict]:

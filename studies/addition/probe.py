@@ -189,13 +189,13 @@ numbers = numbers_lib.of  # by the keys of published.csv
 # --- figures and tables ---------------------------------------------------------------------------
 
 WORDS = {
-  "hidden": "h",
-  "hidden_own": "h, train/test",
-  "additive": "pairs",
-  "additive_own": "pairs, train/test",
-  "mean": "mean",
-  "permuted": "permuted",
-  "relabelled": "relabelled",
+  "hidden": "neurons (h)",
+  "hidden_own": "h, own split",
+  "additive": "pairs alone",
+  "additive_own": "pairs, own split",
+  "mean": "mean of sums",
+  "permuted": "h, permuted",
+  "relabelled": "h, relabelled",
 }
 
 
@@ -246,18 +246,34 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       ),
       _ladder(found),
     ),
-    heights=[3.9],
+    _nulls(found),
+    heights=[3.9, 2.2],
   )
+
+
+def _nulls(found: xr.Dataset) -> draw.Panel:
+  """Returns what the probe leaves of the sum, and of permuted sums, which is seldom as little."""
+  r2 = found["score"].sel(probe="hidden", measure="r2")
+  its = {
+    "the sum": r2.sel(network="trained", drop=True),
+    "the sum, untrained": r2.sel(network="untrained", drop=True),
+    "permuted sums": found["permuted_r2"],
+  }
+  p = numbers_lib.median(found["p"].values)
+  title = f"The sum beside {found.sizes['draw']} permutations of the sums: p = {p:.3g} (median)"
+  words = "1 - R² on held-out pairs, each network and permutation (line: median)"
+  left = {name: 1 - each for name, each in its.items()}
+  return draw.dots(left, xlabel=words, title=title, xscale="log")
 
 
 def _sums(run: str, found: xr.Dataset) -> draw.Panel:
   truth_N = found["truth"].values
   ends = np.array([truth_N.min() - 1, truth_N.max() + 1])
-  looks = {"untrained": (draw.AMBER, "x"), "trained": (draw.BLUE, ".")}
+  looks = {"untrained": (draw.GREY, "x"), "trained": (draw.BLUE, ".")}
 
   def panel(axes):
     beyond = 0
-    axes.plot(ends, ends, color=draw.GREY, lw=0.8, label="a + b")
+    axes.plot(ends, ends, color="black", lw=0.8, label="a + b")
     for name, (colour, marker) in looks.items():
       prediction_SxN = found["prediction"].sel(network=name).values
       x_SxN = np.broadcast_to(truth_N, prediction_SxN.shape)

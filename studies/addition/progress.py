@@ -145,6 +145,7 @@ def modular(model, params, member, token_Nx3, key_Q) -> dict:
     "residual_fraction": outside,
     "key_similarity": together,
     "similarity_Q": cube.similarity_Q,
+    "coefficient_Q": cube.coefficient_Q,
   }
 
 
@@ -248,6 +249,11 @@ def measure(run) -> xr.Dataset:
       found.get("similarity_Q", without_SxCx0),
       "cosine similarity of the logits with the cosine cube",
     ),
+    "coefficient": results.variable(
+      "seed step frequency",
+      found.get("coefficient_Q", without_SxCx0),
+      "coefficient of the cosine cube in the logits",
+    ),
   }
   coords = {
     "curve": list(curves),
@@ -271,7 +277,12 @@ def _keys(run, waves: bool):
 
 # --- figures, tables, the line of the summary -----------------------------------------------------
 
-PHASES = ("peak", "formed", "cleaned")  # drawn as vertical lines
+# Ends of phases that are drawn as vertical lines, in words.
+PHASES = {
+  "peak": "peak of the test loss",
+  "formed": "circuit formed",
+  "cleaned": "clean-up ended",
+}
 FEW = 7  # key frequencies that have a colour each
 
 
@@ -332,7 +343,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       ),
     ),
   )
-  title = f"{run}: losses (dashed lines: the median ends of phases)"
+  title = f"{run}: losses (vertical lines: ends of phases, medians; thin lines: networks)"
   upper = draw.together(
     _marks(found, named=True),
     guess,
@@ -341,7 +352,11 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   )
   if not found.modular:
     return draw.page(upper, below, heights=[3.6, 4.6])
-  return draw.page(upper, below, _cubes(found), heights=[4.0, 3.6, 3.8])
+  cubes = (
+    _cubes(found, "coefficient", "Cosine cubes in the logits"),
+    _cubes(found, "similarity", "… as a share of all logits"),
+  )
+  return draw.page(upper, below, _ratio(found), cubes, heights=[4.0, 3.6, 2.8, 3.8])
 
 
 def _curves(found: xr.Dataset, names: list[str], **text) -> draw.Panel:
@@ -388,17 +403,37 @@ def _marks(found: xr.Dataset, *, named: bool = False) -> draw.Panel:
     if np.isfinite(step_S).mean() >= program.MOST:
       median[name] = numbers_lib.median(step_S)
 
-  def write(axes):
-    for i, (name, step) in enumerate(median.items() if named else ()):
-      place = {"ha": "left", "va": "top", "fontsize": 8, "color": draw.GREY}
-      high = 1.0 - 0.06 * i
-      axes.text(step, high, f" {name}", transform=axes.get_xaxis_transform(), **place)
+  look = {"along": "x", "color": draw.GREY, "lw": 1.1}
+  dash = dict(zip(PHASES, draw.DASHES[1:], strict=True))
+  lines = [
+    draw.level(step, PHASES[name] if named else None, ls=dash[name], **look)
+    for name, step in median.items()
+  ]
+  return draw.together(*lines)
 
-  mark = lambda step: draw.level(step, along="x", color=draw.GREY, lw=0.9)
-  return draw.together(*map(mark, median.values()), write)
+
+def _ratio(found: xr.Dataset) -> draw.Panel:
+  """Returns the test loss over the restricted loss: 1 where the key waves are all there is."""
+  test_SxC = program.curve(found, "test/nll_nats")
+  its = {}
+  for name, words in (
+    ("test/restricted_nll_nats", "restricted, test pairs"),
+    ("test/restricted_heldout_nll_nats", "restricted, waves of test pairs"),
+  ):
+    ratio = test_SxC / np.maximum(program.curve(found, name), np.finfo(np.float32).tiny)
+    its[words] = xr.DataArray(ratio, dims=("seed", "step"))
+  both = xr.concat(list(its.values()), xr.Variable("curve", list(its)))
+  both.attrs = {"long_name": "test loss / restricted loss"}
+  drawn = both.to_dataset(name="ratio").assign_coords(step=found["step"])
+  title = "Test loss over restricted loss (1: the key waves do all that the network does)"
+  return draw.together(
+    _marks(found),
+    draw.level(1, color=draw.GREY, lw=0.8, ls=":"),
+    _lines(drawn, "ratio", "curve", thin="seed", title=title, yscale="log"),
+  )
 
 
-def _cubes(found: xr.Dataset) -> draw.Panel:
+def _cubes(found: xr.Dataset, name: str, words: str) -> draw.Panel:
   """Returns how the logits of one network come to be cosine cubes of few frequencies."""
   one = found.isel(seed=program.shown(found))
   keys = one["frequency"].values[one["key"].values].tolist()
@@ -407,25 +442,24 @@ def _cubes(found: xr.Dataset) -> draw.Panel:
   thin = {"ls": "-", "lw": 0.5, "alpha": 0.6}
   for i, k in enumerate(others):
     label = None if i else "other frequencies"
-    value_C = one["similarity"].sel(frequency=k).values
+    value_C = one[name].sel(frequency=k).values
     panels.append(draw.line(step_C, value_C, label, draw.GREY, **thin))
   for i, k in enumerate(keys):
     few = len(keys) <= FEW
     label = f"frequency {k}" if few else None if i else f"{len(keys)} key frequencies"
     colour = draw.COLOURS[i] if few and i < len(draw.COLOURS) - 1 else draw.BLUE
-    value_C = one["similarity"].sel(frequency=k).values
+    value_C = one[name].sel(frequency=k).values
     panels.append(draw.line(step_C, value_C, label, colour, ls="-", lw=1.8))
-  title = f"Cosine cubes in the logits of seed {one['seed'].item()}, by frequency"
   text = {
-    "title": title,
+    "title": f"{words} (seed {one['seed'].item()})",
     "xlabel": results.label(found["step"]),
-    "ylabel": "cosine similarity",
+    "ylabel": {"coefficient": "coefficient", "similarity": "cosine similarity"}[name],
   }
   return draw.together(*panels, lambda axes: axes.set(**text))
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns the boundaries of the phases, derived from the curves of all runs."""
+  """Returns the boundaries of the phases, derived from the curves of all runs, and their ends."""
   first = " or ".join(dict.fromkeys(f"{int(found['step'][0]):,}" for found in runs.values()))
   return [
     tables_lib.Table(
@@ -434,8 +468,29 @@ def tables(runs) -> list[tables_lib.Table]:
       [{"run": run} | row for run, found in runs.items() for row in _phases(found)],
       {"mean": ",.0f"},
       "phases",
-    )
+    ),
+    tables_lib.Table(
+      "Every curve at its first and its last snapshot: median of the networks, and the range at the"
+      " last; losses are in nats.",
+      [{"run": run} | row for run, found in runs.items() for row in _ends(found)],
+      name="ends",
+    ),
   ]
+
+
+def _ends(found: xr.Dataset):
+  for name in found["curve"].values.tolist():
+    one = found.sel(curve=name)
+    value_SxC = one["value"].transpose("seed", "step").values
+    its = numbers_lib.spread(value_SxC[:, -1])
+    yield {
+      "item": one["curve_item"].item(),
+      "curve": one["curve_title"].item(),
+      "first": numbers_lib.median(value_SxC[:, 0]),
+      "last": its["median"],
+      "last, least": its["minimum"],
+      "last, largest": its["maximum"],
+    }
 
 
 def _phases(found: xr.Dataset):

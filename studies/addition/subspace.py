@@ -10,7 +10,7 @@ Here single components are removed, too, and random directions of all of the wid
 digits' span; the mean over digits, zero or other digits take the place of what is removed. Every
 fit of the prediction, and of its error, is beside controls that do not know the components. "The
 prediction" is the class that the network with PC1 alone gives, "the boost" the logit of the full
-network less that with PC1 alone. The items A17 to A27 of the addition spec are measured.
+network less that with PC1 alone. The items A17 to A27 of docs/sources/addition.md are measured.
 """
 
 import functools
@@ -350,6 +350,7 @@ FITS = {
   "error_poly2": network.Fit("A25", "truth - prediction", "PC1, PC2 of a, b to degree 2: control"),
   "error_quartic": network.Fit("A25", "truth - prediction", "a, b to degree 4: control"),
 }
+ERROR_FITS = ("error_pc2", "error_pc2_quadratic")  # whose fitted errors are drawn
 FUNCTION = {
   "says_prediction": "share of pairs whose rounded fit is the prediction; for "
   "a fitted error, whose label less it is",
@@ -378,11 +379,15 @@ def readings(embedding_PxD, prediction_N, member) -> dict:
     scored[key] = jax.tree.map(lambda leaf_R, row=row: leaf_R[row], scored_R)
     coefficient[key], left[key] = coefficient_RxQ[row], left_RxN[row]
   sum_N = design_RxNxQ[list(FITS).index("prediction_sum"), :, 1]
+  error_N = said_N - member.label_N
+  # Targets are the label less the prediction: what is left of them changes sign.
+  of_error = lambda key: fourier.pair_grid(error_N + left[key], digits)
   return {
     "fits": scored,
     "line": coefficient["prediction_sum"][:2],
     "residual": fourier.pair_grid(left["prediction_digits"], digits),
     "quadratic_residual": fourier.pair_grid(left["prediction_quadratic"], digits),
+    "fitted_error": jnp.stack([of_error(key) for key in ERROR_FITS]),
     "value": {
       "sum_constant": coefficient["prediction_sum"][0],
       "sum_slope": coefficient["prediction_sum"][1],
@@ -499,6 +504,9 @@ def measure(run) -> xr.Dataset:
     "quadratic_residual": map_of(
       found["quadratic_residual"], "prediction less its fit on a, b to degree 2"
     ),
+    "fitted_error": results.variable(
+      "seed error_fit a b", found["fitted_error"], "prediction less label, as fitted"
+    ),
     "line": results.variable(
       "seed coefficient", found["line"], "coefficient of the prediction on a + b"
     ),
@@ -520,6 +528,7 @@ def measure(run) -> xr.Dataset:
     "a": digit("a"),
     "b": digit("b"),
     "coefficient": ["constant", "slope"],
+    "error_fit": [FITS[key].design for key in ERROR_FITS],
     "group": list(GROUPS),
     "column": list(COLUMNS),
     "statistic": list(STATISTICS),
@@ -568,8 +577,12 @@ FEW = 12  # digits whose errors are written out
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several runs, one of them all."""
+  """Returns two pages for each run of the source's setting and, of several runs, one of them all.
+
+  The second one of a run has the logits of its network with PC1 alone, and what fits leave.
+  """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  pages |= {f"{run}, PC1 alone": _alone(run, found) for run, found in program.main(runs).items()}
   if len(runs) < 2:
     return pages
   together = results.across({run: _by_words(found) for run, found in runs.items()}, "accuracy")
@@ -626,6 +639,62 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     ),
     heights=[5.9, 2.7, 3.5],
   )
+
+
+def _alone(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns logits, errors and residuals of one network with PC1 alone, input by input."""
+  own = found.isel(seed=program.shown(found))
+  few = found.sizes["a"] <= FEW
+  look = {"rows": "a", "columns": "b", "written": ".0f" if few else None, "centred": True}
+  said = f"{run}, seed {own.seed.item()}"
+  return draw.page(
+    (
+      draw.heat(own, "full_logit", title="Logit of the label,\nfull network", **look),
+      draw.heat(own, "ablated_logit", title="Logit of the label,\nPC1 alone", **look),
+    ),
+    (
+      draw.heat(own, "boost", title="Full less PC1 alone:\nlogit of the label", **look),
+      draw.heat(
+        own, "predicted_boost", title="Full less PC1 alone:\nlogit of the prediction", **look
+      ),
+    ),
+    (
+      _left(own, "residual", f"{said}:\nprediction fitted on a, b"),
+      _left(own, "quadratic_residual", "Prediction fitted on\na, b to degree 2"),
+      _errors(own),
+    ),
+    heights=[3.4, 3.4, 3.6],
+  )
+
+
+def _left(own: xr.Dataset, name: str, title: str) -> draw.Panel:
+  """Returns what a fit leaves of the prediction, over the fitted value."""
+  left_N = own[name].values.ravel()
+  fitted_N = own["prediction"].values.ravel() - left_N
+  text = {"title": title, "xlabel": "fitted prediction", "ylabel": "prediction less fit"}
+  return draw.together(
+    draw.level(0, lw=0.8, ls="-"),
+    draw.line(fitted_N, left_N, None, draw.BLUE, ls="", marker="o", ms=4, alpha=0.6),
+    lambda axes: axes.set(**text),
+  )
+
+
+def _errors(own: xr.Dataset) -> draw.Panel:
+  """Returns the error as PC2 fits it, over the error: on the diagonal where PC2 explained it."""
+  error = own["error"].values.ravel()
+  ends = [error.min(), error.max()]
+  panels = [draw.line(ends, ends, "explained in full", draw.GREY, ls="-")]
+  for design, colour in zip(own["error_fit"].values, (draw.BLUE, draw.ORANGE), strict=True):
+    fitted = own["fitted_error"].sel(error_fit=design).values.ravel()
+    label = f"fitted on {design}"
+    panels.append(draw.line(error, fitted, label, colour, ls="", marker="o", ms=4, alpha=0.6))
+
+  def named(axes):
+    text = {"xlabel": "prediction less label", "ylabel": "the same, fitted"}
+    axes.set(title="Error fitted on PC2", **text)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+
+  return draw.together(*panels, named)
 
 
 def _accuracies(run: str, found: xr.Dataset) -> draw.Panel:
@@ -725,6 +794,20 @@ def tables(runs) -> list[tables_lib.Table]:
       name="variants",
     ),
     tables_lib.Table(
+      "How often a fit, rounded to a class, is the prediction of the network with PC1 alone, and"
+      " how often the label: medians over networks. A fitted error is taken from the label, or"
+      " added to the prediction.",
+      rows(_function_rows),
+      name="functions",
+    ),
+    tables_lib.Table(
+      "Inputs that fail with PC1 alone, of the network that is drawn. A boost is the logit of the"
+      " full network less that with PC1 alone.",
+      rows(_failure_rows),
+      dict.fromkeys(LOGITS, ".1f"),
+      name="failures",
+    ),
+    tables_lib.Table(
       "Logits of all inputs, of those that fail with PC1 alone, and of those that do not. A boost"
       " is the logit of the full network less that with PC1 alone, at the label (true) or at the"
       " prediction. Medians over networks.",
@@ -750,6 +833,40 @@ def _variant_rows(found: xr.Dataset):
       "variance removed": float(np.median(draws(found, "removed_share", name).mean(1))),
       "draws": int(one.variant_draws),
     }
+
+
+def _function_rows(found: xr.Dataset):
+  for key, fit in FITS.items():
+    says = found["says"].sel(fit=key)
+    of = lambda said, network="trained", says=says: numbers_lib.median(
+      says.sel(network=network, said=said).values
+    )
+    yield {
+      "item": fit.item,
+      "fit": f"{fit.target} on {fit.design}",
+      "is the prediction": of("says_prediction"),
+      "is the label": of("says_truth"),
+      "is the prediction, held out": of("test_says_prediction"),
+      "is the label, held out": of("test_says_truth"),
+      "is the prediction, untrained": of("says_prediction", "untrained"),
+    }
+
+
+LOGITS = {
+  "label's logit, full": "full_logit",
+  "label's logit, PC1 alone": "ablated_logit",
+  "label's boost": "boost",
+  "prediction's boost": "predicted_boost",
+}
+
+
+def _failure_rows(found: xr.Dataset):
+  own = found.isel(seed=program.shown(found))
+  for a, b in np.argwhere(own["error"].values != 0).tolist():
+    one = own.isel(a=a, b=b)
+    row = {"seed": int(own["seed"]), "a": a, "b": b, "a + b": a + b}
+    row["prediction"] = int(one["prediction"])
+    yield row | {head: float(one[name]) for head, name in LOGITS.items()}
 
 
 def _logit_rows(found: xr.Dataset):

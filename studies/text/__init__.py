@@ -4,7 +4,7 @@ Small encoders were trained to answer sums written out in characters, as a numbe
 right or wrong, and probes, removed directions and attention were taken for the algorithm inside.
 This page repeats those readings on the published network and on networks trained here, with
 held-out pairs, untrained networks, permuted labels and the network's own readout beside them. Item
-numbers are sections of the arithmetic spec.
+numbers are sections of docs/sources/text.md.
 """
 
 ORDER = (

@@ -69,10 +69,7 @@ def measure(run) -> xr.Dataset:
   task = run.experiment.task
   loss_unit = "answers² / 2000²" if run.regression else "nats"
   variables = {
-    "value": results.variable("part measure seed", stacked(mine), "value"),
-    "untrained_value": results.variable(
-      "part measure untrained", stacked(theirs), "value of untrained networks"
-    ),
+    **results.with_untrained("value", "part measure seed", stacked(mine), stacked(theirs), "value"),
     "rows": results.variable("part", [row["rows"] for row in skills], "rows that are answered"),
     "truth": results.variable("example", parts["select"].answer_N, "right answer"),
     "answer": results.variable("seed example", mine["select"]["answer_SxN"], "answer"),
@@ -296,7 +293,7 @@ def _best(question: str) -> str:
   "answers.sum",
   "An encoder learns the sums of three-digit numbers.",
   reported=f"squared error of answers / 2000 of {_best('sum')} on {ROWS:,} rows",
-  source=program.claimed("1.6, 3"),
+  source=program.claimed("sections 1.6, 3"),
 )
 def sums(results):
   """Returns the verdict: a good regression, and how many are right."""
@@ -315,7 +312,7 @@ def sums(results):
   "answers.modk",
   "An encoder learns the sums modulo 97.",
   reported=f"squared error of answers / 2000 of {_best('modk')}, no constant beside it",
-  source=program.claimed("1.6, 3"),
+  source=program.claimed("sections 1.6, 3"),
 )
 def residues(results):
   """Returns the verdict against a constant answer."""
@@ -329,7 +326,7 @@ def residues(results):
   "answers.valid",
   "An encoder learns whether a shown sum is right.",
   reported=f"accuracy {ACCURACY:.3f}, the best of ten epochs; dropped by the source",
-  source=program.claimed("3"),
+  source=program.claimed("section 3"),
 )
 def validity(results):
   """Returns the verdict against the more frequent answer."""

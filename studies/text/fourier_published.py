@@ -573,7 +573,7 @@ def _control(results) -> str:
   "fourier.residue",
   "The residue is encoded by waves of a few frequencies.",
   reported=f"R2 {_value(f'r2_{PAIRS}'):.2f}, fitted and scored on the same rows",
-  source=program.claimed("0.4, 5.3, 6.5"),
+  source=program.claimed("sections 0.4, 5.3, 6.5"),
 )
 def residue(results):
   """Returns the verdict beside permuted labels, and beside every frequency on pairs not seen."""
@@ -594,7 +594,7 @@ def residue(results):
   "fourier.excess",
   "Removing the waves' directions does more harm than random ones.",
   reported=f"{min(_excess):.2f} to {max(_excess):.2f} more squared error",
-  source=program.claimed("0.6, 5.3, 6.5"),
+  source=program.claimed("sections 0.6, 5.3, 6.5"),
 )
 def excess(results):
   """Returns the verdict beside directions of probes that were fitted to permuted labels."""
@@ -615,7 +615,7 @@ def excess(results):
   "The residue modulo 2 and 3 is encoded best.",
   reported=f"R2 {_value('small_2_2'):.2f} and {_value('small_3_3'):.2f} beside"
   f" {_value(f'r2_{PAIRS}'):.2f}",
-  source=program.claimed("0.5, 5.3"),
+  source=program.claimed("sections 0.5, 5.3"),
 )
 def small(results):
   """Returns the verdict beside the same probes without constant columns, and over folds."""

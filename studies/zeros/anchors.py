@@ -305,23 +305,24 @@ def _label(one: xr.Dataset) -> str:
 
 def _by_height(found: xr.Dataset) -> draw.Panel:
   """Returns the loss of every predictor by block of height, the network first."""
-  last = found.loss_by_height.isel(height=-1).values[1:]
-  order = [0, *(1 + np.argsort(-last, kind="stable"))]
-  lines = draw.compared(
-    found.isel(predictor=order),
-    "loss_by_height",
-    x="height",
-    each="predictor",
-    zero=False,
-    title="By height: the sequence is not stationary",
-  )
+  names = found.predictor.values.tolist()
+  colours = {name: draw.GREEN for name in names if name.startswith(ADAPTIVE)}
+  colours |= {name: draw.ORANGE for name in names if name.startswith(LINEAR)}
 
   def frame(axes):
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.locator_params(axis="x", nbins=5)
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
-  return draw.together(lines, frame)
+  return draw.named(
+    found,
+    "loss_by_height",
+    x="height",
+    each="predictor",
+    colours=colours,
+    frame=frame,
+    title="By height, lower is better (blue: the network, thick;\n"
+    "green: filter fitted again along the way; dashed: the others)",
+  )
 
 
 # --- tables and lines -----------------------------------------------------------------------------

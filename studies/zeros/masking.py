@@ -240,6 +240,31 @@ def _gains(run, nll_SxVxRxN, ratio_R, select_SxR, start_N) -> dict:
   return found
 
 
+BROKEN = 0.1  # of the intact network's |NLL|: a mask that changes it by more breaks the network
+
+
+def breaks(found: xr.Dataset, variant: str = "magnitude") -> statistics.Interval:
+  """Returns the fraction removed at which the change of the NLL first exceeds `BROKEN`.
+
+  Of the mean over seeds, linear between the ratios; its ends are where the ends of the change's
+  interval exceed it. 1 where it does not up to the largest ratio.
+  """
+  limit = BROKEN * abs(float(found.intact_nll.sel(members="all")))
+  one = found[["delta", "delta_interval"]].sel(variant=variant).sortby("ratio")
+  low_R, high_R = one.delta_interval.sel(end=list(results.ENDS)).transpose("end", "ratio").values
+  cross = lambda change_R: _crossing(one.ratio.values.astype(float), change_R, limit)
+  return statistics.Interval(cross(one.delta.values), cross(high_R), cross(low_R))
+
+
+def _crossing(ratio_R, change_R, limit: float) -> float:
+  above = np.flatnonzero(change_R > limit)
+  if not above.size:
+    return 1.0
+  last = int(above[0])
+  first = max(last - 1, 0)
+  return float(np.interp(limit, change_R[[first, last]], ratio_R[[first, last]]))
+
+
 # --- figures, tables, the line of the summary -----------------------------------------------------
 
 
@@ -250,6 +275,13 @@ def figures(runs) -> dict:
     return pages
   gain = _of_masks(results.across(runs, "chosen_ratio", *GAINS).sel(members="all"))
   delta = results.across(runs, "delta").sel(variant=["magnitude", "recalibrated"])
+  where = [breaks(found)[:3] for found in runs.values()]
+  broken = results.dataset(
+    results.with_interval(
+      "breaks", "run", statistics.Interval(*np.array(where).T), "fraction of weights removed"
+    ),
+    {"run": results.variable("run", list(runs), "run")},
+  )
   shared = draw.page(
     (
       draw.whiskers(gain, list(GAINS), colour="run", title="Change at the ratio chosen on select"),
@@ -263,7 +295,16 @@ def figures(runs) -> dict:
         title="By ratio (bands: 95 %)",
       ),
     ),
-    heights=[3.6],
+    draw.rows(
+      broken,
+      "breaks",
+      x="run",
+      form=".2f",
+      xlim=(0, 1.02),
+      title=f"Where magnitude masks break a network: the NLL has risen by {100 * BROKEN:.0f} %"
+      " (bars: 95 %)",
+    ),
+    heights=[3.6, 1.3 + 0.35 * len(runs)],
   )
   return {"all runs": shared} | pages
 
@@ -277,6 +318,7 @@ def _of_masks(gain: xr.Dataset) -> xr.Dataset:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   near = round(max(0.1, -1.25 * float(found.delta.min())), 2)  # never hides an improvement
   look = {"x": "ratio", "colour": "variant", "names": NAMES}
+  each = {"x": "ratio", "thin": "seed", "zero": False}
   sizes = [
     f"{name} ({size:,})"
     for name, size in zip(found.tensor.values, found["size"].values, strict=True)
@@ -294,12 +336,53 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         **look,
       ),
       draw.curves(
-        found, "delta", ylim=(-near, near), title=f"Within {near:g} nats (bands: 95 %)", **look
+        _one_band(found),
+        "delta",
+        ylim=(-near, near),
+        title=f"Within {near:g} nats (band: 95 %, of the first)",
+        **look,
       ),
     ),
-    draw.heat(kept, "survival", rows="tensor", columns="ratio", limits=(0, 1)),
-    heights=[4.2, 1.2 + 0.26 * found.sizes["tensor"]],
+    (
+      draw.curves(
+        found,
+        "select_nll",
+        title="The ratio of the global\nmask is chosen here",
+        ylabel="NLL on select (nats)",
+        **each,
+      ),
+      draw.curves(
+        found,
+        "log_scale",
+        title="What recalibration then fits:\nfactor of every scale",
+        ylabel="logarithm of the factor",
+        **each,
+      ),
+      draw.curves(
+        found,
+        "mean_shift",
+        title="What recalibration then fits:\nshift of every mean",
+        ylabel="shift (mean spacings)",
+        **each,
+      ),
+    ),
+    draw.heat(
+      kept,
+      "survival",
+      rows="tensor",
+      columns="ratio",
+      limits=(0, 1),
+      title="Fraction of each tensor that survives the global magnitude mask",
+    ),
+    heights=[4.2, 3, 1.2 + 0.26 * found.sizes["tensor"]],
   )
+
+
+def _one_band(found: xr.Dataset) -> xr.Dataset:
+  """Returns the changes with the interval of the magnitude mask alone: five bands hide each
+  other, and the table has all."""
+  mine = found.variant == "magnitude"
+  return found.assign(delta_interval=found.delta_interval.where(mine))
 
 
 def tables(runs) -> list[tables_lib.Table]:
@@ -341,7 +424,28 @@ def tables(runs) -> list[tables_lib.Table]:
       "chosen",
     ),
     _curves(runs),
+    _breaking(runs),
   ]
+
+
+def _breaking(runs) -> tables_lib.Table:
+  """Returns where masks break the published networks and those of all runs."""
+  edits = ("magnitude", "per tensor", "random", "noise")
+  rows = [
+    {"network": f"{row['model']} (published)", "magnitude": row["breaks"]} for row in NETWORKS
+  ]
+  rows += [
+    {"network": run} | {edit: breaks(found, edit) for edit in edits} for run, found in runs.items()
+  ]
+  return tables_lib.Table(
+    "Fraction of weights removed at which a network breaks: the change of its NLL first exceeds"
+    f" {100 * BROKEN:.0f} % of |NLL| of the intact network, mean over seeds, linear between the"
+    " ratios; in brackets where the ends of the change's 95 % interval do. 1: not up to the largest"
+    " ratio. Published ones have no interval, and come from a grid of ratios.",
+    rows,
+    dict.fromkeys(edits, ".2f"),
+    "breaks",
+  )
 
 
 def _without_mask(row: dict) -> dict:

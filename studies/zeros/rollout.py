@@ -385,6 +385,7 @@ def _slope(step_Q) -> float:
 
 HIDDEN = ("model, mean of draws", "model, median of draws")
 BINS = 20  # of steps
+FAR = 5.0  # mean spacings
 
 
 def figures(runs) -> dict:
@@ -421,26 +422,30 @@ def figures(runs) -> dict:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   horizon_R = found.horizon.values
   shown = found.sel(predictor=[name for name in found.predictor.values if name not in HIDDEN])
-  sums = draw.compared(
+  strong = {name: draw.GREEN for name in shown.predictor.values if name.startswith("adaptive")}
+  strong |= {ONE: "black"}
+  sums = draw.named(
     shown,
     "error",
     x="horizon",
     each="predictor",
-    zero=False,
+    colours=strong,
+    frame=lambda axes: _horizons_axis(axes, horizon_R),
     title=f"{run}: by how far the h-th zero ahead is missed\n"
     f"{found.starts} starts on test, context {found.context} (band: 95 %)",
   )
   steps = _binned(shown)
   constant = found.step_error.sel(predictor=ONE).values.mean()
-  single = draw.compared(
+  single = draw.named(
     steps,
     "step_error",
     x="step",
     each="predictor",
-    zero=False,
+    colours=strong,
+    ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
-    title="Error of a single step\n(means over neighbouring steps)",
+    title="Error of a single step (colours as left;\nmeans over neighbouring steps)",
   )
   spread = draw.together(
     draw.curves(
@@ -467,13 +472,23 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "model_minus_at",
     x="predictor",
     xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
-    title="Network minus others (bars: 95 %)",
+    title="Network minus others\n(below 0: better; bars: 95 %)",
   )
   return draw.page(
-    (_by_horizon(sums, horizon_R), single),
-    (_by_horizon(spread, horizon_R, bottom=0), minus),
+    (sums, single),
+    (_by_horizon(spread, horizon_R, bottom=0), draw.together(minus, _far)),
     heights=[4.6, 4.2],
   )
+
+
+def _far(axes) -> None:
+  """Makes the axis of differences logarithmic beyond 0.1 where one of them goes far."""
+  far = max(map(abs, axes.get_xlim()))
+  if far > FAR:
+    ticks = [10.0**k for k in range(-1, 7, 2) if 10.0**k <= far]
+    axes.set_xscale("symlog", linthresh=0.1)
+    ticks = [-tick for tick in reversed(ticks)] + [0.0, *ticks]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _binned(found: xr.Dataset) -> xr.Dataset:
@@ -495,19 +510,19 @@ def _by_horizon(panel, horizon_R, bottom: float | None = None):
   Errors have one too, a spread starts at `bottom`.
   """
 
-  def on(axes):
-    panel(axes)
-    if bottom is None:
-      axes.set_yscale("log")
-      axes.yaxis.set_major_formatter("{x:g}")
-      axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
-    else:
-      axes.set_ylim(bottom=bottom)
-    axes.set_xscale("log")
-    axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
-    axes.minorticks_off()
+  return draw.together(panel, lambda axes: _horizons_axis(axes, horizon_R, bottom))
 
-  return on
+
+def _horizons_axis(axes, horizon_R, bottom: float | None = None) -> None:
+  if bottom is None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
+  else:
+    axes.set_ylim(bottom=bottom)
+  axes.set_xscale("log")
+  axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
+  axes.minorticks_off()
 
 
 def tables(runs) -> list[tables_lib.Table]:

@@ -28,7 +28,7 @@ class OutsideCase(absltest.TestCase):
     super().setUp()
     self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     self.enterContext(contextlib.chdir(self.folder))
-    self.addCleanup(plugins.forget)
+    self.addCleanup(plugins._LOADED.clear)
 
   def call(self, main, *argv):
     with tiny_study.quick_compile():
@@ -100,7 +100,7 @@ class PluginTest(OutsideCase):
     mine = "--plugin=multiplication.py"
     code, _, err = self.call(train.main, mine, "--config=multiplication.py", "--workdir=run")
     self.assertEqual(code, 0, err)
-    plugins.forget()
+    plugins._LOADED.clear()
 
     code, _, err = self.call(analyze.main, "--workdir=run")  # without, it is refused
     self.assertEqual(code, 2)
@@ -133,7 +133,7 @@ class PluginTest(OutsideCase):
     code, _, err = self.call(train.main, *argv)
     self.assertEqual(code, 0, err)
     self.assertIn('"my_model"', Path("run/config.json").read_text())
-    plugins.forget()
+    plugins._LOADED.clear()
     code, _, err = self.call(analyze.main, "--workdir=run", "--only=spectra")
     self.assertEqual(code, 2)
     self.assertIn("model.kind='my_model' is not one of", err)

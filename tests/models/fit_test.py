@@ -179,13 +179,6 @@ class PerSeedTest(absltest.TestCase):
     expected = np.sum((np.asarray(before_S) - np.asarray(own_S)) ** 2, axis=1)
     np.testing.assert_allclose(nll_S, expected, rtol=1e-5)
 
-  def test_one_seed_sees_its_row(self):
-    program = regression()._replace(per_seed=("own",))
-    data = {"own": {"a": jnp.arange(3)}, "all": jnp.arange(3)}
-    one = fit.seed_of(program, data, 2)
-    self.assertEqual(int(one["own"]["a"]), 2)
-    self.assertEqual(one["all"].shape, (3,))
-
 
 class EvaluatorTest(absltest.TestCase):
   def test_keeps_the_best_of_each_living_seed(self):

@@ -1,6 +1,6 @@
 """Identity hyper-connections against plain numpy.
 
-Primes specification, section 7.2: x_f <- x_f + post_f block(sum_f pre_f x_f).
+From docs/sources/primes.md, section 7.2: x_f <- x_f + post_f block(sum_f pre_f x_f).
 """
 
 import functools

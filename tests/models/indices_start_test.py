@@ -1,6 +1,6 @@
 """How one-token regressors start, and what dropout does to them.
 
-Laws of the primes specification, section 2.
+Laws of docs/sources/primes.md, section 2.
 """
 
 import functools

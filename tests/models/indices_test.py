@@ -1,6 +1,6 @@
 """One-token regressors: counts, starts, dead parameters, a plain numpy twin.
 
-Numbers are those of the primes specification, section 2.
+Numbers are those of docs/sources/primes.md, section 2.
 """
 
 import dataclasses

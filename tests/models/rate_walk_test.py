@@ -1,6 +1,6 @@
-"""The controller against the specification in plain Python, and logged rates.
+"""The controller against its description in plain Python, and logged rates.
 
-Primes spec, section 3.
+From docs/sources/primes.md, section 3.
 """
 
 import functools
@@ -40,7 +40,7 @@ def window(loss_N) -> float:
 
 
 def progress(loss_N) -> float:
-  """Returns the progress in the specification's words."""
+  """Returns the progress in the description's words."""
   if len(loss_N) < 50:
     return 0.0
   before = loss_N[-100:-50] if len(loss_N) >= 100 else loss_N[:50]

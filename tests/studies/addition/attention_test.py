@@ -201,7 +201,7 @@ class TrainedTest(absltest.TestCase):
         self.assertAlmostEqual(self._fit(fit, "r2_min"), 1, places=4)
         self.assertAlmostEqual(self._fit(fit, "heldout_median"), 1, places=4)
         # The fitted values are z: they are worth what z is.
-        accuracy = self.row[f"{edit}_all/accuracy"]["ours"]
+        accuracy = self.row[f"{edit}_all/accuracy"]["here"]
         self.assertAlmostEqual(self._fit(fit, "accuracy"), accuracy)
 
   def test_every_row_is_listed(self):
@@ -217,9 +217,10 @@ class TrainedTest(absltest.TestCase):
 
   def test_figures(self):
     control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
-    self.assertEqual(list(attention.figures({"both": self.found})), ["both"])
+    self.assertEqual(list(attention.figures({"both": self.found})), ["both", "both, heads"])
     pages = attention.figures({"both": self.found, "control": control})
-    self.assertEqual(list(pages), ["all runs", "both"])  # a control has no page of its own
+    # A control has no page of its own.
+    self.assertEqual(list(pages), ["all runs", "both", "both, heads"])
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
 
@@ -228,8 +229,32 @@ class TrainedTest(absltest.TestCase):
     drawn.assert_inside(self, figure)
     self.assertLen(figure.subfigs[0].axes[0].lines, 2)  # a and b, no thin lines
 
+  def test_page_of_heads(self):
+    maps, costs = attention.figures({"run": self.found})["run, heads"].figure().subfigs
+    shown = [axes.images[0].get_array() for axes in maps.axes]
+    np.testing.assert_array_equal(shown[0], self.found["mean_attention"][0])
+    np.testing.assert_array_equal(shown[1], self.found["deviation"][0])
+    # One input's attention adds up to 1 in every head.
+    np.testing.assert_allclose(shown[2].sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(shown[2], self.found["pattern"].sel(a=0, b=5))
+    loss = [line.get_xdata() for line in costs.axes[0].lines if line.get_markersize() == 2.5]
+    np.testing.assert_array_equal(loss[0], self.found["nll"].sel(edit="intact"))
+
+  def test_heads_and_edits_are_tables(self):
+    _, heads, edits = attention.tables({"run": self.found})
+    for head, row in enumerate(heads.rows):
+      self.assertAlmostEqual(row["to a"], self.row[f"head{head}_a"]["here"], places=6)
+      self.assertAlmostEqual(row["to a, deviation"], self.row[f"head{head}_deviation"]["here"])
+      self.assertAlmostEqual(row["to a"] + row["to b"] + row["to ="], 1, places=5)
+    asymmetry = max(row["asymmetry"] for row in heads.rows)
+    self.assertAlmostEqual(asymmetry, self.row["asymmetry"]["here"], places=6)
+    self.assertLen(edits.rows, len(attention.EDITS))
+    self.assertAlmostEqual(
+      edits.rows[0]["loss, least"], self.row["intact_all/nll_nats"]["here"], places=9
+    )
+
   def test_fits_are_a_table(self):
-    (fits,) = attention.tables({"run": self.found})
+    fits, *_ = attention.tables({"run": self.found})
     row = next(row for row in fits.rows if row["fit"] == "z, attention as trained on Poly2")
     self.assertEqual(row["run"], "run")
     self.assertEqual(row["R² published network"], self._fit("intact/poly2", "r2_mean"))

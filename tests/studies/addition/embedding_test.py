@@ -58,16 +58,31 @@ class RunTest(absltest.TestCase):
     without = stored.isel(step=slice(0))
     for found in (stored, without, stored.isel(seed=[0])):
       pages = embedding.figures({"run": found})
-      self.assertEqual(list(pages), ["run"])
-      drawn.assert_inside(self, pages["run"].figure())
+      self.assertEqual(list(pages), ["run", "run, vectors"])
+      for page in pages.values():
+        drawn.assert_inside(self, page.figure())
+
+  def test_three_components_and_the_vectors_are_drawn(self):
+    pages = embedding.figures({"run": self.found.isel(seed=[0])})
+    third = pages["run"].figure().subfigs[0].axes[2]
+    np.testing.assert_array_equal(
+      third.lines[0].get_ydata(), self.found["score"].sel(component=3)[0]
+    )
+    levels = [line.get_ydata()[0] for line in pages["run"].figure().subfigs[1].axes[1].lines[:2]]
+    self.assertEqual(levels, [0.9, 0.95])
+    all_, one = pages["run, vectors"].figure().subfigs
+    np.testing.assert_array_equal(all_.axes[0].images[0].get_array(), self.found["vector"])
+    ends_Dx2 = np.array(one.axes[0].collections[0].get_segments())[:, :, 1]
+    np.testing.assert_array_equal(ends_Dx2[:, 1], self.found["vector"].sel(digit=7))
+    self.assertEqual(one.axes[0].get_title(loc="left"), "The vector of digit 7")
 
   def test_controls_are_on_the_page_that_compares_alone(self):
     control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
     pages = embedding.figures({"own": self.found, "permuted": control})
-    self.assertEqual(list(pages), ["own", "all runs"])
+    self.assertEqual(list(pages), ["own", "own, vectors", "all runs"])
     self.assertIsInstance(pages["all runs"], figures.Page)
     drawn.assert_inside(self, pages["all runs"].figure())
-    self.assertEqual(list(embedding.figures({"permuted": control})), ["permuted"])
+    self.assertIn("permuted", embedding.figures({"permuted": control}))
 
 
 class ClaimsTest(absltest.TestCase):

@@ -68,6 +68,11 @@ class ChangeTest(absltest.TestCase):
     self.assertEqual(found["value"]["delta_post_1"], 1)
     none = self.changes(self.pair._replace(failing_N=jnp.zeros(25, bool)))
     np.testing.assert_array_equal(none["change"], np.zeros((2, 3, 3)))
+    np.testing.assert_allclose(found["change_size"], np.abs(post), rtol=1e-6)
+    np.testing.assert_array_equal(none["change_size"], np.zeros(3))
+    # At (0, 0) the third neuron adds 3 x 4 to logit 0, the first one 1 x 2.
+    np.testing.assert_array_equal(found["strong"], [2, 0, 1])
+    np.testing.assert_allclose(found["part"][:, 0], [12, 2, 0])
 
   def test_variance_between_groups(self):
     rank_F = jnp.array([0, 0, 1, 1, 2])  # the last has no copy
@@ -139,10 +144,10 @@ class ReferenceTest(absltest.TestCase):
       "post_reduced_above_90",
       "post_full_above_90",
     ):
-      self.assertEqual(self.row[key]["ours"], self.row[key]["recomputed"])
-    strongest = {self.row[f"active_{rank}"]["ours"] for rank in range(2)}
+      self.assertEqual(self.row[key]["here"], self.row[key]["recomputed"])
+    strongest = {self.row[f"active_{rank}"]["here"] for rank in range(2)}
     self.assertEqual(strongest, {357, 184})
-    self.assertLess(self.row["outlier_true"]["ours"], 0)
+    self.assertLess(self.row["outlier_true"]["here"], 0)
 
   def test_what_does_not_agree_drifts(self):
     self.assertEqual(adder.unexplained("neuron_changes", self.row.values()), [])
@@ -176,20 +181,40 @@ class ReferenceTest(absltest.TestCase):
   def test_figures_draw_one_seed_and_two(self):
     for seeds in (1, 2):
       pages = neuron_changes.figures({"run": self.found.isel(seed=slice(seeds))})
-      self.assertEqual(set(pages), {"run"})
+      self.assertEqual(set(pages), {"run", "run, ReLU"})
+      drawn.assert_inside(self, pages["run, ReLU"].figure())
       figure = pages["run"].figure()
       drawn.assert_inside(self, figure)
       self.assertLen([ax for part in figure.subfigs for ax in part.axes], 8)
+
+  def test_drops_and_parts_are_drawn(self):
+    one = self.found.isel(seed=[0])
+    costs, parts = neuron_changes.figures({"run": one})["run, ReLU"].figure().subfigs
+    for axes, name in zip(costs.axes, ("reduced", "full"), strict=True):
+      middle = axes.lines[0].get_xdata()[0]
+      self.assertAlmostEqual(middle, self.row[f"drop_{name}_median"]["here"], places=5)
+    (axes,) = parts.axes
+    labels = axes.get_legend_handles_labels()[1]
+    first = self.row["active_0"]["here"]
+    self.assertEqual(labels[0], f"neuron {first:.0f}")
+    strength = np.abs(axes.lines[0].get_ydata()).sum()
+    np.testing.assert_allclose(strength, self.row["active_0_strength"]["here"], rtol=1e-5)
 
   def test_several_runs_are_compared_and_controls_have_no_page(self):
     other = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
     runs = {"own": self.found, "permuted": other}
     pages = neuron_changes.figures(runs)
-    self.assertEqual(set(pages), {"own", "all runs"})
+    self.assertEqual(set(pages), {"own", "own, ReLU", "all runs"})
     drawn.assert_inside(self, pages["all runs"].figure())
 
   def test_tables(self):
-    (fits,) = neuron_changes.tables({"run": self.found})
+    fits, changed = neuron_changes.tables({"run": self.found})
+    self.assertLen(changed.rows, 10)
+    for rank in range(2):
+      self.assertEqual(changed.rows[rank]["neuron"], self.row[f"delta_post_{rank}"]["here"])
+    self.assertGreaterEqual(
+      changed.rows[0]["mean |change of h|"], abs(changed.rows[0]["mean change of h"])
+    )
     self.assertEqual([row["item"] for row in fits.rows[:3]], ["A31", "A32", "A33"])
     self.assertEqual(fits.rows[0]["fit"], "z, PC1 alone on a + b")
     self.assertLen(fits.rows, len(neuron_changes.FITS))

@@ -150,8 +150,8 @@ class ReferenceTest(absltest.TestCase):
     self.assertLen(pairs, count)
 
   def test_few_units_do_what_the_network_does(self):
-    self.assertLessEqual(self.row["units_needed"]["ours"], 12)
-    self.assertAlmostEqual(self.row["merged_nll"]["ours"] / self.row["nll"]["ours"], 1, places=2)
+    self.assertLessEqual(self.row["units_needed"]["here"], 12)
+    self.assertAlmostEqual(self.row["merged_nll"]["here"] / self.row["nll"]["here"], 1, places=2)
     self.assertEqual(self.row["units_needed"]["untrained"], 33)
 
   def test_the_result_can_be_stored(self):
@@ -163,34 +163,70 @@ class ReferenceTest(absltest.TestCase):
   def test_figures_draw_one_seed_and_two(self):
     for seeds in (1, 2):
       pages = neurons.figures({"run": self.found.isel(seed=slice(seeds))})
-      self.assertEqual(set(pages), {"run"})
+      self.assertEqual(set(pages), {"run", "run, correlations"})
+      drawn.assert_inside(self, pages["run, correlations"].figure())
       figure = pages["run"].figure()
       drawn.assert_inside(self, figure)
       axes = [ax for part in figure.subfigs for ax in part.axes]
       self.assertGreater(len(axes), 15)
     titles = {ax.get_title(loc="left") for ax in axes}
-    self.assertIn("$W_L$, logit 5", titles)
+    self.assertIn("Weights W_L to logit 5", titles)
     shown = neurons.row_weights(self.found)["readout"]
     ranked = np.argsort(-np.abs(self.own["r"].values), kind="stable")[:100]
     np.testing.assert_array_equal(shown, self.found["readout"].values[5, ranked])
+
+  def test_correlations_with_digits_are_numpys(self):
+    post_NxF = self.found["post"].values.reshape(100, -1).astype(np.float64)
+    b_N = np.tile(np.arange(10), 10)
+    for neuron in (357, 398):
+      peer = np.corrcoef(post_NxF[:, neuron], b_N)[0, 1]
+      self.assertAlmostEqual(
+        float(self.found["feature_r"].sel(feature="b")[neuron]), peer, places=5
+      )
+    # PC1 is nearly a line in the digit.
+    gap = self.found["feature_r"].sel(feature="PC1(a)") - self.found["feature_r"].sel(feature="a")
+    self.assertLess(float(np.abs(gap).max()), 0.1)
+
+  def test_page_of_correlations(self):
+    page = neurons.figures({"run": self.found})["run, correlations"].figure()
+    features, both, curves = (part.axes for part in page.subfigs)
+    order_F = np.argsort(self.own["r"].values, kind="stable")
+    shown = features[0].images[0].get_array()
+    np.testing.assert_allclose(shown, self.found["feature_r"].values[:, order_F], atol=1e-6)
+    counted = both[0].patches[0].get_path().vertices[:, 1]
+    self.assertEqual(counted.max(), np.histogram(self.own["r"], 50, self._ends())[0].max())
+    np.testing.assert_array_equal(both[1].lines[0].get_ydata(), self.own["contribution"])
+    for axes, name in zip(curves, ("block_share", "merged_accuracy", "merged_nll"), strict=True):
+      thin = axes.lines[0].get_ydata()
+      np.testing.assert_array_equal(thin, self.found[name].values[0, : len(thin)])
+
+  def _ends(self):
+    r = self.found["r"].sel(network="trained").values
+    return r.min(), r.max()
 
   def test_several_runs_are_compared_and_controls_have_no_page(self):
     other = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
     runs = {"own": self.found, "permuted": other}
     pages = neurons.figures(runs)
-    self.assertEqual(set(pages), {"own", "all runs"})
+    self.assertEqual(set(pages), {"own", "own, correlations", "all runs"})
     drawn.assert_inside(self, pages["all runs"].figure())
     for table in neurons.tables(runs):
       self.assertEqual({row["run"] for row in table.rows}, {"own"})
 
   def test_tables(self):
-    fits, rows = neurons.tables({"run": self.found})
-    self.assertEqual((fits.name, rows.name), ("fits", "rows"))
+    fits, rows, ranked = neurons.tables({"run": self.found})
+    self.assertEqual((fits.name, rows.name, ranked.name), ("fits", "rows", "ranked"))
+    self.assertLen(ranked.rows, 100)
+    first = ranked.rows[0]
+    self.assertEqual(first["neuron"], self.row["top_neuron"]["here"])
+    self.assertAlmostEqual(abs(first["r with a + b"]), self.row["top_r"]["here"], places=6)
+    size_R = [abs(row["r with a + b"]) for row in ranked.rows]
+    self.assertEqual(size_R, sorted(size_R, reverse=True))
     self.assertLen(fits.rows, 3)
     value = self.found["fit_value"].sel(fit="top_neuron", measure="r2_mean", network="trained")
     self.assertEqual(fits.rows[0]["R² published network"], value.values[0])
     self.assertLen(rows.rows, self.found.sizes["logit"])
-    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["ours"], places=6)
+    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["here"], places=6)
 
 
 class ClaimsTest(parameterized.TestCase):

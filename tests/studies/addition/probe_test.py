@@ -115,7 +115,10 @@ class ProbeTest(absltest.TestCase):
     for seeds in (1, 2):
       figure = probe.figures({"run": self.found.isel(seed=slice(seeds))})["run"].figure()
       drawn.assert_inside(self, figure)
-      self.assertLen(figure.axes, 3)
+      self.assertLen(figure.axes, 4)
+    permuted = figure.axes[3].lines[-2].get_xdata()  # the last line is at 0
+    np.testing.assert_allclose(permuted, 1 - self.found["permuted_r2"].values.ravel())
+    self.assertIn("199 permutations of the sums: p = 0.005", figure.axes[3].get_title(loc="left"))
 
   def test_runs_are_compared(self):
     control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)

@@ -47,7 +47,7 @@ class PlainTest(absltest.TestCase):
 
   def test_first_snapshot_is_untrained(self):
     first = self.found["value"].isel(seed=0, step=0)
-    # Spec, section 7: random init z on Poly2 .606, additive 1.000, and the
+    # From docs/sources/addition.md, section 7: random init z on Poly2 .606, additive 1.000, and the
     # initial losses of section 2.
     np.testing.assert_allclose(first.sel(curve="pre_poly2_r2"), 0.606, atol=0.005)
     np.testing.assert_allclose(first.sel(curve="pre_additive_r2"), 1, atol=0.0005)
@@ -209,7 +209,24 @@ class ModularRunTest(absltest.TestCase):
     (page,) = progress.figures({"run": self.found}).values()
     figure = page.figure()
     drawn.assert_inside(self, figure)
-    self.assertIn("Cosine cubes", figure.axes[-1].get_title(loc="left"))
+    for axes, name in zip(figure.axes[-2:], ("coefficient", "similarity"), strict=True):
+      drawn_QxC = sorted(tuple(line.get_ydata()) for line in axes.lines)
+      stored_QxC = self.found[name].isel(seed=0).transpose("frequency", "step").values
+      self.assertEqual(drawn_QxC, sorted(map(tuple, stored_QxC)))
+
+  def test_coefficients_are_similarities_of_all_the_logits(self):
+    # c_k = s_k |L|: one norm for all frequencies of a network at a step.
+    ratio = self.found["coefficient"] / self.found["similarity"]
+    np.testing.assert_allclose(ratio, np.broadcast_to(ratio[..., :1], ratio.shape), rtol=1e-3)
+
+  def test_ratio_of_losses_is_drawn(self):
+    (page,) = progress.figures({"run": self.found.isel(seed=[0])}).values()
+    (axes,) = [x for x in page.figure().axes if "Test loss over" in x.get_title(loc="left")]
+    test_C, restricted_C = (
+      program.curve(self.found, f"test/{name}")[0] for name in ("nll_nats", "restricted_nll_nats")
+    )
+    drawn_RxC = [line.get_ydata() for line in axes.lines]
+    self.assertTrue(any(np.array_equal(y_C, test_C / restricted_C) for y_C in drawn_RxC))
 
   def test_plain_and_modular_runs_are_compared(self):
     formed = dict(formed=[300.0, 400.0, 500.0] + [np.nan] * 3)
@@ -269,7 +286,11 @@ def summarised(modular: bool):
     frozen_accuracy=1,
   )
   key_SxQ = np.tile([False, True, False, True], (adder_cards.MEMBERS, 1))
+  curves = progress.LOSSES | progress.PLAIN
+  described = [curves[name] for name in found["curve"].values.tolist()]
   return found.assign(
+    curve_title=results.variable("curve", [each.title for each in described], "the curve"),
+    curve_item=results.variable("curve", [each.item for each in described], "item of the curve"),
     key=results.variable("seed frequency", key_SxQ, "key frequency"),
     boundary_meaning=results.variable("boundary", ["the circuit", "the lead"], "in words"),
   )
@@ -298,13 +319,15 @@ class SummaryTest(parameterized.TestCase):
     self.assertIn("Mechanism: no run of the published setting.", progress.line({"run": found}))
 
   def test_table_of_phases(self):
-    (table,) = progress.tables({"run": summarised(True)})
+    table, ends = progress.tables({"run": summarised(True)})
+    row = next(row for row in ends.rows if row["curve"] == "test accuracy")
+    self.assertEqual((row["item"], row["last"]), ("B30", 1))
     self.assertEqual([row["boundary"] for row in table.rows], ["formed", "lead_heldout"])
     formed = table.rows[0]
     self.assertEqual((formed["median step"], formed["drawn by eye"]), (250, 13_300))
     self.assertEqual(formed["networks"], "6 of 6")
     self.assertIn("Snapshots are 1,000 steps apart", table.caption)
-    (plain,) = progress.tables({"run": summarised(False)})
+    plain, _ = progress.tables({"run": summarised(False)})
     self.assertIsNone(plain.rows[0]["drawn by eye"])
 
 
