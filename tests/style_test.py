@@ -217,6 +217,15 @@ class StyleTest(absltest.TestCase):
 
     self.check(bare, library(), "no docstring")
 
+  def test_the_networks_here_are_called_so(self):
+    # A reader of a report does not know whose "ours" are.
+    def said(name):
+      texts = [n.value for n in ast.walk(tree(name)) if isinstance(n, ast.Constant)]
+      words = [text for text in texts if isinstance(text, str)]
+      return [word for word in words if re.search(r"\b(ours|twins?|company)\b", word, re.I)]
+
+    self.check(said, library(), "say whose: the networks here, the published one, the control")
+
   def test_no_machine_paths(self):
     lines = lambda name: [
       line for line in (ROOT / name).read_text().splitlines() if MACHINE.search(line)
