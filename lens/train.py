@@ -175,13 +175,14 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   loaded = experiment_lib.load_data(experiment.task)
   program, data, select = study.find(experiment.study).build(experiment, loaded)
   its = fit.Fit(program, experiment.fit, workdir)
-  its.check(data, select)
-  with runs.writing(workdir, experiment, loaded, command) as begin, interruptible() as stopped:
-    reporter = Reporter(experiment.fit.steps)
-    try:
-      outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin)
-    finally:
-      reporter.close()
+  with runs.writing(workdir, experiment, loaded, command) as begin:
+    its.check(data, select)
+    with interruptible() as stopped:
+      reporter = Reporter(experiment.fit.steps)
+      try:
+        outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin)
+      finally:
+        reporter.close()
   return _conclude(outcome, experiment, workdir, program.unit)
 
 
@@ -216,7 +217,8 @@ def _join() -> None:
 def _main(argv: list[str]) -> int:
   plain, overrides = cli.split_overrides(argv)
   values = _flags()
-  if not cli.parse(values, plain, f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"):
+  usage = lambda: f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"
+  if not cli.parse(values, plain, usage):
     return 0
   if not values.config:
     names = ", ".join(cli.shipped_configs())
