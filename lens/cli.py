@@ -149,14 +149,14 @@ def define_plugin(values: flags.FlagValues) -> None:
   )
 
 
-def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:
+def parse(values: flags.FlagValues, argv: list[str], usage: Callable[[], str]) -> bool:
   """Parses the flags; returns False when help was asked for and printed.
 
   Raises `ValueError` in one line for every kind of bad flag.
   """
   wanted = {"--help", "-help", "-h", "--helpfull"}
   if wanted & set(argv[1:]):
-    say(usage.strip() + "\n" + values.get_help())
+    say(usage().strip() + "\n" + values.get_help())
     return False
   try:
     rest = values(argv, known_only=False)

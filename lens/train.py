@@ -177,18 +177,19 @@ def train(experiment, workdir: Path, command: list[str]) -> int:
   arrays = prepared.find(workdir, of, experiment, loaded)
   program, data, select = of.built(experiment, loaded, arrays.arrays)
   its = fit.Fit(program, experiment.fit, workdir)
-  its.check(data, select)
-  with runs.writing(workdir, experiment, loaded, command) as begin, interruptible() as stopped:
+  with runs.writing(workdir, experiment, loaded, command) as begin:
+    its.check(data, select)
 
     def begin_and_keep() -> None:
       begin()
       prepared.keep(workdir, loaded, arrays)
 
-    reporter = Reporter(experiment.fit.steps)
-    try:
-      outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin_and_keep)
-    finally:
-      reporter.close()
+    with interruptible() as stopped:
+      reporter = Reporter(experiment.fit.steps)
+      try:
+        outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin_and_keep)
+      finally:
+        reporter.close()
   return _conclude(outcome, experiment, workdir, program.unit)
 
 
@@ -223,7 +224,8 @@ def _join() -> None:
 def _main(argv: list[str]) -> int:
   plain, overrides = cli.split_overrides(argv)
   values = _flags()
-  if not cli.parse(values, plain, f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"):
+  usage = lambda: f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"
+  if not cli.parse(values, plain, usage):
     return 0
   if not values.config:
     names = ", ".join(cli.shipped_configs())
