@@ -66,9 +66,10 @@ map: ## every file of the package, with its first line
 	  printf '%-34s %s\n' $$file "$$(head -1 $$file | tr -d '"')"; \
 	done
 
-# Compilation takes one core per process: as many processes as cores.
+# Compilation takes one core per process: as many processes as cores. Files go out in the order of
+# tests/conftest.py, the long ones first, and not by their numbers of tests.
 test: venv ## runs the tests; ARGS go to pytest
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: venv ## checks format, style and types
 	$(BIN)/ruff format --check .

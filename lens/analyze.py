@@ -362,7 +362,7 @@ def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
 
 def _main(argv: list[str]) -> int:
   values = _flags()
-  if not cli.parse(values, argv, USAGE):
+  if not cli.parse(values, argv, lambda: USAGE):
     return 0
   command = [os.path.basename(argv[0]), *argv[1:]]
   plugins.use(values.plugin)

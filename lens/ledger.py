@@ -110,7 +110,8 @@ def target(claim: str) -> str:
 def _claim(row, terms: glossary.Terms, section: tuple[str, str] | None) -> page.Markup:
   line = lambda name, text: page.tag("p", page.tag("b", name + " "), text)
   status = row["status"]
-  because = "No verdict:" if status in NO_VERDICT else "Verdict:"
+  judged = status not in NO_VERDICT
+  because = terms.linked(row["because"], set()) if judged else row["because"]
   parts = [
     page.tag(
       "header",
@@ -119,7 +120,7 @@ def _claim(row, terms: glossary.Terms, section: tuple[str, str] | None) -> page.
     ),
     page.tag("h3", row["statement"]),
     line("Reported:", row["reported"]),
-    line(because, terms.linked(row["because"], set())),
+    line("Verdict:" if judged else "No verdict:", because),
     line("Source:", row["source"]),
   ]
   if row["command"]:
@@ -131,8 +132,8 @@ def _claim(row, terms: glossary.Terms, section: tuple[str, str] | None) -> page.
     rows = [(key, exact(value)) for key, value in row["numbers"].items()]
     numbers = page.table(("quantity", "value"), rows, caption="Behind it")
     parts.append(page.details(f"Numbers ({len(rows)})", numbers))
-  kinds = [page.slug(status), "" if status in NO_VERDICT else page.slug(JUDGED)]
-  return page.tag("article", *parts, id=target(row["id"]), class_=" ".join(filter(None, kinds)))
+  kinds = [page.slug(status), *([page.slug(JUDGED)] if judged else [])]
+  return page.tag("article", *parts, id=target(row["id"]), class_=" ".join(kinds))
 
 
 def judged(rows: list[dict]) -> page.Markup:

@@ -400,7 +400,7 @@ def _number(row: Mapping, controls: Sequence[str]) -> list:
     quantity,
     row["source"],
     page.short(row["recomputed"]),
-    page.short(row["ours"]),
+    page.short(row["here"]),
     page.badge(row["verdict"], kind) if row["verdict"] else "",
     *([page.span(row[DRIFT[0]], row[DRIFT[1]])] if DRIFT[0] in row else []),
     page.short(row["median"]),

@@ -16,13 +16,13 @@ docs/sources/primes.md, sections 2 and 7.2.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention, causality, spacing, transformer
+from primelens.models import attention, causality, transformer
 from primelens.tasks import checks
 
 # --- several flows, one block ---------------------------------------------------------------------
@@ -136,7 +136,7 @@ def flow_trunk(**changes) -> transformer.Config:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A one-token regressor; the defaults are Plan A's and B's.
 
   `head` are the widths between the trunk and the answer. `flows` above 1 are
@@ -153,7 +153,7 @@ class Config:
   trunk: transformer.Config = dataclasses.field(default_factory=one_token_trunk)
 
   def __post_init__(self):
-    checks.fields(self)
+    super().__post_init__()
     if self.indices > SPLIT**2 and self.embedding == "sinusoidal":
       raise ValueError(f"indices={self.indices} must be at most {SPLIT**2}.")
     if (self.embedding == "context") != bool(self.features):
@@ -163,7 +163,6 @@ class Config:
       )
     if self.flows > 1 and self.embedding == "context":
       raise ValueError("flows are for one token: embedding is not context.")
-    spacing.check_none(self)
 
   @property
   def width(self) -> int:
@@ -280,15 +279,10 @@ def reading(config: Config) -> causality.Reading:
       return causality.spacings(rng, rows, length, features)
     return rng.integers(0, count, (rows, length))
 
-  def outputs(params, inputs, dropout_key):
-    its = inputs if context else inputs[:, 0]
-    return apply(small, params, its, dropout_key=dropout_key)[0][:, None]
+  def answers(small, params, inputs, **options):
+    return apply(small, params, inputs if context else inputs[:, 0], **options)
 
-  return causality.Reading(
-    init=lambda key: init(small, key), draw=draw, apply=outputs, last_U=(length - 1,)
-  )
+  return causality.answering(small, init, answers, draw, length)
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config

@@ -445,7 +445,7 @@ def page(run: str, found: xr.Dataset) -> draw.Page:
 
 def levels_page(run: str, found: xr.Dataset) -> draw.Page:
   """Returns how far apart levels of weights lie, beside what random matrices have."""
-  start, end = (_gaps(found, when, f"{run}: " if when == "start" else "") for when in WHEN)
+  start, end = (_gaps(found, when, run if when == "start" else "") for when in WHEN)
   height = 1.5 + 0.19 * found.sizes["matrix"]
   return draw.page(
     (start, end), _published_distances(found), _distances(found), heights=[3.7, 2.0, height]
@@ -478,7 +478,7 @@ def _gaps(found: xr.Dataset, when: str, run: str) -> draw.Panel:
       law_B = np.diff(sine_process.spacing_cdf(GAP_EDGES, ensemble)) / width_B
       axes.plot(middle_B, law_B, color=shade, ls=dash, lw=1.8, label=name)
     axes.set(
-      title=f"{run}spacings of levels {words}",
+      title=f"{run}: spacings of levels {words}" if run else f"Spacings of levels {words}",
       xlabel="spacing of neighbouring levels over their mean",
       ylabel="density",
     )
@@ -744,7 +744,8 @@ def table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
   rows = [{"run": run} | row for run, found in runs.items() for row in _rows(found, columns)]
   return tables_lib.Table(
     "Every matrix of every network beside noise of its shape and scale. A matrix that is not live"
-    " has no effect on the answer.",
+    " has no effect on the answer. Every other number, its null and its p-values are in"
+    " spectra.matrix.seed.csv.",
     rows,
     name="matrices",
   )
@@ -771,10 +772,10 @@ def _level_rows(found: xr.Dataset) -> Iterator[dict[str, Any]]:
     return
   for name in found["matrix"].values.tolist():
     one = found.sel(matrix=name)
-    of = one["levels_of"].values.ravel().tolist()[0]
+    of = max(one["levels_of"].values.tolist())  # "" of a network whose matrix lacks rank
     if not of:
       continue
-    median = lambda key, one=one: float(np.median(one[key].values))
+    median = lambda key, one=one: float(np.nanmedian(one[key].values))
     row: dict[str, Any] = {
       "matrix": name,
       "levels of": f"{of} values",

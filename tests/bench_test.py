@@ -8,6 +8,7 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 import numpy as np
+import one
 from absl.testing import absltest
 from primelens import tasks
 from primelens.models import fit, pair_table
@@ -131,7 +132,7 @@ class AdditionTest(absltest.TestCase):
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs, tables=tables)
     key = jax.random.key(0)
-    own = fit.seed_of(built, data, 0)
+    own = one.seed(built, data, 0)
     params, batch = built.init(own, key), built.draw(own, key, 0)
     train, metrics = jax.jit(built.loss)(params, batch, key, 0)
     return np.array([train, metrics["test/nll_nats"]])

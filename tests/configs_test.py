@@ -7,6 +7,7 @@ import functools
 import itertools
 
 import jax
+import one
 from absl.testing import absltest, parameterized
 from primelens.configs import primes, zeros_bank
 from primelens.lens import cli, experiment
@@ -358,7 +359,7 @@ class FamiliesTest(parameterized.TestCase):
     family, _, variant = name.partition(":")
     known = ", ".join(_module(family).VARIANTS)
     with self.assertRaises(ValueError) as caught:
-      cli.load_config(name)
+      one.config(name)
     self.assertEqual(str(caught.exception), f"{variant!r} is not one of {known}.")
 
   @parameterized.parameters(
@@ -370,7 +371,7 @@ class FamiliesTest(parameterized.TestCase):
   )
   def test_wrong_sizes_are_refused(self, name, message):
     with self.assertRaisesRegex(ValueError, message):
-      cli.load_config(name)
+      one.config(name)
 
   @parameterized.parameters(*EARLIER.items())
   def test_a_name_of_an_earlier_revision_is_said_anew(self, old, new):

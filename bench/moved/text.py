@@ -16,6 +16,8 @@ from primelens.studies.text import (
   scale,
 )
 
+from moved import addition
+
 # --- answers --------------------------------------------------------------------------------------
 
 
@@ -427,7 +429,7 @@ def _table(names: tuple[str, ...]):
           own = values[key]
           own = own if isinstance(own, numbers_lib.Own) else numbers_lib.Own(own)
           value_S = np.asarray(own.value_S, float)
-          row = numbers_lib.row(entry, value_S, own.untrained_S, 0 if imported else None)
+          row = addition.row(entry, value_S, own.untrained_S, 0 if imported else None)
           rows.append({"key": key, "population": _population(config)} | row)
     return rows
 

@@ -470,19 +470,7 @@ def _rate(found: xr.Dataset) -> draw.Panel:
   return draw.curves(found, "rate", x="logged", thin="seed", style={"marker": ""}, title=title)
 
 
-SETTING = (
-  "sequence",
-  "primes",
-  "embedding",
-  "embedding_std",
-  "order",
-  "held_out",
-  "context",
-  "flows",
-  "kernel",
-  "batch_size",
-  "accumulation",
-)
+SETTING = ("primes", *program.PLAN_A, "batch_size")
 
 
 def tables(runs) -> list[tables_lib.Table]:

@@ -69,10 +69,7 @@ def measure(run) -> xr.Dataset:
   task = run.experiment.task
   loss_unit = "answers² / 2000²" if run.regression else "nats"
   variables = {
-    "value": results.variable("part measure seed", stacked(mine), "value"),
-    "untrained_value": results.variable(
-      "part measure untrained", stacked(theirs), "value of untrained networks"
-    ),
+    **results.with_untrained("value", "part measure seed", stacked(mine), stacked(theirs), "value"),
     "rows": results.variable("part", [row["rows"] for row in skills], "rows that are answered"),
     "truth": results.variable("example", parts["select"].answer_N, "right answer"),
     "answer": results.variable("seed example", mine["select"]["answer_SxN"], "answer"),

@@ -232,20 +232,14 @@ def measure(run) -> xr.Dataset:
   known = {key for by in found.values() for key in by["last"]["value"]}
   measures = [key for key in MEASURES if key in known]
   mine, null = found[HELD_OUT]["last"], untrained[HELD_OUT]["last"]
-  its, share, correlated = (
-    "scored pooling measure {}",
-    "share of the variance",
-    "squared correlation with x + y",
-  )
+  both = results.with_untrained
+  values = (_stacked(each, measures) for each in (found, untrained))
+  share, correlated = "share of the variance", "squared correlation with x + y"
+  of_component = lambda key: ("seed component", mine[key], null[key])
   variables = {
-    "value": results.variable(its.format("seed"), _stacked(found, measures), "value"),
-    "untrained_value": results.variable(
-      its.format("untrained"), _stacked(untrained, measures), "value of untrained networks"
-    ),
-    "share": results.variable("seed component", mine["share_SxQ"], share),
-    "sum_r2": results.variable("seed component", mine["sum_r2_SxQ"], correlated),
-    "untrained_share": results.variable("untrained component", null["share_SxQ"], share),
-    "untrained_sum_r2": results.variable("untrained component", null["sum_r2_SxQ"], correlated),
+    **both("value", "scored pooling measure seed", *values, "value"),
+    **both("share", *of_component("share_SxQ"), share),
+    **both("sum_r2", *of_component("sum_r2_SxQ"), correlated),
   }
   drawn, circularity = _first_network(run, rows[HELD_OUT], mine)
   coords = {

@@ -418,8 +418,9 @@ def measure(run) -> xr.Dataset:
   by_class, worth = "attention of the last character", "share of the way to the donor's answer"
   unit = "answers²" if run.regression else "nats"
   entropy, change = "entropy of the attention over positions", "change of the loss"
+  both = results.with_untrained
   variables = {
-    "mass": results.variable("seed layer head class", mine["mass"], by_class),
+    **both("mass", "seed layer head class", mine["mass"], theirs["mass"], by_class),
     "mass_as_published": results.variable(
       "seed layer head class", mine["mass_as_published"], f"{by_class}, as published"
     ),
@@ -427,7 +428,7 @@ def measure(run) -> xr.Dataset:
     "uniform_mass_as_published": results.variable(
       "class", published_V, "uniform attention, as published"
     ),
-    "entropy": results.variable("seed layer head", mine["entropy"], entropy, "nats"),
+    **both("entropy", "seed layer head", mine["entropy"], theirs["entropy"], entropy, "nats"),
     "entropy_as_published": results.variable(
       "seed layer head", mine["entropy_as_published"], f"{entropy}, as published", "nats"
     ),
@@ -439,21 +440,9 @@ def measure(run) -> xr.Dataset:
       mine["sweep_as_published"],
       "attention of a position's queries, mean of heads",
     ),
-    "delta": results.variable("where seed layer head", effect["delta"], change, unit),
-    "moved": results.variable("route seed layer head", effect["path"], worth),
+    **both("delta", "where seed layer head", effect["delta"], null["delta"], change, unit),
+    **both("moved", "route seed layer head", effect["path"], null["path"], worth),
     "intact": results.variable("seed", effect["intact"], "loss", unit),
-    "untrained_mass": results.variable(
-      "untrained layer head class", theirs["mass"], f"{by_class}, untrained networks"
-    ),
-    "untrained_entropy": results.variable(
-      "untrained layer head", theirs["entropy"], f"{entropy}, untrained networks", "nats"
-    ),
-    "untrained_delta": results.variable(
-      "where untrained layer head", null["delta"], f"{change}, untrained networks", unit
-    ),
-    "untrained_moved": results.variable(
-      "route untrained layer head", null["path"], f"{worth}, untrained networks"
-    ),
     "pattern": results.variable("prompt layer head query key", pattern_BxLxHxTxT, "attention"),
     "line": results.variable("prompt", characters.decode(token_NxT[:PROMPTS]), "prompt"),
     **results.rows("heads", of_heads, HEADS),

@@ -224,15 +224,14 @@ def measure(run) -> xr.Dataset:
   }
   variables |= {
     "outside": results.variable("delta", old["outside"], "rows that leave their range"),
-    "ratio": results.variable("seed symmetry", columns(found, "ratio"), ratio),
+    **results.with_untrained(
+      "ratio", "seed symmetry", columns(found, "ratio"), columns(null, "ratio"), ratio
+    ),
     "change_kept": results.variable(
       "seed symmetry", columns(found, "kept"), "change of the answer where the sum stays", unit
     ),
     "change_broken": results.variable(
       "seed symmetry", columns(found, "broken"), "change of the answer where the sum changes", unit
-    ),
-    "untrained_ratio": results.variable(
-      "untrained symmetry", columns(null, "ratio"), f"{ratio}, untrained networks"
     ),
     **results.rows("symmetries", _records(found, null), SYMMETRIES),
   }

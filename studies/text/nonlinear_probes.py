@@ -504,10 +504,7 @@ def _of_digits(r2_KxSxF, reads_S) -> dict[str, xr.Variable]:
   mine, null, digits = (r2_KxSxF[:, its_S == name] for name in DIGIT_READS)
   meaning = "R² on rows not fitted"
   return {
-    "digit_r2": results.variable("scored seed regressed", mine, meaning),
-    "untrained_digit_r2": results.variable(
-      "scored untrained regressed", null, f"{meaning}, untrained"
-    ),
+    **results.with_untrained("digit_r2", "scored seed regressed", mine, null, meaning),
     "plain_digit_r2": results.variable(
       "scored regressed", digits[:, 0], f"{meaning}, of one-hot digits: what the neighbours leave"
     ),

@@ -245,14 +245,8 @@ def measure(run) -> xr.Dataset:
     "share of the donor's change of the answer",
   )
   variables = {
-    "moved": results.variable("seed level role", mine[0], way),
-    "disturbed": results.variable("donor seed level role", mine[1], change),
-    "untrained_moved": results.variable(
-      "untrained level role", null[0], f"{way}, untrained networks"
-    ),
-    "untrained_disturbed": results.variable(
-      "donor untrained level role", null[1], f"{change}, untrained networks"
-    ),
+    **results.with_untrained("moved", "seed level role", mine[0], null[0], way),
+    **results.with_untrained("disturbed", "donor seed level role", mine[1], null[1], change),
     **results.rows("effects", records, EFFECTS),
   }
   coords = {

@@ -433,8 +433,7 @@ def on_fresh_pairs(rows: Rows, mine: Probe, null: Probe) -> dict[str, xr.Variabl
   cell, each = "seed level role target", results.variable
   fresh = "R² on pairs not seen"
   return {
-    "r2": each(cell, mine.r2_P, fresh),
-    "untrained_r2": each("untrained level role target", null.r2_P, f"{fresh}, untrained networks"),
+    **results.with_untrained("r2", cell, mine.r2_P, null.r2_P, fresh),
     "characters_r2": each("role target", characters_R.r2_P, f"{fresh}, characters alone"),
     "permuted_r2": each(f"{cell} permutation", mine.null_PxK, f"{fresh}, permuted labels"),
     "values_r2": each(
@@ -469,30 +468,21 @@ def _corrected(r2_SxExR, null_SxExRxK) -> np.ndarray:
 
 def on_select(run, fresh_S) -> dict[str, xr.Variable]:
   """Returns the published probes of trained and of untrained networks, and of the characters."""
-  found: dict[str, xr.Variable] = {}
-  for prefix, network, old in (
-    ("", "seed", published_probes(run)),
-    ("untrained_", "untrained", published_probes(run, fresh_S)),
-  ):
-    of = f", {network} networks" if prefix else ""
-    in_sample_NxS = [old[f"pooled_{count}"] for count in SELECT]
-    positions_NxSxT = [old[f"positions_{count}"] for count in SELECT]
-    found |= {
-      f"{prefix}{name}": results.variable(dims.format(network), value, meaning + of)
-      for name, dims, value, meaning in (
-        ("last_r2", "row_count {}", in_sample_NxS, "R² in sample, last character"),
-        ("position_r2", "row_count {} position", positions_NxSxT, "R² in sample, by position"),
-        (
-          "folds_r2",
-          "scaling {}",
-          [old["cv"], old["cv_scaled"]],
-          "R² over 5 folds, last character",
-        ),
-        ("full_r2", "{} position", old["full"], "R² over 5 folds of rows of full length"),
-      )
-    }
+  old = [published_probes(run), published_probes(run, fresh_S)]
+  of = lambda *keys: [np.stack([each[key] for key in keys]) for each in old]
+  in_sample, positions = (
+    of(*(f"{name}_{count}" for count in SELECT)) for name in ("pooled", "positions")
+  )
+  both, folds = results.with_untrained, of("cv", "cv_scaled")
+  full = [each["full"] for each in old]
   its = list(characters_as_published(run).values())
-  return found | {"digits_r2": results.variable("digits", its, "R² of the characters alone")}
+  return {
+    **both("last_r2", "row_count seed", *in_sample, "R² in sample, last character"),
+    **both("position_r2", "row_count seed position", *positions, "R² in sample, by position"),
+    **both("folds_r2", "scaling seed", *folds, "R² over 5 folds, last character"),
+    **both("full_r2", "seed position", *full, "R² over 5 folds of rows of full length"),
+    "digits_r2": results.variable("digits", its, "R² of the characters alone"),
+  }
 
 
 def numbers(found) -> dict:

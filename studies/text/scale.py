@@ -247,10 +247,16 @@ def in_grid(run) -> bool:
 
 def labelled(probes, gone) -> dict:
   """Returns the arrays of probes and removals with their dimensions and meanings."""
-  name, error = results.variable, "residue²"
+  name, both, error = results.variable, results.with_untrained, "residue²"
   harm, share = "change of the squared error", "share of the variance removed"
   return {
-    "r2": name("seed pairs", probes["r2_SxQ"], "R² in sample, mean of columns"),
+    **both(
+      "r2",
+      "seed pairs",
+      probes["r2_SxQ"],
+      probes["untrained_r2_VxQ"],
+      "R² in sample, mean of columns",
+    ),
     "null_r2": name(
       "seed permutation pairs", probes["null_r2_SxRxQ"], "R² in sample of permuted labels"
     ),
@@ -258,12 +264,12 @@ def labelled(probes, gone) -> dict:
     "held_out_r2": name(
       "seed pairs", probes["held_out_r2_SxQ"], "R² on fresh pairs, mean of columns"
     ),
-    "untrained_r2": name(
-      "untrained pairs", probes["untrained_r2_VxQ"], "R² in sample of untrained networks"
-    ),
-    "circularity": name("seed", probes["circularity_S"], "R² of the residue's circle"),
-    "untrained_circularity": name(
-      "untrained", probes["untrained_circularity_V"], "R² of the circle in untrained networks"
+    **both(
+      "circularity",
+      "seed",
+      probes["circularity_S"],
+      probes["untrained_circularity_V"],
+      "R² of the residue's circle",
     ),
     "harm": name("seed", gone["delta_S"], harm, error),
     "random_harm": name("seed draw", gone["delta_random_SxK"], f"{harm}, random directions", error),
@@ -287,9 +293,10 @@ def answered(run, mine, theirs) -> dict:
   return {
     "loss": name("seed", mine["loss_SxN"].mean(-1), "loss on select", unit),
     "constant": name("", found["constant"], "loss of the constant answer", unit),
-    "skill": name("seed", mine["measure"]["skill"], skill),
+    **results.with_untrained(
+      "skill", "seed", mine["measure"]["skill"], theirs["measure"]["skill"], skill
+    ),
     **results.with_interval("mean_skill", "", mean, f"{skill}, mean over seeds"),
-    "untrained_skill": name("untrained", theirs["measure"]["skill"], f"{skill}, untrained"),
   }
 
 

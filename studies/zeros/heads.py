@@ -118,13 +118,12 @@ def _changes(run, trained, untrained, start_N) -> dict:
   slice_gap = statistics.Interval(shape(gap.estimate), shape(gap.low), shape(gap.high))
   over_seeds = f"{CHANGE}, mean over seeds"
   return {
-    "delta": results.variable("removal seed layer head", delta_VxSxLxH, CHANGE, NATS),
+    **results.with_untrained(
+      "delta", "removal seed layer head", delta_VxSxLxH, shape(null), CHANGE, NATS
+    ),
     **results.with_interval("mean_delta", "removal layer head", mean_delta, over_seeds, NATS),
     **results.with_interval(
       "slice_gap", "seed layer head", slice_gap, "published slice minus head set to zero", NATS
-    ),
-    "untrained_delta": results.variable(
-      "removal untrained layer head", shape(null), f"{CHANGE}, untrained networks", NATS
     ),
     "joint": results.variable("fill seed removed", joint_PxSxR, CHANGE, NATS),
     **results.with_interval("mean_joint", "fill removed", mean_joint, over_seeds, NATS),

@@ -165,11 +165,8 @@ def measure(run) -> xr.Dataset:
   by_head, beside = "seed layer head", "beside Gaussian pairs"
   frequency = np.array(frequencies, int).reshape(len(slots), -1) if slots else np.zeros((0, 0), int)
   variables = {
-    "asymmetry": results.variable(by_head, trained.asymmetry, ASYMMETRY),
+    **results.with_untrained("asymmetry", by_head, trained.asymmetry, fresh.asymmetry, ASYMMETRY),
     "rotation": results.variable(by_head, trained.rotation, ROTATION),
-    "untrained_asymmetry": results.variable(
-      "untrained layer head", fresh.asymmetry, f"{ASYMMETRY}, untrained networks"
-    ),
     "z": results.variable(by_head, test.z, f"asymmetry {beside}", "standard deviations"),
     "p": results.variable(by_head, test.p, f"p of the asymmetry {beside}"),
     "p_holm": results.variable(

@@ -445,7 +445,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
-    title="Error of a single step (colours as left;\nmeans over neighbouring steps)",
+    title="Error of a single step\n(lines as left; neighbours averaged)",
   )
   spread = draw.together(
     draw.curves(

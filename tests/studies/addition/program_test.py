@@ -4,6 +4,7 @@ import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
+import one
 from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.configs import addition as addition_configs
@@ -23,7 +24,7 @@ def losses_after(config, steps):
   state_S = fit_lib.init(built, update, data, keys_S)
   advance = fit_lib.advance(built, update)
   score = jax.jit(program.losses(config.model))
-  batch = fit_lib.seed_of(built, data, 0)
+  batch = one.seed(built, data, 0)
   batch.pop("start", None)
   found, done = [], 0
   for step in steps:
@@ -65,7 +66,7 @@ class PathsTest(parameterized.TestCase):
     built, data, _ = program.build(config, pairs)
     params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
     params = jax.tree.map(lambda leaf: 2 * leaf[3], params_S)
-    batch = fit_lib.seed_of(built, data, 3)
+    batch = one.seed(built, data, 3)
     generic = dataclasses.replace(config.model.trunk, dropout=1e-9)
     slow = dataclasses.replace(config.model, trunk=generic)
     by_table = program.losses(config.model)(params, batch)

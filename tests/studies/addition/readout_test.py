@@ -360,7 +360,7 @@ class ClaimsTest(parameterized.TestCase):
   def test_sparse(self, needed, status):
     row = decide("readout.sparse", by_hand(needed=needed))
     self.assertEqual(row["status"], status)
-    self.assertEqual(row["numbers"], {"needed, ours": needed, "needed, median": needed})
+    self.assertEqual(row["numbers"], {"needed, here": needed, "needed, median": needed})
 
   @parameterized.parameters((0.5, "not reproduced"), (0.95, "reproduced"))
   def test_sinusoids(self, first, status):

@@ -203,7 +203,7 @@ class ShownTest(absltest.TestCase):
     self.assertAlmostEqual(levels.rows[0]["ks_gue"], 0.15)
     self.assertAlmostEqual(levels.rows[0]["(ks_gue)"], 0.16)
     rank = [row for row in published.rows if row["number"].startswith("effective rank")]
-    self.assertEqual([row["end"] for row in rank], [50.0, 25.0])
+    self.assertEqual([row["end"] for row in rank], [made.RANK, made.RANK / 2])
 
 
 if __name__ == "__main__":
