@@ -636,7 +636,9 @@ def _plain_logarithms(axes) -> None:
     if decades > FEW_DECADES:
       continue
     steps = (1.0, 2.0, 5.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0, 7.0)
-    place = ticker.LogLocator(subs=steps) if decades > 0.5 else ticker.MaxNLocator(5)
-    axis.set_major_locator(place)
+    if decades > 0.5:
+      axis.set_major_locator(ticker.LogLocator(subs=steps))
+    else:
+      axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(ticker.NullFormatter())

@@ -674,7 +674,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     rows.append((draw.together(intact, skill), moved))
   rows.append((_one_by_one(found), _ladder(found)))
   heights = [3.5] * (len(rows) - 1) + [4.0]
-  refitted = (_refit(run, found), _refit_r2(found))
+  refitted = (_bars(run, found), _refit_r2(found))
   if "own_error" not in found:
     return draw.page(*rows, refitted, heights=[*heights, 3.2])
   return draw.page(*rows, refitted, _own(found), heights=[*heights, 3.2, 3.2])
@@ -695,7 +695,7 @@ def refitted_errors(found: xr.Dataset) -> xr.Dataset:
   )
 
 
-def _refit(run: str, found: xr.Dataset) -> draw.Panel:
+def _bars(run: str, found: xr.Dataset) -> draw.Panel:
   """Returns the published test: bars of the readout before, without a random direction, without
   the sum's."""
   rows = int(found.select_rows[-1])
