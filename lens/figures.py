@@ -521,6 +521,7 @@ def heat(
   columns or less. Without numbers a colour bar is drawn, but for `bar` False. `tilted` are the
   names of columns that are too long to stand side by side.
   """
+  named = "title" in text  # the title is not the variable's own words
   text = {
     "xlabel": results.label(found[columns]),
     "ylabel": results.label(found[rows]),
@@ -548,7 +549,8 @@ def heat(
           ink = "white" if dark else "black"
           axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
     elif bar:
-      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or None)
+      said = _wrapped(found[name]) if named else found[name].attrs.get("units") or None
+      axes.figure.colorbar(image, ax=axes, label=said)
     _ticks(axes.set_yticks, found[rows].values)
     _ticks(axes.set_xticks, found[columns].values, **(TILT if tilted else {}))
     axes.set(**text)

@@ -668,9 +668,9 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   for target in found.target.values:
     one = found.sel(target=target)
     intact = draw.level(float(np.median(found.intact)), "intact")
-    title = f"{run}, {target}: at its mean"
+    title = f"{run}: subspace of {target} at its mean"
     skill = draw.curves(one, "skill", symlog=1, title=title, **look)
-    moved = draw.curves(one, "moved", title=f"{target}: exchanged", **look)
+    moved = draw.curves(one, "moved", title=f"Subspace of {target} exchanged", **look)
     rows.append((draw.together(intact, skill), moved))
   rows.append((_one_by_one(found), _ladder(found)))
   heights = [3.5] * (len(rows) - 1) + [4.0]
