@@ -528,6 +528,7 @@ def heat(
   its label where the variable has no unit. `tilted` are the names of columns that are too long to
   stand side by side.
   """
+  named = "title" in text  # the title is not the variable's own words
   text = {
     "xlabel": results.label(found[columns]),
     "ylabel": results.label(found[rows]),
@@ -555,7 +556,8 @@ def heat(
           ink = "white" if dark else "black"
           axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
     elif bar:
-      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or unit)
+      said = _wrapped(found[name]) if named else found[name].attrs.get("units") or None
+      axes.figure.colorbar(image, ax=axes, label=unit or said)
     _ticks(axes.set_yticks, found[rows].values)
     _ticks(axes.set_xticks, found[columns].values, **(TILT if tilted else {}))
     axes.set(**text)
@@ -740,8 +742,10 @@ def _plain_logarithms(axes) -> None:
     if decades > FEW_DECADES:
       continue
     steps = (1.0, 2.0, 5.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0, 7.0)
-    place = ticker.LogLocator(subs=steps) if decades > 0.5 else ticker.MaxNLocator(5)
-    axis.set_major_locator(place)
+    if decades > 0.5:
+      axis.set_major_locator(ticker.LogLocator(subs=steps))
+    else:
+      axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(ticker.NullFormatter())
 

@@ -153,11 +153,15 @@ def _by_part(found: xr.Dataset) -> xr.Dataset:
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   parts = [
-    f"{part} ({rows:,} rows)"
+    f"{'select, few' if part == 'select_1000' else part} ({rows:,} rows)"
     for part, rows in zip(found.part.values, found.rows.values, strict=True)
   ]
   skill = draw.rows(
-    _by_part(found), "skill", x="part", labels=parts, title=f"{run}: skill on each part"
+    _by_part(found),
+    "skill",
+    x="part",
+    labels=parts,
+    title=f"{run}: skill on each part (bars: 95 %)",
   )
   below = _answers(found) if found.regression else _classes(found)
   return draw.page((_training(found), skill), below, heights=[3.6, 3.4])
@@ -184,9 +188,9 @@ def _training(found: xr.Dataset) -> draw.Panel:
 def _answers(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   first = found.isel(seed=0)
   return (
-    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First seed, select"),
-    draw.histogram(found, "error", each="seed", title="Errors, every seed"),
-    draw.scatter(first, x="truth", y="error", title="Error and right answer"),
+    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First network's answers"),
+    draw.histogram(found, "error", each="seed", title="Errors (thick: first network)"),
+    draw.scatter(first, x="truth", y="error", title="First network's errors"),
   )
 
 
@@ -208,7 +212,12 @@ def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   share.attrs = {"long_name": "share of the rows"}
   return (
     draw.heat(
-      counted, "count", rows="given", columns="right", written=".0f", title="First seed, select"
+      counted,
+      "count",
+      rows="given",
+      columns="right",
+      written=".0f",
+      title="First network, select rows",
     ),
     draw.bars(
       share.to_dataset(name="share"),

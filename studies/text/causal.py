@@ -668,13 +668,13 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   for target in found.target.values:
     one = found.sel(target=target)
     intact = draw.level(float(np.median(found.intact)), "intact")
-    title = f"{run}, {target}: at its mean"
+    title = f"{run}: subspace of {target} at its mean"
     skill = draw.curves(one, "skill", symlog=1, title=title, **look)
-    moved = draw.curves(one, "moved", title=f"{target}: exchanged", **look)
+    moved = draw.curves(one, "moved", title=f"Subspace of {target} exchanged", **look)
     rows.append((draw.together(intact, skill), moved))
   rows.append((_one_by_one(found), _ladder(found)))
   heights = [3.5] * (len(rows) - 1) + [4.0]
-  refitted = (_refit(run, found), _refit_r2(found))
+  refitted = (_bars(run, found), _refit_r2(found))
   if "own_error" not in found:
     return draw.page(*rows, refitted, heights=[*heights, 3.2])
   return draw.page(*rows, refitted, _own(found), heights=[*heights, 3.2, 3.2])
@@ -695,7 +695,7 @@ def refitted_errors(found: xr.Dataset) -> xr.Dataset:
   )
 
 
-def _refit(run: str, found: xr.Dataset) -> draw.Panel:
+def _bars(run: str, found: xr.Dataset) -> draw.Panel:
   """Returns the published test: bars of the readout before, without a random direction, without
   the sum's."""
   rows = int(found.select_rows[-1])

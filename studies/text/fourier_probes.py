@@ -480,7 +480,7 @@ def digits(waves: Targets, trained, untrained, cut) -> dict:
   best_r2 = stack(lambda value: value.max(-1), r2)
   best_p = stack(lambda value, draws: worth(value, draws)["p"].min(-1), r2, null)
   of_trained = "seed level modulus"
-  meaning = "R² on fresh pairs of all frequencies, mean of columns"
+  meaning = "R² on fresh pairs of all frequencies, mean of cosines and sines"
   return {
     **results.with_untrained("digit_r2", of_trained, mean(r2), mean(fresh), meaning),
     "digit_p": results.variable(of_trained, p, "p by permuted labels"),
@@ -552,7 +552,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "r2",
     rows="level",
     columns="frequency",
-    title="Every frequency by level, median R²",
+    title="Every frequency by level, median",
   )
   return draw.page(
     frequencies, (of_digits, _left(found)), (by_level, _first(last)), heights=[3.4, 3.4, 3.2]
@@ -570,7 +570,7 @@ def _left(found: xr.Dataset) -> draw.Panel:
     null = found.left_permuted.sel(subspace=kind)
     groups |= {
       kind: found.left.sel(subspace=kind),
-      f"{kind}, permuted": null.sel(way="whole"),
+      f"{kind}, permuted labels": null.sel(way="whole"),
       f"{kind}, permuted, scaled": null.sel(way="scaled"),
     }
   groups |= {

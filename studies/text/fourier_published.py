@@ -293,13 +293,15 @@ def labelled(found) -> dict:
   harm, error = "change of the squared error", "residue²"
   ways = COORDINATES.values()
   return {
-    "r2": name("seed pairs", found["r2_as_published_SxP"], "R² in sample, mean of columns"),
+    "r2": name(
+      "seed pairs", found["r2_as_published_SxP"], "R² in sample, mean of cosines and sines"
+    ),
     "null_r2": name(
       "seed permutation pairs",
       found["null_r2_SxRxP"],
-      "R² in sample of permuted labels, mean of columns",
+      "R² in sample of permuted labels, mean of cosines and sines",
     ),
-    "cv_r2": name("seed pairs", found["cv_r2_SxP"], "R² over 5 folds, mean of columns"),
+    "cv_r2": name("seed pairs", found["cv_r2_SxP"], "R² over 5 folds, mean of cosines and sines"),
     "one_cv_r2": name("seed frequency", found["cv_r2_SxQ"], "R² over 5 folds of one frequency"),
     "harm": name(
       "coordinates seed pairs", np.stack([found[f"delta{way}_SxP"] for way in ways]), harm, error
@@ -325,7 +327,7 @@ def labelled(found) -> dict:
     "small_r2": name(
       "columns seed small_modulus small_pairs",
       np.stack([found[f"small_{column}_Sx6x3"] for column in COLUMNS.values()]),
-      "R², mean of columns",
+      "R², mean of cosines and sines",
     ),
   }
 
@@ -398,7 +400,7 @@ def _medians(found: xr.Dataset) -> xr.Dataset:
   )
   coords = {"pairs": found.pairs, "scored": list(SCORED), "directions": list(DIRECTIONS)}
   variables = {
-    "r2": results.variable("scored pairs", every(r2), "R², mean of columns"),
+    "r2": results.variable("scored pairs", every(r2), "R², mean of cosines and sines"),
     "harm": results.variable(
       "directions pairs", every(harm), "change of the squared error", "residue²"
     ),
@@ -420,7 +422,7 @@ def _first(run: str, found: xr.Dataset) -> draw.Panel:
   ends = np.quantile(found.null_r2, (0.025, 0.975), axis=(0, 1))
   null["null_r2_interval"] = results.variable("end pairs", ends, "95 % of the permutations")
   null = null.assign_coords(end=list(results.ENDS))
-  text = {"ylabel": "R², mean of columns", "title": f"{run}: first n frequencies"}
+  text = {"ylabel": "R², mean of cosines and sines", "title": f"{run}: first n frequencies"}
   return draw.together(
     draw.curves(null, "null_r2", x="pairs", **_look(draw.PURPLE, "in sample, permuted labels")),
     draw.curves(found, "cv_r2", x="pairs", **_look(draw.GREEN, "5 folds")),

@@ -584,7 +584,7 @@ def figures(runs) -> dict:
       found, "moved", y="run", null="untrained_moved", title="A head says what another row's says"
     ),
   )
-  return pages | {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])}
+  return {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])} | pages
 
 
 def _by_head(found: xr.Dataset) -> xr.Dataset:

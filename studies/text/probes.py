@@ -569,14 +569,17 @@ def _compared(runs) -> draw.Page:
   both = results.across({run: _medians(found) for run, found in runs.items()}, "r2")
   both = both.reindex(role=[role for role in characters.ROLES if role in both.role.values])
   panels = [
-    draw.curves(
-      both.sel(target=target),
-      "r2",
-      x="role",
-      colour="run",
-      dash="network",
-      names=draw.NETWORKS,
-      title=f"Final states, {target}, pairs not seen: median over networks",
+    draw.together(
+      _in_order(both.role.values),
+      draw.curves(
+        both.sel(target=target),
+        "r2",
+        x="role",
+        colour="run",
+        dash="network",
+        names=draw.NETWORKS,
+        title=f"Final states, {target}, pairs not seen: median over networks",
+      ),
     )
     for target in both.target.values
   ]
@@ -622,10 +625,22 @@ def _by_role(run: str, found: xr.Dataset, target: str) -> draw.Panel:
   alone = {"color": draw.ORANGE, "ls": ":", "label": "characters alone"}
   title = f"{run}: final states, {target}, pairs not seen"
   return draw.together(
+    _in_order(one.role.values),
     draw.curves(one, "untrained_r2", x="role", thin="untrained", style=LOOKS["untrained"]),
     draw.curves(one, "characters_r2", x="role", style=alone),
     draw.curves(one, "r2", x="role", thin="seed", style=LOOKS["trained"], title=title),
   )
+
+
+def _in_order(names) -> draw.Panel:
+  """Returns what comes first: the names below the axis in this order, also where a line lacks one,
+  tilted lest they touch."""
+
+  def panel(axes):
+    axes.plot([*map(str, names)], np.full(len(names), np.nan))
+    axes.set_xticks(range(len(names)), [*map(str, names)], **draw.TILT)
+
+  return panel
 
 
 def _by_position(found: xr.Dataset) -> draw.Panel:

@@ -255,14 +255,14 @@ def labelled(probes, gone) -> dict:
       "seed pairs",
       probes["r2_SxQ"],
       probes["untrained_r2_VxQ"],
-      "R² in sample, mean of columns",
+      "R² in sample, mean of cosines and sines",
     ),
     "null_r2": name(
       "seed permutation pairs", probes["null_r2_SxRxQ"], "R² in sample of permuted labels"
     ),
-    "cv_r2": name("seed pairs", probes["cv_r2_SxQ"], "R² over 5 folds, mean of columns"),
+    "cv_r2": name("seed pairs", probes["cv_r2_SxQ"], "R² over 5 folds, mean of cosines and sines"),
     "held_out_r2": name(
-      "seed pairs", probes["held_out_r2_SxQ"], "R² on fresh pairs, mean of columns"
+      "seed pairs", probes["held_out_r2_SxQ"], "R² on fresh pairs, mean of cosines and sines"
     ),
     **both(
       "circularity",
@@ -451,7 +451,7 @@ def _r2(runs) -> draw.Panel:
       ("circularity", "circularity", draw.GREEN),
     ):
       _against(axes, ordered, [row[name] for row in rows], label, colour)
-    text = {"title": f"R² of {SIX} Fourier pairs", "ylabel": "R², mean of columns"}
+    text = {"title": f"R² of {SIX} Fourier pairs", "ylabel": "R², mean of cosines and sines"}
     _beside(axes, f"r2_{SIX}", **text)
 
   return panel
@@ -496,7 +496,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       "r2",
       draw.BLUE,
       "in sample",
-      ylabel="R², mean of columns",
+      ylabel="R², mean of cosines and sines",
       title=f"{run}: Fourier probes, {found.cell.replace('_', ' ')}",
     ),
   )
