@@ -335,7 +335,7 @@ def cells(found: xr.Dataset) -> Iterator[dict]:
 # --- figures and tables ---------------------------------------------------------------------------
 
 DOTS = 2000  # more points than that cannot be seen
-TURN = {"colour": "angle", "shades": "hsv"}
+TURN = {"colour": "angle", "shades": "twilight"}  # goes round, and is told apart by all eyes
 COMPARED = {
   "PC1_share": "PC1: share of the variance",
   "PC1_r2": "PC1: r² with x + y",
@@ -373,18 +373,18 @@ def _compared(runs) -> draw.Page:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  first = {"most": DOTS, "title": f"{run}: first network"}
+  first = lambda by: {"most": DOTS, "title": f"{run}: first network, by {by}"}
   rows: list[draw.Panel | tuple[draw.Panel, ...]] = [
     (
-      draw.scatter(found, x="pc1", y="pc2", colour="answer", **first),
-      draw.scatter(found, x="pc1", y="pc2", colour="length", shades="plasma", **first),
+      draw.scatter(found, x="pc1", y="pc2", colour="answer", **first("sum")),
+      draw.scatter(found, x="pc1", y="pc2", colour="length", shades="plasma", **first("length")),
     )
   ]
   if found.question == "modk":
     angle = {"most": DOTS, "title": "Angle by a regression of the state"}
     rows.append(
       (
-        draw.scatter(found, x="pc1", y="pc2", **TURN, **first),
+        draw.scatter(found, x="pc1", y="pc2", **TURN, **first("residue")),
         draw.scatter(found, x="cos", y="sin", **TURN, **angle),
       )
     )
@@ -425,7 +425,7 @@ def _circles(found: xr.Dataset) -> draw.Panel:
   """
   names, title = {"PC1_r2": "sum", "PC1_by_length": "length"}, "PC1 explained by"
   if found.question == "modk":
-    names, title = {"circularity_r2": "plane", "fourier_r2": "state"}, "Residue's circle"
+    names, title = {"circularity_r2": "PC1, 2", "fourier_r2": "state"}, "Residue's circle in"
   fresh = found[["value", "untrained_value"]].sel(scored=HELD_OUT)
   parts, words = [], []
   for pooling in found.pooling.values:
@@ -433,8 +433,9 @@ def _circles(found: xr.Dataset) -> draw.Panel:
       parts.append(fresh.sel(pooling=pooling, measure=name, drop=True))
       words.append(f"{pooling}\n{word}")
   both = xr.concat(parts, xr.Variable("state", words))
-  text = {"title": title, "xlabel": "pooling (grey: untrained)", "ylabel": "R²"}
-  return draw.bars(both, "value", x="state", null="untrained_value", **text)
+  text = {"title": title, "xlabel": "which characters' states (grey: untrained)", "ylabel": "R²"}
+  bars = draw.bars(both, "value", x="state", null="untrained_value", **text)
+  return draw.together(bars, lambda axes: axes.tick_params(axis="x", labelsize=7.5))
 
 
 def tables(runs) -> list[tables_lib.Table]:

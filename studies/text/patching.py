@@ -283,10 +283,10 @@ def _records(levels, roles, role_NxR, mine, theirs) -> Iterator[dict]:
 # --- figures and tables ---------------------------------------------------------------------------
 
 MAPS = {
-  "moved": "follows a donor of another sum (shares of what the whole donor does)",
-  "unequal": "disturbed by a donor of another sum",
-  "equal": "disturbed by a donor of the same sum",
-  "untrained_moved": "untrained, follows a donor of another sum",
+  "moved": "how far the answer goes to that of a donor of another sum (1: all the way)",
+  "unequal": "disturbed by a donor of another sum (1: as by all of its states)",
+  "equal": "disturbed by a donor of the same sum (1: as by all states of one of another sum)",
+  "untrained_moved": "untrained, how far the answer goes to that of a donor of another sum",
   "untrained_equal": "untrained, disturbed by a donor of the same sum",
 }
 SHARES = {
