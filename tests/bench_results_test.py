@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -163,6 +164,11 @@ class MadeTest(absltest.TestCase):
 
 class CallTest(absltest.TestCase):
   """Child processes: their exit codes, and a signal that is passed on."""
+
+  def setUp(self):
+    super().setUp()  # in the background of a shell an interrupt is ignored
+    self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
   def child(self, text):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))

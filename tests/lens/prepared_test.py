@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-import frozen_test
+import frozen_runs
 import jax
 import numpy as np
 import tiny_study
@@ -214,10 +214,10 @@ class PreparedTest(parameterized.TestCase):
     self.assertEqual(self.kept(), before)
 
   def test_seeds_that_froze_make_none(self):
-    experiment, its, data = frozen_test.built(self.workdir)
+    experiment, its, data = frozen_runs.built(self.workdir)
     self.columns.reset_mock()
     step, state_S = fit.read_state(self.workdir, its, experiment.fit, data)
-    frozen_test.replace_state(self.workdir, step, frozen_test.frozen(state_S, [0]))
+    frozen_runs.replace_state(self.workdir, step, frozen_runs.frozen(state_S, [0]))
     run = runs.load(self.workdir)
     self.assertEqual((run.seed_S.tolist(), self.columns.call_count), ([4], 0))
     same(run.inputs, self.whole.inputs)

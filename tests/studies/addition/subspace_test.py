@@ -387,7 +387,7 @@ class RunTest(absltest.TestCase):
       places=3,
     )
     says = self.found.says.sel(network="trained", fit="prediction_sum", said="says_prediction")
-    self.assertEqual(functions.rows[0]["is the prediction"], float(says.median()))
+    self.assertAlmostEqual(functions.rows[0]["is the prediction"], float(says.median()), places=6)
     self.assertEqual([row["run"] for row in fits.rows], ["run"] * len(subspace.FITS))
     kept = next(row for row in variants.rows if row["intervention"] == "PC1 alone kept")
     trained, other = subspace.draws(self.found, "accuracy", "keep_pc1")[:, 0]
