@@ -445,7 +445,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
-    title="Error of a single step\n(lines as left; neighbours averaged)",
+    title="Error of a single step (lines as above)",
   )
   spread = draw.together(
     draw.curves(
@@ -472,12 +472,13 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "model_minus_at",
     x="predictor",
     xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
-    title="Network minus others\n(below 0: better; bars: 95 %)",
+    title="Network minus others (below 0: better; bars: 95 %)",
   )
   return draw.page(
-    (sums, single),
-    (_by_horizon(spread, horizon_R, bottom=0), draw.together(minus, _far)),
-    heights=[4.6, 4.2],
+    sums,
+    (single, _by_horizon(spread, horizon_R, bottom=0)),
+    draw.together(minus, _far),
+    heights=[4.2, 3.8, 1.3 + 0.3 * (found.sizes["predictor"] - 1)],
   )
 
 

@@ -367,7 +367,7 @@ class ShownTest(parameterized.TestCase):
 
   def test_lines_are_the_results_numbers(self):
     found = by_hand()
-    sums, steps = self.pages(e0=found)["e0"].subfigs[0].axes
+    (sums,), (steps, _), _ = (part.axes for part in self.pages(e0=found)["e0"].subfigs)
     said = [text.get_text() for text in sums.texts]
     self.assertCountEqual(said, set(found.predictor.values) - set(rollout.HIDDEN))
     lines = {line.get_label()[1:]: line.get_ydata() for line in sums.lines}
