@@ -591,7 +591,8 @@ def scatter(
   def draw(axes):
     x_N, y_N = (found[name].values.ravel()[:most] for name in (x, y))
     if colour is None:
-      axes.plot(x_N, y_N, "o", ms=1.6, alpha=0.4, mew=0, color=BLUE)
+      look = {"ms": 1.6, "alpha": 0.4} if len(x_N) > 500 else {"ms": 3, "alpha": 0.6}
+      axes.plot(x_N, y_N, "o", mew=0, color=BLUE, **look)
     else:
       shade = found[colour].values.ravel()[:most]
       dots = axes.scatter(x_N, y_N, c=shade, s=4, lw=0, cmap=shades)

@@ -300,7 +300,8 @@ def figures(runs) -> dict:
 
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
-  return draw.page(
+  text = {"ylabel": "squared error of z-scores, with dropout"}
+  panels = [
     (
       _each_run(rows, "error", "Trained (dashed: a constant)", "absolute error over a constant's"),
       _each_run(rows, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
@@ -309,16 +310,15 @@ def _overview(runs) -> draw.Page:
       {run: (found.logged, found.logged_loss) for run, found in runs.items()},
       runs,
       title="Gaps that are trained on, over training: median over networks",
-      ylabel="squared error of z-scores, with dropout",
+      **text,
     ),
-    _over_training(
-      {run: (found.epoch, found.loss.sel(curve=HELD)) for run, found in runs.items()},
-      runs,
-      title="Gaps that are left out, over training: median over networks",
-      ylabel="squared error of z-scores",
-    ),
-    heights=[1.4 + 0.26 * len(rows), 4.0, 4.0],
-  )
+  ]
+  held = {run: (found.epoch, found.loss.sel(curve=HELD)) for run, found in runs.items()}
+  if any(np.isfinite(value.values).any() for _, value in held.values()):
+    title = "Gaps that are left out, over training: median over networks"
+    text["ylabel"] = "squared error of z-scores"
+    panels.append(_over_training(held, runs, title=title, **text))
+  return draw.page(*panels, heights=[1.4 + 0.26 * len(rows), *[4.0] * (len(panels) - 1)])
 
 
 def _over_training(curves: Mapping, runs: Mapping, **text) -> draw.Panel:
@@ -400,7 +400,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     _gaps(run, found),
     (
-      draw.scatter(first, x="gap", y="answer", diagonal=True, title="Answer against gap"),
+      draw.scatter(first, x="gap", y="answer", diagonal=True, title="First network's answers"),
       _training(found),
     ),
     (_absolute(found), _rate(found)),
@@ -434,12 +434,16 @@ def _gaps(run: str, found: xr.Dataset) -> draw.Panel:
 
 def _training(found: xr.Dataset) -> draw.Panel:
   """Returns squared errors at the snapshots; 1 is a constant answer."""
-  return _at_snapshots(found, "loss", 1.0, title="Squared error", yscale="log", zero=False)
+  return _at_snapshots(
+    found, "loss", 1.0, title="Squared error (thin: each network)", yscale="log", zero=False
+  )
 
 
 def _absolute(found: xr.Dataset) -> draw.Panel:
   """Returns absolute errors at the snapshots, in gap units."""
-  return _at_snapshots(found, "loss_mae", program.constant(found, LAST), title="Absolute error")
+  return _at_snapshots(
+    found, "loss_mae", program.constant(found, LAST), title="Absolute error (thin: each network)"
+  )
 
 
 def _at_snapshots(found: xr.Dataset, name: str, constant: float, **look) -> draw.Panel:

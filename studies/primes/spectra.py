@@ -115,7 +115,10 @@ def figures(runs) -> dict:
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
   said = "effective rank over that of noise"
-  names = {"query": "first queries, as the source read", "live": "least of the live matrices"}
+  names = {
+    "query": "first queries, as the source read",
+    "live": "least of the matrices that have an effect",
+  }
   made = results.dataset(
     {"rank": results.variable("run which", [[row[key] for key in names] for row in rows], said)},
     {"run": [row["run"] for row in rows], "which": list(names.values())},

@@ -720,7 +720,7 @@ def _source(key: str) -> float | None:
 def _refit_r2(found: xr.Dataset) -> draw.Panel:
   named = [f"{rows:,} rows" for rows in found.select_rows.values]
   its = found[["refit_r2"]].assign_coords(select_rows=named)
-  title = "The readout fitted anew finds it again"
+  title = "What the readout fitted anew still finds"
   return draw.bars(its, "refit_r2", x="refitted", colour="select_rows", title=title)
 
 

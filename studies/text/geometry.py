@@ -425,7 +425,7 @@ def _circles(found: xr.Dataset) -> draw.Panel:
   """
   names, title = {"PC1_r2": "sum", "PC1_by_length": "length"}, "PC1 explained by"
   if found.question == "modk":
-    names, title = {"circularity_r2": "PC1, 2", "fourier_r2": "state"}, "Residue's circle in"
+    names, title = {"circularity_r2": "PC1, 2", "fourier_r2": "state"}, "Residue's circle"
   fresh = found[["value", "untrained_value"]].sel(scored=HELD_OUT)
   parts, words = [], []
   for pooling in found.pooling.values:
@@ -433,7 +433,7 @@ def _circles(found: xr.Dataset) -> draw.Panel:
       parts.append(fresh.sel(pooling=pooling, measure=name, drop=True))
       words.append(f"{pooling}\n{word}")
   both = xr.concat(parts, xr.Variable("state", words))
-  text = {"title": title, "xlabel": "which characters' states (grey: untrained)", "ylabel": "R²"}
+  text = {"title": title, "xlabel": "characters (grey: untrained)", "ylabel": "R²"}
   bars = draw.bars(both, "value", x="state", null="untrained_value", **text)
   return draw.together(bars, lambda axes: axes.tick_params(axis="x", labelsize=7.5))
 

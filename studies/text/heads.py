@@ -548,8 +548,8 @@ WHERE = {"everywhere": "everywhere", "last": "at the last character"}
 ROUTES = {"all": "all paths", "direct": "direct path"}
 MAPPED = {  # scores of heads, by layer and head: their words
   **{name: f"attention on {name}" for name in CLASSES},
-  "copy": "on the operands, x + y",
-  "balance": "difference of x and y",
+  "copy": "attention on the operands, x + y",
+  "balance": "difference of x and y, |x - y|",
   "class_entropy": "entropy of the classes (nats)",
   "entropy": "entropy over positions (nats)",
 }
@@ -642,6 +642,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     colour="route",
     null="untrained_moved",
     title="A head says what another row's says",
+    xlabel="share of the way to that row's answer",
   )
   height = 1.9 + 0.18 * each.sizes["which"]
   return draw.page(
@@ -707,7 +708,9 @@ def _score_maps(run: str, found: xr.Dataset) -> draw.Page:
   its = scores_of_first(found)
   level = scores(found.uniform_mass.values, found.uniform_entropy)
   there = [name for name in MAPPED if float(level[name]) > 0 or name == "balance"]
-  title = f"{run}: what the heads of the last character read"
+  title = (
+    f"{run}: what the last character's heads read. Left the first network, right an untrained one"
+  )
   rows: list[draw.Panel | tuple[draw.Panel, ...]] = [draw.heading(title)]
   for name in there:
     both = its[[name, f"untrained_{name}"]]
@@ -716,8 +719,8 @@ def _score_maps(run: str, found: xr.Dataset) -> draw.Page:
     look = {"rows": "layer", "columns": "head", "limits": (0, most)}
     rows.append(
       (
-        draw.heat(both, name, title=f"First network: {words}", **look),
-        draw.heat(both, f"untrained_{name}", title="The same, untrained", ylabel="", **look),
+        draw.heat(both, name, title=words[:1].upper() + words[1:], **look),
+        draw.heat(both, f"untrained_{name}", title="Untrained", ylabel="", **look),
       )
     )
   height = 1.0 + 0.3 * found.sizes["layer"]
@@ -740,7 +743,7 @@ def _sweeps(found: xr.Dataset) -> tuple[draw.Panel, ...]:
         rows="role",
         columns="layer",
         limits=(0, most),
-        title=f"On {kind}",
+        title=f"Attention on {kind}",
         **text,
       )
     )

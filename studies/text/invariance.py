@@ -326,7 +326,8 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     y="symmetry",
     null="untrained_ratio",
     xscale="log",
-    title="The one over the other",
+    title="The one change over the other",
+    xlabel="where the sum stays / where it changes",
     yticklabels=[],
   )
   return draw.page(
