@@ -355,7 +355,7 @@ class ShownTest(absltest.TestCase):
       "Masks: e4: no mask lowers the NLL on select, so that none is chosen; recalibration changes"
       " the NLL on 55 windows of test by -0.030 [-0.040, -0.020] nats.",
     )
-    chosen, _ = masking.tables({"e4": found})
+    chosen, *_ = masking.tables({"e4": found})
     row = dict(zip(chosen.columns(), chosen.cells()[-1], strict=True))
     self.assertEqual((row["masking"], row["masking minus recalibration"]), ("–", "–"))
     self.assertEqual(row["recalibration alone"], "-0.030 [-0.040, -0.020]")
