@@ -166,7 +166,10 @@ def _picture(its: study.Study, tables: Tables, folder: Path | None) -> page.Mark
   """Returns the figure that leads: of the first slice that has one, of all runs if there is one."""
   for each in its.leading():
     found = datasets(tables, each.name)
-    pages = list(each.figures(found)) if found and each.figures else []
+    try:
+      pages = list(each.figures(found)) if found and each.figures else []
+    except Exception:
+      continue  # the slice's own section says what is wrong with it
     for name in sorted(pages, key=lambda name: name in found):
       path = _figure_path(each, name, found, folder, tables)
       if path.is_file():

@@ -113,7 +113,7 @@ class AnalysisTest(FolderCase):
     self.assertEqual(said[0].splitlines()[0], line)
     self.assertNotIn("not finite", said[1])
     page = (some / "report.html").read_text()
-    self.assertIn(line, page)
+    self.assertIn(f'<ul class="none"><li>{line}</li></ul>', page)
     self.assertNotIn("left out.", (fewer / "report.html").read_text())
 
 

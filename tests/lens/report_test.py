@@ -256,6 +256,19 @@ class ReportTest(parameterized.TestCase):
     first = next(link for link in page.links if link.startswith("data:"))
     self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"shared")
 
+  def test_a_slice_whose_figures_fail_does_not_lead(self):
+    def fault(runs):
+      raise KeyError("lead")
+
+    broken = dataclasses.replace(PAGE.slices["masking"], figures=fault)
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | {"masking": broken})
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+      page = pages.Reader(report.html(its, self._tables(), LEDGER))
+    self.assertIn("'What of masking?' failed: KeyError: 'lead'", err.getvalue())
+    first = next(link for link in page.links if link.startswith("data:"))
+    self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"heads")
+
   def test_the_first_screen_has_three_sentences_and_others_their_section(self):
     more = {name: a_slice(name) for name in ("four", "five")}
     its = dataclasses.replace(PAGE, slices=PAGE.slices | more)
