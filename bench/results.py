@@ -245,8 +245,10 @@ def call(command: str, flags: list[str]) -> int:
   Signals are passed on, and the child ends as it does when it is called by hand.
   """
   script = [sys.executable, str(ROOT / f"{command}.py"), *flags]
-  # A group of its own: a Ctrl-C comes once, from here.
-  with subprocess.Popen(script, process_group=0) as child, _passing_on(child):
+  with _passing_on() as follow:
+    # A group of its own: a Ctrl-C comes once, from here.
+    child = subprocess.Popen(script, process_group=0)
+    follow(child)
     code = child.wait()
   if code in (-number for number in SIGNALS):
     return cli.INTERRUPTED
@@ -254,14 +256,25 @@ def call(command: str, flags: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def _passing_on(child: subprocess.Popen) -> Iterator[None]:
-  before = {
-    number: signal.signal(number, lambda its, _: child.send_signal(its))
-    for number in SIGNALS
-    if signal.getsignal(number) is not signal.SIG_IGN
-  }
+def _passing_on() -> Iterator[Callable[[subprocess.Popen], None]]:
+  """Yields `follow(child)`: signals are sent on to it, those that came before it was there, too."""
+  children: list[subprocess.Popen] = []
+  came: list[int] = []
+
+  def handle(number, _):
+    came.append(number)
+    for child in children:
+      child.send_signal(number)
+
+  def follow(child):
+    children.append(child)
+    if came:
+      child.send_signal(came[-1])
+
+  heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+  before = {number: signal.signal(number, handle) for number in heard}
   try:
-    yield
+    yield follow
   finally:
     for number, handler in before.items():
       signal.signal(number, handler)

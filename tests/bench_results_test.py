@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -182,14 +184,24 @@ class CallTest(absltest.TestCase):
     self.assertEqual(self.child(kill.format("SIGKILL")), 137)
     self.assertEqual(self.child(kill.format("SIGTERM")), cli.INTERRUPTED)
 
-  def test_an_interrupt_reaches_the_child(self):
+  def test_a_signal_reaches_the_child(self):
+    # A process of pytest-xdist ignores SIGINT.
     text = (
       "import os, signal, sys, time\n"
-      "signal.signal(signal.SIGINT, lambda *_: sys.exit(130))\n"
-      "os.kill(os.getppid(), signal.SIGINT)\n"
+      "signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))\n"
+      "os.kill(os.getppid(), signal.SIGTERM)\n"
       "time.sleep(60)\n"
     )
-    self.assertEqual(self.child(text), cli.INTERRUPTED)
+    before = signal.getsignal(signal.SIGTERM)
+    self.assertEqual(self.child(text), 9)
+    self.assertEqual(signal.getsignal(signal.SIGTERM), before)
+
+  def test_one_that_comes_before_the_child_too(self):
+    ready = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    with bench._passing_on() as follow:
+      os.kill(os.getpid(), signal.SIGTERM)
+      follow(ready)
+      self.assertEqual(ready.wait(), -signal.SIGTERM)
 
 
 class PagesTest(absltest.TestCase):

@@ -91,7 +91,7 @@ class MissingTest(CommandCase):
     self.store(revision="another")
     self.assertEqual(self.read_again("--missing"), ["heads"])
     self.assertEqual(self.read_again("--missing"), [])
-    self.assertEqual(self.read_again(), ["heads", "linear"])
+    self.assertEqual(self.read_again(), ["heads", "linear"])  # the order of the study
 
   def test_of_another_checkpoint_it_is_made_again(self):
     self.read_again()
