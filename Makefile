@@ -14,7 +14,7 @@ VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help map demo addition primes leak controls waves guided test lint types bench \
+.PHONY: help map demo addition primes leak controls waves guided results test lint types bench \
   report venv wheel
 
 help: ## these lines
@@ -52,6 +52,11 @@ guided: venv ## trains networks beside guides, shows what each guide contributes
 	$(BIN)/python train.py --config=zeros_guided:all --workdir=runs/zeros_guided
 	$(BIN)/python analyze.py --workdir=runs/zeros_guided --only=anchors,claims,report
 
+# The plan, and what is of it: make results ARGS=--dry_run. Runs lie in runs/results.
+results: venv ## trains and reads all that two cores can, hours; STUDIES=addition,text for a part
+	$(BIN)/python bench/results.py $(if $(STUDIES),--studies=$(STUDIES)) \
+	  $(if $(REFERENCE),--reference=$(REFERENCE)) $(ARGS)
+
 report: venv ## writes the report of RUNS again from their stored results
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=report
 
@@ -61,9 +66,10 @@ map: ## every file of the package, with its first line
 	  printf '%-34s %s\n' $$file "$$(head -1 $$file | tr -d '"')"; \
 	done
 
-# Compilation takes one core per process: as many processes as cores.
+# Compilation takes one core per process: as many processes as cores. Files go out in the order of
+# tests/conftest.py, the long ones first, and not by their numbers of tests.
 test: venv ## runs the tests; ARGS go to pytest
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: venv ## checks format, style and types
 	$(BIN)/ruff format --check .
@@ -87,7 +93,7 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 
 # Those that measure speed beside a peer.
 BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py %/hostile.py \
-  %/reliability.py %/same_numbers.py,$(wildcard bench/*.py))
+  %/reliability.py %/same_numbers.py %/results.py %/result_pages.py,$(wildcard bench/*.py))
 
 bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
 	for script in $(BENCHES); do \

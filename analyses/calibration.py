@@ -135,7 +135,7 @@ def conformal_adjustment_as_published(score_N, alpha: float) -> float:
   """Returns the interpolated quantile at min(1, (1 - alpha)(1 + 1/n)).
 
   Interpolation falls short of the order statistic that the guarantee needs, by
-  less than one gap between scores. Source: zeta spec, section 4.13.
+  less than one gap between scores. Source: docs/sources/zeros.md, section 4.13.
   """
   score_N = _scores(score_N, alpha)
   level = min(1.0, (1 - alpha) * (1 + 1 / len(score_N)))

@@ -7,13 +7,13 @@ iterated null-space projection removes one direction after another.
 
 `Moments` and what takes them are numpy in float64 and may have leading axes
 (seeds, folds); a linear probe or readout needs nothing else of the rows.
-`whitened`, `erase` and `removed` are traced. Source: arithmetic spec,
+`whitened`, `erase` and `removed` are traced. Source: docs/sources/text.md,
 sections 4.2 and 5.2.
 
 Traced, of one member at one level. A subspace is a pair read and write, to be
 removed or interchanged by `erasure.erase`: `ridge` is the span of a ridge
 regression's directions, orthogonal; `leace` the oblique one that leaves no
-covariance. Source: arithmetic spec, section 6, "Causal suite".
+covariance. Source: docs/sources/text.md, section 6, "Causal suite".
 """
 
 import functools

@@ -7,7 +7,7 @@ is 2 pi; only names with `as_published` take their units.
 
 A single K(tau) scatters as much as its mean, so a sequence is cut into blocks
 and errors are those of the mean over blocks. On the host, in float64. Source:
-zeta spec, sections 4.8 and 6.6.
+docs/sources/zeros.md, sections 4.8 and 6.6.
 """
 
 from typing import Any, NamedTuple
@@ -74,7 +74,7 @@ def renewal(phi_Q: Any) -> np.ndarray:
 
   phi is the characteristic function of one spacing (mean 1). It is the exact
   null of shuffled spacings: their marginal and nothing else. At tau -> 0 it is
-  their variance. Source: zeta spec, section 4.8 (Cox and Lewis 1966).
+  their variance. Source: docs/sources/zeros.md, section 4.8 (Cox and Lewis 1966).
   """
   phi_Q = np.asarray(phi_Q, np.complex128)
   return np.real((1 + phi_Q) / (1 - phi_Q))

@@ -88,9 +88,9 @@ def symmetric_features(pair_Nx2Q) -> jax.Array:
 def sum_features(pair_Nx2Q) -> jax.Array:
   """Returns the quadratics of s = (of a) + (of b) alone: 1, s, s s'.
 
-  For two scores the constant and the 5 features published as symmetric (spec
-  A50): 1, s1, s2, s1^2, s1 s2, s2^2. They do not see the difference a - b,
-  which `symmetric_features` does.
+  For two scores the constant and the 5 features published as symmetric
+  (docs/sources/addition.md, A50): 1, s1, s2, s1^2, s1 s2, s2^2. They do not see
+  the difference a - b, which `symmetric_features` does.
   """
   pair_Nx2Q = precision.wide(pair_Nx2Q)
   return monomials(pair_Nx2Q[:, 0::2] + pair_Nx2Q[:, 1::2], 2)
@@ -182,7 +182,7 @@ def keep_sum_waves(h_NxF, mask_Q) -> jax.Array:
   """Returns the restricted activations: mean + the masked waves of a + b.
 
   mean h + sum_k (u_k . h) u_k + (v_k . h) v_k with the waves of `sum_waves`
-  (spec B27). Functions of (a + b) mod P are the means over equal sums, so a
+  (docs/sources/addition.md, B27). Functions of (a + b) mod P are the means over equal sums, so a
   transform of length P does it.
   Raises ValueError unless N = P^2 and the mask has P // 2 + 1 entries.
   """
@@ -193,7 +193,7 @@ def keep_sum_waves(h_NxF, mask_Q) -> jax.Array:
 def remove_sum_waves(h_NxF, mask_Q) -> jax.Array:
   """Returns the excluded activations: h without the masked waves of a + b.
 
-  The mean stays (spec B29). Raises ValueError as `keep_sum_waves` does.
+  The mean stays (docs/sources/addition.md, B29). Raises ValueError as `keep_sum_waves` does.
   """
   h_NxF = precision.wide(h_NxF)
   return h_NxF - _sum_part(h_NxF, mask_Q)
@@ -203,7 +203,7 @@ def neuron_frequency_energy(h_PxPxF) -> jax.Array:
   """Returns the share of each neuron's energy at one frequency: QxF.
 
   Squared 2-D coefficients of constant, sine and cosine of k along a and b (the
-  3 x 3 block) over all of them, without the mean of the neuron (spec B14); 0
+  3 x 3 block) over all of them, without the mean of the neuron (docs/sources/addition.md, B14); 0
   for a constant neuron, and for the constant.
   """
   coefficient_PxPxF = transform_2d(basis(len(h_PxPxF)), h_PxPxF)
@@ -220,7 +220,7 @@ def cosine_cube_coefficients(logit) -> CosineCube:
 
   <L, K_k> / |K_k| and its cosine similarity, in O(P^3) for all frequencies:
   the sums of L over equal (a + b - c) mod P, then a transform of length P
-  (spec B25). Raises ValueError unless there are P^2 x P logits.
+  (docs/sources/addition.md, B25). Raises ValueError unless there are P^2 x P logits.
   """
   cube_PxPxP = _cube(logit)
   P = len(cube_PxPxP)
@@ -272,7 +272,7 @@ def top_frequencies_as_published(x_N, count) -> jax.Array:
   """Returns `...xN` from its constant and its `count + 1` largest frequencies.
 
   The constant competes for a place it has anyway, so that `count + 1` others
-  are kept unless it is among the largest (spec A41, off by one).
+  are kept unless it is among the largest (docs/sources/addition.md, A41, off by one).
   """
   keep = _rank(rfft_magnitude(x_N)) <= count
   return _reconstruct(x_N, keep.at[..., 0].set(True))

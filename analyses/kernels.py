@@ -3,15 +3,15 @@
 A causal attention map has queries i and keys j <= i. Its distance is d = i - j
 (by index) or u_i - u_j with u the running sum of the spacings (unfolded): the
 sum s_{j+1} + ... + s_i. Curves are traced; sampling and binning are on the
-host, in float64. Source: zeta spec, sections 4.4 and 6.4.
+host, in float64. Source: docs/sources/zeros.md, sections 4.4 and 6.4.
 
 Every family is linear in its amplitudes and offset, which are solved exactly;
 scipy searches the one or two parameters inside (rates, all positive, by their
 logarithm) from the published starts and seeded restarts. On the host, float64.
-Source: zeta spec, sections 4.4 and 6.4.
+Source: docs/sources/zeros.md, sections 4.4 and 6.4.
 
 H = W_q W_k^T of one head (D x D, of rank Dh), so that a score is x_i^T H x_j.
-On the host, in float64. Source: zeta spec, section 4.7.
+On the host, in float64. Source: docs/sources/zeros.md, section 4.7.
 """
 
 import dataclasses

@@ -1,8 +1,8 @@
 """Which primes a predictor knows: what is left of their waves in its errors.
 
 Predicted spacings are projected on the waves at ln p along the heights, beside frequencies that are
-no prime's and beside the waves of the true spacings. On the host, in float64. Source: zeta spec,
-section 7.1.
+no prime's and beside the waves of the true spacings. On the host, in float64. Source:
+docs/sources/zeros.md, section 7.1.
 """
 
 from typing import NamedTuple

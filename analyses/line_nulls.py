@@ -1,7 +1,7 @@
 """Nulls of prime lines: where no line is, and what chance gives there.
 
 Two lines closer than a resolution, 2 pi over the range of heights, are one: a
-null must not lie on another line. On the host. Source: zeta spec, section 7.1.
+null must not lie on another line. On the host. Source: docs/sources/zeros.md, section 7.1.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 What is named with its axes (NxQ) and takes jax arrays is traced: vmap over seeds, positions,
 snapshots and nulls. What says "on the host" counts in float64 with numpy. Features and targets of
-16 bits, and integers, are counted in float32. Ridge: arithmetic spec, sections 4 and 7.
+16 bits, and integers, are counted in float32. Ridge: docs/sources/text.md, sections 4 and 7.
 """
 
 import dataclasses
@@ -616,7 +616,7 @@ def oriented(components: Components) -> Components:
   """Returns the components with signs fixed by the order of the rows.
 
   The first score increases along the rows (covariance with the row number),
-  every other score is positive at the first row (spec A4).
+  every other score is positive at the first row (docs/sources/addition.md, A4).
   """
   score_NxQ = jnp.asarray(components.score_NxQ)
   row_N = jnp.arange(len(score_NxQ), dtype=score_NxQ.dtype)

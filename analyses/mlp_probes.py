@@ -2,7 +2,7 @@
 
 `depth` times (linear, relu), then linear; AdamW (optax's); the parameters of the epoch
 with the lowest loss on the select rows, whichever rows these are. Source:
-arithmetic spec, section 4.5.
+docs/sources/text.md, section 4.5.
 """
 
 import dataclasses

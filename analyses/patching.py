@@ -3,8 +3,8 @@
 A change is a function of the states BxTxD of one place; `edits` has it made at
 one level of a transformer, which may be traced, so that levels are a vmapped
 axis. Levels are 0: the embeddings with their positions; l: the states after
-block l; layers + 1: the final ones, after the last norm. Source: arithmetic
-spec, section 6.
+block l; layers + 1: the final ones, after the last norm. Source:
+docs/sources/text.md, section 6.
 """
 
 from collections.abc import Callable

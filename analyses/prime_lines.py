@@ -3,7 +3,7 @@
 By the explicit formula the residual r_n of the spacing that starts at the zero
 g_n holds a wave cos(g_n ln p + phase) for every prime p. The functions take
 any numbers r_n at any heights g_n: spacings, or a network's predictions of
-them. On the host. Source: zeta spec, section 7.1.
+them. On the host. Source: docs/sources/zeros.md, section 7.1.
 """
 
 from typing import Any

@@ -8,7 +8,7 @@ N(t) = theta(t) / pi + 1 + S(t), and S is nearly a sum of waves at m ln p,
 so that the zero after number n, at g, is where the right side is n + 1/2 next.
 Around g the waves are a matrix product of their phases at g with their course
 over some mean spacings, which all zeros share. JAX and numpy, float64. Source:
-zeta spec, section 7.1.
+docs/sources/zeros.md, section 7.1.
 """
 
 from collections.abc import Callable

@@ -3,7 +3,7 @@
 Levels x_n = n + d_n with bounded d_n, such as unfolded zeta zeros (d = -S), add
 up in step at tau = 1: K(1) = N |mean of e^(2 pi i d)|^2, a peak of width 1 / N
 that grows with the length N. tau is in Heisenberg units (the published 2 pi is
-1 here) but for names with `as_published`. Source: zeta spec, sections 4.10 and
+1 here) but for names with `as_published`. Source: docs/sources/zeros.md, sections 4.10 and
 6.7.
 """
 

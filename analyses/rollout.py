@@ -49,7 +49,7 @@ def clamped_as_published(residual, low: float = 0.0, high: float = 10.0):
   """Returns the residual draw r = s - 1 as the published sampler leaves it.
 
   It clips draws to [0, 10], meant for spacings: every negative residual, about
-  half of them, becomes 0. Source: zeta spec, sections 2.4 and 2.6.
+  half of them, becomes 0. Source: docs/sources/zeros.md, sections 2.4 and 2.6.
   """
   return jnp.clip(residual, low, high)
 
@@ -81,7 +81,7 @@ def cumulative_error(rolled_NxQ, truth_NxQ, horizon_R) -> np.ndarray:
 
   How far, in mean spacings, the h-th zero ahead is missed. This is the one
   convention of this library; the published numbers with the context at their
-  source have it too (zeta spec, section 4.12). The last axes are starts and
+  source have it too (docs/sources/zeros.md, section 4.12). The last axes are starts and
   steps. Raises ValueError for a horizon that was not rolled.
   """
   gap = _gap(rolled_NxQ, truth_NxQ)
@@ -93,7 +93,7 @@ def step_error(rolled_NxQ, truth_NxQ) -> np.ndarray:
   """Returns |rolled - true| of each start and step: ...xQ.
 
   Its mean over starts at one step is the published error at exactly step h of
-  the POSTFIX diagnostics (zeta spec, section 4.12).
+  the POSTFIX diagnostics (docs/sources/zeros.md, section 4.12).
   """
   return np.abs(_gap(rolled_NxQ, truth_NxQ))
 
@@ -103,7 +103,7 @@ def per_step_error_as_published(rolled_NxQ, truth_NxQ) -> np.ndarray:
 
   The published error of E0 and the prefix models "at" horizon h, with context
   and horizon both h: a predictor of the constant 1 has the mean absolute
-  deviation of a spacing, whatever h (zeta spec, section 4.12).
+  deviation of a spacing, whatever h (docs/sources/zeros.md, section 4.12).
   """
   return step_error(rolled_NxQ, truth_NxQ).mean(-1)
 

@@ -2,17 +2,17 @@
 
 Slots are M vectors of width D that a network reads beside its data. Masks are
 `keep_RxM`: 1 keeps a slot, 0 removes it. On the host, in float64. Letters are
-those of the source: zeta spec, section 4.13; the growth of rollout errors (G)
+those of the source: docs/sources/zeros.md, section 4.13; the growth of rollout errors (G)
 is in `rollout`, cosines (B) in `duplicates`.
 
 The axis transformed is the width of the vectors, whose order means nothing: a
 permutation of it changes no output of a network and changes this statistic.
-Source: zeta spec, section 4.11.
+Source: docs/sources/zeros.md, section 4.11.
 
 A trajectory is a row of spacings, a block of its own: rows are independent, so
 errors are those over rows. Means are taken off by the arm: a bias on the
-logits changes the mean spacing first. On the host, in float64. Source: zeta
-spec, sections 4.9 and 6.5.
+logits changes the mean spacing first. On the host, in float64. Source:
+docs/sources/zeros.md, sections 4.9 and 6.5.
 """
 
 import itertools

@@ -3,12 +3,12 @@
 Levels are sorted real numbers: eigenvalues, singular values, heights of zeta
 zeros; one code path for all. Ensembles are "goe" and "gue" (eigenvalues of real
 symmetric and complex Hermitian noise; zeta zeros follow the second) and
-"poisson" (independent levels). On the host, in float64. Source: primes spec,
-section 4.4; Mehta, Random Matrices, 3rd ed. 2004.
+"poisson" (independent levels). On the host, in float64. Source:
+docs/sources/primes.md, section 4.4; Mehta, Random Matrices, 3rd ed. 2004.
 
 References are exact (`determinantal.spacing_moments`); variants that published
-numbers came from carry `as_published`. On the host, in float64. Source: zeta
-spec, section 4.14.
+numbers came from carry `as_published`. On the host, in float64. Source:
+docs/sources/zeros.md, section 4.14.
 """
 
 from collections.abc import Callable
@@ -306,6 +306,40 @@ def correlations(spacing: Any, lags: int, *, block: int = 0) -> Correlations:
     correlation_Q=rho_Q,
     error_Q=off_QxE.std(1, ddof=1) / np.sqrt(blocks) / total,
   )
+
+
+def pair_correlation(spacing: Any, edge: Any, *, parts: int = 20) -> tuple[np.ndarray, np.ndarray]:
+  """Returns R2(x) between the edges of bins, and its standard error over parts of the data.
+
+  R2(x) dx is the mean number of levels at a distance x to x + dx above a level, of mean spacing 1:
+  the sum over k of the densities of s_1 + ... + s_k. 1 - sinc^2 for the sine process, 1 for
+  independent levels. `spacing` are those of one sequence, N, or of independent ones, RxN. Each k
+  counts the levels that have a k-th one above them, so that short sequences lose nothing.
+
+  Raises ValueError unless the edges rise from 0 or above.
+  """
+  edge_P1 = np.asarray(edge, np.float64)
+  if len(edge_P1) < 2 or edge_P1[0] < 0 or np.any(np.diff(edge_P1) <= 0):
+    raise ValueError(f"edges of bins rise from 0 or above, got {edge_P1}.")
+  spacing_RxN = np.atleast_2d(np.asarray(spacing, np.float64))
+  if len(spacing_RxN) == 1:
+    length = spacing_RxN.shape[1] // parts
+    spacing_RxN = spacing_RxN[0, : parts * length].reshape(parts, length)
+  groups = np.array_split(spacing_RxN, min(parts, len(spacing_RxN)))
+  each_RxP = np.stack([_pairs(group, edge_P1) for group in groups])
+  return each_RxP.mean(0), each_RxP.std(0, ddof=1) / np.sqrt(len(each_RxP))
+
+
+def _pairs(spacing_RxN, edge_P1) -> np.ndarray:
+  sum_RxN1 = np.concatenate([np.zeros((len(spacing_RxN), 1)), np.cumsum(spacing_RxN, 1)], 1)
+  found_P = np.zeros(len(edge_P1) - 1)
+  for k in range(1, sum_RxN1.shape[1]):
+    apart_RxN = sum_RxN1[:, k:] - sum_RxN1[:, :-k]
+    count_P, _ = np.histogram(apart_RxN, edge_P1)
+    found_P += count_P / apart_RxN.size
+    if apart_RxN.min() > edge_P1[-1]:
+      break
+  return found_P / np.diff(edge_P1)
 
 
 def _products(residual_RxN, lags: int, parts: int) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 `singular_xK` are the K = min(N, D) singular values of an N x D matrix, any
 leading axes before them; the metrics reduce the last axis. On the host, in
-float64. A metric without a value (of a matrix of zeros) is NaN. Source: primes
-spec, sections 4 and 6.
+float64. A metric without a value (of a matrix of zeros) is NaN. Source:
+docs/sources/primes.md, sections 4 and 6.
 
 Two means split any cloud: the quality of noise is 1.64 (256 x 256), and large
 values are the sign of the rows along one outlying direction, the number that
-the largest singular value gives. Source: primes spec, sections 6.4 and 7.3.
+the largest singular value gives. Source: docs/sources/primes.md, sections 6.4 and 7.3.
 
 Draws are an axis R of one call. They are a host loop: each is an eigenvalue
 problem of LAPACK, which a vmap would loop over too, in float32. A null depends

@@ -4,7 +4,7 @@ PySR starts Julia when it is imported, and fetches it where it is missing, so
 the import stands inside one function and is tried in a child process first.
 
 A backend proposes formulas; counting, refitting, scoring and the choice of the
-front are ours, so that two backends share one table.
+front are those of primelens, so that two backends share one table.
 """
 
 import importlib.metadata

@@ -4,7 +4,7 @@ A kernel K(x - y) of a determinantal process is no Hamiltonian: its matrix is a
 projection, with eigenvalues near 0 and 1, and the levels are the points that
 the process draws. A Toeplitz matrix with a random diagonal is an electron on a
 disordered line, whose levels are independent for any kernel of short range.
-Source: zeta spec, section 4.6; Hough et al. 2006; Slepian 1978.
+Source: docs/sources/zeros.md, section 4.6; Hough et al. 2006; Slepian 1978.
 """
 
 from collections.abc import Callable

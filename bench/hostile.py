@@ -29,10 +29,11 @@ import numpy as np
 import xarray as xr
 from primelens import tasks
 from primelens.analyses import statistics
-from primelens.lens import analyze, experiment, results, runs, study, train
+from primelens.lens import analyze, experiment, prepared, results, runs, study, train
 from primelens.lens import sources as sources_lib
-from primelens.models import fit, spacing, transformer
+from primelens.models import fit, guided, spacing, transformer
 from primelens.studies.zeros import prime_response, prime_waves, program
+from primelens.tasks import arrays as arrays_lib
 from primelens.tasks import files, surrogates
 from primelens.tasks import zeros as zeros_task
 from safetensors import numpy as safetensors_numpy
@@ -454,13 +455,34 @@ def _npz(content: Callable[[], bytes]) -> Case:
 
   def case(folder: Path) -> list[str]:
     workdir = run_directory(folder)
-    kept = results._pack
-    results._pack = lambda arrays: content()
+    kept = arrays_lib.pack
+    arrays_lib.pack = lambda arrays: content()
     try:
       store(workdir, "linear", _linear())
     finally:
-      results._pack = kept
+      arrays_lib.pack = kept
     return _report(workdir)
+
+  return case
+
+
+def _inputs(content: Callable[[], bytes]) -> Case:
+  """Returns a case whose run keeps arrays of our making for its program, with right digests."""
+
+  def case(folder: Path) -> list[str]:
+    workdir, config = run_directory(folder), small()
+    model = guided.Config(window=config.model.window, guides=("ar:1",), trunk=config.model.trunk)
+    changed = experiment.to_dict(model)
+    _edit(workdir / "config.json", lambda value: value | {"model": changed})
+    files.write(workdir / prepared.ARRAYS, content())
+    about = {
+      "schema": prepared.SCHEMA,
+      "config_sha256": files.sha256(workdir / "config.json"),
+      "data_hash": runs.read_manifest(workdir)["data_hash"],
+      "npz_sha256": files.sha256(workdir / prepared.ARRAYS),
+    }
+    files.write_json(workdir / prepared.ABOUT, files.seal(about))
+    return [f"--workdir={workdir}", "--only=anchors"]
 
   return case
 
@@ -644,6 +666,20 @@ HOSTILE: dict[str, tuple[Case, str]] = {
     _npz(lambda: archive(truth_Q=array("(1,)", b"cos\nsystem\n", "|O"))),
     "no array of numbers",
   ),
+  "a_bomb_of_inputs": (
+    _inputs(lambda: declared(archive(a=_FLOATS), 0xFFFFFFF0)),
+    "no checkpoint yet",
+  ),
+  "inputs_larger_than_memory": (
+    _inputs(lambda: archive(column_NxJ1=array("(9999999999999,)"))),
+    "no checkpoint yet",
+  ),
+  "inputs_that_are_pickles": (
+    _inputs(lambda: archive(column_NxJ1=array("(1,)", b"cos\nsystem\n", "|O"))),
+    "no checkpoint yet",
+  ),
+  "inputs_elsewhere": (_a_link("inputs.npz", argv=_analysis), "leads out of"),
+  "a_pipe_as_inputs": (_a_pipe("inputs.npz", _analysis), "neither a file nor"),
   "a_header_of_brackets": (
     _npz(lambda: archive(truth_Q=array("(" * 9000))),
     "no array of numbers",

@@ -7,7 +7,7 @@
 Plain addition, P = 10, is that of the published network and its kin. A member is a (split seed,
 init seed) pair, with the published initial weights of PyTorch; the first is the source notebook's
 own, 598/999. 10,000 epochs; about 4 minutes on 2 CPU cores. Of the first eleven, 5 are expected to
-generalise fully (addition spec, section 7). Every control of it has twelve members.
+generalise fully (docs/sources/addition.md, section 7). Every control of it has twelve members.
 
 `p113`, modulo 113, is the grokking demonstration: one member with the published start (split 598,
 init 999, the order of registration that the stored outputs were made with); 25,000 epochs, about 25
@@ -17,10 +17,10 @@ from JAX keys on 32 splits, are for a GPU.
 `p53` is a population that groks on a CPU, so that phases and lead times have an interval over
 seeds: six members on six splits of half of all pairs, 8,000 epochs, minutes on 2 CPU cores.
 
-`p97` has two layers, for the spectra of a grokking network, and the sizes of primes spec 7.4 (width
-128, four heads, MLP 512, ReLU), whose training is not part of its source: split, start and
-optimizer here are those of `p113`. 17,500 epochs as in the published curves; about 2 hours on 2 CPU
-cores, one member.
+`p97` has two layers, for the spectra of a grokking network, and the sizes of
+docs/sources/primes.md, section 7.4 (width 128, four heads, MLP 512, ReLU), whose training is not
+part of its source: split, start and optimizer here are those of `p113`. 17,500 epochs as in the
+published curves; about 2 hours on 2 CPU cores, one member.
 
 A number behind one of these three, as in `p113,32`, is that of its members.
 """
@@ -133,7 +133,7 @@ def _fit(
   dispatch: int = 100,
   snapshot_every: int = 100,
 ) -> fit.Config:
-  """Returns a fit with the published optimizer (addition spec, section 3)."""
+  """Returns a fit with the published optimizer (docs/sources/addition.md, section 3)."""
   return fit.Config(
     steps=steps,
     seeds=members,

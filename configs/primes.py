@@ -86,7 +86,7 @@ SMALL_EPOCHS = {"b": 16, "c_few": 150, "context": 12, "kernel": 156}  # a: 64
 SMALL_PARTS = {"b": 1, "c_few": 2, "context": 2, "kernel": 2}  # a: 16
 PUBLISHED_EPOCHS = {"a": 325, "b": 161, "c": 320}  # others: 300
 Events = tuple[tuple[float, ...], ...]
-EVENTS: dict[str, Events] = {  # primes spec, section 3: epoch, rate after it
+EVENTS: dict[str, Events] = {  # docs/sources/primes.md, section 3: epoch, rate after it
   "a": (
     (30, 7.00e-5),
     (52, 6.77e-5),

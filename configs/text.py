@@ -12,17 +12,17 @@ the sum modulo 97, `valid` whether a shown sum is right (D = 256): both stay at 
 published. `untied` has the published data divided by unordered pairs.
 
 `scale_L2_D128` and its like are the published grid of sizes for sums modulo 97, none of which was
-learned: layers and width; four heads, d_ff = 4 D, AdamW at 3e-4 for ten epochs (arithmetic spec,
-section 3), 0.5 to 19 million parameters. Five seeds where the source had one. On 2 CPU cores the
-smallest takes about a quarter of an hour, the largest ten hours or more; minutes on a GPU.
-Expected: no better than a constant, whatever the size.
+learned: layers and width; four heads, d_ff = 4 D, AdamW at 3e-4 for ten epochs
+(docs/sources/text.md, section 3), 0.5 to 19 million parameters. Five seeds where the source had
+one. On 2 CPU cores the smallest takes about a quarter of an hour, the largest ten hours or more;
+minutes on a GPU. Expected: no better than a constant, whatever the size.
 
 `learned` does learn sums modulo k, which no published network did. Classes in the place of a scaled
 number, digits at fixed positions, all pairs of operands with unordered pairs divided 80/10/10,
-pre-norm, no dropout, warm-up and cosine (arithmetic spec, section 6). `learned,K,OPERANDS,STEPS`
-are the modulus, the number of operands and the steps, by default 97,100,6000: two digits, two
-seeds, ten minutes on 2 CPU cores, every unseen pair right. With 97,1000,12000, three digits, 99.5 %
-of unseen pairs were measured right, one seed in 20 minutes.
+pre-norm, no dropout, warm-up and cosine (docs/sources/text.md, section 6).
+`learned,K,OPERANDS,STEPS` are the modulus, the number of operands and the steps, by default
+97,100,6000: two digits, two seeds, ten minutes on 2 CPU cores, every unseen pair right. With
+97,1000,12000, three digits, 99.5 % of unseen pairs were measured right, one seed in 20 minutes.
 
 `imported` is a published network, read from an NPZ of its PyTorch state dict. One step at rate 0,
 which leaves the weights as they are, makes it a run that all analyses can read; less than a minute.
@@ -104,7 +104,7 @@ def _imported(question: str) -> experiment.Experiment:
 
 
 def _fit(rate: float = 2e-3) -> fit.Config:
-  """Returns the published fit (arithmetic spec, section 3), chosen on the select rows."""
+  """Returns the published fit (docs/sources/text.md, section 3), chosen on the select rows."""
   return fit.Config(
     steps=10 * EPOCH,
     batch_size=128,

@@ -69,6 +69,21 @@ def trunk(**changes) -> transformer.Config:
   return transformer.Config(**{"norm_bias": True} | changes)
 
 
+def small_trunk(width: int, length: int, **changes) -> transformer.Config:
+  """Returns a trunk for minutes on a CPU, started wide enough to learn soon."""
+  return trunk(
+    width=width,
+    layers=2,
+    heads=4,
+    hidden=4 * width,
+    max_positions=length,
+    dropout=0.0,
+    embed_dropout=0.0,
+    init_std=0.1,
+    **changes,
+  )
+
+
 def banked(
   config: experiment.Experiment, mode: str, slow_factor: float = 0.1
 ) -> experiment.Experiment:
@@ -138,17 +153,7 @@ def _leak(mode: str, reads: str, positions: str) -> experiment.Experiment:
       residual=reads == "residuals",
       entropy=0.0,
       slot_keep=1.0,
-      trunk=trunk(
-        width=48,
-        layers=2,
-        heads=4,
-        hidden=192,
-        positions=positions,
-        max_positions=WINDOW,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=small_trunk(48, WINDOW, positions=positions),
     ),
     fit=fit.Config(
       steps=1500,

@@ -10,7 +10,7 @@ two minutes on two cores, and so do the controls, the network of `cpu` on other 
 
 Published perplexities: 83.3 (elsewhere 106.7), rmt 78.3, banks 80.11 and 55.43; P of them is
 ln(P / 64) nats per spacing. The optimizer is that of `rmt`, the only one published; batch and steps
-of the others are ours.
+of the others were chosen here.
 """
 
 from typing import Any

@@ -49,17 +49,8 @@ def get_config(variant: str = "zeros") -> experiment.Experiment:
 
 
 def trunk(positions: int) -> transformer.Config:
-  """Returns a trunk for minutes on a CPU, started wide enough to learn soon."""
-  return transformer.Config(
-    width=32,
-    layers=2,
-    heads=4,
-    hidden=128,
-    max_positions=positions,
-    dropout=0.0,
-    embed_dropout=0.0,
-    init_std=0.1,
-  )
+  """Returns the small trunk, without biases in the norms."""
+  return zeros_bank.small_trunk(32, positions, norm_bias=False)
 
 
 def _short(variant: str) -> experiment.Experiment:
@@ -94,17 +85,7 @@ def _long(mode: str) -> experiment.Experiment:
       residual=True,
       entropy=0.0,
       slot_keep=1.0,
-      trunk=zeros_bank.trunk(
-        width=64,
-        layers=2,
-        heads=4,
-        hidden=256,
-        positions="rotary",
-        max_positions=WINDOW,
-        dropout=0.0,
-        embed_dropout=0.0,
-        init_std=0.1,
-      ),
+      trunk=zeros_bank.small_trunk(64, WINDOW, positions="rotary"),
     ),
     fit=fit.Config(
       steps=12_000,

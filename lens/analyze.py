@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xarray as xr
 from absl import flags
@@ -24,6 +24,7 @@ Reads trained runs and writes results, figures, the ledger and the report.
   analyze.py --workdir=runs/e4 --only=formula --set symbolic.backend=pysr
   analyze.py --weights=model.safetensors --only=spectra --set pattern=q_proj
   analyze.py --workdir=runs/zeros_leak
+  analyze.py --workdir=runs/zeros_leak --missing
   analyze.py --workdir=runs/demo/e0 --only=./my_question.py
   analyze.py --list
 
@@ -33,8 +34,8 @@ takes a Python file of yours that asks one question, with a function measure(run
 it is run.
 """
 COMPARISONS = {
-  "numbers": "Every number of the source beside ours, printed and as CSV.",
-  "claims": "The ledger: every published claim with our verdict.",
+  "numbers": "Every number of the source beside those of the networks here, printed and as CSV.",
+  "claims": "The ledger: every published claim with its verdict.",
   "report": "One self-contained HTML page of everything there is.",
 }
 
@@ -49,6 +50,12 @@ def _flags() -> flags.FlagValues:
   )
   flags.DEFINE_multi_string(
     "set", [], "Change an analysis setting, as in --set masking.windows=512.", flag_values=values
+  )
+  flags.DEFINE_bool(
+    "missing",
+    False,
+    "Run only analyses whose result is not stored, or is of another checkpoint than the newest.",
+    flag_values=values,
   )
   flags.DEFINE_string(
     "source",
@@ -232,8 +239,18 @@ def parent(workdirs: list[Path]) -> Path:
   return Path(os.path.commonpath([path.resolve() for path in workdirs]))
 
 
-def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -> list[Path]:
-  """Returns the files of the ledger and the report over several runs."""
+class Judged(NamedTuple):
+  """Runs and what is said of their claims: every stored result, with a line on each that is
+  damaged; the results as the claims' tests get them; the ledger."""
+
+  tables: dict[str, dict[str, results_lib.Stored]]
+  damaged: list[str]
+  results: claims.Results
+  ledger: claims.Ledger
+
+
+def judged(its: study.Study, workdirs: list[Path]) -> Judged:
+  """Returns the claims of a study, decided on the stored results of runs."""
   tables, damaged = stored(workdirs, its)
   for line in damaged:
     cli.say(f"left out: {line}", error=True)
@@ -242,6 +259,12 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
     cards(its, workdirs, tables),
   )
   ledger = claims.ledger(its.claims, plain, unread(its, workdirs, tables))
+  return Judged(tables, damaged, plain, ledger)
+
+
+def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -> list[Path]:
+  """Returns the files of the ledger and the report over several runs."""
+  tables, damaged, plain, ledger = judged(its, workdirs)
   written = []
   folder = parent(workdirs)
   origin = {
@@ -301,6 +324,22 @@ def unread(its: study.Study, workdirs: list[Path], tables) -> dict[str, dict[str
   }
 
 
+def missing(workdir: Path, names: list[str]) -> list[str]:
+  """Returns those names whose result is not stored, is damaged, or is of another checkpoint than
+  the newest one."""
+  latest = runs.latest_step(workdir)
+  return [name for name in names if _step_read(workdir, name) != latest]
+
+
+def _step_read(workdir: Path, name: str) -> int | None:
+  """Returns the step of the checkpoint that a stored result was made of; None without one."""
+  try:
+    _, origin = results_lib.read(workdir / "results", name)
+  except (FileNotFoundError, ValueError):
+    return None
+  return origin.get("checkpoint_step")
+
+
 def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
   """Returns the names that a run can be read by, comparisons included.
 
@@ -323,7 +362,7 @@ def possible(its: study.Study, names: list[str], workdir: Path) -> list[str]:
 
 def _main(argv: list[str]) -> int:
   values = _flags()
-  if not cli.parse(values, argv, USAGE):
+  if not cli.parse(values, argv, lambda: USAGE):
     return 0
   command = [os.path.basename(argv[0]), *argv[1:]]
   plugins.use(values.plugin)
@@ -333,13 +372,16 @@ def _main(argv: list[str]) -> int:
   elif values["weights"].present:
     weights.main(values.weights, only, named, values.set, command)
   else:
-    return _read_runs(named, only, values.set, values.source, command)
+    return _read_runs(named, only, values, command)
   return 0
 
 
 def _read_runs(
-  named: list[Path], only: list[str], changes: list[str], source: str, command: list[str]
+  named: list[Path], only: list[str], values: flags.FlagValues, command: list[str]
 ) -> int:
+  changes, source = values.set, values.source
+  if values.missing and changes:
+    raise ValueError("--missing keeps stored results, whatever their settings: leave out --set.")
   if not named:
     raise ValueError("--workdir is missing: name one or more run directories.")
   workdirs = distinct([path for folder in named for path in runs.below(folder)])
@@ -359,6 +401,8 @@ def _read_runs(
     overrides(runs.read_experiment(workdir).analyses)
     able = possible(its, names, workdir)
     wanted_of[workdir] = [name for name in able if name in its.slices]
+    if values.missing:
+      wanted_of[workdir] = missing(workdir, wanted_of[workdir])
   code = 0
   for workdir, wanted in wanted_of.items():
     if wanted:

@@ -1,4 +1,4 @@
-"""Claims on trial: what a study said, and what our runs say of it.
+"""Claims on trial: what a study said, and what the runs here say of it.
 
 A slice puts its claims on trial with `@CLAIMS.add(...)`. Their tests get `Results`: the stored
 results of all runs by name, with a card for each run that says what it is.

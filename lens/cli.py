@@ -149,14 +149,14 @@ def define_plugin(values: flags.FlagValues) -> None:
   )
 
 
-def parse(values: flags.FlagValues, argv: list[str], usage: str) -> bool:
+def parse(values: flags.FlagValues, argv: list[str], usage: Callable[[], str]) -> bool:
   """Parses the flags; returns False when help was asked for and printed.
 
   Raises `ValueError` in one line for every kind of bad flag.
   """
   wanted = {"--help", "-help", "-h", "--helpfull"}
   if wanted & set(argv[1:]):
-    say(usage.strip() + "\n" + values.get_help())
+    say(usage().strip() + "\n" + values.get_help())
     return False
   try:
     rest = values(argv, known_only=False)
@@ -314,16 +314,6 @@ def config_file(name: str) -> tuple[Path, list[str]]:
   return shipped[path], arguments
 
 
-def load_config(name: str, kind: type = object) -> Any:
-  """Returns what `get_config` of a config file gives; the file is Python, and is run.
-
-  Raises `ValueError` in one line when it is no regular file, does not run, has no `get_config`,
-  or gives something that is not of the kind.
-  """
-  (config,) = load_configs(name, kind).values()
-  return config
-
-
 ALL = "all"  # in place of an argument: every variant of a family of configs
 
 
@@ -332,7 +322,8 @@ def load_configs(name: str, kind: type = object) -> dict[str, Any]:
 
   FILE:all gives every variant that the file's VARIANTS names, FILE:GROUP those of one of its
   GROUPS; `p10_all` gives `p10_drift` under the name `drift`. The file is Python, and is run.
-  Raises `ValueError` in one line as `load_config` does.
+  Raises `ValueError` in one line when it is no regular file, does not run, has no `get_config`,
+  or gives something that is not of the kind.
   """
   file, arguments = config_file(name)
   module = plugins.run_file(file, f"primelens_config_{file.stem}")

@@ -100,6 +100,7 @@ class Page:
       axes = np.atleast_1d(part.subplots(1, len(panels)))
       for each, draw in zip(axes, panels, strict=True):
         draw(each)
+        _plain_logarithms(each)
       _legends(part, axes)
     return figure
 
@@ -285,18 +286,23 @@ def curves(
 
 
 def compared(
-  found: xr.Dataset, name: str, *, x: Any, each: Any, style: Any = None, **text
+  found: xr.Dataset, name: str, *, x: Any, each: Any, style: Any = None, colours: Any = None, **text
 ) -> Panel:
   """Returns a line for each value of the dimension `each`: the first one thick, with its band.
 
-  The others are thin, without bands, and told apart by colours and dashes.
+  The others are thin, without bands, and told apart by colours and dashes; `colours` are those of
+  some values, which no other line then has as long as there are enough.
   """
   panels = []
+  fixed = dict(colours or {})
+  free = [shade for shade in COLOURS[1:] if shade not in fixed.values()] or COLOURS[1:]
+  place = {key: i for i, key in enumerate(k for k in found[each].values[1:] if k not in fixed)}
   for i, (key, part) in enumerate(_each(_with_ends(found, name), each)):
     look: dict[str, Any] = {"color": BLUE, "lw": 2.6, "zorder": 3}
     if i:
-      dash = DASHES[1 + (i - 1) // 6 % (len(DASHES) - 1)]
-      look = {"color": COLOURS[1 + (i - 1) % 6], "lw": 1.4, "ls": dash}
+      k = place.get(key, 0)
+      dash = DASHES[1 + k // len(free) % (len(DASHES) - 1)]
+      look = {"color": fixed.get(key, free[k % len(free)]), "lw": 1.4, "ls": dash}
       part = part[[name]]
     look |= style or {}
     panels.append(curves(part, name, x=x, names={None: key}, style=look, **text))
@@ -467,11 +473,15 @@ def rows(
   *,
   x: Any,
   colour: Any = None,
+  colours: Any = None,
   form: Any = "+.4f",
   labels: Any = None,
   **text,
 ) -> Panel:
-  """Returns a variable with its interval, a row for each value of `x`, its number written above."""
+  """Returns a variable with its interval, a row for each value of `x`, its number written above.
+
+  In a colour for each value of the dimension `colour`: that of `colours`, if these are given.
+  """
   text = {"xlabel": results.label(found[name])} | text
   count = found.sizes[colour] if colour else 1
 
@@ -483,8 +493,8 @@ def rows(
         its = tables.Interval(value, value, value)
         if f"{name}_interval" in part:
           its = tables.interval(part, name)
-        look = {"color": COLOURS[i % len(COLOURS)], "label": key if j == 0 else None}
-        _whisker(axes, its, j + down, **look)
+        shade = colours[key] if colours else COLOURS[i % len(COLOURS)]
+        _whisker(axes, its, j + down, color=shade, label=key if j == 0 else None)
         if count == 1 and np.isfinite(value):
           place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5}
           axes.annotate(format(value, form), (value, j), (0, 7), **place)
@@ -518,6 +528,7 @@ def heat(
   its label where the variable has no unit. `tilted` are the names of columns that are too long to
   stand side by side.
   """
+  named = "title" in text  # the title is not the variable's own words
   text = {
     "xlabel": results.label(found[columns]),
     "ylabel": results.label(found[rows]),
@@ -545,7 +556,8 @@ def heat(
           ink = "white" if dark else "black"
           axes.text(j, i, format(one, written), ha="center", va="center", fontsize=7.5, color=ink)
     elif bar:
-      axes.figure.colorbar(image, ax=axes, label=found[name].attrs.get("units") or unit)
+      said = _wrapped(found[name]) if named else found[name].attrs.get("units") or None
+      axes.figure.colorbar(image, ax=axes, label=unit or said)
     _ticks(axes.set_yticks, found[rows].values)
     _ticks(axes.set_xticks, found[columns].values, **(TILT if tilted else {}))
     axes.set(**text)
@@ -579,7 +591,8 @@ def scatter(
   def draw(axes):
     x_N, y_N = (found[name].values.ravel()[:most] for name in (x, y))
     if colour is None:
-      axes.plot(x_N, y_N, "o", ms=1.6, alpha=0.4, mew=0, color=BLUE)
+      look = {"ms": 1.6, "alpha": 0.4} if len(x_N) > 500 else {"ms": 3, "alpha": 0.6}
+      axes.plot(x_N, y_N, "o", mew=0, color=BLUE, **look)
     else:
       shade = found[colour].values.ravel()[:most]
       dots = axes.scatter(x_N, y_N, c=shade, s=4, lw=0, cmap=shades)
@@ -607,6 +620,135 @@ def histogram(found: xr.Dataset, name: str, *, each: Any = None, bins: Any = 40,
     axes.set(**text)
 
   return draw
+
+
+NAME_GAP = 0.062  # of the height of a panel, between names at the ends of lines
+
+
+def named(
+  found: xr.Dataset,
+  name: str,
+  *,
+  x: Any,
+  each: Any,
+  colours: Any = None,
+  style: Any = None,
+  frame: Any = None,
+  ends: Any = True,
+  **text,
+) -> Panel:
+  """Returns a line for each value of the dimension `each`, its name at its right end.
+
+  For more lines than colours tell apart. The first line is thick, with its band; those of `colours`
+  ({value: colour}) are coloured, the others grey. The panel `frame` sets scales and limits before
+  the names are placed; `ends` False leaves them out, for a panel beside one that has them.
+  """
+  shades = {found[each].values[0].item(): BLUE} | dict(colours or {})
+  text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
+
+  def draw(axes):
+    places = []
+    for i, (key, part) in enumerate(_each(_with_ends(found, name), each)):
+      look = {
+        "color": shades.get(key, GREY),
+        "lw": 1.6 if key in shades else 0.9,
+        "label": f"_{key}",
+      }
+      look |= {} if key in shades else {"ls": DASHES[1]}
+      look |= {"zorder": 3 if key in shades else 2} | dict(style or {})
+      look |= {} if i else {"lw": 2.6, "zorder": 4}
+      _curve(axes, part if i == 0 else part[[name]], name, x, None, look)
+      known = part[name].dropna(x)
+      if known.size:
+        places.append((float(known[x][-1]), float(known[-1]), key, look["color"], i == 0))
+    axes.set(**text)
+    if frame:
+      frame(axes)
+    if ends:
+      _names_at_ends(axes, places)
+
+  return draw
+
+
+def _names_at_ends(axes, places: Sequence[tuple]) -> None:
+  """Writes names beside the ends of lines, moved apart where they would touch."""
+  limits = axes.get_xlim(), axes.get_ylim()  # asked for: only then are they what is drawn
+  to_axes = axes.transData + axes.transAxes.inverted()
+  ranked = sorted(places, key=lambda place: to_axes.transform(place[:2])[1])
+  wanted = np.clip([to_axes.transform(place[:2])[1] for place in ranked], 0, 1)
+  places = spread(wanted, NAME_GAP)
+  places = places - max(0.0, places[-1] - 1) if len(places) else places
+  for place, at in zip(ranked, places, strict=True):
+    right, height, key, colour, first = place
+    axes.annotate(
+      str(key),
+      (right, np.clip(height, *sorted(limits[1]))),
+      (1.04, at),
+      xycoords="data",
+      textcoords="axes fraction",
+      va="center",
+      fontsize=8,
+      fontweight="bold" if first else "normal",
+      color=colour,
+      arrowprops={
+        "arrowstyle": "-",
+        "color": colour,
+        "lw": 0.5,
+        "shrinkA": 1,
+        "shrinkB": 3,
+        "relpos": (0, 0.5),
+      },
+      annotation_clip=False,
+    )
+
+
+def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
+  """Returns rising places at least `gap` apart, near the rising ones wanted, centred on them.
+
+  >>> spread([0.5, 0.5, 0.9], 0.1).round(2).tolist()
+  [0.45, 0.55, 0.9]
+  """
+  groups: list[tuple[float, int]] = []  # (centre, members) of runs that touch
+  for one in wanted:
+    centre, count = float(one), 1
+    while groups and centre - groups[-1][0] < gap * (count + groups[-1][1]) / 2:
+      other, more = groups.pop()
+      centre, count = (centre * count + other * more) / (count + more), count + more
+    groups.append((centre, count))
+  each = [centre + gap * (np.arange(count) - (count - 1) / 2) for centre, count in groups]
+  return np.concatenate(each) if each else np.zeros(0)
+
+
+def heading(text: str) -> Panel:
+  """Returns a row that says what the panels below it show."""
+
+  def draw(axes):
+    axes.text(0, 0.4, text, va="center", weight="bold", transform=axes.transAxes)
+    axes.set_axis_off()
+
+  return draw
+
+
+FEW_DECADES = 2.5  # of a logarithmic axis whose ticks are written as numbers
+
+
+def _plain_logarithms(axes) -> None:
+  """Writes the ticks of logarithmic axes that span little as 0.5, 1, 2, not as powers of ten."""
+  from matplotlib import ticker
+
+  for axis, (low, high) in ((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim())):
+    if axis.get_scale() != "log" or isinstance(axis.get_major_locator(), ticker.FixedLocator):
+      continue
+    decades = abs(np.log10(high / low))
+    if decades > FEW_DECADES:
+      continue
+    steps = (1.0, 2.0, 5.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0, 7.0)
+    if decades > 0.5:
+      axis.set_major_locator(ticker.LogLocator(subs=steps))
+    else:
+      axis.set_major_locator(ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def stems(found: xr.Dataset, name: str, *, x: Any, **text) -> Panel:

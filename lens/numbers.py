@@ -1,4 +1,4 @@
-"""Numbers of a source beside recomputed ones and ours: one number, its members, its controls.
+"""Numbers of a source beside recomputed ones and those found here, with members and controls.
 
 The source's are data: `published.csv` of each study, a row for each number.
 """
@@ -15,7 +15,8 @@ import xarray as xr
 from primelens.analyses import statistics
 from primelens.lens import results as results_lib
 
-SMOOTH = 0.005  # smooth fits of a network trained anew repeat to this (addition spec, section 5)
+# Smooth fits of a network trained anew repeat to this (docs/sources/addition.md, section 5).
+SMOOTH = 0.005
 _UNIT = 2.0**-24  # what rounding a number to float32 changes of it
 
 
@@ -38,7 +39,7 @@ class Reported(NamedTuple):
 
   `source` is what its text or its files say, `recomputed` an independent
   program's number for the same network, None where nobody made one.
-  `tolerance` is how far ours may be from that; infinite for counts and neuron
+  `tolerance` is how far the one found here may be from that; infinite for counts and neuron
   numbers, which are not portable. `null` is what the number is a share of where networks of other
   sizes are compared: noise, or a constant answer.
   """
@@ -59,18 +60,18 @@ class Reported(NamedTuple):
 
 
 def row(entry, value_S: np.ndarray, untrained_S, at: int | None) -> dict:
-  """Returns the record of one number: what was reported, ours (of member `at`,
+  """Returns the record of one number: what was reported, what is found here (of member `at`,
   if any), whether it agrees, and the members' spread."""
-  ours = float(value_S[at]) if at is not None else np.nan
+  here = float(value_S[at]) if at is not None else np.nan
   known = at is not None and entry.recomputed is not None
-  gap = abs(ours - entry.recomputed) if known else np.nan
+  gap = abs(here - entry.recomputed) if known else np.nan
   return {
     "item": entry.item,
     "quantity": entry.quantity,
     "source": entry.source,
     "recomputed": np.nan if entry.recomputed is None else entry.recomputed,
     "tolerance": entry.tolerance,
-    "ours": ours,
+    "here": here,
     "agrees": bool(gap <= entry.tolerance) if known else None,
     **spread(value_S),
     "untrained": np.nan if untrained_S is None else median(untrained_S),
@@ -103,21 +104,6 @@ def cells(value_S) -> dict[str, Any]:
   found = spread(value_S)
   mean = statistics.Interval(*(found.pop(key) for key in ("mean", "mean_low", "mean_high")))
   return found | {"mean": mean}
-
-
-def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
-  """Returns the columns of one measure, as those of `fits.records`.
-
-  `at` is the reference member, None where there is none.
-  """
-  found = spread(value_S)
-  return {
-    name: found["median"],
-    f"{name}_min": found["minimum"],
-    f"{name}_max": found["maximum"],
-    f"{name}_ours": float("nan") if at is None else float(value_S[at]),
-    f"{name}_untrained": median(untrained_S),
-  }
 
 
 # --- numbers as a slice stores them ---------------------------------------------------------------
@@ -157,7 +143,7 @@ COLUMNS = (
   "quantity",
   "source",
   "recomputed",
-  "ours",
+  "here",
   "verdict",
   "runs",
   "median",
@@ -293,7 +279,7 @@ class Joined:
       "quantity": entry.quantity,
       "source": entry.shown(),
       "recomputed": math.nan if entry.recomputed is None else entry.recomputed,
-      "ours": own[0] if own else math.nan,
+      "here": own[0] if own else math.nan,
       "runs": ", ".join(one.run for one in trained),
       **spread(_values(trained)),
       "untrained": median([np.nan if v is None else median(v) for v in _untrained(rows)]),
@@ -343,18 +329,18 @@ def _untrained(ones: list[_One]) -> list:
 
 
 def agreement(record: Mapping[str, Any], tolerance: float) -> str:
-  """Returns how our number stands to the recomputed one.
+  """Returns how the number found here stands to the recomputed one.
 
   "agrees": within the tolerance; "within drift": not, but the recomputed one lies in the range of
   the source's network shaken by rounding; "not portable": a count or a neuron's number that no two
   programs share; "differs"; "" without both numbers.
   """
-  ours, recomputed = record["ours"], record["recomputed"]
-  if not (math.isfinite(ours) and math.isfinite(recomputed)):
+  here, recomputed = record["here"], record["recomputed"]
+  if not (math.isfinite(here) and math.isfinite(recomputed)):
     return ""
   if math.isinf(tolerance):
-    return "agrees" if ours == recomputed else "not portable"
-  if abs(ours - recomputed) <= tolerance:
+    return "agrees" if here == recomputed else "not portable"
+  if abs(here - recomputed) <= tolerance:
     return "agrees"
   low, high = (record.get(f"drift_{end}", math.nan) for end in ("low", "high"))
   return "within drift" if low - tolerance <= recomputed <= high + tolerance else "differs"

@@ -8,7 +8,9 @@ page runs no script and fetches nothing, and control characters are written out.
 import base64
 import html
 import math
+import os
 import re
+import urllib.parse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from primelens.lens import page_style as report_style
 from primelens.tasks import files
 
 PNG = b"\x89PNG\r\n\x1a\n"
-LARGEST = 1 << 25  # bytes of a figure; ours have some hundred thousand
+LARGEST = 1 << 25  # bytes of a figure; those drawn here have some hundred thousand
 # Nothing is fetched and no script is run, whatever a text of a run holds.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -124,9 +126,46 @@ def _kind(cell: Any) -> str:
   return "long" if len(words) > 24 else ""
 
 
+def link(text: Any, target: str, **attributes: Any) -> Markup:
+  """Returns a link to a part of this page: its id, `target`."""
+  return tag("a", text, href=f"#{target}", **attributes)
+
+
+def slug(text: str) -> str:
+  """Returns a text as an id: letters, digits, points, and - for all else.
+
+  >>> slug("reproduced, but an artefact"), slug("masking.core")
+  ('reproduced-but-an-artefact', 'masking.core')
+  """
+  return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-")
+
+
+def files_beside(paths: Iterable[Path], folder: Path) -> Markup:
+  """Returns links to files by their place as seen from the folder of the page, name by name.
+
+  A folder may be called anything: its name is never read as the address of a scheme.
+  """
+  links = []
+  for path in paths:
+    place = Path(os.path.relpath(path, folder)).as_posix()
+    links.append(tag("a", Path(path).name, href="./" + urllib.parse.quote(place)))
+  return join(_between(links, " "))
+
+
+def _between(items: Sequence[Any], separator: str) -> list[Any]:
+  """Returns the items with a separator between each two."""
+  return [part for item in items for part in (separator, item)][1:]
+
+
 def details(summary: str, *children: Any) -> Markup:
   """Returns a part that opens on a click."""
   return tag("details", tag("summary", summary), *children)
+
+
+def radio(name: str, id: str, *, checked: bool = False) -> Markup:
+  """Returns one of the buttons `name` of which one is chosen; it wants a label around it."""
+  mark = " checked" if checked else ""
+  return Markup(f'<input type="radio" name="{escaped(name)}" id="{escaped(id)}"{mark}>')
 
 
 def badge(text: str, kind: str) -> Markup:
@@ -134,10 +173,11 @@ def badge(text: str, kind: str) -> Markup:
   return tag("span", text, class_=f"badge {kind}")
 
 
-def figure(path: Path, caption: str) -> Markup:
+def figure(path: Path, caption: str, *notes: Any, class_: str = "") -> Markup:
   """Returns a PNG of a run in the page itself; a click shows it in full size.
 
   `path` is that of a file in a folder of the run. What is no PNG, or lies elsewhere, is not shown.
+  `notes` stand behind the caption.
   """
   path = Path(path)
   if not path.is_file():
@@ -149,8 +189,8 @@ def figure(path: Path, caption: str) -> Markup:
   image = Markup(f'<img alt="{escaped(caption)}" src="data:image/png;base64,{data}">')
   label = "full size on and off: " + caption
   box = Markup(f'<input type="checkbox" aria-label="{escaped(label)}">')
-  hint = tag("figcaption", caption, tag("span", " Tap to enlarge.", class_="tap"))
-  return tag("figure", tag("label", box, tag("span", image)), hint)
+  hint = tag("figcaption", caption, tag("span", " Tap to enlarge.", class_="tap"), *notes)
+  return tag("figure", tag("label", box, tag("span", image)), hint, class_=class_)
 
 
 def _png(path: Path) -> bytes:

@@ -23,7 +23,7 @@ body {
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans",
     sans-serif;
 }
-main { max-width: 1120px; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
+main { max-width: 1180px; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: .5rem 0 .75rem; }
 h2 {
   font-size: 1.4rem; margin: 0 0 .75rem; padding-top: 2.25rem;
@@ -39,11 +39,27 @@ pre { white-space: pre-wrap; font-size: .8rem; margin: .5rem 0; }
 .lead { font-size: 1.08rem; }
 .caption, figcaption, footer { color: var(--soft); }
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 1rem 0; }
+nav.questions { display: block; }
+nav.questions ul { columns: 24rem; column-gap: 2.5rem; padding-left: 1.1rem; margin: .4rem 0; }
+nav.questions li { break-inside: avoid; margin: .15rem 0; }
+.first { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 5fr); gap: 1.5rem; }
+.first:not(:has(figure)) { display: block; }
+.found, .first > figure { margin: 0; min-width: 0; }
+.networks p { color: var(--soft); max-width: none; margin: .4rem 0; overflow-wrap: anywhere; }
 ol.summary {
   background: var(--card); border: 1px solid var(--line); border-radius: 8px;
-  padding: .9rem 1.2rem .9rem 2.4rem; margin: 1rem 0;
+  padding: .7rem 1.1rem .7rem 2.2rem; margin: 0 0 1rem; overflow-wrap: anywhere;
 }
 ol.summary li { margin: .4rem 0; }
+a.term { color: inherit; text-decoration: underline dotted var(--soft); }
+.finding { border-left: 3px solid var(--accent); padding-left: .8rem; max-width: none; }
+.judged p { margin-bottom: .2rem; }
+.judged ul { list-style: none; padding: 0; margin: 0 0 1rem; }
+.judged li { margin: .25rem 0; }
+dt { font-weight: 600; margin-top: .7rem; }
+dd { margin: 0; max-width: 50rem; }
+:target { scroll-margin-top: 1rem; }
+dt:target, article:target { outline: 2px solid var(--accent); outline-offset: 3px; }
 .table {
   background: var(--card); margin: .75rem 0 1.25rem; overflow: hidden;
   border: 1px solid var(--line); border-radius: 8px;
@@ -63,7 +79,6 @@ td:not(.long) { white-space: nowrap; }
 td:first-child { min-width: 10rem; }
 .long, td.long:first-child { min-width: 15rem; }
 td code { overflow-wrap: normal; }
-.none code { white-space: nowrap; }
 .n:first-child { min-width: 0; text-align: left; }
 small { display: block; font-size: .92em; color: var(--soft); }
 tr.marked td { background: var(--mark); font-weight: 600; }
@@ -76,7 +91,28 @@ tr.marked small { font-weight: 400; }
 .good { color: var(--good); background: var(--good-bg); }
 .odd { color: var(--odd); background: var(--odd-bg); }
 .bad { color: var(--bad); background: var(--bad-bg); }
-.tally { display: flex; flex-wrap: wrap; gap: .5rem; margin: .5rem 0 1rem; }
+.badge.none { color: var(--soft); background: none; border: 1px dashed var(--line); }
+.tally { display: flex; flex-wrap: wrap; gap: .5rem; margin: .5rem 0; }
+.apart { color: var(--soft); margin: .3rem 0; }
+.filter {
+  display: flex; flex-wrap: wrap; gap: .4rem .5rem; margin: 1rem 0; padding: .6rem .8rem .8rem;
+  border: 1px solid var(--line); border-radius: 8px; min-width: 0;
+}
+.filter legend { color: var(--soft); padding: 0 .3rem; font-size: .9rem; }
+.filter label {
+  display: inline-flex; align-items: center; gap: .35rem; padding: .3rem .7rem;
+  border-radius: 999px; border: 1px solid transparent; cursor: pointer; font-size: .9rem;
+  color: var(--open); background: var(--open-bg);
+}
+.filter label.good { color: var(--good); background: var(--good-bg); }
+.filter label.odd { color: var(--odd); background: var(--odd-bg); }
+.filter label.bad { color: var(--bad); background: var(--bad-bg); }
+.filter label.none {
+  color: var(--soft); background: none; border: 1px dashed var(--line);
+}
+.filter label:has(:checked) { border: 1px solid currentColor; font-weight: 600; }
+.filter label:has(:focus-visible) { outline: 2px solid var(--accent); outline-offset: 2px; }
+.filter input { margin: 0; accent-color: currentColor; }
 article {
   background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: .9rem 1.1rem; margin: .8rem 0;
@@ -102,11 +138,18 @@ figure input:checked + span { cursor: zoom-out; }
 figure input:checked + span img { max-width: none; }
 figcaption { font-size: .88rem; margin-top: .35rem; }
 .tap { display: none; }
-.none {
+p.none, ul.none {
   border: 1px dashed var(--line); border-radius: 8px; padding: .6rem .9rem;
   color: var(--soft); overflow-wrap: anywhere;
 }
-footer { margin-top: 2rem; font-size: .9rem; }
+figcaption details { margin: .2rem 0; }
+figcaption details p { margin: .2rem 0; max-width: none; overflow-wrap: anywhere; }
+ul.none { padding-left: 2rem; }
+footer { font-size: .9rem; }
+@media (max-width: 900px) {
+  .first { display: block; }
+  .found { margin-bottom: 1rem; }
+}
 @media (max-width: 700px) {
   main { padding: 1rem .8rem 3rem; }
   h1 { font-size: 1.5rem; }
@@ -114,4 +157,15 @@ footer { margin-top: 2rem; font-size: .9rem; }
   td:first-child, td.long:first-child { min-width: 7.5rem; }
   .tap { display: inline; }
 }
+/* Which claims are shown: a button of `ledger.claims` hides all others. A card that a link of the
+   page leads to is shown whatever is chosen. */
+#ledger:has(#show-with-a-verdict:checked) article:not(.with-a-verdict, :target),
+#ledger:has(#show-not-reproduced:checked) article:not(.not-reproduced, :target),
+#ledger:has(#show-reproduced-but-an-artefact:checked)
+  article:not(.reproduced-but-an-artefact, :target),
+#ledger:has(#show-reproduced:checked) article:not(.reproduced, :target),
+#ledger:has(#show-needs-more-compute:checked) article:not(.needs-more-compute, :target),
+#ledger:has(#show-failed:checked) article:not(.failed, :target),
+#ledger:has(#show-not-run:checked) article:not(.not-run, :target),
+#ledger:has(#show-does-not-apply:checked) article:not(.does-not-apply, :target) { display: none; }
 """

@@ -109,11 +109,6 @@ def places(package: str) -> list[str]:
   return list(spec.submodule_search_locations or ()) if spec else []
 
 
-def forget() -> None:
-  """Leaves all plugins, as a new process would: for tests, and for notebooks."""
-  _LOADED.clear()
-
-
 def loaded() -> bool:
   """Returns whether the user has named any plugin."""
   return bool(_LOADED)

@@ -1,6 +1,12 @@
-"""The report: results of several runs in one self-contained HTML page."""
+"""The report: results of several runs in one self-contained HTML page.
 
+What was found comes first: a picture, three sentences and the counts of verdicts. Then the claims,
+then every question with its figures and tables, then where the numbers come from, and the words.
+"""
+
+import dataclasses
 import functools
+import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +14,7 @@ from pathlib import Path
 
 import xarray as xr
 from primelens.lens import claims as claims_lib
-from primelens.lens import cli, page, study
+from primelens.lens import cli, glossary, page, study
 from primelens.lens import ledger as ledger_lib
 from primelens.lens import numbers as numbers_lib
 from primelens.lens.results import Stored
@@ -40,24 +46,32 @@ def first_lines(
 ) -> list[str]:
   """Returns what is read first: results and seeds that are left out, then the summary.
 
-  A fault in the summary costs the summary alone.
+  The sentences of all slices, the most telling ones first, and the tally.
   """
-  left_out = [f"Left out: {line}" for line in damaged] + ledger_lib.left_out(tables)
+  return [
+    *_left_out(tables, damaged),
+    *_sentences(its, tables),
+    ledger_lib.line(ledger),
+  ]
+
+
+def _left_out(tables: Tables, damaged: Sequence[str]) -> list[str]:
+  return [f"Left out: {line}" for line in damaged] + ledger_lib.left_out(tables)
+
+
+def _sentences(its: study.Study, tables: Tables) -> list[str]:
+  """Returns the sentences of the slices; a fault in one costs the summary alone."""
+  lines = []
   try:
-    return [*left_out, *_summary(its, tables, ledger)]
+    for each in its.leading():
+      found = datasets(tables, each.name)
+      if each.line and found:
+        lines.append(each.line(found))
   except Exception as error:
     said = f"The summary could not be made ({type(error).__name__}: {error})."
     cli.say(said, error=True)
-    return [*left_out, said, ledger_lib.line(ledger)]
-
-
-def _summary(its: study.Study, tables: Tables, ledger: claims_lib.Ledger) -> list[str]:
-  lines = []
-  for name, each in its.slices.items():
-    found = datasets(tables, name)
-    if each.line and found:
-      lines.append(each.line(found))
-  return [*lines, ledger_lib.line(ledger)]
+    return [said]
+  return lines
 
 
 def html(
@@ -68,34 +82,188 @@ def html(
   damaged: Sequence[str] = (),
   folder: Path | None = None,
 ) -> str:
-  """Returns the page itself; figures that compare runs lie in `folder`/figures."""
+  """Returns the page itself; figures that compare runs lie in `folder`/figures.
+
+  What was found comes first, then the claims, then every question with its figures and tables.
+  """
+  its_words = _Words(
+    terms=glossary.Terms(its.glossary), folder=folder, cautions=cautions(its, results)
+  )
   parts = {}
   if its.numbers and results is not None:
     rows = functools.partial(its.numbers, results)
     columns = its.number_columns
     parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows(), columns))
-  said = cautions(its, results)
   for name, each in its.slices.items():
-    parts[name] = (each.about, functools.partial(question, each, folder, said))
+    mine = {claim.id for claim in each.claims}
+    judged = [row for row in ledger_lib.ordered(ledger) if row["id"] in mine]
+    parts[name] = (each.about, functools.partial(question, each, its_words, judged))
+  sections = {
+    claim.id: (name, each.about) for name, each in its.slices.items() for claim in each.claims
+  }
+  csv = _claims_table(tables, folder)
   body = {
-    "ledger": ("Ledger of claims", ledger_lib.claims(ledger)),
+    "ledger": ("Claims", ledger_lib.claims(ledger, its_words.terms, sections, csv)),
+    "questions": ("Questions", _questions(its, tables)),
     **{
       key: (title, ledger_lib.section(title, functools.partial(part, tables)))
       for key, (title, part) in parts.items()
     },
-    "provenance": ("Where the numbers come from", ledger_lib.provenance(tables)),
+    "provenance": ("Where the numbers come from", _provenance(tables)),
+    "glossary": ("Glossary", _glossary(its, its_words.terms)),
   }
-  links = [page.tag("a", title, href=f"#{key}") for key, (title, _) in body.items()]
-  lines = [page.tag("li", line) for line in first_lines(its, tables, ledger, damaged)]
-  runs = ", ".join(tables) or "none"
+  shown = [key for key in CONTENTS if key in body]
+  links = [page.link(body[key][0], key) for key in shown]
+  left_out = [page.tag("li", line) for line in _left_out(tables, damaged)]
   return page.page(
     its.title,
     page.tag("h1", its.title),
-    page.tag("p", f"{' '.join(its.about.split())} Runs on this page: {runs}.", class_="lead"),
-    page.tag("ol", *lines, class_="summary"),
+    page.tag("p", " ".join(_paragraphs(its.about)[:1]), class_="lead"),
+    *([page.tag("ul", *left_out, class_="none")] if left_out else []),
+    _first_screen(its, tables, ledger, its_words),
+    page.tag("div", _networks(tables, results), class_="networks"),
     page.tag("nav", *links, aria_label="contents"),
     *(page.section(key, *titled) for key, titled in body.items()),
   )
+
+
+CONTENTS = ("ledger", "questions", "numbers", "provenance", "glossary")
+SENTENCES = 3  # of the first screen; each section has its own
+NAMED = 6  # runs that the first screen names without being asked
+
+
+@dataclasses.dataclass(frozen=True)
+class _Words:
+  """What sections of one page share: terms, the folder of the page, why runs predict nothing."""
+
+  terms: glossary.Terms
+  folder: Path | None
+  cautions: Mapping[str, str]
+
+
+def _paragraphs(text: str) -> list[str]:
+  return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+def _first_screen(
+  its: study.Study, tables: Tables, ledger: claims_lib.Ledger, words: _Words
+) -> page.Markup:
+  """Returns what was found: three sentences, the counts of verdicts, and one picture."""
+  seen: set[str] = set()
+  lines = _sentences(its, tables)[:SENTENCES]
+  said = [page.tag("li", words.terms.linked(line, seen)) for line in lines]
+  found = page.tag(
+    "div",
+    page.tag("ol", *said, class_="summary") if said else "",
+    ledger_lib.counts(ledger),
+    class_="found",
+  )
+  picture = ledger_lib.section("the picture", lambda: _picture(its, tables, words.folder))
+  return page.tag("div", picture, found, class_="first")
+
+
+def _picture(its: study.Study, tables: Tables, folder: Path | None) -> page.Markup:
+  """Returns the figure that leads: of the first slice that has one, of all runs if there is one."""
+  for each in its.leading():
+    found = datasets(tables, each.name)
+    try:
+      pages = list(each.figures(found)) if found and each.figures else []
+    except Exception:
+      continue  # the slice's own section says what is wrong with it
+    for name in sorted(pages, key=lambda name: name in found):
+      path = _figure_path(each, name, found, folder, tables)
+      if path.is_file():
+        more = page.join([" ", page.link("More on this question.", each.name)])
+        runs = [name] if name in found else list(found)
+        csv = _csv(each.name, {run: tables[run] for run in runs}, folder)
+        return page.figure(path, f"{name}: {each.about}", more, csv, class_="lead")
+  return page.join([])
+
+
+def _networks(tables: Tables, results: claims_lib.Results | None) -> page.Markup:
+  """Returns which runs are read on the page, how large their networks are and how many."""
+  cards = results.cards if results is not None else {}
+  said = []
+  for run in tables:
+    card = cards.get(run, {})
+    known = "size" in card and "seeds" in card
+    one = "seed" if card.get("seeds") == 1 else "seeds"
+    what = f" ({card['size']:,} parameters, {card['seeds']} {one})" if known else ""
+    said.append(f"{run}{what}")
+  runs = page.tag("p", f"Runs on this page: {', '.join(said) or 'none'}.")
+  numbers = "The numbers of every figure are CSV files, which are named and linked below it."
+  if len(said) > NAMED:
+    runs = page.details(f"{len(said)} runs on this page", runs)
+  return page.join([runs, page.tag("p", numbers)])
+
+
+def _questions(its: study.Study, tables: Tables) -> page.Markup:
+  """Returns the list of questions, those that no run was asked folded."""
+  asked = {name: bool(datasets(tables, name)) for name in its.slices}
+  items = lambda there: [
+    page.tag("li", page.link(each.about, name))
+    for name, each in its.slices.items()
+    if asked[name] == there
+  ]
+  read, rest = items(True), items(False)
+  parts = [page.tag("ul", *read)] if read else []
+  if rest:
+    one = "question" if len(rest) == 1 else "questions"
+    title = f"{len(rest)} {one} that no run on this page was asked"
+    parts.append(page.details(title, page.tag("ul", *rest)))
+  return page.tag("nav", *parts, class_="questions", aria_label="questions")
+
+
+def _provenance(tables: Tables) -> page.Markup:
+  return ledger_lib.section("provenance", lambda: ledger_lib.provenance(tables))
+
+
+def _glossary(its: study.Study, terms: glossary.Terms) -> page.Markup:
+  """Returns how numbers are to be read, and all terms."""
+  reading = [page.tag("p", text) for text in _paragraphs(its.about)[1:]]
+  return page.join([*reading, terms.section()])
+
+
+# --- files beside the page ------------------------------------------------------------------------
+
+
+def _claims_table(tables: Tables, folder: Path | None) -> tuple[Path, Path] | None:
+  """Returns the CSV of all claims with the folder of the page, None where there is no such file."""
+  if folder is None:
+    return None
+  places = (folder / "claims.csv", folder / "results" / "claims.csv")
+  path = next((path for path in places if _lies_in(path, folder)), None)
+  return (path, folder) if path else None
+
+
+def _csv(name: str, tables: Mapping[str, Mapping[str, Stored]], folder: Path | None) -> page.Markup:
+  """Returns links to the CSV files of a slice, those that are there, run by run."""
+  homes = [table[name].figure_path.parent.parent for table in tables.values() if name in table]
+  found = [paths for home in homes if (paths := _csv_of(name, home))]
+  if folder is None or not found:
+    return page.join([])
+  parts = []
+  for paths in found:
+    place = Path(os.path.relpath(paths[0].parent, folder)).as_posix()
+    parts.append(page.tag("p", f"In {place}/: ", page.files_beside(paths, folder)))
+  count = sum(map(len, found))
+  said = "1 CSV file" if count == 1 else f"{count} CSV files"
+  return page.details(f"The numbers: {said} beside this file", *parts)
+
+
+def _csv_of(name: str, home: Path) -> list[Path]:
+  """Returns the CSV files that a slice wrote in a run: of curves, of tables."""
+  folder = home / "results"
+  there = [folder / f"{name}.csv", *folder.glob(f"{glob.escape(name)}.*.csv")]
+  return [path for path in sorted(set(there)) if _lies_in(path, home)]
+
+
+def _lies_in(path: Path, home: Path) -> bool:
+  """Returns whether a path is a file, and of this folder when links are followed."""
+  return path.is_file() and files.inside(home, path)
+
+
+# --- sections -------------------------------------------------------------------------------------
 
 
 def datasets(tables: Tables, name: str) -> dict[str, xr.Dataset]:
@@ -111,44 +279,79 @@ def cautions(its: study.Study, results: claims_lib.Results | None) -> dict[str, 
   return {run: said for run, said in found.items() if said}
 
 
-def question(
-  each: study.Slice, folder: Path | None, cautions: Mapping[str, str], tables: Tables
-) -> page.Markup:
-  """Returns the section of a slice: its words, figures of all runs, of each, and tables."""
-  found = datasets(tables, each.name)
-  parts = [
-    page.tag("p", " ".join(text.split())) for text in re.split(r"\n\s*\n", each.text) if text
-  ]
+MANY = 2  # runs whose figures are shown one below the other; of more, those that compare them
+
+
+def question(each: study.Slice, words: _Words, judged: list[dict], tables: Tables) -> page.Markup:
+  """Returns the section of a slice: its words, figures of all runs, of each, and tables.
+
+  Where there are many runs, all but what compares them is folded. Where no run was read, the words
+  are folded.
+  """
+  found, seen = datasets(tables, each.name), set()
+  about = [page.tag("p", words.terms.linked(text, seen)) for text in _paragraphs(each.text)]
+  claims = ledger_lib.judged(judged)
   if not found:
-    return page.join([*parts, ledger_lib.absent(each.name)])
+    folded = [page.details("What is asked and how", *about)] if about else []
+    return page.join([ledger_lib.absent(each.name), *folded, claims])
+  parts = [*about, claims]
+  if each.line:
+    parts.append(page.tag("p", words.terms.linked(each.line(found), seen), class_="finding"))
+  for run, said in words.cautions.items():
+    if run in found:
+      parts.append(page.tag("p", f"The network of {run} predicts nothing: {said}."))
   pages = list(each.figures(found)) if each.figures else []
-  for name in pages:
-    if name not in found:
-      parts += _compared(each, name, found, folder, tables)
-  for run, table in tables.items():
-    if each.name not in table:
-      parts.append(ledger_lib.absent(each.name, run))
-      continue
-    parts.append(ledger_lib.heading(run, table[each.name]))
-    if run in cautions:
-      parts.append(page.tag("p", f"The network of {run} predicts nothing: {cautions[run]}."))
-    if run in pages:
-      parts.append(page.figure(table[each.name].figure_path, f"{run}: {each.about}"))
-  made = each.tables(found) if each.tables else []
-  return page.join([*parts, *(table.html() for table in made)])
+  shared = [name for name in pages if name not in found]
+  compared = [
+    page.join([page.tag("h3", name), _shown(each, name, found, words.folder, tables)])
+    for name in shared
+  ]
+  alone = [_run(each, run, pages, words.folder, tables) for run in found]
+  made = [table.html() for table in (each.tables(found) if each.tables else [])]
+  lacking = _lacking(each, tables)
+  if len(found) <= MANY:
+    return page.join([*parts, *compared, *alone, lacking, *made])
+  shown = [] if compared else alone[:1]
+  stale = sum(tables[run][each.name].stale for run in found)
+  said = f"Run by run: {len(alone) - len(shown)} runs{f', {stale} stale' if stale else ''}"
+  rest = page.details(said, *alone[len(shown) :])
+  return page.join([*parts, *compared, *shown, *made, rest, lacking])
 
 
-def _compared(each, name, found, folder, tables) -> list[page.Markup]:
-  """Returns the figure of a page that compares runs, under a heading."""
+def _lacking(each: study.Slice, tables: Tables) -> page.Markup:
+  """Returns which runs were not asked, folded where they are many."""
+  notes = [ledger_lib.absent(each.name, run) for run in tables if each.name not in tables[run]]
+  if len(notes) <= MANY:
+    return page.join(notes)
+  return page.details(f"{len(notes)} runs that were not asked", *notes)
+
+
+def _run(each, run: str, pages: Sequence[str], folder, tables: Tables) -> page.Markup:
+  """Returns a run's own part of a section: its heading and its figure."""
+  head = ledger_lib.heading(run, tables[run][each.name])
+  return page.join([head, *([_shown(each, run, [run], folder, tables)] if run in pages else [])])
+
+
+def _shown(each, name: str, runs, folder, tables: Tables) -> page.Markup:
+  """Returns the figure of a page of these runs, with the files of its numbers."""
+  path = _figure_path(each, name, runs, folder, tables)
+  csv = _csv(each.name, {run: tables[run] for run in runs}, folder)
+  return page.figure(path, f"{name}: {each.about}", csv)
+
+
+def _figure_path(each, name: str, runs, folder: Path | None, tables: Tables) -> Path:
+  """Returns where a page of a slice is drawn: a run's own, one that compares, or one run's."""
+  if name in runs:
+    return tables[name][each.name].figure_path
   file = study.figure_name(each.name, name)
-  (run, *others) = found
-  alone = tables[run][each.name].figure_path.with_name(file)
-  path = folder / "figures" / file if others and folder else alone
-  return [page.tag("h3", name), page.figure(path, f"{name}: {each.about}")]
+  first, *others = runs
+  if others and folder:
+    return folder / "figures" / file
+  return tables[first][each.name].figure_path.with_name(file)
 
 
 def _numbers(rows: Sequence[Mapping], columns: Sequence[str]) -> page.Markup:
-  """Returns every number of the source beside ours, those that were recomputed first."""
+  """Returns every number of the source beside that found here, the recomputed ones first."""
   if not rows:
     return page.tag("p", "No number of the source is beside one of these runs.", class_="none")
   controls = [name for name in columns if name not in numbers_lib.COLUMNS]
@@ -200,7 +403,7 @@ def _number(row: Mapping, controls: Sequence[str]) -> list:
     quantity,
     row["source"],
     page.short(row["recomputed"]),
-    page.short(row["ours"]),
+    page.short(row["here"]),
     page.badge(row["verdict"], kind) if row["verdict"] else "",
     *([page.span(row[DRIFT[0]], row[DRIFT[1]])] if DRIFT[0] in row else []),
     page.short(row["median"]),

@@ -71,6 +71,21 @@ def with_interval(
   }
 
 
+def with_untrained(
+  name: str, dims: str, trained, untrained, meaning: str, unit: str = ""
+) -> dict[str, xr.Variable]:
+  """Returns two variables: `name` of trained networks, and `untrained_<name>` of others.
+
+  `dims` are those of the trained ones, a `seed` among them; untrained networks, which may be of
+  another number, have `untrained` in its place.
+  """
+  null = dims.replace("seed", "untrained")
+  return {
+    name: variable(dims, trained, meaning, unit),
+    f"untrained_{name}": variable(null, untrained, f"{meaning}, untrained networks", unit),
+  }
+
+
 def rows(
   name: str, records: Iterable[Mapping[str, Any]], meanings: Mapping[str, str]
 ) -> dict[str, xr.Variable]:
@@ -161,7 +176,7 @@ def write(
   if not _NAME.fullmatch(name):
     raise ValueError(f"{name!r} is no name for a result: use letters and _.")
   arrays = {str(key): _array(str(key), each) for key, each in result.variables.items()}
-  packed = _pack(arrays)  # all is encoded before the first file is touched
+  packed = arrays_lib.pack(arrays)  # all is encoded before the first file is touched
   document = {
     "schema": SCHEMA,
     "analysis": name,
@@ -261,16 +276,6 @@ def _array(name: str, value: xr.Variable) -> np.ndarray:
   return array
 
 
-def _pack(arrays: Mapping[str, np.ndarray]) -> bytes:
-  """Returns the NPZ of the arrays; not by `np.savez`, which has no array called "file"."""
-  buffer = io.BytesIO()
-  with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as packed:
-    for name, array in arrays.items():
-      with packed.open(f"{name}.npy", "w", force_zip64=True) as file:
-        np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
-  return buffer.getvalue()
-
-
 def encoded(value: Any, where: str) -> Any:
   """Returns a value as strict JSON; raises `ValueError` for what JSON does not hold."""
   if isinstance(value, Mapping):
@@ -351,15 +356,10 @@ def _cell(value, key: str):
 def quoted(text: str) -> str:
   """Returns a text as a cell of CSV: a quote before what a spreadsheet would take for a formula.
 
-  Control characters but for the end of a line are written out. `unquoted` undoes the quote.
+  Control characters but for the end of a line are written out.
   """
   plain = files.shown(text, keep="\n")
   return "'" + plain if _FORMULA.match(plain) and not _NUMERAL.fullmatch(plain) else plain
-
-
-def unquoted(cell: str) -> str:
-  """Returns the text of a cell that `quoted` made."""
-  return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 # --- the results of a run, by name ----------------------------------------------------------------

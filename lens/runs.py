@@ -1,7 +1,7 @@
 """The run directory: made, checked, resumed, and read back.
 
-config.json, manifest.json, lock, metrics.jsonl, checkpoints/, snapshots/,
-results/, figures/. `load` rebuilds a run from the directory alone.
+config.json, manifest.json, inputs.npz, lock, metrics.jsonl, checkpoints/,
+snapshots/, results/, figures/. `load` rebuilds a run from the directory alone.
 """
 
 import contextlib
@@ -20,11 +20,12 @@ from pathlib import Path
 import jax
 import numpy as np
 from primelens.lens import experiment as experiment_lib
-from primelens.lens import plugins, sources, study
+from primelens.lens import plugins, prepared, sources, study
 from primelens.models import checkpoints, fit
 from primelens.tasks import files
 
 SCHEMA = 2  # 1 had no digests
+NO_CODE = (":!bench/results", ":!docs", ":!*.md")  # a change there makes no other numbers
 LOCK = "lock"
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -105,13 +106,16 @@ def read_manifest(workdir: Path) -> dict:
 
 @functools.cache
 def revision() -> str:
-  """Returns the code's git revision with "-dirty", or the package version."""
+  """Returns the code's git revision with "-dirty", or the package version.
+
+  What is no code, as pages and tables of results, may change.
+  """
   root = Path(__file__).resolve().parent.parent
   git = lambda *args: subprocess.run(
     ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
   ).stdout.strip()
   try:
-    dirty = git("status", "--porcelain", "--untracked-files=no")
+    dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", *NO_CODE)
     return git("rev-parse", "HEAD") + ("-dirty" if dirty else "")
   except (OSError, subprocess.CalledProcessError):
     return importlib.metadata.version("primelens")
@@ -263,7 +267,9 @@ def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
   if recorded["data_hash"] != data.data_hash:
     raise ValueError(f"{workdir} was trained on other data than is here now.")
   its = study.find(experiment.study)
-  program, inputs, _ = its.build(experiment, data)
+  arrays = prepared.find(workdir, its, experiment, data)
+  prepared.keep(workdir, data, arrays)
+  program, inputs, _ = its.built(experiment, data, arrays.arrays)
   restored = fit.read_state(workdir, program, experiment.fit, inputs)
   if restored is None:
     raise ValueError(f"{workdir} has no checkpoint yet: run train.py again.")
@@ -271,7 +277,7 @@ def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
   experiment, state_S, frozen = without_frozen(workdir, experiment, state_S)
   if frozen:  # data that differ by seed are those of the seeds that are left
     data = experiment_lib.load_data(experiment.task)
-    program, inputs, _ = its.build(experiment, data)
+    program, inputs, _ = its.built(experiment, data, arrays.arrays)
   chosen = bool(experiment.fit.evaluate_every)  # without select, no best
   best = chosen and experiment.analyses.parameters == "best"
   return its.run(

@@ -124,6 +124,17 @@ class Cost(NamedTuple):
   memory_bytes: float
 
 
+class Prepared(NamedTuple):
+  """Arrays that a program is given and that take long to make, so that a run directory keeps them.
+
+  They are the same for every seed. `make()` returns them by name; `may_be(arrays)` says whether
+  arrays that were read have their names, types and shapes, and what else is known of them.
+  """
+
+  make: Callable[[], dict[str, np.ndarray]]
+  may_be: Callable[[Mapping[str, np.ndarray]], bool]
+
+
 def check_kinds(experiment, **kinds: type) -> None:
   """Raises `ValueError` where a room's part is not of the study's one kind.
 
@@ -229,7 +240,7 @@ def slice_from(path: str | os.PathLike) -> Slice:
 
 @dataclasses.dataclass(frozen=True)
 class Numbers:
-  """Every number of a source beside ours: a record each."""
+  """Every number of a source beside that of the networks here: a record each."""
 
   rows: tuple[dict, ...]
 
@@ -243,8 +254,11 @@ class Study:
   `ValueError` where task, model and fit do not go together. `members(experiment, rows)` is
   the experiment of some of its members, `card(experiment)` what the study says of a run,
   `data_name(task, data)` what it is trained and scored on, `caution(card, {slice: Dataset})` why
-  its network must not be read as it stands, or "". `renamed` are the analysis settings of earlier
-  revisions that have another name now, `{old: new}`.
+  its network must not be read as it stands, or "". `prepared(experiment, data)` says what of a
+  program's data takes long to make; of a study that has it, `build` takes these arrays by name as a
+  third argument. `renamed` are the analysis settings of earlier revisions that have another name
+  now, `{old: new}`. `lead` are the slices that say most, of whose figures the first leads the
+  report and whose sentences come first; `glossary` are the study's words, `{term: sentence}`.
   """
 
   name: str
@@ -253,7 +267,7 @@ class Study:
   settings: type
   slices: Mapping[str, Slice]
   check: Callable[[Any], None]
-  build: Callable[[Any, Any], tuple[fit.Program, dict, dict]]
+  build: Callable[..., tuple[fit.Program, dict, dict]]
   bind: Callable[[Any], Callable]
   cost: Callable[[Any], Cost]
   run: type[Run] = Run
@@ -261,10 +275,22 @@ class Study:
   card: Callable[[Any], Mapping[str, Any]] = lambda experiment: {}
   data_name: Callable[[Any, Any], str] = lambda task, data: data_name(task)
   caution: Callable[[Mapping, Mapping], str] = lambda card, table: ""
+  prepared: Callable[[Any, Any], Prepared | None] = lambda experiment, data: None
   renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
   claims: tuple[claims_lib.Claim, ...] = ()
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
+  lead: tuple[str, ...] = ()
+  glossary: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+  def leading(self) -> list[Slice]:
+    """Returns the slices, those that say most first."""
+    names = dict.fromkeys([*self.lead, *self.slices])
+    return [self.slices[name] for name in names if name in self.slices]
+
+  def built(self, experiment: Any, data: Any, arrays: Mapping[str, np.ndarray]):
+    """Returns what `build` gives, of the arrays that `prepared` says where there are any."""
+    return self.build(experiment, data, arrays) if arrays else self.build(experiment, data)
 
   def with_slices(self, more: Iterable[Slice]) -> "Study":
     """Returns the study with slices of the user's own behind its own.
@@ -336,7 +362,7 @@ def _found(name: str) -> Study:
 
 
 # What else the `program` of a study's package may say of it.
-_OF_PROGRAM = ("members", "card", "data_name", "caution", "renamed")
+_OF_PROGRAM = ("members", "card", "data_name", "caution", "prepared", "renamed")
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:
@@ -359,6 +385,8 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     cost=program.cost,
     run=getattr(program, "Run", Run),
     claims=tuple(claim for each in slices.values() for claim in each.claims) + _apart(package),
+    lead=tuple(getattr(package, "LEAD", ())),
+    glossary=dict(getattr(package, "GLOSSARY", {})),
     **{key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)},
   )
   if not any(each.numbers for each in slices.values()):

@@ -167,21 +167,29 @@ def _say(text: bytes) -> None:
 
 def train(experiment, workdir: Path, command: list[str]) -> int:
   """Returns the exit code of training a run in its directory."""
-  from primelens.lens import cost, runs, study
+  from primelens.lens import cost, prepared, runs, study
   from primelens.lens import experiment as experiment_lib
   from primelens.models import fit
 
   cost.refuse(experiment)
   loaded = experiment_lib.load_data(experiment.task)
-  program, data, select = study.find(experiment.study).build(experiment, loaded)
+  of = study.find(experiment.study)
+  arrays = prepared.find(workdir, of, experiment, loaded)
+  program, data, select = of.built(experiment, loaded, arrays.arrays)
   its = fit.Fit(program, experiment.fit, workdir)
-  its.check(data, select)
-  with runs.writing(workdir, experiment, loaded, command) as begin, interruptible() as stopped:
-    reporter = Reporter(experiment.fit.steps)
-    try:
-      outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin)
-    finally:
-      reporter.close()
+  with runs.writing(workdir, experiment, loaded, command) as begin:
+    its.check(data, select)
+
+    def begin_and_keep() -> None:
+      begin()
+      prepared.keep(workdir, loaded, arrays)
+
+    with interruptible() as stopped:
+      reporter = Reporter(experiment.fit.steps)
+      try:
+        outcome = its.run(data, select, progress=reporter, stopped=stopped, begin=begin_and_keep)
+      finally:
+        reporter.close()
   return _conclude(outcome, experiment, workdir, program.unit)
 
 
@@ -216,7 +224,8 @@ def _join() -> None:
 def _main(argv: list[str]) -> int:
   plain, overrides = cli.split_overrides(argv)
   values = _flags()
-  if not cli.parse(values, plain, f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"):
+  usage = lambda: f"{USAGE}\nConfigs, FAMILY and VARIANTS:\n\n{cli.listed()}\n"
+  if not cli.parse(values, plain, usage):
     return 0
   if not values.config:
     names = ", ".join(cli.shipped_configs())

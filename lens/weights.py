@@ -24,6 +24,7 @@ HOW = (
   " pattern=REGEX, mode=corner_as_published, draws=N, ..."
 )
 PUBLISHED = "published"  # in place of a path: the source's eleven models
+MODELS = "models"  # the result and the figure of them all
 MARK = "weights.json"
 LOG_SECONDS = 5.0
 LIBRARIES = ("scipy", "safetensors")
@@ -160,19 +161,40 @@ def main(
   if name != PUBLISHED:
     analyse(name, workdir, chosen, command)
     return
-  rows = []
+  found = {}
   for its in _spectra().MODELS:
     default = default_workdir(its.model)
     place = default if workdir is None else workdir / default.name
     try:
-      result = analyse(its.model, place, chosen, command)
+      found[its.model] = analyse(its.model, place, chosen, command)
     except (ValueError, OSError) as error:
       _say(f"left out: {error}")
-      continue
-    rows += _spectra().beside(its, result)
-  if not rows:
+  if not found:
     raise ValueError("None of the models of the source can be had.")
-  cli.say(_spectra().table(rows))
+  _compare(found, default_workdir(PUBLISHED) if workdir is None else workdir, command)
+
+
+def _compare(found: dict[str, Any], folder: Path, command: list[str]) -> None:
+  """Prints and writes the numbers of all models of the source beside those read here, drawn."""
+  from primelens.lens import figures
+
+  spectra = _spectra()
+  rows = [
+    row
+    for its in spectra.MODELS
+    if its.model in found
+    for row in spectra.beside(its, found[its.model])
+  ]
+  cli.say(spectra.table(rows))
+  models = spectra.models(found)
+  origin = {"weights": list(found), "revision": runs.revision(), "command": command}
+  written = [
+    results_lib.write(folder / "results", MODELS, models, provenance=origin),
+    results_lib.write_figure(
+      folder / "figures" / f"{MODELS}.png", figures.png(spectra.of_models(models))
+    ),
+  ]
+  cli.say("\n".join(f"wrote {path}" for path in written))
 
 
 def _versions() -> dict[str, str]:

@@ -266,7 +266,7 @@ def mismatched(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mismatch: float):
   mismatch of their arithmetic: dS = (1 + mismatch) dP - sum(dO O), both terms
   in half precision with a scaled loss; beyond its range the step is not finite
   and ends the seed. The size of the mismatch is an assumption. Raises
-  `ValueError` for more than one position. Source: primes spec, section 6.2.
+  `ValueError` for more than one position. Source: docs/sources/primes.md, section 6.2.
   """
   del q_BxTxHxDh, k_BxTxHxDh, mismatch
   if v_BxTxHxDh.shape[1] != 1:

@@ -92,7 +92,7 @@ def orthogonality(content_MxD):
 def diversity(content_MxD):
   """Returns the mean over all M^2 entries of (G - I)_ij^2, G as above.
 
-  Source: the published memory bank (zeta spec, section 2.5).
+  Source: the published memory bank (docs/sources/zeros.md, section 2.5).
   """
   return orthogonality(content_MxD) / content_MxD.shape[0] ** 2
 

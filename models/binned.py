@@ -3,17 +3,17 @@
 Each reads spacings s_1..s_T, turns them into 256 tokens and gives the logits of
 the next token at every position, BxTxV. `score` is the NLL of the density, in
 nats per spacing, so that they compare with the mixtures of `spacing`. Source:
-zeta spec, section 2.7.
+docs/sources/zeros.md, section 2.7.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import causality, spacing, transformer
+from primelens.models import causality, transformer
 from primelens.tasks import binned, checks
 
 
@@ -41,7 +41,7 @@ def encoder_trunk(**changes) -> transformer.Config:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A predictor of binned spacings; the defaults are the small SpacingGPT.
 
   `rmt` reads segments of `segment` spacings behind one memory token, which
@@ -57,10 +57,6 @@ class Config:
   segment: checks.Number = 256
   slots: checks.Order = 4
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
-
-  def __post_init__(self):
-    checks.fields(self)
-    spacing.check_none(self)
 
   @property
   def memory(self) -> str:
@@ -236,9 +232,7 @@ def reading(config: Config) -> causality.Reading:
   )
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config
 
 
 def log_probabilities(apply_fn, params, window_BxT1, *, min_context=1, **options):

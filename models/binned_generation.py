@@ -2,7 +2,7 @@
 
 The published memory effect adds gain x (head . m) to the logits of a network
 that never saw a memory; m is a running mean of last states. Recurrent networks
-take m as their memory token. Source: zeta spec, section 4.9.
+take m as their memory token. Source: docs/sources/zeros.md, section 4.9.
 """
 
 from typing import Any

@@ -74,9 +74,23 @@ def spacings(rng: np.random.Generator, rows: int, *shape: int) -> np.ndarray:
   return rng.gamma(6.0, 1 / 6.0, (rows, *shape)).astype(np.float32)
 
 
-def once() -> tuple[int, ...]:
+def once(length: int = LENGTH) -> tuple[int, ...]:
   """Returns `last_U` of a model that answers once, after its whole prompt."""
-  return (LENGTH - 1,)
+  return (length - 1,)
+
+
+def answering(
+  small: Any, init: Callable, apply: Callable, draw: Callable, length: int = LENGTH
+) -> Reading:
+  """Returns the reading of a model that answers once, after a prompt that it may all read.
+
+  By the model's `init(small, key)` and `apply(small, params, inputs, dropout_key=...)`.
+  """
+
+  def outputs(params, inputs, dropout_key):
+    return apply(small, params, inputs, dropout_key=dropout_key)[0][:, None]
+
+  return Reading(init=lambda key: init(small, key), draw=draw, apply=outputs, last_U=once(length))
 
 
 def random_params(init: Callable, rng: np.random.Generator):

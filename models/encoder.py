@@ -6,12 +6,12 @@ trunk's, `embedding/embedding: VxD`, `readout/kernel: DxV`, `readout/bias: V`.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
-from primelens.models import causality, spacing, transformer
+from primelens.models import causality, transformer
 from primelens.tasks import checks
 
 PAD = 0  # the token that fills a row up
@@ -42,7 +42,7 @@ def encoder_trunk(**changes) -> transformer.Config:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A sequence encoder; one output is a regression, more are class scores.
 
   `checkpoint` is an NPZ with a published network that members start from.
@@ -53,10 +53,6 @@ class Config:
   outputs: Annotated[int, checks.Range(1, 10_000_000)] = 1
   checkpoint: str = ""
   trunk: transformer.Config = dataclasses.field(default_factory=encoder_trunk)
-
-  def __post_init__(self):
-    checks.fields(self)
-    spacing.check_none(self)
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
@@ -127,18 +123,8 @@ def reading(config: Config) -> causality.Reading:
   whose characters it may all read under any mask."""
   trunk = causality.small(config.trunk, causality.LENGTH)
   small = dataclasses.replace(config, vocabulary=5, trunk=trunk)
-
-  def outputs(params, token_BxT, dropout_key):
-    return apply(small, params, token_BxT, dropout_key=dropout_key)[0][:, None]
-
-  return causality.Reading(
-    init=lambda key: init(small, key),
-    draw=lambda rng, rows: rng.integers(1, small.vocabulary, (rows, causality.LENGTH)),
-    apply=outputs,
-    last_U=causality.once(),
-  )
+  draw = lambda rng, rows: rng.integers(1, small.vocabulary, (rows, causality.LENGTH))
+  return causality.answering(small, init, apply, draw)
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config

@@ -97,15 +97,6 @@ def seed_axes(program: Program, data: dict) -> dict:
   return {name: 0 if name in program.per_seed else None for name in data}
 
 
-def seed_of(program: Program, data: dict, index: int) -> dict:
-  """Returns the data as one seed sees them."""
-  own = lambda leaf: leaf[index]
-  return {
-    name: jax.tree.map(own, value) if name in program.per_seed else value
-    for name, value in data.items()
-  }
-
-
 def keys_of(seed_S) -> jax.Array:
   """Returns one key per seed, S; a seed's key depends on it alone."""
   return jax.vmap(jax.random.key)(jnp.asarray(seed_S))
@@ -193,6 +184,7 @@ def advance(program: Program, optimizer, grid=None) -> Callable:
       in_axes=(0, seed_axes(program, data), 0, None),
       spmd_axis_name="seed",
     )
+    each = jax.jit(each, inline=True)  # traced once for the shapes and for the loop
     shapes = jax.eval_shape(each, state_S, data, keys_S, start)[1]
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
 
@@ -256,6 +248,22 @@ def place(program: Program, data: dict, grid: jax.sharding.Mesh) -> dict:
   everywhere."""
   axis = lambda name: ("seed",) if name in program.per_seed else ()
   return {k: shard(v, grid, *axis(k)) for k, v in data.items()}
+
+
+def placed_shapes(program: Program, data: dict, grid: jax.sharding.Mesh) -> dict:
+  """Returns shapes, dtypes and shardings of what `place` returns."""
+  shapes = jax.eval_shape(lambda data: data, data)
+  axis = lambda name: ("seed",) if name in program.per_seed else ()
+
+  def placed(name, x):
+    return jax.ShapeDtypeStruct(
+      x.shape, x.dtype, sharding=NamedSharding(grid, PartitionSpec(*axis(name)))
+    )
+
+  return {
+    name: jax.tree.map(lambda x, name=name: placed(name, x), value)
+    for name, value in shapes.items()
+  }
 
 
 def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:
@@ -420,6 +428,8 @@ class Fit:
     self.optimizer = optimizer_lib.build(config.optimizer, config.steps)
     self.keys_S = shard(seed_keys(config), self.mesh, "seed")
     self.checkpoints = checkpoints_lib.Checkpoints(self.directory / "checkpoints")
+    self._ahead = advance(self.program, self.optimizer, self.mesh)
+    self._evaluate = evaluator(self.program, self.mesh)
 
   def check(self, data, select) -> None:
     """Runs a step and an evaluation on shapes alone; raises what they raise.
@@ -428,10 +438,11 @@ class Fit:
     """
     shapes = abstract(self.program, self.config, self.optimizer, data, self.mesh)
     step = jnp.int32(0)
-    ahead = advance(self.program, self.optimizer)
-    jax.eval_shape(ahead, shapes, data, self.keys_S, step, step)
+    # Placed as `run` has them: what is traced here is not traced again there.
+    data, select = (placed_shapes(self.program, each, self.mesh) for each in (data, select))
+    jax.eval_shape(self._ahead, shapes, data, self.keys_S, step, step)
     if self.config.evaluate_every:
-      jax.eval_shape(evaluator(self.program), shapes, select, self.keys_S, step)
+      jax.eval_shape(self._evaluate, shapes, select, self.keys_S, 0)
 
   def start(self, data) -> tuple[int, FitState]:
     """Returns the step and state to go on from: restored, or fresh."""
@@ -467,14 +478,14 @@ class Fit:
     select = place(self.program, select, self.mesh)
     step, state_S = self.start(data)
     metrics = None
-    ahead = advance(self.program, self.optimizer, self.mesh)
-    evaluate = evaluator(self.program, self.mesh)
+    ahead, evaluate = self._ahead, self._evaluate
     reason = self._over(step, state_S)
     began, first = time.monotonic(), step
     while reason is None:
       stop = next_stop(self.config, step)
       state_S, means = ahead(state_S, data, self.keys_S, jnp.int32(step), jnp.int32(stop))
       step, row = stop, {_split_name(k): v for k, v in means.items()}
+      row["train/rate"] = self._rate(step, state_S)
       if due(step, self.config.evaluate_every, self.config.steps):
         state_S, score_S = evaluate(state_S, select, self.keys_S, step)
         row[f"select/{self.program.unit}"] = score_S
@@ -497,6 +508,13 @@ class Fit:
         self.checkpoints.save(step, state_S)
       progress(step, written)  # at last: after SIGHUP there is no terminal to write to
     return Outcome(state_S, step, reason)
+
+  def _rate(self, step: int, state_S) -> np.ndarray:
+    """Returns the rate of the last step for every seed, S; after a random walk that of the next."""
+    its = optimizer_lib.rate_then(
+      self.config.optimizer, self.config.steps, step - 1, state_S.opt_state
+    )
+    return np.broadcast_to(np.asarray(its), (self.config.seeds,))
 
   def _over(self, step: int, state_S) -> str | None:
     if np.all(np.asarray(state_S.frozen_step) >= 0):

@@ -7,7 +7,7 @@ s_{n+1} at every position, centred on the guesses as it weighs them.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any, Literal
 
 import jax
@@ -36,7 +36,7 @@ def parsed(name: str) -> tuple[str, int]:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A guided predictor; a fresh one is close to its last guess alone."""
 
   kind: Literal["guided"] = "guided"
@@ -47,12 +47,11 @@ class Config:
   trunk: transformer.Config = dataclasses.field(default_factory=transformer.Config)
 
   def __post_init__(self):
-    checks.fields(self)
+    super().__post_init__()
     for name in self.guides:
       parsed(name)
     if len(set(self.guides)) < len(self.guides):
       raise ValueError(f"guides={self.guides} name one twice.")
-    spacing.check_none(self)
 
   @property
   def guesses(self) -> tuple[str, ...]:
@@ -157,9 +156,7 @@ def reading(config: Config) -> causality.Reading:
   )
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config
 
 
 def score(apply_fn, params, window_BxT1xJ1, **options):

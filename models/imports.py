@@ -1,4 +1,4 @@
-"""Published PyTorch networks and initial weights in our layout.
+"""Published PyTorch networks and initial weights in the layout of primelens.
 
 The names are those of the source's state dict: `tok`, `pos`, `enc.layers.i`
 (PyTorch's encoder layer), `ln`, `readout`.
@@ -16,7 +16,7 @@ from primelens.tasks import arrays, mersenne
 
 Order = Literal["new", "old"]
 # The order in which TransformerLens registered a block's weights, and so drew
-# them; it changed between its versions. Ours, axes in the same order.
+# them; it changed between its versions. The layout here, axes in the same order.
 _BLOCK: dict[Order, tuple[str, ...]] = {
   "new": ("query", "out", "key", "value", "up", "down"),
   "old": ("query", "key", "value", "out", "up", "down"),
@@ -39,8 +39,8 @@ def initial_adder(
 
   All weights ~ N(0, (0.8 / sqrt D)^2), float32, drawn in the order of
   registration: W_E, W_pos, the blocks', W_U. Raises `ValueError` for an order
-  that is none, and for a width that the heads do not divide. Source: addition
-  spec, section 2.
+  that is none, and for a width that the heads do not divide. Source:
+  docs/sources/addition.md, section 2.
   """
   if order not in _BLOCK:
     raise ValueError(f"order={order!r} is not one of {', '.join(_BLOCK)}.")
@@ -194,7 +194,7 @@ def _compare(wanted, state) -> None:
 
 
 def _linear(state, name: str) -> dict:
-  """PyTorch's linear map is out x in; ours in x out."""
+  """PyTorch's linear map is out x in; the one here is in x out."""
   return {"kernel": state[f"{name}.weight"].T, "bias": state[f"{name}.bias"]}
 
 

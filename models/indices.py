@@ -4,7 +4,7 @@ Every layer reads a mix of the flows, runs a post-norm block on it and adds the
 result back to each flow by a weight of its own: a = sum_f pre_f x_f, x_f <- x_f
 + post_f block(a). Both weights are a softmax over flows of a small network of
 all of them. Params: `blocks/...` and `mixer/{up,down}/{kernel,bias}`, all with
-a leading L. Source: primes spec, section 7.2.
+a leading L. Source: docs/sources/primes.md, section 7.2.
 
 As published an index is looked up in a learned table or turned into sines and
 cosines, and one token goes through the transformer: a softmax over one key is
@@ -12,17 +12,17 @@ cosines, and one token goes through the transformer: a softmax over one key is
 `context` the tokens are the gaps before the one asked for, read at the last.
 Params: the trunk's, `embedding/embedding: ExD` or, for a context,
 `embedding/{kernel: FxD, bias: D}`, and `head/<layer>/{kernel,bias}`. Source:
-primes spec, sections 2 and 7.2.
+docs/sources/primes.md, sections 2 and 7.2.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from primelens.models import attention, causality, spacing, transformer
+from primelens.models import attention, causality, transformer
 from primelens.tasks import checks
 
 # --- several flows, one block ---------------------------------------------------------------------
@@ -136,7 +136,7 @@ def flow_trunk(**changes) -> transformer.Config:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A one-token regressor; the defaults are Plan A's and B's.
 
   `head` are the widths between the trunk and the answer. `flows` above 1 are
@@ -153,7 +153,7 @@ class Config:
   trunk: transformer.Config = dataclasses.field(default_factory=one_token_trunk)
 
   def __post_init__(self):
-    checks.fields(self)
+    super().__post_init__()
     if self.indices > SPLIT**2 and self.embedding == "sinusoidal":
       raise ValueError(f"indices={self.indices} must be at most {SPLIT**2}.")
     if (self.embedding == "context") != bool(self.features):
@@ -163,7 +163,6 @@ class Config:
       )
     if self.flows > 1 and self.embedding == "context":
       raise ValueError("flows are for one token: embedding is not context.")
-    spacing.check_none(self)
 
   @property
   def width(self) -> int:
@@ -280,15 +279,10 @@ def reading(config: Config) -> causality.Reading:
       return causality.spacings(rng, rows, length, features)
     return rng.integers(0, count, (rows, length))
 
-  def outputs(params, inputs, dropout_key):
-    its = inputs if context else inputs[:, 0]
-    return apply(small, params, its, dropout_key=dropout_key)[0][:, None]
+  def answers(small, params, inputs, **options):
+    return apply(small, params, inputs if context else inputs[:, 0], **options)
 
-  return causality.Reading(
-    init=lambda key: init(small, key), draw=draw, apply=outputs, last_U=(length - 1,)
-  )
+  return causality.answering(small, init, answers, draw, length)
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config

@@ -1,9 +1,9 @@
 """AdamW with the studies' schedules, the random walk of the rate, gradients in parts.
 
 Once per epoch, after its loss is known, the rate is multiplied by a random
-factor; how often and how far depends on the last 100 losses. Source: primes
-spec, section 3. It is an optax transformation, so that its state is part of
-every member's training state, saved and resumed with it.
+factor; how often and how far depends on the last 100 losses. Source:
+docs/sources/primes.md, section 3. It is an optax transformation, so that its
+state is part of every member's training state, saved and resumed with it.
 """
 
 import dataclasses
@@ -223,6 +223,16 @@ def schedule(config: Config, peak: float, steps: int) -> Callable[[jax.Array], j
     return jnp.where(step < config.warmup, warm, floored)
 
   return rate
+
+
+def rate_then(config: Config, steps: int, step: int, opt_state_S) -> jax.Array:
+  """Returns the rate of a step for every seed, S or a scalar: of the faster group.
+
+  `opt_state_S` is the population's state after it, which a random walk is part of.
+  """
+  if config.schedule == "random_walk":
+    return opt_state_S[-1].rate
+  return schedule(config, config.rate, steps)(step)
 
 
 def _replayed(config: Config, peak: float):

@@ -2,7 +2,7 @@
 
 At "=" the query is one vector, so a head's score depends on a alone at the
 first position, on b alone at the second, and is constant at the third
-(addition spec, section 2). With e = exp(score), v the value and E = 2P + 1
+(docs/sources/addition.md, section 2). With e = exp(score), v the value and E = 2P + 1
 keys (a, then b, then "="):
 
   head(a, b) = (e_a v_a + e_b v_b + e_= v_=) / (e_a + e_b + e_=)

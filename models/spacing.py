@@ -15,7 +15,7 @@ that only the last position, whose target is not in the window, is free of it.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Annotated, Any, Literal
 
 import jax
@@ -46,7 +46,7 @@ def slots_init(config, key) -> dict[str, Any]:
 def capped_bank(content_MxD):
   """Returns every row m as m min(1, 2 / |m|).
 
-  Source: the published memory bank (zeta spec, section 2.5).
+  Source: the published memory bank (docs/sources/zeros.md, section 2.5).
   """
   square_M = jnp.sum(content_MxD**2, axis=1)
   long_M = square_M > NORM_CAP**2
@@ -115,16 +115,6 @@ def slots_read(config, params, state_BxLxD):
   weight_M = jax.nn.softmax(params["memory"]["readout"])
   slots_BxMxD = state_BxLxD[:, -config.slots :].astype(jnp.float32)
   return jnp.einsum("bmd,m->bd", slots_BxMxD, weight_M)[:, None]
-
-
-def check_none(config) -> None:
-  """Raises `ValueError` where the trunk's mask is for slots, but no bank is there."""
-  trunk = config.trunk
-  need = "is for the slots of model.kind='spacing' with memory='bank'"
-  if trunk.mask in transformer.SLOT_MASKS:
-    raise ValueError(f"trunk.mask={trunk.mask!r} {need}; without them take 'causal'.")
-  if trunk.mask_slots:
-    raise ValueError(f"trunk.mask_slots={trunk.mask_slots} {need}; without them take 0.")
 
 
 def check_bank(config) -> None:
@@ -276,7 +266,7 @@ class Config:
     if self.memory == "bank":
       check_bank(self)
     else:
-      check_none(self)
+      transformer.check_no_slots(self)
     if self.residual and self.mean != "raw":
       raise ValueError("residual=True needs mean='raw': s - 1 has both signs.")
     if self.skip_order and (self.mean == "raw" or self.scale_max):
@@ -442,9 +432,7 @@ def reading(config: Config) -> causality.Reading:
   )
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config
 
 
 def predict(apply_fn, params, window_BxT1, *, min_context=1, **options):

@@ -5,12 +5,12 @@ and `unembed/kernel: DxV` with V classes.
 """
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
-from primelens.models import causality, spacing, transformer
+from primelens.models import causality, transformer
 from primelens.tasks import checks
 
 
@@ -37,7 +37,7 @@ def plain_trunk(**changes) -> transformer.Config:
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config:
+class Config(transformer.WithoutSlots):
   """A token classifier; the defaults are the published adder's, P = 10.
 
   `torch_seeds` gives each population member the published initial weights of
@@ -53,10 +53,6 @@ class Config:
   torch_order: Literal["new", "old"] = "new"
   torch_jitter: checks.Weight = 0.0
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
-
-  def __post_init__(self):
-    checks.fields(self)
-    spacing.check_none(self)
 
 
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
@@ -104,21 +100,11 @@ def reading(config: Config) -> causality.Reading:
   prompt, whose tokens it may all read under any mask."""
   trunk = causality.small(config.trunk, causality.LENGTH)
   small = dataclasses.replace(config, vocabulary=5, classes=3, trunk=trunk)
-
-  def outputs(params, token_BxT, dropout_key):
-    return apply(small, params, token_BxT, dropout_key=dropout_key)[0][:, None]
-
-  return causality.Reading(
-    init=lambda key: init(small, key),
-    draw=lambda rng, rows: rng.integers(0, small.vocabulary, (rows, causality.LENGTH)),
-    apply=outputs,
-    last_U=causality.once(),
-  )
+  draw = lambda rng, rows: rng.integers(0, small.vocabulary, (rows, causality.LENGTH))
+  return causality.answering(small, init, apply, draw)
 
 
-def bind(config: Config) -> Callable:
-  """Returns `apply(params, inputs, *, edits, sites, dropout_key)`, as `transformer.bind` does."""
-  return transformer.bind(apply, config)
+bind = functools.partial(transformer.bind, apply)  # of a config
 
 
 def margin_nll(logit_NxV, label_N) -> jax.Array:

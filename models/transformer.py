@@ -74,6 +74,25 @@ class Config:
     return self.width // self.heads
 
 
+def check_no_slots(config: Any) -> None:
+  """Raises `ValueError` where the mask of a model's trunk is for slots, which the model lacks."""
+  trunk = config.trunk
+  need = "is for the slots of model.kind='spacing' with memory='bank'"
+  if trunk.mask in SLOT_MASKS:
+    raise ValueError(f"trunk.mask={trunk.mask!r} {need}; without them take 'causal'.")
+  if trunk.mask_slots:
+    raise ValueError(f"trunk.mask_slots={trunk.mask_slots} {need}; without them take 0.")
+
+
+@dataclasses.dataclass(kw_only=True)
+class WithoutSlots:
+  """The checks of a model's config whose `trunk` has no memory slots around the data."""
+
+  def __post_init__(self):
+    checks.fields(self)
+    check_no_slots(self)
+
+
 def _uniform(bound: float):
   def init(key, shape, dtype=jnp.float32):
     return jax.random.uniform(key, shape, dtype, -bound, bound)

@@ -76,7 +76,7 @@ ROLES = (
   ("linear2", "down"),
 )
 FUSED_ROLES = ("query", "key", "value")
-# Patterns of the source (spec 4.3), in its order.
+# Patterns of the source (docs/sources/primes.md, section 4.3), in its order.
 PUBLISHED_PATTERNS = ("q_proj", "c_attn", "query_key_value")
 _LAYER = re.compile(r"(?:^|[./])(?:layers?|h|(?:res)?blocks?)[./]([0-9]{1,9})(?=[./])")
 
@@ -606,7 +606,7 @@ def corner_as_published(source: Source) -> tuple[str, np.ndarray] | None:
   the matrices with 256 rows and columns or more are kept, in the plain
   (lexicographic) order of names that the library lists them in, cast to
   float32 and stacked by rows. The first 256 rows are therefore all of the
-  first matrix. None where no name or no matrix fits (spec 4.3).
+  first matrix. None where no name or no matrix fits (docs/sources/primes.md, section 4.3).
   """
   large = [tensor for tensor in _of_pattern(source) if min(tensor.shape) >= CORNER]
   if not large:

@@ -84,8 +84,9 @@ def measure(
   Along `matrix` lie the keys of `spectra_report.measure`; `singular` are the singular values of
   each, falling, at most 512 of them, evenly spaced by rank, and NaN behind a shorter spectrum. The
   attribute `corner` names the matrix whose published corner has the three `corner_` numbers: empty
-  and NaN where the source's patterns find none. Other attributes say how fused matrices were split
-  (rules), which tensors are no matrix (skipped), and which are the same twice (duplicates).
+  and NaN where there is none, and `no_corner` says why. Other attributes say how fused matrices
+  were split (rules), which tensors are no matrix (skipped), and which are the same twice
+  (duplicates).
 
   `digest_of` has the sha256 of every tensor; `advance` is told of every matrix
   that is done. Raises `ValueError` for entries that are not finite, or where
@@ -129,6 +130,7 @@ def measure(
     skipped=plan.left_out,
     duplicates=files.shown("; ".join(" = ".join(group) for group in twice)),
     corner=files.shown(corner),
+    no_corner="" if corner else files.shown(weights.why_no_corner(source)),
     **corner_numbers,
   )
 
@@ -310,22 +312,56 @@ def _below(records, name: str) -> str:
 def _corner(result) -> list[str]:
   """Returns the three numbers of the corner beside the published, if any."""
   if not result.corner:
-    return ["No corner as published: its name patterns find no matrix here."]
+    return [f"No corner as published: {result.no_corner}."]
   its = language_models.published(result.weights)
   said = f"The published 256 x 256 corner, of {result.corner}:"
   return [said, table(beside(its, result))]
 
 
+CORNER = {
+  "effective_rank": shared.MEANINGS["effective_rank"],
+  "max_to_mean": shared.MEANINGS["max_to_mean"],
+  "ks": shared.MEANINGS["ks_unit_as_published"],
+}
+WHO = ("published", "here")
+
+
 def beside(its: language_models.Published | None, result: xr.Dataset) -> list[dict]:
-  """Returns a model's published corner, ours, and noise, as rows."""
-  names = ("effective_rank", "max_to_mean", "ks")
-  rows = [("ours", [result.attrs[f"corner_{name}"] for name in names])]
+  """Returns a model's published corner, and that of its weights, as rows."""
+  rows = [("recomputed here", [result.attrs[f"corner_{name}"] for name in CORNER])]
   if its is not None:
-    rows.insert(0, ("published", [getattr(its, name) for name in names]))
+    rows.insert(0, ("published", [getattr(its, name) for name in CORNER]))
   return [
-    {"model": result.weights, "numbers": who} | dict(zip(names, values, strict=True))
+    {"model": result.weights, "numbers": who} | dict(zip(CORNER, values, strict=True))
     for who, values in rows
   ]
+
+
+def models(runs: Mapping[str, xr.Dataset]) -> xr.Dataset:
+  """Returns the corners of all models of the source: published, and of those read here, by id.
+
+  NaN for a model that was not read; `<name>_noise` are the means of noise of the corner's shape.
+  """
+  number = lambda found, name: found.attrs[f"corner_{name}"] if found is not None else np.nan
+  here = [runs.get(its.model) for its in MODELS]
+  null_RxK = spectra.singular_null((weights.CORNER, weights.CORNER))
+  noise = {
+    "effective_rank": spectra.effective_rank(null_RxK).mean(),
+    "max_to_mean": spectra.max_to_mean(null_RxK).mean(),
+  }
+  variables = {
+    name: results.variable(
+      "who model",
+      [[getattr(its, name) for its in MODELS], [number(found, name) for found in here]],
+      said,
+    )
+    for name, said in CORNER.items()
+  }
+  variables |= {
+    f"{name}_noise": results.variable("", value, f"{CORNER[name]}, of noise")
+    for name, value in noise.items()
+  }
+  return results.dataset(variables, {"who": list(WHO), "model": [its.model for its in MODELS]})
 
 
 def table(rows: Sequence[dict]) -> str:
@@ -336,6 +372,69 @@ def table(rows: Sequence[dict]) -> str:
 # --- figures and tables ---------------------------------------------------------------------------
 
 MOST = 6  # spectra drawn
+SHADES = {"published": "black", "here": draw.BLUE}
+
+
+def of_models(found: xr.Dataset) -> draw.Page:
+  """Returns one page of all models, as published: the three numbers of each one's corner, and the
+  effective rank against the ratio."""
+  names = {
+    "effective_rank": "Effective rank",
+    "max_to_mean": "Largest over mean",
+    "ks": "Distance from noise",
+  }
+  its = found.assign_coords(model=[str(name).partition("/")[2] for name in found.model.values])
+  panels = []
+  for name, title in names.items():
+    look = {"y": "model", "colour": "who", "colours": SHADES, "title": title}
+    text: dict[str, Any] = {"xscale": "log"} if name == "max_to_mean" else {}
+    if panels:
+      text["yticklabels"] = []
+    panel = draw.strips(its, name, **look, **text)
+    if f"{name}_noise" in its:
+      panel = draw.together(
+        draw.level(float(its[f"{name}_noise"]), "noise of the same shape", along="x"), panel
+      )
+    panels.append(panel)
+  size = weights.CORNER
+  return draw.page(
+    draw.heading(f"One corner of {size} x {size} of the first layer of every language model"),
+    tuple(panels),
+    _rank_and_ratio(its),
+    heights=[0.4, 4.0, 3.8],
+  )
+
+
+def _rank_and_ratio(its: xr.Dataset) -> draw.Panel:
+  """Returns the effective rank of every model against its largest singular value over the mean."""
+
+  def panel(axes):
+    for who, colour in SHADES.items():
+      one = its.sel(who=who)
+      look = {"ls": "", "marker": "x" if who == "published" else "o", "ms": 5}
+      axes.plot(one.max_to_mean, one.effective_rank, color=colour, label=who, **look)
+    first = its.sel(who="published")
+    x_E, y_E = first.max_to_mean.values, first.effective_rank.values
+    for name, x, y in zip(its.model.values, x_E, y_E, strict=True):
+      beside = (np.abs(np.log10(x_E / x)) < 0.05) & (np.abs(y_E - y) < 8)  # names would touch
+      place = {"textcoords": "offset points", "fontsize": 7.5, "va": "center"}
+      axes.annotate(str(name), (x, y), (6, 5 * np.sign(y - y_E[beside].mean())), **place)
+    axes.plot(
+      float(its.max_to_mean_noise),
+      float(its.effective_rank_noise),
+      "D",
+      color=draw.GREY,
+      label="noise of the same shape",
+    )
+    axes.set(
+      xscale="log",
+      xlim=(2, 100),
+      title="The larger one singular value, the smaller the rank",
+      xlabel=CORNER["max_to_mean"],
+      ylabel="effective rank",
+    )
+
+  return panel
 
 
 def tables(runs: Mapping[str, xr.Dataset]) -> list[tables_lib.Table]:
@@ -359,7 +458,7 @@ def _page(found: xr.Dataset) -> draw.Page:
   wide: dict[str, Any] = {"yscale": "log"} if max(map(above, records)) > 3 else {}
   one = draw.level(1, ls="-", lw=0.8)
   return draw.page(
-    _title(named),
+    draw.heading(named),
     (
       draw.together(one, _by_layer(records, over, title="Effective rank over noise's", **noise)),
       _by_layer(
@@ -379,14 +478,6 @@ def _page(found: xr.Dataset) -> draw.Page:
     ),
     heights=[0.4, 3.6, 4.4],
   )
-
-
-def _title(text: str) -> draw.Panel:
-  def panel(axes):
-    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
-    axes.set_axis_off()
-
-  return panel
 
 
 def _by_layer(

@@ -1,9 +1,9 @@
 """Spectra of every weight matrix of a population, shared by the slices `spectra` of two studies.
 
-At the end each matrix of each network stands beside noise of its shape and scale and beside its own
-start; over the snapshots the same numbers stand beside the losses. Source: primes spec, 4, 6.3 to
-6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as PyTorch stores them:
-heads, which are an axis of our parameters, are joined.
+At the end each matrix of each network is set beside noise of its shape and scale and beside its own
+start; over the snapshots the same numbers stand beside the losses. Source: docs/sources/primes.md,
+sections 4, 6.3 to 6.5, 7.3 and 7.4. Matrices are those of the literature, outputs by inputs as
+PyTorch stores them: heads, which are an axis of the parameters, are joined.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import threadpoolctl
 import xarray as xr
-from primelens.analyses import spacings, spectra, spectra_report, trees
+from primelens.analyses import sine_process, spacings, spectra, spectra_report, trees
 from primelens.lens import figures as draw
 from primelens.lens import results
 from primelens.lens import tables as tables_lib
@@ -175,6 +175,7 @@ AS_PUBLISHED = {
   "quality": MEANINGS["symmetry_quality"],
   "goe_distance": "mean distance of the histogram of spacings from that of GOE",
   "ks_goe": MEANINGS["ks_goe"],
+  "ks_gue": MEANINGS["ks_gue"],
   "ks_poisson": MEANINGS["ks_poisson"],
 }
 
@@ -218,6 +219,9 @@ def read(run, *, dead: tuple[str, ...], scores: Callable) -> Parts:
     **{key: make("matrix", [row[key] for row in about], said) for key, said in ABOUT.items()},
     **variables(spectra.corrected(records), "matrix seed", shape, apart),
     **_as_published(start, end),
+    "as_published_spacing": make(
+      "when seed gap", [_spacings(start), _spacings(end)], "spacing of levels over their mean"
+    ),
     "metric_value": make("metric seed step matrix", curve_VxSxCxE, "metric of the matrix"),
     "metric_null": make("metric matrix", _nulls(end, draws, seed), "metric of noise of its shape"),
     "distance_then": make("seed step matrix", distance_SxCxE, MEANINGS["distance"]),
@@ -276,11 +280,10 @@ def as_published(found: list[Matrix], when: str) -> list[dict]:
 
   Its corner of 256 x 256: effective rank, largest over mean, distance from one
   unit-variance matrix; two clusters of its rows; distances of the spacings of
-  its symmetric part. Spec 4.1, 4.4, 7.3.
+  its symmetric part. Source: docs/sources/primes.md, sections 4.1, 4.4 and 7.3.
   """
-  first = next(m for m in found if (m.role, m.layer) == (SYMMETRY, 0))
   records = []
-  for member, weight_NxD in enumerate(first.weight_SxNxD):
+  for member, weight_NxD in enumerate(_first_queries(found)):
     corner_NxN = spectra.corner(weight_NxD)
     singular_K = spectra.singular_values(corner_NxN)
     spacing_N = spacings.central_spacings_as_published(corner_NxN)
@@ -298,10 +301,22 @@ def as_published(found: list[Matrix], when: str) -> list[dict]:
         "quality": symmetry.quality,
         "goe_distance": spacings.goe_distance_as_published(spacing_N),
         "ks_goe": levels.goe,
+        "ks_gue": levels.gue,
         "ks_poisson": levels.poisson,
       }
     )
   return records
+
+
+def _first_queries(found: list[Matrix]) -> np.ndarray:
+  """Returns the first layer's query matrix of every member."""
+  return next(m for m in found if (m.role, m.layer) == (SYMMETRY, 0)).weight_SxNxD
+
+
+def _spacings(found: list[Matrix]) -> list[np.ndarray]:
+  """Returns the spacings that `as_published` measures, of every member."""
+  each = [spectra.corner(weight_NxD) for weight_NxD in _first_queries(found)]
+  return [spacings.central_spacings_as_published(corner_NxN) for corner_NxN in each]
 
 
 def _as_published(start: list[Matrix], end: list[Matrix]) -> dict[str, xr.Variable]:
@@ -412,8 +427,10 @@ def page(run: str, found: xr.Dataset) -> draw.Page:
   worth: tuple[draw.Panel, ...] = (draw.empty("no snapshots"),)
   if steps:
     training = (
-      _curves(found, "effective_rank", over_noise=True, title=RANK_TITLE),
-      _curves(found, "max_to_mean", title="Largest singular value over the mean"),
+      _curves(
+        found, "effective_rank", over_noise=True, title=RANK_TITLE, ylabel="share of noise's"
+      ),
+      _curves(found, "max_to_mean", title="Largest singular value over the mean", ylabel="ratio"),
     )
     worth = (_moved(found), _worth(found))
   limits = _limits(found)
@@ -422,8 +439,91 @@ def page(run: str, found: xr.Dataset) -> draw.Page:
     _matrices(found),
     training,
     worth,
-    heights=[2.6, 1.3 + 0.19 * found.sizes["matrix"], 3.2, 2.9],
+    heights=[2.7, 1.3 + 0.19 * found.sizes["matrix"], 3.4, 3.0],
   )
+
+
+def levels_page(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns how far apart levels of weights lie, beside what random matrices have."""
+  start, end = (_gaps(found, when, run if when == "start" else "") for when in WHEN)
+  height = 1.5 + 0.19 * found.sizes["matrix"]
+  return draw.page(
+    (start, end), _published_distances(found), _distances(found), heights=[3.7, 2.0, height]
+  )
+
+
+# The published ensembles: names, colours, dashes.
+ENSEMBLES = {
+  "goe": ("GOE, real symmetric noise", draw.GREEN, "-"),
+  "gue": ("GUE, complex Hermitian noise", draw.PURPLE, "--"),
+  "poisson": ("Poisson, independent levels", draw.ORANGE, ":"),
+}
+SHORT = ("GOE", "GUE", "Poisson")
+GAP_EDGES = np.linspace(0, 4, 33)
+
+
+def _gaps(found: xr.Dataset, when: str, run: str) -> draw.Panel:
+  """Returns the density of the published spacings of all networks, and that of each ensemble."""
+  gap_N = found["as_published_spacing"].sel(when=when).values.ravel()
+  width_B = np.diff(GAP_EDGES)
+  density_B = np.histogram(gap_N, GAP_EDGES)[0] / (gap_N.size * width_B)
+  words = {"start": "before training", "end": "at the end"}[when]
+
+  def panel(axes):
+    said = f"first queries, {gap_N.size:,} spacings of {found.sizes['seed']} networks"
+    colour = draw.COLOUR_OF["untrained" if when == "start" else "trained"]
+    axes.bar(GAP_EDGES[:-1], density_B, width_B, align="edge", color=colour, alpha=0.45, label=said)
+    middle_B = (GAP_EDGES[1:] + GAP_EDGES[:-1]) / 2
+    for ensemble, (name, shade, dash) in ENSEMBLES.items():
+      law_B = np.diff(sine_process.spacing_cdf(GAP_EDGES, ensemble)) / width_B
+      axes.plot(middle_B, law_B, color=shade, ls=dash, lw=1.8, label=name)
+    axes.set(
+      title=f"{run}: spacings of levels {words}" if run else f"Spacings of levels {words}",
+      xlabel="spacing of neighbouring levels over their mean",
+      ylabel="density",
+    )
+
+  return panel
+
+
+def _published_distances(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  """Returns the distances of the same spacings from each ensemble, as the source measured them."""
+  colours = {"start": draw.COLOUR_OF["untrained"], "end": draw.COLOUR_OF["trained"]}
+  words = {"start": "before training", "end": "at the end (large: median)"}
+  named = {words[when]: colours[when] for when in WHEN}
+  each = [found[f"as_published_ks_{law}"] for law in ENSEMBLES]
+  both = xr.concat(each, xr.Variable("law", list(SHORT)))
+  far = both.rename("far").assign_coords(when=list(named)).to_dataset()
+  far["far"].attrs = {"long_name": "Kolmogorov-Smirnov distance of the spacings"}
+  one = found["as_published_goe_distance"].assign_coords(when=list(named))
+  near = xr.concat([one], xr.Variable("law", ["GOE"])).to_dataset()
+  look = {"colour": "when", "colours": named}
+  return (
+    draw.strips(far, "far", y="law", title="Distance from each law", **look),
+    draw.strips(
+      near,
+      "as_published_goe_distance",
+      y="law",
+      xlabel="mean |histogram less density|",
+      title="Published distance from GOE",
+      **look,
+    ),
+  )
+
+
+def _distances(found: xr.Dataset) -> draw.Panel:
+  """Returns the distance of every matrix's unfolded spacings from each law, in all networks."""
+  if "ks_goe" not in found or not np.isfinite(found["ks_goe"].values).any():
+    return draw.empty("no matrix has enough levels")
+  known = np.isfinite(found["ks_goe"].values).any(axis=found["ks_goe"].dims.index("seed"))
+  its = found.isel(matrix=np.flatnonzero(known))
+  both = xr.concat([its[f"ks_{law}"] for law in ENSEMBLES], xr.Variable("law", list(SHORT)))
+  far = both.rename("far").to_dataset()
+  far["far"].attrs = {"long_name": "Kolmogorov-Smirnov distance, unfolded levels"}
+  shades = [shade for _, shade, _ in ENSEMBLES.values()]
+  colours = dict(zip(SHORT, shades, strict=True))
+  title = "Every matrix at the end of training (small: networks, large: median)"
+  return draw.strips(far, "far", y="matrix", colour="law", colours=colours, title=title)
 
 
 def over_training(runs: Mapping[str, xr.Dataset]) -> draw.Page:
@@ -484,7 +584,7 @@ def _limits(found: xr.Dataset) -> tuple[float, float]:
 def _spectrum(found: xr.Dataset, role: str, limits: tuple[float, float], run: str) -> draw.Panel:
   """Returns the singular values of the first layer's matrix of a role, at the end and at first."""
   at = _first(found, role)
-  title = f"{run}: {role}, layer 0" if run else f"{role}, layer 0"
+  title = f"{run}:\n{role}, layer 0" if run else f"{role}, layer 0"
   if at is None:
     return draw.empty(f"no matrix {role}/0")
 
@@ -495,7 +595,7 @@ def _spectrum(found: xr.Dataset, role: str, limits: tuple[float, float], run: st
     ):
       axes.plot(found[name].isel(matrix=at).values.T, color=colour, lw=0.8)
       axes.plot([], color=colour, label=label)
-    axes.set(title=title, xlabel="number", yscale="log", ylim=limits)
+    axes.set(title=title, xlabel="number, falling", yscale="log", ylim=limits)
     axes.legend(loc="lower left")
     if role == DRAWN[0]:
       axes.set_ylabel("singular value")
@@ -544,9 +644,11 @@ def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   above = found["outliers"]
   wide = {"xscale": "symlog"} if above.size and float(above.max()) > 3 else {}
   return (
-    drawn(over_noise(found), True, title="Effective rank over noise", xlabel=hollow or "1: noise"),
-    drawn(above, False, title="Values above noise", xlabel="singular values", **wide),
-    drawn(found["distance"], False, title="Moved", xlabel="distance over the start's size"),
+    drawn(over_noise(found), True, title=RANK_TITLE, xlabel=hollow or "1: as noise"),
+    drawn(above, False, title="Singular values above noise", xlabel="how many", **wide),
+    drawn(
+      found["distance"], False, title="Distance from the start", xlabel="over the start's size"
+    ),
   )
 
 
@@ -564,8 +666,8 @@ def _moved(found: xr.Dataset) -> draw.Panel:
   return _by_role(
     found,
     found["distance_then"].values,
-    title="Distance from the start (colours as above)",
-    ylabel="distance over the start's size",
+    title="Distance from the start (colours: above)",
+    ylabel="over the start's size",
     named=False,
   )
 
@@ -577,14 +679,16 @@ def _by_role(found: xr.Dataset, value_SxCxE: np.ndarray, named: bool = True, **t
     for role in dict.fromkeys(roles):
       here = [e for e, other in enumerate(roles) if other == role]
       median_C = np.median(value_SxCxE[..., here].mean(-1), axis=0)
-      look = {"color": _colour(role), "ls": draw.DASHES[_repeats(role)], "lw": 1.1}
+      look = {"color": _colour(role), "ls": draw.DASHES[role not in ATTENTION], "lw": 1.2}
       axes.plot(step_C, median_C, marker="o", ms=2.5, label=role if named else None, **look)
     here = [e for e, role in enumerate(roles) if role in ATTENTION]
     if here:
       mean_SxC = value_SxCxE[..., here].mean(-1)
       thick = {"color": "black", "lw": 1.8, "marker": "o", "ms": 3}
       axes.plot(step_C, mean_SxC.T, color="black", lw=0.6, alpha=0.4)
-      axes.plot(step_C, np.median(mean_SxC, axis=0), label="attention" if named else None, **thick)
+      axes.plot(
+        step_C, np.median(mean_SxC, axis=0), label="attention, mean" if named else None, **thick
+      )
     axes.set(xlabel="step", **text)
 
   return panel
@@ -601,9 +705,9 @@ def _worth(found: xr.Dataset) -> draw.Panel:
       x="step",
       thin="seed",
       zero=False,
-      names={None: "trained" if name == "train" else "left out"},
+      names={None: "what was trained" if name == "train" else "what was left out"},
       style={"color": colour},
-      **{"title": "At the same steps", "ylabel": found.attrs["score"]} | look,
+      **{"title": "What the networks are worth then", "ylabel": found.attrs["score"]} | look,
     )
     for name, colour in both.items()
     if np.isfinite(found[name].values).any()
@@ -625,6 +729,7 @@ MATRIX = (
   "moved_effective_rank",
   "r_ratio",
   "ks_goe",
+  "ks_gue",
   "ks_poisson",
 )
 
@@ -639,9 +744,71 @@ def table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
   rows = [{"run": run} | row for run, found in runs.items() for row in _rows(found, columns)]
   return tables_lib.Table(
     "Every matrix of every network beside noise of its shape and scale. A matrix that is not live"
-    " has no effect on the answer.",
+    " has no effect on the answer. Every other number, its null and its p-values are in"
+    " spectra.matrix.seed.csv.",
     rows,
     name="matrices",
+  )
+
+
+# Statistics of levels that are beside those of noise.
+LEVELS = ("r_ratio", "number_variance", "form_factor", "ks_goe", "ks_gue", "ks_poisson")
+
+
+def level_table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
+  """Returns the statistics of the levels of every matrix, beside those of noise."""
+  said = "; ".join(f"{key}: {MEANINGS[key]}" for key in LEVELS)
+  return tables_lib.Table(
+    "Levels of every matrix at the end, median over networks, and in brackets the mean of normal"
+    f" noise of its shape. Of matrices with enough levels. {said}. Unfolding: the largest"
+    " difference of ks_goe between three ways to unfold.",
+    [{"run": run} | row for run, found in runs.items() for row in _level_rows(found)],
+    name="levels",
+  )
+
+
+def _level_rows(found: xr.Dataset) -> Iterator[dict[str, Any]]:
+  if "levels_of" not in found:
+    return
+  for name in found["matrix"].values.tolist():
+    one = found.sel(matrix=name)
+    of = max(one["levels_of"].values.tolist())  # "" of a network whose matrix lacks rank
+    if not of:
+      continue
+    median = lambda key, one=one: float(np.nanmedian(one[key].values))
+    row: dict[str, Any] = {
+      "matrix": name,
+      "levels of": f"{of} values",
+      "networks": one.sizes["seed"],
+    }
+    for key in LEVELS:
+      row[key] = median(key)
+      row[f"({key})"] = median(f"{key}_null")
+    yield row | {"unfolding": median("ks_goe_spread")}
+
+
+def published_table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
+  """Returns the source's own numbers of the first query matrix, at the start and at the end."""
+  rows = []
+  for run, found in runs.items():
+    for key, meaning_of in AS_PUBLISHED.items():
+      start, end = (found[f"as_published_{key}"].sel(when=when).values for when in WHEN)
+      rows.append(
+        {
+          "run": run,
+          "number": meaning_of,
+          "networks": found.sizes["seed"],
+          "start": float(np.median(start)),
+          "end": float(np.median(end)),
+          "least": float(end.min()),
+          "largest": float(end.max()),
+        }
+      )
+  return tables_lib.Table(
+    "The source's own numbers of the first layer's queries (a corner of 256 x 256, or all of a"
+    " smaller matrix): medians over networks, and the range at the end.",
+    rows,
+    name="published",
   )
 
 

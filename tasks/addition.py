@@ -19,7 +19,7 @@ class Config:
   `published` splits ordered pairs, so that most test pairs have their mirror
   image in train; `unordered` keeps both orders of a pair on one side.
   `permuted` labels are the true ones of all inputs, shuffled by NumPy's
-  `default_rng` of the member's split seed. Source: addition spec, 1 and 7.
+  `default_rng` of the member's split seed. Source: docs/sources/addition.md, sections 1 and 7.
   """
 
   kind: Literal["addition"] = "addition"

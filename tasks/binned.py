@@ -1,7 +1,7 @@
 """Spacings as tokens, and the two controls that exist only as tokens.
 
 256 uniform bins on [0, 4]. Sequences stay spacings, so that every analysis
-reads them; tokens are derived. Source: zeta spec, section 1.4.
+reads them; tokens are derived. Source: docs/sources/zeros.md, section 1.4.
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 
 Formats: `published` is the source's, with spaces and digits as they come, so
 that a position has another role in another row; `aligned` pads operands with
-zeros and has no spaces: "103+040=?". Source: arithmetic spec, section 1.
+zeros and has no spaces: "103+040=?". Source: docs/sources/text.md, section 1.
 """
 
 import numpy as np

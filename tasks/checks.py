@@ -1,6 +1,6 @@
 """Checks that every config makes of its own fields: their types, choices and ranges.
 
-An annotation says what a field may be, so that its range stands beside it:
+An annotation says what a field may be, so that its range is written with it:
 
   rate: Annotated[float, checks.Range(0, 1e38)] = 3e-4
   ratios: tuple[checks.Share, ...] = (0.0, 0.5)

@@ -19,7 +19,7 @@ def permutation(seed: int, count: int) -> np.ndarray:
   """Returns the permutation of 0..count-1 that `torch.randperm` draws.
 
   Fisher-Yates from the front: element i changes places with element
-  i + (word mod (count - i)). Source: addition spec, section 1.
+  i + (word mod (count - i)). Source: docs/sources/addition.md, section 1.
   """
   order_N = np.arange(count)
   for i, word in enumerate(words(seed, max(count - 1, 0)).tolist()):
@@ -34,8 +34,8 @@ def normals(seed: int, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
   A block of 16 words gives u = (word mod 2^24) / 2^24, the first eight u1 and
   the last eight u2; sqrt(-2 ln(1 - u1)) times cos and sin of 2 pi u2 are its
   first and last eight numbers. Raises `ValueError` for a tensor whose size is
-  not a multiple of 16, which PyTorch fills otherwise. Source: addition spec,
-  section 2.
+  not a multiple of 16, which PyTorch fills otherwise. Source:
+  docs/sources/addition.md, section 2.
   """
   sizes = [int(np.prod(shape)) for shape in shapes]
   for shape, size in zip(shapes, sizes, strict=True):

@@ -2,7 +2,7 @@
 
 The published input is the number of a gap, so whatever is learned is learned
 by heart; `context` gives the gaps and residues before it in its place, where
-later primes can be told from earlier ones. Source: primes spec, 1 and 6.5.
+later primes can be told from earlier ones. Source: docs/sources/primes.md, sections 1 and 6.5.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ import numpy as np
 from primelens.tasks import checks
 
 SEGMENT = 1 << 20  # odd numbers sieved at once
-LOGISTIC = 3.8  # x <- 3.8 x (1 - x) from 1/2 (spec 7.1)
+LOGISTIC = 3.8  # x <- 3.8 x (1 - x) from 1/2 (docs/sources/primes.md, section 7.1)
 Sequence = Literal["primes", "shuffled", "cramer", "marginal", "gaussian", "constant", "logistic"]
 
 

@@ -1,7 +1,7 @@
 """Character-level sums: "103 + 40 = ?" and what is asked of them.
 
 `sum` asks for x + y, `modk` for (x + y) mod k, `valid` whether a shown sum is
-right. Source: arithmetic spec, section 1.
+right. Source: docs/sources/text.md, section 1.
 """
 
 import dataclasses

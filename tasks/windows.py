@@ -131,7 +131,7 @@ def draw(
   window: int,
   stride: int = 1,
 ) -> jax.Array:
-  """Returns random training windows_BxT+1, drawn with replacement.
+  """Returns random training windows_BxT+1 of values N or rows NxE, drawn with replacement.
 
   Starts are uniform over first, first + stride, ... up to the last window
   that ends by `last` (exclusive). Pure and jit-safe: indices, not batches,
@@ -142,7 +142,7 @@ def draw(
   if count < 1:
     raise ValueError(f"[{first}, {last}) holds no window of {window} inputs and a target.")
   start_B = first + stride * jax.random.randint(key, (batch_size,), 0, count)
-  cut = lambda start: jax.lax.dynamic_slice(value_N, (start,), (window + 1,))
+  cut = lambda start: jax.lax.dynamic_slice_in_dim(value_N, start, window + 1)
   return jax.vmap(cut)(start_B)
 
 

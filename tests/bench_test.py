@@ -8,6 +8,7 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 import numpy as np
+import one
 from absl.testing import absltest
 from primelens import tasks
 from primelens.models import fit, pair_table
@@ -131,13 +132,13 @@ class AdditionTest(absltest.TestCase):
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs, tables=tables)
     key = jax.random.key(0)
-    own = fit.seed_of(built, data, 0)
+    own = one.seed(built, data, 0)
     params, batch = built.init(own, key), built.draw(own, key, 0)
     train, metrics = jax.jit(built.loss)(params, batch, key, 0)
     return np.array([train, metrics["test/nll_nats"]])
 
   def test_both_paths_start_as_published_and_are_two(self):
-    expected = [3.003721, 3.005199]  # addition spec, section 2
+    expected = [3.003721, 3.005199]  # docs/sources/addition.md, section 2
     np.testing.assert_allclose(self.start(True), expected, atol=1e-6)
     unused = mock.Mock(side_effect=AssertionError("the tables were used"))
     with (

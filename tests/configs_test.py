@@ -7,6 +7,7 @@ import functools
 import itertools
 
 import jax
+import one
 from absl.testing import absltest, parameterized
 from primelens.configs import primes, zeros_bank
 from primelens.lens import cli, experiment
@@ -181,7 +182,7 @@ TRUNK = {  # of every published network
   "embed_dropout": 0.1,
   "init_std": 0.02,
 }
-# Zeta spec, section 3.1; the run's value where one is documented.
+# docs/sources/zeros.md, section 3.1; the run's value where one is documented.
 SECOND = {
   "fit.steps": 20_000,
   "fit.batch_size": 256,
@@ -242,7 +243,8 @@ BANKS = {
   "zeros_bank:flash_leaky_as_published": SECOND | FLASH | LEAKY | ROTARY,
   "zeros_bank:flash_none": SECOND | FLASH | NONE,
 }
-# Primes spec, section 3: rows of a step, parts, steps of an epoch, epochs, parameters.
+# From docs/sources/primes.md, section 3: rows of a step, parts, steps of an
+# epoch, epochs, parameters.
 PLANS = {
   "a": (4096, 16, 245, 325, 260_779_777),
   "b": (256, 1, 3907, 161, 260_779_777),
@@ -357,7 +359,7 @@ class FamiliesTest(parameterized.TestCase):
     family, _, variant = name.partition(":")
     known = ", ".join(_module(family).VARIANTS)
     with self.assertRaises(ValueError) as caught:
-      cli.load_config(name)
+      one.config(name)
     self.assertEqual(str(caught.exception), f"{variant!r} is not one of {known}.")
 
   @parameterized.parameters(
@@ -369,7 +371,7 @@ class FamiliesTest(parameterized.TestCase):
   )
   def test_wrong_sizes_are_refused(self, name, message):
     with self.assertRaisesRegex(ValueError, message):
-      cli.load_config(name)
+      one.config(name)
 
   @parameterized.parameters(*EARLIER.items())
   def test_a_name_of_an_earlier_revision_is_said_anew(self, old, new):
@@ -493,12 +495,12 @@ class RateTest(absltest.TestCase):
 
 
 class AdditionTest(parameterized.TestCase):
-  # Addition spec, section 2.
+  # From docs/sources/addition.md, section 2.
   @parameterized.parameters(("addition:p10_published", 200_960), ("addition:p113", 226_048))
   def test_as_published(self, name, expected):
     config = load(name)
     self.assertEqual(parameters(tokens.init, config.model), expected)
-    # Spec, section 3: AdamW, constant rate, no warm-up, no clipping.
+    # From docs/sources/addition.md, section 3: AdamW, constant rate, no warm-up, no clipping.
     self.assertEqual(
       config.fit.optimizer,
       optimizer.Config(
@@ -517,7 +519,7 @@ class AdditionTest(parameterized.TestCase):
 
   @parameterized.parameters(("addition:p97", 1), ("addition:p97,3", 3))
   def test_two_layers_as_in_the_source(self, name, members):
-    # Primes spec, section 7.4: width 128, two layers, four heads, MLP 512.
+    # From docs/sources/primes.md, section 7.4: width 128, two layers, four heads, MLP 512.
     config = experiment.check(load(name))
     trunk = config.model.trunk
     self.assertEqual((trunk.width, trunk.layers), (128, 2))
@@ -543,7 +545,7 @@ class TextTest(parameterized.TestCase):
     self.assertTrue(trunk.identical_layers)
 
   def test_fit_as_published(self):
-    # Spec, section 3: ten epochs of 141 steps, AdamW without a schedule.
+    # From docs/sources/text.md, section 3: ten epochs of 141 steps, AdamW without a schedule.
     fit = load("text:sum").fit
     self.assertEqual((fit.steps, fit.batch_size), (1410, 128))
     self.assertGreaterEqual(fit.seeds, 5)
@@ -601,7 +603,7 @@ class PrimesPublishedTest(parameterized.TestCase):
 
   @parameterized.parameters(("chaos_a", 1.0), ("chaos_c", 0.02))
   def test_chaos(self, variant, std):
-    # Spec, section 7.1: shuffled, cosine to 1e-6, 300 epochs.
+    # From docs/sources/primes.md, section 7.1: shuffled, cosine to 1e-6, 300 epochs.
     config = experiment.check(load(f"primes:published_{variant}"))
     task, model = config.task, config.model
     self.assertEqual((task.sequence, task.order), ("logistic", "shuffled"))
@@ -614,7 +616,7 @@ class PrimesPublishedTest(parameterized.TestCase):
 
   @parameterized.parameters(("flows", 0.02), ("flows_chaos", 1.0))
   def test_flows(self, variant, std):
-    # Spec, section 7.2.
+    # From docs/sources/primes.md, section 7.2.
     config = experiment.check(load(f"primes:published_{variant}"))
     count = parameters(indices.init, config.model)
     self.assertEqual(count, 256_000_000 + 909_729)
@@ -663,7 +665,8 @@ class PrimesSmallTest(parameterized.TestCase):
     self.assertEqual(plan["task"], other["task"])
 
   def test_every_control_of_the_specification_is_there(self):
-    # Section 6.5, (1) to (6), (8) to (11); (7) is every run's untrained null.
+    # From docs/sources/primes.md, section 6.5, (1) to (6), (8) to (11); (7) is
+    # every run's untrained null.
     tasks = [load(f"primes:{name}").task for name in primes.SMALL]
     self.assertEqual(
       {task.sequence for task in tasks},

@@ -1,5 +1,6 @@
 """What every figure owes: nothing that is drawn leaves it."""
 
+from matplotlib import axes as axes_lib
 from matplotlib.backends import backend_agg
 
 
@@ -15,3 +16,14 @@ def assert_inside(test, figure):
     test.assertGreater(high, 0)
     test.assertLess(high, most + 0.02)
   return drawn
+
+
+def panels(figure, words: str = "") -> list:
+  """Returns the axes of the figure whose title has these words, in order."""
+  every = figure.findobj(axes_lib.Axes)
+  return [one for one in every if words in one.get_title(loc="left") and one.axison]
+
+
+def dots(axes, index: int = -1) -> list[float]:
+  """Returns the places along x of one set of markers."""
+  return list(axes.get_lines()[index].get_xdata())

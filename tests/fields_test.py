@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args, get_origin
 
+import one
 from absl.testing import absltest
 from primelens import tasks
 from primelens.lens import cli, experiment, study
@@ -83,7 +84,7 @@ class RangesTest(absltest.TestCase):
   def test_shipped_configs_are_made_of_these(self):
     known = reachable()
     for name in cli.shipped_configs():
-      for where, config in configs(cli.load_config(name)):
+      for where, config in configs(one.config(name)):
         self.assertIn(type(config), known, f"{name} {where}")
 
   def test_every_config_holds_its_fields_to_them(self):
@@ -109,7 +110,7 @@ class RangesTest(absltest.TestCase):
 
   def test_odd_numbers_in_shipped_configs_are_taken_or_refused_in_words(self):
     for name in ("zeros_small", "addition:p10_published", "text:sum", "primes:small_a"):
-      config = cli.load_config(name)
+      config = one.config(name)
       for where, part in configs(config):
         for field in dataclasses.fields(part):
           if not list(numeric(field.type)):

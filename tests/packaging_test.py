@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,13 @@ import zipfile
 from pathlib import Path
 
 from absl.testing import absltest, parameterized
+from primelens.lens import analyze, cli, study, train
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("primelens", "tasks", "models", "analyses", "lens", "studies", "configs")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
+PYTHON = r"```python\n(.*?)```"
 
 
 def folders() -> list[str]:
@@ -91,11 +94,34 @@ class WheelTest(absltest.TestCase):
     self.assertTrue(any(n.endswith("licenses/LICENSE") for n in names))
 
 
+def pages() -> dict[str, str]:
+  """Returns README, WORKSPACE and the pages of docs by name; what the sources did is no page."""
+  found = [ROOT / "README.md", ROOT / "WORKSPACE.md", *(ROOT / "docs").rglob("*.md")]
+  found = [path for path in found if "sources" not in path.parts]
+  return {path.relative_to(ROOT).as_posix(): path.read_text() for path in found}
+
+
+def commands(text: str) -> list[list[str]]:
+  """Returns the words of every command of a page: lines of code that are no Python."""
+  text = re.sub(r"```python.*?```", "", text, flags=re.DOTALL).replace("\\\n", " ")
+  fenced = re.findall(r"```\n(.*?)```", text, re.DOTALL)
+  lines = [line for block in fenced for line in block.splitlines()]
+  lines += re.findall(
+    r"^ {4}(\S.*)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE
+  )
+  lines += re.findall(r"`(make [^`]*)`", text)
+  # A line that is no command, as one of a listing, may have an odd quote.
+  known = [line for line in lines if re.match(r"(python|train\.py|analyze\.py|make)\b", line)]
+  words = [shlex.split(line, comments=True) for line in known]
+  return [each[1:] if each[0] == "python" else each for each in words]
+
+
 class ExamplesTest(absltest.TestCase):
-  """What README imports is there, by the name that it uses (WORKSPACE's files are run)."""
+  """What pages import is there, by the name that they use (WORKSPACE's files are run)."""
 
   def test_modules_and_their_functions_exist(self):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    texts = [text for name, text in pages().items() if name != "WORKSPACE.md"]
+    blocks = [block for text in texts for block in re.findall(PYTHON, text, re.DOTALL)]
     asked = 0
     for block in blocks:
       tree, modules = ast.parse(block), {}
@@ -114,6 +140,66 @@ class ExamplesTest(absltest.TestCase):
             asked += 1
             self.assertTrue(hasattr(module, node.attr), f"{module.__name__}.{node.attr}")
     self.assertGreaterEqual(asked, 6)
+
+
+class CommandsTest(absltest.TestCase):
+  """Every command of a page is one: its flags, its config, the analyses that it names."""
+
+  def test_of_every_page(self):
+    checks = {"train.py": self.train, "analyze.py": self.analyze, "make": self.make}
+    count = 0
+    for name, text in pages().items():
+      for words in commands(text):
+        if words[0] in checks:
+          count += 1
+          with self.subTest(f"{name}: {' '.join(words)}"):
+            checks[words[0]](words)
+        elif words[0].endswith(".py"):
+          self.assertTrue((ROOT / words[0]).exists(), words)
+    self.assertGreater(count, 40)
+
+  def train(self, words):
+    plain, changes = cli.split_overrides(words)
+    values = train._flags()
+    self.assertTrue(cli.parse(values, plain, ""))
+    if not values.config.endswith(".py"):  # a file of the reader's own
+      for config in cli.load_configs(values.config).values():
+        cli.assign(config, changes)
+
+  def analyze(self, words):
+    values = analyze._flags()
+    self.assertTrue(cli.parse(values, words, ""))
+    studies = [study.find(name) for name in study.names()]
+    known = {key for its in studies for key in its.slices} | set(analyze.COMPARISONS)
+    only = {word for word in cli.words(values.only, "--only") if not word.endswith(".py")}
+    self.assertContainsSubset(only, known)
+    if not values["weights"].present:
+      fields = {key for its in studies for key in vars(its.settings())}
+      self.assertContainsSubset({change.partition(".")[0] for change in values.set}, fields)
+
+  def make(self, words):
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    self.assertIn(next(word for word in words[1:] if "=" not in word), targets)
+
+
+class LinksTest(absltest.TestCase):
+  """What a page links to is there."""
+
+  def test_files(self):
+    missing = []
+    for name, text in pages().items():
+      for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        place = (ROOT / name).parent / target
+        if "://" not in target and not place.exists():
+          missing.append(f"{name}: {target}")
+    self.assertEmpty(missing)
+
+  def test_headings(self):
+    for name, text in pages().items():
+      headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+      known = {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in headings}
+      with self.subTest(name):
+        self.assertContainsSubset(re.findall(r"\]\(#([^)]+)\)", text), known)
 
 
 if __name__ == "__main__":

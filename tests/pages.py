@@ -6,16 +6,25 @@ VOID = {"meta", "img", "input"}
 
 
 class Reader(parser.HTMLParser):
-  """Collects text, links and tables, and fails on unbalanced tags."""
+  """Collects text, links, ids, buttons and tables, and fails on unbalanced tags.
+
+  `cards` are the texts of the articles, `folded` what is inside of details that are closed.
+  """
 
   def __init__(self, text):
     super().__init__()
     self.open, self.links, self.text, self.tables = [], [], [], []
+    self.ids, self.buttons, self.cards, self.folded = [], [], [], []
     self.feed(text)
     self.close()
     assert not self.open, self.open
 
   def handle_starttag(self, tag, attrs):
+    self.ids += [v for k, v in attrs if k == "id"]
+    if tag == "input" and ("type", "radio") in attrs:
+      self.buttons.append(dict(attrs))
+    if tag == "article":
+      self.cards.append((dict(attrs), []))
     self.links += [v for k, v in attrs if k in ("src", "href", "action")]
     if tag == "table":
       self.tables.append((dict(attrs).get("aria-label", ""), []))
@@ -32,6 +41,10 @@ class Reader(parser.HTMLParser):
   def handle_data(self, data):
     if "style" not in self.open:
       self.text.append(data)
+    if "article" in self.open:
+      self.cards[-1][1].append(data)
+    if "details" in self.open and "summary" not in self.open:
+      self.folded.append(data)
     if {"td", "th"} & set(self.open):
       self.tables[-1][1][-1][-1] += data
 

@@ -9,6 +9,27 @@ from primelens.studies.addition import network
 MAP: dict[str, Callable] = {}
 
 
+def row(entry, value_S, untrained_S, at: int | None) -> dict:
+  """Returns the record of one number, whose value for the reference member was called ours."""
+  found = numbers.row(entry, value_S, untrained_S, at)
+  return {"ours" if key == "here" else key: value for key, value in found.items()}
+
+
+def columns(name: str, value_S, untrained_S, at: int | None) -> dict:
+  """Returns the columns of one measure, as those of `fits.records`.
+
+  `at` is the reference member, None where there is none.
+  """
+  found = numbers.spread(value_S)
+  return {
+    name: found["median"],
+    f"{name}_min": found["minimum"],
+    f"{name}_max": found["maximum"],
+    f"{name}_ours": float("nan") if at is None else float(value_S[at]),
+    f"{name}_untrained": numbers.median(untrained_S),
+  }
+
+
 def table(name: str, prefix: str = "") -> Callable[[Mapping], list[dict]]:
   """Returns what gives the records `table` of a slice, whose keys begin with `prefix` now."""
 
@@ -18,7 +39,7 @@ def table(name: str, prefix: str = "") -> Callable[[Mapping], list[dict]]:
     values, at = numbers.of(found), _reference(found)
     return [
       {"key": key.removeprefix(prefix), "population": found.population}
-      | numbers.row(known[key], values[key].value_S, values[key].untrained_S, at)
+      | row(known[key], values[key].value_S, values[key].untrained_S, at)
       for key in known
       if key in values
     ]

@@ -19,7 +19,7 @@ def _table(new):
   reference = found.reference if found.reference >= 0 else None
   return [
     {"key": key, "population": found.population}
-    | numbers.row(known[key], values[key].value_S, values[key].untrained_S, reference)
+    | addition.row(known[key], values[key].value_S, values[key].untrained_S, reference)
     for key in order
   ]
 

@@ -14,7 +14,7 @@ def _probes(new):
     row = {"probe": name} | {key: one[key].item() for key in ("features", "split")}
     for measure in found["measure"].values.tolist():
       own_S, fresh_S = (one["score"].sel(network=n, measure=measure) for n in numbers.NETWORKS)
-      row |= numbers.columns(measure, own_S.values, fresh_S.values, at)
+      row |= addition.columns(measure, own_S.values, fresh_S.values, at)
     rows.append(row)
   return rows
 

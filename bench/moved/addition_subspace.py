@@ -58,7 +58,7 @@ def _variants(new) -> list[dict]:
       own_SxR, null_SxR = (
         subspace.draws(found, DRAWN[old], name, of) for of in ("trained", "untrained")
       )
-      row |= numbers.columns(old, own_SxR.mean(1), null_SxR.mean(1), _at(found))
+      row |= addition.columns(old, own_SxR.mean(1), null_SxR.mean(1), _at(found))
       row |= {
         f"{old}_low_draw": float(np.median(own_SxR.min(1))),
         f"{old}_high_draw": float(np.median(own_SxR.max(1))),
@@ -75,7 +75,7 @@ def _fits(new) -> list[dict]:
     says = found.says.sel(fit=row["fit"])
     for name in says.said.values.tolist():
       own_S, null_S = (says.sel(network=n, said=name).values for n in numbers.NETWORKS)
-      row |= numbers.columns(name, own_S, null_S, _at(found))
+      row |= addition.columns(name, own_S, null_S, _at(found))
   return rows
 
 

@@ -101,7 +101,11 @@ def _published(new):
   found = new["spectra"]
   return [
     {"when": when, "member": s}
-    | {key: found[f"as_published_{key}"].values[w, s].item() for key in spectra.AS_PUBLISHED}
+    | {
+      key: found[f"as_published_{key}"].values[w, s].item()
+      for key in spectra.AS_PUBLISHED
+      if key != "ks_gue"  # came later
+    }
     for w, when in enumerate(spectra.WHEN)
     for s in range(found.sizes["seed"])
   ]

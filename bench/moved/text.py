@@ -16,6 +16,8 @@ from primelens.studies.text import (
   scale,
 )
 
+from moved import addition
+
 # --- answers --------------------------------------------------------------------------------------
 
 
@@ -107,7 +109,7 @@ CAUSAL |= {
   "patching/disturbed_PxSxExR": lambda new: new["patching"].disturbed.values,
   "patching/untrained_moved_VxExR": lambda new: new["patching"].untrained_moved.values,
   "patching/untrained_disturbed_PxVxExR": lambda new: new["patching"].untrained_disturbed.values,
-  "patching/shift_N": lambda new: new["patching"]["shift"].values,
+  # patching/shift_N, which was shown nowhere, is no longer stored.
   "patching/regression": lambda new: bool(new["patching"].regression),
 }
 CAUSAL |= {
@@ -144,8 +146,8 @@ CAUSAL |= {
   "heads_text/untrained_entropy_RxLxH": lambda new: new["heads"].untrained_entropy.values,
   "heads_text/untrained_delta_PxRxLxH": lambda new: new["heads"].untrained_delta.values,
   "heads_text/untrained_path_PxRxLxH": lambda new: new["heads"].untrained_moved.values,
-  "heads_text/pattern_LxHxTxT": lambda new: new["heads"].pattern.values,
-  "heads_text/line": lambda new: new["heads"].line,
+  "heads_text/pattern_LxHxTxT": lambda new: new["heads"].pattern.values[0],
+  "heads_text/line": lambda new: new["heads"].line.values[0].item(),
   "heads_text/unit": lambda new: "raw mse" if new["heads"].regression else "nll_nats",
   "heads_text/constant": lambda new: new["heads"].constant,
 }
@@ -427,7 +429,7 @@ def _table(names: tuple[str, ...]):
           own = values[key]
           own = own if isinstance(own, numbers_lib.Own) else numbers_lib.Own(own)
           value_S = np.asarray(own.value_S, float)
-          row = numbers_lib.row(entry, value_S, own.untrained_S, 0 if imported else None)
+          row = addition.row(entry, value_S, own.untrained_S, 0 if imported else None)
           rows.append({"key": key, "population": _population(config)} | row)
     return rows
 

@@ -7,8 +7,8 @@ Here the share of single inputs is measured, too, with the scores that it comes 
 digit, and attention is replaced: by its mean over inputs, by halves, by thirds, and by that of
 another input; for all heads, for one head, and for all heads but one. With attention that does not
 depend on the input, z (what goes into the ReLU) is exactly f(a) + g(b), so that whatever curvature
-it has comes from attention. Least-squares fits of z say how much. The items A59 and A60 of the
-addition spec are measured and, for modular addition, B1 to B3.
+it has comes from attention. Least-squares fits of z say how much. The items A59 and A60 of
+docs/sources/addition.md are measured and, for modular addition, B1 to B3.
 """
 
 import functools

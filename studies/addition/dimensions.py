@@ -130,25 +130,9 @@ def _compared(runs) -> draw.Page:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  clipped = found.assign(share=found["share"].clip(min=_TINY, keep_attrs=True))
-  look = {"x": "component", "colour": "space", "zero": False}
-  dotted = {"ls": ":", "lw": 1.0, "marker": "", "label": None}
-  untrained = clipped.sel(network="untrained").median("seed", keep_attrs=True)
-  shares = draw.together(
-    draw.curves(untrained, "share", style=dotted, **look),
-    draw.line([], [], "untrained, median", draw.GREY, lw=1.0),
-    draw.curves(
-      clipped.sel(network="trained"),
-      "share",
-      thin="seed",
-      names=SPACES,
-      yscale="log",
-      ylim=(10 * _TINY, 1.5),
-      title=f"{run}: shares of components",
-      **look,
-    ),
-    draw.level(SMALLEST, "counts as a dimension above"),
-  )
+  """Returns the shares of every space, trained and untrained, and the singular values of W_in."""
+  names = SPACES | {"mid": f"{run}: {SPACES['mid']}"}
+  panels = [_shares(found, space, words) for space, words in names.items()]
   values = draw.curves(
     found,
     "up_value",
@@ -156,9 +140,30 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     colour="network",
     thin="seed",
     names=draw.NETWORKS,
-    title="W_in (thin: seeds, thick: median)",
+    title="Weights W_in\n(thick: median)",
   )
-  return draw.page((shares, values), heights=[4.8])
+  return draw.page(tuple(panels[:3]), (*panels[3:], values), heights=[3.5, 3.6])
+
+
+def _shares(found: xr.Dataset, space: str, words: str) -> draw.Panel:
+  """Returns the shares of the components of one space, and how many count as a dimension."""
+  one = found.sel(space=space)
+  one = one.assign(share=one["share"].clip(min=_TINY, keep_attrs=True))
+  count = numbers_lib.median(one["dimensions"].sel(network="trained").values)
+  shares = draw.curves(
+    one,
+    "share",
+    x="component",
+    colour="network",
+    thin="seed",
+    names=draw.NETWORKS,
+    zero=False,
+    yscale="log",
+    ylim=(10 * _TINY, 1.5),
+    ylabel="share of squared\nsingular values",
+    title=f"{words}:\n{count:g} dimensions (median)",
+  )
+  return draw.together(shares, draw.level(SMALLEST, "above it: counts as a dimension"))
 
 
 def tables(runs) -> list[tables_lib.Table]:

@@ -5,7 +5,7 @@ and reads an arc off them: the first component a line in the digit, the second a
 two nearly all of the variance.
 
 Here the components of every network are taken (of W_E without "=", their signs fixed), the line and
-the parabola are fitted, and untrained networks of the same seeds stand beside them. The vectors of
+the parabola are fitted, and so they are in untrained networks of the same seeds. The vectors of
 one network, the source's own where it is among them, are also followed over training, in the plane
 of its last two components. In the figures thin lines are networks.
 """
@@ -135,21 +135,8 @@ def figures(runs) -> dict:
   """
   pages = {run: _page(run, found) for run, found in program.main(runs).items()}
   pages |= {f"{run}, vectors": _vectors(run, found) for run, found in program.main(runs).items()}
-  return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
-
-
-def _compared(runs) -> draw.Page:
-  """Returns what the arc is judged by, of all runs beside untrained networks."""
-  both = results.across(runs, "number")["number"]
-  panels = []
-  for key, title in COMPARED.items():
-    one = both.sel(quantity=key)
-    parts = {name: one.sel(network=name, drop=True) for name in numbers_lib.NETWORKS}
-    for part in parts.values():
-      part.attrs = {"long_name": PUBLISHED[key].quantity}
-    look = {"y": "run", "null": "untrained", "title": title}
-    panels.append(draw.strips(xr.Dataset(parts), "trained", **look))
-  return draw.page(tuple(panels), heights=[1.5 + 0.3 * len(runs)])
+  judged = {key: (title, PUBLISHED[key].quantity) for key, title in COMPARED.items()}
+  return pages | ({"all runs": program.compared(runs, judged)} if len(runs) > 1 else {})
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:

@@ -72,12 +72,14 @@ def of_embedding(embedding_PxD, key) -> dict:
   gaussian_PxD = deviation * jax.random.normal(key, shape)
   found_2 = jax.vmap(linear.svd)(jnp.stack([embedding_PxD, gaussian_PxD]))
   return {
+    "embedding_wave": row_PxD,
     "embedding_row": jnp.linalg.norm(row_PxD, axis=1),
     "embedding_norm": fourier.frequency_norms(row_PxD),
     "gram": network.exact(row_PxD, row_PxD.T),
     "singular": found_2.value_Q[0],
     "left": found_2.left_NxQ[0, :, :SHOWN],
     "gaussian": found_2.value_Q[1],
+    "gaussian_left": found_2.left_NxQ[1, :, :SHOWN],
   }
 
 
@@ -179,7 +181,7 @@ def of_neurons(post_NxF, key) -> dict:
   """Returns shares by frequency, maps and spectra of neurons.
 
   `energy` is the norm over all neurons of their 2-D coefficients, means
-  removed. `key` draws the Gaussian map whose spectrum stands beside.
+  removed. `key` draws the Gaussian map whose spectrum is the null.
   """
   P = int(len(post_NxF) ** 0.5)
   post_PxPxF = fourier.pair_grid(post_NxF, P)
@@ -563,7 +565,11 @@ def _of_one(one) -> dict:
   directions = np.stack([one["direction"], one["direction_as_published"]])
   return {
     "gram": over("row other_row", one["gram"], "inner products of the rows of F E"),
+    "embedding_wave": over("row width", one["embedding_wave"], "entry of F E"),
     "left": over("digit vector", one["left"], "left singular vectors of E"),
+    "gaussian_left": over(
+      "digit vector", one["gaussian_left"], "left singular vectors of the Gaussian matrix"
+    ),
     "activation": over("shown_neuron a b", one["map"], "activation"),
     "spectrum": over("shown_map a_row b_row", one["spectrum"], "coefficient"),
     "direction": over("basis frequency neuron", directions, "weight of the neuron"),
@@ -589,6 +595,7 @@ def _coords(found, P: int) -> dict:
     "a": over("a", np.arange(P), "a"),
     "b": over("b", np.arange(P), "b"),
     "digit": over("digit", np.arange(P), "digit"),
+    "width": over("width", np.arange(found["embedding_wave"].shape[2]), "place in the vector"),
     "distance": over("distance", np.arange(P), "difference of two digits"),
     "matrix": over("matrix", ["embedding", "Gaussian"], "matrix"),
     "component": over("component", 1 + np.arange(found["singular"].shape[1]), "component"),
@@ -606,7 +613,8 @@ numbers = numbers_lib.of  # by the keys of published.csv
 # --- figures, tables ------------------------------------------------------------------------------
 
 FEW = 8  # key frequencies whose numbers are written
-SINGULAR, VECTORS = 30, 4  # singular values and vectors drawn
+SINGULAR = 30  # singular values drawn
+GAUSSIAN = draw.COLOUR_OF["random"]
 # Shares, and cosines with the whole, of which several runs are compared.
 COMPARED = (
   "embedding_key_share",
@@ -620,8 +628,15 @@ COMPARED = (
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting and, of several runs, one of all."""
-  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  """Returns four pages for each run of the source's setting and, of several runs, one of all.
+
+  The others of a run are on its weights, on its neurons, and on the Fourier basis itself.
+  """
+  main = program.main(runs)
+  pages = {run: _page(run, found) for run, found in main.items()}
+  pages |= {f"{run}, weights": _weights(run, found) for run, found in main.items()}
+  pages |= {f"{run}, neurons": _neurons(run, found) for run, found in main.items()}
+  pages |= {f"{run}, basis": _basis(run, found) for run, found in main.items()}
   return pages | ({"all runs": _all_runs(runs)} if len(runs) > 1 else {})
 
 
@@ -646,24 +661,93 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       _norms(found, one, "readout_norm", "Readout, W_logit Fᵀ"),
     ),
     (_cubes(found, one), _interference(found), _singular(found)),
-    (_gram(one), _vectors(one)),
     (
-      _map(one, "share", "frequency", "neuron", "Neurons' energy: share", limits=(0, 1)),
-      _map(one, "cluster_readout", "cluster", "frequency", "What clusters write: norm"),
-      _map(one, "energy", "a_row", "b_row", "Energy of all neurons: norm"),
+      _map(one, "share", "frequency", "neuron", "Energy of each neuron", "share", limits=(0, 1)),
+      _written(one),
+      _map(one, "energy", "a_row", "b_row", "Energy of all neurons", "norm over neurons"),
     ),
     _loudest(one),
-    tuple(
-      _signed(one.isel(shown_map=i), "spectrum", "a_row", "b_row", f"Spectrum, {name}")
-      for i, name in enumerate(one.shown_map.values)
-    ),
-    _products(one, strongest),
     (
       _directions(one, strongest),
-      _signed(one, "input", "a", "b", f"Activations along sin of {strongest}"),
-      _signed(one, "input_spectrum", "a_row", "b_row", "Its spectrum"),
+      _signed(one, "input", "a", "b", f"Activations along\nsin of {strongest}", "activation"),
+      _signed(one, "input_spectrum", "a_row", "b_row", "Spectrum of these", "coefficient"),
     ),
-    heights=[3.2, 3.3, 3.2, 3.0, 3.2, 2.8, 3.0, 3.2],
+    heights=[3.2, 3.3, 3.0, 3.2, 3.4],
+  )
+
+
+def _weights(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns sines and cosines of embedding and readout, and singular vectors, of one network."""
+  one = found.isel(seed=program.shown(found))
+  seed = one["seed"].item()
+  return draw.page(
+    _waves(one, "embedding_row", f"{run}, seed {seed}: embedding, F E", "norm of the row of F E"),
+    _waves(one, "readout_row", f"Readout, W_logit Fᵀ, seed {seed}", "norm of the column"),
+    (
+      _signed(one, "embedding_wave", "row", "width", "Embedding in the basis, F E", "entry"),
+      _gram(one),
+    ),
+    (
+      _vectors(one, "left", "Left singular vectors of E", draw.BLUE),
+      _vectors(one, "gaussian_left", "Those of a Gaussian matrix", GAUSSIAN),
+    ),
+    _cosines(one),
+    heights=[2.7, 2.7, 3.3, 4.4, 3.2],
+  )
+
+
+def _neurons(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns activations and spectra of a few neurons, and which frequency all work at."""
+  one = found.isel(seed=program.shown(found))
+  strongest, seed = _strongest(one), one["seed"].item()
+  maps = [
+    _map(one.isel(shown_neuron=i), "activation", "a", "b", f"Neuron {number}", "activation")
+    for i, number in enumerate(one["shown_neuron"].values.tolist())
+  ]
+  first = draw.together(maps[0], lambda axes: axes.set_title(f"{run}, seed {seed}: neuron 0"))
+  spectra = [
+    _signed(one.isel(shown_map=i), "spectrum", "a_row", "b_row", f"Spectrum, {name}", "coefficient")
+    for i, name in enumerate(one["shown_map"].values)
+  ]
+  return draw.page(
+    (first, *maps[1:3]),
+    tuple(maps[3:]),
+    tuple(spectra),
+    _products(one, strongest),
+    (_largest(found), _sizes(one)),
+    heights=[2.8, 2.8, 2.8, 3.0, 3.4],
+  )
+
+
+def _basis(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns the Fourier basis of the modulus, that it is orthonormal, and some of its rows."""
+  P = found.sizes["row"]
+  basis_PxP = fourier.basis(P)
+  error = numbers_lib.median(found["number"].sel(quantity="basis_error", network="trained").values)
+  variables = {
+    "basis": results.variable("row digit", basis_PxP, "entry of F"),
+    "product": results.variable("row other_row", basis_PxP @ basis_PxP.T, "entry of F Fᵀ"),
+  }
+  made = results.dataset(variables, {name: found[name] for name in ("row", "other_row", "digit")})
+  middle = P // 2 - SHOWN // 2
+  return draw.page(
+    (
+      _signed(made, "basis", "row", "digit", f"{run}: Fourier basis F", "entry"),
+      _signed(
+        made,
+        "product",
+        "row",
+        "other_row",
+        f"F Fᵀ: at most {error:.1g} from the identity",
+        "entry",
+        limits=(-1, 1),
+      ),
+    ),
+    (
+      _rows(made, range(SHOWN), "The first rows of F"),
+      _rows(made, range(middle, middle + SHOWN), "Rows in the middle of F"),
+    ),
+    heights=[3.4, 4.4],
   )
 
 
@@ -689,6 +773,7 @@ def _norms(found: xr.Dataset, one: xr.Dataset, name: str, title: str) -> draw.Pa
 
 
 LINE = {"marker": ""}
+MANY = {"color": draw.GREY, "lw": 0.5, "alpha": 0.25}  # lines that are too many to tell apart
 TRAINED = {"names": {None: "trained"}, "thin": "seed", "style": LINE}
 
 
@@ -723,10 +808,43 @@ def _interference(found: xr.Dataset) -> draw.Panel:
   return draw.curves(found, "interference", x="distance", **look)
 
 
+def _cosines(one: xr.Dataset) -> draw.Panel:
+  """Returns the cosines of the key frequencies, and their mean, which is large at 0 alone."""
+  key_K = one["frequency"].values[one["key"].values]
+  distance_P = one["distance"].values
+  title = f"Cosines of {len(key_K)} key frequencies cancel but at 0, seed {one['seed'].item()}"
+  colours = draw.COLOURS[1:]
+  colour_of = dict(zip(key_K, colours, strict=False)) if len(key_K) <= len(colours) else {}
+
+  def lines(axes):
+    for k in key_K:
+      wave_P = np.cos(2 * np.pi * k * distance_P / len(distance_P))
+      label = f"frequency {k}" if k in colour_of else None
+      look = {"color": colour_of[k], "lw": 0.8} if colour_of else MANY
+      axes.plot(distance_P, wave_P, label=label, **look)
+    if not colour_of:
+      axes.plot([], [], color=draw.GREY, lw=0.8, label="each key frequency")
+    axes.plot(distance_P, one["interference"].values, color=draw.BLUE, lw=2.4, label="their mean")
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set(title=title, xlabel=results.label(one["distance"]), ylabel="cosine")
+
+  return lines
+
+
 def _singular(found: xr.Dataset) -> draw.Panel:
   first = found.isel(component=slice(0, SINGULAR))
-  look = {"x": "component", "colour": "matrix", "thin": "seed", "style": {"ms": 2.5}}
-  return draw.curves(first, "singular", title="Singular values of E", **look)
+  text = {"x": "component", "thin": "seed", "title": "Singular values of E"}
+  panels = [
+    draw.curves(
+      first.sel(matrix=name),
+      "singular",
+      names={None: name},
+      style={"ms": 2.5, "color": colour},
+      **text,
+    )
+    for name, colour in (("Gaussian", GAUSSIAN), ("embedding", draw.COLOUR_OF["trained"]))
+  ]
+  return draw.together(*panels)
 
 
 def _gram(one: xr.Dataset) -> draw.Panel:
@@ -735,28 +853,115 @@ def _gram(one: xr.Dataset) -> draw.Panel:
   if not row_R.size:
     return draw.empty("no key frequency")
   keys = one.isel(row=row_R, other_row=row_R)
+  keys = keys.assign(gram=keys["gram"].assign_attrs(units="inner product"))
   look = {"centred": True, "written": ".1f", "most": 10, "tilted": True}
   title = "Key rows of F E: inner products"
   return draw.heat(keys, "gram", rows="row", columns="other_row", title=title, **look)
 
 
-def _vectors(one: xr.Dataset) -> draw.Panel:
-  """Returns the first left singular vectors of E, one below the other."""
-  left_PxR = one["left"].transpose("digit", "vector").values[:, :VECTORS]
-  step = 2.2 * float(np.abs(left_PxR).max())
-  place_R = [-step * r for r in range(left_PxR.shape[1])]
+def _vectors(one: xr.Dataset, name: str, title: str, colour: str) -> draw.Panel:
+  """Returns the first left singular vectors of a matrix, one below the other."""
+  names = [str(number) for number in one["vector"].values]
+  lines_RxP = one[name].transpose("vector", "digit").values
+  return _stacked(lines_RxP, names, colour, title=title, xlabel="digit", ylabel="component")
+
+
+def _rows(made: xr.Dataset, places: range, title: str) -> draw.Panel:
+  """Returns some rows of the basis, one below the other."""
+  its = made["basis"].isel(row=list(places))
+  names = its["row"].values.tolist()
+  return _stacked(its.values, names, draw.BLUE, title=title, xlabel="digit", ylabel="row of F")
+
+
+def _stacked(line_RxP, names, colour: str, **text) -> draw.Panel:
+  """Returns lines of one scale, one below the other, with their names."""
+  step = 2.2 * float(np.abs(line_RxP).max())
+  place_R = [-step * r for r in range(len(line_RxP))]
 
   def lines(axes):
-    for colour, place, left_P in zip(draw.COLOURS, place_R, left_PxR.T, strict=False):
-      axes.plot(left_P + place, color=colour, lw=0.9)
-    axes.set_yticks(place_R, [str(1 + r) for r in range(len(place_R))])
-    axes.set(title="Left singular vectors of E", xlabel="digit", ylabel="component")
+    for place, line_P in zip(place_R, line_RxP, strict=True):
+      axes.plot(line_P + place, color=colour, lw=0.9)
+    axes.set_yticks(place_R, names)
+    axes.set(**text)
 
   return lines
 
 
-def _map(one: xr.Dataset, name: str, rows: str, columns: str, title: str, **look) -> draw.Panel:
-  """Returns a matrix as colours, with room for the ticks of three side by side."""
+def _waves(one: xr.Dataset, name: str, title: str, ylabel: str) -> draw.Panel:
+  """Returns the norms of the rows of sines and of cosines by frequency, beside each other."""
+  value_P = one[name].values
+  both_2xQ = np.stack([value_P[1::2], value_P[2::2]])
+  frequency_Q = one["frequency"].values[1:]
+  made = results.dataset(
+    {"norm": results.variable("wave frequency", both_2xQ, "norm")},
+    {
+      "wave": ["sine", "cosine"],
+      "frequency": results.variable("frequency", frequency_Q, "frequency"),
+    },
+  )
+  look = {"x": "frequency", "colour": "wave", "title": title, "ylabel": ylabel}
+  return draw.together(draw.bars(made, "norm", **look), _fewer(frequency_Q))
+
+
+def _fewer(names) -> draw.Panel:
+  """Returns what names few of many bars, lest the names touch."""
+  step = -(-len(names) // 28)
+  return lambda axes: axes.set_xticks(range(0, len(names), step), names[::step])
+
+
+def _largest(found: xr.Dataset) -> draw.Panel:
+  """Returns the largest share of every neuron's energy at one frequency, sorted."""
+  share_SxF = found["share"].max("frequency").transpose("seed", "neuron").values
+  falling_SxF = -np.sort(-share_SxF, axis=1)
+  place_F = np.arange(share_SxF.shape[1])
+  made = results.dataset(
+    {"largest": results.variable("seed place", falling_SxF, "share of the neuron's energy")},
+    {"place": results.variable("place", place_F, "neuron, by falling share")},
+  )
+  gaussian = found["number"].sel(quantity="gaussian_neuron_share", network="trained").values
+  look = {"names": {None: "trained, median (thin: networks)"}, "thin": "seed", "style": LINE}
+  title = "Each neuron's energy at its best frequency"
+  return draw.together(
+    draw.level(CLUSTER, f"belongs to a cluster above {CLUSTER:g}"),
+    draw.level(numbers_lib.median(gaussian), "Gaussian map", color=draw.GREY, ls=":", lw=1.5),
+    draw.curves(made, "largest", x="place", ylim=(0, 1.04), title=title, **look),
+  )
+
+
+def _sizes(one: xr.Dataset) -> draw.Panel:
+  """Returns how many neurons work at each frequency of one network."""
+  title = f"Neurons by the frequency they work at, seed {one['seed'].item()}"
+  if not one["cluster_size"].values.any():
+    return _none()
+  bars = draw.bars(one[["cluster_size"]], "cluster_size", x="frequency", title=title)
+  return draw.together(bars, _fewer(one["frequency"].values), _half)
+
+
+def _half(axes) -> None:
+  """Leaves every other tick out: of a panel that is half as wide as the page."""
+  names = [tick.get_text() for tick in axes.get_xticklabels()]
+  axes.set_xticks(axes.get_xticks()[::2], names[::2])
+
+
+def _none() -> draw.Panel:
+  return draw.empty(f"no neuron has more than {CLUSTER:g}\nof its energy at one frequency")
+
+
+def _written(one: xr.Dataset) -> draw.Panel:
+  """Returns what each cluster of neurons writes, by frequency."""
+  if not one["cluster_readout"].values.any():
+    return _none()
+  return _map(one, "cluster_readout", "cluster", "frequency", "What clusters write", "norm")
+
+
+def _map(
+  one: xr.Dataset, name: str, rows: str, columns: str, title: str, bar: str, **look
+) -> draw.Panel:
+  """Returns a matrix as colours, with room for the ticks of three side by side.
+
+  `bar` is what the colours mean.
+  """
+  one = one.assign({name: one[name].assign_attrs(units=bar)})
   panel = draw.heat(one, name, rows=rows, columns=columns, written="", title=title, **look)
 
   def fewer(axes):
@@ -766,8 +971,10 @@ def _map(one: xr.Dataset, name: str, rows: str, columns: str, title: str, **look
   return draw.together(panel, fewer)
 
 
-def _signed(one: xr.Dataset, name: str, rows: str, columns: str, title: str) -> draw.Panel:
-  return _map(one, name, rows, columns, title, centred=True)
+def _signed(
+  one: xr.Dataset, name: str, rows: str, columns: str, title: str, bar: str, **look
+) -> draw.Panel:
+  return _map(one, name, rows, columns, title, bar, centred=True, **look)
 
 
 def _loudest(one: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
@@ -779,10 +986,10 @@ def _loudest(one: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
   over = lambda name: results.variable(name, np.arange(len(energy_QxQ)), f"frequency of {name}")
   norm = results.variable("a b", np.sqrt(energy_QxQ), "norm")
   spectrum = results.dataset({"norm": norm}, {"a": over("a"), "b": over("b")})
-  title = f"Its spectrum, neuron {number}: norm"
+  title = f"Neuron {number}, which varies most of the first {one.sizes['shown_neuron']}"
   return (
-    _map(neuron, "activation", "a", "b", f"Neuron {number}: activation"),
-    _map(spectrum, "norm", "a", "b", title),
+    _map(neuron, "activation", "a", "b", title, "activation"),
+    _map(spectrum, "norm", "a", "b", f"Spectrum of neuron {number}", "norm"),
   )
 
 
@@ -806,14 +1013,15 @@ def _products(one: xr.Dataset, frequency: int) -> tuple[draw.Panel, ...]:
   for other_P, words in ((wave_P, "cos a · cos b"), (np.ones(P), "cos a")):
     value = results.variable("a b", np.outer(wave_P, other_P), words)
     product = results.dataset({"product": value}, {name: one[name] for name in ("a", "b")})
-    panels.append(_signed(product, "product", "a", "b", f"{words}, frequency {frequency}"))
+    title = f"{words}, frequency {frequency}"
+    panels.append(_signed(product, "product", "a", "b", title, "product"))
   return tuple(panels)
 
 
 def _directions(one: xr.Dataset, frequency: int) -> draw.Panel:
   names = {"Fᵀ": "column of W_logit Fᵀ", "F, as published": "of W_logit F, as published"}
   look = {"x": "neuron", "colour": "basis", "names": names, "style": LINE | {"lw": 0.9}}
-  title = f"Direction of sin of {frequency}"
+  title = f"Direction of neurons:\nsin of {frequency}"
   return draw.curves(one.sel(frequency=frequency), "direction", title=title, **look)
 
 
@@ -848,6 +1056,19 @@ def _keys(found: xr.Dataset):
       "coefficient": one["coefficient"].item(),
       "cosine": one["similarity"].item(),
     }
+
+
+def line(runs) -> str:
+  """Returns a sentence of how much of the logits is waves at the key frequencies."""
+  said = []
+  for run, found in runs.items():
+    keys, left = program.numbers(found, "readout_keys", "residual")
+    count, share = (np.nanmedian(number.value_S) for number in (keys, left))
+    said.append(f"{run} {share:.2f} at {count:g} frequencies")
+  return (
+    "Share of the logits that cosines of a + b - c at the key frequencies leave, median over"
+    f" networks: {'; '.join(said)}."
+  )
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Everything the analyses read of one member: activations at "=", weights.
 
 Over members, over snapshots, beside untrained networks; edits of digits and attention; and what
-logits and fits are worth. Arrays are named as in the addition spec, section 0: r_mid is
+logits and fits are worth. Arrays are named as in docs/sources/addition.md, section 0: r_mid is
 `mid_NxD`, z `pre_NxF`, h `post_NxF`, W_L `readout_VxF`, E `embedding_PxD`.
 """
 
@@ -189,7 +189,7 @@ def _chunks(run):
 
 # --- what logits are worth ------------------------------------------------------------------------
 
-# Item B21 of the addition spec.
+# Item B21 of docs/sources/addition.md.
 MEASURES = {
   f"{split}/{name}": f"{words}, {split} pairs"
   for name, words in (("accuracy", "accuracy"), ("nll_nats", "cross-entropy"))
@@ -226,9 +226,9 @@ def shifted(logit_NxV, like_NxV):
 
 # --- least-squares fits, and what they are worth --------------------------------------------------
 
-# A high R2 is not a function (addition spec, section 7): every fit carries the accuracy and the
-# cross-entropy of the logits that its fitted values give, and is made twice, on all pairs and on
-# the train pairs to be scored on the test pairs.
+# A high R2 is not a function (docs/sources/addition.md, section 7): every fit carries the accuracy
+# and the cross-entropy of the logits that its fitted values give, and is made twice, on all pairs
+# and on the train pairs to be scored on the test pairs.
 THRESHOLDS = ("above_90", "above_95", "above_99", "above_999")
 FIT_MEASURES = {
   "r2_mean": "R2, mean over columns, all pairs",
@@ -250,7 +250,7 @@ FIT_MEASURES = {
 
 
 class Fit(NamedTuple):
-  """Which fit: its item in the spec, what is fitted, and on what."""
+  """Which fit: its item in docs/sources/addition.md, what is fitted, and on what."""
 
   item: str
   target: str

@@ -1,10 +1,10 @@
 """What do neurons do differently when the digits keep PC1 alone?
 
 The published study compared the network in full with itself, each digit's vector reduced to its
-first principal component, on the inputs that then fail: which neurons change most (A29, A30 of the
-addition spec), which are strongest at (0, 0) (A38), how well a + b fits z and h (A31-A33), how well
-the second component fits the change of z (A34), and which neurons flip on or off at (0, 0), said to
-implement a correction (A35).
+first principal component, on the inputs that then fail: which neurons change most (A29, A30 of
+docs/sources/addition.md), which are strongest at (0, 0) (A38), how well a + b fits z and h
+(A31-A33), how well the second component fits the change of z (A34), and which neurons flip on or
+off at (0, 0), said to implement a correction (A35).
 
 All of this is repeated for every network, and for untrained ones of the same seeds. Neurons are
 copies in blocks, and a block changes as one: of the variance of the changes the share between

@@ -2,8 +2,8 @@
 
 The published study ranked neurons by the correlation of their activation h with the sum a + b,
 counted those above a threshold, and fitted the pre-activation z of single neurons on the digits'
-first two principal components, on the pairs with a + b < P alone (A1, A11-A16 and A28 of the
-addition spec).
+first two principal components, on the pairs with a + b < P alone (A1, A11-A16 and A28 of
+docs/sources/addition.md).
 
 |r| ranks a neuron that hardly acts as high as any other. So every statistic is also weighted by
 what a neuron contributes: the length of its column of the readout W_L times its mean activation.

@@ -60,7 +60,7 @@ DESIGNS = {
   "random_poly2": "Poly2 of two random functions of the digit, mean of draws",
 }
 PATHS = {"full": "with the direct path r_mid W_U", "mlp": "MLP path alone, as published"}
-# Items of the addition spec. Every fit that the source did not make is a control, A63.
+# Items of docs/sources/addition.md. Every fit that the source did not make is a control, A63.
 _ITEM = {
   "pre_poly2": "A46",
   "pre_linear": "A49",
@@ -517,8 +517,13 @@ _COMPARED = {
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting, and one that compares all runs."""
-  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  """Returns two pages for each run of the source's setting, and one that compares all runs.
+
+  The second one of a run has the coefficients: of groups of neurons, of two neurons, of a logit.
+  """
+  main = program.main(runs)
+  pages = {run: _page(run, found) for run, found in main.items()}
+  pages |= {f"{run}, coefficients": _details(run, found) for run, found in main.items()}
   return pages | ({"all runs": _compared(runs)} if len(runs) > 1 else {})
 
 
@@ -553,11 +558,80 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       draw.together(r2, lambda axes: axes.set_title(f"{run}: what fits explain")),
       draw.together(worth, lambda axes: axes.set(title="What they are worth", yticklabels=[])),
     ),
-    (_coefficients(one, f"Coefficients of z on Poly2, seed {seed}"), _logits(found)),
+    _logits(found),
     (_neurons(found), _histogram(found)),
-    (first, _simulated(found, f"All logits, seed {seed}")),
-    heights=[4.4, 3.6, 3.2, 3.2],
+    (first, _simulated(found, f"All simulated logits, seed {seed}")),
+    heights=[4.5, 3.2, 3.5, 3.9],
   )
+
+
+FEATURE = "feature of Poly2 (p1a: PC1 of a, p2b: PC2 of b; 1: the constant)"
+
+
+def _details(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns the coefficients of one network: of groups of neurons, of two neurons, of a logit."""
+  one = found.isel(seed=program.shown(found))
+  seed, best = int(one["seed"]), int(_trained(one, "best_logit"))
+  sums = draw.bars(
+    one[["best_sums_coefficient"]],
+    "best_sums_coefficient",
+    x="sum_feature",
+    ylabel="coefficient",
+    xlabel="symmetric feature (s1: p1a + p1b, s2: p2a + p2b)",
+    title=f"Logit {best} on 5 symmetric features",
+  )
+  logit = draw.bars(
+    one[["best_coefficient"]],
+    "best_coefficient",
+    x="feature",
+    ylabel="coefficient",
+    xlabel="feature of Poly2",
+    title=f"Logit {best}, which Poly2 fits best",
+  )
+  return draw.page(
+    _coefficients(one, f"{run}, seed {seed}: coefficients of z on Poly2"),
+    _groups(one, f"Mean coefficients of z on Poly2 by group of neurons, seed {seed}"),
+    _two_neurons(one, f"Coefficients of the two neurons that add most at (0, 0), seed {seed}"),
+    (draw.together(logit, _upright), sums),
+    heights=[3.5, 3.0, 3.5, 3.4],
+  )
+
+
+def _upright(axes) -> None:
+  """Turns names of features that would touch."""
+  axes.tick_params(axis="x", rotation=90, labelsize=7.5)
+
+
+def _sizes(one: xr.Dataset) -> dict[str, int]:
+  return dict(zip(ROWS, one["group_size"].values.astype(int).tolist(), strict=True))
+
+
+def _groups(one: xr.Dataset, title: str) -> draw.Panel:
+  """Returns the mean coefficients of those groups that have neurons (A47)."""
+  size = _sizes(one)
+  there = [group for group in GROUPS if size[group]]
+  names = [f"{group} ({size[group]})" for group in there]
+  its = one[["coefficient"]].sel(group=there).assign_coords(group=names)
+  words = "neurons, by r of h with a + b"
+  text = {"xlabel": FEATURE, "ylabel": words, "title": title}
+  look = {"centred": True, "written": ".2f", "most": len(FEATURES), "tilted": True}
+  return draw.heat(its, "coefficient", rows="group", columns="feature", **look, **text)
+
+
+def _two_neurons(one: xr.Dataset, title: str) -> draw.Panel:
+  """Returns the coefficients of two neurons, side by side (A48)."""
+  names = [f"neuron {number}" for number in _strongest(one)]
+  its = one[["coefficient"]].sel(group=list(NEURONS)).assign_coords(group=names)
+  text = {"xlabel": FEATURE, "ylabel": "coefficient", "title": title}
+  bars = draw.bars(its, "coefficient", x="feature", colour="group", **text)
+  return draw.together(
+    bars, lambda axes: axes.set_xticks(range(len(FEATURES)), FEATURES, **draw.TILT)
+  )
+
+
+def _strongest(one: xr.Dataset) -> list[int]:
+  """Returns the numbers of NEURONS."""
+  return [int(_trained(one, f"neuron/{place + 1}")) for place in range(len(NEURONS))]
 
 
 def _fits(found: xr.Dataset, inside: str, outside: str, **text) -> draw.Panel:
@@ -570,11 +644,14 @@ def _fits(found: xr.Dataset, inside: str, outside: str, **text) -> draw.Panel:
       colour = _COLOUR[target]
       for name, face in ((inside, colour), (outside, "white")):
         own = value.sel(network="trained", measure=name).transpose("seed", "fit").values
-        _dots(axes, own, at_M, colour, face, words if name == inside else None)
+        said = f"{words}, all pairs (large: median)"
+        _dots(axes, own, at_M, colour, face, said if name == inside else None)
       null_M = value.sel(network="untrained", measure=inside).median("seed").values
       axes.plot(np.maximum(null_M, _FLOOR), at_M, "|", color=draw.GREY, ms=6, mew=1.4)
-    axes.plot([], [], "o", mec=draw.GREY, mfc="white", ms=5, label="fitted on train, test pairs")
-    axes.plot([], [], "|", color=draw.GREY, ms=6, mew=1.4, label="untrained, all pairs")
+    axes.plot(
+      [], [], "o", mec=draw.GREY, mfc="white", ms=5, label="fitted on train, scored on test pairs"
+    )
+    axes.plot([], [], "|", color=draw.GREY, ms=6, mew=1.4, label="untrained, all pairs, median")
     axes.set_yticks(-np.arange(len(DESIGNS)), [_SHORT[design] for design in DESIGNS])
     axes.set(xlim=(_FLOOR - 0.01, 1.03), **text)
 
@@ -592,29 +669,20 @@ def _dots(axes, value_SxM, at_M, colour: str, face: str, label: str | None) -> N
 
 
 def _coefficients(one: xr.Dataset, title: str) -> draw.Panel:
-  """Returns the coefficients of z by feature: mean and deviation over neurons (A47)."""
-  size = dict(zip(ROWS, one["group_size"].values.astype(int), strict=True))
-  every, *others = GROUPS
-  drawn = [every, *(group for group in others if size[group])]
+  """Returns the coefficients of z by feature, over all neurons (A47)."""
+  every, *_ = GROUPS
+  its = one.sel(group=every)
 
   def panel(axes):
-    width, at = 0.8 / len(drawn), np.arange(len(FEATURES))
-    for place, group in enumerate(drawn):
-      its = one.sel(group=group)
-      axes.bar(
-        at + (place - (len(drawn) - 1) / 2) * width,
-        its["coefficient"].values,
-        width,
-        yerr=its["coefficient_deviation"].values,
-        color=draw.COLOURS[place - 1] if place else draw.GREY,
-        error_kw={"lw": 0.7, "ecolor": "#444444"},
-        label=f"{group} ({size[group]})",
-      )
-    axes.set_xticks(at, FEATURES, rotation=90, fontsize=7.5)
-    axes.set(title=title, ylabel="mean over neurons, ± deviation")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
-    axes.legend(fontsize=7, ncols=2, loc="upper right", handlelength=1, columnspacing=1)
+    at = np.arange(len(FEATURES))
+    bar = {"yerr": its["coefficient_deviation"].values, "error_kw": {"lw": 0.8, "capsize": 2}}
+    said = f"mean of {_sizes(one)[every]} neurons (lines: ± deviation)"
+    axes.bar(at, its["coefficient"].values, 0.7, color=draw.SKY, label=said, **bar)
+    look = {"color": draw.ORANGE, "ms": 4, "label": "mean absolute value"}
+    axes.plot(at, its["coefficient_magnitude"].values, "D", **look)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set_xticks(at, FEATURES, **draw.TILT)
+    axes.set(title=title, xlabel=FEATURE, ylabel="coefficient")
 
   return panel
 
@@ -626,14 +694,14 @@ def _logits(found: xr.Dataset) -> draw.Panel:
 
   def panel(axes):
     at_V = found["logit"].values
-    look = {"color": draw.GREEN, "alpha": 0.45, "label": "logits: all pairs, median"}
+    look = {"color": draw.GREEN, "alpha": 0.45, "label": "all pairs, median"}
     axes.bar(at_V, np.median(inside_SxV, axis=0), **look)
     axes.plot(at_V, inside_SxV.T, ".", color=draw.GREEN, ms=3)
-    axes.plot([], [], ".", color=draw.GREEN, ms=5, label="logits: all pairs, each seed")
+    axes.plot([], [], ".", color=draw.GREEN, ms=5, label="all pairs, each network")
     ring = {
       "mec": draw.GREEN,
       "mfc": "white",
-      "label": "logits: fitted on train, test pairs, median",
+      "label": "fitted on train pairs, scored on test pairs, median",
     }
     axes.plot(at_V, np.median(outside_SxV, axis=0), "o", **ring)
     low = np.nanquantile(np.concatenate([inside_SxV, outside_SxV]), 0.05)
@@ -655,11 +723,10 @@ def _neurons(found: xr.Dataset) -> draw.Panel:
   def panel(axes):
     for name in ("sums", "post"):
       words, colour = NEURON_FITS[name]
-      look = {"color": colour, "ms": 2.5, "alpha": 0.5, "label": words}
-      axes.plot(pre, found[f"{name}_r2"].values.ravel(), ".", **look)
-    axes.set(title="Neurons of all seeds", xlabel="R² of z on Poly2", ylabel="R²")
+      axes.plot(pre, found[f"{name}_r2"].values.ravel(), ".", color=colour, ms=2.5, alpha=0.5)
+      axes.plot([], [], ".", color=colour, ms=9, label=words)
+    axes.set(title="Each neuron of all networks", xlabel="R² of z on Poly2", ylabel="R²")
     axes.set_ylim(-0.02, 1.02)
-    axes.legend(markerscale=3, fontsize=7.5)
 
   return panel
 
@@ -675,9 +742,8 @@ def _histogram(found: xr.Dataset) -> draw.Panel:
     axes.set(
       title="R² per neuron",
       xlabel=f"R² (below {_BINS[0]:g}: in the first bin)",
-      ylabel="neurons of all seeds",
+      ylabel="neurons of all networks",
     )
-    axes.legend(loc="upper left", fontsize=7.5)
 
   return panel
 
@@ -690,11 +756,12 @@ def _simulated(found: xr.Dataset, title: str) -> draw.Panel:
     for i, source in enumerate(SOURCES):
       if i > 1:  # colours are those of the curves beside
         value = found["logits"].sel(source=source).values.ravel()
-        axes.plot(own, value, ".", color=draw.COLOURS[i], ms=2, alpha=0.5, label=source)
+        look = {"color": draw.COLOURS[i], "ls": "", "marker": "."}
+        axes.plot(own, value, ms=2, alpha=0.5, **look)
+        axes.plot([], [], ms=8, label=source, **look)
     ends = [own.min(), own.max()]
     axes.plot(ends, ends, color="black", lw=0.8, label="equal")
     axes.set(title=title, xlabel="logit of the network", ylabel="simulated logit")
-    axes.legend(markerscale=4, fontsize=7.5, loc="upper left")
 
   return panel
 
@@ -753,8 +820,8 @@ def _simulated_rows(found: xr.Dataset):
 def coefficient_rows(found: xr.Dataset) -> list[dict]:
   """Returns a record per group of neurons and feature, of the network that is drawn (A47, A48)."""
   one = found.isel(seed=program.shown(found))
-  strongest = [int(_trained(one, f"neuron/{place + 1}")) for place in range(len(NEURONS))]
-  names = [*GROUPS, *(f"{words}: {i}" for words, i in zip(NEURONS, strongest, strict=True))]
+  numbered = zip(NEURONS, _strongest(one), strict=True)
+  names = [*GROUPS, *(f"{words}: {number}" for words, number in numbered)]
   return [
     {
       "group": name,

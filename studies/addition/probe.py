@@ -338,6 +338,18 @@ def _rows(found: xr.Dataset):
     yield row
 
 
+def line(runs) -> str:
+  """Returns a sentence of what a probe reads, and what it reads of untrained networks."""
+  said = []
+  for run, found in runs.items():
+    r2, untrained = program.numbers(found, "r2", "untrained_r2")
+    said.append(f"{run} {np.median(r2.value_S):.4f}, untrained {np.median(untrained.value_S):.4f}")
+  return (
+    "R² of a linear probe of the MLP for the sum, on pairs held out, median over networks:"
+    f" {'; '.join(said)}."
+  )
+
+
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()

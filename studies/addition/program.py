@@ -459,7 +459,7 @@ class Number:
   def __init__(self, found: xr.Dataset, key: str):
     pair = found["number"].sel(quantity=key)
     self.value_S = pair.sel(network="trained").values
-    self.ours = float(self.value_S[found.reference]) if found.reference >= 0 else np.nan
+    self.here = float(self.value_S[found.reference]) if found.reference >= 0 else np.nan
     self.untrained = numbers_lib.median(pair.sel(network="untrained").values)
 
   def __str__(self) -> str:
@@ -468,9 +468,9 @@ class Number:
       return f"{known_S[0]:.3g}"
     range_ = f"{known_S.min():.3g} to {known_S.max():.3g}"
     median = f"{np.median(known_S):.3g}"
-    if not np.isfinite(self.ours):
+    if not np.isfinite(self.here):
       return f"{median} in the median ({range_})"
-    return f"{self.ours:.3g} (members {median}, {range_})"
+    return f"{self.here:.3g} (members {median}, {range_})"
 
 
 def numbers(found: xr.Dataset, *keys: str) -> list[Number]:
@@ -483,12 +483,12 @@ def numbers(found: xr.Dataset, *keys: str) -> list[Number]:
 
 
 def behind(**named) -> dict:
-  """Returns what stands behind a verdict as plain numbers: of a `Number` ours
-  and the median of the members."""
+  """Returns what stands behind a verdict as plain numbers: of a `Number` that of the
+  source's own network as trained here, and the median of the members."""
   plain: dict[str, float] = {}
   for name, value in named.items():
     if isinstance(value, Number):
-      plain[f"{name}, ours"] = float(value.ours)
+      plain[f"{name}, here"] = float(value.here)
       plain[f"{name}, median"] = float(np.nanmedian(value.value_S))
     else:
       plain[name] = float(value)

@@ -8,7 +8,7 @@ Here losses, accuracies and measures of the mechanism are taken at every snapsho
 and the ends of the phases follow from these curves. Modular addition: the logits of the MLP's waves
 in a + b at the key frequencies alone, and the logits without these waves. The published waves are
 averages over all pairs, train pairs among them, so that a memory of train pairs lowers the
-restricted loss, too; beside it stands the loss of waves that are averages over test pairs alone.
+restricted loss, too; the loss of waves that are averages over test pairs alone is shown as well.
 
 Plain addition: the accuracy on test pairs whose mirror image (b, a) is a train pair, which
 commutativity alone explains, and on the others; how well polynomials of the digits' first two

@@ -13,7 +13,7 @@ logits with the same spectra and random phases, and random planes in the place o
 components of W_L are compared with sinusoids of a whole frequency and of any period, beside
 random curves that are as smooth, and their shares of the variance with those of untrained
 networks. "PC1 alone" is the network whose digits' vectors are replaced by their first principal
-component. Items A36, A37, A39 to A45, A54 and A55 of the addition spec.
+component. Items A36, A37, A39 to A45, A54 and A55 of docs/sources/addition.md.
 """
 
 import functools
@@ -81,6 +81,7 @@ def logits(full, reduced, pair_3) -> dict:
     "logit": full.logit_NxV[pair_3],
     "reduced_logit": reduced.logit_NxV[pair_3],
     "change": network.exact(full.readout_VxF, change_F),
+    "rebuilt": jax.vmap(_rebuilt_as_published)(full.logit_NxV[pair_3]),
   }
 
 
@@ -285,9 +286,7 @@ def as_published(logit_V) -> dict:
   For every "K" discussed: the variance explained, the argmax and how many
   frequencies beside the constant were kept.
   """
-  rebuilt_RxV = jax.vmap(fourier.top_frequencies_as_published, (None, 0))(
-    logit_V, jnp.array(PUBLISHED_COUNTS)
-  )
+  rebuilt_RxV = _rebuilt_as_published(logit_V)
   variance_R = 1 - jnp.var(logit_V[None] - rebuilt_RxV, axis=1) / jnp.var(logit_V)
   size_RxQ = fourier.rfft_magnitude(rebuilt_RxV)[:, 1:]
   # What was not kept comes back as rounding.
@@ -300,6 +299,12 @@ def as_published(logit_V) -> dict:
       f"published_kept_{count}": kept_RxQ[at].sum(),
     }
   return found
+
+
+def _rebuilt_as_published(logit_V):
+  """Returns one input's logits rebuilt with each of the counts that were discussed, RxV."""
+  counts_R = jnp.array(PUBLISHED_COUNTS)
+  return jax.vmap(fourier.top_frequencies_as_published, (None, 0))(logit_V, counts_R)
 
 
 # --- components of W_L's columns, and sinusoids ---------------------------------------------------
@@ -386,6 +391,7 @@ def measure(run) -> xr.Dataset:
       "pair", [f"({a}, {b})" for a, b in pairs(run.experiment.task.digits)], "operands"
     ),
     "answer": results.variable("answer", length("change", 1), "class"),
+    "published_count": results.variable("published_count", list(PUBLISHED_COUNTS), "K, published"),
     "frequency": results.variable("frequency", length("readout_norm", 1), "frequency"),
     "digit_frequency": results.variable(
       "digit_frequency", length("embedding_norm", 1), "frequency over the digits"
@@ -411,6 +417,9 @@ def _of_logits(logit, spectra) -> dict[str, xr.Variable]:
     "reduced_logit": results.variable(dims, logit["reduced_logit"], "logit with PC1 alone"),
     "change": results.variable(
       "seed answer", logit["change"], "W_L (h - h of PC1 alone), logits at the first pair"
+    ),
+    "rebuilt": results.variable(
+      "seed pair published_count answer", logit["rebuilt"], "logit rebuilt as published"
     ),
     "logit_spectrum": results.variable(
       "seed pair frequency", spectra["logit"], "|rfft| of the logits"
@@ -502,22 +511,43 @@ numbers = numbers_lib.of  # by the keys of published.csv
 
 
 def figures(runs) -> dict:
-  """Returns a page for each run of the source's setting, and one that compares all runs."""
-  pages = {run: _page(run, found) for run, found in program.main(runs).items()}
+  """Returns two pages for each run of the source's setting, and one that compares all runs.
+
+  The second one of a run has what the notebook looked at by itself: logits rebuilt at two inputs,
+  two neurons, the third and fourth component.
+  """
+  main = program.main(runs)
+  pages = {run: _page(run, found) for run, found in main.items()}
+  pages |= {f"{run}, details": _details(run, found) for run, found in main.items()}
   return {"all runs": _compared(runs)} | pages if len(runs) > 1 else pages
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   """Returns a run's page: one network where a panel says so, else all of them and their median."""
   one = found.isel(seed=program.shown(found))
-  whose = "source's network" if found.reference >= 0 else "first network"
+  whose = f"seed {one['seed'].item()}"
   return draw.page(
-    (_columns(one, f"{run}, {whose}: columns of W_L"), _logits(one, whose)),
+    (_columns(one, f"{run}, {whose}: spectra of W_L's columns"), _logits(one, whose)),
     (_logit_spectra(one, whose), _group_spectra(one, whose)),
     (_argmax(found), _loss(found)),
     (_component(one, 1, whose), _component(one, 2, whose)),
     (_shares(found), _norms(found)),
     heights=[3.4, 3.7, 3.7, 3.5, 3.4],
+  )
+
+
+def _details(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns the second page of a run, of the same network."""
+  one = found.isel(seed=program.shown(found))
+  whose = f"seed {one['seed'].item()}"
+  first, middle, _ = one["pair"].values
+  return draw.page(
+    (_shapes(one, f"{run}, {whose}: logits at three inputs"), _as_published(found)),
+    (_rebuilt(one, first, whose), _rebuilt(one, middle, whose)),
+    (_two_neurons(one, whose), _peaks(found)),
+    (_component(one, 3, whose), _component(one, 4, whose)),
+    _cumulative(found),
+    heights=[3.5, 3.5, 3.2, 3.5, 3.2],
   )
 
 
@@ -606,34 +636,24 @@ def _group_spectra(one: xr.Dataset, whose: str) -> draw.Panel:
 
 
 def _argmax(found: xr.Dataset) -> draw.Panel:
-  lines = {
-    "right sum": found["accuracy"],
-    "own argmax, random phases": found["shuffled_agreement"],
-    "own argmax, random planes": found["plane_agreement"],
-  }
-  median = found[["agreement"]].median("seed", keep_attrs=True)
-  look = {"x": "kept", "ylabel": "share of inputs", "ylim": (0, 1.04)}
-  names = {"trained": "own argmax", "untrained": "own argmax, untrained (median)"}
-  colours = {"trained": draw.AMBER, "untrained": draw.GREY}
-  own = [
-    draw.curves(
-      median.sel(network=key),
-      "agreement",
-      names={None: said},
-      style={"color": colours[key], "ls": draw.DASHES[1]},
-      **look,
-    )
-    for key, said in names.items()
-  ]
-  curves = draw.curves(
-    _named(lines, "share of inputs"),
-    "value",
-    colour="series",
-    thin="seed",
-    title="Argmax from the largest frequencies",
-    **look,
+  own = {key: found["agreement"].sel(network=key) for key in ("trained", "untrained")}
+  shade, solid, dashed = draw.COLOUR_OF, draw.DASHES[0], draw.DASHES[1]
+  lines = (
+    (found["accuracy"], "right sum", shade["trained"], dashed),
+    (own["trained"], "same answer as all frequencies give", shade["trained"], solid),
+    (own["untrained"], "the same, untrained network", shade["untrained"], solid),
+    (found["shuffled_agreement"], "the same, phases random", shade["permuted"], solid),
+    (found["plane_agreement"], "the same, random planes", shade["random"], solid),
   )
-  return draw.together(curves, *own)
+  panels = []
+  for value, said, colour, dash in lines:
+    median = value.median("seed").rename("value").to_dataset()
+    look = {"color": colour, "ls": dash}
+    text = {"ylabel": "share of inputs", "ylim": (0, 1.04)}
+    text |= {"xlabel": results.label(found["kept"])}
+    text |= {"title": "Answers from the largest frequencies (medians)"}
+    panels.append(draw.curves(median, "value", x="kept", names={None: said}, style=look, **text))
+  return draw.together(*panels)
 
 
 def _loss(found: xr.Dataset) -> draw.Panel:
@@ -644,7 +664,7 @@ def _loss(found: xr.Dataset) -> draw.Panel:
       "nll",
       x="kept",
       thin="seed",
-      names={None: "median of the seeds"},
+      names={None: "median (thin: single networks)"},
       zero=False,
       yscale="log",
       ylabel="nats",
@@ -679,6 +699,73 @@ def _component(one: xr.Dataset, component: int, whose: str) -> draw.Panel:
   )
 
 
+def _shapes(one: xr.Dataset, title: str) -> draw.Panel:
+  """Returns the logits of the full network at the three inputs (A39)."""
+  return draw.curves(one, "logit", x="answer", colour="pair", style={"marker": ""}, title=title)
+
+
+def _rebuilt(one: xr.Dataset, pair: str, whose: str) -> draw.Panel:
+  """Returns the logits of an input, and rebuilt from the largest frequencies as published."""
+  its = one.sel(pair=pair)
+  lines = {f"K = {k}": its["rebuilt"].sel(published_count=k) for k in PUBLISHED_COUNTS}
+  look = {"x": "answer", "title": f"Logits at {pair} rebuilt as published, {whose}"}
+  return draw.together(
+    draw.line(one["answer"].values, its["logit"].values, "all frequencies", "black", ls="-", lw=2),
+    draw.curves(
+      _named(lines, "logit"), "value", colour="series", style={"marker": "", "lw": 1.3}, **look
+    ),
+  )
+
+
+def _as_published(found: xr.Dataset) -> draw.Panel:
+  """Returns how many answers are right with K frequencies, and with K as published."""
+  median = found[["accuracy", "accuracy_as_published"]].median("seed", keep_attrs=True)
+  lines = {"K frequencies": median["accuracy"], "K as published": median["accuracy_as_published"]}
+  return draw.curves(
+    _named(lines, "share of right sums, all inputs"),
+    "value",
+    x="kept",
+    colour="series",
+    xlabel="K",
+    ylim=(0, 1.04),
+    title="Published K keeps one more (medians)",
+  )
+
+
+def _two_neurons(one: xr.Dataset, whose: str) -> draw.Panel:
+  """Returns the spectra of the columns of two neurons (A42)."""
+  last = one.sizes["neuron"] - 1
+  columns = {f"neuron {i}": one["magnitude"].isel(neuron=min(i, last)) for i in NEURONS}
+  title = f"W_L of two neurons, {whose}"
+  return draw.bars(_named(columns, "|rfft|"), "value", x="frequency", colour="series", title=title)
+
+
+def _peaks(found: xr.Dataset) -> draw.Panel:
+  title = f"Where the {found.sizes['neuron']} columns peak (dots: networks)"
+  return draw.bars(found, "peak_count", x="frequency", ylabel="columns of W_L", title=title)
+
+
+def _cumulative(found: xr.Dataset) -> draw.Panel:
+  """Returns what the first components hold together of the variance of W_L's columns (A54)."""
+  total = found["share"].cumsum("every_component", keep_attrs=True)
+  shown = total.rename("held").to_dataset().assign_coords(every_component=found.every_component)
+  return draw.together(
+    draw.level(0.95, "95 %", color="black"),
+    draw.curves(
+      shown,
+      "held",
+      x="every_component",
+      colour="network",
+      thin="seed",
+      names=draw.NETWORKS,
+      ylim=(0, 1.04),
+      ylabel="share of W_L's variance",
+      xlabel="first components of W_L's columns, together",
+      title="How many components hold 95 % (thin: networks, thick: median)",
+    ),
+  )
+
+
 def _shares(found: xr.Dataset) -> draw.Panel:
   return draw.curves(
     found,
@@ -686,7 +773,8 @@ def _shares(found: xr.Dataset) -> draw.Panel:
     x="every_component",
     colour="network",
     thin="seed",
-    title="Variance of W_L's columns, by component",
+    names=draw.NETWORKS,
+    title="Variance of W_L's columns (thick: median)",
   )
 
 
@@ -704,7 +792,7 @@ def _norms(found: xr.Dataset) -> draw.Panel:
       "readout_norm",
       names={None: "W_L, over the classes"},
       ylabel="norm of |rfft|",
-      title="Norms of the weights by frequency",
+      title="Norms of the weights (thick: median)",
       **look,
     ),
   )

@@ -6,8 +6,8 @@ accuracy beside it.
 
 Here the accuracies of train and test pairs stand at the same steps, and networks that generalise
 beside networks that never do (with permuted labels) and networks without weight decay: what falls
-in all of them is no sign of understanding. Every matrix stands beside noise of its shape and scale
-and beside its own start. Source: primes spec 7.4.
+in all of them is no sign of understanding. Every matrix is set beside noise of its shape and scale
+and beside its own start. Source: docs/sources/primes.md, section 7.4.
 """
 
 import jax
@@ -55,14 +55,15 @@ def _accuracies(model, params, member, token_Nx3, extra) -> dict:
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one that compares them over training."""
   pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  pages |= {f"{run}, levels": spectra.levels_page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
   return {"all runs": spectra.over_training(runs)} | pages
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of every network of all runs."""
-  return [spectra.table(runs)]
+  """Returns every matrix of all runs, their levels, and the source's own numbers."""
+  return [spectra.table(runs), spectra.level_table(runs), spectra.published_table(runs)]
 
 
 # --- claims ---------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def members(results) -> dict[str, list]:
   "Grokking compresses the weights to a low rank.",
   reported="effective rank 103 to 25-27 of 128, largest over mean 2.3 to 34-37; no "
   "accuracy shown beside them",
-  source=f"{REPOSITORY} (primes spec 7.4)",
+  source=f"{REPOSITORY} (docs/sources/primes.md, section 7.4)",
 )
 def compression(results):
   """Returns the verdict on the fall of the rank in members that generalise, in those that never do

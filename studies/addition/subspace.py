@@ -10,7 +10,7 @@ Here single components are removed, too, and random directions of all of the wid
 digits' span; the mean over digits, zero or other digits take the place of what is removed. Every
 fit of the prediction, and of its error, is beside controls that do not know the components. "The
 prediction" is the class that the network with PC1 alone gives, "the boost" the logit of the full
-network less that with PC1 alone. The items A17 to A27 of the addition spec are measured.
+network less that with PC1 alone. The items A17 to A27 of docs/sources/addition.md are measured.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """The eleven language models of the source: its three numbers of each, and its claim on them.
 
 They are read by `analyze.py --weights=published`. The source took a corner of 256 x 256 of one
-matrix each (primes spec 4.3 and 5): noise of that shape has an effective rank of 206, a max/mean of
-2.3, and a KS that tells its standard deviation alone.
+matrix each (docs/sources/primes.md, sections 4.3 and 5): noise of that shape has an effective rank
+of 206, a max/mean of 2.3, and a KS that tells its standard deviation alone.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ CLAIMS = claims.Claims()
   "Language models have less compressed spectra than networks trained on"
   " primes, and rank by structure.",
   reported=f"effective rank {min(RANKS):.0f} to {max(RANKS):.0f} of 256, mean {np.mean(RANKS):.0f}",
-  source=program.claimed("4.3, 6.4"),
+  source=program.claimed("sections 4.3, 6.4"),
 )
 def language(results):
   """Returns what the published ranks say beside noise; the weights are not at hand."""

@@ -8,8 +8,8 @@ squares of z-scores, beside untrained networks and answers that need no network:
 median of the trained gaps, a line in the logarithm of the prime, the mean of the trained gaps
 nearby and, where a network sees a context, least squares on the same tokens. A table that holds one
 vector for each gap remembers shuffled gaps as well, and says nothing of gaps that it has not seen.
-The source's detector of a sudden understanding is run at every snapshot. Source: primes spec, 2, 3,
-6.1 and 6.5.
+The source's detector of a sudden understanding is run at every snapshot. Source:
+docs/sources/primes.md, sections 2, 3, 6.1 and 6.5.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ CURVES = ("trained, with dropout", "trained", "held out")
 
 # --- answers that need no network -----------------------------------------------------------------
 
-# All are made of trained gaps alone, in gap units. Source: primes spec, 6.5.
+# All are made of trained gaps alone, in gap units. Source: docs/sources/primes.md, section 6.5.
 NEAR = 10  # trained gaps on either side of a local mean
 
 
@@ -96,8 +96,8 @@ def _least_squares(gaps: primes.Gaps, row_N) -> np.ndarray:
 
 # --- the source's detector of "grokking", which only watched --------------------------------------
 
-# Primes spec, 3. It says yes where two of three hold. Two of them have no meaning for numbers:
-# logarithms of z-scores, and a Fourier transform over gaps in random order.
+# From docs/sources/primes.md, section 3. It says yes where two of three hold. Two of them have no
+# meaning for numbers: logarithms of z-scores, and a Fourier transform over gaps in random order.
 BEFORE = 20  # epochs that a loss is compared with
 FALL, LEAST = 0.3, 0.01  # relative and absolute
 CORRELATED = 0.9
@@ -184,7 +184,7 @@ def measure(run) -> xr.Dataset:
   nothing = np.full(found["logged_SxC"].shape, np.nan)
   loss = [found[f"{name}_SxC"] for name in ("logged", "trained", "held")]
   mae = [nothing, found["trained_mae_SxC"], found["held_mae_SxC"]]
-  epoch = program.epoch_steps(run.experiment)
+  epoch, log = program.epoch_steps(run.experiment), program.history(run)
   make = results.variable
   variables = {
     "rows": make("part", [len(row_N) for row_N in parts.values()], "gaps that are answered"),
@@ -196,6 +196,10 @@ def measure(run) -> xr.Dataset:
     ),
     "loss": make("curve seed step", loss, "mean squared error of z-scores"),
     "loss_mae": make("curve seed step", mae, "mean absolute error", "gap units"),
+    "logged_loss": make(
+      "seed logged", log["loss_SxN"], "mean squared error of z-scores, with dropout"
+    ),
+    "rate": make("seed logged", log["rate_SxN"], "learning rate"),
     **_detected(run, step_C),
   }
   coords = {
@@ -205,6 +209,7 @@ def measure(run) -> xr.Dataset:
     "condition": list(NAMES),
     "step": make("step", step_C, "step"),
     "epoch": make("step", step_C / epoch, "epoch"),
+    "logged": make("logged", log["step_N"] / epoch, "epoch"),
   }
   return program.dataset(
     run,
@@ -295,13 +300,54 @@ def figures(runs) -> dict:
 
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
-  return draw.page(
+  text = {"ylabel": "squared error of z-scores, with dropout"}
+  panels = [
     (
       _each_run(rows, "error", "Trained (dashed: a constant)", "absolute error over a constant's"),
       _each_run(rows, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
     ),
-    heights=[1.4 + 0.26 * len(rows)],
-  )
+    _over_training(
+      {run: (found.logged, found.logged_loss) for run, found in runs.items()},
+      runs,
+      title="Gaps that are trained on, over training: median over networks",
+      **text,
+    ),
+  ]
+  held = {run: (found.epoch, found.loss.sel(curve=HELD)) for run, found in runs.items()}
+  if any(np.isfinite(value.values).any() for _, value in held.values()):
+    title = "Gaps that are left out, over training: median over networks"
+    text["ylabel"] = "squared error of z-scores"
+    panels.append(_over_training(held, runs, title=title, **text))
+  return draw.page(*panels, heights=[1.4 + 0.26 * len(rows), *[4.0] * (len(panels) - 1)])
+
+
+def _over_training(curves: Mapping, runs: Mapping, **text) -> draw.Panel:
+  """Returns a line of each run that has one; 1 is a constant answer.
+
+  Each in its colour, or, of more runs than there are colours, the source's plans in theirs and all
+  others grey. `curves` are (epoch, value by seed and epoch) of each run.
+  """
+  known = {run: both for run, both in curves.items() if np.isfinite(both[1].values).any()}
+  if not known:
+    return draw.empty("no run has errors over training")
+  few = len(known) <= len(draw.COLOURS)
+  names = {run: run if few else runs[run].population for run in known}
+  told = [name for name in names.values() if few or name in program.PLANS]
+  shade = dict(zip(dict.fromkeys(told), draw.COLOURS, strict=False))
+
+  def panel(axes):
+    labels = set()
+    for run, (epoch, value) in known.items():
+      name = names[run] if names[run] in shade else "other runs"
+      look = {"color": shade.get(name, "#BBBBBB"), "lw": 1.6 if name in shade else 0.8}
+      label = None if name in labels else name
+      labels.add(name)
+      middle = value.median("seed")
+      axes.plot(epoch, middle, label=label, zorder=2 + (name in shade), **look)
+    axes.axhline(1, color="black", lw=0.9, ls="--", label="a constant answer")
+    axes.set(yscale="log", xlabel="epoch", **text)
+
+  return panel
 
 
 def _each_run(rows: list[dict], key: str, title: str, words: str) -> draw.Panel:
@@ -348,17 +394,30 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "mae",
     x="part",
     colour="predictor",
-    title="Mean absolute error (bars: 95 % over seeds)",
+    colours=SHADES,
+    title="Mean absolute error (bars: 95 % over networks)",
   )
   return draw.page(
     _gaps(run, found),
     (
-      draw.scatter(first, x="gap", y="answer", diagonal=True, title="Answer against gap"),
+      draw.scatter(first, x="gap", y="answer", diagonal=True, title="First network's answers"),
       _training(found),
     ),
+    (_absolute(found), _rate(found)),
     errors,
-    heights=[2.6, 3.3, 1.6 + 0.75 * found.sizes["part"]],
+    heights=[2.6, 3.3, 3.3, 1.6 + 0.75 * found.sizes["part"]],
   )
+
+
+SHADES = {  # of what answers; networks have theirs everywhere
+  "network": draw.COLOUR_OF["trained"],
+  "untrained": draw.COLOUR_OF["untrained"],
+  "mean": draw.ORANGE,
+  "median": draw.GREEN,
+  "line in ln p": draw.PURPLE,
+  "local mean": draw.AMBER,
+  "least squares": draw.SKY,
+}
 
 
 def _gaps(run: str, found: xr.Dataset) -> draw.Panel:
@@ -375,40 +434,65 @@ def _gaps(run: str, found: xr.Dataset) -> draw.Panel:
 
 def _training(found: xr.Dataset) -> draw.Panel:
   """Returns squared errors at the snapshots; 1 is a constant answer."""
-  if not found.sizes["step"]:
-    return draw.empty("no snapshots")
-  known = np.isfinite(found["loss"].values).any(axis=(1, 2))
-  curves = found[["loss"]].isel(curve=np.flatnonzero(known)).swap_dims(step="epoch")
-  look = {"yscale": "log", "title": "Squared error (dashed: a constant)"}
-  return draw.together(
-    draw.level(1),
-    draw.curves(curves, "loss", x="epoch", colour="curve", thin="seed", zero=False, **look),
+  return _at_snapshots(
+    found, "loss", 1.0, title="Squared error (thin: each network)", yscale="log", zero=False
   )
 
 
-SETTING = (
-  "sequence",
-  "primes",
-  "embedding",
-  "embedding_std",
-  "order",
-  "held_out",
-  "context",
-  "flows",
-  "kernel",
-  "batch_size",
-  "accumulation",
-)
+def _absolute(found: xr.Dataset) -> draw.Panel:
+  """Returns absolute errors at the snapshots, in gap units."""
+  return _at_snapshots(
+    found, "loss_mae", program.constant(found, LAST), title="Absolute error (thin: each network)"
+  )
+
+
+def _at_snapshots(found: xr.Dataset, name: str, constant: float, **look) -> draw.Panel:
+  """Returns an error at the snapshots, of the gaps that it is known of; thin: each network."""
+  both = found[[name]].swap_dims(step="epoch")
+  known = [i for i in range(len(CURVES)) if np.isfinite(found[name].values[i]).any()]
+  if not known:
+    return draw.empty("no snapshots")
+  panels = [
+    draw.curves(
+      both.isel(curve=i),
+      name,
+      x="epoch",
+      thin="seed",
+      style={"color": draw.COLOURS[i], "label": CURVES[i]},
+      **look,
+    )
+    for i in known
+  ]
+  return draw.together(draw.level(constant, "a constant answer"), *panels)
+
+
+def _rate(found: xr.Dataset) -> draw.Panel:
+  """Returns the learning rate of every network; a random walk gives each its own."""
+  if not np.isfinite(found.rate.values).any():
+    return draw.empty("the learning rate was not logged")
+  title = "Learning rate (thin: each network)"
+  return draw.curves(found, "rate", x="logged", thin="seed", style={"marker": ""}, title=title)
+
+
+SETTING = ("primes", *program.PLAN_A, "batch_size")
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns what the runs are, their errors, and what the detector says."""
+  """Returns what the runs are, the published errors beside theirs, their errors, and what the
+  detector says."""
   settings = [
     {"run": run} | {name: found.attrs[name] for name in SETTING} | {"seeds": found.sizes["seed"]}
     for run, found in runs.items()
   ]
   return [
     tables_lib.Table("The runs.", settings, name="runs"),
+    tables_lib.Table(
+      "The published table: mean absolute error of the last trained gaps, over that of the better"
+      f" constant, by plan. {program.SEEDS} networks decide a claim.",
+      [row for plan in MAE for row in _published_rows(plan, runs)],
+      {"networks": "d"},
+      name="published",
+    ),
     tables_lib.Table(
       "Errors in gap units, and mean squares of z-scores; networks with their 95 % interval over"
       " seeds.",
@@ -422,6 +506,24 @@ def tables(runs) -> list[tables_lib.Table]:
       name="detector",
     ),
   ]
+
+
+def _published_rows(plan: str, runs) -> list[dict]:
+  """Returns the source's error of a plan beside that of every run of it, and why there is none."""
+  entry = PUBLISHED[f"{plan}/mae"]
+  first = {"plan": plan, "source": MAE[plan], "source, share": MAE[plan] / entry.null}
+  rows = []
+  for run, found in program.of_plan(plan, runs).items():
+    null = program.constant(found, LAST)
+    own, fresh = (program.error(found, LAST, kind) for kind in ("network", "untrained"))
+    rows.append(
+      first
+      | program.about(run, found)
+      | {"share here": own / null if null else None}
+      | {"untrained": fresh / null if null else None}
+      | {"remark": program.why_undecided(found)}
+    )
+  return rows or [first | program.NO_RUN]
 
 
 def _error_rows(found: xr.Dataset) -> list[dict]:
@@ -472,7 +574,7 @@ MAE = program.reported(PUBLISHED, "mae")
   "memory.primes",
   "A transformer learns the prime gaps.",
   reported=f"mean absolute error {MAE['plan A']:.2f} (A), {MAE['plan B']:.2f} (B)",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def learned(results):
   """Returns the verdict: errors of trained, shuffled and left-out gaps."""
@@ -498,7 +600,7 @@ def learned(results):
   "memory.sinusoid",
   "Plan C, with fixed sinusoids, fails.",
   reported=f"mean absolute error {MAE['plan C']:.2f}",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def sinusoid(results):
   """Returns the verdict on the plan without a table, with as many weights per gap as published."""
@@ -528,7 +630,7 @@ def sinusoid(results):
   "memory.batch",
   "Plan B, with small batches, learns moderately.",
   reported=f"mean absolute error {MAE['plan B']:.2f}, best at epoch 48 of 161",
-  source=program.claimed("6.1"),
+  source=program.claimed("section 6.1"),
 )
 def diverged(results):
   """Returns what plan B does without accumulation: nothing that decides the claim."""
@@ -550,7 +652,7 @@ def diverged(results):
   "memory.detector",
   "Plan A groks: a sudden understanding is detected.",
   reported="11 events in plan A, none in B and C; three just after the rate fell",
-  source=program.claimed("3, 7.5"),
+  source=program.claimed("sections 3, 7.5"),
 )
 def grokked(results):
   """Returns the verdict of the source's detector on prime gaps and on the same gaps shuffled."""
@@ -562,7 +664,7 @@ def grokked(results):
   unseen = program.error(held, HELD, "network", "z_mse")
   (own, own_names), (other, _) = said["primes"], said["shuffled"]
   because = (
-    f"the detector fires at {own} of our snapshots with prime gaps ("
+    f"the detector fires at {own} of the snapshots here with prime gaps ("
     f"{own_names}) and at {other} with the same gaps shuffled; gaps left out "
     f"keep a squared error of {unseen:.2f} variances, so nothing is "
     "generalised. Of its three conditions one is a falling loss, the others "
@@ -581,9 +683,9 @@ def _says(found: xr.Dataset) -> tuple[int, str]:
 @CLAIMS.add(
   "memory.later",
   "Of gaps and residues, later gaps can be told better than by least squares"
-  " (a control of ours; the source has no such setting).",
+  " (a control added here; the source has no such setting).",
   reported="not reported",
-  source=program.claimed("6.5"),
+  source=program.claimed("section 6.5"),
 )
 def later(results):
   """Returns the verdict on the only setting that can generalise: gaps before, later primes."""

@@ -103,9 +103,9 @@ def build(experiment, data: primes.Gaps):
   A step takes the next slice of the trained gaps, in order or in that of a
   fresh permutation per epoch (of the task's seed, the same for all members).
   What is short of a slice weighs as in gradient accumulation: each part is the
-  mean of its rows, and missing parts count as 0 (spec 3). The best parameters
-  are those with the lowest error without dropout on evenly spaced trained
-  gaps: nothing is selected on held-out ones.
+  mean of its rows, and missing parts count as 0 (docs/sources/primes.md,
+  section 3). The best parameters are those with the lowest error without
+  dropout on evenly spaced trained gaps: nothing is selected on held-out ones.
   """
   model, settings = experiment.model, experiment.fit
   arrays = {"target_N": data.target_N, "train_N": data.train_N}
@@ -256,6 +256,19 @@ def logged(run, step: int) -> np.ndarray:
   return np.array(rows or [[np.nan] * seeds], float).T
 
 
+def history(run) -> dict[str, np.ndarray]:
+  """Returns what was logged: steps N, and the loss with dropout and the learning rate, SxN.
+
+  NaN where a row has none: runs of earlier revisions have no rate.
+  """
+  seeds, log = run.experiment.fit.seeds, run.metrics()
+  found = {"step_N": np.array([row["step"] for row in log], int)}
+  for key, name in (("loss_SxN", "train/mse"), ("rate_SxN", "train/rate")):
+    rows = [row.get(name) or [np.nan] * seeds for row in log]
+    found[key] = np.array(rows, float).reshape(len(log), seeds).T
+  return found
+
+
 # --- what a run is --------------------------------------------------------------------------------
 
 # Plan A of the source: what a run is like unless a claim says otherwise.
@@ -342,6 +355,31 @@ def dataset(run, variables, coords=None, **attrs) -> xr.Dataset:
 SEEDS = 3  # members that decide a claim
 
 
+# The end of a row of a published table where nobody trained the plan.
+NO_RUN = {"run": None, "networks": None, "share here": None, "untrained": None} | {
+  "remark": "no run of this plan is read here"
+}
+
+
+def about(run: str, found: xr.Dataset) -> dict[str, Any]:
+  """Returns the columns of a published table that name a run."""
+  return {"run": run, "networks": found.sizes["seed"]}
+
+
+def of_plan(plan: str, runs: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+  """Returns the results of the runs that follow a plan of the source."""
+  return {run: found for run, found in runs.items() if found.population == plan}
+
+
+def why_undecided(found: xr.Dataset) -> str:
+  """Returns why no claim is decided on a run: it has too few networks. Empty where it has enough.
+
+  Such a run is beside no published number in the table of all numbers, either.
+  """
+  count = found.sizes["seed"]
+  return "" if count >= SEEDS else f"{count} of {SEEDS} networks: too few to decide a claim"
+
+
 def find(results, name: str, **where) -> dict[str, xr.Dataset]:
   """Returns `{run: result}` of a slice, of the runs like plan A but for `where`.
 
@@ -388,8 +426,8 @@ def constant(memory: xr.Dataset, part: str) -> float:
 
 
 def claimed(item: str) -> str:
-  """Returns the source of a claim; `item` are sections of the primes spec."""
-  return f"{REPOSITORY} (spec {item})"
+  """Returns the source of a claim; `item` names sections of docs/sources/primes.md."""
+  return f"{REPOSITORY} ({item})"
 
 
 def reported(published: Mapping[str, numbers_lib.Reported], quantity: str) -> dict[str, float]:

@@ -4,11 +4,11 @@ The source read one corner of 256 x 256 of the first layer's queries, and took a
 one large singular value, a distance from noise and two clusters of rows for a fingerprint of the
 primes. With one token queries and keys have no effect on the answer, and a gradient of exactly 0.
 
-Here every matrix of every network stands beside noise of its shape and scale and beside its own
+Here every matrix of every network is set beside noise of its shape and scale and beside its own
 start, at the end and over training, and the networks beside others: on shuffled gaps and on chaos,
 with other starts, with hyper-connections, and with a kernel whose backward pass does not fit its
-forward pass, which makes the published fingerprint out of any sequence. Source: primes spec, 4, 6.2
-to 6.5 and 7.3.
+forward pass, which makes the published fingerprint out of any sequence. Source:
+docs/sources/primes.md, sections 4, 6.2 to 6.5 and 7.3.
 """
 
 import numpy as np
@@ -67,7 +67,7 @@ def numbers(found: xr.Dataset) -> dict[str, numbers_lib.Own]:
   """Returns the source's numbers of the first query matrix, each as a share of that of noise.
 
   Of a run with enough networks to decide a claim. Of one with a mismatched kernel also those that
-  the spec gives of networks of its own with such a kernel, as they are.
+  docs/sources/primes.md, section 6.2, gives of networks with such a kernel, as they are.
   """
   if found.sizes["seed"] < program.SEEDS:
     return {}
@@ -106,6 +106,7 @@ NEAR = 0.1  # of the ratio of noise
 def figures(runs) -> dict:
   """Returns a page for each run and, of several, one with every run in a row."""
   pages = {run: spectra.page(run, found) for run, found in runs.items()}
+  pages |= {f"{run}, levels": spectra.levels_page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
   return {"all runs": _overview(runs)} | pages
@@ -114,7 +115,10 @@ def figures(runs) -> dict:
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
   said = "effective rank over that of noise"
-  names = {"query": "first queries, as the source read", "live": "least of the live matrices"}
+  names = {
+    "query": "first queries, as the source read",
+    "live": "least of the matrices that have an effect",
+  }
   made = results.dataset(
     {"rank": results.variable("run which", [[row[key] for key in names] for row in rows], said)},
     {"run": [row["run"] for row in rows], "which": list(names.values())},
@@ -146,8 +150,50 @@ def live_ranks(found: xr.Dataset) -> np.ndarray:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of every network of all runs."""
-  return [spectra.table(runs)]
+  """Returns the published table beside all runs, every matrix of them, their levels, and the
+  source's own numbers."""
+  return [
+    tables_lib.Table(
+      "The published table: numbers of the first layer's queries, over those of noise, by plan."
+      f" {program.SEEDS} networks decide a claim.",
+      [row for plan in _plans() for row in _published_rows(plan, runs)],
+      {"networks": "d"},
+      name="plans",
+    ),
+    spectra.table(runs),
+    spectra.level_table(runs),
+    spectra.published_table(runs),
+  ]
+
+
+def _plans() -> list[str]:
+  """Returns the source's plans that have a published spectrum."""
+  return [plan for plan in program.PLANS if f"{plan}/effective_rank" in PUBLISHED]
+
+
+def _published_rows(plan: str, runs) -> list[dict]:
+  """Returns the source's numbers of a plan beside those of every run of it, and why there is none.
+
+  Medians over networks, at the end of training and at the start.
+  """
+  rows = []
+  for name, null in SHARES.items():
+    entry = PUBLISHED[f"{plan}/{name}"]
+    source = float(entry.source)
+    first = {"plan": plan, "quantity": entry.quantity.partition(": ")[2], "source": source}
+    first["source, share"] = source / (entry.null or 1)
+    its = program.of_plan(plan, runs)
+    for run, found in its.items():
+      own = _share(found, name, null)
+      rows.append(
+        first
+        | program.about(run, found)
+        | {"share here": float(np.median(own.value_S))}
+        | {"untrained": float(np.median(own.untrained_S))}
+        | {"remark": program.why_undecided(found)}
+      )
+    rows += [] if its else [first | program.NO_RUN]
+  return rows
 
 
 def line(runs) -> str:
@@ -188,7 +234,7 @@ def _rank(found) -> float:
   "Training on prime gaps compresses the network to a low rank.",
   reported=f"effective rank {_said('plan A', 'effective_rank')} (plan A) and"
   f" {_said('plan B', 'effective_rank')} (plan B) of {SIZE}",
-  source=program.claimed("4.1, 6.2"),
+  source=program.claimed("sections 4.1, 6.2"),
 )
 def rank(results):
   """Returns the verdict on the effective rank: of exact gradients, a kernel, shuffled gaps."""
@@ -213,7 +259,7 @@ def rank(results):
   reported=f"{_said('plan A', 'max_to_mean')} (plan A) and"
   f" {_said('plan B', 'max_to_mean')} (plan B), random"
   f" {PUBLISHED['plan A/max_to_mean'].null:.1f}",
-  source=program.claimed("4.1, 6.2"),
+  source=program.claimed("sections 4.1, 6.2"),
 )
 def ratio(results):
   """Returns the verdict on the largest singular value over the mean: one outlier, and what is left
@@ -241,7 +287,7 @@ def ratio(results):
   "The spectra are far from random: their distance from a random matrix's is about 0.9.",
   reported=f"{_said('plan A', 'ks', 2)} (A), {_said('plan B', 'ks', 2)} (B),"
   f" {_said('plan C', 'ks', 2)} (C)",
-  source=program.claimed("4.1, 6.3"),
+  source=program.claimed("sections 4.1, 6.3"),
 )
 def distance(results):
   """Returns the verdict on the distance from one matrix of unit variance, untrained and trained."""
@@ -262,7 +308,7 @@ def distance(results):
   "spectra.baseline",
   "An untrained network has an effective rank of 254.5.",
   reported="254.5 +- 0.9 of 256; later 205.9",
-  source=program.claimed("4.2"),
+  source=program.claimed("section 4.2"),
 )
 def baseline(results):
   """Returns the verdict on the effective rank of noise, which needs no network."""
@@ -283,7 +329,7 @@ def baseline(results):
   "spectra.spacings",
   "Random-matrix (GOE) statistics emerge in networks trained on primes.",
   reported="distance from GOE 0.049 to 0.056",
-  source=program.claimed("4.4"),
+  source=program.claimed("section 4.4"),
 )
 def spacings(results):
   """Returns the verdict on the distance of level spacings from GOE, untrained and trained."""
@@ -318,7 +364,7 @@ def spacings(results):
   "Training on primes breaks a symmetry: rows fall into two clusters.",
   reported=f"quality {_said('plan A', 'quality')} (A) and {_said('plan B', 'quality')} (B),"
   " others 1.7",
-  source=program.claimed("7.3"),
+  source=program.claimed("section 7.3"),
 )
 def symmetry(results):
   """Returns the verdict on two clusters of rows: in the kernel's matrix, shuffled, and in noise."""
@@ -341,7 +387,7 @@ def symmetry(results):
   "A chaotic sequence, trained alike, leaves no such fingerprint.",
   reported=f"effective rank {_said('chaos with a table', 'effective_rank')} of {SIZE}, largest over"
   f" mean {_said('chaos with a table', 'max_to_mean', 1)}",
-  source=program.claimed("6.2, 7.1"),
+  source=program.claimed("sections 6.2, 7.1"),
 )
 def chaos(results):
   """Returns the verdict on the chaotic control with the start, order and schedule of the primes."""
@@ -370,7 +416,7 @@ def chaos(results):
   "spectra.flows",
   "The fingerprint needs learnable mixing: hyper-connections leave spectra unchanged by training.",
   reported="effective rank about 51 of 64, as untrained",
-  source=program.claimed("6.2, 7.2"),
+  source=program.claimed("sections 6.2, 7.2"),
 )
 def flows(results):
   """Returns the verdict on hyper-connections: unmoved queries, as in the plain encoder."""

@@ -69,10 +69,7 @@ def measure(run) -> xr.Dataset:
   task = run.experiment.task
   loss_unit = "answers² / 2000²" if run.regression else "nats"
   variables = {
-    "value": results.variable("part measure seed", stacked(mine), "value"),
-    "untrained_value": results.variable(
-      "part measure untrained", stacked(theirs), "value of untrained networks"
-    ),
+    **results.with_untrained("value", "part measure seed", stacked(mine), stacked(theirs), "value"),
     "rows": results.variable("part", [row["rows"] for row in skills], "rows that are answered"),
     "truth": results.variable("example", parts["select"].answer_N, "right answer"),
     "answer": results.variable("seed example", mine["select"]["answer_SxN"], "answer"),
@@ -156,11 +153,15 @@ def _by_part(found: xr.Dataset) -> xr.Dataset:
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   parts = [
-    f"{part} ({rows:,} rows)"
+    f"{'select, few' if part == 'select_1000' else part} ({rows:,} rows)"
     for part, rows in zip(found.part.values, found.rows.values, strict=True)
   ]
   skill = draw.rows(
-    _by_part(found), "skill", x="part", labels=parts, title=f"{run}: skill on each part"
+    _by_part(found),
+    "skill",
+    x="part",
+    labels=parts,
+    title=f"{run}: skill on each part (bars: 95 %)",
   )
   below = _answers(found) if found.regression else _classes(found)
   return draw.page((_training(found), skill), below, heights=[3.6, 3.4])
@@ -187,9 +188,9 @@ def _training(found: xr.Dataset) -> draw.Panel:
 def _answers(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   first = found.isel(seed=0)
   return (
-    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First seed, select"),
-    draw.histogram(found, "error", each="seed", title="Errors, every seed"),
-    draw.scatter(first, x="truth", y="error", title="Error and right answer"),
+    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First network's answers"),
+    draw.histogram(found, "error", each="seed", title="Errors (thick: first network)"),
+    draw.scatter(first, x="truth", y="error", title="First network's errors"),
   )
 
 
@@ -211,7 +212,12 @@ def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   share.attrs = {"long_name": "share of the rows"}
   return (
     draw.heat(
-      counted, "count", rows="given", columns="right", written=".0f", title="First seed, select"
+      counted,
+      "count",
+      rows="given",
+      columns="right",
+      written=".0f",
+      title="First network, select rows",
     ),
     draw.bars(
       share.to_dataset(name="share"),
@@ -296,7 +302,7 @@ def _best(question: str) -> str:
   "answers.sum",
   "An encoder learns the sums of three-digit numbers.",
   reported=f"squared error of answers / 2000 of {_best('sum')} on {ROWS:,} rows",
-  source=program.claimed("1.6, 3"),
+  source=program.claimed("sections 1.6, 3"),
 )
 def sums(results):
   """Returns the verdict: a good regression, and how many are right."""
@@ -315,7 +321,7 @@ def sums(results):
   "answers.modk",
   "An encoder learns the sums modulo 97.",
   reported=f"squared error of answers / 2000 of {_best('modk')}, no constant beside it",
-  source=program.claimed("1.6, 3"),
+  source=program.claimed("sections 1.6, 3"),
 )
 def residues(results):
   """Returns the verdict against a constant answer."""
@@ -329,7 +335,7 @@ def residues(results):
   "answers.valid",
   "An encoder learns whether a shown sum is right.",
   reported=f"accuracy {ACCURACY:.3f}, the best of ten epochs; dropped by the source",
-  source=program.claimed("3"),
+  source=program.claimed("section 3"),
 )
 def validity(results):
   """Returns the verdict against the more frequent answer."""

@@ -10,7 +10,7 @@ constant answer: 1 is no error, 0 is a constant.
 
 How a direction is fitted decides what its removal does: the penalty and the scale of the features
 turn the direction of a ridge regression. LEACE's eraser, which leaves no covariance with the sum,
-does not depend on them (arithmetic spec, sections 4.2, 4.4, 5.2 and 6).
+does not depend on them (docs/sources/text.md, sections 4.2, 4.4, 5.2 and 6).
 """
 
 from collections.abc import Iterator, Mapping
@@ -668,12 +668,68 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   for target in found.target.values:
     one = found.sel(target=target)
     intact = draw.level(float(np.median(found.intact)), "intact")
-    title = f"{run}, {target}: at its mean"
+    title = f"{run}: subspace of {target} at its mean"
     skill = draw.curves(one, "skill", symlog=1, title=title, **look)
-    moved = draw.curves(one, "moved", title=f"{target}: exchanged", **look)
+    moved = draw.curves(one, "moved", title=f"Subspace of {target} exchanged", **look)
     rows.append((draw.together(intact, skill), moved))
-  heights = [3.5] * len(rows) + [4.0]
-  return draw.page(*rows, (_one_by_one(found), _ladder(found)), heights=heights)
+  rows.append((_one_by_one(found), _ladder(found)))
+  heights = [3.5] * (len(rows) - 1) + [4.0]
+  refitted = (_bars(run, found), _refit_r2(found))
+  if "own_error" not in found:
+    return draw.page(*rows, refitted, heights=[*heights, 3.2])
+  return draw.page(*rows, refitted, _own(found), heights=[*heights, 3.2, 3.2])
+
+
+BARS = ("nothing", "a random direction", "the sum's direction")  # that are taken away, as published
+
+
+def refitted_errors(found: xr.Dataset) -> xr.Dataset:
+  """Returns the errors of readouts fitted anew to all rows of select, by what was taken away."""
+  intact, without = found.refit_error.isel(select_rows=-1).transpose("refitted", "seed").values
+  error_KxS = [intact, intact + found.refit_random.values, without]
+  words = "squared error of a readout fitted anew"
+  unit = found.refit_error.attrs["units"]
+  return results.dataset(
+    {"error": results.variable("taken seed", error_KxS, words, unit)},
+    {"taken": results.variable("taken", list(BARS), "what is taken from the states")},
+  )
+
+
+def _bars(run: str, found: xr.Dataset) -> draw.Panel:
+  """Returns the published test: bars of the readout before, without a random direction, without
+  the sum's."""
+  rows = int(found.select_rows[-1])
+  title = f"{run}: as published, {rows:,} rows (dots: networks)"
+  bars = draw.bars(refitted_errors(found), "error", x="taken", title=title)
+  published = [_source(f"{found.question}_all_{key}") for key in ("before", "random", "after")]
+  if not found.published_prompts or None in published:
+    return bars
+  before, random, after = published
+  marks = {"ls": "", "marker": "x", "ms": 7, "lw": 0}
+  return draw.together(
+    draw.line(range(3), (before, before + random, after), "published network", "black", **marks),
+    bars,
+  )
+
+
+def _source(key: str) -> float | None:
+  """Returns a published number; None where there is none."""
+  return float(PUBLISHED[key].source) if key in PUBLISHED else None
+
+
+def _refit_r2(found: xr.Dataset) -> draw.Panel:
+  named = [f"{rows:,} rows" for rows in found.select_rows.values]
+  its = found[["refit_r2"]].assign_coords(select_rows=named)
+  title = "What the readout fitted anew still finds"
+  return draw.bars(its, "refit_r2", x="refitted", colour="select_rows", title=title)
+
+
+def _own(found: xr.Dataset) -> draw.Panel:
+  """Returns the errors by the network's own readout, by what is taken away."""
+  its = found[["own_error"]].assign_coords(taken=[OWN[key] for key in found.taken.values])
+  its = its.drop_sel(taken=OWN["random_deviation"])
+  title = "Answers by the network's own readout, by what is taken from its states"
+  return draw.strips(its, "own_error", y="taken", title=title, xscale="log")
 
 
 def _one_by_one(found: xr.Dataset) -> draw.Panel:
@@ -761,7 +817,7 @@ def _medians(found, question: str, *names: str) -> list[float]:
   "Removing the sum's direction raises the error, so it is causal.",
   reported=f"squared error {_reported('sum_few_before', '.1f')} to"
   f" {_reported('sum_few_after', '.1f')}, a readout fitted anew each time",
-  source=program.claimed("0.7, 5.2, 6.3"),
+  source=program.claimed("sections 0.7, 5.2, 6.3"),
 )
 def refit(results):
   """Returns the verdict on the published removal, after which a new readout is fitted."""
@@ -769,8 +825,8 @@ def refit(results):
   before, after, r2 = _medians(found, "sum", "before", "after", "r2_after")
   because = (
     f"the squared error of a readout fitted anew rises from {before:,.0f} to {after:,.0f} in the"
-    f" median of our networks, but that readout still has R2 {r2:.3f} of the sum: the network's"
-    " own answer is not in this test."
+    f" median of the networks here, but that readout still has R2 {r2:.3f} of the sum: the"
+    " network's own answer is not in this test."
   )
   values = {"before": before, "after": after, "r2_after": r2}
   return claims.verdict(after > before, because, values, artefact=r2 > STILL)
@@ -780,7 +836,7 @@ def refit(results):
   "causal.own",
   "The network's answer runs through the sum's direction.",
   reported="concluded from the refitted readout; not tested through the network's own",
-  source=program.claimed("0.7, 5.2, 6.3"),
+  source=program.claimed("sections 0.7, 5.2, 6.3"),
 )
 def own_answer(results):
   """Returns the verdict: the direction at its mean or exchanged, read by the own readout."""
@@ -813,7 +869,7 @@ def own_answer(results):
   "causal.modk",
   "The network of sums modulo 97 does not rely on the sum's direction.",
   reported=f"squared error {_reported('modk_few_before')} to {_reported('modk_few_after')}",
-  source=program.claimed("5.2, 6.4"),
+  source=program.claimed("sections 5.2, 6.4"),
 )
 def vacuous(results):
   """Returns the verdict on the sum's direction removed where nothing was learned."""

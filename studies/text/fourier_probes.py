@@ -445,16 +445,15 @@ def residues(waves: Targets, trained, untrained, cut) -> dict:
   # Cosine and sine have one alpha.
   alpha = np.array(linear.ALPHAS_R)[trained["place_SxExF"][..., ::2]]
   many = 1 + np.arange(r2.shape[-1])
-  of_trained, of_untrained = "seed level frequency", "untrained level frequency"
+  of_trained = "seed level frequency"
   return {
-    "r2": results.variable(of_trained, r2, "R² on fresh pairs"),
+    **results.with_untrained(
+      "r2", of_trained, r2, cut(untrained["r2_SxExQ"])[0], "R² on fresh pairs"
+    ),
     "z": results.variable(of_trained, found["z"], "R² in deviations of permuted labels"),
     "p": results.variable(of_trained, found["p"], "p of the largest of all frequencies"),
     "threshold": results.variable(of_trained, found["threshold"], f"R² where p = {LEVEL}"),
     "alpha": results.variable(of_trained, cut(alpha)[0], "ridge penalty"),
-    "untrained_r2": results.variable(
-      of_untrained, cut(untrained["r2_SxExQ"])[0], "R² on fresh pairs of untrained networks"
-    ),
     "first_r2": results.variable(
       of_trained, np.cumsum(r2, -1) / many, "R² on fresh pairs, mean of frequencies 1..n"
     ),
@@ -480,17 +479,14 @@ def digits(waves: Targets, trained, untrained, cut) -> dict:
   best = stack(lambda value, n: n[value.argmax(-1)], r2, frequency)
   best_r2 = stack(lambda value: value.max(-1), r2)
   best_p = stack(lambda value, draws: worth(value, draws)["p"].min(-1), r2, null)
-  of_trained, of_untrained = "seed level modulus", "untrained level modulus"
-  meaning = "R² on fresh pairs of all frequencies, mean of columns"
+  of_trained = "seed level modulus"
+  meaning = "R² on fresh pairs of all frequencies, mean of cosines and sines"
   return {
-    "digit_r2": results.variable(of_trained, mean(r2), meaning),
+    **results.with_untrained("digit_r2", of_trained, mean(r2), mean(fresh), meaning),
     "digit_p": results.variable(of_trained, p, "p by permuted labels"),
     "digit_best": results.variable(of_trained, best, "best frequency"),
     "digit_best_r2": results.variable(of_trained, best_r2, "R² of the best frequency"),
     "digit_best_p": results.variable(of_trained, best_p, "p of the best frequency"),
-    "untrained_digit_r2": results.variable(
-      of_untrained, mean(fresh), f"{meaning}, untrained networks"
-    ),
   }
 
 
@@ -556,7 +552,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "r2",
     rows="level",
     columns="frequency",
-    title="Every frequency by level, median R²",
+    title="Every frequency by level, median",
   )
   return draw.page(
     frequencies, (of_digits, _left(found)), (by_level, _first(last)), heights=[3.4, 3.4, 3.2]
@@ -574,7 +570,7 @@ def _left(found: xr.Dataset) -> draw.Panel:
     null = found.left_permuted.sel(subspace=kind)
     groups |= {
       kind: found.left.sel(subspace=kind),
-      f"{kind}, permuted": null.sel(way="whole"),
+      f"{kind}, permuted labels": null.sel(way="whole"),
       f"{kind}, permuted, scaled": null.sel(way="scaled"),
     }
   groups |= {
@@ -633,6 +629,13 @@ def tables(runs) -> list[tables_lib.Table]:
       name="digits",
     ),
     tables_lib.Table(
+      "Frequencies of the residue whose directions are removed from the final states: those with"
+      " the largest R2 on the rows that their probes were fitted to.",
+      of(removed_frequencies),
+      {"seed": "d"},
+      name="removed_frequencies",
+    ),
+    tables_lib.Table(
       "Skill left without a subspace of the final states: median, range and mean over seeds. p is"
       " how often a draw leaves as little as the probed subspace.",
       of(removed_kinds),
@@ -671,6 +674,17 @@ def best_frequencies(found: xr.Dataset) -> list[dict]:
         }
       )
   return rows
+
+
+def removed_frequencies(found: xr.Dataset) -> list[dict]:
+  """Returns a record for each seed: which frequencies are removed."""
+  return [
+    {
+      "seed": int(seed),
+      "frequencies": ", ".join(map(str, found.removed_frequency.sel(seed=seed).values.tolist())),
+    }
+    for seed in found.seed.values
+  ]
 
 
 def best_digits(found: xr.Dataset) -> list[dict]:

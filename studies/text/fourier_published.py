@@ -293,13 +293,15 @@ def labelled(found) -> dict:
   harm, error = "change of the squared error", "residue²"
   ways = COORDINATES.values()
   return {
-    "r2": name("seed pairs", found["r2_as_published_SxP"], "R² in sample, mean of columns"),
+    "r2": name(
+      "seed pairs", found["r2_as_published_SxP"], "R² in sample, mean of cosines and sines"
+    ),
     "null_r2": name(
       "seed permutation pairs",
       found["null_r2_SxRxP"],
-      "R² in sample of permuted labels, mean of columns",
+      "R² in sample of permuted labels, mean of cosines and sines",
     ),
-    "cv_r2": name("seed pairs", found["cv_r2_SxP"], "R² over 5 folds, mean of columns"),
+    "cv_r2": name("seed pairs", found["cv_r2_SxP"], "R² over 5 folds, mean of cosines and sines"),
     "one_cv_r2": name("seed frequency", found["cv_r2_SxQ"], "R² over 5 folds of one frequency"),
     "harm": name(
       "coordinates seed pairs", np.stack([found[f"delta{way}_SxP"] for way in ways]), harm, error
@@ -325,7 +327,7 @@ def labelled(found) -> dict:
     "small_r2": name(
       "columns seed small_modulus small_pairs",
       np.stack([found[f"small_{column}_Sx6x3"] for column in COLUMNS.values()]),
-      "R², mean of columns",
+      "R², mean of cosines and sines",
     ),
   }
 
@@ -398,7 +400,7 @@ def _medians(found: xr.Dataset) -> xr.Dataset:
   )
   coords = {"pairs": found.pairs, "scored": list(SCORED), "directions": list(DIRECTIONS)}
   variables = {
-    "r2": results.variable("scored pairs", every(r2), "R², mean of columns"),
+    "r2": results.variable("scored pairs", every(r2), "R², mean of cosines and sines"),
     "harm": results.variable(
       "directions pairs", every(harm), "change of the squared error", "residue²"
     ),
@@ -420,7 +422,7 @@ def _first(run: str, found: xr.Dataset) -> draw.Panel:
   ends = np.quantile(found.null_r2, (0.025, 0.975), axis=(0, 1))
   null["null_r2_interval"] = results.variable("end pairs", ends, "95 % of the permutations")
   null = null.assign_coords(end=list(results.ENDS))
-  text = {"ylabel": "R², mean of columns", "title": f"{run}: first n frequencies"}
+  text = {"ylabel": "R², mean of cosines and sines", "title": f"{run}: first n frequencies"}
   return draw.together(
     draw.curves(null, "null_r2", x="pairs", **_look(draw.PURPLE, "in sample, permuted labels")),
     draw.curves(found, "cv_r2", x="pairs", **_look(draw.GREEN, "5 folds")),
@@ -573,7 +575,7 @@ def _control(results) -> str:
   "fourier.residue",
   "The residue is encoded by waves of a few frequencies.",
   reported=f"R2 {_value(f'r2_{PAIRS}'):.2f}, fitted and scored on the same rows",
-  source=program.claimed("0.4, 5.3, 6.5"),
+  source=program.claimed("sections 0.4, 5.3, 6.5"),
 )
 def residue(results):
   """Returns the verdict beside permuted labels, and beside every frequency on pairs not seen."""
@@ -584,7 +586,7 @@ def residue(results):
   because = (
     f"{PAIRS} frequencies have R2 {own:.3f} in sample and {null:.3f} with permuted labels,"
     f" {held_out:.3f} on pairs not seen; of all {probes.sizes['frequency']} frequencies"
-    f" {', '.join(map(str, counts))} are above chance in our networks.{_control(results)}"
+    f" {', '.join(map(str, counts))} are above chance in the networks here.{_control(results)}"
   )
   values = {"r2": own, "permuted": null, "held_out": held_out}
   return claims.verdict(own > 0.02, because, values, artefact=max(counts) == 0 and held_out < 0.02)
@@ -594,7 +596,7 @@ def residue(results):
   "fourier.excess",
   "Removing the waves' directions does more harm than random ones.",
   reported=f"{min(_excess):.2f} to {max(_excess):.2f} more squared error",
-  source=program.claimed("0.6, 5.3, 6.5"),
+  source=program.claimed("sections 0.6, 5.3, 6.5"),
 )
 def excess(results):
   """Returns the verdict beside directions of probes that were fitted to permuted labels."""
@@ -615,7 +617,7 @@ def excess(results):
   "The residue modulo 2 and 3 is encoded best.",
   reported=f"R2 {_value('small_2_2'):.2f} and {_value('small_3_3'):.2f} beside"
   f" {_value(f'r2_{PAIRS}'):.2f}",
-  source=program.claimed("0.5, 5.3"),
+  source=program.claimed("sections 0.5, 5.3"),
 )
 def small(results):
   """Returns the verdict beside the same probes without constant columns, and over folds."""

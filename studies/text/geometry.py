@@ -232,20 +232,14 @@ def measure(run) -> xr.Dataset:
   known = {key for by in found.values() for key in by["last"]["value"]}
   measures = [key for key in MEASURES if key in known]
   mine, null = found[HELD_OUT]["last"], untrained[HELD_OUT]["last"]
-  its, share, correlated = (
-    "scored pooling measure {}",
-    "share of the variance",
-    "squared correlation with x + y",
-  )
+  both = results.with_untrained
+  values = (_stacked(each, measures) for each in (found, untrained))
+  share, correlated = "share of the variance", "squared correlation with x + y"
+  of_component = lambda key: ("seed component", mine[key], null[key])
   variables = {
-    "value": results.variable(its.format("seed"), _stacked(found, measures), "value"),
-    "untrained_value": results.variable(
-      its.format("untrained"), _stacked(untrained, measures), "value of untrained networks"
-    ),
-    "share": results.variable("seed component", mine["share_SxQ"], share),
-    "sum_r2": results.variable("seed component", mine["sum_r2_SxQ"], correlated),
-    "untrained_share": results.variable("untrained component", null["share_SxQ"], share),
-    "untrained_sum_r2": results.variable("untrained component", null["sum_r2_SxQ"], correlated),
+    **both("value", "scored pooling measure seed", *values, "value"),
+    **both("share", *of_component("share_SxQ"), share),
+    **both("sum_r2", *of_component("sum_r2_SxQ"), correlated),
   }
   drawn, circularity = _first_network(run, rows[HELD_OUT], mine)
   coords = {
@@ -341,7 +335,7 @@ def cells(found: xr.Dataset) -> Iterator[dict]:
 # --- figures and tables ---------------------------------------------------------------------------
 
 DOTS = 2000  # more points than that cannot be seen
-TURN = {"colour": "angle", "shades": "hsv"}
+TURN = {"colour": "angle", "shades": "twilight"}  # goes round, and is told apart by all eyes
 COMPARED = {
   "PC1_share": "PC1: share of the variance",
   "PC1_r2": "PC1: r² with x + y",
@@ -379,18 +373,18 @@ def _compared(runs) -> draw.Page:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  first = {"most": DOTS, "title": f"{run}: first network"}
+  first = lambda by: {"most": DOTS, "title": f"{run}: first network, by {by}"}
   rows: list[draw.Panel | tuple[draw.Panel, ...]] = [
     (
-      draw.scatter(found, x="pc1", y="pc2", colour="answer", **first),
-      draw.scatter(found, x="pc1", y="pc2", colour="length", shades="plasma", **first),
+      draw.scatter(found, x="pc1", y="pc2", colour="answer", **first("sum")),
+      draw.scatter(found, x="pc1", y="pc2", colour="length", shades="plasma", **first("length")),
     )
   ]
   if found.question == "modk":
     angle = {"most": DOTS, "title": "Angle by a regression of the state"}
     rows.append(
       (
-        draw.scatter(found, x="pc1", y="pc2", **TURN, **first),
+        draw.scatter(found, x="pc1", y="pc2", **TURN, **first("residue")),
         draw.scatter(found, x="cos", y="sin", **TURN, **angle),
       )
     )
@@ -431,7 +425,7 @@ def _circles(found: xr.Dataset) -> draw.Panel:
   """
   names, title = {"PC1_r2": "sum", "PC1_by_length": "length"}, "PC1 explained by"
   if found.question == "modk":
-    names, title = {"circularity_r2": "plane", "fourier_r2": "state"}, "Residue's circle"
+    names, title = {"circularity_r2": "PC1, 2", "fourier_r2": "state"}, "Residue's circle"
   fresh = found[["value", "untrained_value"]].sel(scored=HELD_OUT)
   parts, words = [], []
   for pooling in found.pooling.values:
@@ -439,8 +433,9 @@ def _circles(found: xr.Dataset) -> draw.Panel:
       parts.append(fresh.sel(pooling=pooling, measure=name, drop=True))
       words.append(f"{pooling}\n{word}")
   both = xr.concat(parts, xr.Variable("state", words))
-  text = {"title": title, "xlabel": "pooling (grey: untrained)", "ylabel": "R²"}
-  return draw.bars(both, "value", x="state", null="untrained_value", **text)
+  text = {"title": title, "xlabel": "characters (grey: untrained)", "ylabel": "R²"}
+  bars = draw.bars(both, "value", x="state", null="untrained_value", **text)
+  return draw.together(bars, lambda axes: axes.tick_params(axis="x", labelsize=7.5))
 
 
 def tables(runs) -> list[tables_lib.Table]:
@@ -466,7 +461,7 @@ MUCH = 0.5  # of PC1's variance that makes it the sum's
   "geometry.pc1",
   "The first principal component of the states is the sum's.",
   reported="drawn as 'PC1 R2'; no number was kept",
-  source=program.claimed("4.8"),
+  source=program.claimed("section 4.8"),
 )
 def first_component(results):
   """Returns the verdict on PC1, beside the sum and beside the length of the prompt."""

@@ -6,8 +6,8 @@ But attention on classes of characters is a description. Beside it stand uniform
 class of many characters gets a large share of, and untrained networks. What a head does is asked of
 the answer: what the loss becomes where the head says its mean, everywhere or at the last character
 alone; and how far its output of another row moves the answer to that row's, by all paths or by the
-direct one. By the direct path later heads say what they said before (arithmetic spec, sections 4.7,
-5.6 and 6).
+direct one. By the direct path later heads say what they said before (docs/sources/text.md, sections
+4.7, 5.6 and 6).
 """
 
 import functools
@@ -30,6 +30,7 @@ from primelens.tasks import characters
 
 PUBLISHED = numbers_lib.published(__file__)
 PUBLISHED_ROWS = 1000  # of select
+PROMPTS = 3  # whose attention is shown, as published
 
 # --- what a head reads ----------------------------------------------------------------------------
 
@@ -396,7 +397,7 @@ def measure(run) -> xr.Dataset:
   """Returns what the heads of every network read and are worth, and those of fresh networks.
 
   Masses are over rows of select, as published over the first thousand. Untrained networks are
-  measured on the first 500 rows. The pattern is of the first network, on one prompt.
+  measured on the first 500 rows. The pattern is of the first network, on the first three prompts.
   """
   text, fresh_S = run.prompts, program.untrained_S(run)
   row_N = text.select_N[: states.ROWS]
@@ -408,7 +409,7 @@ def measure(run) -> xr.Dataset:
   uniform_V, uniform_entropy = uniform(token_NxT)
   published_V, published_entropy = uniform(token_NxT[:PUBLISHED_ROWS])
   first = jax.tree.map(lambda leaf: leaf[:1], run.params_S)
-  pattern_LxHxTxT = states.over_members(pattern, run, token_NxT[:1], first)[0, 0]
+  pattern_BxLxHxTxT = states.over_members(pattern, run, token_NxT[:PROMPTS], first)[0]
   share = scores(mine["mass"], mine["entropy"])
   untrained = scores(theirs["mass"], theirs["entropy"])
   level = scores(uniform_V, uniform_entropy)
@@ -417,8 +418,9 @@ def measure(run) -> xr.Dataset:
   by_class, worth = "attention of the last character", "share of the way to the donor's answer"
   unit = "answers²" if run.regression else "nats"
   entropy, change = "entropy of the attention over positions", "change of the loss"
+  both = results.with_untrained
   variables = {
-    "mass": results.variable("seed layer head class", mine["mass"], by_class),
+    **both("mass", "seed layer head class", mine["mass"], theirs["mass"], by_class),
     "mass_as_published": results.variable(
       "seed layer head class", mine["mass_as_published"], f"{by_class}, as published"
     ),
@@ -426,7 +428,7 @@ def measure(run) -> xr.Dataset:
     "uniform_mass_as_published": results.variable(
       "class", published_V, "uniform attention, as published"
     ),
-    "entropy": results.variable("seed layer head", mine["entropy"], entropy, "nats"),
+    **both("entropy", "seed layer head", mine["entropy"], theirs["entropy"], entropy, "nats"),
     "entropy_as_published": results.variable(
       "seed layer head", mine["entropy_as_published"], f"{entropy}, as published", "nats"
     ),
@@ -438,26 +440,15 @@ def measure(run) -> xr.Dataset:
       mine["sweep_as_published"],
       "attention of a position's queries, mean of heads",
     ),
-    "delta": results.variable("where seed layer head", effect["delta"], change, unit),
-    "moved": results.variable("route seed layer head", effect["path"], worth),
+    **both("delta", "where seed layer head", effect["delta"], null["delta"], change, unit),
+    **both("moved", "route seed layer head", effect["path"], null["path"], worth),
     "intact": results.variable("seed", effect["intact"], "loss", unit),
-    "untrained_mass": results.variable(
-      "untrained layer head class", theirs["mass"], f"{by_class}, untrained networks"
-    ),
-    "untrained_entropy": results.variable(
-      "untrained layer head", theirs["entropy"], f"{entropy}, untrained networks", "nats"
-    ),
-    "untrained_delta": results.variable(
-      "where untrained layer head", null["delta"], f"{change}, untrained networks", unit
-    ),
-    "untrained_moved": results.variable(
-      "route untrained layer head", null["path"], f"{worth}, untrained networks"
-    ),
-    "pattern": results.variable("layer head query key", pattern_LxHxTxT, "attention"),
+    "pattern": results.variable("prompt layer head query key", pattern_BxLxHxTxT, "attention"),
+    "line": results.variable("prompt", characters.decode(token_NxT[:PROMPTS]), "prompt"),
     **results.rows("heads", of_heads, HEADS),
     **results.rows("layers", of_layers, LAYERS),
   }
-  layers, heads = pattern_LxHxTxT.shape[:2]
+  layers, heads = pattern_BxLxHxTxT.shape[1:3]
   position_T = np.arange(token_NxT.shape[1])
   coords = {
     "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
@@ -478,7 +469,6 @@ def measure(run) -> xr.Dataset:
     regression=run.regression,
     as_published=program.as_published(run.experiment),
     imported=bool(run.experiment.model.checkpoint),
-    line=characters.decode(token_NxT[:1])[0],
     constant=_constant(run, row_N),
     uniform_entropy=uniform_entropy,
     uniform_entropy_as_published=published_entropy,
@@ -553,14 +543,28 @@ def numbers(found) -> dict:
 
 # --- figures and tables ---------------------------------------------------------------------------
 
-MAPS = 4  # heads whose attention is drawn
+MAPS = 4  # heads side by side whose attention is drawn
 WHERE = {"everywhere": "everywhere", "last": "at the last character"}
 ROUTES = {"all": "all paths", "direct": "direct path"}
+MAPPED = {  # scores of heads, by layer and head: their words
+  **{name: f"attention on {name}" for name in CLASSES},
+  "copy": "attention on the operands, x + y",
+  "balance": "difference of x and y, |x - y|",
+  "class_entropy": "entropy of the classes (nats)",
+  "entropy": "entropy over positions (nats)",
+}
 
 
 def figures(runs) -> dict:
-  """Returns the last layers of all runs on one page, and a page for each run."""
-  pages = {run: _page(run, found) for run, found in runs.items()}
+  """Returns the last layers of all runs on one page, and of each run a page, one of the scores of
+  its heads and one of all their attention."""
+  pages = {}
+  for run, found in runs.items():
+    pages |= {
+      run: _page(run, found),
+      f"{run}, scores of heads": _score_maps(run, found),
+      f"{run}, attention": _attention(run, found),
+    }
   if len(runs) < 2:
     return pages
   last = {run: _by_head(found).isel(layer=-1) for run, found in runs.items()}
@@ -568,20 +572,30 @@ def figures(runs) -> dict:
     route="all"
   )
   panels = (
-    draw.strips(found, "copy", y="run", null="untrained_copy", title="Last layers' heads"),
-    draw.strips(found, "moved", y="run", null="untrained_moved", title="A head says a donor's"),
+    draw.strips(
+      found,
+      "copy",
+      y="run",
+      null="untrained_copy",
+      title="What the last layer's heads read",
+      xlim=(0, 1),
+    ),
+    draw.strips(
+      found, "moved", y="run", null="untrained_moved", title="A head says what another row's says"
+    ),
   )
-  return pages | {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])}
+  return {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])} | pages
 
 
 def _by_head(found: xr.Dataset) -> xr.Dataset:
-  """Returns what heads do, with the attention on the operands."""
+  """Returns what heads do, with the attention on the operands and its entropy."""
   copies = {}
   for name in ("", "untrained_"):
     mass = found[f"{name}mass"]
     copy = mass.sel({"class": "x"}, drop=True) + mass.sel({"class": "y"}, drop=True)
     copies[f"{name}copy"] = copy.assign_attrs(long_name="attention on the operands, x + y")
-  names = ["delta", "moved", "untrained_delta", "untrained_moved"]
+  names = ["delta", "moved", "entropy"]
+  names += [f"untrained_{name}" for name in names]
   return found[names].assign(copies)
 
 
@@ -596,10 +610,19 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   each = _stacked(_by_head(found))
   level = float(found.uniform_mass.sel({"class": ["x", "y"]}).sum())
   copy = draw.together(
-    draw.level(level, "uniform", along="x"),
+    draw.level(level, "uniform attention", along="x"),
     draw.strips(
-      each, "copy", y="which", null="untrained_copy", title="Attention on operands", xlim=(0, 1)
+      each,
+      "copy",
+      y="which",
+      null="untrained_copy",
+      title="Attention on the operands",
+      xlim=(0, 1),
     ),
+  )
+  entropy = draw.together(
+    draw.level(found.uniform_entropy, "uniform attention", along="x"),
+    draw.strips(each, "entropy", y="which", null="untrained_entropy", title="How far it is spread"),
   )
   zero = draw.level(0, along="x", ls="-")
   delta = draw.strips(
@@ -618,32 +641,90 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     y="which",
     colour="route",
     null="untrained_moved",
-    title="A head says a donor's",
+    title="A head says what another row's says",
+    xlabel="share of the way to that row's answer",
   )
+  height = 1.9 + 0.18 * each.sizes["which"]
   return draw.page(
-    _maps(run, found),
-    (copy, draw.together(zero, delta), draw.together(zero, moved)),
+    _maps(found, 0, -1, f"{run}, last layer"),
+    (copy, entropy),
+    (draw.together(zero, delta), draw.together(zero, moved)),
     _sweeps(found),
-    heights=[2.8, 2.6 + 0.18 * each.sizes["which"], 3.6],
+    heights=[2.8, height, height + 0.2, 3.6],
   )
 
 
-def _maps(run: str, found: xr.Dataset) -> tuple[draw.Panel, ...]:
-  """Returns the last layer's attention on the prompt, head by head."""
-  length = len(found.line)
-  names = [character.replace(" ", "·") for character in found.line]
-  last = found[["pattern"]].isel(layer=-1, head=slice(MAPS), query=slice(length), key=slice(length))
-  most = float(last.pattern.max())
+def _maps(found: xr.Dataset, prompt: int, layer: int, named: str) -> tuple[draw.Panel, ...]:
+  """Returns the first heads' attention of one layer on one prompt, head by head."""
+  line = found.line.values[prompt].item()
+  length = len(line)
+  names = [character.replace(" ", "·") for character in line]
+  its = found[["pattern"]].isel(prompt=prompt, layer=layer, head=slice(MAPS))
+  its = its.isel(query=slice(length), key=slice(length)).assign_coords(query=names, key=names)
   panels = []
-  for h in range(last.sizes["head"]):
-    one = last.isel(head=h).assign_coords(query=names, key=names)
-    look = {"written": None, "limits": (0, most), "bar": h == last.sizes["head"] - 1}
-    text = {"xlabel": "key", "ylabel": "" if h else f"{run}\nquery"}
-    title = f"Last layer, head {h}"
+  for h in range(its.sizes["head"]):
+    last = h == its.sizes["head"] - 1
+    look = {"written": None, "limits": (0, float(its.pattern.max())), "bar": last}
+    text = {"xlabel": "is read", "ylabel": "" if h else f"{named}\nreads"}
     panels.append(
-      draw.heat(one, "pattern", rows="query", columns="key", title=title, **look, **text)
+      draw.heat(
+        its.isel(head=h), "pattern", rows="query", columns="key", title=f"Head {h}", **look, **text
+      )
     )
   return tuple(panels)
+
+
+def _attention(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns the attention of every layer on each prompt, of the first network."""
+  rows, heights = [], []
+  for b, line in enumerate(found.line.values):
+    rows.append(draw.heading(f"{run}, first network: attention on the prompt “{line}”"))
+    heights.append(0.35)
+    for layer in range(found.sizes["layer"]):
+      rows.append(_maps(found, b, layer, f"layer {layer}"))
+      heights.append(2.5)
+  return draw.page(*rows, heights=heights)
+
+
+def scores_of_first(found: xr.Dataset) -> xr.Dataset:
+  """Returns the scores of the first network's heads, and of an untrained network's, layer by head.
+
+  Heads of different networks have no common order: a median over networks would mix them.
+  """
+  variables = {}
+  for prefix in ("", "untrained_"):
+    network = "untrained" if prefix else "seed"
+    one = found[[f"{prefix}mass", f"{prefix}entropy"]].isel({network: 0})
+    its = scores(one[f"{prefix}mass"].values, one[f"{prefix}entropy"].values)
+    variables |= {
+      f"{prefix}{name}": results.variable("layer head", value, MAPPED[name])
+      for name, value in its.items()
+    }
+  return results.dataset(variables, {dim: found[dim] for dim in ("layer", "head")})
+
+
+def _score_maps(run: str, found: xr.Dataset) -> draw.Page:
+  """Returns every score by layer and head, of one trained and of one untrained network."""
+  its = scores_of_first(found)
+  level = scores(found.uniform_mass.values, found.uniform_entropy)
+  there = [name for name in MAPPED if float(level[name]) > 0 or name == "balance"]
+  title = (
+    f"{run}: what the last character's heads read. Left the first network, right an untrained one"
+  )
+  rows: list[draw.Panel | tuple[draw.Panel, ...]] = [draw.heading(title)]
+  for name in there:
+    both = its[[name, f"untrained_{name}"]]
+    most = max(float(value.max()) for value in both.data_vars.values())
+    words = f"{MAPPED[name]} (uniform: {float(level[name]):.2f})"
+    look = {"rows": "layer", "columns": "head", "limits": (0, most)}
+    rows.append(
+      (
+        draw.heat(both, name, title=words[:1].upper() + words[1:], **look),
+        draw.heat(both, f"untrained_{name}", title="Untrained", ylabel="", **look),
+      )
+    )
+  height = 1.0 + 0.3 * found.sizes["layer"]
+  return draw.page(*rows, heights=[0.35] + [height] * (len(rows) - 1))
 
 
 def _sweeps(found: xr.Dataset) -> tuple[draw.Panel, ...]:
@@ -662,7 +743,7 @@ def _sweeps(found: xr.Dataset) -> tuple[draw.Panel, ...]:
         rows="role",
         columns="layer",
         limits=(0, most),
-        title=f"On {kind}",
+        title=f"Attention on {kind}",
         **text,
       )
     )
@@ -700,7 +781,7 @@ _least, _most = (float(PUBLISHED[f"sum_{name}_copy"].source) for name in ("least
   "heads.copy",
   "Heads of the last layer copy the operands to the last character.",
   reported=f"copy scores of {_least:.2f} to {_most:.2f}",
-  source=program.claimed("5.6, 6.8"),
+  source=program.claimed("sections 5.6, 6.8"),
 )
 def copying(results):
   """Returns the verdict: attention to the operands beside uniform, and what it is worth."""

@@ -5,8 +5,8 @@ range, and the squared error over d looks like a V. Beside it are the rows that 
 the same digit counts. A change of the answer means little by itself, since any change of characters
 changes it: here it is set beside the change under a matched shift that breaks the sum by as much,
 (x + d, y). A ratio of 0 is an invariant answer, a ratio of 1 one that does not know the sum.
-Matched shifts also exist for (y, x), the swap, and for (x + k, y) of sums modulo k (arithmetic
-spec, sections 4.3, 5.7 and 6.9).
+Matched shifts also exist for (y, x), the swap, and for (x + k, y) of sums modulo k
+(docs/sources/text.md, sections 4.3, 5.7 and 6.9).
 """
 
 import functools
@@ -224,15 +224,14 @@ def measure(run) -> xr.Dataset:
   }
   variables |= {
     "outside": results.variable("delta", old["outside"], "rows that leave their range"),
-    "ratio": results.variable("seed symmetry", columns(found, "ratio"), ratio),
+    **results.with_untrained(
+      "ratio", "seed symmetry", columns(found, "ratio"), columns(null, "ratio"), ratio
+    ),
     "change_kept": results.variable(
       "seed symmetry", columns(found, "kept"), "change of the answer where the sum stays", unit
     ),
     "change_broken": results.variable(
       "seed symmetry", columns(found, "broken"), "change of the answer where the sum changes", unit
-    ),
-    "untrained_ratio": results.variable(
-      "untrained symmetry", columns(null, "ratio"), f"{ratio}, untrained networks"
     ),
     **results.rows("symmetries", _records(found, null), SYMMETRIES),
   }
@@ -313,13 +312,23 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   change = {"kept": (draw.BLUE, "(x + d, y - d)"), "broken": (draw.ORANGE, "(x + d, y)")}
   scale = {"xscale": "log", "yscale": "log"}
   up = found.isel(delta=found.delta.values > 0)
+  changes = draw.strips(
+    _changes(found),
+    "change",
+    y="symmetry",
+    colour="sum",
+    xscale="log",
+    title="Operands changed, digit counts kept",
+  )
   ratio = draw.strips(
     found,
     "ratio",
     y="symmetry",
     null="untrained_ratio",
     xscale="log",
-    title="Symmetries, digit counts kept",
+    title="The one change over the other",
+    xlabel="where the sum stays / where it changes",
+    yticklabels=[],
   )
   return draw.page(
     (
@@ -328,9 +337,17 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         up, change, "change of the answer", title="Change of the answer, rows in range", **scale
       ),
     ),
-    draw.together(draw.level(1, "as if the sum did not count", along="x"), ratio),
-    heights=[3.6, 1.5 + 0.35 * found.sizes["symmetry"]],
+    (changes, draw.together(draw.level(1, "as if the sum did not count", along="x"), ratio)),
+    heights=[3.6, 1.7 + 0.35 * found.sizes["symmetry"]],
   )
+
+
+def _changes(found: xr.Dataset) -> xr.Dataset:
+  """Returns the changes of the answer by whether the sum stays."""
+  both = [found.change_kept, found.change_broken]
+  change = xr.concat(both, xr.Variable("sum", ["the sum stays", "the sum changes"]))
+  change.attrs = found.change_kept.attrs | {"long_name": "change of the answer"}
+  return change.to_dataset(name="change")
 
 
 def _lines(found: xr.Dataset, each: Mapping, words: str, **text) -> draw.Panel:
@@ -391,7 +408,7 @@ def _published(key: str) -> float:
   "The answer is not invariant under (x + d, y - d): the error is a V in d.",
   reported=f"a plot of squared errors of {_published('0'):.0f} at 0, about"
   f" {round(_published('-1'), -3):,.0f} at -1",
-  source=program.claimed("0.8, 5.7, 6.9"),
+  source=program.claimed("sections 0.8, 5.7, 6.9"),
 )
 def shifts(results):
   """Returns the verdict on all rows, and on those whose operands are in range."""

@@ -504,10 +504,7 @@ def _of_digits(r2_KxSxF, reads_S) -> dict[str, xr.Variable]:
   mine, null, digits = (r2_KxSxF[:, its_S == name] for name in DIGIT_READS)
   meaning = "R² on rows not fitted"
   return {
-    "digit_r2": results.variable("scored seed regressed", mine, meaning),
-    "untrained_digit_r2": results.variable(
-      "scored untrained regressed", null, f"{meaning}, untrained"
-    ),
+    **results.with_untrained("digit_r2", "scored seed regressed", mine, null, meaning),
     "plain_digit_r2": results.variable(
       "scored regressed", digits[:, 0], f"{meaning}, of one-hot digits: what the neighbours leave"
     ),
@@ -651,9 +648,10 @@ def _stacked(found: xr.Dataset, key: str, reads) -> xr.Dataset:
 
 def _probes(run: str, found: xr.Dataset) -> draw.Panel:
   accuracy = bool(found.classes)
-  title = f"{run}: {found.target.item()},\n{found.protocol.item()}"
+  title = f"{run}: probes of {found.target.item()},\n{found.protocol.item()}"
   look: dict = {} if accuracy else {"xlim": (LEAST - 0.05, 1.05)}
   look |= {"title": title, "xlabel": "accuracy" if accuracy else "R²"}
+  look["ylabel"] = "probe: width x hidden layers"
   scores = _stacked(found, "score", WORDS)
   if accuracy:
     scores = scores.drop_sel(probe=RIDGE)
@@ -699,7 +697,7 @@ CLAIMS = claims.Claims()
   "A nonlinear probe reads the residue modulo 97 from the states.",
   reported=f"R2 {float(PUBLISHED[f'{PROBE}_residue_states'].source):.2f} of a {PROBE} probe, one"
   " network, scored on the rows it stopped by",
-  source=program.claimed("0.10, 5.4, 6.7"),
+  source=program.claimed("sections 0.10, 5.4, 6.7"),
 )
 def residue(results):
   """Returns the verdict on a probe of two hidden layers, beside untrained states and digits."""

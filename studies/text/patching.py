@@ -6,7 +6,7 @@ same sum, (x + d, y - d), or another one, (x + d, y). Donors are in range and ha
 counts, so that every character has its place. What a patch does is measured by what the whole
 donor does: the answer goes a share of the way to the donor's, and it is disturbed by a share of the
 change between prompt and donor. States that hold nothing but the sum are not disturbed by a donor
-of the same sum, and go all the way to a donor's of another sum (arithmetic spec, section 6).
+of the same sum, and go all the way to a donor's of another sum (docs/sources/text.md, section 6).
 """
 
 import functools
@@ -245,15 +245,8 @@ def measure(run) -> xr.Dataset:
     "share of the donor's change of the answer",
   )
   variables = {
-    "moved": results.variable("seed level role", mine[0], way),
-    "disturbed": results.variable("donor seed level role", mine[1], change),
-    "untrained_moved": results.variable(
-      "untrained level role", null[0], f"{way}, untrained networks"
-    ),
-    "untrained_disturbed": results.variable(
-      "donor untrained level role", null[1], f"{change}, untrained networks"
-    ),
-    "shift": results.variable("prompt", found.shift_N, "d, by which operands of donors differ"),
+    **results.with_untrained("moved", "seed level role", mine[0], null[0], way),
+    **results.with_untrained("disturbed", "donor seed level role", mine[1], null[1], change),
     **results.rows("effects", records, EFFECTS),
   }
   coords = {
@@ -290,10 +283,10 @@ def _records(levels, roles, role_NxR, mine, theirs) -> Iterator[dict]:
 # --- figures and tables ---------------------------------------------------------------------------
 
 MAPS = {
-  "moved": "follows a donor of another sum (shares of what the whole donor does)",
-  "unequal": "disturbed by a donor of another sum",
-  "equal": "disturbed by a donor of the same sum",
-  "untrained_moved": "untrained, follows a donor of another sum",
+  "moved": "how far the answer goes to that of a donor of another sum (1: all the way)",
+  "unequal": "disturbed by a donor of another sum (1: as by all of its states)",
+  "equal": "disturbed by a donor of the same sum (1: as by all states of one of another sum)",
+  "untrained_moved": "untrained, how far the answer goes to that of a donor of another sum",
   "untrained_equal": "untrained, disturbed by a donor of the same sum",
 }
 SHARES = {
@@ -366,7 +359,7 @@ WHOLE = 0.9  # share of the way that is nearly all of it
   "patching.sums",
   "States of prompts with the same sum can be exchanged.",
   reported="planned in the source's notes, never built",
-  source=program.claimed("0.9, 6"),
+  source=program.claimed("sections 0.9, 6"),
 )
 def exchanged(results):
   """Returns the verdict: late states hold the sum alone, early ones do not."""

@@ -433,8 +433,7 @@ def on_fresh_pairs(rows: Rows, mine: Probe, null: Probe) -> dict[str, xr.Variabl
   cell, each = "seed level role target", results.variable
   fresh = "R² on pairs not seen"
   return {
-    "r2": each(cell, mine.r2_P, fresh),
-    "untrained_r2": each("untrained level role target", null.r2_P, f"{fresh}, untrained networks"),
+    **results.with_untrained("r2", cell, mine.r2_P, null.r2_P, fresh),
     "characters_r2": each("role target", characters_R.r2_P, f"{fresh}, characters alone"),
     "permuted_r2": each(f"{cell} permutation", mine.null_PxK, f"{fresh}, permuted labels"),
     "values_r2": each(
@@ -469,30 +468,21 @@ def _corrected(r2_SxExR, null_SxExRxK) -> np.ndarray:
 
 def on_select(run, fresh_S) -> dict[str, xr.Variable]:
   """Returns the published probes of trained and of untrained networks, and of the characters."""
-  found: dict[str, xr.Variable] = {}
-  for prefix, network, old in (
-    ("", "seed", published_probes(run)),
-    ("untrained_", "untrained", published_probes(run, fresh_S)),
-  ):
-    of = f", {network} networks" if prefix else ""
-    in_sample_NxS = [old[f"pooled_{count}"] for count in SELECT]
-    positions_NxSxT = [old[f"positions_{count}"] for count in SELECT]
-    found |= {
-      f"{prefix}{name}": results.variable(dims.format(network), value, meaning + of)
-      for name, dims, value, meaning in (
-        ("last_r2", "row_count {}", in_sample_NxS, "R² in sample, last character"),
-        ("position_r2", "row_count {} position", positions_NxSxT, "R² in sample, by position"),
-        (
-          "folds_r2",
-          "scaling {}",
-          [old["cv"], old["cv_scaled"]],
-          "R² over 5 folds, last character",
-        ),
-        ("full_r2", "{} position", old["full"], "R² over 5 folds of rows of full length"),
-      )
-    }
+  old = [published_probes(run), published_probes(run, fresh_S)]
+  of = lambda *keys: [np.stack([each[key] for key in keys]) for each in old]
+  in_sample, positions = (
+    of(*(f"{name}_{count}" for count in SELECT)) for name in ("pooled", "positions")
+  )
+  both, folds = results.with_untrained, of("cv", "cv_scaled")
+  full = [each["full"] for each in old]
   its = list(characters_as_published(run).values())
-  return found | {"digits_r2": results.variable("digits", its, "R² of the characters alone")}
+  return {
+    **both("last_r2", "row_count seed", *in_sample, "R² in sample, last character"),
+    **both("position_r2", "row_count seed position", *positions, "R² in sample, by position"),
+    **both("folds_r2", "scaling seed", *folds, "R² over 5 folds, last character"),
+    **both("full_r2", "seed position", *full, "R² over 5 folds of rows of full length"),
+    "digits_r2": results.variable("digits", its, "R² of the characters alone"),
+  }
 
 
 def numbers(found) -> dict:
@@ -579,14 +569,17 @@ def _compared(runs) -> draw.Page:
   both = results.across({run: _medians(found) for run, found in runs.items()}, "r2")
   both = both.reindex(role=[role for role in characters.ROLES if role in both.role.values])
   panels = [
-    draw.curves(
-      both.sel(target=target),
-      "r2",
-      x="role",
-      colour="run",
-      dash="network",
-      names=draw.NETWORKS,
-      title=f"Final states, {target}, pairs not seen: median over networks",
+    draw.together(
+      _in_order(both.role.values),
+      draw.curves(
+        both.sel(target=target),
+        "r2",
+        x="role",
+        colour="run",
+        dash="network",
+        names=draw.NETWORKS,
+        title=f"Final states, {target}, pairs not seen: median over networks",
+      ),
     )
     for target in both.target.values
   ]
@@ -632,10 +625,22 @@ def _by_role(run: str, found: xr.Dataset, target: str) -> draw.Panel:
   alone = {"color": draw.ORANGE, "ls": ":", "label": "characters alone"}
   title = f"{run}: final states, {target}, pairs not seen"
   return draw.together(
+    _in_order(one.role.values),
     draw.curves(one, "untrained_r2", x="role", thin="untrained", style=LOOKS["untrained"]),
     draw.curves(one, "characters_r2", x="role", style=alone),
     draw.curves(one, "r2", x="role", thin="seed", style=LOOKS["trained"], title=title),
   )
+
+
+def _in_order(names) -> draw.Panel:
+  """Returns what comes first: the names below the axis in this order, also where a line lacks one,
+  tilted lest they touch."""
+
+  def panel(axes):
+    axes.plot([*map(str, names)], np.full(len(names), np.nan))
+    axes.set_xticks(range(len(names)), [*map(str, names)], **draw.TILT)
+
+  return panel
 
 
 def _by_position(found: xr.Dataset) -> draw.Panel:
@@ -696,6 +701,18 @@ def _published_rows(found: xr.Dataset) -> Iterator[dict]:
     }
 
 
+def line(runs) -> str:
+  """Returns a sentence of how well the sum is read from the last state, trained or not."""
+  said = []
+  for run, found in runs.items():
+    row = claims.row(cells(found), target="x + y", **LAST)
+    said.append(f"{run} {row['median']:.3f}, untrained {row['untrained']:.3f}")
+  return (
+    "R² of a linear probe of the last character's state for x + y, on pairs not seen, median over"
+    f" networks: {'; '.join(said)}."
+  )
+
+
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()
@@ -714,7 +731,7 @@ _POSITIONS = [_source(key) for key in PUBLISHED if key.startswith(f"sum_position
   "probes.sum",
   "The sum is linearly decodable from the last character's state.",
   reported=f"R2 {_source(f'sum_pooled_{SELECT[0]}'):.3f}, fitted and scored on the same rows",
-  source=program.claimed("5.1, 6.1"),
+  source=program.claimed("sections 5.1, 6.1"),
 )
 def sums(results):
   """Returns the verdict on x + y at the last character."""
@@ -736,7 +753,7 @@ def sums(results):
   "probes.everywhere",
   "The sum is at every position.",
   reported=f"R2 {min(_POSITIONS):.2f} to {max(_POSITIONS):.2f}, fitted and scored on the same rows",
-  source=program.claimed("5.1, 6.2"),
+  source=program.claimed("sections 5.1, 6.2"),
 )
 def everywhere(results):
   """Returns the verdict on x + y at every role of the final states."""
@@ -758,7 +775,7 @@ def everywhere(results):
   "probes.residue",
   "The residue is linearly decodable where sums modulo 97 are asked for.",
   reported=f"a plot of R2 {_source(f'modk_pooled_{SELECT[1]}'):.2f} titled as the residue's",
-  source=program.claimed("0.3, 4.1"),
+  source=program.claimed("sections 0.3, 4.1"),
 )
 def residue(results):
   """Returns the verdict on the residue's circle at the last character, beside x + y."""

@@ -256,5 +256,5 @@ def published_runs(results, question: str):
 
 
 def claimed(item: str) -> str:
-  """Returns the source of a claim; `item` are sections of the arithmetic spec."""
+  """Returns the source of a claim; `item` names sections of docs/sources/text.md."""
   return f"{REPOSITORY} ({item})"

@@ -247,23 +247,29 @@ def in_grid(run) -> bool:
 
 def labelled(probes, gone) -> dict:
   """Returns the arrays of probes and removals with their dimensions and meanings."""
-  name, error = results.variable, "residue²"
+  name, both, error = results.variable, results.with_untrained, "residue²"
   harm, share = "change of the squared error", "share of the variance removed"
   return {
-    "r2": name("seed pairs", probes["r2_SxQ"], "R² in sample, mean of columns"),
+    **both(
+      "r2",
+      "seed pairs",
+      probes["r2_SxQ"],
+      probes["untrained_r2_VxQ"],
+      "R² in sample, mean of cosines and sines",
+    ),
     "null_r2": name(
       "seed permutation pairs", probes["null_r2_SxRxQ"], "R² in sample of permuted labels"
     ),
-    "cv_r2": name("seed pairs", probes["cv_r2_SxQ"], "R² over 5 folds, mean of columns"),
+    "cv_r2": name("seed pairs", probes["cv_r2_SxQ"], "R² over 5 folds, mean of cosines and sines"),
     "held_out_r2": name(
-      "seed pairs", probes["held_out_r2_SxQ"], "R² on fresh pairs, mean of columns"
+      "seed pairs", probes["held_out_r2_SxQ"], "R² on fresh pairs, mean of cosines and sines"
     ),
-    "untrained_r2": name(
-      "untrained pairs", probes["untrained_r2_VxQ"], "R² in sample of untrained networks"
-    ),
-    "circularity": name("seed", probes["circularity_S"], "R² of the residue's circle"),
-    "untrained_circularity": name(
-      "untrained", probes["untrained_circularity_V"], "R² of the circle in untrained networks"
+    **both(
+      "circularity",
+      "seed",
+      probes["circularity_S"],
+      probes["untrained_circularity_V"],
+      "R² of the residue's circle",
     ),
     "harm": name("seed", gone["delta_S"], harm, error),
     "random_harm": name("seed draw", gone["delta_random_SxK"], f"{harm}, random directions", error),
@@ -287,9 +293,10 @@ def answered(run, mine, theirs) -> dict:
   return {
     "loss": name("seed", mine["loss_SxN"].mean(-1), "loss on select", unit),
     "constant": name("", found["constant"], "loss of the constant answer", unit),
-    "skill": name("seed", mine["measure"]["skill"], skill),
+    **results.with_untrained(
+      "skill", "seed", mine["measure"]["skill"], theirs["measure"]["skill"], skill
+    ),
     **results.with_interval("mean_skill", "", mean, f"{skill}, mean over seeds"),
-    "untrained_skill": name("untrained", theirs["measure"]["skill"], f"{skill}, untrained"),
   }
 
 
@@ -444,7 +451,7 @@ def _r2(runs) -> draw.Panel:
       ("circularity", "circularity", draw.GREEN),
     ):
       _against(axes, ordered, [row[name] for row in rows], label, colour)
-    text = {"title": f"R² of {SIX} Fourier pairs", "ylabel": "R², mean of columns"}
+    text = {"title": f"R² of {SIX} Fourier pairs", "ylabel": "R², mean of cosines and sines"}
     _beside(axes, f"r2_{SIX}", **text)
 
   return panel
@@ -489,7 +496,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       "r2",
       draw.BLUE,
       "in sample",
-      ylabel="R², mean of columns",
+      ylabel="R², mean of cosines and sines",
       title=f"{run}: Fourier probes, {found.cell.replace('_', ' ')}",
     ),
   )
@@ -573,7 +580,7 @@ def enough(results) -> tuple[list[xr.Dataset], tuple[str, ...]]:
   "What Fourier probes read of the residue grows with the width.",
   reported=f"R2 of six frequencies {_published('L2_D128_r2_6'):.3f} at width 128,"
   f" {_published('L2_D512_r2_6'):.3f} at 512, in sample",
-  source=program.claimed("5.5, 6.6"),
+  source=program.claimed("sections 5.5, 6.6"),
 )
 def width(results):
   """Returns the verdict beside permuted labels, and beside rows not seen."""
@@ -600,7 +607,7 @@ def width(results):
   "Larger networks learn the sums modulo 97.",
   reported=f"nine networks of {min(_millions):.1f} to {max(_millions):.0f} million parameters, no"
   " constant beside them",
-  source=program.claimed("0.1, 5.5, 6.6"),
+  source=program.claimed("sections 0.1, 5.5, 6.6"),
 )
 def skill(results):
   """Returns the verdict beside a constant answer, of every size at hand."""

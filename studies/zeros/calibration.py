@@ -40,6 +40,7 @@ class Settings:
   """`samples` are scored spacings; draws, halves and alpha are as published."""
 
   samples: checks.Several = 10_000
+  written: checks.Count = 200  # windows whose last predicted density is stored: π, μ and σ
   crps_draws: checks.Several = 100
   quantile_draws: checks.Several = 1000
   alpha: checks.Inside = 0.1
@@ -56,6 +57,7 @@ obstacle = program.no_mixtures
 
 PUBLISHED_CONTEXT = 128
 INTERVAL = (0.1, 0.9)  # the central 80 %, as published
+RECALIBRATED, UNTRAINED = "recalibrated on select", "untrained network"
 SHORT = "short_window_as_published"
 WHOLE = "whole window, otherwise as published"
 
@@ -87,8 +89,8 @@ def make(run, split: str, theta_S=None):
   fresh = scoring.mixtures(run, window_NxT1, run.untrained_S())
   found = {
     f"model ({run.name})": own,
-    "recalibrated on select": jax.vmap(mixture_lib.recalibrate)(own, *theta_S),
-    "untrained network": fresh,
+    RECALIBRATED: jax.vmap(mixture_lib.recalibrate)(own, *theta_S),
+    UNTRAINED: fresh,
     **_gaussian(run, scoring.targets(run, start_N)),
   }
   made = {k: Forecast(m, y_NxU, start_N) for k, m in found.items()}
@@ -310,6 +312,9 @@ MEASURES = {
   "ks_ideal": "distance that ideal PITs exceed once in 20 times",
   "bias": "mean error of the predicted mean [mean spacings]",
   "interval_width": "mean width of the central 80 % intervals [mean spacings]",
+  "mean_of_means": "mean of the predicted means [mean spacings]",
+  "mean_sigma": "mean predicted standard deviation [mean spacings]",
+  "data_mean": "mean of the spacings [mean spacings]",
   "mse": "mean squared error of the predicted mean [mean spacings²]",
   "variance_of_means": "variance of the predicted means [mean spacings²]",
   "mean_variance": "mean predicted variance [mean spacings²]",
@@ -356,6 +361,7 @@ def measure(run) -> xr.Dataset:
       "seed", np.asarray(theta_S[1]), "fitted shift of the means", "mean spacings"
     ),
     **results.rows("conformal", widened, WAYS),
+    **_written(next(iter(after.values())), run.settings.calibration.written),
   }
   centre_P = (0.5 + np.arange(BINS)) / BINS
   coords = {
@@ -371,6 +377,23 @@ def measure(run) -> xr.Dataset:
     samples=int(next(iter(after.values())).y_NxU.size),
     short_window=short(run.series.window),
   )
+
+
+def _written(forecast: Forecast, count: int) -> dict[str, xr.Variable]:
+  """Returns the network's densities of the last spacing of some windows, evenly spread."""
+  there = len(forecast.start_N)
+  pick_N = np.unique(np.linspace(0, there - 1, min(count, there)).round().astype(int))
+  part = lambda leaf: np.asarray(leaf)[:, pick_N, -1].astype(np.float64)
+  each, unit = "seed window component", "mean spacings"
+  return {
+    "pi": results.variable(each, np.exp(part(forecast.mixture.log_weight)), "weight π"),
+    "mu": results.variable(each, part(forecast.mixture.mean), "mean μ", unit),
+    "sigma": results.variable(each, part(forecast.mixture.scale), "standard deviation σ", unit),
+    "spacing": results.variable("window", forecast.y_NxU[pick_N, -1], "true spacing", unit),
+    "first": results.variable(
+      "window", forecast.start_N[pick_N], "number of the first spacing of the window"
+    ),
+  }
 
 
 def _coverage(run, test, after) -> statistics.Interval:
@@ -412,6 +435,9 @@ def _row(run, name: str, reading, forecast) -> dict:
     "ks_ideal": calibration.ks_ideal(count),
     **bounds("bias", reading.mean - y_NxU[None]),
     "interval_width": float(reading.interval.width_N.mean()),
+    "mean_of_means": float(reading.mean.mean()),
+    "mean_sigma": float(np.sqrt(reading.variance).mean()),
+    "data_mean": float(np.mean(y_NxU)),
     **{k: float(x.mean()) for k, x in sharp.items() if k != "bias"},
   }
 
@@ -473,29 +499,66 @@ def _pit(panel) -> draw.Panel:
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   most = min(5, 1.05 * float(found.density.max()))
+  names = [BRIEF.get(name, name) for name in found.predictor.values.tolist()]
+  named = found.assign_coords(predictor=("predictor", names, found.predictor.attrs))
+  look = {"each": "predictor", "colours": {UNTRAINED: draw.GREY, BRIEF[SHORT]: draw.SKY}}
   reliability = draw.compared(
-    _excess(found),
+    _excess(named),
     "excess",
     x="level",
-    each="predictor",
-    title=f"{run}: reliability (below 0: too sure)\n{found.samples:,} spacings (band: 95 %)",
+    title=f"{run}: do intervals hold what they promise?\n"
+    f"Below 0: too narrow. {found.samples:,} spacings (band: 95 %)",
+    **look,
   )
   density = draw.compared(
-    found,
+    named,
     "density",
     x="pit",
-    each="predictor",
     zero=False,
     style={"marker": ""},
     ylim=(0, most),
-    title="Probability integral transform",
+    title="Where spacings fall in the predicted density\n(F(y): share below; flat: calibrated)",
+    **look,
   )
   held, widths = _widening(found)
   return draw.page(
     (reliability, _pit(density)),
     (held, widths),
-    heights=[4.6, 1.5 + 0.24 * found.sizes["conformal"]],
+    _examples(found),
+    heights=[4.6, 1.5 + 0.24 * found.sizes["conformal"], 2.6],
   )
+
+
+EXAMPLES = 4  # predicted densities that are drawn
+
+
+def _examples(found: xr.Dataset) -> tuple[draw.Panel, ...]:
+  """Returns the densities that one network predicts of a few spacings, and the spacings."""
+  one = found.isel(seed=0)
+  places = np.unique(np.linspace(0, found.sizes["window"] - 1, EXAMPLES).round().astype(int))
+  x_Q = np.linspace(-0.2, 3, 400)
+
+  def panel(place: int) -> draw.Panel:
+    its = one.isel(window=place)
+    z_QxK = (x_Q[:, None] - its.mu.values) / its.sigma.values
+    each_QxK = np.exp(-0.5 * z_QxK**2) / (its.sigma.values * np.sqrt(2 * np.pi))
+    density_Q = each_QxK @ its.pi.values
+
+    def lines(axes):
+      axes.plot(x_Q, density_Q, color=draw.BLUE, label="predicted density")
+      axes.axvline(
+        float(its.spacing), color="black", lw=1.2, ls="--", label="the spacing that came"
+      )
+      axes.set(
+        xlabel="spacing (mean spacings)",
+        ylabel="density" if place == places[0] else "",
+        title=f"Window from\nspacing {int(its['first']):,}",
+        ylim=(0, None),
+      )
+
+    return lines
+
+  return tuple(panel(int(place)) for place in places)
 
 
 def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
@@ -543,7 +606,7 @@ def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns densities, and conformal intervals, of published networks and of all runs."""
-  return [_densities(runs), _conformal(runs)]
+  return [_densities(runs), _moments(runs), _recalibration(runs), _conformal(runs)]
 
 
 def _densities(runs) -> tables_lib.Table:
@@ -578,6 +641,58 @@ def _densities(runs) -> tables_lib.Table:
     rows,
     dict.fromkeys(columns, ".4f") | digits,
     "densities",
+  )
+
+
+def _moments(runs) -> tables_lib.Table:
+  """Returns mu and sigma of each run's networks, trained and untrained, beside the spacings."""
+  columns = {
+    "mean of μ": "mean_of_means",
+    "standard deviation of μ": "variance_of_means",
+    "mean of σ": "mean_sigma",
+    "root mean square error": "mse",
+    "NLL": "nll",
+  }
+  roots = ("variance_of_means", "mse")
+  rows = []
+  for run, found in runs.items():
+    own = found.predictor.values[0].item()
+    for name in (each for each in (own, UNTRAINED, RECALIBRATED) if each in found.predictor):
+      one = found.sel(predictor=name)
+      value = lambda key, one=one: float(one[key]) ** 0.5 if key in roots else float(one[key])
+      rows.append({"run": run, "network": name} | {said: value(k) for said, k in columns.items()})
+    spread = float(found.data_variance[0]) ** 0.5
+    truth = {"mean of μ": float(found.data_mean[0]), "standard deviation of μ": spread}
+    rows.append({"run": run, "network": "the spacings themselves"} | truth)
+  return tables_lib.Table(
+    "What the networks predict: the mean μ and the standard deviation σ of the whole predicted"
+    " density, in mean spacings, over the scored spacings and seeds; the NLL in nats per spacing."
+    " A network that says the same of every spacing has 0 for the standard deviation of μ; σ is"
+    " right where it is the root mean square error.",
+    rows,
+    dict.fromkeys(columns, ".3f"),
+    "moments",
+  )
+
+
+def _recalibration(runs) -> tables_lib.Table:
+  rows = [
+    {
+      "run": run,
+      "seed": int(seed),
+      "log of the scale factor": float(found.log_scale.sel(seed=seed)),
+      "shift of the means": float(found.mean_shift.sel(seed=seed)),
+    }
+    for run, found in runs.items()
+    for seed in found.seed.values
+  ]
+  return tables_lib.Table(
+    "The recalibration, two numbers of each network fitted on select: the logarithm of the factor"
+    " of every scale (above 0: the network is too sure) and the shift of every mean in mean"
+    " spacings.",
+    rows,
+    {"seed": "d", "log of the scale factor": "+.3f", "shift of the means": "+.4f"},
+    "recalibration",
   )
 
 
@@ -696,7 +811,7 @@ def densities(results):
   values |= {f"{name}: PIT mean": row["pit_mean"].estimate for name, row in rows.items()}
   because = (
     "of 199,000 ideal PITs the mean is within 0.001 of 0.5, so that the"
-    f" source's own {E0['pit_mean']:.3f} is none of theirs. Ours: "
+    f" source's own {E0['pit_mean']:.3f} is none of theirs. Here: "
     + "; ".join(
       f"{name} mean {row['pit_mean']:.3f}, standard deviation"
       f" {row['pit_std']:.3f}, CRPS {row['crps']:.4f}"

@@ -404,7 +404,7 @@ def _losses_panel(run: str, found: xr.Dataset) -> draw.Panel:
       axes.axhline(value.estimate, color="black", lw=1, ls=dashes, label=student)
     axes.set(
       title=f"{run}: students after {found.steps:,} steps (bars: 95 %)",
-      ylabel=f"NLL on test ({NATS})",
+      ylabel=f"NLL on {found.windows:,} windows of test ({NATS})",
     )
 
   return panel
@@ -426,7 +426,7 @@ def _kl_panel(found: xr.Dataset) -> draw.Panel:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns the NLL of all students, then the curriculum beside each other way."""
+  """Returns the NLL of all students, the curriculum beside each other way, and who took part."""
   said = "; ".join(
     f"{run}: {found.steps:,} steps of {found.batch_size} windows, scored on {found.windows:,}"
     for run, found in runs.items()
@@ -454,7 +454,35 @@ def tables(runs) -> list[tables_lib.Table]:
       {"change": "+.4f"},
       "contrasts",
     ),
+    _networks(runs),
   ]
+
+
+def _networks(runs) -> tables_lib.Table:
+  """Returns each student and its teacher before learning, seed by seed."""
+  rows = []
+  for run, found in runs.items():
+    for student in found.student.values.tolist():
+      for seed in found.seed.values:
+        one = found.sel(student=student, seed=seed)
+        stopped = [
+          f"{arm} at step {int(step)}"
+          for arm, step in zip(found.arm.values.tolist(), one.frozen_step.values, strict=True)
+          if step >= 0
+        ]
+        rows.append(
+          {"run": run, "student": student, "parameters": int(one.parameters), "seed": int(seed)}
+          | {"student before learning": float(one.start_nll)}
+          | {"its teacher": float(one.teacher_nll)}
+          | {"a loss was not finite": ", ".join(stopped) or "never"}
+        )
+  return tables_lib.Table(
+    "Students before they learn and their teachers, by seed: NLL in nats per spacing on test. Where"
+    " a loss is not finite the student stays as it was.",
+    rows,
+    {"seed": "d", "student before learning": ".4f", "its teacher": ".4f"},
+    "networks",
+  )
 
 
 # --- claims ---------------------------------------------------------------------------------------

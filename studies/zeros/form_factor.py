@@ -586,6 +586,7 @@ def _ramps(runs) -> tables_lib.Table:
   columns = {
     "sequence": "sequence",
     "blocks": "blocks",
+    "mean spacing": "mean_spacing",
     "variance": "spacing_variance",
     "ramp at tau 0": "ramp_intercept",
     "ramp's slope": "ramp_slope",
@@ -605,7 +606,7 @@ def _ramps(runs) -> tables_lib.Table:
     f"Form factor over blocks of {blocks} spacings, 95 % intervals over blocks. GUE: 0, 1, 0.68, 1,"
     f" 0. At finite height zeros have lines of the primes on top.{said}",
     rows,
-    {"variance": ".4f"} | dict.fromkeys(list(columns)[3:], ".3f"),
+    {"mean spacing": ".4f", "variance": ".4f"} | dict.fromkeys(list(columns)[4:], ".3f"),
     "sequences",
   )
 

@@ -6,10 +6,11 @@ lag 1 is that of GOE. Its own matrices were unfolded with a radius of 2 where th
 has √2. Height was said to play no part, on files in which ln γ hardly changes.
 
 Here the reference is exact (Fredholm determinants of the sine kernel), and the heights run from the
-first zero of the table to the last. CUE and GUE matrices are measured in the same way, and so are
-GUE matrices with the published unfolding. The published recipes (a regression on the index, a score
-against shuffled spacings, correlations at lags made of primes) are repeated on the zeros and on
-CUE. Errors are standard errors over blocks.
+first zero of the table to the last. Montgomery's conjecture is looked at itself: the density of
+zeros at a distance x above a zero, R2(x), beside 1 - (sin πx / πx)² of the sine process. CUE and
+GUE matrices are measured in the same way, and so are GUE matrices with the published unfolding. The
+published recipes (a regression on the index, a score against shuffled spacings, correlations at
+lags made of primes) are repeated on the zeros and on CUE. Errors are standard errors over blocks.
 """
 
 import dataclasses
@@ -55,6 +56,8 @@ class Settings:
   size: checks.Order = 200
   stretch: Annotated[int, checks.Range(100, 100_000_000)] = 100_000
   shuffles: checks.Several = 100
+  farthest: Annotated[float, checks.Range(0.1, 20)] = 4.0  # distance of pairs, in mean spacings
+  bins: Annotated[int, checks.Range(4, 1_000)] = 80  # of distances
   seed: checks.Seed = 0
 
   def __post_init__(self):
@@ -163,6 +166,30 @@ def _row(name: str, found, limit: sine_process.Moments, value=None) -> dict:
       f"lag{k + 1}_excess_error": float(found.error_Q[k] / abs(exact)),
     }
   return row
+
+
+# --- pairs of zeros -------------------------------------------------------------------------------
+
+FINE = 50  # places in a bin, over which the exact R2 is averaged
+PAIRED = ("zeros", "CUE", "zeros, spacings shuffled")
+
+
+def _pair_correlations(value_N, cue_RxN, settings) -> tuple[dict[str, xr.Variable], np.ndarray]:
+  """Returns R2 of the zeros, of CUE and of shuffled spacings, and the centres of the bins."""
+  edge_P1 = np.linspace(0, settings.farthest, settings.bins + 1)
+  shuffled_N = np.random.default_rng(settings.seed).permutation(value_N)
+  each = [spacings.pair_correlation(x, edge_P1) for x in (value_N, cue_RxN, shuffled_N)]
+  middle_P = (edge_P1[:-1] + edge_P1[1:]) / 2
+  said = "pair correlation R2(x)"
+  fine_PxV = edge_P1[:-1, None] + (edge_P1[1] - edge_P1[0]) * (np.arange(FINE) + 0.5) / FINE
+  exact_P = 1 - (sine_process.kernel(fine_PxV) ** 2).mean(1)
+  return {
+    "pairs": results.variable("sequence distance", [r2_P for r2_P, _ in each], said),
+    "pairs_error": results.variable(
+      "sequence distance", [error_P for _, error_P in each], f"{said}, standard error"
+    ),
+    "sine_pairs": results.variable("distance", exact_P, f"{said} of the sine process"),
+  }, middle_P
 
 
 # --- as published ---------------------------------------------------------------------------------
@@ -282,6 +309,7 @@ def measure(run) -> xr.Dataset:
   berry = _berry(value_N)
   shuffles = _shuffles(value_N, settings, sample["CUE"])
   prime_lags = _prime_lags(value_N, settings, sample["CUE"])
+  pairs, middle_of_bin_P = _pair_correlations(value_N, sample["CUE"], settings)
 
   variance, correlation = f"variance {MEAN_1}", "correlation of spacings"
   of = lambda field: np.array([getattr(one, field) for one in found])
@@ -299,6 +327,7 @@ def measure(run) -> xr.Dataset:
     "leading_variance": results.variable(
       "height", leading_P, f"{variance}, matching CUE, leading term"
     ),
+    **pairs,
     "exact": results.variable("lag", limit.correlation_Q, f"{correlation}, sine process"),
     **results.rows("fits", fits, FIT_COLUMNS),
     **results.rows("references", references, REFERENCE_COLUMNS),
@@ -309,6 +338,10 @@ def measure(run) -> xr.Dataset:
   coords = {
     "height": results.variable("height", middle_P, "height of the zeros"),
     "lag": results.variable("lag", np.arange(1, lags + 1), "lag", "spacings"),
+    "sequence": results.variable("sequence", list(PAIRED), "sequence"),
+    "distance": results.variable(
+      "distance", middle_of_bin_P, "distance x of two levels", "mean spacings"
+    ),
   }
   return results.dataset(variables, coords, limit_variance=limit.variance)
 
@@ -371,7 +404,41 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   first = _correlations(found, [1], "Neighbouring spacings, by height")
   few = range(2, min(SHOWN, found.sizes["lag"]) + 1)
   more = _correlations(found, few, "Two and three spacings apart")
-  return draw.page((variance, first), (more, _sequences(found)), heights=[3.6, 4.2])
+  return draw.page(
+    _pairs(run, found), (variance, first), (more, _sequences(found)), heights=[3.8, 3.6, 4.2]
+  )
+
+
+def _pairs(run: str, found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
+  """Returns the pair correlations beside 1 - sinc², and how far they are from it."""
+  colours = dict(zip(PAIRED, ("black", draw.ORANGE, draw.GREY), strict=True))
+  x, exact = found.distance.values, found.sine_pairs.values
+  sine = "1 − (sin πx / πx)²"
+
+  def lines(axes):
+    axes.plot(x, exact, color=draw.BLUE, lw=3, alpha=0.5, label=f"sine process, {sine}")
+    for name, colour in colours.items():
+      axes.plot(x, found.pairs.sel(sequence=name), ".-", color=colour, ms=3, lw=0.9, label=name)
+    axes.set(
+      xlabel=results.label(found.distance),
+      ylabel="pairs at x, per level and mean spacing",
+      title=f"{run}: pair correlation of the zeros",
+    )
+
+  def apart(axes):
+    for name, colour in list(colours.items())[:2]:
+      one = found.sel(sequence=name)
+      away, reach = one.pairs.values - exact, 2 * one.pairs_error.values
+      axes.plot(x, away, ".-", color=colour, ms=3, lw=0.9, label=name)
+      axes.fill_between(x, away - reach, away + reach, color=colour, alpha=0.2, lw=0)
+    axes.axhline(0, color=draw.BLUE, lw=3, alpha=0.5, label=f"sine process, {sine}")
+    axes.set(
+      xlabel=results.label(found.distance),
+      ylabel=f"R2(x) less {sine}",
+      title="The same, less the sine process (bands: 2 errors)",
+    )
+
+  return lines, apart
 
 
 def _points(found: xr.Dataset, name: str, colour: str, label: str) -> draw.Panel:
@@ -412,7 +479,8 @@ def _sequences(found: xr.Dataset) -> draw.Panel:
     look = {"fmt": "o", "ms": 5, "lw": 1.5, "capsize": 2.5, "color": draw.BLUE}
     axes.errorbar(excess, place, xerr=reach, label="value and 2 errors", **look)
     axes.axvline(0, color="black", lw=0.8)
-    axes.set_yticks(place, [row["sequence"].replace(", ", "\n") for row in rows], fontsize=7)
+    words = [row["sequence"].replace(", ", "\n").replace("_", " ") for row in rows]
+    axes.set_yticks(place, words, fontsize=8)
     axes.set(
       xlabel="lag 1 above that of the sine process (%)",
       title="All sequences against the exact value",
@@ -476,7 +544,34 @@ def tables(runs) -> list[tables_lib.Table]:
       {"prime": "d", "zeros": ".4f", "cue": ".4f"},
       "prime_lags",
     ),
+    _pairs_table(apart),
   ]
+
+
+def _pairs_table(runs) -> tables_lib.Table:
+  """Returns how far each pair correlation is from that of the sine process."""
+  reach = ", ".join(dict.fromkeys(f"{float(found.distance[-1]):.1f}" for found in runs.values()))
+  rows = []
+  for run, found in runs.items():
+    for name in found.sequence.values.tolist():
+      one = found.sel(sequence=name)
+      away_P = one.pairs.values - one.sine_pairs.values
+      noise = float(np.sqrt(np.mean(one.pairs_error.values**2)))
+      furthest = int(np.argmax(np.abs(away_P)))
+      rows.append(
+        {"run": run, "sequence": name}
+        | {"root mean square distance": float(np.sqrt(np.mean(away_P**2)))}
+        | {"of noise alone": noise, "largest": float(away_P[furthest])}
+        | {"at x": float(found.distance[furthest])}
+      )
+  return tables_lib.Table(
+    f"Pair correlation R2(x) less 1 - (sin πx / πx)², over distances up to {reach} mean spacings;"
+    " noise is the root mean square standard error of a bin.",
+    rows,
+    dict.fromkeys(("root mean square distance", "of noise alone"), ".4f")
+    | {"largest": "+.4f", "at x": ".2f"},
+    "pairs",
+  )
 
 
 def _each(runs, name: str, shown):

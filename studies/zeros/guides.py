@@ -13,7 +13,7 @@ spacing n starts, which those spacings lead to, and no later one:
 They are made for the ranges that a run reads: where training windows are drawn,
 select and test. What a network makes of its guides is worth what it adds to least
 squares of the same numbers: the guides of a spacing, how they erred before it, the
-spacings. Shared by the slices of the study. Source: zeta spec, sections 7 and 7.1.
+spacings. Shared by the slices of the study. Source: docs/sources/zeros.md, sections 7 and 7.1.
 """
 
 from typing import Any, NamedTuple
@@ -55,9 +55,7 @@ def columns(series: windows.Series, names: tuple[str, ...]) -> tuple[np.ndarray,
   root mean square error on `drawn`; without a guess there is one, of a guess
   of 1. Raises `ValueError` for a guide that lacks heights or a past.
   """
-  own = drawn(series, names)
-  ranges = (own, series.bounds("select"), series.bounds("test"))
-  parts = [np.arange(first + 1, last) for first, last in ranges]
+  parts = _guided(series, names)
   residual_N = series.value_N.astype(np.float64) - 1
   column_NxJ1 = np.full((len(residual_N), 1 + len(names)), np.nan, np.float32)
   column_NxJ1[:, 0] = series.value_N
@@ -70,6 +68,30 @@ def columns(series: windows.Series, names: tuple[str, ...]) -> tuple[np.ndarray,
         log_scales.append(_log_scale(residual_N[index_N] - guide_N))
   log_scales = log_scales or [_log_scale(residual_N[parts[0]])]
   return column_NxJ1, np.array(log_scales, np.float32)
+
+
+def _guided(series: windows.Series, names: tuple[str, ...]) -> list[np.ndarray]:
+  """Returns the spacings that have guides: where windows are drawn, of select and of test."""
+  ranges = (drawn(series, names), series.bounds("select"), series.bounds("test"))
+  return [np.arange(first + 1, last) for first, last in ranges]
+
+
+def may_be(series: windows.Series, names: tuple[str, ...], column_NxJ1, log_scale_J) -> bool:
+  """Returns whether arrays may be what `columns` makes: by all that is known without making it."""
+  guesses = sum(name not in guided.INPUTS for name in names)
+  if any(array.dtype != np.float32 for array in (column_NxJ1, log_scale_J)):
+    return False
+  if column_NxJ1.shape != (len(series.value_N), 1 + len(names)):
+    return False
+  there_N = np.zeros(len(series.value_N), bool)
+  there_N[np.concatenate(_guided(series, names)) - 1] = True
+  return bool(
+    log_scale_J.shape == (max(1, guesses),)
+    and np.isfinite(log_scale_J).all()
+    and np.array_equal(column_NxJ1[:, 0], series.value_N.astype(np.float32))
+    and (np.isfinite(column_NxJ1[:, 1:]) == there_N[:, None]).all()
+    and np.isnan(column_NxJ1[~there_N, 1:]).all()
+  )
 
 
 def _log_scale(error_N) -> float:

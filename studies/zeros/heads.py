@@ -35,9 +35,10 @@ NATS_LxH = tuple(
 
 @dataclasses.dataclass(kw_only=True)
 class Settings:
-  """`windows` of select rank the heads, as many of test are scored."""
+  """`windows` of select rank the heads, as many of test are scored; the `top` are listed."""
 
   windows: checks.Count = 256
+  top: checks.Count = 20
   sweep_batch: checks.Count = 4  # (seed, removal) pairs in memory at a time
 
   def __post_init__(self):
@@ -93,7 +94,7 @@ def measure(run) -> xr.Dataset:
       "heads removed together, least important first",
     ),
   }
-  return results.dataset(variables, coords, windows=len(start_N))
+  return results.dataset(variables, coords, windows=len(start_N), top=settings.top)
 
 
 def _changes(run, trained, untrained, start_N) -> dict:
@@ -117,13 +118,12 @@ def _changes(run, trained, untrained, start_N) -> dict:
   slice_gap = statistics.Interval(shape(gap.estimate), shape(gap.low), shape(gap.high))
   over_seeds = f"{CHANGE}, mean over seeds"
   return {
-    "delta": results.variable("removal seed layer head", delta_VxSxLxH, CHANGE, NATS),
+    **results.with_untrained(
+      "delta", "removal seed layer head", delta_VxSxLxH, shape(null), CHANGE, NATS
+    ),
     **results.with_interval("mean_delta", "removal layer head", mean_delta, over_seeds, NATS),
     **results.with_interval(
       "slice_gap", "seed layer head", slice_gap, "published slice minus head set to zero", NATS
-    ),
-    "untrained_delta": results.variable(
-      "removal untrained layer head", shape(null), f"{CHANGE}, untrained networks", NATS
     ),
     "joint": results.variable("fill seed removed", joint_PxSxR, CHANGE, NATS),
     **results.with_interval("mean_joint", "fill removed", mean_joint, over_seeds, NATS),
@@ -154,6 +154,7 @@ def figures(runs) -> dict:
   joint = results.across(runs, "mean_joint")
   single = results.across(runs, "delta", "untrained_delta")
   single = single.assign_coords(removal=[ROWS[key] for key in single.removal.values])
+  maps, most = _side_by_side(runs), max(found.sizes["layer"] for found in runs.values())
   shared = draw.page(
     (
       draw.curves(
@@ -171,7 +172,8 @@ def figures(runs) -> dict:
         _decades(single, "Every head and seed, alone"),
       ),
     ),
-    heights=[4.2],
+    *maps,
+    heights=[4.2, *[1.6 + 0.3 * most] * len(maps)],
   )
   return {"all runs": shared} | pages
 
@@ -187,30 +189,46 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
 def _maps(run: str, found: xr.Dataset, stacked: bool) -> tuple[draw.Panel, ...]:
   """Returns the maps; the scale is the largest effect of all of them."""
   most = max(float(np.abs(found.mean_delta).max()), 1e-6)
+  last = found.removal.values[-1]
+  panels = []
+  for key in found.removal.values:
+    title = f"{run}: {CHANGE}, {TITLES[key]}"
+    title = title if stacked else textwrap.fill(title, 28)
+    panels.append(_map(found, key, most, bar=stacked or key == last, title=title))
+  return tuple(panels)
+
+
+def _map(found: xr.Dataset, key: str, most: float, *, bar: bool, title: str) -> draw.Panel:
+  """Returns the effects of one removal by layer and head, on a scale that ends at `most`."""
   names = {
     "layer": [f"L{layer}" for layer in found.layer.values],
     "head": [f"H{head}" for head in found["head"].values],
   }
-  last = found.removal.values[-1]
-  panels = []
-  for key in found.removal.values:
-    one = found[["mean_delta", "mean_delta_interval"]].sel(removal=key)
-    title = f"{run}: {CHANGE}, {TITLES[key]}"
-    heat = draw.heat(
-      one.assign_coords(names),
-      "mean_delta",
-      rows="layer",
-      columns="head",
-      written=None,
-      centred=True,
-      limits=(-most, most),
-      bar=stacked or key == last,
-      title=title if stacked else textwrap.fill(title, 28),
-      xlabel="* 95 % interval excludes 0",
-      ylabel="",
-    )
-    panels.append(draw.together(heat, _cells(one, most)))
-  return tuple(panels)
+  one = found[["mean_delta", "mean_delta_interval"]].sel(removal=key)
+  heat = draw.heat(
+    one.assign_coords(names),
+    "mean_delta",
+    rows="layer",
+    columns="head",
+    written=None,
+    centred=True,
+    limits=(-most, most),
+    bar=bar,
+    title=title,
+    xlabel="* 95 % interval excludes 0",
+    ylabel="",
+  )
+  return draw.together(heat, _cells(one, most))
+
+
+def _side_by_side(runs) -> list[tuple[draw.Panel, ...]]:
+  """Returns rows of the maps of all runs on one scale, two in a row."""
+  most = max(max(float(np.abs(found.mean_delta[0]).max()) for found in runs.values()), 1e-6)
+  maps = [
+    _map(found, REMOVALS[0], most, bar=True, title=f"{run}: {CHANGE},\n{TITLES[REMOVALS[0]]}")
+    for run, found in runs.items()
+  ]
+  return [tuple(maps[i : i + 2]) for i in range(0, len(maps), 2)]
 
 
 def _cells(one: xr.Dataset, most: float) -> draw.Panel:
@@ -294,18 +312,21 @@ def tables(runs) -> list[tables_lib.Table]:
     {"layer": f"L{layer}"} | {f"slice {h}": value for h, value in enumerate(row)}
     for layer, row in enumerate(NATS_LxH)
   ]
-  changed = {"intact NLL": ".4f", "change": "+.4f", "largest change, untrained": ".4f"}
+  changed = {"change": "+.4f", "largest change, untrained": ".4f"}
   return [
     tables_lib.Table(
       f"Changes of the NLL in nats per spacing on {windows} windows of test, mean over seeds. Of"
       " each removal the costliest head, how many heads have an interval clear of 0, and the"
-      " largest change of any head of an untrained network.",
+      " largest change of any head of an untrained network. The NLL of the intact networks is in"
+      " the section on anchors.",
       single,
       changed,
       "single",
     ),
+    _costliest(runs),
     tables_lib.Table(
-      "Joint removal, cheapest heads on select first: change of the NLL in nats per spacing.",
+      "Joint removal, cheapest heads on select first: change of the NLL in nats per spacing, on"
+      f" {windows} windows of test.",
       joint,
       dict.fromkeys(FILLS, "+.4f"),
       "joint",
@@ -320,6 +341,39 @@ def tables(runs) -> list[tables_lib.Table]:
   ]
 
 
+def _costliest(runs) -> tables_lib.Table:
+  """Returns the heads whose removal costs most, the costliest of each run first."""
+  rows = []
+  for run, found in runs.items():
+    cost = found.mean_delta.sel(removal="zero")
+    order_E = np.argsort(-cost.values.ravel(), kind="stable")[: found.top]
+    null = float(np.abs(found.untrained_delta.sel(removal="zero")).max())
+    for place, e in enumerate(order_E.tolist(), start=1):
+      layer, head = (int(i) for i in np.unravel_index(e, cost.shape))
+      at = {"layer": found.layer.values[layer], "head": found["head"].values[head]}
+      effect = {
+        ROWS[key]: tables_lib.interval(found, "mean_delta", removal=key, **at) for key in REMOVALS
+      }
+      rows.append(
+        {"run": run, "place": place, "head": f"L{at['layer']}.H{at['head']}"}
+        | effect
+        | {
+          "mean rank on select": float(found.rank_on_select.sel(at).mean()),
+          "largest change, untrained": null,
+        }
+      )
+  count = ", ".join(dict.fromkeys(str(found.top) for found in runs.values()))
+  return tables_lib.Table(
+    f"The costliest heads, at most {count} of a run (--set heads.top=...), by what setting their"
+    " output to zero changes: NLL in nats per spacing on test, mean over seeds. The rank on select"
+    " is 0 for the head that costs least there, mean over seeds.",
+    rows,
+    dict.fromkeys(ROWS.values(), "+.4f")
+    | {"mean rank on select": ".1f", "largest change, untrained": ".4f"},
+    "costliest",
+  )
+
+
 def _single(found: xr.Dataset, key: str) -> dict:
   one = found.sel(removal=key)
   mean_LxH = one.mean_delta.values
@@ -328,7 +382,6 @@ def _single(found: xr.Dataset, key: str) -> dict:
   clear = int(np.sum((low_LxH > 0) | (high_LxH < 0)))
   return {
     "removal": key.replace("_", " "),
-    "intact NLL": float(found.intact_nll.mean()),
     "costliest head": f"L{layer}.H{head}",
     "change": tables_lib.interval(one, "mean_delta", layer=layer, head=head),
     "heads with intervals clear of 0": f"{clear} of {mean_LxH.size}",

@@ -165,11 +165,8 @@ def measure(run) -> xr.Dataset:
   by_head, beside = "seed layer head", "beside Gaussian pairs"
   frequency = np.array(frequencies, int).reshape(len(slots), -1) if slots else np.zeros((0, 0), int)
   variables = {
-    "asymmetry": results.variable(by_head, trained.asymmetry, ASYMMETRY),
+    **results.with_untrained("asymmetry", by_head, trained.asymmetry, fresh.asymmetry, ASYMMETRY),
     "rotation": results.variable(by_head, trained.rotation, ROTATION),
-    "untrained_asymmetry": results.variable(
-      "untrained layer head", fresh.asymmetry, f"{ASYMMETRY}, untrained networks"
-    ),
     "z": results.variable(by_head, test.z, f"asymmetry {beside}", "standard deviations"),
     "p": results.variable(by_head, test.p, f"p of the asymmetry {beside}"),
     "p_holm": results.variable(
@@ -280,7 +277,7 @@ def _slots(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the symmetry of the heads of all runs, of banks, and the test of the slots."""
-  made = [_forms_table(runs)]
+  made = [_forms_table(runs), _seeds_table(runs)]
   if any(found.sizes["bank"] for found in runs.values()):
     caption = "Queries and keys of a memory bank's own, beside Gaussian pairs."
     made.append(tables_lib.of_runs(runs, "bank", caption, {"seed": "d"}))
@@ -313,6 +310,23 @@ def _forms_table(runs) -> tables_lib.Table:
     "Asymmetry of all heads and seeds; rotation is max |Im| over mean |Re| of the eigenvalues.",
     [columns | reported, *body],
     name="forms",
+  )
+
+
+def _seeds_table(runs) -> tables_lib.Table:
+  return tables_lib.of_runs(
+    runs,
+    "networks",
+    "The forms of each network's heads, trained and untrained: asymmetry |H - Hᵀ| / |H + Hᵀ| (0:"
+    " symmetric) and rotation max |Im| / mean |Re| of the eigenvalues (0: none).",
+    {"seed": "d"} | dict.fromkeys(("asymmetry, mean", "lowest", "rotation, median"), ".3f"),
+    {
+      "network": "network",
+      "seed": "seed",
+      "asymmetry, mean": "asymmetry",
+      "lowest": "lowest",
+      "rotation, median": "rotation",
+    },
   )
 
 

@@ -433,10 +433,7 @@ def measure(run) -> xr.Dataset:
     "untrained_score": results.variable(
       "untrained layer head distance", untrained_SxLxHxQ, f"{said}, untrained networks"
     ),
-    "unfolded": results.variable(by_sum, unfolded[0], said),
-    "untrained_unfolded": results.variable(
-      "untrained layer head unfolded_distance", fresh_unfolded[0], f"{said}, untrained networks"
-    ),
+    **results.with_untrained("unfolded", by_sum, unfolded[0], fresh_unfolded[0], said),
     "kernel": results.variable(
       "attention seed kernel_distance", kernel_PxSx59, f"{weight}, all layers and heads"
     ),

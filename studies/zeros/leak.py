@@ -268,9 +268,8 @@ def measure(run) -> xr.Dataset:
     ),
     "all_nll": results.variable("seed window", own_SxNxU.mean(-1), f"NLL, {ALL}", NATS),
     "last_nll": results.variable("seed window", own_SxNxU[..., -1], f"NLL, {LAST}", NATS),
-    "mass": results.variable("seed layer head", mass["mass_SxLxH"], share),
-    "untrained_mass": results.variable(
-      "untrained layer head", mass["untrained_mass_SxLxH"], f"{share}, untrained networks"
+    **results.with_untrained(
+      "mass", "seed layer head", mass["mass_SxLxH"], mass["untrained_mass_SxLxH"], share
     ),
     **results.rows("scores", _scores(run, found, windows, start_N), SCORES),
     **results.rows("changes", _changes(run, found, leak["leak_SxN"], start_N), CHANGES),

@@ -9,7 +9,7 @@ Here the same arms are drawn again with other keys, from the same contexts, so t
 Placebos have the memory's length, memories come from other places too, and a constant bias has the
 memory's marginal. The plateau that means something lies behind the Heisenberg time, and is 1 for
 the zeros and for independent spacings alike: it is the ramp and the number variance that tell them
-apart (zeta spec, sections 4.9 and 6.5).
+apart (docs/sources/zeros.md, sections 4.9 and 6.5).
 """
 
 import dataclasses
@@ -452,11 +452,18 @@ def _ticks(values) -> draw.Panel:
 
 
 def _plateaus(found: xr.Dataset) -> draw.Panel:
-  ends = found.plateau_interval.values
-  held = [ends[np.isfinite(ends)], found.plateau.values, [found.real_plateau, 1.0]]
+  ends, each = found.plateau_interval.values, found.plateau_by_repeat.transpose("arm", ...).values
+  held = [ends[np.isfinite(ends)], found.plateau.values, each.ravel(), [found.real_plateau, 1.0]]
   low, high = (f(np.concatenate(held)) for f in (np.min, np.max))
   room = 0.1 * (high - low) + 0.01
+
+  def repeats(axes):
+    for v, one in enumerate(each.reshape(len(each), -1)):
+      label = None if v else "a repeat of a network"
+      axes.plot(one, np.full(len(one), v + 0.15), ".", color=draw.ORANGE, ms=4, label=label)
+
   return draw.together(
+    repeats,
     draw.level(found.real_plateau, "zeros", along="x", ls="-", lw=1),
     draw.level(1, "1, GUE and Poisson", along="x", color=draw.GREY, ls=":", lw=1),
     draw.rows(

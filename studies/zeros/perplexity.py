@@ -7,7 +7,7 @@ filters of a few coefficients are below it.
 Here a perplexity P of tokens is an NLL of ln(P / 64) nats per spacing, so that networks, the
 marginal and filters are on one scale, on the same tokens. A network that reads the future is better
 in a window that holds it than in one that ends before. The leak of a spacing is how much lower its
-NLL is when the window goes on behind it (zeta spec, sections 2.7, 5.12 and 6.9).
+NLL is when the window goes on behind it (docs/sources/zeros.md, sections 2.7, 5.12 and 6.9).
 """
 
 import dataclasses
@@ -273,8 +273,25 @@ def tables(runs) -> list[tables_lib.Table]:
       "predictors",
     ),
     _leak_table(runs),
+    _seeds_table(runs),
     _published(),
   ]
+
+
+def _seeds_table(runs) -> tables_lib.Table:
+  columns = {"seed": "seed", "NLL": "network_nll", "last spacing of a window": "last_nll"}
+  rows = [
+    {"run": run} | row
+    for run, found in runs.items()
+    for row in tables_lib.records(found, columns, "seed")
+  ]
+  return tables_lib.Table(
+    "Each network: NLL in nats per spacing of all scored spacings, and of the last one of a window,"
+    " behind which there is nothing to read ahead.",
+    rows,
+    {"seed": "d", "NLL": ".4f", "last spacing of a window": ".4f"},
+    "seeds",
+  )
 
 
 def _leak_table(runs) -> tables_lib.Table:
@@ -383,7 +400,7 @@ def baseline(results):
   because = (
     f"The source gives {README} and {PAPER} for one network. The marginal has "
     f"{marginal:.1f} on the tail, so {PAPER} is what a network "
-    f"without any order would have. Ours: {said}. In nats per spacing {README} "
+    f"without any order would have. Here: {said}. In nats per spacing {README} "
     f"is {np.log(README * task.WIDTH):.3f}, behind AR(24) ({AR24})."
   )
   values = {run: its.estimate for run, its in reached_by.items()} | {"marginal": marginal}

@@ -262,8 +262,8 @@ def _overall(summary) -> statistics.Interval:
 # --- figures and tables ---------------------------------------------------------------------------
 
 CORRECTIONS = {
-  "max_t": (f"any false: under {LEVEL:.0%}", draw.BLUE, "o-"),
-  "bh": (f"share of false: under {LEVEL:.0%}", draw.GREEN, "o--"),
+  "max_t": (f"chance of any false one under {LEVEL:.0%}", draw.BLUE, "o-"),
+  "bh": (f"share of false ones under {LEVEL:.0%}", draw.GREEN, "o--"),
 }
 
 
@@ -295,7 +295,15 @@ def _lines(run: str, found: xr.Dataset) -> draw.Panel:
   def panel(axes):
     dots = {"color": draw.GREY, "ms": 1.5, "alpha": 0.5, "rasterized": True}
     axes.plot(last.composite, last.composite_amplitude, ".", label="composites m", **dots)
-    axes.plot(last.prime, last.amplitude, ".", color=draw.BLUE, ms=4, label="primes p")
+    sure, likely = (last[p].values < LEVEL for p in ("p_max_t", "p_bh"))
+    for which, colour, said in (
+      (sure, draw.BLUE, CORRECTIONS["max_t"][0]),
+      (likely & ~sure, draw.GREEN, CORRECTIONS["bh"][0]),
+      (~likely & ~sure, draw.PURPLE, "not found"),
+    ):
+      label = f"primes p, {int(which.sum())} {said}" if said == "not found" else None
+      label = label or f"primes p, {int(which.sum())} found, {said}"
+      axes.plot(last.prime[which], last.amplitude[which], ".", color=colour, ms=4, label=label)
     axes.plot(last.prime, last.law, color=draw.ORANGE, lw=1.2, label="law of S(t)")
     axes.set(
       xscale="log",

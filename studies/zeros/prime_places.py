@@ -10,10 +10,10 @@ small everywhere leave little of any wave; a filter that sees as many spacings i
 
 By head, a head is replaced by its mean output: the gain of a prime's wave that goes with it is
 measured, and the change of the predictions is tested for lines. By layer, the share of the variance
-of the states that is a wave at ln p stands beside that of fresh networks. A state or a head passes
+of the states that is a wave at ln p is read beside that of fresh networks. A state or a head passes
 on waves of its inputs: a line is no knowledge.
 
-Source: zeta spec, section 7.1.
+Source: docs/sources/zeros.md, section 7.1.
 """
 
 import functools
@@ -473,7 +473,7 @@ def _context(run: str, found: xr.Dataset) -> draw.Panel:
       draw.BLUE,
       "network",
       ylabel=f"primes known, of {of}",
-      title=f"{run}: by context",
+      title=f"{run}: primes known by\nhow many spacings are in sight",
     ),
   )
 
@@ -490,7 +490,7 @@ def _steps(found: xr.Dataset) -> draw.Panel:
       draw.BLUE,
       "network",
       ylabel=f"primes known, of {int(found.stands_out.sum())}",
-      title="By training",
+      title="Primes known by training\n(thin: networks)",
     ),
   )
 
@@ -561,6 +561,7 @@ def _heads(found: xr.Dataset) -> draw.Panel:
     which=results.variable("which", names, "head")
   )
   mean = few[["head_gain"]].mean("seed", keep_attrs=True)
+  mean.head_gain.attrs["units"] = "share of the prime's wave"
   found_WxQ = (few.head_max_t < known_primes.LEVEL).all("seed").transpose("which", "prime").values
   image = draw.heat(
     mean,
@@ -569,7 +570,8 @@ def _heads(found: xr.Dataset) -> draw.Panel:
     columns="prime",
     written=None,
     centred=True,
-    title="Gain lost without a head (dots: a line in all seeds)",
+    title="What each head contributes to predicting a prime's wave: lost without it\n"
+    "(mean of the networks; dots: the head has a line of its own there in all of them)",
   )
 
   def dots(axes):

@@ -10,7 +10,7 @@ than all between the primes. A network is read by the derivatives of its last pr
 windows from all of the stretch, a filter by its coefficients at the same targets. How many primes
 would be resolved if peaks fell anywhere is counted beside them, and fresh networks are read too.
 
-Source: zeta spec, section 7.1.
+Source: docs/sources/zeros.md, section 7.1.
 """
 
 import numpy as np

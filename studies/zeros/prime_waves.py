@@ -21,7 +21,7 @@ Two controls are read alike: waves planted at the logarithms of composites, and 
 spacings of random matrices or on shuffled ones. A symbolic search looks for the law of the
 amplitudes.
 
-Source: zeta spec, section 7.1.
+Source: docs/sources/zeros.md, section 7.1.
 """
 
 import dataclasses
@@ -336,8 +336,8 @@ def measure(run) -> xr.Dataset:
   Amplitudes are moduli of the waves in where the next zeros are put, for which the law is exact;
   `gain` is the share of the truth's wave predicted in phase (1: all) and `left` the modulus of what
   is left, in those of the truth, which stands out from the waves beside it at `stands_out`, the
-  primes that are known or not. `line` are amplitudes of the predicted spacings themselves, as spec
-  7.1 reads them.
+  primes that are known or not. `line` are amplitudes of the predicted spacings themselves
+  (docs/sources/zeros.md, section 7.1).
   """
   settings = run.settings.prime_waves
   prime_Q = primes.below(settings.limit)
@@ -453,8 +453,16 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   stands, judged = int(found.stands_out.sum()), _judged(found)
   panels = []
   for names, of, title in (
-    (("known", "beside"), stands, "Primes known against the loss (crosses: beside)"),
-    (("found",), judged, "Lines found: an echo of the inputs too"),
+    (
+      ("known", "beside"),
+      stands,
+      f"{run}: which primes does it know?\n(crosses: frequencies beside them, by chance)",
+    ),
+    (
+      ("found",),
+      judged,
+      "Lines in the predictions prove nothing:\na filter that knows no primes has them",
+    ),
   ):
     dots = [
       _against(_of(found, kind), names, colour, label)
@@ -462,7 +470,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       if kind in found.kind.values
     ]
     panels.append(draw.together(*dots, _frame(f"primes {names[0]}, of {of}", title)))
-  return draw.page((_amplitudes(run, found), _left(found)), tuple(panels), heights=[4.6, 4.2])
+  return draw.page(tuple(panels), (_left(found), _amplitudes(run, found)), heights=[4.2, 4.6])
 
 
 def _amplitudes(run: str, found: xr.Dataset) -> draw.Panel:
@@ -482,8 +490,8 @@ def _amplitudes(run: str, found: xr.Dataset) -> draw.Panel:
     axes.set_yscale("log")
     axes.set(
       xlabel=results.label(found.prime),
-      ylabel=results.label(found.amplitude),
-      title=f"{run}: waves in where the next zeros are put",
+      ylabel="amplitude of the wave\n(mean spacings)",
+      title="Waves in where the next zeros are put",
     )
 
   return draw.together(*dots, draw.line(found.prime, found.law, said, draw.ORANGE, **law), frame)
@@ -521,7 +529,8 @@ def _left_frame(runs):
     axes.set(
       xlabel="prime p",
       ylabel="share of the wave left in the errors",
-      title="What is not predicted",
+      title="What of each prime's wave is not predicted\n"
+      f"(medians of {SMOOTH} neighbouring primes)",
       ylim=(0, min(high, 2.2)),
     )
 
@@ -540,7 +549,9 @@ def _against(found: xr.Dataset, names, colour: str, label: str) -> draw.Panel:
 
 
 def _frame(ylabel: str, title: str):
-  return lambda axes: axes.set(xlabel=f"NLL ({NATS})", ylabel=ylabel, title=title)
+  return lambda axes: axes.set(
+    xlabel=f"NLL on these spacings ({NATS}; left: better)", ylabel=ylabel, title=title
+  )
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -622,7 +633,7 @@ def _law_table(runs) -> tables_lib.Table:
 
 CLAIMS = claims.Claims()
 SEVERAL = 3  # primes with a peak of their own
-_OURS = "primelens, zeta spec 7.1"
+_OURS = "primelens, docs/sources/zeros.md, section 7.1"
 
 
 def _counts(found: xr.Dataset, kind: str, key: str) -> list[float]:
@@ -751,7 +762,7 @@ def memory(results):
 
 @CLAIMS.add(
   "waves.controls",
-  "Networks trained on CUE or shuffled spacings know no primes (a control of ours).",
+  "Networks trained on CUE or shuffled spacings know no primes (a control added here).",
   reported="not reported",
   source=_OURS,
 )
@@ -788,7 +799,7 @@ def controls(results):
 
 @CLAIMS.add(
   "waves.law",
-  "Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a control of ours).",
+  "Symbolic regression of the waves' amplitudes finds 1/sqrt(p) (a control added here).",
   reported="not reported",
   source=_OURS,
 )

@@ -4,6 +4,7 @@ Shared by its slices: a run and its card, the published study, and which runs de
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from primelens.lens.study import Cost
 from primelens.models import auxiliary, binned, fit, guided, spacing, transformer
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.zeros import guides
+from primelens.tasks import binned as binned_task
 from primelens.tasks import checks, windows
 
 # The published study; its numbers are quoted as reported, in nats per spacing. Where it gave a
@@ -25,6 +27,10 @@ REPOSITORY = "nanoGPT-RH"
 DATA = "2,001,051 spacings of zeros, published_tail"  # what its networks were trained and scored on
 PUBLISHED_SIZE = 4_700_000  # parameters, at least, of a network that decides a claim about them
 SEEDS = 5
+
+
+# What makes, binds and scores each kind of model.
+MODELS: dict[str, Any] = {"spacing": spacing, "binned": binned, "guided": guided}
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -129,7 +135,7 @@ def check(experiment) -> None:
   task, model = experiment.task, experiment.model
   for part, room, kinds in (
     (task, "task", ("zeros", "surrogate", "binned")),
-    (model, "model", ("spacing", "binned", "guided")),
+    (model, "model", tuple(MODELS)),
   ):
     if part.kind not in kinds:
       raise ValueError(
@@ -145,13 +151,10 @@ def bind(experiment):
 
   They fix the slot ids, or name an order, wherever ids may permute.
   """
-  if experiment.model.kind == "binned":
-    return binned.bind(experiment.model)
-  if experiment.model.kind == "guided":
-    return guided.bind(experiment.model)
-  mode = experiment.model.eval_slot_ids
-  fixed = "fixed" if mode == "permute_per_batch" else mode
-  return spacing.bind(dataclasses.replace(experiment.model, eval_slot_ids=fixed))
+  model = experiment.model
+  if model.kind == "spacing" and model.eval_slot_ids == "permute_per_batch":
+    model = dataclasses.replace(model, eval_slot_ids="fixed")
+  return MODELS[model.kind].bind(model)
 
 
 def skip_start(series: windows.Series, model: spacing.Config) -> dict[str, jax.Array]:
@@ -186,44 +189,91 @@ def skip_start(series: windows.Series, model: spacing.Config) -> dict[str, jax.A
   }
 
 
-def build(experiment, series: windows.Series):
-  """Returns the fit's program, its data and its select batch."""
+def prepared(experiment, series: windows.Series) -> study.Prepared | None:
+  """Returns how the guides of a sequence are made: one of the waves takes minutes."""
+  names = guides.of_model(experiment.model)
+  if not names:
+    return None
+
+  def may_be(arrays) -> bool:
+    there = set(arrays) == {COLUMNS, LOG_SCALES}
+    return there and guides.may_be(series, names, arrays[COLUMNS], arrays[LOG_SCALES])
+
+  return study.Prepared(functools.partial(_columns, series, names), may_be)
+
+
+def _columns(series: windows.Series, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+  return dict(zip((COLUMNS, LOG_SCALES), guides.columns(series, names), strict=True))
+
+
+def build(experiment, series: windows.Series, made: Mapping[str, np.ndarray] | None = None):
+  """Returns the fit's program, its data and its select batch.
+
+  A batch has windows BxT+1 of the spacings, x(1 + J) beside the guides of a guided model: those
+  `made` before, as `prepared` says, or else made here.
+  """
   model, settings = experiment.model, experiment.fit
-  if model.kind == "binned":
-    return _build_binned(experiment, series)
-  if model.kind == "guided":
-    return _build_guided(experiment, series)
-  data: dict[str, Any] = {"value_N": series.value_N}
-  if model.skip_order:
-    data["skip"] = skip_start(series, model)
-
-  def init(data, key):
-    params = spacing.init(model, key)
-    return params | {"skip": data["skip"]} if model.skip_order else params
-
-  program = fit.Program(
-    init=init,
-    draw=_drawn(series, settings.batch_size + model.extra_rows),
-    loss=lambda *args: auxiliary.loss(model, *args),
-    evaluate=evaluation(model),
-  )
-  starts_N = windows.starts(
-    series, "select", settings.evaluate_windows, min_context=scored_context(model, 1)
-  )
-  select = windows.take(series.value_N, starts_N, series.window)
-  return program, data, {"window_NxT1": select}
-
-
-def _drawn(series: windows.Series, rows: int):
-  """Returns `draw(data, key, step)`: so many random windows of the spacings to train on."""
+  its, values, rows = MODELS[model.kind], "value_N", settings.batch_size
   first, last = series.drawn
+  data: dict[str, Any] = {}
+  told = lambda data: {}  # the parameters that the train split gives
+  loss = functools.partial(_loss, model)
+  if model.kind == "guided":
+    values = COLUMNS
+    first, last = guides.drawn(series, model.guides)
+    data = dict(made or _columns(series, model.guides))
+    told = lambda data: {"guides": {"log_scale": data[LOG_SCALES]}}
+  else:
+    data["value_N"] = series.value_N
+  if model.kind == "spacing":
+    rows += model.extra_rows
+    loss = functools.partial(auxiliary.loss, model)
+    if model.skip_order:
+      data["skip"] = skip_start(series, model)
+      told = lambda data: {"skip": data["skip"]}
 
   def draw(data, key, step):
     return windows.draw(
-      data["value_N"], key, rows, first=first, last=last, window=series.window, stride=series.stride
+      data[values], key, rows, first=first, last=last, window=series.window, stride=series.stride
     )
 
-  return draw
+  program = fit.Program(
+    init=lambda data, key: its.init(model, key) | told(data),
+    draw=draw,
+    loss=loss,
+    evaluate=evaluation(model),
+  )
+  start_N = windows.starts(
+    series, "select", settings.evaluate_windows, min_context=scored_context(model, 1)
+  )
+  return program, data, {"window_NxT1": windows.take(data[values], start_N, series.window)}
+
+
+def _loss(model: binned.Config | guided.Config, params, window_BxT1, key, step):
+  """Returns the mean NLL of all positions, as a density in nats."""
+  del step
+  its: Any = MODELS[model.kind]
+  nll = its.score(its.bind(model), params, window_BxT1, dropout_key=key).mean()
+  return nll, {"nll_nats": nll}
+
+
+def evaluation(model):
+  """Returns `evaluate(params, select, key) -> nll`, in chunks of 64 windows.
+
+  Where evaluation permutes the slot ids (the published runs' noisy way), the
+  key draws one permutation for the whole pass.
+  """
+  its, has_slots = MODELS[model.kind], model.kind == "spacing" and model.memory != "none"
+  apply_fn = its.bind(model)
+
+  def evaluate(params, select, key):
+    options = {}
+    if has_slots and model.eval_slot_ids == "permute_per_batch":
+      options["slot_order_M"] = jax.random.permutation(key, model.slots)
+    one = lambda row: its.score(apply_fn, params, row[None], **options)
+    return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
+
+  return evaluate
 
 
 def data_name(task, series: windows.Series) -> str:
@@ -324,35 +374,6 @@ def scored_context(model: spacing.Config, min_context: int) -> int:
   return model.window if model.memory == "postfix" else min_context
 
 
-def evaluation(model: spacing.Config):
-  """Returns `evaluate(params, select, key) -> nll`, in chunks of 64 windows.
-
-  Where evaluation permutes the slot ids (the published runs' noisy way), the
-  key draws one permutation for the whole pass.
-  """
-  apply_fn = spacing.bind(model)
-
-  def evaluate(params, select, key):
-    options = {}
-    if model.memory != "none" and model.eval_slot_ids == "permute_per_batch":
-      options["slot_order_M"] = jax.random.permutation(key, model.slots)
-    one = lambda row: spacing.score(apply_fn, params, row[None], **options)
-    return jnp.mean(jax.lax.map(one, select["window_NxT1"], batch_size=64))
-
-  return evaluate
-
-
-def _evaluation(score, apply_fn, name: str):
-  """Returns `evaluate(params, select, key) -> nll` of the windows `name`, 64 at a time."""
-
-  def evaluate(params, select, key):
-    del key
-    one = lambda row: score(apply_fn, params, row[None])
-    return jnp.mean(jax.lax.map(one, select[name], batch_size=64))
-
-  return evaluate
-
-
 # --- networks on binned spacings ------------------------------------------------------------------
 
 
@@ -396,55 +417,6 @@ def large_binned(results: claims.Results, runs: Iterable[str]) -> bool:
   return any(cards[run]["size"] >= BINNED_SIZE and enough(results, run) for run in runs)
 
 
-def _binned_loss(model: binned.Config, params, window_BxT1, key, step):
-  """Returns the cross-entropy of all positions, as a density in nats."""
-  del step
-  apply_fn = binned.bind(model)
-  nll = binned.score(apply_fn, params, window_BxT1, dropout_key=key).mean()
-  return nll, {"nll_nats": nll}
-
-
-def _build_binned(experiment, series: windows.Series):
-  """Returns the fit's program, its data and its select batch."""
-  model, settings = experiment.model, experiment.fit
-
-  program = fit.Program(
-    init=lambda data, key: binned.init(model, key),
-    draw=_drawn(series, settings.batch_size),
-    loss=lambda *args: _binned_loss(model, *args),
-    evaluate=_evaluation(binned.score, binned.bind(model), "window_NxT1"),
-  )
-  starts_N = windows.starts(series, "select", settings.evaluate_windows)
-  select = windows.take(series.value_N, starts_N, series.window)
-  return program, {"value_N": series.value_N}, {"window_NxT1": select}
-
-
-def _binned_cost(experiment) -> Cost:
-  """Returns the cost of one step of one seed, as an estimate.
-
-  FLOP: forward, and twice for the backward pass, of the matrices and of the
-  logits; bytes: params, best params, moments and gradient, and what the
-  backward pass keeps of every token.
-  """
-  model, batch = experiment.model, experiment.fit.batch_size
-  trunk, tokens = model.trunk, batch * model.window
-  start = lambda key: binned.init(model, key)
-  shapes = jax.eval_shape(start, jax.random.key(0))
-  count = transformer.parameter_count(shapes)
-  weights = trunk.layers * 2 * trunk.width * (2 * trunk.width + trunk.hidden)
-  attention = trunk.layers * trunk.width * model.length
-  logits = 256 * trunk.width
-  patterns = trunk.heads * model.length if trunk.dropout else 0
-  kept = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
-  size = 2 if trunk.dtype == "bfloat16" else 4
-  return Cost(
-    parameters=count,
-    targets=tokens,
-    flop=6.0 * tokens * (weights + attention + logits),
-    memory_bytes=20.0 * count + size * (tokens // experiment.fit.accumulation) * (kept + 2 * 256),
-  )
-
-
 def no_heights(experiment) -> str:
   """Returns why a run's sequence has no heights, or ""."""
   kind = experiment.task.kind
@@ -455,6 +427,7 @@ def no_heights(experiment) -> str:
 
 
 COLUMNS = "column_NxJ1"  # of the data: spacings beside their guides
+LOG_SCALES = "log_scale_J"  # and the logarithms of the guesses' errors
 _OF_HEIGHTS = ("waves", "height")
 
 
@@ -470,55 +443,11 @@ def _check_guides(experiment) -> None:
       )
 
 
-def _guided_loss(model: guided.Config, params, window_BxT1xJ1, key, step):
-  """Returns the mean NLL of all positions, in nats."""
-  del step
-  apply_fn = guided.bind(model)
-  nll = guided.score(apply_fn, params, window_BxT1xJ1, dropout_key=key).mean()
-  return nll, {"nll_nats": nll}
-
-
-def _build_guided(experiment, series: windows.Series):
-  """Returns the fit's program, its data and its select batch."""
-  model, settings = experiment.model, experiment.fit
-  first, last = guides.drawn(series, model.guides)
-  column_NxJ1, log_scale_J = guides.columns(series, model.guides)
-
-  def init(data, key):
-    scales = {"log_scale": data["log_scale_J"]}
-    return guided.init(model, key) | {"guides": scales}
-
-  def draw(data, key, step):
-    one = lambda column_N: windows.draw(
-      column_N,
-      key,  # the same windows of every column
-      settings.batch_size,
-      first=first,
-      last=last,
-      window=series.window,
-      stride=series.stride,
-    )
-    return jax.vmap(one, in_axes=1, out_axes=2)(data[COLUMNS])
-
-  program = fit.Program(
-    init=init,
-    draw=draw,
-    loss=lambda *args: _guided_loss(model, *args),
-    evaluate=_evaluation(guided.score, guided.bind(model), "window_NxT1xJ1"),
-  )
-  data = {COLUMNS: column_NxJ1, "log_scale_J": log_scale_J}
-  starts_N = windows.starts(series, "select", settings.evaluate_windows)
-  select = windows.take(column_NxJ1, starts_N, series.window)
-  return program, data, {"window_NxT1xJ1": select}
-
-
 # --- what a training step takes -------------------------------------------------------------------
 
 
 def cost(experiment) -> Cost:
   """Returns the cost of one step of one seed, as an estimate."""
-  if experiment.model.kind == "binned":
-    return _binned_cost(experiment)
   model, batch_size = experiment.model, experiment.fit.batch_size
   count = parameters(model)
   return Cost(
@@ -529,16 +458,19 @@ def cost(experiment) -> Cost:
   )
 
 
-def parameters(model: spacing.Config | guided.Config) -> int:
+def parameters(model: spacing.Config | binned.Config | guided.Config) -> int:
   """Returns the number of parameters of one seed, without allocating them."""
-  its: Any = guided if model.kind == "guided" else spacing
-  start = lambda key: its.init(model, key)
+  start = lambda key: MODELS[model.kind].init(model, key)
   shapes = jax.eval_shape(start, jax.random.key(0))
   return transformer.parameter_count(shapes)
 
 
-def _length(model) -> int:
-  return model.window + (model.slots if model.memory != "none" else 0)
+def _lengths(model) -> tuple[int, int]:
+  """Returns the positions of a window, slots among them, and how many of them attend together."""
+  if model.kind == "binned":
+    return model.window, model.length
+  length = model.window + (model.slots if model.memory != "none" else 0)
+  return length, length
 
 
 def flop(model, batch_size: int) -> float:
@@ -547,26 +479,28 @@ def flop(model, batch_size: int) -> float:
   3 (forward, and twice for the backward pass) x 2 B L_seq (block weights +
   attention products); causal attention counted without its masked half.
   """
-  trunk, length = model.trunk, _length(model)
+  trunk, (length, together) = model.trunk, _lengths(model)
   weights = trunk.layers * (4 * trunk.width**2 + 2 * trunk.width * trunk.hidden)
-  keys = length / 2 if trunk.mask == "causal" else length
+  keys = together / 2 if trunk.mask == "causal" else together
   attention = trunk.layers * 2 * trunk.width * keys
   read = 1 if model.memory == "postfix" else model.window
-  head = 3 * model.components * trunk.width * read / length
+  outputs = binned_task.BINS if model.kind == "binned" else 3 * model.components
+  head = outputs * trunk.width * read / length
   return 6.0 * batch_size * length * (weights + attention + head)
 
 
 def kept(model, rows: int) -> float:
   """Returns the bytes that a backward pass over so many rows keeps, as an estimate.
 
-  Per layer and token the activations, attention patterns included. (Params, best params, two
-  moments and the gradient are 20 bytes for each parameter beside it.)
+  Per layer and token the activations, attention patterns included; of bins their logits, too.
+  (Params, best params, two moments and the gradient are 20 bytes for each parameter beside it.)
   """
-  trunk, length = model.trunk, _length(model)
+  trunk, (length, together) = model.trunk, _lengths(model)
   size = 2 if trunk.dtype == "bfloat16" else 4
-  patterns = trunk.heads * length if trunk.dropout else 0
+  patterns = trunk.heads * together if trunk.dropout else 0
   values = trunk.layers * (10 * trunk.width + 2 * trunk.hidden + patterns)
-  return float(size * rows * length * values)
+  logits = 2 * binned_task.BINS if model.kind == "binned" else 0
+  return float(size * rows * length * (values + logits))
 
 
 # --- training again inside an analysis: one member from a start, under a mask ---------------------

@@ -43,6 +43,7 @@ class Settings(program.Retraining):
   )  # shares of the heads
   ratio: checks.Share = 0.4  # of the weights removed, beside the best on select
   draws: Annotated[int, checks.Range(1, 1_000)] = 2  # random choices of the same size
+  named: tuple[str, ...] = ()  # heads that alone are kept in an arm of their own: L0.H2, L0.H3, ...
 
 
 obstacle = program.no_mixtures
@@ -59,7 +60,7 @@ HEADS = (
 )
 LAYERS = r"blocks/.*"
 RULES = ("none", "magnitude", "random")
-CHOSEN = "costliest on select"
+CHOSEN, NAMED = "costliest on select", "named heads"
 
 
 class Arm(NamedTuple):
@@ -121,7 +122,25 @@ def all_arms(settings, rank_SxLxH, ratio_S) -> list[Arm]:
       for start in ("trained", "scratch"):
         its = full | {"heads_SxLxH": keep_SxLxH}
         arms.append(Arm("heads", choice, start, number, float(kept), **its))
+  arms += _named_heads(settings.named, full)
   return arms + _layers(full, layers) + _weights(settings, full, ratio_S)
+
+
+def _named_heads(named, full: dict) -> list[Arm]:
+  """Returns the arms that keep the heads of these names alone, no other head."""
+  if not named:
+    return []
+  _, layers, heads = full["heads_SxLxH"].shape
+  there = {f"L{l}.H{h}": (l, h) for l in range(layers) for h in range(heads)}
+  unknown = [name for name in named if name not in there]
+  if unknown:
+    raise ValueError(f"pruned.named has no head {unknown[0]!r}; valid: {', '.join(there)}.")
+  keep_SxLxH = np.zeros_like(full["heads_SxLxH"])
+  for name in named:
+    layer, head = there[name]
+    keep_SxLxH[:, layer, head] = 1
+  its, kept = full | {"heads_SxLxH": keep_SxLxH}, float(len(set(named)))
+  return [Arm(NAMED, ", ".join(named), start, 0, kept, **its) for start in ("trained", "scratch")]
 
 
 def _choices(settings, rank_SxLxH, kept: int):
@@ -352,6 +371,10 @@ def _of_heads(losses: Losses) -> Iterator:
 def _of_parts(losses: Losses) -> Iterator:
   """Yields layers and weights beside others of the same size."""
   pairs = {"layers": ("middle", "others"), "weights": RULES[1:]}
+  for arm in losses.arms:
+    if arm.what == NAMED and arm.start == "trained":
+      its = {"what": NAMED, "start": "trained"}
+      yield from _beside_intact(losses, NAMED, arm.kept, its)
   for what in losses.values("what"):
     kind = what.removeprefix("attention of ").partition(",")[0]
     if kind not in pairs:
@@ -473,8 +496,8 @@ def part(what: str, kept: float) -> str:
   """Returns in words what an arm keeps."""
   if what == "network":
     return "whole network"
-  if what == "heads":
-    return f"{kept:g} heads kept"
+  if what in ("heads", NAMED):
+    return f"{kept:g} {what} kept"
   if "layers" in what:
     return f"{what} removed"
   return f"{kept:.2f} of the {what}"
@@ -571,7 +594,10 @@ def _arms_panel(run: str, groups, found: xr.Dataset) -> draw.Panel:
     axes.axvline(intact, color="black", lw=0.8, ls=":", label="intact, trained as long")
     axes.set_yticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set(title=f"{run}: pruned, and trained again (bars: 95 %)", xlabel=f"NLL on test ({NATS})")
+    axes.set(
+      title=f"{run}: pruned, and trained again (bars: 95 %)",
+      xlabel=f"NLL on {found.windows:,} windows of test ({NATS})",
+    )
 
   return panel
 
@@ -616,9 +642,15 @@ def tables(runs) -> list[tables_lib.Table]:
           "parameters": round(row["parameters"]),
           "NLL before": row["before"],
           "NLL after": row["after"],
+          "stopped by a loss that was not finite": f"{int((frozen_S >= 0).sum())}"
+          f" of {len(frozen_S)}",
         }
         for run, found in runs.items()
-        for row in tables_lib.rows(found, "arms")
+        for row, frozen_S in zip(
+          tables_lib.rows(found, "arms"),
+          found.frozen_step.transpose("arms", "seed").values,
+          strict=True,
+        )
       ],
       {"NLL before": ".4f", "NLL after": ".4f"},
       "arms",
@@ -627,7 +659,7 @@ def tables(runs) -> list[tables_lib.Table]:
 
 
 def _kept(row: Mapping) -> str:
-  return f"{row['kept']:g}" if row["what"] == "heads" else f"{row['kept']:.2f}"
+  return f"{row['kept']:g}" if row["what"] in ("heads", NAMED) else f"{row['kept']:.2f}"
 
 
 # --- claims ---------------------------------------------------------------------------------------

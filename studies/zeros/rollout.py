@@ -385,6 +385,7 @@ def _slope(step_Q) -> float:
 
 HIDDEN = ("model, mean of draws", "model, median of draws")
 BINS = 20  # of steps
+FAR = 5.0  # mean spacings
 
 
 def figures(runs) -> dict:
@@ -421,26 +422,30 @@ def figures(runs) -> dict:
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   horizon_R = found.horizon.values
   shown = found.sel(predictor=[name for name in found.predictor.values if name not in HIDDEN])
-  sums = draw.compared(
+  strong = {name: draw.GREEN for name in shown.predictor.values if name.startswith("adaptive")}
+  strong |= {ONE: "black"}
+  sums = draw.named(
     shown,
     "error",
     x="horizon",
     each="predictor",
-    zero=False,
+    colours=strong,
+    frame=lambda axes: _horizons_axis(axes, horizon_R),
     title=f"{run}: by how far the h-th zero ahead is missed\n"
     f"{found.starts} starts on test, context {found.context} (band: 95 %)",
   )
   steps = _binned(shown)
   constant = found.step_error.sel(predictor=ONE).values.mean()
-  single = draw.compared(
+  single = draw.named(
     steps,
     "step_error",
     x="step",
     each="predictor",
-    zero=False,
+    colours=strong,
+    ends=False,
     style={"marker": ""},
     ylim=(0, 2 * float(constant)),
-    title="Error of a single step\n(means over neighbouring steps)",
+    title="Error of a single step (lines as above)",
   )
   spread = draw.together(
     draw.curves(
@@ -467,13 +472,24 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "model_minus_at",
     x="predictor",
     xlabel=f"difference at h = {found.attrs['at']} ({UNIT})",
-    title="Network minus others (bars: 95 %)",
+    title="Network minus others (below 0: better; bars: 95 %)",
   )
   return draw.page(
-    (_by_horizon(sums, horizon_R), single),
-    (_by_horizon(spread, horizon_R, bottom=0), minus),
-    heights=[4.6, 4.2],
+    sums,
+    (single, _by_horizon(spread, horizon_R, bottom=0)),
+    draw.together(minus, _far),
+    heights=[4.2, 3.8, 1.3 + 0.3 * (found.sizes["predictor"] - 1)],
   )
+
+
+def _far(axes) -> None:
+  """Makes the axis of differences logarithmic beyond 0.1 where one of them goes far."""
+  far = max(map(abs, axes.get_xlim()))
+  if far > FAR:
+    ticks = [10.0**k for k in range(-1, 7, 2) if 10.0**k <= far]
+    axes.set_xscale("symlog", linthresh=0.1)
+    ticks = [-tick for tick in reversed(ticks)] + [0.0, *ticks]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _binned(found: xr.Dataset) -> xr.Dataset:
@@ -495,19 +511,19 @@ def _by_horizon(panel, horizon_R, bottom: float | None = None):
   Errors have one too, a spread starts at `bottom`.
   """
 
-  def on(axes):
-    panel(axes)
-    if bottom is None:
-      axes.set_yscale("log")
-      axes.yaxis.set_major_formatter("{x:g}")
-      axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
-    else:
-      axes.set_ylim(bottom=bottom)
-    axes.set_xscale("log")
-    axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
-    axes.minorticks_off()
+  return draw.together(panel, lambda axes: _horizons_axis(axes, horizon_R, bottom))
 
-  return on
+
+def _horizons_axis(axes, horizon_R, bottom: float | None = None) -> None:
+  if bottom is None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_yticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5])
+  else:
+    axes.set_ylim(bottom=bottom)
+  axes.set_xscale("log")
+  axes.set_xticks(horizon_R, [str(h) for h in horizon_R])
+  axes.minorticks_off()
 
 
 def tables(runs) -> list[tables_lib.Table]:
@@ -590,7 +606,7 @@ CLAIMS = claims.Claims()
   source=f"{program.REPOSITORY}, results/linear_operator_rollout.json",
 )
 def linear(results):
-  """Returns the verdict: Flash's reported error against linear filters rolled on our rows."""
+  """Returns the verdict: Flash's reported error against linear filters rolled on the same rows."""
   found = program.on_published(results, told=True).first("rollout")
   rows = tables_lib.rows(found, "protocols")
   find = lambda who: claims.row(rows, protocol=DRAWN, predictor=who)["error"]
@@ -598,7 +614,7 @@ def linear(results):
   because = (
     f"{GAIN_QUOTED:.3f} is the difference in units of Flash's own error; in units of the"
     f" linear one it is {1 - FLASH / LINEAR:.2f}, and the"
-    f" constant stood at {CONSTANT:.3f}. On the same rows of our tail"
+    f" constant stood at {CONSTANT:.3f}. On the same rows of the tail"
     f" the constant has {constant:.3f}, the published AR(3)"
     f" {three:.3f}, which is the constant after a few steps, and a"
     f" linear filter refitted before each start {adaptive:.3f};"
@@ -640,7 +656,7 @@ def memory(results):
     f"The source's own numbers at 100 steps are {_PLAIN:.2f} without memory, {_BANK:.2f} with"
     f" the bank and {_FLASH:.2f} with Flash, where a constant has {CONSTANT:.3f}: Flash ends"
     " where the network without memory was, from residuals, whose default of 0"
-    " cannot drift. Ours, first rows of the tail, context 128: "
+    " cannot drift. Here, on the first rows of the tail, context 128: "
     + "; ".join(f"{name} ({kind(name)}) {its:.3f}" for name, its in error.items())
     + "."
   )

@@ -265,7 +265,7 @@ def chosen(rows: Rows, limit: int) -> Rows:
   """Returns at most `limit` rows, drawn as the published rollouts drew them.
 
   Without replacement, by numpy's legacy generator seeded with 42; fewer are
-  the first of those drawn. Source: zeta spec, section 4.5.
+  the first of those drawn. Source: docs/sources/zeros.md, section 4.5.
   """
   count = len(rows.start_N)
   order = np.random.RandomState(ROW_SEED).choice(count, size=min(limit, count), replace=False)

@@ -52,7 +52,7 @@ E3_PERMUTED = {row["seed"]: row["increase"] for row in numbers_lib.records(__fil
 NAMES = ("SIGN", "NORM", "TORUS", "SYMBOL", "FLOOR", "TOEPLITZ", "PRIME-CAP")
 
 # Thresholds of the source's diagnostics, and of its success criteria where it had no other
-# (zeta spec, sections 4.13 and 6.9).
+# (docs/sources/zeros.md, sections 4.13 and 6.9).
 SINGLE = 0.02  # nats, of a slot that counts as functional
 CORRELATION = 0.7
 COSINE = 0.5
@@ -841,10 +841,11 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     last += (draw.bars(found, "readout", x="slot", title="Weights of the readout"),)
   return draw.page(
     (_joint_panel(run, found), _single_panel(found)),
+    (_by_slot_panel(found), _orders_panel(found)),
     (_attention_panel(first), _blocks_panel(found)),
     matrices,
     last,
-    heights=[3.8, 3.8, 3.4, 3.2],
+    heights=[3.8, 3.6, 3.8, 3.4, 3.2],
   )
 
 
@@ -911,6 +912,34 @@ def _whiskers(axes, place, value, ends, **look) -> None:
   axes.errorbar(place, value, yerr=error, fmt="o", ms=5, lw=1.5, capsize=2.5, **look)
 
 
+def _by_slot_panel(found: xr.Dataset) -> draw.Panel:
+  """Draws what removing each slot alone costs: mean over seeds, and each seed as published."""
+
+  def panel(axes):
+    place = np.arange(found.sizes["slot"])
+    alone = found.isel(removal=slice(1, 1 + len(place)))
+    low, high = alone.mean_delta_interval.transpose("end", "removal").values
+    label = f"{found.windows:,} windows, mean of {found.sizes['seed']} networks (95 %)"
+    _whiskers(axes, place, alone.mean_delta.values, (low, high), color=draw.BLUE, label=label)
+    for s, single_M in enumerate(found.single_as_published.transpose("seed", "slot").values):
+      said = None if s else f"{found.random_windows} random windows, each network, as published"
+      axes.plot(place + 0.2, single_M, "D", color=draw.ORANGE, ms=4, mfc="none", label=said)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set_xticks(place)
+    axes.set(title="One slot removed, by slot", xlabel="slot", ylabel=f"{CHANGE} ({NATS})")
+
+  return panel
+
+
+def _orders_panel(found: xr.Dataset) -> draw.Panel:
+  """Draws what other orders of the slot ids change, a dot for each order."""
+  if not found.sizes["order"]:
+    return draw.empty("These slots have no ids to reorder.")
+  groups = {f"seed {seed}": found.order_delta.sel(seed=seed) for seed in found.seed.values}
+  count = found.sizes["order"]
+  return draw.dots(groups, title=f"Slot ids in {count} other orders\n(a dot each; line: median)")
+
+
 def _attention_panel(first: xr.Dataset) -> draw.Panel:
   """Draws where the slots of one network look, beside those of the untrained one."""
   if not float(first.attention.sum()):
@@ -947,7 +976,9 @@ def _blocks_panel(found: xr.Dataset) -> draw.Panel:
       _whiskers(axes, place, value, (value - error, value + error), label=label, **look)
     first = found.isel(seed=0)
     label = f"quarters as published, seed {int(first.seed)}"
-    axes.plot(found.quarter, first.quarter_nll, "D", color="black", ms=4, label=label)
+    value, error = first.quarter_nll.values, 1.96 * first.quarter_error.values
+    ends = (value - error, value + error)
+    _whiskers(axes, found.quarter.values, value, ends, color="black", mfc="white", label=label)
     axes.set(title="Blocks of test (95 %)", xlabel="part of the test split", ylabel=f"NLL ({NATS})")
     axes.legend(loc="best", fontsize=7.5)
 

@@ -10,7 +10,7 @@ A value with a circle (○) is of a predictor whose train or select split lies a
 other computed zeros no network has seen: they lie above all that it was trained on, so that a
 network has to carry what it knows to other frequencies.
 
-Source: zeta spec, sections 7 and 7.1.
+Source: docs/sources/zeros.md, sections 7 and 7.1.
 """
 
 import dataclasses
@@ -189,16 +189,15 @@ def _excess(run, truth_N, network: stretches.Guess, guess: stretches.Guess):
 
 # --- figures --------------------------------------------------------------------------------------
 
-HUES = {
-  "constant": draw.GREY,
-  "untrained": draw.GREY,
-  "kernel": draw.PURPLE,
-  "filter": draw.AMBER,
-  "adaptive": draw.GREEN,
-  "formula": draw.BLUE,
+# What is set beside the network, a row of panels each: kinds of predictor.
+FAMILIES = {
+  "the explicit formula of the primes": ("formula",),
+  "filters fitted on the spacings just before": ("adaptive",),
+  "filters fitted once, on train": ("filter",),
+  "what knows no zeros": ("kernel", "constant", "untrained"),
 }
 # What is worse than these is drawn as an arrow at the edge.
-LIMITS = {"r2": (-0.15, 1.0), "nll": (-np.inf, 1.0), "excess": (-2.5, 2.5)}
+LIMITS = {"r2": (-0.15, 1.0), "nll": (-2.5, 1.0), "excess": (-2.5, 2.5)}
 
 
 def figures(runs) -> dict:
@@ -222,61 +221,74 @@ def figures(runs) -> dict:
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
-  """Returns R², NLL, and the network's excess, by height; networks on top."""
-  looks = _looks(found)
+  """Returns R², NLL and the network's excess by height, a row for each family of predictors."""
+  kinds = found.kind.values.tolist()
+  names = found.predictor.values.tolist()
+  rows = []
+  for family, its in FAMILIES.items():
+    beside = [name for name, kind in zip(names, kinds, strict=True) if kind in its]
+    if beside:
+      rows.append(_row_of_panels(run, found, family, beside))
+  marks = draw.together(_marks(draw.GREY), _key)
+  return draw.page(*rows, marks, heights=[*[3.3] * len(rows), 0.5])
 
-  def panel(name: str, title: str, labelled: bool = False):
+
+def _row_of_panels(run: str, found: xr.Dataset, family: str, beside: list[str]) -> tuple:
+  own = found.predictor.values[found.kind.values == "network"][0].item()
+  looks = _looks(found, beside)
+
+  def panel(name: str, title: str):
     lines = [
       _line(
         found.sel(predictor=[one]),
         name,
         LIMITS[name],
         look,
-        label=one if labelled else None,
+        label=one,
         seen="excess_seen" if name == "excess" else "seen",
       )
-      for one, look in looks.items()
-      if name != "excess" or look["z"] < 5
+      for one, look in (looks | ({} if name == "excess" else {own: _network(draw.BLUE)})).items()
     ]
-    return draw.together(*lines, _frame(found, name, title))
+    seeds = _seeds(found) if name == "nll" else draw.together()
+    return draw.together(*lines, seeds, _frame(found, name, title))
 
-  key = draw.together(
-    *(_handle(one, look) for one, look in reversed(looks.items())), _marks(draw.GREY), _key
+  above = draw.together(
+    draw.level(0, ls="-"), panel("excess", "Network minus each\n(below 0: better)")
   )
-  excess = "The network's NLL above each (below 0: better)"
-  return draw.page(
-    (panel("r2", f"{run}: how much is predicted"), panel("nll", "Likelihood")),
-    (draw.together(draw.level(0, ls="-"), panel("excess", excess)), key),
-    heights=[4.4, 4.4],
+  return (
+    panel("r2", f"{run} and {family}:\nhow much is predicted"),
+    panel("nll", "\nLikelihood"),
+    above,
   )
 
 
-def _looks(found: xr.Dataset) -> dict[str, dict]:
-  """Returns how every predictor is drawn, the network last: on top."""
-  names, kinds = found.predictor.values.tolist(), found.kind.values.tolist()
+def _seeds(found: xr.Dataset) -> draw.Panel:
+  """Returns the NLL of every network as a stroke, where it is inside the panel."""
+
+  def strokes(axes):
+    nll_PxS = found.network_nll.transpose("height", "seed").values
+    nll_PxS = np.where((nll_PxS > LIMITS["nll"][0]) & (nll_PxS < LIMITS["nll"][1]), nll_PxS, np.nan)
+    axes.plot(found.height, nll_PxS, "_", color=draw.BLUE, ms=9, mew=1.2, zorder=5)
+
+  return strokes
+
+
+def _looks(found: xr.Dataset, names: list[str]) -> dict[str, dict]:
+  """Returns how the predictors of one family are drawn; no two look alike."""
+  kinds = dict(zip(found.predictor.values.tolist(), found.kind.values.tolist(), strict=True))
+  shades = [draw.ORANGE, draw.GREEN, draw.PURPLE, draw.AMBER]
   looks = {}
-  for kind in dict.fromkeys(kinds):
-    same = [name for name, its in zip(names, kinds, strict=True) if its == kind]
-    for i, name in enumerate(same):
-      # The last of its kind is the strongest.
-      pale = 0.55 * (1 - (i + 1) / len(same))
-      looks[name] = _network(draw.ORANGE) if kind == "network" else _other(kind, pale)
-  return {name: looks[name] for name in sorted(names, key=lambda name: looks[name]["z"])}
+  for name in names:
+    grey = kinds[name] == "untrained"
+    place = len([other for other in looks if kinds[other] != "untrained"])
+    dash = draw.DASHES[2] if grey else draw.DASHES[place // len(shades) % len(draw.DASHES)]
+    colour = draw.GREY if grey else shades[place % len(shades)]
+    looks[name] = {"color": colour, "lw": 1.3, "ls": dash, "ms": 4.5, "z": 3}
+  return looks
 
 
 def _network(colour: str) -> dict:
-  return {"color": colour, "lw": 2.4, "ls": "-", "ms": 7, "z": 5}
-
-
-def _other(kind: str, pale: float) -> dict:
-  dash = draw.DASHES[2] if kind == "untrained" else "-"
-  return {"color": _paler(HUES[kind], pale), "lw": 1.3, "ls": dash, "ms": 4.5, "z": 3}
-
-
-def _paler(colour: str, share: float) -> tuple[float, ...]:
-  """Returns a colour "#rrggbb" mixed with a share of white."""
-  parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-  return tuple(part + share * (1 - part) for part in parts)
+  return {"color": colour, "lw": 2.4, "ls": "-", "ms": 6, "z": 5}
 
 
 def _line(found: xr.Dataset, name: str, limits, look, *, label=None, seen: str = "seen"):
@@ -340,18 +352,16 @@ def _frame(found: xr.Dataset, name: str, title: str, heights=None):
 
   def frame(axes):
     draw.log_x(heights)(axes)
+    tens = [10.0**k for k in range(1, 16) if np.min(heights) <= 10.0**k <= np.max(heights)]
+    if tens and axes.get_xscale() == "log":  # more would touch in a narrow panel
+      axes.set_xticks(tens, [f"{ten:,.0f}" for ten in tens])
     axes.margins(x=0.08, y=0.06)
     label = results.label(found[name])
     if name == "excess":
-      label = f"network − predictor ({NATS})"
+      label = "nats per spacing"
     axes.set(xlabel=results.label(found.height), ylabel=label, title=title)
 
   return frame
-
-
-def _handle(name: str, look: dict):
-  line = {key: look[key] for key in ("color", "lw", "ls")}
-  return lambda axes: axes.plot([], [], label=name, **line)
 
 
 def _marks(colour):
@@ -369,7 +379,7 @@ def _marks(colour):
 
 def _key(axes) -> None:
   axes.set_axis_off()
-  axes.legend(loc="center left")
+  axes.legend(loc="center", ncols=2)
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ def _noise(size, bound, count):
 
 
 class SymmetryTest(parameterized.TestCase):
-  # Spec 6.4: quality, its tolerance, balance, its tolerance; Xavier noise.
+  # From docs/sources/primes.md, section 6.4: quality, its tolerance, balance,
+  # its tolerance; Xavier noise.
   @parameterized.parameters(
     (256, np.sqrt(6 / 1024), 12, 1.64, 0.03, 0.96, 0.05),
     (64, np.sqrt(6 / 256), 30, 1.77, 0.06, 0.85, 0.08),
@@ -59,7 +60,7 @@ class SymmetryTest(parameterized.TestCase):
     self.assertGreater(found.quality, 1000)
 
   def test_one_outlier_gives_the_published_number(self):
-    # Spec 6.2: Plan A's 13.66 is twice the size of the outlier.
+    # From docs/sources/primes.md, section 6.2: Plan A's 13.66 is twice the size of the outlier.
     rng = np.random.default_rng(0)
     sign_Nx1 = rng.choice([-1.0, 1.0], (256, 1))
     direction_D = rng.normal(size=256)

@@ -25,7 +25,7 @@ class MomentsTest(parameterized.TestCase):
     self.assertAlmostEqual(found.variance, 0.1799938776, places=9)
 
   @parameterized.parameters(
-    # Simulated by another route (zeta spec, section 4.14), about 30,000
+    # Simulated by another route (docs/sources/zeros.md, section 4.14), about 30,000
     # spacings: an error of 0.005 or so.
     (60, 1, -0.3106),
     (60, 2, -0.076),
@@ -65,7 +65,7 @@ class MomentsTest(parameterized.TestCase):
     self.assertAlmostEqual(two, 0.25 - 1 / np.pi**2)
 
   def test_linear_optimum_of_three_lags_as_in_the_spec(self):
-    # R2 0.146 on simulated CUE (zeta spec, section 6.3).
+    # R2 0.146 on simulated CUE (docs/sources/zeros.md, section 6.3).
     moments = sine_process.spacing_moments(3)
     filters = autoregression.yule_walker(moments.autocovariance_Q)
     self.assertAlmostEqual(filters.r2_Q[2], 0.146, delta=0.006)

@@ -125,7 +125,7 @@ class RenewalTest(parameterized.TestCase):
 
 class AsPublishedTest(parameterized.TestCase):
   def test_grids(self):
-    # Zeta spec, section 4.8: 11 points above 4, with 2 pi; 14 in 3 .. 5.5.
+    # docs/sources/zeros.md, section 4.8: 11 points above 4, with 2 pi; 14 in 3 .. 5.5.
     counts = {"elephant": 11, "scaling": 28, "null test": 14}
     for name, (tau_Q, low, high) in form_factors.PLATEAUS_AS_PUBLISHED.items():
       self.assertEqual(np.sum((tau_Q > low) & (tau_Q < high)), counts[name])
@@ -147,7 +147,7 @@ class AsPublishedTest(parameterized.TestCase):
     np.testing.assert_allclose(found_Q, expected_Q, rtol=1e-6)
 
   @parameterized.parameters(
-    # Zeta spec, sections 4.9 (c, f) and 6.6: mean and spread of iid sequences.
+    # docs/sources/zeros.md, sections 4.9 (c, f) and 6.6: mean and spread of iid sequences.
     ("null test", "poisson", (1.00, 1.05), (0.24, 0.33)),
     ("null test", "surmise", (0.62, 0.68), (0.16, 0.21)),
     ("elephant", "surmise", (0.84, 0.90), (0.24, 0.29)),

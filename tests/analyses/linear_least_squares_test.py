@@ -1,4 +1,4 @@
-"""Peers, planted coefficients, and the numbers of the plain-addition spec."""
+"""Peers, planted coefficients, and the numbers of docs/sources/addition.md."""
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +7,11 @@ from absl.testing import absltest, parameterized
 from primelens.analyses import fourier, linear
 from sklearn import linear_model, metrics
 
-# Spec A5, A7: the two principal scores of the ten digits.
+# From docs/sources/addition.md, A5, A7: the two principal scores of the ten digits.
 PC1_P = [-2.07, -1.87, -1.42, -0.86, -0.30, 0.27, 0.84, 1.43, 1.89, 2.09]
 PC2_P = [1.41, 0.58, -0.24, -0.74, -0.94, -1.04, -0.77, -0.25, 0.59, 1.40]
-# Spec A21: the prediction of the network that keeps the first, minus a + b.
+# From docs/sources/addition.md, A21: the prediction of the network that keeps
+# the first, minus a + b.
 ERROR_PxP = [
   [3, 2, 1, 1, 1, 1, 1, 1, 1, 0],
   [2, 1, 0, 0, 0, 0, 0, 1, 0, -1],

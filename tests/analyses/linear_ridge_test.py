@@ -1,11 +1,13 @@
 """Closed-form ridge against scikit-learn, and as a vmapped axis."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest, parameterized
-from primelens.analyses import linear
+from jitted import Jitted
+from primelens.analyses import linear as linear_lib
 from sklearn import linear_model, model_selection, pipeline, preprocessing
+
+linear = Jitted(linear_lib)
 
 
 def _data(rows=203, width=9, targets=3, seed=0):
@@ -37,7 +39,7 @@ class RidgeTest(parameterized.TestCase):
 
   @parameterized.parameters(200, 203)
   def test_folds_are_kfolds(self, rows):
-    fold_N = linear.folds(jnp.ones(rows))
+    fold_N = linear.folds(np.ones(rows))
     splits = model_selection.KFold(linear.FOLDS).split(np.zeros(rows))
     for number, (_, test) in enumerate(splits):
       np.testing.assert_array_equal(np.flatnonzero(fold_N == number), test)
@@ -55,7 +57,7 @@ class RidgeTest(parameterized.TestCase):
     score = model_selection.cross_val_score(
       model, np.float64(x_NxD), y_NxF[:, 0], cv=model_selection.KFold(5)
     )
-    found_F = linear.fold_r2(y_NxF, guess_NxF)
+    found_F = np.asarray(linear.fold_r2(y_NxF, guess_NxF))
     self.assertAlmostEqual(float(found_F[0]), score.mean(), places=5)
 
   def test_alpha_is_that_of_a_grid_search(self):
@@ -63,7 +65,7 @@ class RidgeTest(parameterized.TestCase):
     x_NxD = rng.normal(size=(60, 40)).astype(np.float32)
     y_NxF = (x_NxD[:, :1] + rng.normal(size=(60, 1)) * 3).astype(np.float32)
     fitted_N = np.arange(60) < 50
-    guess_NxF, alpha = linear.held_out(x_NxD, y_NxF, fitted_N, scale=False)
+    guess_NxF, alpha = map(np.asarray, linear.held_out(x_NxD, y_NxF, fitted_N, scale=False))
     search = model_selection.GridSearchCV(
       linear_model.Ridge(),
       {"alpha": linear.ALPHAS_R},
@@ -77,7 +79,7 @@ class RidgeTest(parameterized.TestCase):
     x_NxD, y_NxF = _data(rows=263)
     weight_N = np.arange(263) % 4 > 0  # 197 rows: folds of 40, 40, 39, 39, 39
     alphas_R = (0.1, 30.0, 1e3)
-    found_RxF = linear.target_errors(x_NxD, y_NxF, 1.0 * weight_N, alphas_R)
+    found_RxF = np.asarray(linear.target_errors(x_NxD, y_NxF, 1.0 * weight_N, alphas_R))
     x_NxD, y_NxF = np.float64(x_NxD)[weight_N], np.float64(y_NxF)[weight_N]
     for r, alpha in enumerate(alphas_R):
       for f in range(y_NxF.shape[1]):
@@ -127,7 +129,7 @@ class RidgeTest(parameterized.TestCase):
     x_NxD = np.asarray(linear.scaler(x_NxD)(x_NxD))
     y_NxF = (digit_Nx2 @ [[10.0], [1]] + rng.normal(size=(4000, 1))).astype("f")
     expected = linear_model.Ridge(alpha=0.01).fit(np.float64(x_NxD), y_NxF)
-    guess_NxF = linear.ridge(x_NxD, y_NxF, 0.01).predict(x_NxD)
+    guess_NxF = np.asarray(linear.ridge(x_NxD, y_NxF, 0.01).predict(x_NxD))
     gap_NxF = guess_NxF[:, 0] - expected.predict(np.float64(x_NxD)).ravel()
     self.assertLess(np.abs(gap_NxF).max(), 1e-4 * y_NxF.std())
     count = float(linear.degrees_of_freedom(x_NxD, 0.01))
@@ -136,7 +138,7 @@ class RidgeTest(parameterized.TestCase):
   def test_seeds_are_an_axis(self):
     pairs = [_data(seed=seed) for seed in range(3)]
     x_SxNxD, y_SxNxF = (np.stack(part) for part in zip(*pairs, strict=True))
-    together = jax.jit(jax.vmap(linear.ridge))(x_SxNxD, y_SxNxF)
+    together = jax.jit(jax.vmap(linear_lib.ridge))(x_SxNxD, y_SxNxF)
     for seed, (x_NxD, y_NxF) in enumerate(pairs):
       expected = linear_model.Ridge().fit(np.float64(x_NxD), y_NxF)
       np.testing.assert_allclose(together.kernel_DxF[seed], expected.coef_.T, rtol=1e-4, atol=1e-5)
@@ -158,9 +160,9 @@ class RidgeTest(parameterized.TestCase):
     x_NxD, y_NxF = _data()
     y_NxF[:, 1] = 1.0
     guess_NxF = linear.ridge(x_NxD, y_NxF).predict(x_NxD)
-    self.assertTrue(np.isnan(linear.r2_scored(y_NxF, guess_NxF)[1]))
+    self.assertTrue(np.isnan(np.asarray(linear.r2_scored(y_NxF, guess_NxF))[1]))
     scored_N = np.arange(len(y_NxF)) < 50
-    self.assertTrue(np.isnan(linear.r2_scored(y_NxF, guess_NxF, scored_N)[1]))
+    self.assertTrue(np.isnan(np.asarray(linear.r2_scored(y_NxF, guess_NxF, scored_N))[1]))
 
 
 if __name__ == "__main__":

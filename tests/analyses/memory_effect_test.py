@@ -26,7 +26,7 @@ class StatisticsTest(absltest.TestCase):
     np.testing.assert_allclose(found.variance_NxQ, 0.25, atol=0.01)  # 2 or 3
 
   def test_published_plateau_of_independent_spacings(self):
-    # Spec, section 4.9: .87 for the surmise, spread .24 to .29.
+    # docs/sources/zeros.md, section 4.9: .87 for the surmise, spread .24 to .29.
     rng = np.random.default_rng(1)
     s = np.linspace(0, 6, 6001)
     cdf = sine_process.spacing_cdf(s, "gue")
@@ -50,7 +50,7 @@ class BiasTest(absltest.TestCase):
     np.testing.assert_array_equal(slots.matched_bias(token_N, token_N[::-1], 8), np.zeros(8))
 
   def test_published_gains(self):
-    # Spec, section 5.12: 0.5163 -> 0.8415 and 0.4242; 0.85 -> 1.72.
+    # docs/sources/zeros.md, section 5.12: 0.5163 -> 0.8415 and 0.4242; 0.85 -> 1.72.
     gain = slots.gain_percent_as_published
     self.assertAlmostEqual(float(gain(0.8415, 0.5163)), 63, delta=0.5)
     self.assertAlmostEqual(float(gain(0.4242, 0.5163)), -18, delta=0.5)

@@ -54,7 +54,7 @@ class PublishedTailTest(absltest.TestCase):
     self.assertBetween(tail, 105.2, 106.5)
 
   def test_three_coefficients_are_below_the_floor(self):
-    # NLL of AR(3) and AR(24) on the tail by another program, spec, section 7.
+    # NLL of AR(3) and AR(24) on the tail by another program: docs/sources/zeros.md, section 7.
     for order, nll in ((3, 0.4221), (24, 0.1243)):
       found_N = perplexity.autoregressive_nll(
         self.series.value_N, self.train, self.index_N, self.token_N[self.index_N], EDGE_E, order

@@ -107,14 +107,14 @@ KINDS = (jnp.bfloat16, jnp.float16, jnp.int8, jnp.int32)
 
 @functools.cache
 def _in_float32(name: str):
-  return np.asarray(CALLS[name](lambda x: jnp.asarray(x, jnp.float32)), float)
+  return np.asarray(CALLS[name](lambda x: jnp.asarray(np.asarray(x, np.float32))), float)
 
 
 class EverywhereTest(parameterized.TestCase):
   @parameterized.parameters(*CALLS)
   def test_equals_float32(self, name):
     for kind in KINDS:
-      found = np.asarray(CALLS[name](lambda x, kind=kind: jnp.asarray(x, kind)), float)
+      found = np.asarray(CALLS[name](lambda x, kind=kind: jnp.asarray(np.asarray(x, kind))), float)
       np.testing.assert_allclose(
         found, _in_float32(name), rtol=1e-4, atol=1e-4, err_msg=f"{name} of {kind.__name__}"
       )

@@ -57,7 +57,7 @@ class NumbersTest(parameterized.TestCase):
 
 
 class OdlyzkoTest(absltest.TestCase):
-  """The yardstick of the zeta spec, section 7.1: 20,000 zeros."""
+  """The yardstick of docs/sources/zeros.md, section 7.1: 20,000 zeros."""
 
   def test_lines_of_primes_in_the_zeros(self):
     series = zeros.load(zeros.Config())
@@ -91,7 +91,7 @@ class OdlyzkoTest(absltest.TestCase):
   def test_lines_of_primes_in_what_a_filter_predicts(self):
     series = zeros.load(zeros.Config())
     index_N = np.arange(1_900_000, 1_920_000)
-    # The spec's row was fitted once, on the 20,000 spacings before.
+    # The row there was fitted once, on the 20,000 spacings before.
     fit = anchors.adaptive(series.value_N, index_N, block=20_000)
     error_N = fit.prediction_N - series.value_N[index_N]
     r2 = 1 - np.mean(error_N**2) / series.value_N[index_N].var()

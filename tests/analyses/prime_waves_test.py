@@ -40,7 +40,7 @@ class FollowingTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, r"got \(3,\), \(2,\)"):
       prime_waves.following(np.arange(3.0), np.arange(2), prime_waves.waves([2, 3], 3), _smooth)
 
-  # Zeta spec 7.1: R2, bias, RMSE and the NLL of a Gaussian, no fit.
+  # docs/sources/zeros.md, section 7.1: R2, bias, RMSE and the NLL of a Gaussian, no fit.
   @parameterized.parameters(
     (100, 0.7658, 0.0001, 0.1974, -0.204),
     (1_000, 0.8817, 0.0000, 0.1403, -0.545),

@@ -1,11 +1,13 @@
 """Probed subspaces: hand-made states, scikit-learn."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
-from primelens.analyses import erasure
+from jitted import Jitted
+from primelens.analyses import erasure as erasure_lib
 from sklearn import linear_model
+
+erasure = Jitted(erasure_lib)
 
 
 def white(rows, width, seed=0):
@@ -22,10 +24,9 @@ class SubspacesTest(absltest.TestCase):
     white_NxD = white(4000, 4)
     y_Nx1 = white_NxD[:, :1] + white_NxD[:, 1:2]
     order_RxN = np.random.default_rng(0).permuted(np.tile(np.arange(4000), (3, 1)), axis=1)
-    x_NxD = jnp.asarray(white_NxD * scale_D + 1.0, jnp.float32)
-    found = erasure.probed(
-      x_NxD, jnp.asarray(y_Nx1, jnp.float32), order_RxN, draws=2, key=jax.random.key(0)
-    )
+    x_NxD = np.float32(white_NxD * scale_D + 1.0)
+    found = erasure.probed(x_NxD, np.float32(y_Nx1), order_RxN, draws=2, key=jax.random.key(0))
+    found = jax.device_get(found)
     self.assertEqual(found.read_RxDxK.shape, (2 + 3 + 3 + 2, 4, 1))
     projector = lambda r: found.read_RxDxK[r] @ found.write_RxDxK[r].T
     # The regression reads z0 + z1: by 1 / scale of both.
@@ -57,11 +58,10 @@ class SubspacesTest(absltest.TestCase):
     x_NxD = rng.standard_normal((len(y_NxF), 16))
     kept = [2 * (n - 1) + i for n in (3, 7, 8, 12, 15) for i in range(2)]
     x_NxD[:, :10] = y_NxF[:, kept]
-    x_NxD = jnp.asarray(x_NxD, jnp.float32)
+    x_NxD = np.float32(x_NxD)
     x_NxD = x_NxD - x_NxD.mean(0)[None]
-    found = erasure.fitted_subspaces(
-      x_NxD, x_NxD.T @ x_NxD, jnp.asarray(y_NxF), erasure.probed_rank(30)
-    )
+    count = erasure_lib.probed_rank(30)
+    found = erasure.fitted_subspaces(x_NxD, x_NxD.T @ x_NxD, y_NxF, count=count)
     basis_DxK, _ = found["ridge"]
     self.assertEqual(basis_DxK.shape, (16, 10))
     inside_D = np.sum(np.asarray(basis_DxK) ** 2, 1)
@@ -69,9 +69,10 @@ class SubspacesTest(absltest.TestCase):
     np.testing.assert_allclose(inside_D[10:], 0, atol=0.01)
 
   def test_states_that_never_vary_have_no_subspace(self):
-    x_NxD = jnp.full((50, 4), 0.3) + 1e-8
-    y_Nx1 = jnp.asarray(white(50, 1), jnp.float32)
-    found = erasure.probed(x_NxD, y_Nx1, jnp.arange(50)[None], draws=1, key=jax.random.key(0))
+    x_NxD = np.full((50, 4), 0.3, np.float32) + np.float32(1e-8)
+    y_Nx1 = np.float32(white(50, 1))
+    found = erasure.probed(x_NxD, y_Nx1, np.arange(50)[None], draws=1, key=jax.random.key(0))
+    found = jax.device_get(found)
     np.testing.assert_array_equal(found.read_RxDxK[:-1], 0)
     self.assertTrue(np.isfinite(found.strength_R).all())
 

@@ -107,10 +107,10 @@ class AsPublishedTest(absltest.TestCase):
     first, last = windows.published_tail(len(value_N), window=256)["test"]
     middle_N = binned.decode(np.asarray(binned.encode(value_N)))
     found = resonance.spike_as_published(middle_N[first:last])
-    # Zeta spec, section 4.10: 11.28, ratio 17.
+    # docs/sources/zeros.md, section 4.10: 11.28, ratio 17.
     self.assertAlmostEqual(found.peak, 11.28, delta=0.005)
     self.assertAlmostEqual(found.ratio, 17, delta=0.5)
-    # Section 5.12: the plateau by number of spacings, from the first.
+    # docs/sources/zeros.md, section 5.12: the plateau by number of spacings, from the first.
     for count, reported in (
       (512, 1.58),
       (1024, 2.06),

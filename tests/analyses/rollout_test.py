@@ -84,7 +84,7 @@ class LinearTest(absltest.TestCase):
     np.testing.assert_allclose(rolled_NxQ, [[1, 0.5, 0.25], [-1, -2, 1]])
 
   def test_published_operator_is_a_short_transient(self):
-    # Moduli of the roots .507, .559, .559 (zeta spec, section 4.5).
+    # Moduli of the roots .507, .559, .559 (docs/sources/zeros.md, section 4.5).
     moduli = np.sort(np.abs(np.roots(np.append(1, -PUBLISHED))))
     np.testing.assert_allclose(moduli, [0.507, 0.559, 0.559], atol=6e-4)
     rolled_NxQ = rollout.linear(PUBLISHED, np.ones((1, 3)), 100)
@@ -131,7 +131,7 @@ class ErrorTest(absltest.TestCase):
 
 
 class ZerosTest(absltest.TestCase):
-  """Anchors on Odlyzko's table, the published protocol (spec 4.12, 5.8)."""
+  """Anchors on Odlyzko's table; protocol of docs/sources/zeros.md, sections 4.12 and 5.8."""
 
   def test_constant_and_linear_rollouts_have_the_published_errors(self):
     series = zeros.load(zeros.Config(split="published_tail"))

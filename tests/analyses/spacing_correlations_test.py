@@ -43,7 +43,7 @@ class CorrelationsTest(parameterized.TestCase):
   def test_cue_as_published(self):
     spacing_RxN = surrogates.cue_spacings(2, matrices=700, size=60)
     found = spacings.correlations(spacing_RxN, 3)
-    expected = np.array([-0.3106, -0.076, -0.034])  # zeta spec, section 4.14
+    expected = np.array([-0.3106, -0.076, -0.034])  # docs/sources/zeros.md, section 4.14
     np.testing.assert_array_less(np.abs(found.correlation_Q - expected), 4 * found.error_Q)
     off = abs(found.variance - 0.180)
     self.assertLess(off, 4 * found.variance_error)
@@ -83,7 +83,7 @@ class HeightTest(parameterized.TestCase):
     found = limit.variance + term_Q[0] / 12**2
     self.assertAlmostEqual(spacing_RxN.var(), found, delta=0.005)
     rho = limit.correlation_Q[0] + term_Q[1] / 12**2
-    self.assertAlmostEqual(rho, -0.314, delta=0.006)  # zeta spec, section 4.14
+    self.assertAlmostEqual(rho, -0.314, delta=0.006)  # docs/sources/zeros.md, section 4.14
 
   def test_blocks_have_equal_ratios_and_the_least_number(self):
     height_N = np.arange(1, 10_001).astype(float)

@@ -25,6 +25,31 @@ def _gue(matrices, size, seed=0):
   return np.cumsum(gap_RxN, axis=1)
 
 
+class PairCorrelationTest(parameterized.TestCase):
+  EDGE = np.linspace(0, 3, 31)
+
+  def test_independent_levels_are_at_every_distance(self):
+    r2_P, error_P = spacings.pair_correlation(np.diff(_poisson(200_000)), self.EDGE)
+    np.testing.assert_allclose(r2_P, 1, atol=0.05)
+    self.assertLess(np.abs((r2_P - 1) / error_P).max(), 5)
+
+  def test_a_picket_fence_has_its_pickets(self):
+    r2_P, error_P = spacings.pair_correlation(np.ones(200), [0.5, 1.5, 1.9, 2.1])
+    np.testing.assert_allclose(r2_P, [1, 0, 5])  # one level in bins of 1, 0.4 and 0.2
+    np.testing.assert_allclose(error_P, 0, atol=1e-12)
+
+  def test_the_sine_process_has_one_minus_sinc_squared(self):
+    gap_RxN = surrogates.cue_spacings(0, matrices=300, size=100)
+    r2_P, error_P = spacings.pair_correlation(gap_RxN, self.EDGE)
+    middle_P = (self.EDGE[:-1] + self.EDGE[1:]) / 2
+    away_P = (r2_P - (1 - np.sinc(middle_P) ** 2)) / np.maximum(error_P, 2e-3)
+    self.assertLess(np.abs(away_P).max(), 5)
+
+  def test_edges_rise(self):
+    with self.assertRaisesRegex(ValueError, "edges of bins rise"):
+      spacings.pair_correlation(np.ones(100), [1.0, 0.5])
+
+
 class UnfoldTest(parameterized.TestCase):
   def test_central(self):
     found = spacings.central(np.arange(256)[::-1])
@@ -190,7 +215,8 @@ class PublishedTest(parameterized.TestCase):
       sign_Nx1 = rng.choice([-1.0, 1.0], (256, 1))
       spiked.append(_published(weight + sign_Nx1 * direction_D))
     goe_R, _, poisson_R = np.transpose(plain)
-    # Spec 4.4: .048 +- .013 and .227 +- .021; .054 +- .007 with a spike.
+    # From docs/sources/primes.md, section 4.4: .048 +- .013 and .227 +- .021;
+    # .054 +- .007 with a spike.
     self.assertAlmostEqual(goe_R.mean(), 0.048, delta=0.006)
     self.assertBetween(goe_R.std(), 0.008, 0.018)
     self.assertAlmostEqual(poisson_R.mean(), 0.227, delta=0.01)

@@ -27,7 +27,7 @@ def _noise(shape, seed=0):
 
 class MeasureTest(parameterized.TestCase):
   def test_published_model_of_plan_a(self):
-    # Spec 6.2: untouched noise and one outlier.
+    # From docs/sources/primes.md, section 6.2: untouched noise and one outlier.
     rng = np.random.default_rng(0)
     start = rng.uniform(-BOUND, BOUND, (256, 256))
     direction_D = rng.normal(size=256)

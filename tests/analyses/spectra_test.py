@@ -20,7 +20,7 @@ def _noise(shape, seed=0, bound=XAVIER):
 
 
 def _spike(inter, seed=0):
-  """Returns untouched noise + (inter / 2) sign v^T, |v| = 1 (spec 6.2)."""
+  """Returns noise + (inter / 2) sign v^T, |v| = 1 (docs/sources/primes.md, section 6.2)."""
   rng = np.random.default_rng(seed + 100)
   sign_Nx1 = rng.choice([-1.0, 1.0], (256, 1))
   direction_D = rng.normal(size=256)
@@ -104,7 +104,7 @@ class MetricsTest(parameterized.TestCase):
     np.testing.assert_array_equal(spectra.bulk_std(value, (3, 3)), 0)
     np.testing.assert_array_equal(spectra.outliers(value, (3, 3)), 0)
 
-  # Spec 4.2: 206.0 / 102.6 / 51.5 +- .3; 154.9 of squares.
+  # From docs/sources/primes.md, section 4.2: 206.0 / 102.6 / 51.5 +- .3; 154.9 of squares.
   @parameterized.parameters((256, 206.0, 4), (128, 102.6, 20), (64, 51.5, 40))
   def test_effective_rank_of_noise(self, size, expected, count):
     value = spectra.singular_values(_noise((count, size, size)))
@@ -114,13 +114,13 @@ class MetricsTest(parameterized.TestCase):
       self.assertBetween(spectra.max_to_mean(value).mean(), 2.31, 2.36)
 
   def test_effective_rank_of_squares_of_noise(self):
-    # Spec 4.2: 154.9 (one matrix; sd .43).
+    # From docs/sources/primes.md, section 4.2: 154.9 (one matrix; sd .43).
     weight = np.random.default_rng(0).normal(size=(4, 256, 256))
     value = spectra.singular_values(weight)
     found = spectra.effective_rank(value, 2).mean()
     self.assertAlmostEqual(found, 154.9, delta=0.5)
 
-  # Spec 6.2: rank and ratio; one outlier on untouched noise.
+  # From docs/sources/primes.md, section 6.2: rank and ratio; one outlier on untouched noise.
   @parameterized.parameters((13.66, 43.9, 106.9), (19.74, 27.6, 129.9))
   def test_one_outlier_model(self, inter, rank, ratio):
     value = np.stack([spectra.singular_values(_spike(inter, seed)) for seed in range(3)])
@@ -130,13 +130,14 @@ class MetricsTest(parameterized.TestCase):
     found = spectra.max_to_mean(value).mean()
     self.assertAlmostEqual(found, ratio, delta=0.4)
     np.testing.assert_array_equal(spectra.outliers(value, shape), 1)
-    # Spec 6.3: .012 matched by the median.
+    # From docs/sources/primes.md, section 6.3: .012 matched by the median.
     found = spectra.ks_matched(value, shape).mean()
     self.assertAlmostEqual(found, 0.012, delta=0.004)
     np.testing.assert_allclose(spectra.bulk_std(value, shape), XAVIER / np.sqrt(3), rtol=0.02)
 
   def test_std_of_entries_misleads(self):
-    # Spec 6.3: .86 for the spike matched by the std, .012 for noise.
+    # From docs/sources/primes.md, section 6.3: .86 for the spike matched by the
+    # std, .012 for noise.
     distances = []
     for weight in (_spike(13.66), _noise((256, 256))):
       value = np.sort(spectra.singular_values(weight)) / weight.std()
@@ -147,7 +148,7 @@ class MetricsTest(parameterized.TestCase):
 
 
 class KolmogorovTest(parameterized.TestCase):
-  # Spec 6.3: pure noise by its std.
+  # From docs/sources/primes.md, section 6.3: pure noise by its std.
   @parameterized.parameters(
     (0.01, 0.988),
     (0.02, 0.977),
@@ -176,7 +177,7 @@ class KolmogorovTest(parameterized.TestCase):
 
   def test_untrained_network(self):
     value = spectra.singular_values(_noise((3, 256, 256)))
-    # Spec 4.2: .9414, three times the same.
+    # From docs/sources/primes.md, section 4.2: .9414, three times the same.
     found = spectra.ks_unit_as_published(value)
     np.testing.assert_allclose(found, 241 / 256)
 

@@ -16,7 +16,7 @@ def _sine(size, density):
 
 class KernelTest(parameterized.TestCase):
   def test_the_sine_kernel_at_whole_distances_is_the_identity(self):
-    # Zeta spec, section 4.6: at most 1.4e-16 beside the diagonal.
+    # docs/sources/zeros.md, section 4.6: at most 1.4e-16 beside the diagonal.
     found_NxN = toeplitz.matrix(toeplitz.sine_kernel, 500)
     np.testing.assert_array_equal(np.diag(found_NxN), 1)
     np.testing.assert_array_less(np.abs(found_NxN - np.eye(500)), 2e-16)
@@ -27,7 +27,7 @@ class KernelTest(parameterized.TestCase):
     np.testing.assert_allclose(found_N, np.sort(diagonal_N), atol=1e-12)
 
   def test_published_kernel(self):
-    # Zeta spec, section 6.4, with the constant 0.0017 of the fit.
+    # docs/sources/zeros.md, section 6.4, with the constant 0.0017 of the fit.
     found = toeplitz.stretched_as_published([0, 0.5, 1, 2, 3]) + 0.0017
     np.testing.assert_allclose(found, [0.0637, 0.0570, 0.0610, 0.0630, 0.0611], atol=6e-5)
 
@@ -70,7 +70,7 @@ class SineProcessTest(absltest.TestCase):
 
   def test_spacings_are_those_of_the_gue(self):
     self.assertAlmostEqual(self.gap_N.mean(), 1, delta=0.006)
-    # Zeta spec, section 4.14: variance .180, correlation -.311.
+    # docs/sources/zeros.md, section 4.14: variance .180, correlation -.311.
     self.assertAlmostEqual(self.gap_N.var(), 0.180, delta=0.008)
     centred = [np.diff(level_N) - 1 for level_N in self.draws]
     lag = np.mean(np.concatenate([c[1:] * c[:-1] for c in centred]))

@@ -38,7 +38,7 @@ class HeadsTest(parameterized.TestCase):
     everything = sum(leaf.size for leaf in jax.tree.leaves(params))
     self.assertEqual(int(masking.count(mask)), everything - lost)
 
-  # Zeta spec, sections 2.1 and 4.2: a head of E0 has 4 * 256 * 32 numbers.
+  # docs/sources/zeros.md, sections 2.1 and 4.2: a head of E0 has 4 * 256 * 32 numbers.
   # 13 of 48 heads leave 4,794,136 - 35 * 32,768 numbers, three quarters of the
   # network; the source's 1.2 M are 13 / 48 of all of it.
   @parameterized.parameters((13, 3_647_256), (48, 4_794_136), (0, 3_221_272))

@@ -64,6 +64,52 @@ class FaultTest(CommandCase):
     self.assertIn("claims.json", out)
 
 
+class MissingTest(CommandCase):
+  """--missing: what is not stored, is damaged, or is of another checkpoint."""
+
+  NAMES = ("linear", "heads")
+
+  def read_again(self, *flags) -> list[str]:
+    """Returns what the command measures."""
+    measured = []
+
+    def measure(name):
+      return lambda run: measured.append(name) or zeros_linear.by_hand()
+
+    made = {
+      name: dataclasses.replace(
+        ZEROS.slices[name], measure=measure(name), figures=None, tables=None
+      )
+      for name in self.NAMES
+    }
+    with mock.patch.dict(ZEROS.slices, made):
+      code, _, err = self.analyze(f"--workdir={self.run_}", "--only=linear,heads", *flags)
+    self.assertEqual(code, 0, err)
+    return measured
+
+  def test_what_is_stored_of_the_newest_checkpoint_is_kept(self):
+    self.store(revision="another")
+    self.assertEqual(self.read_again("--missing"), ["heads"])
+    self.assertEqual(self.read_again("--missing"), [])
+    self.assertEqual(self.read_again(), ["heads", "linear"])  # the order of the study
+
+  def test_of_another_checkpoint_it_is_made_again(self):
+    self.read_again()
+    self.store(step=10)
+    self.assertEqual(self.read_again("--missing"), ["linear"])
+
+  def test_a_damaged_one_is_made_again(self):
+    self.read_again()
+    path = self.run_ / "results" / "heads.npz"
+    path.write_bytes(path.read_bytes()[:-9])
+    self.assertEqual(self.read_again("--missing"), ["heads"])
+
+  def test_other_settings_are_refused(self):
+    before = tiny_study.files(self.folder)
+    flags = (f"--workdir={self.run_}", "--missing", "--set=masking.windows=4")
+    self.assert_refused(self.analyze(*flags), "leave out --set", before)
+
+
 class BadFlagsTest(CommandCase):
   @parameterized.parameters(
     ("--only=spectra", f"No analysis 'spectra'; valid: {NAMES}"),

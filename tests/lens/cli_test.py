@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import jax
+import one
 import tiny_study
 from absl import flags
 from absl.testing import absltest, parameterized
@@ -261,23 +262,23 @@ class ConfigFileTest(absltest.TestCase):
 
   def test_a_file_and_its_argument(self):
     path = self._file("get_config = lambda name='x': name * 2")
-    self.assertEqual(cli.load_config(path), "xx")
-    self.assertEqual(cli.load_config(path + ":ab"), "abab")
+    self.assertEqual(one.config(path), "xx")
+    self.assertEqual(one.config(path + ":ab"), "abab")
 
   def test_what_it_gives_is_of_a_kind(self):
     path = self._file("def get_config(): pass")
-    self.assertIsNone(cli.load_config(path))
+    self.assertIsNone(one.config(path))
     with self.assertRaisesRegex(ValueError, r"get_config\(\) gives a NoneType; it must be a Path"):
-      cli.load_config(path, Path)
+      one.config(path, Path)
 
   def test_nothing_is_written_beside_it(self):
     path = self._file("get_config = int")
-    cli.load_config(path)
+    one.config(path)
     self.assertEqual(os.listdir(self.folder), ["config.py"])
 
   def test_an_interrupt_is_none_of_its_errors(self):
     with self.assertRaises(KeyboardInterrupt):
-      cli.load_config(self._file("raise KeyboardInterrupt"))
+      one.config(self._file("raise KeyboardInterrupt"))
 
   def test_colons_belong_to_the_name_of_a_file_that_is_there(self):
     for name in ("a:b.py", "a"):
@@ -290,7 +291,7 @@ class ConfigFileTest(absltest.TestCase):
       (short + ":c.py", "c.py"),
       (short + ":", ""),
     ):
-      self.assertEqual(cli.load_config(name), expected, name)
+      self.assertEqual(one.config(name), expected, name)
 
   def test_what_is_no_config_is_refused(self):
     for text, message in (
@@ -303,9 +304,9 @@ class ConfigFileTest(absltest.TestCase):
     ):
       with self.subTest(text):
         with self.assertRaisesRegex(ValueError, message):
-          cli.load_config(self._file(text))
+          one.config(self._file(text))
     with self.assertRaisesRegex(ValueError, "No config 'zeros_e9'; a file, or one of .*zeros_"):
-      cli.load_config("zeros_e9")
+      one.config("zeros_e9")
 
 
 class AssignTest(parameterized.TestCase):
@@ -328,7 +329,7 @@ class AssignTest(parameterized.TestCase):
   def test_values_take_the_type_of_what_they_replace(self, text, expected):
     config = tiny_study.get_config()
     if expected is None:  # values may hold "="
-      config.task, expected = cli.load_config("zeros_published:e0").task, "a=b.txt"
+      config.task, expected = one.config("zeros_published:e0").task, "a=b.txt"
     value = cli.assign(config, [text])
     for name in text.partition("=")[0].split("."):
       value = getattr(value, name)

@@ -3,7 +3,6 @@
 import csv
 import functools
 import os
-import re
 import tempfile
 from pathlib import Path
 from unittest import mock
@@ -21,7 +20,7 @@ from primelens.tasks import files
 from primelens.tasks import zeros as zeros_task
 
 PNG = b"\x89PNG\r\n\x1a\n"
-COUNT = 6000
+COUNT = 4003  # spacings are as many as those of `tiny_study`, whose programs fit
 # The others are stored and drawn by tests of their own.
 READ = ("anchors", "masking", "heads", "formula", "linear")
 
@@ -175,7 +174,7 @@ class EndToEndTest(absltest.TestCase):
     self.assertEqual(list(rows), [claim.id for claim in study.find("zeros").claims])
     for row in rows.values():
       self.assertIn(row["status"], trial.get_args(trial.Status))
-    for row in rows.values():  # 6,000 made-up zeros decide nothing
+    for row in rows.values():  # 4,000 made-up zeros decide nothing
       self.assertEqual(row["status"], "not run")
       self.assertIn("2,001,051 spacings of zeros", row["because"])
 
@@ -185,7 +184,7 @@ class EndToEndTest(absltest.TestCase):
       self.assertIn(claim.id, page)
     self.assertGreaterEqual(page.count("data:image/png;base64,"), 5)
     self.assertNotRegex(page, r"(src|href)=.https?://")
-    self.assertNotIn("stale", re.sub(r"<style.*?</style>", "", page, flags=re.S))
+    self.assertNotIn("stale</span>", page)
 
   def test_other_code_makes_a_result_stale(self):
     workdirs = [self.run_("plain"), self.run_("postfix")]

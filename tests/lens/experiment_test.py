@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import one
 import tiny_study
 from absl.testing import absltest, parameterized
 from primelens.lens import cli, experiment
@@ -12,7 +13,7 @@ CONFIGS = tuple(cli.shipped_configs())
 class RoundTripTest(parameterized.TestCase):
   @parameterized.parameters(*CONFIGS)
   def test_shipped_configs(self, name):
-    config = cli.load_config(name)
+    config = one.config(name)
     stored = json.loads(json.dumps(experiment.to_dict(config)))
     self.assertEqual(experiment.from_dict(stored), config)
 
@@ -141,7 +142,7 @@ class DifferenceTest(parameterized.TestCase):
 
   def test_another_kind_of_task(self):
     old = tiny_study.get_config()
-    new = dataclasses.replace(old, task=cli.load_config("zeros_published:e0").task)
+    new = dataclasses.replace(old, task=one.config("zeros_published:e0").task)
     self.assertEqual(experiment.difference(old, new), "task.kind: 'surrogate' there, 'zeros' here")
 
   def test_analysis_settings_do_not_count(self):

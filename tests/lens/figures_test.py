@@ -34,6 +34,8 @@ def pages(its) -> dict[str, figures.Page]:
   last = its.isel(ratio=-1)
   panels = {
     "curves": figures.curves(its, "nll", x="ratio", colour="edit", thin="seed", title="Curves"),
+    "named": figures.named(its, "delta", x="ratio", each="edit", title="Named"),
+    "compared": figures.compared(its, "delta", x="ratio", each="edit", title="Compared"),
     "bands": figures.curves(its, "delta", x="ratio", colour="edit", title="Bands"),
     "bars": figures.bars(last, "nll", x="edit", null="null", title="Bars"),
     "dots": figures.dots({"a": last.nll, "b": last.null}, title="Dots"),
@@ -82,6 +84,32 @@ class FiguresTest(parameterized.TestCase):
   def test_nothing_drawn_leaves_the_figure(self, name):
     drawn.assert_inside(self, pages(found())[name].figure())
 
+  def test_names_stand_apart_beside_the_ends_of_their_lines(self):
+    rise = np.arange(9)[:, None] * 1e-3 + np.zeros(3)
+    variables = {"y": results.variable("who x", rise, "y")}
+    its = results.dataset(variables, {"who": [f"line {i}" for i in range(9)], "x": [1, 2, 3]})
+    its["y"][0] = 5.0  # the first line is far above
+    panel = figures.named(its, "y", x="x", each="who", colours={"line 3": figures.GREEN})
+    (axes,) = figures.page(panel, heights=[4.0]).figure().subfigs[0].axes
+    place = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    self.assertEqual(set(place), set(its.who.values))
+    self.assertEqual(sorted(place, key=place.get), [f"line {i}" for i in (*range(1, 9), 0)])
+    self.assertGreaterEqual(min(np.diff(sorted(place.values()))), 0.99 * figures.NAME_GAP)
+    colours = {line.get_label()[1:]: line.get_color() for line in axes.lines}
+    self.assertEqual(colours["line 3"], figures.GREEN)
+    self.assertEqual({colours[f"line {i}"] for i in (1, 2, 4)}, {figures.GREY})
+
+  def test_compared_keeps_a_colour_for_its_value(self):
+    its = results.dataset(
+      {"y": results.variable("who x", np.arange(8.0).reshape(4, 2), "y")},
+      {"who": ["a", "b", "c", "d"], "x": [1, 2]},
+    )
+    panel = figures.compared(its, "y", x="x", each="who", colours={"c": figures.ORANGE})
+    (axes,) = figures.page(panel, heights=[4.0]).figure().subfigs[0].axes
+    colours = {line.get_label(): line.get_color() for line in axes.lines if len(line.get_xdata())}
+    self.assertEqual(colours["c"], figures.ORANGE)
+    self.assertEqual([colours["b"], colours["d"]], [figures.GREEN, figures.PURPLE])
+
   def test_same_result_gives_the_same_bytes(self):
     first, second = (figures.save(pages(found())["curves"], self.path).read_bytes() for _ in "12")
     self.assertEqual(first, second)
@@ -97,6 +125,33 @@ class FiguresTest(parameterized.TestCase):
     before = dict(matplotlib.rcParams)
     figures.png(pages(found())["heat"])
     self.assertEqual(before, dict(matplotlib.rcParams))
+
+  def test_ticks_of_a_short_logarithmic_axis_are_numbers(self):
+    for most, expected in (
+      (1.2, ["0.9", "1", "1.1", "1.2"]),
+      (30.0, ["1", "2", "5", "10", "20"]),
+      (1e5, ["$\\mathdefault{10^{0}}$", "$\\mathdefault{10^{2}}$", "$\\mathdefault{10^{4}}$"]),
+    ):
+      line = figures.line([0, 1], [0.9, most], None, "black")
+      panel = figures.together(line, lambda axes: axes.set(yscale="log"))
+      figure = figures.page(panel, heights=[3.0]).figure()
+      (axes,) = figure.findobj(matplotlib.axes.Axes)
+      drawn.assert_inside(self, figure)
+      low, high = axes.get_ylim()
+      ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+      shown = [text.get_text() for at, text in ticks if low <= at <= high]
+      self.assertContainsSubset(expected, shown)
+      small = [text.get_text() for text in axes.get_yticklabels(minor=True)]
+      self.assertEqual("".join(small), "")
+
+  def test_rows_in_given_colours(self):
+    shades = {"mask": "#000000", "noise": "#FF0000"}
+    both = found().isel(ratio=slice(2))
+    panel = figures.rows(both, "delta", x="ratio", colour="edit", colours=shades, title="Rows")
+    (axes,) = figures.page(panel, heights=[3.0]).figure().findobj(matplotlib.axes.Axes)
+    handles, labels = axes.get_legend_handles_labels()
+    colours = [handle.get_color() for handle in handles]
+    self.assertEqual(dict(zip(labels, colours, strict=True)), shades)
 
   def test_a_page_has_a_height_for_each_row(self):
     with self.assertRaisesRegex(ValueError, "2 rows of panels have 1 heights"):

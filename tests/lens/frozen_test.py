@@ -8,37 +8,14 @@ import jax
 import numpy as np
 import tiny_study
 from absl.testing import absltest
+from frozen_runs import STEP, built, frozen, replace_state
 from primelens import tasks
 from primelens.analyses import trees
-from primelens.lens import analyze, runs, study
+from primelens.lens import analyze, runs
 from primelens.models import checkpoints, fit
 from primelens.models import optimizer as optimizer_lib
 from primelens.studies.addition import program as addition
 from primelens.tasks import files
-
-STEP = 7  # at which a seed is made to have stopped
-
-
-def built(workdir: Path):
-  """Returns a run's experiment, its program and the program's data."""
-  experiment = runs.read_experiment(workdir)
-  build = study.find(experiment.study).build
-  return experiment, *build(experiment, tasks.load(experiment.task))[:2]
-
-
-def frozen(state_S, rows):
-  """Returns the state with seeds that stopped at STEP."""
-  step_S = np.full(len(state_S.frozen_step), -1, np.int32)
-  step_S[list(rows)] = STEP
-  return state_S._replace(frozen_step=jax.numpy.asarray(step_S))
-
-
-def replace_state(workdir: Path, step: int, state_S) -> None:
-  """Makes a state the only checkpoint of a run."""
-  shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
-  saved = checkpoints.Checkpoints(workdir / "checkpoints")
-  saved.save(step, state_S)
-  saved.close()
 
 
 def leave_out(workdir: Path, row: int) -> None:
@@ -136,7 +113,7 @@ class AnalysisTest(FolderCase):
     self.assertEqual(said[0].splitlines()[0], line)
     self.assertNotIn("not finite", said[1])
     page = (some / "report.html").read_text()
-    self.assertIn(f'<ol class="summary"><li>{line}</li>', page)
+    self.assertIn(f'<ul class="none"><li>{line}</li></ul>', page)
     self.assertNotIn("left out.", (fewer / "report.html").read_text())
 
 

@@ -99,13 +99,13 @@ class JoinedTest(parameterized.TestCase):
       sizes={"population": "P = 10, other steps", "reference": None},
     )
     share, count, free = rows["share"], rows["count"], rows["free"]
-    self.assertEqual((share["ours"], share["median"]), (0.70, 0.4))
+    self.assertEqual((share["here"], share["median"]), (0.70, 0.4))
     self.assertEqual((share["minimum"], share["maximum"]), (0.1, 0.70))
     self.assertAlmostEqual(share["untrained"], 0.3)
     self.assertEqual((share["drift_low"], share["drift_high"]), (0.71, 0.73))
     self.assertEqual((share["permuted"], share["runs"]), (0.55, "main"))
     self.assertEqual(share["verdict"], "within drift")
-    self.assertEqual((count["ours"], count["verdict"]), (150, "not portable"))
+    self.assertEqual((count["here"], count["verdict"]), (150, "not portable"))
     self.assertTrue(math.isnan(count["untrained"]))
     # A network without a value is left out of the spread.
     self.assertEqual((free["median"], free["minimum"], free["verdict"]), (3.5, 2.0, ""))
@@ -115,7 +115,7 @@ class JoinedTest(parameterized.TestCase):
     cards["made"] = {"population": "sum, L2 D128", "reference": None}
     values = {"own": {"share": np.array([0.7266])}, "made": {"share": np.array([0.5, 0.6])}}
     row = self.joined(values, None, **cards)["share"]
-    self.assertEqual((row["ours"], row["median"], row["runs"]), (0.7266, 0.55, "made"))
+    self.assertEqual((row["here"], row["median"], row["runs"]), (0.7266, 0.55, "made"))
     self.assertEqual(row["verdict"], "agrees")
     self.assertNotIn("drift_low", row)
 
@@ -147,8 +147,8 @@ class JoinedTest(parameterized.TestCase):
     (math.nan, 0.7, 0.005, 0.0, 1.0, ""),
     (0.7, math.nan, 0.005, 0.0, 1.0, ""),
   )
-  def test_agreement(self, ours, recomputed, tolerance, low, high, expected):
-    record = dict(ours=ours, recomputed=recomputed, drift_low=low, drift_high=high)
+  def test_agreement(self, here, recomputed, tolerance, low, high, expected):
+    record = dict(here=here, recomputed=recomputed, drift_low=low, drift_high=high)
     self.assertEqual(reported.agreement(record, tolerance), expected)
 
 

@@ -28,7 +28,7 @@ class OutsideCase(absltest.TestCase):
     super().setUp()
     self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     self.enterContext(contextlib.chdir(self.folder))
-    self.addCleanup(plugins.forget)
+    self.addCleanup(plugins._LOADED.clear)
 
   def call(self, main, *argv):
     with tiny_study.quick_compile():
@@ -95,17 +95,21 @@ class SliceTest(OutsideCase):
 
 
 class PluginTest(OutsideCase):
+  SMALL = ("--config.model.trunk.width=16", "--config.model.trunk.hidden=32")
+
   def test_a_task_with_its_own_question(self):
     recipe("multiplication.py", self.folder)
     mine = "--plugin=multiplication.py"
-    code, _, err = self.call(train.main, mine, "--config=multiplication.py", "--workdir=run")
+    code, _, err = self.call(
+      train.main, mine, "--config=multiplication.py", "--workdir=run", *self.SMALL
+    )
     self.assertEqual(code, 0, err)
-    plugins.forget()
+    plugins._LOADED.clear()
 
     code, _, err = self.call(analyze.main, "--workdir=run")  # without, it is refused
     self.assertEqual(code, 2)
     self.assertRegex(err, "task.kind='multiplication' is not one of .*--plugin=multiplication.py")
-    code, out, err = self.call(analyze.main, "--workdir=run", mine)
+    code, out, err = self.call(analyze.main, "--workdir=run", mine, "--set=draws=4")
     self.assertEqual(code, 0, err)
     self.assertIn("run is not read by 'embedding': it is about", err)
     found, _ = results.read("run/results", "multiplication")
@@ -130,14 +134,15 @@ class PluginTest(OutsideCase):
   def test_a_model(self):
     recipe("my_model.py", self.folder)
     argv = ("--plugin=my_model.py", "--config=my_model.py", "--workdir=run")
-    code, _, err = self.call(train.main, *argv)
+    code, _, err = self.call(train.main, *argv, *self.SMALL)
     self.assertEqual(code, 0, err)
     self.assertIn('"my_model"', Path("run/config.json").read_text())
-    plugins.forget()
+    plugins._LOADED.clear()
     code, _, err = self.call(analyze.main, "--workdir=run", "--only=spectra")
     self.assertEqual(code, 2)
     self.assertIn("model.kind='my_model' is not one of", err)
-    code, _, err = self.call(analyze.main, "--workdir=run", "--only=spectra", argv[0])
+    only = ("--only=spectra", "--set=draws=4")
+    code, _, err = self.call(analyze.main, "--workdir=run", argv[0], *only)
     self.assertEqual(code, 0, err)
 
   def test_a_study_that_is_a_package(self):
@@ -155,7 +160,9 @@ class PluginTest(OutsideCase):
     code, out, err = self.call(analyze.main, mine[0], "--list")
     self.assertEqual(code, 0, err)
     self.assertIn("quotients:\n  my_question       How large are the weights", out)
-    code, out, err = self.call(train.main, *mine, "--config=config.py", "--workdir=run")
+    code, out, err = self.call(
+      train.main, *mine, "--config=config.py", "--workdir=run", *self.SMALL
+    )
     self.assertEqual(code, 0, err)
     code, out, err = self.call(analyze.main, *mine, "--workdir=run")
     self.assertEqual(code, 0, err)
@@ -180,12 +187,10 @@ class PopulationTest(OutsideCase):
 
   def test_every_variant_has_a_folder(self):
     (self.folder / "family.py").write_text(self.FAMILY)
-    code, out, err = self.call(
-      train.main, "--config=family.py:all", "--workdir=runs", "--config.fit.steps=10"
-    )
+    code, out, err = self.call(train.main, "--config=family.py:all", "--workdir=runs")
     self.assertEqual(code, 0, err)
     self.assertIn("[1/2] none: runs/none", err)
-    self.assertIn("finished at step 10", out)
+    self.assertIn("finished at step 20", out)
     self.assertEqual(sorted(p.name for p in Path("runs").iterdir()), ["none", "prefix"])
     code, out, err = self.call(analyze.main, "--workdir=runs", "--only=claims")
     self.assertEqual(code, 0, err)

@@ -4,13 +4,14 @@ import dataclasses
 import io
 import pathlib
 import tempfile
+import urllib.parse
 from typing import get_args
 
 import pages
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
+from primelens.lens import ledger, page_style, report, results, study
 from primelens.lens import page as report_page
-from primelens.lens import report, results, study
 from primelens.lens import tables as tables_lib
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
@@ -71,6 +72,22 @@ def a_result(gain=0.25):
   return results.dataset(variables)
 
 
+def a_claim(name: str) -> trial.Claim:
+  """Returns a claim that the report finds in a slice; the ledger has its verdict."""
+  return trial.Claim(id=name, statement=name, source="", reported="", test=lambda results: None)
+
+
+def with_claims(its: study.Study, **slices: str) -> study.Study:
+  """Returns a study whose slices have claims: `heads="claim.1 claim.2"`."""
+  changed = {
+    name: dataclasses.replace(
+      its.slices[name], claims=tuple(a_claim(claim) for claim in claims.split())
+    )
+    for name, claims in slices.items()
+  }
+  return dataclasses.replace(its, slices=its.slices | changed)
+
+
 PAGE = a_study()
 
 
@@ -101,15 +118,19 @@ class ReportTest(parameterized.TestCase):
   def test_tags_balance_and_nothing_is_fetched(self):
     page = self._read()
     for link in page.links:
-      self.assertRegex(link, r"^(#[a-z]+|data:image/png;base64,)")
+      self.assertRegex(link, r"^(#[a-z]|data:image/png;base64,)")
     html = report.html(PAGE, self._tables(), LEDGER)
     self.assertNotRegex(html, r"https?:|@import|url\(|<script|<link")
 
   def test_contents_point_to_sections(self):
     html = report.html(PAGE, self._tables(), LEDGER)
-    targets = [link[1:] for link in self._read().links if link[0] == "#"]
-    self.assertEqual(targets, ["ledger", *NAMES, "provenance"])
-    for target in targets:
+    page = self._read()
+    targets = [link[1:] for link in page.links if link[0] == "#"]
+    self.assertLess(set(NAMES) | {"ledger", "questions", "provenance", "glossary"}, set(page.ids))
+    self.assertEqual(set(targets) - set(page.ids), set())
+    self.assertLen(set(page.ids), len(page.ids))
+    for target in ("ledger", *NAMES, "provenance", "glossary"):
+      self.assertIn(target, targets)
       self.assertIn(f'<section id="{target}"', html)
 
   def test_every_claim_is_there_with_its_numbers(self):
@@ -149,7 +170,8 @@ class ReportTest(parameterized.TestCase):
   def test_figures_are_embedded_byte_for_byte(self):
     data = [link for link in self._read().links if link.startswith("data:")]
     found = [base64.b64decode(link.partition(",")[2]) for link in data]
-    self.assertEqual(found, [PNG + name.encode() for name in NAMES])
+    # The first leads the page, and is in its own section, too.
+    self.assertEqual(found, [PNG + name.encode() for name in (NAMES[0], *NAMES)])
 
   def test_missing_figure_is_named(self):
     tables = self._tables()
@@ -191,9 +213,9 @@ class ReportTest(parameterized.TestCase):
 
   def test_stale_results_are_marked(self):
     tables = self._tables()
-    self.assertNotIn(">stale<", report.html(PAGE, tables, LEDGER))
+    self.assertNotIn("stale</span>", report.html(PAGE, tables, LEDGER))
     tables["e0"]["heads"] = dataclasses.replace(tables["e0"]["heads"], stale=True)
-    self.assertEqual(report.html(PAGE, tables, LEDGER).count(">stale<"), 2)
+    self.assertEqual(report.html(PAGE, tables, LEDGER).count("stale</span>"), 2)
 
   def test_provenance(self):
     page = self._read()
@@ -206,7 +228,216 @@ class ReportTest(parameterized.TestCase):
   def test_the_summary_has_a_line_of_every_slice_and_the_tally(self):
     *lines, tally = report.first_lines(PAGE, self._tables(), LEDGER)
     self.assertEqual(lines, [f"{name}: e0 0.250" for name in NAMES])
-    self.assertIn("1 not reproduced; 1 needs more compute", tally)
+    self.assertEqual(
+      tally,
+      "Claims: 1 not reproduced; 1 reproduced, but an artefact; 1 reproduced; 1 needs more"
+      " compute. Without a verdict: 1 failed; 1 not run; 1 does not apply.",
+    )
+
+  def test_what_says_most_comes_first(self):
+    its = dataclasses.replace(PAGE, lead=("formula", "absent", "heads"))
+    lines = report.first_lines(its, self._tables(), LEDGER)
+    self.assertEqual(
+      [line.split(":")[0] for line in lines], ["formula", "heads", "masking", "Claims"]
+    )
+    page = pages.Reader(report.html(its, self._tables(), LEDGER, folder=self.folder))
+    first = next(link for link in page.links if link.startswith("data:"))
+    self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"formula")
+
+  def test_the_first_picture_is_of_all_runs_where_there_is_one(self):
+    shared = dataclasses.replace(
+      PAGE.slices["heads"], figures=lambda runs: dict.fromkeys([*runs, "all runs"])
+    )
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | {"heads": shared}, lead=("heads",))
+    tables = self._tables() | self._tables("e4")
+    (self.folder / "figures").mkdir()
+    (self.folder / "figures" / "heads.all-runs.png").write_bytes(PNG + b"shared")
+    page = pages.Reader(report.html(its, tables, LEDGER, folder=self.folder))
+    first = next(link for link in page.links if link.startswith("data:"))
+    self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"shared")
+
+  def test_a_slice_whose_figures_fail_does_not_lead(self):
+    def fault(runs):
+      raise KeyError("lead")
+
+    broken = dataclasses.replace(PAGE.slices["masking"], figures=fault)
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | {"masking": broken})
+    err = io.StringIO()
+    with contextlib.redirect_stderr(err):
+      page = pages.Reader(report.html(its, self._tables(), LEDGER))
+    self.assertIn("'What of masking?' failed: KeyError: 'lead'", err.getvalue())
+    first = next(link for link in page.links if link.startswith("data:"))
+    self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"heads")
+
+  def test_the_first_screen_has_three_sentences_and_others_their_section(self):
+    more = {name: a_slice(name) for name in ("four", "five")}
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | more)
+    tables = {"e0": {name: self._stored(name, a_result()) for name in its.slices}}
+    text = "\n".join(pages.Reader(report.html(its, tables, LEDGER)).text)
+    first, _, rest = text.partition("Claims")
+    said = lambda text, name: text.count(f"{name}: e0 0.250")
+    self.assertEqual([said(first, name) for name in its.slices], [1, 1, 1, 0, 0])
+    self.assertEqual([said(rest, name) for name in its.slices], [1] * 5)
+
+  def test_verdicts_are_counted_apart_from_what_was_not_run(self):
+    html = report.html(PAGE, self._tables(), LEDGER)
+    badges = html.partition('class="tally">')[2].partition("</div>")[0]
+    self.assertIn("1 needs more compute", badges)
+    for status in ledger.NO_VERDICT:
+      self.assertNotIn(status, badges)
+    self.assertIn("Without a verdict: 1 failed, 1 not run, 1 does not apply.", html)
+
+  def test_decided_claims_come_first(self):
+    shown = [attributes["id"] for attributes, _ in self._read().cards]
+    status = {row["id"]: row["status"] for row in LEDGER.rows}
+    self.assertEqual(
+      [status[name.removeprefix("claim-")] for name in shown],
+      [
+        "not reproduced",
+        "reproduced, but an artefact",
+        "reproduced",
+        "needs more compute",
+        "failed",
+        "not run",
+        "does not apply",
+      ],
+    )
+
+  def test_claims_are_chosen_by_verdict_without_a_program(self):
+    page = self._read()
+    buttons = {each["id"]: each for each in page.buttons}
+    self.assertEqual({each["name"] for each in page.buttons}, {"show"})
+    self.assertEqual(
+      [each["id"] for each in page.buttons if "checked" in each], ["show-with-a-verdict"]
+    )
+    self.assertIn("show-all", buttons)
+    self.assertNotIn("#show-all:checked", page_style.CSS)  # nothing is hidden
+    of_card = {attributes["id"]: attributes["class"].split() for attributes, _ in page.cards}
+    for row in LEDGER.rows:
+      kind = report_page.slug(row["status"])
+      self.assertIn(f"show-{kind}", buttons)
+      rule = rf"#ledger:has\(#show-{kind}:checked\)\s+article:not\(\.{kind}, :target\)"
+      self.assertRegex(page_style.CSS, rule)
+      its = of_card[f"claim-{row['id']}"]
+      self.assertIn(kind, its)
+      self.assertEqual("with-a-verdict" in its, row["status"] not in ledger.NO_VERDICT)
+    html = report.html(PAGE, self._tables(), LEDGER)
+    self.assertRegex(html, "<fieldset[^>]*><legend>Show claims</legend><label")
+
+  def test_without_a_verdict_all_claims_are_shown(self):
+    rows = tuple(row for row in LEDGER.rows if row["status"] == "not run")
+    page = pages.Reader(report.html(PAGE, self._tables(), trial.Ledger(rows)))
+    self.assertEqual([each["id"] for each in page.buttons if "checked" in each], ["show-all"])
+    self.assertNotIn("show-with-a-verdict", [each["id"] for each in page.buttons])
+
+  def test_a_claim_and_the_section_that_decides_it_are_linked(self):
+    its = with_claims(PAGE, heads="claim.0 claim.2", formula="claim.1")
+    html = report.html(its, self._tables(), LEDGER)
+    card = html.partition('id="claim-claim.2"')[2].partition("</article>")[0]
+    self.assertIn('<a href="#heads">What of heads?</a>', card)
+    section = html.partition('<section id="heads"')[2].partition("</section>")[0]
+    links = [link for link in pages.Reader(section).links if link.startswith("#claim")]
+    # As in the ledger: what is not reproduced first.
+    self.assertEqual(links, ["#claim-claim.2", "#claim-claim.0"])
+    other = html.partition('id="claim-claim.3"')[2].partition("</article>")[0]
+    self.assertNotIn("Read in:", other)
+
+  def test_numbers_of_a_figure_are_named_and_linked(self):
+    tables = self._in_runs("e0", "e4")
+    for run in tables:
+      for name in ("heads.seed.csv", "heads.csv", "headstrong.csv", "heads.json"):
+        (self.folder / run / "results" / name).write_text("x")
+    (self.folder / "e0" / "results" / "heads.link.csv").symlink_to("/etc/hostname")
+    html = report.html(PAGE, tables, LEDGER, folder=self.folder)
+    links = {link for link in pages.Reader(html).links if link.endswith("csv")}
+    wanted = {f"./{run}/results/heads{end}.csv" for run in tables for end in (".seed", "")}
+    self.assertEqual(links, wanted)
+    for link in links:
+      self.assertTrue((self.folder / link).is_file())
+    caption = html.partition('alt="e4: What of heads?"')[2].partition("</figcaption>")[0]
+    self.assertIn("The numbers: 2 CSV files beside this file", caption)
+    self.assertIn("In e4/results/: ", caption)
+    self.assertNotIn("e0/results", caption)
+
+  def test_a_run_called_like_an_address_is_a_folder(self):
+    name = 'javascript:alert(1)&"<b>'
+    tables = self._in_runs(name)
+    (self.folder / name / "results" / "heads.seed.csv").write_text("x")
+    page = pages.Reader(report.html(PAGE, tables, LEDGER, folder=self.folder))
+    (link,) = [link for link in page.links if link.endswith("csv")]
+    self.assertEqual(link, f"./{urllib.parse.quote(name)}/results/heads.seed.csv")
+    self.assertNotIn(":", link)
+
+  def _in_runs(self, *names):
+    """Returns tables whose figures lie in the folders of their runs."""
+    tables = {}
+    for run in names:
+      for part in ("figures", "results"):
+        (self.folder / run / part).mkdir(parents=True)
+      tables[run] = {}
+      for name in NAMES:
+        path = self.folder / run / "figures" / f"{name}.png"
+        path.write_bytes(PNG)
+        origin = {"seeds": [0]}
+        tables[run][name] = report.Stored(a_result(), origin, False, path)
+    return tables
+
+  def test_all_claims_are_linked_as_a_table_that_exists(self):
+    html = lambda: report.html(PAGE, self._tables(), LEDGER, folder=self.folder)
+    self.assertNotIn("claims.csv", html())
+    (self.folder / "claims.csv").write_text("x")
+    self.assertIn('<a href="./claims.csv">claims.csv</a>', html())
+
+  def test_of_many_runs_all_but_the_comparison_is_folded(self):
+    runs = [f"run{i}" for i in range(report.MANY + 1)]
+    tables = {run: self._tables(run)[run] for run in runs}
+    html = report.html(PAGE, tables, LEDGER)
+    section = html.partition('<section id="heads"')[2].partition("</section>")[0]
+    page = pages.Reader(section)
+    self.assertIn("Run by run: 2 runs", section)
+    self.assertLess({"run1", "run2"}, set(page.folded))
+    self.assertNotIn("Every number of heads.", "".join(page.folded))
+    self.assertNotIn("stale", section)
+    tables["run1"]["heads"] = dataclasses.replace(tables["run1"]["heads"], stale=True)
+    html = report.html(PAGE, tables, LEDGER)
+    self.assertIn("<summary>Run by run: 2 runs, 1 stale</summary>", html)
+    self.assertIn("<summary>9 results, 1 stale</summary>", html)
+    few = dict(list(tables.items())[: report.MANY])
+    self.assertNotIn("Run by run", report.html(PAGE, few, LEDGER))
+
+  def test_terms_are_linked_where_a_text_uses_them_first(self):
+    terms = {"mask": "Weights set to 0.", "AR": "A <filter>.", "known": "Of a prime."}
+    its = dataclasses.replace(PAGE, glossary=terms)
+    text = "Masks of AR(24), masked, unknown; a mask is known & <b>."
+    slice_ = dataclasses.replace(its.slices["heads"], text=text)
+    html = report.html(
+      dataclasses.replace(its, slices=its.slices | {"heads": slice_}), self._tables(), LEDGER
+    )
+    section = html.partition('<section id="heads"')[2].partition("</section>")[0]
+    link = lambda word, term: f'<a href="#term-{term}" class="term">{word}</a>'
+    self.assertIn(
+      f"{link('Mask', 'mask')}s of {link('AR', 'AR')}(24), masked, unknown; a mask is"
+      f" {link('known', 'known')} &amp; &lt;b&gt;.",
+      section,
+    )
+    words = html.partition('<section id="glossary"')[2]
+    for term in (*terms, "not run", "stale", "null"):
+      self.assertIn(f'id="term-{report_page.slug(term)}">{term}</dt>', words)
+    self.assertIn("A &lt;filter&gt;.", words)
+
+  def test_the_first_paragraph_leads_and_the_others_are_read_with_the_words(self):
+    its = dataclasses.replace(PAGE, about="What it is.\n\nHow it is\nread.")
+    html = report.html(its, self._tables(), LEDGER)
+    self.assertIn('<p class="lead">What it is.</p>', html)
+    self.assertIn("<p>How it is read.</p>", html.partition('<section id="glossary"')[2])
+
+  def test_the_list_of_questions_folds_those_that_no_run_was_asked(self):
+    tables = self._tables()
+    del tables["e0"]["heads"]
+    html = report.html(PAGE, tables, LEDGER)
+    section = html.partition('<section id="questions"')[2].partition("</section>")[0]
+    self.assertIn("1 question that no run on this page was asked", section)
+    self.assertEqual("".join(pages.Reader(section).folded), "What of heads?")
 
   def test_the_page_may_run_nothing_and_fetch_nothing(self):
     text = report_page.page("a")

@@ -305,9 +305,8 @@ class CellTest(parameterized.TestCase):
     ("", ""),
     ("two\nlines", "two\nlines"),
   )
-  def test_a_formula_is_quoted_and_comes_back(self, text, cell):
+  def test_a_formula_is_quoted(self, text, cell):
     self.assertEqual(results.quoted(text), cell)
-    self.assertEqual(results.unquoted(cell), text)
 
   @parameterized.parameters("\t=1", "\r=1", "a\x1b[2J", "\ud800", "\u202e", "\0")
   def test_control_characters_are_written_out(self, text):

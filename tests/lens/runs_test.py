@@ -265,6 +265,9 @@ class RevisionTest(FolderCase):
     (self.folder / "studies").mkdir()
     file = self.folder / "studies" / "runs.py"
     file.write_text("")
+    page = self.folder / "docs" / "results" / "text.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("")
     self._git("init", "-q")
     self._git("add", ".")
     self._git("commit", "-q", "-m", "x")
@@ -273,6 +276,7 @@ class RevisionTest(FolderCase):
       self.assertEqual(runs.revision(), head)
       runs.revision.cache_clear()
       (self.folder / "new.txt").write_text("untracked files do not count")
+      page.write_text("no more does what is no code")
       self.assertEqual(runs.revision(), head)
       runs.revision.cache_clear()
       file.write_text("changed")

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from absl.testing import absltest, parameterized
-from primelens.lens import study
+from primelens.lens import glossary, study
 
 ASKS = '"""Why?"""\nCLAIMS = []\ndef measure(run):\n  pass\n'
 CLAIMS = '"""Words."""\nCLAIMS = []\n'
@@ -23,6 +23,34 @@ class ModulesTest(parameterized.TestCase):
     its = study.find("primes")
     self.assertNotIn("language_models", its.slices)
     self.assertIn("spectra.language", [claim.id for claim in its.claims])
+
+
+class WordsTest(parameterized.TestCase):
+  """What leads a study's report is there, and its words are explained in sentences."""
+
+  @parameterized.parameters("zeros", "addition", "text", "primes")
+  def test_what_leads(self, name):
+    its = study.find(name)
+    self.assertNotEmpty(its.lead)
+    for key in its.lead:
+      self.assertIsNotNone(its.slices[key].line, key)
+      self.assertIsNotNone(its.slices[key].figures, key)
+    self.assertEqual([each.name for each in its.leading()][: len(its.lead)], list(its.lead))
+    self.assertCountEqual([each.name for each in its.leading()], its.slices)
+
+  @parameterized.parameters("zeros", "addition", "text", "primes")
+  def test_terms_are_explained_and_used(self, name):
+    its = study.find(name)
+    said = " ".join([its.about, *(f"{each.about} {each.text}" for each in its.slices.values())])
+    said += " ".join(f"{claim.statement} {claim.reported}" for claim in its.claims)
+    terms = glossary.Terms(its.glossary)
+    seen: set[str] = set()
+    terms.linked(said + " ".join(its.glossary.values()), seen)
+    self.assertNotEmpty(seen)
+    for term, sentence in its.glossary.items():
+      self.assertRegex(sentence, r"^[A-Z0-9].*[.?]$", term)
+    ids = [glossary.target(term) for term in terms.all]
+    self.assertLen(set(ids), len(ids))
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ class CommandTest(FolderTest):
     self.assertEqual(query["effective_rank_p"], 2 / 40)  # 39 draws
     self.assertEqual(its["layers.2.v_proj.weight"]["outliers"], 1)
     self.assertEqual(its["layers.2.k_proj.weight"]["outliers"], 0)
-    # The iid null of 64 x 64 (spec 4.2).
+    # The iid null of 64 x 64 (docs/sources/primes.md, section 4.2).
     self.assertAlmostEqual(query["effective_rank_null"], 51.5, delta=0.3)
     for row, tensor in enumerate(its):
       expected_K = np.linalg.svd(tensors[tensor], compute_uv=False)
@@ -129,8 +129,9 @@ class CommandTest(FolderTest):
     self.assertEqual(matrix["rows"], 256)
     self.assertEqual(result.corner, "layers.0.q_proj.weight")
     self.assertIn("corner, of layers.0.q_proj.weight", out)
-    # Spec 4.2: pure noise of this size and std. From matrix to matrix the rank
-    # varies by .3 and max/mean by .02, the KS by less than a step of 1/256.
+    # From docs/sources/primes.md, section 4.2: pure noise of this size and std.
+    # From matrix to matrix the rank varies by .3 and max/mean by .02, the KS by
+    # less than a step of 1/256.
     self.assertAlmostEqual(result.corner_effective_rank, 206.0, delta=1.0)
     self.assertAlmostEqual(result.corner_max_to_mean, 2.335, delta=0.06)
     self.assertAlmostEqual(result.corner_ks, 0.9414, delta=1 / 256)
@@ -179,7 +180,7 @@ class CommandTest(FolderTest):
 
 class PublishedTest(FolderTest):
   def test_the_table_has_the_means_of_the_source(self):
-    # Of its JSON, with population standard deviations (spec 4.3).
+    # Of its JSON, with population standard deviations (docs/sources/primes.md, section 4.3).
     _, *columns = zip(*language_models.MODELS, strict=True)
     self.assertLen(columns[0], 11)
     # Each rounds to the digits given.
@@ -206,6 +207,20 @@ class PublishedTest(FolderTest):
     self.assertRegex(out, r"openai-community/gpt2 +published +156\.8 +4\.35")
     folder = self.workdir / "weights-openai-community-gpt2"
     self.assertTrue((folder / "results" / "spectra.json").exists())
+    models, _ = results.read(self.workdir / "results", "models")
+    one, _ = results.read(folder / "results", "spectra")
+    rank = models.effective_rank
+    self.assertEqual(rank.sel(model="openai-community/gpt2", who="here"), one.corner_effective_rank)
+    self.assertEqual(int(np.isfinite(rank.sel(who="here")).sum()), 1)
+    self.assertAlmostEqual(float(models.effective_rank_noise), 206.0, delta=0.3)  # spec 4.2
+    self.assertStartsWith((self.workdir / "figures" / "models.png").read_bytes(), b"\x89PNG")
+    axes = drawn.panels(published_weights.of_models(models).figure(), "Effective rank")[0]
+    published = [its.effective_rank for its in language_models.MODELS]
+    large = [
+      line for line in axes.get_lines() if line.get_markersize() == 5 and len(line.get_xdata())
+    ]
+    found = [float(line.get_xdata()[0]) for line in large if line.get_color() == "black"]
+    self.assertEqual(found, published)
 
   def test_none_can_be_had(self):
     gone = mock.Mock(side_effect=OSError("no network"))

@@ -66,9 +66,9 @@ def output_and_gradients(q, k, v, g, **options):
 
 class AttendTest(parameterized.TestCase):
   @parameterized.parameters(
-    ("auto", 255, "causal", False),
-    ("blocks", 255, "causal", True),
-    ("blocks", 264, "causal", False),
+    ("auto", 129, "causal", False),
+    ("blocks", 129, "causal", True),
+    ("blocks", 130, "causal", False),
     ("blocks", 37, "causal", False),
     ("blocks", 70, "full", False),
     ("blocks", 70, "full", True),
@@ -118,21 +118,22 @@ class AttendTest(parameterized.TestCase):
         np.testing.assert_allclose(a[s], b, rtol=1e-5, atol=1e-6)
 
   def test_forward_mode_equals_reverse_mode(self):
-    q, k, v, g = map(jnp.asarray, arrays(70))
+    q, k, v, g = arrays(70)
     of_q = lambda q: attention.attend(q, k, v, implementation="blocks")
     tangent = jax.jit(lambda q: jax.jvp(of_q, (q,), (v,))[1])(q)
     gradient = jax.jit(lambda q: jax.vjp(of_q, q)[1](g)[0])(q)
-    a, b = jnp.vdot(tangent, g), jnp.vdot(gradient, v)
+    a, b = np.vdot(tangent, g), np.vdot(gradient, v)
     np.testing.assert_allclose(a, b, rtol=1e-4)
 
   @parameterized.parameters("blocks", "xla")
   def test_bfloat16_keeps_its_dtype_and_a_wide_softmax(self, implementation):
-    q, k, v, g = (jnp.asarray(z, jnp.bfloat16) for z in arrays(70))
-    got = attention.attend(q, k, v, implementation=implementation)
+    q, k, v, g = (z.astype(jnp.bfloat16) for z in arrays(70))
+    product = functools.partial(attention.attend, implementation=implementation)
+    got = jax.jit(product)(q, k, v)
     self.assertEqual(got.dtype, jnp.bfloat16)
-    self.assertEqual(attention.scores(q, k).dtype, jnp.float32)
+    self.assertEqual(jax.eval_shape(attention.scores, q, k).dtype, jnp.float32)
     want = reference(q, k, v, g, allowed("causal", None, 70))[0]
-    np.testing.assert_allclose(np.float64(got), want, rtol=0.02, atol=0.02)
+    np.testing.assert_allclose(np.asarray(got, np.float64), want, rtol=0.02, atol=0.02)
 
   def test_sequences_taken_together_stay_apart(self):
     q, k, v, g = arrays(37)
@@ -144,19 +145,19 @@ class AttendTest(parameterized.TestCase):
       np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
 
   def test_a_later_key_changes_nothing_earlier(self):
-    q, k, v, _ = arrays(255)
+    q, k, v, _ = arrays(129)
     for implementation in ("blocks", "xla"):
       product = jax.jit(functools.partial(attention.attend, implementation=implementation))
       before = product(q, k, v)
       k2, v2 = k.copy(), v.copy()
-      k2[:, 200] += 5.0
-      v2[:, 200] += 5.0
+      k2[:, 100] += 5.0
+      v2[:, 100] += 5.0
       change_T = np.abs(product(q, k2, v2) - before).max(axis=(0, 2, 3))
-      np.testing.assert_array_equal(change_T[:200], 0.0)
-      self.assertGreater(change_T[200:].min(), 0.0)
+      np.testing.assert_array_equal(change_T[:100], 0.0)
+      self.assertGreater(change_T[100:].min(), 0.0)
 
   def test_blocks_keep_no_pattern_for_the_backward_pass(self):
-    length, batch = 256, 32
+    length, batch = 128, 32
     q, k, v, g = arrays(length, batch=batch)
     pattern_bytes = 4 * batch * HEADS * length * length
 
@@ -193,18 +194,18 @@ class AttendTest(parameterized.TestCase):
 
 class PatternTest(absltest.TestCase):
   def test_explicit_path_by_hand(self):
-    q = jnp.array([[[[2.0, 0.0]], [[0.0, 4.0]]]])  # B = 1, T = 2, H = 1
-    k = jnp.array([[[[1.0, 1.0]], [[0.0, 3.0]]]])
-    scores_BxHxTxT = attention.scores(q, k)
+    q = np.float32([[[[2.0, 0.0]], [[0.0, 4.0]]]])  # B = 1, T = 2, H = 1
+    k = np.float32([[[[1.0, 1.0]], [[0.0, 3.0]]]])
+    scores_BxHxTxT = np.asarray(jax.jit(attention.scores)(q, k))
     want = np.array([[2.0, 0.0], [4.0, 12.0]]) / np.sqrt(2)
     np.testing.assert_allclose(scores_BxHxTxT[0, 0], want, rtol=1e-6)
     causal = attention.table("causal", 2)[None]
-    pattern = attention.pattern(scores_BxHxTxT, causal)
+    pattern = np.asarray(jax.jit(attention.pattern)(scores_BxHxTxT, causal))
     late = 1 / (1 + np.exp(8 / np.sqrt(2)))
     np.testing.assert_allclose(pattern[0, 0], [[1, 0], [late, 1 - late]], rtol=1e-5)
-    v = jnp.array([[[[1.0]], [[3.0]]]])
+    v = np.float32([[[[1.0]], [[3.0]]]])
     np.testing.assert_allclose(
-      attention.weighted(pattern, v)[0, :, 0, 0], [1, 3 - 2 * late], rtol=1e-6
+      np.asarray(jax.jit(attention.weighted)(pattern, v))[0, :, 0, 0], [1, 3 - 2 * late], rtol=1e-6
     )
 
 
@@ -236,7 +237,8 @@ class PositionsTest(absltest.TestCase):
 
   def test_rotary_is_a_complex_rotation_of_interleaved_pairs(self):
     q = arrays(9)[0]
-    turned = attention.rotary(jnp.asarray(q), start=2, stop=8, width=6)
+    turned = jax.jit(functools.partial(attention.rotary, start=2, stop=8, width=6))(q)
+    turned = np.asarray(turned)
     pairs = q[..., 0:6:2] + 1j * q[..., 1:6:2]
     position_T = np.array([0, 0, 0, 1, 2, 3, 4, 5, 0])
     angle_Tx3 = position_T[:, None] / 10000 ** (np.arange(0, 6, 2) / 6)
@@ -246,9 +248,9 @@ class PositionsTest(absltest.TestCase):
     np.testing.assert_array_equal(turned[..., 6:], q[..., 6:])
 
   def test_rotary_scores_depend_on_the_distance_only(self):
-    q, k, _, _ = (jnp.broadcast_to(z[:, :1], z.shape) for z in arrays(6))
-    turn = attention.rotary
-    scores_TxT = attention.scores(turn(q), turn(k))[0, 0]
+    q, k, _, _ = (np.broadcast_to(z[:, :1], z.shape) for z in arrays(6))
+    scored = jax.jit(lambda q, k: attention.scores(attention.rotary(q), attention.rotary(k)))
+    scores_TxT = np.asarray(scored(q, k))[0, 0]
     for lag in range(-3, 4):
       np.testing.assert_allclose(np.ptp(np.diagonal(scores_TxT, lag)), 0, atol=1e-5)
     self.assertGreater(np.ptp(scores_TxT), 0.1)

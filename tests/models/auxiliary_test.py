@@ -1,9 +1,9 @@
 """The training losses beside the NLL, against numpy and plain loops."""
 
 import dataclasses
+import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
@@ -56,7 +56,7 @@ def proxies(x_BxT):
 class TargetsTest(absltest.TestCase):
   def test_q3_proxies(self):
     x = spacings(length=256)
-    np.testing.assert_allclose(auxiliary.q3_proxies(x), proxies(x), rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(jax.jit(auxiliary.q3_proxies)(x), proxies(x), rtol=2e-3, atol=2e-3)
 
   def test_window_statistics(self):
     x = spacings()
@@ -66,11 +66,12 @@ class TargetsTest(absltest.TestCase):
       product = (centred[:, lag:] * centred[:, :-lag]).mean(axis=1)
       columns.append(product / (centred**2).mean(axis=1))
     np.testing.assert_allclose(
-      auxiliary.window_statistics(x), np.stack(columns, 1), rtol=1e-4, atol=1e-6
+      jax.jit(auxiliary.window_statistics)(x), np.stack(columns, 1), rtol=1e-4, atol=1e-6
     )
 
   def test_ramp_is_linear_between_its_knots(self):
     knots = ((500, 1e-3), (3000, 1e-2))
+    ramp = jax.jit(lambda step: auxiliary.ramp(knots, step))
     for step, expected in (
       (0, 0.0),
       (250, 5e-4),
@@ -79,7 +80,7 @@ class TargetsTest(absltest.TestCase):
       (3000, 1e-2),
       (20000, 1e-2),
     ):
-      got = float(auxiliary.ramp(knots, step))
+      got = float(ramp(step))
       self.assertAlmostEqual(got, expected, delta=1e-8)
     self.assertEqual(auxiliary.ramp((), 100), 0)
 
@@ -87,9 +88,14 @@ class TargetsTest(absltest.TestCase):
     rng = np.random.default_rng(0)
     q, _ = np.linalg.qr(rng.normal(size=(12, 5)))
     orthogonal = q.T * np.arange(1, 6)[:, None]  # lengths do not matter
-    self.assertLess(auxiliary.orthogonality(jnp.float32(orthogonal)), 1e-10)
-    same = jnp.ones((5, 12))  # 20 off-diagonal cosines of 1
-    self.assertAlmostEqual(auxiliary.orthogonality(same), 20, delta=1e-4)
+    penalty = jax.jit(auxiliary.orthogonality)
+    self.assertLess(penalty(np.float32(orthogonal)), 1e-10)
+    same = np.ones((5, 12), np.float32)  # 20 off-diagonal cosines of 1
+    self.assertAlmostEqual(float(penalty(same)), 20, delta=1e-4)
+
+
+def slot_loss(config, params, state, x_BxT):
+  return jax.jit(lambda *of: auxiliary.slot_loss(config, *of))(params, state, x_BxT)
 
 
 class SlotLossTest(parameterized.TestCase):
@@ -104,7 +110,7 @@ class SlotLossTest(parameterized.TestCase):
       guess = guess.mean(axis=1)
     else:
       guess = np.stack([guess[:, i, i] for i in range(8)], axis=1)
-    got = auxiliary.slot_loss(config, params, jnp.float32(state), x)
+    got = slot_loss(config, params, np.float32(state), x)
     expected = np.mean((guess - proxies(x)) ** 2)
     np.testing.assert_allclose(got, expected, rtol=2e-3)
 
@@ -115,17 +121,16 @@ class SlotLossTest(parameterized.TestCase):
     kernel, bias = (params["auxiliary"][k] for k in ("kernel", "bias"))
     guess = [state[:, i] @ np.asarray(kernel)[i] for i in range(4)]
     guess = np.stack(guess, axis=1) + np.asarray(bias)
-    got = auxiliary.slot_loss(config, params, jnp.float32(state), x)
-    expected = np.mean((guess - auxiliary.window_statistics(x)) ** 2)
+    got = slot_loss(config, params, np.float32(state), x)
+    expected = np.mean((guess - jax.jit(auxiliary.window_statistics)(x)) ** 2)
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
-def rollout(apply_fn, params, window_T1, context, horizon):
+def rollout(mean_fn, params, window_T1, context, horizon):
   """Returns the weighted drift of one window, feeding back one by one."""
   x = list(window_T1[:context])
   for _ in range(horizon):
-    m, _ = apply_fn(params, jnp.asarray(x, jnp.float32)[None])
-    x.append(float(mixture.mean(m)[0, -1]))
+    x.append(float(mean_fn(params, np.asarray(x, np.float32)[None])[0, -1]))
   guess = np.array(x[context:], np.float64)
   true = window_T1[context : context + horizon].astype(np.float64)
   gap = np.abs(np.cumsum(guess) - np.cumsum(true))
@@ -134,10 +139,12 @@ def rollout(apply_fn, params, window_T1, context, horizon):
 
 class DriftTest(absltest.TestCase):
   def test_equals_a_plain_rollout(self):
-    params, window = random_params(CONFIG), jnp.asarray(spacings(3, T + 1))
-    apply_fn = jax.jit(spacing.bind(CONFIG))
-    expected = np.mean([rollout(apply_fn, params, np.asarray(w), 10, 5) for w in window])
-    got = auxiliary.drift(apply_fn, params, window, context=10, horizon=5)
+    params, window = random_params(CONFIG), spacings(3, T + 1)
+    apply_fn = spacing.bind(CONFIG)
+    mean = jax.jit(lambda params, x: mixture.mean(apply_fn(params, x)[0]))
+    expected = np.mean([rollout(mean, params, w, 10, 5) for w in window])
+    drift = functools.partial(auxiliary.drift, apply_fn, context=10, horizon=5)
+    got = jax.jit(drift)(params, window)
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
   def test_gradient_stops_at_the_feeding(self):
@@ -146,26 +153,42 @@ class DriftTest(absltest.TestCase):
       mean = (w * x_BxT)[..., None]
       return mixture.Mixture(0 * mean, mean, 0 * mean + 1), {}
 
-    window = jnp.array([[2.0, 0.5, 0.5, 0.5]])
-    grad = jax.grad(lambda w: auxiliary.drift(apply_fn, w, window, context=1, horizon=3))(1.0)
+    window = jax.numpy.asarray([[2.0, 0.5, 0.5, 0.5]])
+    of = lambda w: auxiliary.drift(apply_fn, w, window, context=1, horizon=3)
+    grad = float(jax.jit(jax.grad(of))(1.0))
     # predictions 2, 2, 2 (each 1 * fed 2): weights 1/3, 2/3, 1; gaps positive
     self.assertAlmostEqual(grad, np.mean([2 / 3, 4 * 2 / 3, 6]), delta=1e-5)
+
+
+COMPILED: dict = {}  # the loss by its config: one program for all steps
+
+
+def loss(config, params, window, step):
+  """Returns the loss and its metrics."""
+  of = lambda params, window, step: auxiliary.loss(config, params, window, jax.random.key(0), step)
+  return COMPILED.setdefault(repr(config), jax.jit(of))(params, window, step)
+
+
+def applied(config, params, x_BxT):
+  """Returns the mixture, of numpy arrays."""
+  m, _ = jax.jit(spacing.bind(config))(params, x_BxT)
+  return jax.tree.map(np.asarray, m)
 
 
 class LossTest(parameterized.TestCase):
   def loss(self, step=0, batch=8, **change):
     config = dataclasses.replace(CONFIG, **change)
     params = random_params(config)
-    window = jnp.asarray(spacings(batch, T + 1))
-    total, metrics = auxiliary.loss(config, params, window, jax.random.key(0), step)
+    window = spacings(batch, T + 1)
+    total, metrics = loss(config, params, window, step)
     return config, params, window, total, metrics
 
   def test_entropy_is_rewarded(self):
     config, params, window, total, metrics = self.loss(entropy=0.5)
-    m, _ = spacing.apply(config, params, window[:, :-1])
+    m = applied(config, params, window[:, :-1])
     weight = np.exp(np.float64(m.log_weight))
     entropy = -(weight * np.log(weight)).sum(axis=-1).mean()
-    nll = -mixture.log_density(m, window[:, 1:]).mean()
+    nll = -np.mean(jax.jit(mixture.log_density)(m, window[:, 1:]))
     self.assertGreater(entropy, 0.05)
     np.testing.assert_allclose(metrics["weight_entropy_nats"], entropy, rtol=1e-4)
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
@@ -186,7 +209,8 @@ class LossTest(parameterized.TestCase):
     expected += ortho * m["orthogonality"]
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     content = params["memory"]["content"]
-    np.testing.assert_allclose(m["orthogonality"], auxiliary.orthogonality(content), rtol=1e-5)
+    penalty = jax.jit(auxiliary.orthogonality)(content)
+    np.testing.assert_allclose(m["orthogonality"], penalty, rtol=1e-5)
 
   @parameterized.parameters((0, True), (1, False), (4, True))
   def test_drift_is_due_every_n_steps_on_its_own_rows(self, step, due):
@@ -195,10 +219,11 @@ class LossTest(parameterized.TestCase):
       step=step, entropy=0.0, drift_batch=3, **options
     )
     self.assertEqual(config.extra_rows, 3)
-    m, _ = spacing.apply(config, params, window[:5, :-1])
-    nll = -mixture.log_density(m, window[:5, 1:]).mean()
+    m = applied(config, params, window[:5, :-1])
+    nll = -np.mean(jax.jit(mixture.log_density)(m, window[:5, 1:]))
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
-    drift = auxiliary.drift(spacing.bind(config), params, window[5:], context=10, horizon=3)
+    of = functools.partial(auxiliary.drift, spacing.bind(config), context=10, horizon=3)
+    drift = jax.jit(of)(params, window[5:])
     self.assertGreater(drift, 1e-3)
     np.testing.assert_allclose(total, nll + 0.5 * due * drift, rtol=1e-4)
 

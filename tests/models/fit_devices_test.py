@@ -18,10 +18,9 @@ class DevicesTest(parameterized.TestCase):
     super().setUpClass()
     folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
     options = {
-      "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+      "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8",
       "JAX_PLATFORMS": "cpu",
       "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes all the time
-      "JAX_COMPILATION_CACHE_DIR": str(folder / "cache"),
       "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     subprocess.run(

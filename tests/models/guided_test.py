@@ -71,7 +71,7 @@ class MixtureTest(parameterized.TestCase):
     its, x = config(), rows()
     params = parameters(its)
     bias = np.array([0.3, -0.2, 0.5, -0.5, 0.1, -0.4, 0.2, -1.0], np.float32)
-    params["head"] = {"kernel": jnp.zeros((D, 2 + 3 * K)), "bias": bias}
+    params["head"] = {"kernel": np.zeros((D, 2 + 3 * K), np.float32), "bias": bias}
     found = mixtures(its, params, x)
     # The gate of the last guess is 1 + its raw number.
     centre = 1 + 0.3 * x[..., 1] + (1 - 0.2) * x[..., 3]
@@ -91,7 +91,7 @@ class MixtureTest(parameterized.TestCase):
   def test_a_fresh_network_is_close_to_it(self):
     its, x = config(), rows()
     found = mixtures(its, parameters(its), x)
-    away = (np.asarray(mixture.mean(found)) - 1 - x[..., 3]) / np.exp(-1.2)
+    away = (np.asarray(jax.jit(mixture.mean)(found)) - 1 - x[..., 3]) / np.exp(-1.2)
     self.assertBetween(np.abs(away).max(), 1e-4, 0.1)
     np.testing.assert_allclose(found.scale, np.exp(-1.2), rtol=0.1)
 
@@ -105,7 +105,8 @@ class MixtureTest(parameterized.TestCase):
 
   def test_score_is_the_nll_of_the_next_spacing(self):
     its, window = config(head_scale=0.0), rows(length=T + 1)
-    found = guided.score(guided.bind(its), parameters(its), window, min_context=4)
+    score = jax.jit(lambda *of: guided.score(guided.bind(its), *of, min_context=4))
+    found = np.asarray(score(parameters(its), window))
     self.assertEqual(found.shape, (2, T - 3))
     normal = scipy.stats.norm(1 + window[:, 3:-1, 3], np.exp(-1.2) + 1e-4)
     expected = -normal.logpdf(window[:, 4:, 0])
@@ -120,7 +121,7 @@ class InputTest(absltest.TestCase):
       before = x[b, t - 1, [1, 3]] if t else np.zeros(2)
       error = (x[b, t, 0] - 1 - before) / np.exp(LOG_SCALE)
       expected[b, t] = [x[b, t, 0], *error, *x[b, t, [1, 3]], x[b, t, 2]]
-    found = guided.told(its, parameters(its), jnp.asarray(x))
+    found = jax.jit(lambda *of: guided.told(its, *of))(parameters(its), x)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
   def test_every_guide_and_error_has_a_row_of_the_input(self):

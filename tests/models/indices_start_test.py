@@ -1,6 +1,6 @@
 """How one-token regressors start, and what dropout does to them.
 
-Laws of the primes specification, section 2.
+Laws of docs/sources/primes.md, section 2.
 """
 
 import functools
@@ -93,13 +93,13 @@ class DropoutTest(parameterized.TestCase):
     trunk = indices.one_token_trunk(
       width=self.WIDTH, layers=1, heads=self.HEADS, hidden=self.WIDTH, dropout=self.RATE, **changes
     )
-    params = transformer.init(trunk, jax.random.key(2))
-    x_D = jnp.linspace(1.0, 2.0, self.WIDTH)
+    params = jax.jit(functools.partial(transformer.init, trunk))(jax.random.key(2))
+    x_D = np.linspace(1.0, 2.0, self.WIDTH, dtype=np.float32)
     params["blocks"]["mlp"]["down"] = {
-      "kernel": jnp.eye(self.WIDTH)[None],
-      "bias": jnp.zeros((1, self.WIDTH)),
+      "kernel": np.eye(self.WIDTH, dtype=np.float32)[None],
+      "bias": np.zeros((1, self.WIDTH), np.float32),
     }
-    x_BxTxD = jnp.broadcast_to(x_D, (self.ROWS, 1, self.WIDTH))
+    x_BxTxD = np.broadcast_to(x_D, (self.ROWS, 1, self.WIDTH))
 
     @functools.partial(jax.jit, static_argnames="train")
     def run(params, x_BxTxD, *, train):
@@ -151,10 +151,11 @@ class DropoutTest(parameterized.TestCase):
         "1": {"kernel": jnp.ones((self.WIDTH, 1)), "bias": jnp.zeros(1)},
       }
     }
-    state_BxD = jnp.full((self.ROWS, self.WIDTH), 20.0)  # GELU(20) = 20
-    whole_B = indices.head(config, params, state_BxD)
+    state_BxD = np.full((self.ROWS, self.WIDTH), 20.0, np.float32)  # GELU(20) = 20
+    head = jax.jit(functools.partial(indices.head, config))
+    whole_B = head(params, state_BxD)
     np.testing.assert_allclose(whole_B, 20.0 * self.WIDTH, rtol=1e-6)
-    found_B = indices.head(config, params, state_BxD, jax.random.key(0))
+    found_B = head(params, state_BxD, jax.random.key(0))
     kept_B = np.asarray(found_B) * (1 - self.RATE) / 20
     np.testing.assert_allclose(kept_B, np.round(kept_B), atol=1e-4)
     expected = np.array([self.WIDTH * (1 - self.RATE), 1.5])

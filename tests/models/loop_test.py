@@ -84,6 +84,19 @@ class LoopTest(absltest.TestCase):
     self.assertEqual((again.step, again.reason, told), (20, "finished", []))
     states_equal(again.state_S, outcome.state_S)
 
+  def test_rows_have_the_rate(self):
+    _, told = self.run_fit("cosine")
+    # Of the last steps, 4, 9, 14 and 19; the warm-up ends at 2.
+    expected = [0.05 * (1 + np.cos(np.pi * (step - 2) / 18)) for step in (4, 9, 14, 19)]
+    for (_, row), rate in zip(told, expected, strict=True):
+      np.testing.assert_allclose(row["train/rate"], [rate, rate], rtol=1e-5)
+    walk = optimizer.Config(rate=0.1, schedule="random_walk", cycle=5)
+    outcome, told = self.run_fit("walk", steps=160, optimizer=walk)
+    rate_NxS = np.array([row["train/rate"] for _, row in told])
+    np.testing.assert_allclose(rate_NxS[:30], 0.1)  # it changes at the end of epoch 30
+    np.testing.assert_allclose(rate_NxS[-1], outcome.state_S.opt_state[-1].rate, rtol=1e-6)
+    self.assertGreater(np.abs(rate_NxS[-1] - 0.1).min(), 1e-3)
+
   def test_interrupted_saves_and_resumes_bit_for_bit(self):
     whole, _ = self.run_fit("whole")
     for stop in (5, 10):  # off and on the checkpoint period

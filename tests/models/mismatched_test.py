@@ -1,6 +1,6 @@
 """The backward pass of a kernel that does not fit its forward pass.
 
-Primes spec, section 6.2: dS = (1 + mismatch) dP - sum(dO O), in half precision.
+From docs/sources/primes.md, section 6.2: dS = (1 + mismatch) dP - sum(dO O), in half precision.
 """
 
 import dataclasses

@@ -1,9 +1,7 @@
-"""The controller against the specification in plain Python, and logged rates.
+"""The controller against its description in plain Python, and logged rates.
 
-Primes spec, section 3.
+From docs/sources/primes.md, section 3.
 """
-
-import functools
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +38,7 @@ def window(loss_N) -> float:
 
 
 def progress(loss_N) -> float:
-  """Returns the progress in the specification's words."""
+  """Returns the progress in the description's words."""
   if len(loss_N) < 50:
     return 0.0
   before = loss_N[-100:-50] if len(loss_N) >= 100 else loss_N[:50]
@@ -74,7 +72,7 @@ def plain(loss_N, uniform_N, rate):
   return [np.array(column) for column in zip(*found, strict=True)]
 
 
-@functools.partial(jax.jit, static_argnames="rate")
+@jax.jit
 def walk(loss_N, key, rate=1e-4):
   """Returns the states after every epoch."""
   keys = jax.random.split(key, len(loss_N))
@@ -102,10 +100,14 @@ def state(loss_N, cooldown=30, epochs=None):
   count = len(loss_N)
   padded_Q = np.concatenate([np.zeros(100), loss_N])[-100:]
   return optimizer.walk_start(1e-4)._replace(
-    loss_Q=jnp.float32(padded_Q),
-    cooldown=jnp.int32(cooldown),
-    epochs=jnp.int32(count if epochs is None else epochs),
+    loss_Q=np.float32(padded_Q),
+    cooldown=np.int32(cooldown),
+    epochs=np.int32(count if epochs is None else epochs),
   )
+
+
+cooldown_of = jax.jit(optimizer.walk_cooldown)
+progress_of = jax.jit(optimizer.walk_progress)
 
 
 class WalkTest(parameterized.TestCase):
@@ -178,16 +180,16 @@ class CooldownTest(parameterized.TestCase):
     loss_N = 1 + spread * np.where(np.arange(100) % 2, 1, -1)
     cooldown = start
     for _ in range(40):
-      cooldown = int(optimizer.walk_cooldown(state(loss_N, cooldown)))
+      cooldown = int(cooldown_of(state(loss_N, cooldown)))
     self.assertEqual(cooldown, expected)
 
   @parameterized.parameters(1, 49)
   def test_it_is_30_until_there_are_fifty_losses(self, count):
-    self.assertEqual(int(optimizer.walk_cooldown(state(np.ones(count), 97))), 30)
+    self.assertEqual(int(cooldown_of(state(np.ones(count), 97))), 30)
 
   def test_older_losses_do_not_count(self):
     loss_N = np.append(np.tile([1.0, 9.0], 25), np.ones(50))
-    self.assertEqual(int(optimizer.walk_cooldown(state(loss_N, 100))), 100)
+    self.assertEqual(int(cooldown_of(state(loss_N, 100))), 100)
 
 
 class ProgressTest(absltest.TestCase):
@@ -200,7 +202,7 @@ class ProgressTest(absltest.TestCase):
       (np.append(np.full(50, 2.0), np.ones(50)), 0.5),
       ([9.0] * 30 + [2.0] * 50 + [3.0] * 50, -0.5),
     ):
-      found = float(optimizer.walk_progress(state(loss_N)))
+      found = float(progress_of(state(loss_N)))
       self.assertAlmostEqual(found, expected, places=6)
 
 
@@ -255,7 +257,7 @@ class OptimizerTest(parameterized.TestCase):
   @parameterized.parameters("a", "b", "c")
   def test_replay_has_the_logged_rates(self, plan):
     config = primes_configs.get_config(f"published_{plan}_replay").fit
-    of = optimizer.schedule(config.optimizer, 1e-4, config.steps)
+    of = jax.jit(optimizer.schedule(config.optimizer, 1e-4, config.steps))
     cycle = 3907 if plan == "b" else 245
     for epoch, expected in LOGGED[plan].items():
       for step in (epoch * cycle, (epoch + 1) * cycle - 1):

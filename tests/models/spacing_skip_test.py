@@ -1,9 +1,9 @@
 """The linear autoregressive skip of the spacing predictors."""
 
 import dataclasses
+import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
@@ -38,7 +38,7 @@ def spacings():
 
 def params(**change):
   config = dataclasses.replace(CONFIG, **change)
-  fresh = spacing.init(config, jax.random.key(0))
+  fresh = jax.device_get(jax.jit(functools.partial(spacing.init, config))(jax.random.key(0)))
   kernel = kernels()[-config.skip_filters :]
   log_scale_Q = np.linspace(-0.5, -0.8, Q).astype(np.float32)
   return config, fresh | {"skip": {"kernel": kernel, "log_scale": log_scale_Q}}
@@ -52,12 +52,13 @@ class SkipTest(parameterized.TestCase):
     for t in range(window):
       for lag in range(min(t + 1, Q)):
         expected[t, t - lag] = kernel[min(t, Q - 1), lag]
-    np.testing.assert_array_equal(spacing.skip_matrix(jnp.asarray(kernel), window), expected)
+    found = jax.jit(functools.partial(spacing.skip_matrix, window=window))(kernel)
+    np.testing.assert_array_equal(found, expected)
 
   def test_each_filter_predicts(self):
     _, p = params()
     x = spacings()
-    got = spacing.skip_predictions(p["skip"]["kernel"], x)
+    got = jax.jit(spacing.skip_predictions)(p["skip"]["kernel"], x)
     expected = np.array(
       [[[prediction(k, row, t) for k in kernels()] for t in range(T)] for row in x]
     )
@@ -66,11 +67,11 @@ class SkipTest(parameterized.TestCase):
   @parameterized.parameters(1, J)
   def test_closed_head_is_the_last_filter_with_its_own_scale(self, filters):
     config, p = params(skip_filters=filters)
-    p["head"] = jax.tree.map(jnp.zeros_like, p["head"])
+    p["head"] = jax.tree.map(np.zeros_like, p["head"])
     x = spacings()
-    got, _ = spacing.apply(config, p, x)
+    got, _ = tiny_models.forward(spacing.apply, config, p, x)
     expected = np.array([[1 + prediction(kernels()[-1], row, t) for t in range(T)] for row in x])
-    np.testing.assert_allclose(mixture.mean(got), expected, atol=1e-5)
+    np.testing.assert_allclose(jax.jit(mixture.mean)(got), expected, atol=1e-5)
     order_T = np.minimum(np.arange(T), Q - 1)
     scale_T = np.exp(p["skip"]["log_scale"])[order_T]
     for k in range(2):
@@ -83,9 +84,9 @@ class SkipTest(parameterized.TestCase):
     for scale in (1.0, 100.0):
       kernel = kernels()
       kernel[:-1] *= scale
-      p["input"] = jax.tree.map(jnp.zeros_like, p["input"])
+      p["input"] = jax.tree.map(np.zeros_like, p["input"])
       p["skip"] = p["skip"] | {"kernel": kernel}
-      outs.append(spacing.apply(config, p, spacings())[0].mean)
+      outs.append(tiny_models.forward(spacing.apply, config, p, spacings())[0].mean)
     np.testing.assert_array_equal(*outs)
 
   def test_tokens_are_told_the_error_of_each_filter(self):
@@ -96,7 +97,7 @@ class SkipTest(parameterized.TestCase):
       "kernel": rng.normal(size=(1 + J, 8)).astype(np.float32),
       "bias": np.zeros(8, np.float32),
     }
-    _, seen = spacing.apply(config, p, x, sites=("embed",))
+    _, seen = tiny_models.forward(spacing.apply, config, p, x, sites=("embed",))
     told = np.zeros((2, T, 1 + J))
     for b, t in np.ndindex(2, T):
       before = [prediction(k, x[b], t - 1) if t else 0 for k in kernels()]

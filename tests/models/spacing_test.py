@@ -53,8 +53,7 @@ def spacings(batch=2, length=T):
 
 def run(config, params, x_BxT, **options):
   """Returns the mixture and the activations, compiled."""
-  forward = functools.partial(spacing.apply, config, **options)
-  return jax.jit(forward)(params, x_BxT)
+  return tiny_models.forward(spacing.apply, config, params, x_BxT, **options)
 
 
 def config_of(memory, **change):
@@ -106,7 +105,7 @@ class InitialLossTest(absltest.TestCase):
     # Every component is N(ln 2, ln 2): 0.5 ln 2 pi + ln s + E(y-m)^2/(2 s^2).
     config = zeros_published.get_config("e0").model
     config.trunk.layers = 1
-    params = spacing.init(config, jax.random.key(0))
+    params = jax.jit(functools.partial(spacing.init, config))(jax.random.key(0))
     m = s = np.log(2)
     quadratic = (0.4075**2 + (1 - m) ** 2) / (2 * s**2)
     expected = 0.5 * np.log(2 * np.pi) + np.log(s) + quadratic
@@ -130,9 +129,9 @@ class CausalityTest(parameterized.TestCase):
     config = dataclasses.replace(CONFIG, **change)
     params, x = random_params(config), spacings()
     forward = lambda x: spacing.apply(config, params, x)[0]
-    plain = jax.jit(forward)(x)
+    plain, _ = run(config, params, x)
     move = lambda t: forward(jnp.asarray(x).at[:, t].add(1.0))
-    moved = jax.jit(jax.vmap(move))(jnp.arange(T))
+    moved = jax.device_get(jax.jit(jax.vmap(move))(np.arange(T)))
     gap = jax.tree.map(lambda a, b: np.abs(a - b[None]), moved, plain)
     gap_TxT = np.max([g.max(axis=(1, 3)) for g in gap], axis=0)
     np.testing.assert_allclose(np.tril(gap_TxT, -1), 0, atol=2e-5)

@@ -1,5 +1,7 @@
 """Binned predictors of width 8 for the tests."""
 
+import functools
+
 import jax
 from primelens.models import binned
 
@@ -23,6 +25,10 @@ def config(variant: str, segment: int = 6) -> binned.Config:
   return binned.Config(window=T, variant=variant, segment=segment, slots=SLOTS, trunk=trunk)
 
 
+STARTS: dict = {}  # what draws the parameters of a config, compiled once
+
+
 def parameters(config: binned.Config, seed: int = 0):
   """Returns fresh parameters."""
-  return binned.init(config, jax.random.key(seed))
+  start = jax.jit(functools.partial(binned.init, config))
+  return STARTS.setdefault(repr(config), start)(jax.random.key(seed))

@@ -1,5 +1,6 @@
 """Models small enough to compile in a moment, their params and their inputs."""
 
+import copy
 import functools
 
 import jax
@@ -41,10 +42,24 @@ def inputs():
   return rng.normal(size=(B, T, D)).astype(np.float32)
 
 
+PROGRAMS: dict = {}  # forward passes, by their function, config and options
+
+
+def forward(apply, config, params, x, **options):
+  """Returns what a model makes of its inputs, as numpy arrays; compiled once for each config."""
+  arrays = {name: v for name, v in options.items() if isinstance(v, np.ndarray | jax.Array)}
+  static = {name: v for name, v in options.items() if name not in arrays}
+  hashed = lambda v: tuple(sorted(v.items())) if isinstance(v, dict) else v
+  key = (apply, repr(config), *((name, hashed(static[name])) for name in sorted(static)))
+  if key not in PROGRAMS:
+    of = functools.partial(apply, copy.deepcopy(config), **static)
+    PROGRAMS[key] = jax.jit(lambda params, x, arrays: of(params, x, **arrays))
+  return jax.device_get(PROGRAMS[key](params, x, arrays))
+
+
 def run(config, params, x_BxTxD, **options):
   """Returns the transformer's output and activations, compiled."""
-  forward = functools.partial(transformer.apply, config, **options)
-  return jax.jit(forward)(params, x_BxTxD)
+  return forward(transformer.apply, config, params, x_BxTxD, **options)
 
 
 def spacings(batch, length, seed=1):

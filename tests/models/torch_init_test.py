@@ -28,7 +28,7 @@ def forward(params, token_Nx3):
 
 
 class InitTest(parameterized.TestCase):
-  # Addition spec, section 2; the source printed 4.7350 / 4.7333.
+  # From docs/sources/addition.md, section 2; the source printed 4.7350 / 4.7333.
   @parameterized.parameters(
     ({}, "new", 3.003721, 3.005199, 200_960),
     (MODULAR, "old", 4.734958, 4.733274, 226_048),

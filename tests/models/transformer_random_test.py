@@ -1,6 +1,7 @@
 """Dropout, initial values and precision of the transformer."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -62,7 +63,7 @@ class InitTest(absltest.TestCase):
 
   def leaves(self, **change):
     config = dataclasses.replace(self.CONFIG, **change)
-    p = transformer.init(config, jax.random.key(0))
+    p = jax.device_get(jax.jit(functools.partial(transformer.init, config))(jax.random.key(0)))
     block = p["blocks"]
     weights = {role: block["attention"][role] for role in ("query", "key", "value")}
     weights |= {"out": block["attention"]["out"]} | block["mlp"]

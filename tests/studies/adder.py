@@ -78,5 +78,5 @@ def unexplained(analysis: str, table) -> list[str]:
     low, high = twins[row["key"]]
     record = row | {"drift_low": low, "drift_high": high}
     if numbers.agreement(record, row["tolerance"]) == "differs":
-      missed.append(f"{row['key']}: {row['ours']} for {row['recomputed']}")
+      missed.append(f"{row['key']}: {row['here']} for {row['recomputed']}")
   return missed

@@ -10,6 +10,7 @@ from primelens.studies.primes import program
 RANK, RATIO, KS = 51.4, 2.3, 0.04  # noise of 64 x 64
 QUALITY, INTER, BALANCE = 1.75, 0.29, 0.88
 SNAPSHOTS = 4
+LOGGED = 8  # rows of the log
 PARTS, PREDICTORS = ("last trained", "held out"), ("network", "untrained", "mean", "median")
 
 
@@ -33,6 +34,8 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
   says_SxC[0, :fires] = True
   holds_KxSxC = np.stack([says_SxC, np.ones_like(says_SxC), np.ones_like(says_SxC)])
   loss_VxSxC = np.full((3, seeds, SNAPSHOTS), 0.5)
+  mae_VxSxC = loss_VxSxC * [[[np.nan]], [[8.0]], [[8.0]]]
+  logged_SxN = np.arange(1.0, seeds + 1)[:, None] / np.arange(1.0, LOGGED + 1)
   its = card(seeds, **changes)
   its.pop("seeds")
   return results.dataset(
@@ -43,6 +46,9 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
       "gap": results.variable("example", np.arange(5.0), "gap"),
       "answer": results.variable("seed example", np.ones((seeds, 5)), "answer"),
       "loss": results.variable("curve seed step", loss_VxSxC, "squared error"),
+      "loss_mae": results.variable("curve seed step", mae_VxSxC, "absolute error", "gap units"),
+      "logged_loss": results.variable("seed logged", logged_SxN, "squared error"),
+      "rate": results.variable("seed logged", 1e-3 * logged_SxN, "learning rate"),
       "holds": results.variable("condition seed step", holds_KxSxC, "holds"),
       "says": results.variable("seed step", says_SxC, "says"),
     },
@@ -54,6 +60,7 @@ def memory(mae=1.0, constant=8.0, held=None, line=None, fires=1, seeds=4, **chan
       "condition": list(memory_lib.NAMES),
       "step": np.arange(SNAPSHOTS),
       "epoch": results.variable("step", np.arange(SNAPSHOTS) / 2, "epoch"),
+      "logged": results.variable("logged", np.arange(LOGGED) / 4, "epoch"),
     },
     steps=8,
     **its,
@@ -73,7 +80,7 @@ def spectra(
   singular_K = np.append(first, np.ones(count - 1))
   before = {"effective_rank": RANK, "max_to_mean": RATIO, "ks": 0.9}
   before |= {"quality": QUALITY, "inter_cluster": INTER, "balance": BALANCE}
-  before |= {"ks_goe": 0.09, "ks_poisson": 0.25, "goe_distance": 0.1}
+  before |= {"ks_goe": 0.09, "ks_gue": 0.15, "ks_poisson": 0.25, "goe_distance": 0.1}
   after = before | {"effective_rank": rank, "max_to_mean": ratio, "quality": quality}
   both = [before | dict(start), after | dict(end)]
   each = {
@@ -88,8 +95,13 @@ def spectra(
     "symmetry_balance_null": (BALANCE, np.nan),
     "outliers": (1.0, 0.0),
     "distance": (distance, 0.3),
-    "r_ratio": (np.nan, 0.53),
   }
+  levels = {"r_ratio": 0.53, "number_variance": 0.4, "form_factor": 0.3}
+  levels |= {"ks_goe": 0.09, "ks_gue": 0.15, "ks_poisson": 0.25}
+  each |= {key: (np.nan, value) for key, value in levels.items()}
+  each |= {f"{key}_null": (np.nan, value + 0.01) for key, value in levels.items()}
+  each["ks_goe_spread"] = (np.nan, 0.02)
+  gap_xN = np.tile(np.linspace(0.05, 1.95, 20), (2, seeds, 1))
   shape = (len(spectra_lib.CURVES), seeds, SNAPSHOTS, 2)
   its = card(**changes)
   its.pop("seeds")
@@ -109,6 +121,7 @@ def spectra(
         f"as_published_{name}": make("when seed", [[its_[name]] * seeds for its_ in both], name)
         for name in spectra_lib.AS_PUBLISHED
       },
+      "as_published_spacing": make("when seed gap", gap_xN, "spacing"),
       "metric_value": make("metric seed step matrix", np.ones(shape), "metric"),
       "metric_null": make("metric matrix", np.ones((shape[0], 2)), "of noise"),
       "distance_then": make("seed step matrix", np.ones(shape[1:]), "distance"),

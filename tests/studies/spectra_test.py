@@ -229,6 +229,47 @@ class SpectraTest(absltest.TestCase):
       again, _ = results.read(folder, "spectra")
     xr.testing.assert_identical(again, self.found)
     drawn.assert_inside(self, spectra.page("a", again).figure())
+    drawn.assert_inside(self, spectra.levels_page("a", again).figure())
+
+  def test_spacings_are_those_of_the_symmetric_part(self):
+    query = self.run_.params_S["blocks"]["attention"]["query"]["kernel"][1, 0]  # DxHxDh
+    weight_NxN = np.float64(query).reshape(32, 32).T
+    level_N = np.linalg.eigvalsh((weight_NxN + weight_NxN.T) / 2)[4:27]
+    gap_N = np.diff(level_N) / np.diff(level_N).mean()
+    found = self.found["as_published_spacing"].sel(when="end").values[1]
+    np.testing.assert_allclose(found, gap_N, rtol=1e-6)
+
+  def test_distance_from_each_law(self):
+    spacing_N = np.sort(self.found["as_published_spacing"].sel(when="end").values[0])
+    laws = {
+      "goe": 1 - np.exp(-np.pi / 4 * spacing_N**2),
+      "poisson": 1 - np.exp(-spacing_N),
+    }
+    rank_N = np.arange(len(spacing_N) + 1) / len(spacing_N)
+    for law, cdf_N in laws.items():
+      far = max(np.abs(cdf_N - rank_N[1:]).max(), np.abs(cdf_N - rank_N[:-1]).max())
+      stored = self.found[f"as_published_ks_{law}"].sel(when="end").values[0]
+      self.assertAlmostEqual(stored, far, places=6)
+    figure = spectra.levels_page("a", self.found).figure()
+    start, end, law, published, every = [ax for part in figure.subfigs for ax in part.axes]
+    for axes, when in ((start, "start"), (end, "end")):
+      height_B = [bar.get_height() for bar in axes.patches]
+      gap_N = self.found["as_published_spacing"].sel(when=when).values.ravel()
+      want_B = np.histogram(gap_N, spectra.GAP_EDGES)[0] / gap_N.size * 8
+      np.testing.assert_allclose(height_B, want_B)
+    # The densities of the laws are drawn bin by bin.
+    (goe,) = [line for line in end.lines if line.get_label().startswith("GOE")]
+    middle_B = (spectra.GAP_EDGES[1:] + spectra.GAP_EDGES[:-1]) / 2
+    density_B = np.pi / 2 * middle_B * np.exp(-np.pi / 4 * middle_B**2)
+    np.testing.assert_allclose(goe.get_ydata(), density_B, atol=0.01)
+    self.assertEqual([tick.get_text() for tick in law.get_yticklabels()], list(spectra.SHORT))
+    self.assertEqual([tick.get_text() for tick in published.get_yticklabels()], ["GOE"])
+    names = [tick.get_text() for tick in every.get_yticklabels()]
+    rows = spectra.level_table({"a": self.found}).rows
+    self.assertEqual(names, [row["matrix"] for row in rows])
+    row = rows[names.index("value/0")]
+    gue_S = self.found["ks_gue"].sel(matrix="value/0").values
+    self.assertAlmostEqual(row["ks_gue"], np.median(gue_S))
 
   def test_every_matrix_is_a_row(self):
     rows = spectra.table({"a": self.found}).rows

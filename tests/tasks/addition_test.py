@@ -5,7 +5,7 @@ from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.tasks import addition, mersenne
 
-# Addition spec, section 1.
+# From docs/sources/addition.md, section 1.
 TEST_PAIRS = "01 05 07 08 17 22 23 27 28 30 35 38 40 41 43 44 46 48 51 53 59 65 74 83 86 91 93 94"
 PER_SUM = (1, 1, 3, 3, 3, 3, 6, 6, 4, 9, 6, 4, 5, 5, 3, 4, 3, 2, 1)
 MODULAR = dict(digits=113, modular=True, train_fraction=0.3)

@@ -7,7 +7,7 @@ from primelens.tasks import binned, zeros
 class TokensTest(absltest.TestCase):
   def test_centres_and_edges(self):
     token_V = np.arange(256)
-    centre_V = 0.0078125 + token_V * 0.015625  # spec, section 1.4
+    centre_V = 0.0078125 + token_V * 0.015625  # docs/sources/zeros.md, section 1.4
     np.testing.assert_array_equal(binned.decode(token_V), centre_V)
     np.testing.assert_array_equal(binned.encode(centre_V), token_V)
     np.testing.assert_array_equal(binned.encode(token_V / 64), token_V)

@@ -4,7 +4,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.tasks import characters
 
-# Arithmetic spec, section 1.3.
+# From docs/sources/text.md, section 1.3.
 ENCODED = (
   ("103 + 40 = ?", "2 1 4 11 12 11 5 1 11 14 11 15"),
   ("50 + 7 = ?", "6 1 11 12 11 8 11 14 11 15"),
@@ -85,7 +85,7 @@ class EncodingTest(parameterized.TestCase):
       self.assertEqual(characters.prompts(*pair, **options), [line])
 
   def test_longest_prompt(self):
-    # Spec, section 1.2.
+    # From docs/sources/text.md, section 1.2.
     self.assertEqual(characters.longest(1000), 13)
     self.assertEqual(characters.longest(1000, modulus=97), 22)
     self.assertEqual(characters.longest(1000, aligned=True), 9)

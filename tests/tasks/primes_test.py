@@ -63,7 +63,7 @@ class SieveTest(parameterized.TestCase):
 
 
 class PublishedTest(absltest.TestCase):
-  """The million primes of the source (primes spec, section 1)."""
+  """The million primes of the source (docs/sources/primes.md, section 1)."""
 
   @classmethod
   def setUpClass(cls):
@@ -120,7 +120,7 @@ class PublishedTest(absltest.TestCase):
       self.assertAlmostEqual(error, expected, delta=0.005)
 
   def test_logistic(self):
-    # Spec, section 7.1.
+    # From docs/sources/primes.md, section 7.1.
     gaps = primes.load(primes.Config(sequence="logistic"))
     self.assertLen(gaps.gap_N, 999_999)
     self.assertAlmostEqual(gaps.mean, 0, delta=1e-6)

@@ -30,7 +30,7 @@ def shown(data) -> np.ndarray:
 
 
 class PublishedTest(absltest.TestCase):
-  """Arithmetic spec, sections 1.1, 1.2 and 1.5."""
+  """From docs/sources/text.md, sections 1.1, 1.2 and 1.5."""
 
   def test_first_pairs(self):
     data = tasks.load(text.Config())
@@ -69,7 +69,7 @@ class PublishedTest(absltest.TestCase):
     np.testing.assert_array_equal(data.answer_N, (data.x_N + data.y_N) % 97)
     self.assertAlmostEqual(train_N.mean(), 47.681, delta=5e-4)
     self.assertAlmostEqual(train_N.var(), 780.779, delta=5e-4)
-    self.assertEqual(select_N.mean(), 46.9375)  # 46.938 in the spec
+    self.assertEqual(select_N.mean(), 46.9375)  # 46.938 in docs/sources/text.md, section 1.5
     self.assertAlmostEqual(select_N.var(), 764.275, delta=5e-4)
     count = np.bincount(select_N)
     self.assertEqual((len(count), count.min(), count.max()), (97, 11, 32))

@@ -201,7 +201,7 @@ class TrainedTest(absltest.TestCase):
         self.assertAlmostEqual(self._fit(fit, "r2_min"), 1, places=4)
         self.assertAlmostEqual(self._fit(fit, "heldout_median"), 1, places=4)
         # The fitted values are z: they are worth what z is.
-        accuracy = self.row[f"{edit}_all/accuracy"]["ours"]
+        accuracy = self.row[f"{edit}_all/accuracy"]["here"]
         self.assertAlmostEqual(self._fit(fit, "accuracy"), accuracy)
 
   def test_every_row_is_listed(self):
@@ -243,14 +243,14 @@ class TrainedTest(absltest.TestCase):
   def test_heads_and_edits_are_tables(self):
     _, heads, edits = attention.tables({"run": self.found})
     for head, row in enumerate(heads.rows):
-      self.assertAlmostEqual(row["to a"], self.row[f"head{head}_a"]["ours"], places=6)
-      self.assertAlmostEqual(row["to a, deviation"], self.row[f"head{head}_deviation"]["ours"])
+      self.assertAlmostEqual(row["to a"], self.row[f"head{head}_a"]["here"], places=6)
+      self.assertAlmostEqual(row["to a, deviation"], self.row[f"head{head}_deviation"]["here"])
       self.assertAlmostEqual(row["to a"] + row["to b"] + row["to ="], 1, places=5)
     asymmetry = max(row["asymmetry"] for row in heads.rows)
-    self.assertAlmostEqual(asymmetry, self.row["asymmetry"]["ours"], places=6)
+    self.assertAlmostEqual(asymmetry, self.row["asymmetry"]["here"], places=6)
     self.assertLen(edits.rows, len(attention.EDITS))
     self.assertAlmostEqual(
-      edits.rows[0]["loss, least"], self.row["intact_all/nll_nats"]["ours"], places=9
+      edits.rows[0]["loss, least"], self.row["intact_all/nll_nats"]["here"], places=9
     )
 
   def test_fits_are_a_table(self):

@@ -90,6 +90,16 @@ class ReferenceTest(absltest.TestCase):
       pages |= dimensions.figures({f"{found.sizes['seed']} seeds": found})
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
+    figure = pages["own"].figure()
+    panels = [ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")]
+    self.assertLen(panels, len(dimensions.SPACES) + 1)
+    for axes, space in zip(panels, dimensions.SPACES, strict=False):
+      one = self.found.sel(space=space)
+      (line,) = [line for line in axes.lines if line.get_label() == "untrained"]
+      share_R = one.share.sel(network="untrained").clip(min=1e-6).median("seed").values
+      np.testing.assert_allclose(line.get_ydata(), share_R)
+      count = one.dimensions.sel(network="trained").median().item()
+      self.assertIn(f"{count:g} dimensions", axes.get_title(loc="left"))
     (table,) = dimensions.tables({"own": self.found, "no_decay": control})
     self.assertEqual({row["run"] for row in table.rows}, {"own"})
     self.assertEqual([row["activations"] for row in table.rows], list(dimensions.SPACES.values()))

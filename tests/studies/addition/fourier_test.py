@@ -307,8 +307,64 @@ class RunTest(absltest.TestCase):
     back, _ = results.read(folder, "fourier")
     xr.testing.assert_identical(back, self.found)
     pages = fourier.figures({"small": back})
-    self.assertEqual(set(pages), {"small"})
-    drawn.assert_inside(self, pages["small"].figure())
+    others = {"small, weights", "small, neurons", "small, basis"}
+    self.assertEqual(set(pages), {"small"} | others)
+    for page in pages.values():
+      drawn.assert_inside(self, page.figure())
+
+  def _panels(self, page, found=None):
+    """Returns the panels of a page of the run, by title."""
+    figure = fourier.figures({"small": self.found if found is None else found})[page].figure()
+    every = [ax for part in figure.subfigs for ax in part.axes]
+    return {ax.get_title(loc="left"): ax for ax in every if ax.get_title(loc="left")}
+
+  def test_weights_that_are_drawn(self):
+    panels, one = self._panels("small, weights"), self.found.isel(seed=0)
+    seed = one.seed.item()
+    bars = panels[f"small, seed {seed}: embedding, F E"].containers
+    height = np.array([bar.get_height() for group in bars for bar in group])
+    row_P = one.embedding_row.values
+    np.testing.assert_allclose(height, np.concatenate([row_P[1::2], row_P[2::2]]))
+    (image,) = panels["Embedding in the basis, F E"].images
+    np.testing.assert_allclose(np.linalg.norm(image.get_array(), axis=1), row_P, rtol=1e-5)
+    for title, name in (
+      ("Left singular vectors of E", "left"),
+      ("Those of a Gaussian matrix", "gaussian_left"),
+    ):
+      last = panels[title].lines[-1].get_ydata()
+      its_P = one[name].values[:, -1]
+      np.testing.assert_allclose(np.diff(last), np.diff(its_P), atol=1e-6)
+    (cosines,) = [ax for title, ax in panels.items() if title.startswith("Cosines of")]
+    *keys, mean, _ = [line.get_ydata() for line in cosines.lines if len(line.get_ydata()) > 2] + [0]
+    self.assertLen(keys, int(one.key.sum()))
+    np.testing.assert_allclose(mean, np.mean(keys, axis=0), atol=1e-5)
+
+  def test_neurons_that_are_drawn(self):
+    panels, one = self._panels("small, neurons"), self.found.isel(seed=0)
+    (image,) = panels["Neuron 4"].images
+    np.testing.assert_array_equal(image.get_array(), one.activation.values[4])
+    shares = panels["Each neuron's energy at its best frequency"]
+    (line,) = [each for each in shares.lines if each.get_label().startswith("trained")]
+    largest_SxF = np.sort(self.found.share.max("frequency").values, axis=1)[:, ::-1]
+    np.testing.assert_allclose(line.get_ydata(), np.median(largest_SxF, axis=0))
+
+  def test_clusters_that_are_drawn(self):
+    size_Q = np.arange(self.found.sizes["frequency"])
+    several = self.found.assign(cluster_size=self.found.cluster_size * 0 + size_Q)
+    title = f"Neurons by the frequency they work at, seed {several.seed.values[0]}"
+    sizes = self._panels("small, neurons", several)[title]
+    height = [bar.get_height() for group in sizes.containers for bar in group]
+    np.testing.assert_array_equal(height, size_Q)
+    without = self.found.assign(cluster_size=self.found.cluster_size * 0)
+    self.assertNotIn(title, self._panels("small, neurons", without))
+
+  def test_basis_that_is_drawn(self):
+    panels = self._panels("small, basis")
+    basis, product, *_ = panels.values()
+    (image,) = basis.images
+    np.testing.assert_allclose(image.get_array(), hand_waves.basis(), atol=1e-12)
+    (image,) = product.images
+    np.testing.assert_allclose(image.get_array(), np.eye(hand_waves.P), atol=1e-12)
 
   def test_one_network_is_drawn(self):
     # Trained, untrained, zero and the marks; no thin lines of single networks.
@@ -321,6 +377,7 @@ class RunTest(absltest.TestCase):
     other = self.found.assign_attrs(population="modulo 11, permuted labels")
     runs = {"small": self.found, "permuted": other}
     pages = fourier.figures(runs)
+    pages = {name: page for name, page in pages.items() if "," not in name}
     self.assertEqual(set(pages), {"small", "all runs"})  # a control has no page of its own
     figure = pages["all runs"].figure()
     drawn.assert_inside(self, figure)

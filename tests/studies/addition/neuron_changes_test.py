@@ -144,10 +144,10 @@ class ReferenceTest(absltest.TestCase):
       "post_reduced_above_90",
       "post_full_above_90",
     ):
-      self.assertEqual(self.row[key]["ours"], self.row[key]["recomputed"])
-    strongest = {self.row[f"active_{rank}"]["ours"] for rank in range(2)}
+      self.assertEqual(self.row[key]["here"], self.row[key]["recomputed"])
+    strongest = {self.row[f"active_{rank}"]["here"] for rank in range(2)}
     self.assertEqual(strongest, {357, 184})
-    self.assertLess(self.row["outlier_true"]["ours"], 0)
+    self.assertLess(self.row["outlier_true"]["here"], 0)
 
   def test_what_does_not_agree_drifts(self):
     self.assertEqual(adder.unexplained("neuron_changes", self.row.values()), [])
@@ -192,13 +192,13 @@ class ReferenceTest(absltest.TestCase):
     costs, parts = neuron_changes.figures({"run": one})["run, ReLU"].figure().subfigs
     for axes, name in zip(costs.axes, ("reduced", "full"), strict=True):
       middle = axes.lines[0].get_xdata()[0]
-      self.assertAlmostEqual(middle, self.row[f"drop_{name}_median"]["ours"], places=5)
+      self.assertAlmostEqual(middle, self.row[f"drop_{name}_median"]["here"], places=5)
     (axes,) = parts.axes
     labels = axes.get_legend_handles_labels()[1]
-    first = self.row["active_0"]["ours"]
+    first = self.row["active_0"]["here"]
     self.assertEqual(labels[0], f"neuron {first:.0f}")
     strength = np.abs(axes.lines[0].get_ydata()).sum()
-    np.testing.assert_allclose(strength, self.row["active_0_strength"]["ours"], rtol=1e-5)
+    np.testing.assert_allclose(strength, self.row["active_0_strength"]["here"], rtol=1e-5)
 
   def test_several_runs_are_compared_and_controls_have_no_page(self):
     other = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
@@ -211,7 +211,7 @@ class ReferenceTest(absltest.TestCase):
     fits, changed = neuron_changes.tables({"run": self.found})
     self.assertLen(changed.rows, 10)
     for rank in range(2):
-      self.assertEqual(changed.rows[rank]["neuron"], self.row[f"delta_post_{rank}"]["ours"])
+      self.assertEqual(changed.rows[rank]["neuron"], self.row[f"delta_post_{rank}"]["here"])
     self.assertGreaterEqual(
       changed.rows[0]["mean |change of h|"], abs(changed.rows[0]["mean change of h"])
     )

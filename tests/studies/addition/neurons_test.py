@@ -150,8 +150,8 @@ class ReferenceTest(absltest.TestCase):
     self.assertLen(pairs, count)
 
   def test_few_units_do_what_the_network_does(self):
-    self.assertLessEqual(self.row["units_needed"]["ours"], 12)
-    self.assertAlmostEqual(self.row["merged_nll"]["ours"] / self.row["nll"]["ours"], 1, places=2)
+    self.assertLessEqual(self.row["units_needed"]["here"], 12)
+    self.assertAlmostEqual(self.row["merged_nll"]["here"] / self.row["nll"]["here"], 1, places=2)
     self.assertEqual(self.row["units_needed"]["untrained"], 33)
 
   def test_the_result_can_be_stored(self):
@@ -218,15 +218,15 @@ class ReferenceTest(absltest.TestCase):
     self.assertEqual((fits.name, rows.name, ranked.name), ("fits", "rows", "ranked"))
     self.assertLen(ranked.rows, 100)
     first = ranked.rows[0]
-    self.assertEqual(first["neuron"], self.row["top_neuron"]["ours"])
-    self.assertAlmostEqual(abs(first["r with a + b"]), self.row["top_r"]["ours"], places=6)
+    self.assertEqual(first["neuron"], self.row["top_neuron"]["here"])
+    self.assertAlmostEqual(abs(first["r with a + b"]), self.row["top_r"]["here"], places=6)
     size_R = [abs(row["r with a + b"]) for row in ranked.rows]
     self.assertEqual(size_R, sorted(size_R, reverse=True))
     self.assertLen(fits.rows, 3)
     value = self.found["fit_value"].sel(fit="top_neuron", measure="r2_mean", network="trained")
     self.assertEqual(fits.rows[0]["R² published network"], value.values[0])
     self.assertLen(rows.rows, self.found.sizes["logit"])
-    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["ours"], places=6)
+    self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["here"], places=6)
 
 
 class ClaimsTest(parameterized.TestCase):

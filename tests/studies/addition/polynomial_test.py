@@ -149,7 +149,7 @@ def _arrays(model, params, member, token_Nx3):
 
 
 class ReferenceTest(parameterized.TestCase):
-  """The reference network's fits, by scikit-learn and by the spec."""
+  """The reference network's fits, by scikit-learn and as recomputed (docs/sources/addition.md)."""
 
   @classmethod
   def setUpClass(cls):
@@ -251,7 +251,7 @@ class ReferenceTest(parameterized.TestCase):
 
   def test_numbers_agree_or_drift(self):
     """Twelve trainings of the same network, their starts shaken by rounding,
-    have a range: there ours and the spec's are two of many outcomes."""
+    have a range: there ours and the recomputed ones are two of many outcomes."""
     rows = [
       {"key": key} | numbers_lib.row(polynomial.PUBLISHED[key], *own, self.found.reference)
       for key, own in self.number.items()
@@ -293,22 +293,45 @@ class ReferenceTest(parameterized.TestCase):
   def test_figures_draw_with_any_number_of_seeds(self):
     for found in (self.found, self.found.isel(seed=slice(0, 1))):
       pages = polynomial.figures({"run": found})
-      self.assertEqual(list(pages), ["run"])
+      self.assertEqual(list(pages), ["run", "run, coefficients"])
+      drawn.assert_inside(self, pages["run, coefficients"].figure())
       figure = pages["run"].figure()
       drawn.assert_inside(self, figure)
       titles = [ax.get_title(loc="left") for part in figure.subfigs for ax in part.axes]
-      self.assertLen(titles, 8)
+      self.assertLen(titles, 7)
       self.assertTrue(all(titles), titles)
 
   def test_controls_are_compared_and_have_no_page(self):
     control = self.found.assign_attrs(population=f"P = 10, {program.NO_DECAY}", reference=-1)
     runs = {"own": self.found, "no_decay": control}
     pages = polynomial.figures(runs)
-    self.assertEqual(set(pages), {"own", "all runs"})
+    self.assertEqual(set(pages), {"own", "own, coefficients", "all runs"})
     drawn.assert_inside(self, pages["all runs"].figure())
     for table in polynomial.tables(runs):
       self.assertEqual({row["run"] for row in table.rows}, {"own"})
-    self.assertEqual(set(polynomial.figures({"no_decay": control})), {"no_decay"})
+    self.assertEqual(
+      set(polynomial.figures({"no_decay": control})), {"no_decay", "no_decay, coefficients"}
+    )
+
+  def test_coefficients_that_are_drawn_are_those_stored(self):
+    figure = polynomial.figures({"run": self.found})["run, coefficients"].figure()
+    every, groups, neurons, logit, sums = [
+      ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")
+    ]
+    one = self.found.isel(seed=0)
+    there = [name for name in polynomial.GROUPS if one["group_size"].sel(group=name) > 0]
+    (image,) = groups.images
+    np.testing.assert_array_equal(image.get_array(), one["coefficient"].sel(group=there).values)
+    self.assertIn(f"neuron {self._own('neuron/1'):.0f}", neurons.get_legend_handles_labels()[1])
+    heights = lambda axes: [bar.get_height() for bar in axes.patches]
+    all_Q = one.sel(group="all neurons")
+    np.testing.assert_array_equal(heights(every), all_Q["coefficient"].values)
+    (sizes,) = [line for line in every.lines if line.get_label() == "mean absolute value"]
+    np.testing.assert_array_equal(sizes.get_ydata(), all_Q["coefficient_magnitude"].values)
+    two_2xQ = one["coefficient"].sel(group=list(polynomial.NEURONS)).values
+    np.testing.assert_array_equal(heights(neurons), two_2xQ.ravel())
+    np.testing.assert_array_equal(heights(logit), one["best_coefficient"].values)
+    np.testing.assert_array_equal(heights(sums), one["best_sums_coefficient"].values)
 
   def test_tables(self):
     fits, simulated, coefficients, best = polynomial.tables({"run": self.found})

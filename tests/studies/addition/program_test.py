@@ -4,6 +4,7 @@ import adder
 import jax
 import jax.numpy as jnp
 import numpy as np
+import one
 from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.configs import addition as addition_configs
@@ -23,7 +24,7 @@ def losses_after(config, steps):
   state_S = fit_lib.init(built, update, data, keys_S)
   advance = fit_lib.advance(built, update)
   score = jax.jit(program.losses(config.model))
-  batch = fit_lib.seed_of(built, data, 0)
+  batch = one.seed(built, data, 0)
   batch.pop("start", None)
   found, done = [], 0
   for step in steps:
@@ -41,10 +42,11 @@ class PublishedCurvesTest(absltest.TestCase):
     before99, after99, before199, after199 = losses_after(
       addition_configs.get_config("p113"), (99, 100, 199, 200)
     )
-    # Spec, section 3: an independent rerun, and the notebook's own log, which
-    # differ from each other by float drift. The train loss of epoch 199 falls
-    # fast: starts shaken by half a unit in the last place span 0.0332 to 0.0351
-    # (jax 0.10 and 0.12), 7 % above the rerun, hence its tolerance.
+    # From docs/sources/addition.md, section 3: an independent rerun, and the
+    # notebook's own log, which differ from each other by float drift. The train
+    # loss of epoch 199 falls fast: starts shaken by half a unit in the last
+    # place span 0.0332 to 0.0351 (jax 0.10 and 0.12), 7 % above the rerun,
+    # hence its tolerance.
     np.testing.assert_allclose(before99[0], 2.94748, rtol=2e-3)
     np.testing.assert_allclose(after99[1], 7.5559, rtol=2e-3)
     np.testing.assert_allclose(before199[0], 0.03266, rtol=0.08)
@@ -64,7 +66,7 @@ class PathsTest(parameterized.TestCase):
     built, data, _ = program.build(config, pairs)
     params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
     params = jax.tree.map(lambda leaf: 2 * leaf[3], params_S)
-    batch = fit_lib.seed_of(built, data, 3)
+    batch = one.seed(built, data, 3)
     generic = dataclasses.replace(config.model.trunk, dropout=1e-9)
     slow = dataclasses.replace(config.model, trunk=generic)
     by_table = program.losses(config.model)(params, batch)

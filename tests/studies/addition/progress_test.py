@@ -47,7 +47,7 @@ class PlainTest(absltest.TestCase):
 
   def test_first_snapshot_is_untrained(self):
     first = self.found["value"].isel(seed=0, step=0)
-    # Spec, section 7: random init z on Poly2 .606, additive 1.000, and the
+    # From docs/sources/addition.md, section 7: random init z on Poly2 .606, additive 1.000, and the
     # initial losses of section 2.
     np.testing.assert_allclose(first.sel(curve="pre_poly2_r2"), 0.606, atol=0.005)
     np.testing.assert_allclose(first.sel(curve="pre_additive_r2"), 1, atol=0.0005)

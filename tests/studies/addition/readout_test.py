@@ -282,20 +282,47 @@ class ReferenceTest(parameterized.TestCase):
     drawn.assert_inside(self, figure)
     titled = [ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")]
     self.assertLen(titled, 10)
-    (agreement,) = [ax for ax in titled if ax.get_title(loc="left").startswith("Argmax")]
-    (accuracy,) = [line for line in agreement.lines if line.get_label() == "right sum"]
-    median_R = found["accuracy"].median("seed").values
-    np.testing.assert_allclose(accuracy.get_ydata(), median_R)
-    (own,) = [line for line in agreement.lines if line.get_label() == "own argmax"]
-    median_R = found["agreement"].sel(network="trained").median("seed").values
-    np.testing.assert_allclose(own.get_ydata(), median_R)
+    (agreement,) = [ax for ax in titled if ax.get_title(loc="left").startswith("Answers")]
+    line = {line.get_label(): line.get_ydata() for line in agreement.lines}
+    for label, value in (
+      ("right sum", found["accuracy"]),
+      ("same answer as all frequencies give", found["agreement"].sel(network="trained")),
+      ("the same, untrained network", found["agreement"].sel(network="untrained")),
+      ("the same, phases random", found["shuffled_agreement"]),
+      ("the same, random planes", found["plane_agreement"]),
+    ):
+      np.testing.assert_allclose(line[label], value.median("seed").values, err_msg=label)
+
+  def test_details(self):
+    figure = readout.figures({"run": self.found})["run, details"].figure()
+    drawn.assert_inside(self, figure)
+    titled = {ax.get_title(loc="left"): ax for part in figure.subfigs for ax in part.axes}
+    self.assertLen(titled, 9)
+    one = self.found.isel(seed=0)
+    rebuilt = titled["Logits at (4, 4) rebuilt as published, seed 0"]
+    line = {line.get_label(): line.get_ydata() for line in rebuilt.lines}
+    logit_V = one["logit"].sel(pair="(4, 4)").values
+    np.testing.assert_array_equal(line["all frequencies"], logit_V)
+    # K = 6 keeps the constant and seven more, as numpy has them.
+    full_Q = np.fft.rfft(np.float64(logit_V))
+    full_Q[1 + np.argsort(-np.abs(full_Q[1:]))[7:]] = 0
+    np.testing.assert_allclose(line["K = 6"], np.fft.irfft(full_Q, n=CLASSES), atol=1e-2)
+    columns = titled["W_L of two neurons, seed 0"]
+    height_2xQ = [[bar.get_height() for bar in bars] for bars in columns.containers]
+    width = one.sizes["frequency"]
+    height_QxF = np.ravel(height_2xQ).reshape(2, width)
+    np.testing.assert_allclose(height_QxF, one["magnitude"].values[:, list(readout.NEURONS)].T)
+    (held,) = [ax for title, ax in titled.items() if title.startswith("How many components")]
+    trained_V = self.found["share"].sel(network="trained").cumsum("every_component").median("seed")
+    (line,) = [line for line in held.lines if line.get_label() == "trained"]
+    np.testing.assert_allclose(line.get_ydata(), trained_V)
 
   def test_controls_are_compared_and_have_no_page_of_their_own(self):
     control = self.found.assign_attrs(population="P = 10, permuted labels", reference=-1)
     pages = readout.figures({"run": self.found, "control": control.isel(seed=[1])})
-    self.assertEqual(list(pages), ["all runs", "run"])
+    self.assertEqual(list(pages), ["all runs", "run", "run, details"])
     drawn.assert_inside(self, pages["all runs"].figure())
-    self.assertEqual(list(readout.figures({"control": control})), ["control"])
+    self.assertEqual(list(readout.figures({"control": control})), ["control", "control, details"])
 
   def test_table_of_components(self):
     (table,) = readout.tables({"run": self.found, "again": self.found})
@@ -333,7 +360,7 @@ class ClaimsTest(parameterized.TestCase):
   def test_sparse(self, needed, status):
     row = decide("readout.sparse", by_hand(needed=needed))
     self.assertEqual(row["status"], status)
-    self.assertEqual(row["numbers"], {"needed, ours": needed, "needed, median": needed})
+    self.assertEqual(row["numbers"], {"needed, here": needed, "needed, median": needed})
 
   @parameterized.parameters((0.5, "not reproduced"), (0.95, "reproduced"))
   def test_sinusoids(self, first, status):

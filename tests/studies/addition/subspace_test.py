@@ -17,7 +17,7 @@ from primelens.studies.addition import network, subspace
 A_PxP, B_PxP = np.indices((10, 10))
 SUM_PxP = A_PxP + B_PxP
 LABEL_N = SUM_PxP.ravel()
-# The spec's components of the recomputed network (A5, A7), by digit.
+# The components of the recomputed network (docs/sources/addition.md, A5, A7), by digit.
 PC1_P = [-2.07, -1.87, -1.42, -0.86, -0.30, 0.27, 0.84, 1.43, 1.89, 2.09]
 PC2_P = [1.41, 0.58, -0.24, -0.74, -0.94, -1.04, -0.77, -0.25, 0.59, 1.40]
 
@@ -319,7 +319,7 @@ class RunTest(absltest.TestCase):
     (accuracy,) = subspace.draws(found, "accuracy", "keep_pc1")[0]
     failing = found.error[0].values != 0
     np.testing.assert_allclose(accuracy, 1 - failing.mean(), atol=1e-6)
-    self.assertEqual(failing.sum(), self.row["failures"]["ours"])
+    self.assertEqual(failing.sum(), self.row["failures"]["here"])
     np.testing.assert_array_equal(
       found.prediction - found.error, np.broadcast_to(found.a + found.b, (2, 10, 10))
     )
@@ -373,21 +373,21 @@ class RunTest(absltest.TestCase):
     for line, key in zip(lines[1:], subspace.ERROR_FITS, strict=True):
       error, fitted = line.get_xdata(), line.get_ydata()
       r2 = 1 - np.sum((error - fitted) ** 2) / np.sum((error - error.mean()) ** 2)
-      self.assertAlmostEqual(r2, self.row[f"{key}_r2"]["ours"], places=4)
+      self.assertAlmostEqual(r2, self.row[f"{key}_r2"]["here"], places=4)
 
   def test_tables(self):
     fits, variants, functions, failures, logits = subspace.tables({"run": self.found})
-    self.assertLen(failures.rows, self.row["failures"]["ours"])
+    self.assertLen(failures.rows, self.row["failures"]["here"])
     worst = failures.rows[0]
     self.assertEqual((worst["a"], worst["b"], worst["a + b"]), (0, 0, 0))
-    self.assertEqual(worst["prediction"], self.row["first_prediction"]["ours"])
+    self.assertEqual(worst["prediction"], self.row["first_prediction"]["here"])
     self.assertAlmostEqual(
       worst["label's logit, full"] - worst["label's logit, PC1 alone"],
-      self.row["boost_first"]["ours"],
+      self.row["boost_first"]["here"],
       places=3,
     )
     says = self.found.says.sel(network="trained", fit="prediction_sum", said="says_prediction")
-    self.assertEqual(functions.rows[0]["is the prediction"], float(says.median()))
+    self.assertAlmostEqual(functions.rows[0]["is the prediction"], float(says.median()), places=6)
     self.assertEqual([row["run"] for row in fits.rows], ["run"] * len(subspace.FITS))
     kept = next(row for row in variants.rows if row["intervention"] == "PC1 alone kept")
     trained, other = subspace.draws(self.found, "accuracy", "keep_pc1")[:, 0]

@@ -142,6 +142,7 @@ class CurvesTest(absltest.TestCase):
       checkpoints.write_snapshot(folder / "snapshots", step, saved[step])
       if step:
         rows.append({"step": step, "train/mse": [1.0, 2.0, step]})
+    rows[0]["train/rate"] = [0.5, 0.5, 0.5]
     rows.append({"step": 60, "eval/mse": [0.0, 0.0, 0.0]})
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "metrics.jsonl").write_text(lines)
@@ -150,6 +151,10 @@ class CurvesTest(absltest.TestCase):
     np.testing.assert_array_equal(
       found["logged_SxC"], [[np.nan, 1, 1], [np.nan, 2, 2], [np.nan, 43, 86]]
     )
+    log = program.history(run)
+    np.testing.assert_array_equal(log["step_N"], [43, 86, 60])
+    np.testing.assert_array_equal(log["loss_SxN"][2], [43, 86, np.nan])
+    np.testing.assert_array_equal(log["rate_SxN"][0], [0.5, np.nan, np.nan])
     for name, row_N in (
       ("trained", gaps.train_N),  # fewer than are drawn at most
       ("held", gaps.held_N),
@@ -362,8 +367,50 @@ class ShownTest(absltest.TestCase):
       " Squared error of gaps left out: held 1.07.",
     )
 
+  def test_every_run_over_training(self):
+    (axes,) = drawn.panels(memory.figures(self.runs())["all runs"].figure(), "are trained on")
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    self.assertEqual(set(lines), {"a", "held", "a constant answer"})
+    # The median of four networks that start from 1, 2, 3, 4.
+    np.testing.assert_allclose(lines["a"].get_ydata(), 2.5 / np.arange(1, made.LOGGED + 1))
+    np.testing.assert_allclose(lines["a"].get_xdata(), np.arange(made.LOGGED) / 4)
+
+  def test_of_many_runs_the_plans_alone_have_a_colour(self):
+    runs = {f"other{i}": made.memory(population=f"plan A with flows {i}") for i in range(8)}
+    runs |= {"a": made.memory(), "a again": made.memory(), "b": made.memory(population="plan B")}
+    (axes,) = drawn.panels(memory.figures(runs)["all runs"].figure(), "are trained on")
+    labels = [text for text in axes.get_legend_handles_labels()[1]]
+    self.assertEqual(sorted(labels), ["a constant answer", "other runs", "plan A", "plan B"])
+    self.assertLen({line.get_color() for line in axes.get_lines()}, 4)
+
+  def test_the_rate_and_the_absolute_errors_over_training(self):
+    page = memory.figures({"a": made.memory()})["a"]
+    (axes,) = drawn.panels(page.figure(), "Learning rate")
+    rate_N = 2.5e-3 / np.arange(1, made.LOGGED + 1)
+    np.testing.assert_allclose(axes.get_lines()[-2].get_ydata(), rate_N)
+    (axes,) = drawn.panels(page.figure(), "Absolute error")
+    labels = axes.get_legend_handles_labels()[1]
+    self.assertEqual(labels, ["a constant answer", "trained", "held out"])
+    old = made.memory()
+    old["rate"] = np.nan * old.rate
+    page = memory.figures({"a": old})["a"]
+    self.assertEmpty(drawn.panels(page.figure(), "Learning rate"))
+
+  def test_the_published_table_says_why_it_is_empty(self):
+    runs = {"a": made.memory(0.8, seeds=2)}
+    (table,) = (each for each in memory.tables(runs) if each.name == "published")
+    rows = {row["plan"]: row for row in table.rows}
+    self.assertEqual(set(rows), set(program.PLANS))
+    self.assertAlmostEqual(rows["plan A"]["share here"], 0.1)
+    self.assertAlmostEqual(rows["plan A"]["source, share"], 0.03926)
+    self.assertEqual(rows["plan A"]["remark"], "2 of 3 networks: too few to decide a claim")
+    self.assertIsNone(rows["plan B"]["share here"])
+    self.assertEqual(rows["plan B"]["remark"], "no run of this plan is read here")
+    (table,) = (each for each in memory.tables(self.runs()) if each.name == "published")
+    self.assertEqual([row["remark"] for row in table.rows[:2]], ["", ""])
+
   def test_tables(self):
-    runs, errors, detector = memory.tables(self.runs())
+    runs, _, errors, detector = memory.tables(self.runs())
     self.assertEqual([row["run"] for row in runs.rows], ["a", "held"])
     self.assertEqual([row["held_out"] for row in runs.rows], ["none", "random"])
     self.assertLen(errors.rows, 4 + 8)
@@ -374,7 +421,7 @@ class ShownTest(absltest.TestCase):
   def test_numbers_are_shares_of_a_constant(self):
     self.assertAlmostEqual(memory.numbers(made.memory(0.8))["plan A/mae"].value_S[0], 0.1)
     self.assertEqual(memory.numbers(made.memory(0.8, seeds=2)), {})
-    # Spec 6.1: its sinusoid on chaos answers as a constant does.
+    # From docs/sources/primes.md, section 6.1: its sinusoid on chaos answers as a constant does.
     chaos = memory.PUBLISHED["chaos with sinusoids/mae"]
     self.assertAlmostEqual(float(chaos.source) / chaos.null, 1.0, places=3)
     self.assertEqual(memory.PUBLISHED["plan A/mae"].shown(), "0.03926 (0.3926 of 10)")

@@ -6,10 +6,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import one
 import tiny_primes
 from absl.testing import absltest, parameterized
 from primelens import tasks
-from primelens.lens import cli
 from primelens.lens import experiment as experiment_lib
 from primelens.models import indices, optimizer
 from primelens.studies.primes import program
@@ -98,7 +98,7 @@ def untrained():
 class ShortStepTest(absltest.TestCase):
   """The last step has 3 of 16 parts, the last of them half a part.
 
-  As published, 3 of 16 with 63 of 256 rows in the last (primes spec, 3).
+  As published, 3 of 16 with 63 of 256 rows in the last (docs/sources/primes.md, section 3).
   """
 
   @classmethod
@@ -191,7 +191,7 @@ class ProgramTest(parameterized.TestCase):
 
   def test_cost_counts_the_parameters(self):
     for name, expected in (("a", 260_779_777), ("c", 4_779_777)):
-      config = cli.load_config(f"primes:published_{name}")
+      config = one.config(f"primes:published_{name}")
       cost = program.cost(config)
       self.assertEqual((cost.parameters, cost.targets), (expected, 4096))
 
@@ -221,7 +221,7 @@ class CheckTest(parameterized.TestCase):
 
   def test_parts_of_other_studies(self):
     config = tiny_primes.experiment()
-    other = cli.load_config("addition:p10_published")
+    other = one.config("addition:p10_published")
     for room in ("task", "model"):
       mixed = dataclasses.replace(config, **{room: getattr(other, room)})
       with self.assertRaisesRegex(ValueError, f"{room}.kind=.* is not '"):

@@ -72,7 +72,7 @@ class ClaimsTest(parameterized.TestCase):
   def test_noise_has_no_full_rank(self):
     found = verdict("spectra.baseline", {})
     self.assertEqual(found["status"], NOT)
-    # Spec 4.2: 205.8 to 206.6.
+    # From docs/sources/primes.md, section 4.2: 205.8 to 206.6.
     self.assertBetween(found["numbers"]["rank"], 205.7, 206.6)
 
   @parameterized.parameters((0.001, 0.001, ARTEFACT), (0.2, 0.001, NOT))
@@ -169,7 +169,7 @@ class ShownTest(absltest.TestCase):
 
   def test_figures(self):
     pages = spectra.figures(self.its())
-    self.assertEqual(set(pages), {"all runs", "a", "kernel"})
+    self.assertEqual(set(pages), {"all runs", "a", "kernel", "a, levels", "kernel, levels"})
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
 
@@ -185,9 +185,25 @@ class ShownTest(absltest.TestCase):
     )
 
   def test_every_matrix(self):
-    (table,) = spectra.tables(self.its())
+    plans, table, levels, published = spectra.tables(self.its())
     self.assertLen(table.rows, 2 * 2 * 3)
+    # Five plans and six numbers; one run of plan A, none of the others.
+    rows = [row for row in plans.rows if row["plan"] == "plan A"]
+    self.assertLen(plans.rows, 5 * 6)
+    self.assertEqual({row["run"] for row in rows}, {"a"})
+    self.assertAlmostEqual(rows[0]["share here"], 1.0)
+    self.assertAlmostEqual(rows[0]["untrained"], 1.0)
+    self.assertAlmostEqual(rows[0]["source, share"], 44.13 / 206)
+    self.assertEqual({row["remark"] for row in rows}, {""})
+    others = [row["remark"] for row in plans.rows if row["plan"] != "plan A"]
+    self.assertEqual(set(others), {"no run of this plan is read here"})
     self.assertNotIn("moved_effective_rank", table.columns())
+    # Of the first matrix no levels are known.
+    self.assertEqual([row["matrix"] for row in levels.rows], ["value/0"] * 2)
+    self.assertAlmostEqual(levels.rows[0]["ks_gue"], 0.15)
+    self.assertAlmostEqual(levels.rows[0]["(ks_gue)"], 0.16)
+    rank = [row for row in published.rows if row["number"].startswith("effective rank")]
+    self.assertEqual([row["end"] for row in rank], [made.RANK, made.RANK / 2])
 
 
 if __name__ == "__main__":

@@ -232,7 +232,7 @@ class ClaimsTest(parameterized.TestCase):
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network (arithmetic spec, section 1.6)."""
+  """The published network (docs/sources/text.md, section 1.6)."""
 
   def test_numbers(self):
     run = published_text.run()

@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 
+import drawn
 import numpy as np
 import published_text
 import tiny_text
@@ -15,7 +16,7 @@ from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network, arithmetic spec 5.2."""
+  """The published network (docs/sources/text.md, section 5.2)."""
 
   @classmethod
   def setUpClass(cls):
@@ -140,6 +141,28 @@ class RunTest(parameterized.TestCase):
       for table in causal.tables(runs):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
       self.assertIn("intact", causal.line(runs))
+    self.bars(again)
+
+  def bars(self, found):
+    """The published bars: a readout fitted anew, without a random direction, without the sum's."""
+    figure = causal.figures({"a": found})["a"].figure()
+    (axes,) = drawn.panels(figure, "as published")
+    height = [bar.get_height() for bar in axes.patches]
+    error = found.refit_error.sel(select_rows=found.select_rows[-1])
+    intact, without = error.sel(refitted="intact"), error.isel(refitted=1)
+    expected = [np.median(x) for x in (intact, intact + found.refit_random, without)]
+    np.testing.assert_allclose(height, expected)
+    published = [line for line in axes.get_lines() if line.get_marker() == "x"]
+    if found.regression:
+      np.testing.assert_allclose(published[0].get_ydata(), [321.73, 324.40, 1158.81])
+      (axes,) = drawn.panels(figure, "own readout")
+      names = [label.get_text() for label in axes.get_yticklabels()]
+      place = names.index(causal.OWN["mean_readout"])
+      middle = [line for line in axes.get_lines() if line.get_markersize() == 5][place]
+      value_S = found.own_error.sel(taken="mean_readout")
+      self.assertAlmostEqual(middle.get_xdata()[0], float(np.median(value_S)))
+    else:
+      self.assertEmpty(published)
 
 
 def made_up(question="sum", skill=0.0, moved=0.99, random=0.99, r2=0.99, delta=0.0):

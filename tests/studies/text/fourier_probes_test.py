@@ -16,7 +16,7 @@ K, PLANTED = 97, (5, 17)
 
 
 def wave(label_N, n, modulus=K):
-  """cos and sin of 2 pi n r / m, as the spec writes them."""
+  """cos and sin of 2 pi n r / m, as docs/sources/text.md writes them."""
   angle_N = 2 * np.pi * n * label_N / modulus
   return np.stack([np.cos(angle_N), np.sin(angle_N)], -1)
 
@@ -217,7 +217,9 @@ class RunTest(parameterized.TestCase):
     np.testing.assert_allclose(
       found.first_r2.isel(frequency=-1), found.r2.mean("frequency"), rtol=1e-5
     )
-    frequencies, digits, removed = fourier_probes.tables({"tiny": found})
+    frequencies, digits, chosen, removed = fourier_probes.tables({"tiny": found})
+    words = [list(map(int, row["frequencies"].split(", "))) for row in chosen.rows]
+    self.assertEqual(words, found.removed_frequency.values.tolist())
     self.assertLen(frequencies.rows, 2 * 4)
     self.assertLen(digits.rows, 4 * 4)
     self.assertLen(removed.rows, 8)

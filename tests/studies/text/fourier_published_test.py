@@ -18,7 +18,7 @@ def probe():
 
 
 def refit(state_NxD, label_N, direction_DxF=None):
-  """Spec, section 4.4: QR, projection, a new ridge, its squared error."""
+  """From docs/sources/text.md, section 4.4: QR, projection, a new ridge, its squared error."""
   if direction_DxF is not None:
     basis_DxF, _ = np.linalg.qr(direction_DxF)
     state_NxD = state_NxD - state_NxD @ basis_DxF @ basis_DxF.T

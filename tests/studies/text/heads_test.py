@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 
+import drawn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -224,6 +225,33 @@ class RunTest(absltest.TestCase):
         self.assertStartsWith(figures.png(page), b"\x89PNG")
       for table in heads.tables(runs):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
+    self.maps(again, run)
+
+  def maps(self, found, run):
+    """The maps show what is stored: every score of the first network, all attention."""
+    pages = heads.figures({"a": found})
+    self.assertEqual(list(pages), ["a", "a, scores of heads", "a, attention"])
+    figure = pages["a, scores of heads"].figure()
+    for words, value in (
+      ("on modulus", found["mass"].sel({"class": "modulus"})),
+      ("on the operands", found["mass"].sel({"class": ["x", "y"]}).sum("class")),
+      ("over positions", found.entropy),
+    ):
+      (axes,) = drawn.panels(figure, words)
+      np.testing.assert_allclose(axes.get_images()[0].get_array(), value[0], atol=1e-12)
+    figure = pages["a, attention"].figure()
+    token_NxT = run.prompts.token_NxT[run.prompts.select_N[:3]]
+    self.assertEqual(found.line.values.tolist(), characters.decode(token_NxT))
+    # Three prompts, two layers; in row b L + l, head 2 is the third.
+    axes = drawn.panels(figure, "Head 2")
+    self.assertLen(axes, 3 * 2)
+    length = len(found.line.values[2])
+    shown = axes[2 * 2 + 1].get_images()[0].get_array()
+    np.testing.assert_allclose(shown, found.pattern[2, 1, 2, :length, :length], atol=1e-7)
+    np.testing.assert_allclose(shown.sum(1), 1, atol=1e-5)  # nothing is on what is cut off
+    (axes,) = drawn.panels(pages["a"].figure(), "How far it is spread")
+    grey = [line for line in axes.get_lines() if line.get_marker() == "|"]
+    np.testing.assert_allclose(grey[5].get_xdata(), found.untrained_entropy[:, 1, 1])
 
 
 class ClaimsTest(parameterized.TestCase):
@@ -250,7 +278,7 @@ class ClaimsTest(parameterized.TestCase):
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network on a thousand rows (spec, section 5.6)."""
+  """The published network on a thousand rows (docs/sources/text.md, section 5.6)."""
 
   def test_numbers(self):
     run = published_text.run()

@@ -4,6 +4,7 @@ import dataclasses
 import tempfile
 from unittest import mock
 
+import drawn
 import jax
 import numpy as np
 import published_text
@@ -118,6 +119,10 @@ class RunTest(parameterized.TestCase):
     self.assertEqual("sum_outside_-5" in values, outputs == 1)
     for value in values.values():
       self.assertLen(value, 2)
+    (axes,) = drawn.panels(invariance.figures({"a": again})["a"].figure(), "Operands changed")
+    middle = [line.get_xdata()[0] for line in axes.get_lines() if line.get_markersize() == 5]
+    medians = [again[name].median("seed") for name in ("change_kept", "change_broken")]
+    np.testing.assert_allclose(middle, np.stack(medians, -1).ravel())
     single = again.isel(seed=[0])
     for runs in ({"a": again}, {"a": again, "b": single}):
       for page in invariance.figures(runs).values():

@@ -11,7 +11,7 @@ from primelens.studies.text import program, states
 
 
 class PublishedTest(absltest.TestCase):
-  """The published network on the rows it was chosen on (spec 1.6)."""
+  """The published network on the rows it was chosen on (docs/sources/text.md, section 1.6)."""
 
   @classmethod
   def setUpClass(cls):

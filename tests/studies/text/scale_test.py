@@ -15,7 +15,7 @@ from primelens.models import encoder, transformer
 from primelens.studies.text import program, scale
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
-# Arithmetic spec, section 5.5.
+# From docs/sources/text.md, section 5.5.
 PARAMETERS = {
   "L2_D128": 465_153,
   "L2_D256": 1_716_737,
@@ -72,7 +72,7 @@ def probe():
 
 
 def target(residue_N, pairs):
-  """cos and sin in turn, as the spec writes them."""
+  """cos and sin in turn, as docs/sources/text.md writes them."""
   angle_N = 2 * np.pi * residue_N / 97
   return np.stack(
     [wave(n * angle_N) for n in range(1, pairs + 1) for wave in (np.cos, np.sin)], axis=1
@@ -80,7 +80,7 @@ def target(residue_N, pairs):
 
 
 def peer_harm(z_NxD, residue_N, direction_DxF):
-  """Spec, section 4.4: QR, projection, refit; in float64."""
+  """From docs/sources/text.md, section 4.4: QR, projection, refit; in float64."""
   basis_DxF, _ = np.linalg.qr(direction_DxF)
   kept_NxD = z_NxD - z_NxD @ basis_DxF @ basis_DxF.T
 

@@ -88,9 +88,9 @@ class EarlierRunTest(absltest.TestCase):
         analyze.main, f"--workdir={workdir}", "--only=anchors,report"
       )
     self.assertEqual(code, 0, err)
-    (line,) = [line for line in out.splitlines() if line.startswith("Published: ")]
+    (line,) = [line for line in out.splitlines() if line.startswith("Published networks")]
     self.assertRegex(line, "no prediction, as it reads its target")
-    self.assertNotRegex(line.partition("Networks: ")[2], "ahead of|behind AR")
+    self.assertNotRegex(line.partition("Trained here: ")[2], "ahead of|behind AR")
     table = (workdir / "results" / "anchors.predictors.csv").read_text()
     self.assertIn("model (told), reads its target", table)
     page = (workdir / "report.html").read_text()

@@ -366,12 +366,20 @@ class ShownTest(parameterized.TestCase):
 
   def test_the_summary_says_who_is_ahead_of_what(self):
     line = anchors.line({"e4": by_hand(), "told": by_hand(-1.5, **READS)})
-    self.assertIn("E4 (4,802,336 parameters) at +0.188 nats per spacing is behind", line)
-    self.assertIn("linear filter of 24 coefficients (+0.124)", line)
-    self.assertIn("e4: +0.200 [+0.190, +0.210] nats (5 seeds) with 45,000 parameters", line)
+    self.assertIn("E4 (4,802,336 parameters) with a NLL of +0.188 nats per spacing behind", line)
+    self.assertIn("behind one of 24 coefficients (+0.124)", line)
+    self.assertRegex(line, r"e4: \+0.200 \[\+0.190, \+0.210\] on [\d,]+ spacings of test \(5 s")
     self.assertIn("ahead of untrained network (+0.900), behind AR(24) (+0.124)", line)
     self.assertRegex(line, r"told: .*, no prediction, as it reads its target")
     self.assertNotRegex(line.partition("told:")[2], "ahead of|behind AR")
+
+  def test_the_summary_names_the_best_of_many_networks(self):
+    runs = {f"run{i}": by_hand(0.3 - 0.01 * i, run=f"run{i}") for i in range(5)}
+    runs |= {"told": by_hand(-1.5, run="told", **READS)}
+    line = anchors.line(runs)
+    named = [run for run in runs if f"{run}:" in line]
+    self.assertEqual(named, ["run2", "run3", "run4"])
+    self.assertIn("3 more networks are in the table", line)
 
 
 if __name__ == "__main__":

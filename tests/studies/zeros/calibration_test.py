@@ -77,12 +77,26 @@ class CalibrationTest(absltest.TestCase):
     self.assertAlmostEqual(float(row.bias), -error_SxN.mean(), places=5)
     self.assertAlmostEqual(float(row.mse), (error_SxN**2).mean(), places=5)
     self.assertEqual(int(row.targets), self.error_N.size)
+    self.assertAlmostEqual(float(row.mean_sigma), SCALE * (1 + SURE) / 2, places=5)
+    self.assertAlmostEqual(float(row.mean_of_means - row.data_mean), float(row.bias), places=5)
     for key in ("pit_mean", "pit_std", "crps", "bias"):
       low, high = row[f"{key}_interval"].values
       self.assertLess(low, row[key])
       self.assertLess(row[key], high)
     # 100 draws: the second term is short by 1 %.
     self.assertAlmostEqual(float(row.crps_as_published), crps, delta=0.003)
+
+  def test_mixtures_of_some_windows_are_stored(self):
+    found = self.found
+    self.assertEqual(found.pi.dims, ("seed", "window", "component"))
+    np.testing.assert_allclose(found.pi.sum("component"), 1, rtol=1e-5)
+    value_N = self.run_.series.value_N
+    first_N = found["first"].values
+    np.testing.assert_allclose(found.spacing, value_N[first_N + T])
+    last_N = value_N[first_N + T - 1]
+    mean_SxN = (found.pi * found.mu).sum("component")
+    for s, bias in enumerate((0.0, 0.1)):
+      np.testing.assert_allclose(mean_SxN[s], 1 + PHI * (last_N - 1) + bias, atol=1e-5)
 
   def test_recalibration_repairs_scale_and_bias(self):
     np.testing.assert_allclose(self.found.log_scale, [0, -np.log(SURE)], atol=0.03)
@@ -177,7 +191,7 @@ def by_hand(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), p
   rows = [
     {"targets": 1000, "crps_as_published": 0.09, "ks": 0.04, "ks_ideal": 0.043}
     | {"interval_width": 0.5, "mse": 0.07, "variance_of_means": 0.1, "mean_variance": 0.06}
-    | {"data_variance": 0.166}
+    | {"data_variance": 0.16, "data_mean": 1.01, "mean_of_means": 1.02, "mean_sigma": 0.24}
     | _bounded("nll", -0.5)
     | _bounded("crps", 0.0532 if name == calibration.ADAPTIVE else 0.1588)
     | _bounded("pit_mean", pit[0])
@@ -207,6 +221,11 @@ def by_hand(short=0.084, whole=0.6, constant=0.9, width=1.3, pit=(0.49, 0.28), p
     "log_scale": results.variable("seed", [0.1], "log scale"),
     "mean_shift": results.variable("seed", [-0.01], "shift"),
     **results.rows("conformal", widened, calibration.WAYS),
+    "pi": results.variable("seed window component", [[[0.3, 0.7]] * 5], "weight"),
+    "mu": results.variable("seed window component", [[[0.5, 1.5]] * 5], "mean"),
+    "sigma": results.variable("seed window component", [[[0.1, 0.2]] * 5], "scale"),
+    "spacing": results.variable("window", np.arange(5) / 4, "true spacing"),
+    "first": results.variable("window", 1000 * np.arange(5), "number"),
   }
   coords = {
     "seed": results.variable("seed", [0], "seed"),
@@ -301,6 +320,16 @@ class ShownTest(parameterized.TestCase):
     lines = {line.get_label(): line.get_ydata() for line in density.lines}
     np.testing.assert_array_equal(lines["adaptive AR(256)"], np.ones(20))
 
+  def test_some_predicted_densities_are_drawn(self):
+    panels = self.pages(e0=by_hand())["e0"].subfigs[2].axes
+    self.assertLen(panels, calibration.EXAMPLES)
+    density, came = panels[-1].lines
+    at = np.argmin(np.abs(density.get_xdata() - 0.5))  # the first mean, 5 scales from the other
+    x = density.get_xdata()[at]
+    expected = 0.3 / 0.1 * np.exp(-0.5 * ((x - 0.5) / 0.1) ** 2) / np.sqrt(2 * np.pi)
+    self.assertAlmostEqual(density.get_ydata()[at], expected, delta=1e-4)
+    self.assertEqual(came.get_xdata()[0], 1.0)
+
   def test_networks_of_several_runs_are_compared(self):
     found = by_hand()
     other = found.assign_coords(predictor=["model (e1)", *NAMES[1:]])
@@ -311,7 +340,12 @@ class ShownTest(parameterized.TestCase):
     self.assertEqual(names, ["network", *NAMES[1:]])
 
   def test_tables_set_published_networks_beside_ours(self):
-    densities, conformal = calibration.tables({"e0": by_hand()})
+    densities, moments, recalibration, conformal = calibration.tables({"e0": by_hand()})
+    # sqrt(0.1), sqrt(0.07); of the spacings sqrt(0.16).
+    own = ["e0", "model (e0)", "1.020", "0.316", "0.240", "0.265", "-0.500"]
+    self.assertEqual(moments.cells()[0], own)
+    self.assertEqual(moments.cells()[-1][2:4], ["1.010", "0.400"])
+    self.assertEqual(recalibration.cells(), [["e0", "0", "+0.100", "-0.0100"]])
     text = densities.text()
     self.assertIn("0.0532 [0.0332, 0.0732]", text)
     for value in ("0.0835", "0.467", "0.273", "+0.0172"):

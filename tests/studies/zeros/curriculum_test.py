@@ -217,6 +217,9 @@ def by_hand(alone=-0.1, whole=-0.05, untrained=-0.2, teacher=0.02):
     losses.append({"student": name, "arm": "–"} | _bounded(0.2))
   variables = {
     "kl": results.variable("student seed arm", np.full((3, 2, 4), 0.05), "KL", "nats"),
+    "start_nll": results.variable("student seed", np.full((3, 2), 1.5), "NLL", "nats"),
+    "teacher_nll": results.variable("seed", [0.1, 0.2], "NLL", "nats"),
+    "frozen_step": results.variable("student seed arm", np.full((3, 2, 4), -1), "step"),
     "parameters": results.variable("student", [4940, 4941, 4942], "parameters"),
     **results.rows("losses", losses, curriculum.LOSS),
     **results.rows("contrasts", contrasts, curriculum.CONTRAST),
@@ -263,7 +266,11 @@ class ClaimsTest(parameterized.TestCase):
 class ShownTest(absltest.TestCase):
   def test_tables_show_the_stored_numbers(self):
     found = by_hand()
-    losses, differences = curriculum.tables({"e0": found})
+    found.frozen_step[0, 1, 1] = 7
+    losses, differences, networks = curriculum.tables({"e0": found})
+    second = ["e0", STUDENTS[0], "4,940", "4", "1.5000", "0.2000", "curriculum at step 7"]
+    self.assertEqual(networks.cells()[1], second)
+    self.assertEqual(networks.cells()[0][-1], "never")
     rows = tables.rows(found, "contrasts")
     for row, cells in zip(rows, differences.cells(), strict=True):
       self.assertEqual(cells[1:], [row["student"], row["contrast"], f"{row['nats']:+.4f}"])

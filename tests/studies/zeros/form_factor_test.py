@@ -58,9 +58,9 @@ class FormFactorTest(absltest.TestCase):
     self.assertLess(abs(self._of(name, key) - expected), reach, (name, key))
 
   def test_ramps_and_plateaus_are_those_of_the_ensembles(self):
-    # The GUE rises from 0 with slope 1 (spec 6.6: .65 on the published window,
-    # taken on a logarithmic grid; .676 on an even one), independent levels
-    # stay at 1, and shuffled ones near the variance, .18.
+    # The GUE rises from 0 with slope 1 (docs/sources/zeros.md, section 6.6: .65 on the
+    # published window, taken on a logarithmic grid; .676 on an even one), independent
+    # levels stay at 1, and shuffled ones near the variance, .18.
     for name in ("test", "CUE"):
       self._within(name, "ramp_intercept", 0.0)
       self._within(name, "published_window", np.mean(form_factor.WINDOW))
@@ -287,6 +287,7 @@ class ShownTest(absltest.TestCase):
     test = cells["sequences"][0]
     self.assertEqual(test["tau 0.48 to 0.88"], "0.660 [0.610, 0.710]")
     self.assertEqual(test["variance"], "0.1675")
+    self.assertEqual(test["mean spacing"], "1.0000")
     self.assertIn("fewer than the 400 blocks", made[0].caption)
     self.assertIn("blocks of 512 spacings", made[0].caption)
     self.assertEqual(cells["jitter"][-1]["as published"], "4.58")  # 51.67 / 11.28

@@ -162,6 +162,41 @@ class FormulaTest(absltest.TestCase):
     self.assertAlmostEqual(row["c"].estimate, c, places=6)
     self.assertAlmostEqual(row["test_mse"], np.mean((targets[1] - c / sums[1]) ** 2), places=6)
 
+  def test_series_find_what_is_of_their_form(self):
+    rng = np.random.default_rng(2)
+    lag_NxQ = rng.uniform(0.2, 2.0, (4000, 8))
+    z_N = lag_NxQ[:, 0] - 1.0
+    value_N = 1 + 0.4 * np.sinc(z_N) - 0.3 * np.sinc(2 * z_N)
+    train, test = slice(2000), slice(2000, None)
+    target = formula.Target(
+      "truth", lag_NxQ[train], value_N[train], lag_NxQ[test], value_N[test], 5
+    )
+    sinc, _, bessel, _ = formula._series(target)
+    self.assertEqual((sinc["family"], sinc["lags"], sinc["shift"]), ("sinc", 1, 1.0))
+    self.assertAlmostEqual(sinc["test_r2"], 1, places=6)
+    first, second, *rest = map(float, sinc["coefficients"].split())
+    np.testing.assert_allclose([first, second, *rest], [0.4, -0.3, 0, 0, 0], atol=1e-4)
+    self.assertLess(bessel["test_r2"], 0.9999)
+
+  def test_independent_spacings_have_no_series(self):
+    rows = [row for row in tables.rows(self.found, "series") if row["target"] == "truth"]
+    self.assertLen(rows, 4)
+    for row in rows:
+      self.assertLess(abs(row["test_r2"]), 0.02)
+
+  def test_the_sine_kernel_gives_the_constant_of_cue(self):
+    c = self._closed("c / sum of 3 lags")["CUE"]["c"].estimate
+    self.assertAlmostEqual(float(self.found.sine_c.sel(k=3)), c, delta=0.04)
+
+  def test_the_next_spacing_by_the_sum_of_three(self):
+    rows = [row for row in tables.rows(self.found, "by_sum") if row["target"] == "truth"]
+    self.assertLen(rows, formula.SUMS)
+    self.assertEqual(sum(row["rows"] for row in rows), self.found.test_samples)
+    c = self._closed("c / sum of 3 lags")["truth"]["c"].estimate
+    for row in rows:  # independent spacings: 1, whatever came before
+      self.assertAlmostEqual(row["mean"].estimate, 1, delta=0.08)
+      self.assertAlmostEqual(row["formula"] * row["sum"], c, places=6)
+
   def test_samples(self):
     self.assertAlmostEqual(self.found.train_samples, 9000, delta=20)
     self.assertAlmostEqual(self.found.test_samples, 9000, delta=20)
@@ -247,13 +282,30 @@ def by_hand(truth=2.91, cue=2.92, shuffled=2.83, width=0.05, r2=0.148, four=3.95
     {"first": 3, "last": 99, "c": c, "c_low": 2.8, "c_high": 3.0, "mean_target": 1.0}
     for c in (truth, truth + 0.01)
   ]
+  by_sum = [
+    {"target": target, "sum": total, "rows": 5, "formula": 3 / total, "mean": value}
+    | {"mean_low": value - 0.1, "mean_high": value + 0.1}
+    for target in formula.SHOWN
+    for total, value in ((2.0, 1.3), (4.0, 0.8))
+  ]
+  series = [
+    {"target": target, "family": family, "lags": count, "shift": 1.0, "coefficients": "1 2"}
+    | {"train_mse": 0.12, "train_r2": 0.3, "test_mse": 0.13, "test_r2": 0.25}
+    for target in formula.SHOWN
+    for family in formula.SERIES_OF
+    for count in (1, 3)
+  ]
   return results.dataset(
     {
       **results.rows("closed", closed, formula.CLOSED),
       **results.rows("front", front if lags else [], formula.FRONT),
       **results.rows("refitted", [refitted], formula.REFITTED),
       **results.rows("heights", heights, formula.HEIGHTS),
+      **results.rows("by_sum", by_sum, formula.BY_SUM),
+      **results.rows("series", series, formula.SERIES),
+      "sine_c": results.variable("k", np.arange(1.0, 9) - 0.1, "c of the sine process"),
     },
+    {"k": np.arange(1, 9)},
     train_samples=100,
     test_samples=100,
   )
@@ -323,7 +375,7 @@ class ShownTest(absltest.TestCase):
     for figure in pages.values():
       drawn.assert_inside(self, figure)
       self.assertIn("π", self.texts(figure))
-    self.assertIn("model, permuted (null)", self.texts(pages["e0"]))
+    self.assertIn("network's mean, permuted", self.texts(pages["e0"]))
 
   def test_what_is_not_there_is_said(self):
     texts = self.texts(self.pages(e0=by_hand(lags=()))["e0"])
@@ -360,12 +412,36 @@ class ShownTest(absltest.TestCase):
     self.assertLen(by_name["heights"].rows, 2)
     self.assertIn("3.1055553", by_name["published_constant"].text())
 
+  def test_criteria_are_judged(self):
+    by_name = {table.name: table for table in formula.tables({"e0": by_hand(truth=3.1)})}
+    rows = by_name["criteria"].rows
+    met = {row["criterion"]: row["met"] for row in rows}
+    self.assertEqual(list(met.values()), [False, False, False, True, True])
+    # The series has the least error on the fitted rows but for the front's 0.1.
+    self.assertEqual(rows[0]["here"], 0.2)
+    sinc = by_name["sinc"].rows
+    self.assertEqual([row["with sinc"] for row in sinc], [0, 0, 0])
+    self.assertLen(by_name["series"].rows, 16)
+    first = by_name["conservation"].rows[0]
+    self.assertAlmostEqual(first["π / sum"], math.pi / 2)
+    self.assertEqual(first["true next spacing"].estimate, 1.3)
+
+  def test_sums_and_forms_are_drawn(self):
+    explained, sums = self.pages(e0=by_hand())["e0"].subfigs[0].axes
+    names = [label.get_text() for label in explained.get_yticklabels()]
+    self.assertIn("series of sinc, 3 lags", names)
+    values = explained.lines[1].get_xdata()  # of the true spacings
+    self.assertEqual(values[names.index("series of sinc, 3 lags")], 0.25)
+    (dashed, *_) = (line for line in sums.lines if line.get_linestyle() == "--")
+    np.testing.assert_allclose(dashed.get_ydata(), [1.5, 0.75])
+
   def test_line(self):
     self.assertEqual(
       formula.line({"e0": by_hand(), "e4": by_hand(width=0.1)}),
-      "pi: c of c / (s1 + s2 + s3), least squares, is e0 3.100 [3.050, 3.150], e4 3.100 [3.000,"
-      " 3.200], truth 2.910 [2.860, 2.960], CUE 2.920 [2.870, 2.970], shuffled 2.830 [2.780,"
-      " 2.880]; pi is 3.142.",
+      "The constant that was taken for pi, c of c / (s1 + s2 + s3) by least squares, is e0 3.100"
+      " [3.050, 3.150], e4 3.100 [3.000, 3.200], truth 2.910 [2.860, 2.960], CUE 2.920"
+      " [2.870, 2.970], shuffled 2.830 [2.780, 2.880]; pi is 3.142. sinc, offered to symbolic"
+      " regression, is in 0 of its 8 formulas (of permuted targets in 0 of 4).",
     )
 
 

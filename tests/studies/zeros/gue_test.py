@@ -45,7 +45,8 @@ class GueTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.value_N, cls.height_N = _planted()
-    changed = {"gue.blocks": 8, "gue.stretch": 200, "bootstrap.block": 500}
+    changed = {"gue.blocks": 8, "gue.stretch": 200, "gue.matrices": 300, "gue.size": 100}
+    changed |= {"bootstrap.block": 500}
     cls.found = gue.measure(_run(cls.value_N, cls.height_N, **changed))
 
   def records(self, name):
@@ -97,6 +98,17 @@ class GueTest(absltest.TestCase):
     self.assertLess(max(zeros["z"], cue["z"]), -2)
     self.assertEqual(self.records("prime_lags")[-1]["lag"], 34)
     self.assertLen(self.records("berry"), 2)
+
+  def test_pair_correlations(self):
+    found = self.found
+    cue, shuffled = (found.pairs.sel(sequence=name) for name in gue.PAIRED[1:])
+    near = found.distance < 0.3
+    # CUE repels as the sine process does, R2 near pi^2 x^2 / 3; its noise is that of few pairs.
+    away = (cue - found.sine_pairs) / found.pairs_error.sel(sequence="CUE").clip(1e-3)
+    self.assertLess(float(np.abs(away[near]).max()), 5)
+    self.assertLess(float(np.sqrt((away**2).mean())), 1.6)
+    self.assertAlmostEqual(float(shuffled[found.distance > 2].mean()), 1, delta=0.02)
+    self.assertLess(float(found.sine_pairs[0]), 0.01)
 
   def test_stored_and_shown(self):
     folder = self.enterContext(tempfile.TemporaryDirectory())
@@ -176,8 +188,16 @@ def by_hand(
       "prime_lags", [{"prime": 2, "lag": 7, "zeros": 0.01, "cue": 0.02}], gue.PRIME_LAG_COLUMNS
     ),
   }
+  apart = np.array([[0.1, 0.9], [0.0, 0.8], [1.0, 1.0]])
+  variables |= {
+    "pairs": results.variable("sequence distance", apart, "R2"),
+    "pairs_error": results.variable("sequence distance", np.full((3, 2), 0.01), "error"),
+    "sine_pairs": results.variable("distance", [0.0, 0.8], "R2 of the sine process"),
+  }
   height = results.variable("height", [500.0, 8e5], "height of the zeros")
-  return results.dataset(variables, {"height": height, "lag": [1, 2, 3]}, limit_variance=0.18)
+  coords = {"height": height, "lag": [1, 2, 3], "sequence": list(gue.PAIRED)}
+  coords["distance"] = results.variable("distance", [0.5, 1.5], "distance", "mean spacings")
+  return results.dataset(variables, coords, limit_variance=0.18)
 
 
 class ClaimsTest(parameterized.TestCase):
@@ -244,8 +264,13 @@ class ShownTest(absltest.TestCase):
     figures = {name: page.figure() for name, page in gue.figures({"e0": by_hand()}).items()}
     self.assertEqual(set(figures), {"e0"})
     titles = [axes.get_title(loc="left") for part in figures["e0"].subfigs for axes in part.axes]
-    self.assertEqual(titles[1], "Neighbouring spacings, by height")
-    self.assertLen(titles, 4)
+    self.assertEqual(titles[3], "Neighbouring spacings, by height")
+    self.assertLen(titles, 6)
+    pairs, away = figures["e0"].subfigs[0].axes
+    lines = {line.get_label(): line.get_ydata() for line in pairs.lines}
+    np.testing.assert_array_equal(lines["zeros"], [0.1, 0.9])
+    lines = {line.get_label(): line.get_ydata() for line in away.lines}
+    np.testing.assert_allclose(lines["zeros"], [0.1, 0.1])
     drawn.assert_inside(self, figures["e0"])
 
   def test_different_sequences_are_compared_and_equal_ones_are_not(self):
@@ -258,10 +283,12 @@ class ShownTest(absltest.TestCase):
   def test_tables_set_published_values_beside_ours_and_show_equal_runs_once(self):
     same = by_hand()
     tables = gue.tables({"a": same, "b": same, "c": by_hand(-0.36)})
-    references, fits, berry, shuffles, lags = [
+    references, fits, berry, shuffles, lags, pairs = [
       [dict(zip(table.columns(), row, strict=True)) for row in table.cells()] for table in tables
     ]
     self.assertEqual([row["run"] for row in lags], ["a (and 1 more)", "c"])
+    self.assertEqual(pairs[0]["root mean square distance"], "0.1000")
+    self.assertEqual((pairs[0]["largest"], pairs[0]["at x"]), ("+0.1000", "0.50"))
     zeros = next(row for row in references if row["sequence"] == "zeros")
     self.assertEqual(zeros["lag 1"], "-0.3490 ± 0.0005")
     self.assertEqual(zeros["lag 1 above the sine process"], "13.2 ± 0.2 %")

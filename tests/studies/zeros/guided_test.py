@@ -68,8 +68,8 @@ class ProgramTest(parameterized.TestCase):
     self.assertGreater(len(set(start_B)), 10)
     expected = windows.take(data["column_NxJ1"], start_B, T)
     np.testing.assert_array_equal(batch, expected)
-    self.assertEqual(select["window_NxT1xJ1"].shape, (16, T + 1, 2))
-    self.assertTrue(np.isfinite(select["window_NxT1xJ1"][:, :-1]).all())
+    self.assertEqual(select["window_NxT1"].shape, (16, T + 1, 2))
+    self.assertTrue(np.isfinite(select["window_NxT1"][:, :-1]).all())
 
   def test_later_spacings_change_no_prediction(self):
     # From the sequence on: guides, rows, network. Spacing `now` is a target.

@@ -56,7 +56,7 @@ class GuideTest(absltest.TestCase):
 
   @absltest.skipUnless(odlyzko.installed(), "Odlyzko's table is not installed")
   def test_waves_as_in_the_table_of_the_spec(self):
-    # Zeta spec 7.1: 4,000 zeros from #1,900,001, R2 and RMSE.
+    # docs/sources/zeros.md, section 7.1: 4,000 zeros from #1,900,001, R2 and RMSE.
     its = zeros.load(zeros.Config(split="published_tail"))
     index_N = np.arange(1_900_000, 1_904_000)
     truth_N = its.value_N[index_N].astype(float) - 1

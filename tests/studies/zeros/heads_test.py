@@ -233,7 +233,7 @@ def made(delta, gap, joint, removed, *, untrained=None, reach=0.01, joint_reach=
     "head": np.arange(count),
     "removed": results.variable("removed", removed, "heads removed together"),
   }
-  return results.dataset(variables, coords, windows=55)
+  return results.dataset(variables, coords, windows=55, top=3)
 
 
 def by_hand(middle=0.01, joint=0.5, apart=True, layers=6, seeds=5):
@@ -354,6 +354,10 @@ class ShownTest(absltest.TestCase):
     self.assertEqual(set(pages), {"all runs", "e0", "e4", "least"})
     for figure in pages.values():
       drawn.assert_inside(self, figure)
+    maps = [axes for axes in pages["all runs"].findobj(matplotlib.axes.Axes) if axes.images]
+    self.assertLen(maps, 3)  # of three runs, on one scale
+    self.assertLen({image.get_clim() for axes in maps for image in axes.images}, 1)
+    np.testing.assert_allclose(maps[1].images[0].get_array(), by_hand().mean_delta[0])
     for axes in pages["e0"].findobj(matplotlib.axes.Axes):
       if axes.get_title(loc="left") and not axes.images:
         self.assertIn("nats", axes.get_xlabel() + axes.get_ylabel())
@@ -379,7 +383,11 @@ class ShownTest(absltest.TestCase):
     self.assertFalse([text for text in texts if text.endswith("*")])
 
   def test_tables(self):
-    single, joint, published = heads.tables({"e0": small()})
+    single, costliest, joint, published = heads.tables({"e0": small()})
+    order = np.argsort(-small().mean_delta.sel(removal="zero").values.ravel())[:3]
+    names = [f"L{e // 4}.H{e % 4}" for e in order]
+    self.assertEqual([row["head"] for row in costliest.rows], names)
+    self.assertEqual([row["place"] for row in costliest.rows], [1, 2, 3])
     want = small().mean_delta.sel(removal="zero").values
     first = dict(zip(single.columns(), single.cells()[0], strict=True))
     self.assertEqual(first["costliest head"], "L1.H3")

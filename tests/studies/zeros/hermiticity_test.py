@@ -144,6 +144,14 @@ def by_hand(symmetric=0, p=0.4, fresh_p=0.5, slots=True):
     "rotation": results.variable(dims, np.full(shape, 2.78), "rotation"),
     "untrained_asymmetry": results.variable("untrained layer head", np.full(shape, 0.99), "same"),
     "p_holm": results.variable(dims, p_holm.reshape(shape), "p"),
+    **results.rows(
+      "networks",
+      [
+        {"network": network, "seed": 0, "asymmetry": 0.95, "lowest": 0.9, "rotation": 2.78}
+        for network in ("trained", "untrained")
+      ],
+      hermiticity.OF_SEEDS,
+    ),
     **results.rows("bank", [], hermiticity.OF_BANK),
     **results.rows("slots", rows if slots else [], hermiticity.OF_SLOTS),
   }
@@ -205,6 +213,11 @@ class ShownTest(absltest.TestCase):
     self.assertEqual(
       own, ["e0", "0.950", "0.900 … 1.000", "0.990", "0.970 ± 0.040", "1 of 8", "2.78 (1.50)"]
     )
+
+  def test_forms_of_each_network(self):
+    trained, untrained = self.table("networks", by_hand()).cells()
+    self.assertEqual(trained, ["e0", "trained", "0", "0.950", "0.900", "2.780"])
+    self.assertEqual(untrained[1], "untrained")
 
   def test_slots_beside_their_null(self):
     first, *_ = self.table("memory_vectors", by_hand()).cells()

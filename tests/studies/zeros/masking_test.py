@@ -204,7 +204,7 @@ class MaskingTest(absltest.TestCase):
     self.assertTrue((recalibrated_SxR < magnitude_SxR).all())
 
 
-def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0):
+def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0, ratio=0.4):
   """A result whose intervals are `width` to either side; one edit gains `improvement`."""
   ratio_R, variants = np.array([0, 0.5, 0.95], np.float32), list(masking.NAMES)
   delta_VxR = np.tile([-0.02, 0.03, 0.4], (len(variants), 1))
@@ -212,9 +212,11 @@ def by_hand(gain=-0.02, control=-0.03, width=0.005, improvement=0.0):
   variables = {
     "nll": results.variable("seed variant ratio", 0.2 + delta_VxR[None], "NLL", "nats"),
     "select_nll": results.variable("seed ratio", delta_VxR[:1], "NLL on select", "nats"),
+    "log_scale": results.variable("seed ratio", delta_VxR[:1], "log scale"),
+    "mean_shift": results.variable("seed ratio", -delta_VxR[:1], "shift"),
     "survival": results.variable("tensor ratio", [[1, 0.5, 0.1]], "survives"),
     "size": results.variable("tensor", [10], "size"),
-    "chosen_ratio": results.variable("members", [0.4], "ratio"),
+    "chosen_ratio": results.variable("members", [ratio], "ratio"),
     "intact_nll": results.variable("members", [0.2], "NLL", "nats"),
     **_with_ends("delta", "variant ratio", delta_VxR, 0.01),
     **_with_ends("masking", "members", [gain], width),
@@ -300,7 +302,7 @@ class ShownTest(absltest.TestCase):
     self.assertIn((-0.46, 0.46), self.limits(by_hand(improvement=0.4)))
 
   def test_tables_set_published_changes_beside_ours(self):
-    chosen, curves = masking.tables({"e0": by_hand(-0.0111, -0.0444, 0.001)})
+    chosen, curves, _ = masking.tables({"e0": by_hand(-0.0111, -0.0444, 0.001)})
     first, second, *_, ours = [
       dict(zip(chosen.columns(), row, strict=True)) for row in chosen.cells()
     ]
@@ -314,13 +316,63 @@ class ShownTest(absltest.TestCase):
     # 0.23551 - 0.18803 and 0.87983 - 0.18803
     np.testing.assert_allclose(published, [0, 0.04748, 0.6918], atol=1e-9)
 
+  def test_a_network_breaks_where_its_change_exceeds_a_tenth_of_its_loss(self):
+    # 0.02 of 0.2 nats: from -0.02 at 0 to 0.03 at 0.5 that is at 0.4; 0.01 higher at 0.3.
+    found = masking.breaks(by_hand())
+    self.assertAlmostEqual(found.estimate, 0.4, places=6)
+    self.assertAlmostEqual(found.low, 0.3, places=6)
+    self.assertAlmostEqual(found.high, 0.5, places=6)
+    whole = by_hand()
+    whole.delta[:] = 0.0
+    self.assertEqual(masking.breaks(whole).estimate, 1.0)
+    *_, breaks = masking.tables({"e0": by_hand()})
+    first, *_, own = breaks.cells()
+    self.assertEqual(first[:2], ["E4, seed 7 (published)", "0.50"])
+    self.assertEqual(own[1], "0.40 [0.30, 0.50]")
+    figure = self.pages(e0=by_hand(), e4=by_hand())["all runs"]
+    (axes,) = figure.subfigs[1].axes
+    points = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(points, [0.4, 0.4])
+
+  def test_what_recalibration_fits_is_drawn(self):
+    found = by_hand()
+    _, scale, shift = self.pages(e4=found)["e4"].subfigs[1].axes
+    np.testing.assert_allclose(scale.lines[0].get_ydata(), found.log_scale[0])
+    np.testing.assert_allclose(shift.lines[0].get_ydata(), found.mean_shift[0])
+
   def test_line(self):
     self.assertEqual(
       masking.line({"e4": by_hand(-0.05, -0.03, 0.01)}),
-      "Masks: e4: the mask chosen on select (0.40 removed) changes the NLL by -0.050 [-0.060,"
-      " -0.040] nats, recalibration alone by -0.030 [-0.040, -0.020], mask minus recalibration"
-      " -0.020 [-0.030, -0.010].",
+      "Masks: e4: the mask chosen on select (0.40 removed) changes the NLL on 55 windows of test by"
+      " -0.050 [-0.060, -0.040] nats, recalibration alone by -0.030 [-0.040, -0.020], mask minus"
+      " recalibration -0.020 [-0.030, -0.010].",
     )
+
+  def test_nothing_is_said_of_a_mask_that_was_not_chosen(self):
+    found = by_hand(0.0, -0.03, 0.01, ratio=0.0)
+    self.assertEqual(
+      masking.line({"e4": found}),
+      "Masks: e4: no mask lowers the NLL on select, so that none is chosen; recalibration changes"
+      " the NLL on 55 windows of test by -0.030 [-0.040, -0.020] nats.",
+    )
+    chosen, *_ = masking.tables({"e4": found})
+    row = dict(zip(chosen.columns(), chosen.cells()[-1], strict=True))
+    self.assertEqual((row["masking"], row["masking minus recalibration"]), ("–", "–"))
+    self.assertEqual(row["recalibration alone"], "-0.030 [-0.040, -0.020]")
+    runs = {"e4": found, "e0": by_hand(-0.01, -0.03, 0.01)}
+    gain = results.across(runs, "chosen_ratio", *masking.GAINS).sel(members="all")
+    drawn_gain = masking._of_masks(gain)
+    self.assertEqual(drawn_gain.masking.isnull().values.tolist(), [True, False])
+    self.assertTrue(drawn_gain.masking_minus_recalibration_interval[0].isnull().all())
+    self.assertFalse(drawn_gain.recalibration.isnull().any())
+    self.assertEqual(drawn_gain.masking.attrs, gain.masking.attrs)
+    masking.figures(runs)["all runs"].figure()
+    for claim in masking.CLAIMS:
+      verdict = claim.test(zeros_cards.results(e4=(E4, {"masking": found})))
+      self.assertEqual(verdict.status, "not reproduced")
+      self.assertIn("no mask lowers the NLL on select, so that none is chosen", verdict.because)
+      self.assertNotRegex(verdict.because, "masking at the ratio|at ratio|masking minus")
+      self.assertEmpty([name for name in verdict.numbers if "mask" in name or name == "e4"])
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_the_published_difference_in_its_own_spreads(self):
     row = zeros_cards.row(memory_effect, "memory.elephant", demo=made())
-    # (0.8415 - 0.5163) / (sqrt 2 x 0.26), spec, section 4.9: about 0.9.
+    # (0.8415 - 0.5163) / (sqrt 2 x 0.26), docs/sources/zeros.md, section 4.9: about 0.9.
     self.assertAlmostEqual(row["numbers"]["in its spreads"], 0.884, places=3)
     self.assertIn("from -40 % to +70 % with the memory", row["because"])
     self.assertIn("memory +0.000 [-0.020, +0.020]", row["because"])
@@ -179,6 +179,13 @@ class ShownTest(parameterized.TestCase):
       drawn.assert_inside(self, figure)
       for axes in figure.findobj(matplotlib.axes.Axes):
         self.assertNotEmpty(axes.get_xlabel())
+
+  def test_plateaus_show_every_repeat(self):
+    found = by_hand()
+    found.plateau_by_repeat[1] = [[0.9, 1.0, 1.1], [0.8, 0.95, 1.05]]
+    axes = memory_effect.figures({"e0": found})["e0"].figure().subfigs[1].axes[0]
+    drawn_xN = [line.get_xdata() for line in axes.lines if line.get_marker() == "."]
+    np.testing.assert_array_equal(drawn_xN[1], found.plateau_by_repeat[1].values.ravel())
 
   def test_arms(self):
     table, recurrent = memory_effect.tables({"demo": by_hand({"elephant": 0.1})})

@@ -71,7 +71,7 @@ class OperatorsTest(absltest.TestCase):
 
   def test_drawn_levels_follow_the_gue(self):
     (row,) = tables.rows(self.found, "process")
-    # Zeta spec, section 4.14.
+    # docs/sources/zeros.md, section 4.14.
     self.assertAlmostEqual(row["variance"].estimate, 0.180, delta=0.01)
     self.assertAlmostEqual(row["neighbours"].estimate, -0.311, delta=0.04)
     self.assertAlmostEqual(row["r_ratio"].estimate, 0.5996, delta=0.012)

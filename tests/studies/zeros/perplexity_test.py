@@ -186,9 +186,10 @@ class ShownTest(parameterized.TestCase):
     self.assertIn("105.2 on train", predictors.caption)
 
   def test_leaks_and_published_networks(self):
-    _, leaks, published = perplexity.tables({"demo": by_hand(leak=0.2)})
+    _, leaks, seeds, published = perplexity.tables({"demo": by_hand(leak=0.2)})
     self.assertEqual(leaks.cells()[1], ["demo", "63", "+0.2000 [+0.1800, +0.2200]"])
     self.assertIn("16 windows", leaks.caption)
+    self.assertEqual(seeds.cells()[0], ["demo", "0", "0.2731", "0.2000"])  # ln(84.1 / 64)
     rows = {row[0]: row[1:] for row in published.cells()}
     # ln(83.3 / 64), ln(106.7 / 64)
     self.assertEqual(rows["SpacingGPT, 2 million zeros (README)"], ["83.30", "+0.264"])

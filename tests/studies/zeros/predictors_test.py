@@ -71,7 +71,7 @@ class PredictorsTest(absltest.TestCase):
     line = self.value("r2_on_cue", "linear, 1 lags, of the sine process")
     self.assertAlmostEqual(line, RHO**2, places=6)
     three = self.value("r2_on_cue", "linear, 3 lags, of the sine process")
-    # Zeta spec, section 6.3: 0.146 on simulated CUE.
+    # docs/sources/zeros.md, section 6.3: 0.146 on simulated CUE.
     self.assertAlmostEqual(three, 0.146, delta=0.006)
     one, two = (self.value("r2_on_cue", f"sine process, {k}") for k in ("1 lag", "2 lags"))
     self.assertGreater(two, one)

@@ -123,6 +123,8 @@ def by_hand(found=90, correlation=0.989):
   variables = {
     "amplitude": results.variable("height prime", amplitude, "amplitude"),
     "law": results.variable("height prime", amplitude, "law"),
+    "p_max_t": results.variable("height prime", [[0.01, 0.5], [0.01, 0.5]], "p"),
+    "p_bh": results.variable("height prime", [[0.01, 0.02], [0.01, 0.02]], "p"),
     "composite_amplitude": results.variable("height composite", [[0.01], [0.02]], "amplitude"),
     **{name: results.variable("height", value, name) for name, value in each.items()},
     **results.rows("nulls", nulls, prime_lines.NULL_COLUMNS),
@@ -176,6 +178,12 @@ class ShownTest(absltest.TestCase):
     self.assertEqual(set(pages), {"all runs", "a", "b"})
     for page in pages.values():
       drawn.assert_inside(self, page.figure())
+
+  def test_primes_are_drawn_by_how_surely_they_are_found(self):
+    lines, *_ = prime_lines.figures({"a": by_hand()})["a"].figure().subfigs[0].axes
+    of = {line.get_label(): line.get_xdata() for line in lines.lines}
+    sure, likely, none = (key for key in of if key.startswith("primes"))
+    self.assertEqual((list(of[sure]), list(of[likely]), list(of[none])), ([2], [2999], []))
 
   def test_tables(self):
     same = by_hand()

@@ -224,6 +224,40 @@ class RunTest(absltest.TestCase):
     xr.testing.assert_identical(back, self.found)
 
 
+class NamedTest(absltest.TestCase):
+  def test_named_heads_alone_are_kept(self):
+    rank = np.tile(np.arange(8).reshape(2, 4), (3, 1, 1))
+    ratio_S = np.zeros(3, np.float32)
+    plain = pruned.all_arms(pruned.Settings(), rank, ratio_S)
+    settings = pruned.Settings(named=("L0.H2", "L1.H3"))
+    arms = pruned.all_arms(settings, rank, ratio_S)
+    self.assertLen(arms, len(plain) + 2)
+    named = [arm for arm in arms if arm.what == pruned.NAMED]
+    self.assertEqual([arm.start for arm in named], ["trained", "scratch"])
+    for arm in named:
+      kept = np.zeros((2, 4))
+      kept[0, 2] = kept[1, 3] = 1
+      np.testing.assert_array_equal(arm.heads_SxLxH, np.tile(kept, (3, 1, 1)))
+      self.assertEqual((arm.kept, arm.choice), (2.0, "L0.H2, L1.H3"))
+    with self.assertRaisesRegex(ValueError, "no head 'L2.H0'; valid: L0.H0, L0.H1"):
+      pruned.all_arms(pruned.Settings(named=("L2.H0",)), rank, ratio_S)
+
+  def test_named_heads_are_set_beside_the_intact_network(self):
+    rank = np.arange(8).reshape(1, 2, 4)
+    settings = pruned.Settings(named=("L0.H2",))
+    arms = pruned.all_arms(settings, rank, np.zeros(1, np.float32))
+    nll_SxRxN = np.zeros((1, len(arms), 4))
+    at = [arm.what == pruned.NAMED and arm.start == "trained" for arm in arms]
+    nll_SxRxN[:, at] = 0.5
+    losses = pruned.Losses(arms, nll_SxRxN, nll_SxRxN)
+    found = {
+      names["contrast"]: float((one - base).mean())
+      for names, one, base in pruned._of_parts(losses)
+      if names["what"] == pruned.NAMED
+    }
+    self.assertEqual(found, {"removed minus intact": 0.5, "retrained minus intact trained on": 0.5})
+
+
 class SettingsTest(parameterized.TestCase):
   @parameterized.parameters(
     ({"kept": (1.5,)}, "has 1.5, which must be at least 0 and at most 1"),
@@ -284,6 +318,7 @@ def by_hand(heads=0.1, scratch=-0.05, random=-0.1, layers=0.15, mask=0.05, contr
   ]
   rank = np.tile(np.arange(48).reshape(6, 8), (2, 1, 1))
   variables = {
+    "frozen_step": results.variable("seed arms", np.full((2, len(arms)), -1), "step"),
     "rank": results.variable("seed layer head", rank, "rank"),
     **results.rows("arms", arms, pruned.ARM),
     **results.rows("contrasts", contrasts, pruned.CONTRAST),
@@ -334,7 +369,7 @@ class ClaimsTest(parameterized.TestCase):
       self.assertIn(f"on {program.DATA}", row["because"])
 
   def test_numbers_of_the_published_network(self):
-    # Zeta spec, sections 2.3 and 4.2: 4,802,336 less 35 heads of 4 * 256 * 32.
+    # docs/sources/zeros.md, sections 2.3 and 4.2: 4,802,336 less 35 heads of 4 * 256 * 32.
     row = _verdict("size")
     self.assertEqual(row["numbers"]["left with 13 of 48 heads"], 3_655_456)
     self.assertEqual(row["numbers"]["in 13 heads"], 425_984)
@@ -350,6 +385,7 @@ class ClaimsTest(parameterized.TestCase):
 class ShownTest(absltest.TestCase):
   def test_tables_show_the_stored_numbers(self):
     found = by_hand()
+    found.frozen_step[1, 1] = 9
     contrasts, arms = pruned.tables({"e0": found})
     rows = tables.rows(found, "contrasts")
     for row, cells in zip(rows, contrasts.cells(), strict=True):
@@ -359,6 +395,7 @@ class ShownTest(absltest.TestCase):
     self.assertEqual((cells["kept"], cells["start"]), ("13", "its weights"))
     self.assertEqual((cells["parameters"], cells["NLL before"]), ("3,647,256", "0.8000"))
     self.assertEqual(cells["NLL after"], "0.3000 [0.2800, 0.3200]")
+    self.assertEqual(cells["stopped by a loss that was not finite"], "1 of 2")
     self.assertIn("3,655,456 of 4,802,336 remain", arms.caption)
     for table in (contrasts, arms):
       self.assertNotIn("%", table.html())

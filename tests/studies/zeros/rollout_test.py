@@ -367,12 +367,14 @@ class ShownTest(parameterized.TestCase):
 
   def test_lines_are_the_results_numbers(self):
     found = by_hand()
-    sums, steps = self.pages(e0=found)["e0"].subfigs[0].axes
-    lines = {line.get_label(): line.get_ydata() for line in sums.lines}
+    (sums,), (steps, _), _ = (part.axes for part in self.pages(e0=found)["e0"].subfigs)
+    said = [text.get_text() for text in sums.texts]
+    self.assertCountEqual(said, set(found.predictor.values) - set(rollout.HIDDEN))
+    lines = {line.get_label()[1:]: line.get_ydata() for line in sums.lines}
     np.testing.assert_array_equal(lines["constant 1"], found.error.sel(predictor="constant 1"))
     np.testing.assert_array_equal(lines["model (e0)"], found.error[0])
     self.assertNotIn("model, mean of draws", lines)
-    steps = {line.get_label(): line.get_ydata() for line in steps.lines}
+    steps = {line.get_label()[1:]: line.get_ydata() for line in steps.lines}
     np.testing.assert_allclose(steps["constant 1"], np.full(20, 0.33))
 
   def test_tables(self):

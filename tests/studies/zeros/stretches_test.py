@@ -89,7 +89,7 @@ class OfTestTest(absltest.TestCase):
 
     (mean_N,), (nll_N,) = guessed()[2:]
     truth_N = value_N[index_N]
-    # Zeta spec 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
+    # docs/sources/zeros.md, section 7.1: 0.8817 with primes to 1,000, on 4,000 zeros.
     r2 = 1 - np.mean((mean_N - truth_N) ** 2) / truth_N.var()
     self.assertAlmostEqual(r2, 0.882, delta=0.02)
     # Of the errors before it: nothing that is scored changes the variance.

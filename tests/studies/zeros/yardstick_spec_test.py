@@ -1,4 +1,4 @@
-"""The numbers of the zeta spec, sections 7 and 7.1, by the analysis itself."""
+"""The numbers of docs/sources/zeros.md, sections 7 and 7.1, by the analysis itself."""
 
 import dataclasses
 import functools
@@ -85,12 +85,12 @@ class ComputedTest(absltest.TestCase):
         self.assertAlmostEqual(of("r2"), r2, delta=5.1e-5)
         self.assertAlmostEqual(of("bias"), bias, delta=5.1e-5)
         self.assertAlmostEqual(of("rmse"), rmse, delta=5.1e-5)
-        # The spec's sigma is that of the scored errors, ours of those before.
+        # The sigma there is that of the scored errors, ours of those before.
         self.assertGreater(of("nll"), NLL[limit] - 6e-4)
         self.assertLess(of("nll"), NLL[limit] + 0.005)
 
   def test_an_adaptive_filter(self):
-    # Of 20,000 zeros; the spec's R2 is that of one fit.
+    # Of 20,000 zeros; the R2 there is that of one fit.
     result = yardstick.measure(
       _run(*self.sequence, computed=(1_900_001,), spacings=20_000, refit=20_000, explicit=())
     )

@@ -187,7 +187,14 @@ class ShownTest(parameterized.TestCase):
     pages = yardstick.figures({"e0": found})
     self.assertEqual(set(pages), {"e0"})
     panels = self.panels(pages["e0"].figure())
-    self.assertLen(panels, 3)
+    self.assertLen(panels, 12)  # three measures beside each of four families
+    shown = {name for axes in panels[::3] for name in axes.get_legend_handles_labels()[1]}
+    self.assertEqual(shown, set(found.predictor.values.tolist()))
+    for axes in panels[::3]:
+      colours = [line.get_color() for line in axes.get_legend_handles_labels()[0]]
+      self.assertLen(set(colours), len(colours))
+    strokes = [line.get_ydata() for line in panels[1].lines if line.get_markersize() == 9]
+    np.testing.assert_allclose(np.stack(strokes), found.network_nll)
     for axes in panels:
       self.assertIn("height", axes.get_xlabel())
       self.assertEqual(axes.get_xscale(), "log")

@@ -1,0 +1,545 @@
+"""Everything that two cores can train and read, in hours: bench/results and docs/results.
+
+  make results                            # all of it; the same command goes on
+  make results STUDIES=addition,primes    # a part
+  python bench/results.py --dry_run       # what is to be done, and how long it takes
+  python bench/results.py --write         # the tables and pages of what is stored; trains nothing
+
+PLAN says which configs are trained and which questions are asked of them. The runs of a study lie
+in one folder, runs/results/<study>, since its claims compare them. A run that is trained is not
+trained again, and what is stored of its newest checkpoint is not read again. A part that fails is
+named at the end, and the others are made. Ctrl-C saves.
+
+Written are, for each study, bench/results/<study>_claims.csv, <study>_numbers.csv where the study
+has numbers of its source, <study>.json (what was run, with which code, where and when), and the
+page docs/results/<study>.md; and README's table of verdicts.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import result_pages as pages
+from primelens.configs import addition, primes, zeros_bank, zeros_binned, zeros_guided, zeros_small
+from primelens.lens import analyze, cli, results, runs, study
+from primelens.lens import experiment as experiment_lib
+from primelens.tasks import files
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = "made.json"  # in the folder of a study's runs: when, on what, and how long each run took
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+  """One run: its config, minutes on two cores, and the questions that are asked of it (() : all).
+
+  `changes` are further flags of train.py. `file` is the field of the config that takes a file
+  which is not part of the repository: --reference names it.
+  """
+
+  config: str
+  train: float
+  read: float
+  only: tuple[str, ...] = ()
+  changes: tuple[str, ...] = ()
+  file: str = ""
+
+
+class Place(NamedTuple):
+  """Where runs are trained, and where tables, pages and README are written."""
+
+  runs: Path
+  tables: Path
+  pages: Path
+  readme: Path
+  checks: Path
+
+
+HERE = Place(
+  Path("runs/results"),  # relative: commands that a ledger names have no path of a machine
+  ROOT / "bench" / "results",
+  ROOT / "docs" / "results",
+  ROOT / "README.md",
+  ROOT / "docs" / "checks.md",
+)
+
+# --- the plan -------------------------------------------------------------------------------------
+# Minutes are measured where a comment says so, else estimated; the JSON has those of the last time.
+
+OF_NETWORKS = (
+  "prime_waves",
+  "prime_response",
+  "prime_places",
+  "anchors",
+  "masking",
+  "heads",
+  "pruned",
+  "curriculum",
+  "formula",
+  "linear",
+  "rollout",
+  "calibration",
+  "selection",
+  "leak",
+  "kernels",
+  "hermiticity",
+  "slots",
+  "predictors",
+)
+# Of the zeros alone, or mostly: asked once.
+OF_DATA = ("form_factor", "operators", "gue", "prime_lines", "yardstick")
+WAVES = ("anchors", "prime_waves", "prime_response", "prime_places")
+
+PLAN: dict[str, tuple[Run, ...]] = {
+  "zeros": (
+    # Training measured, 2026-11-29.
+    Run(config="zeros_demo:e0", train=2, read=40, only=OF_NETWORKS + OF_DATA),
+    Run(config="zeros_demo:postfix", train=2, read=20, only=OF_NETWORKS),
+    # Half an hour for the twelve, measured 2026-11-25.
+    *(
+      Run(config=f"zeros_bank:{name}", train=2, read=0.5, only=("anchors", "leak"))
+      for name in zeros_bank.GROUPS["leak_all"]
+    ),
+    # 14 and 4 minutes for the four, measured 2026-11-26.
+    *(
+      Run(config=f"zeros_small:{name}", train=3.5, read=1, only=(*WAVES, "kernels"))
+      for name in zeros_small.GROUPS["all"]
+    ),
+    # Training measured on one core, 2026-11-26.
+    *(
+      Run(config=f"zeros_small:{name}", train=30, read=5, only=WAVES)
+      for name in zeros_small.GROUPS["long_all"]
+    ),
+    # One or two minutes, measured 2026-11-26.
+    *(
+      Run(config=f"zeros_guided:{name}", train=1.5, read=0.5, only=("anchors",))
+      for name in zeros_guided.GROUPS["all"]
+    ),
+    *(
+      Run(
+        config=f"zeros_binned:{name}",
+        train=2,
+        read=1,
+        only=("anchors", "perplexity", "memory_effect"),
+      )
+      for name in (*zeros_binned.CPU, *zeros_binned.CONTROLS)
+    ),
+  ),
+  "addition": (
+    # Half an hour for the six with their reading, measured 2026-11-24.
+    *(Run(config=f"addition:{name}", train=3, read=2) for name in addition.GROUPS["p10_all"]),
+    Run(config="addition:p53", train=12, read=4),
+    Run(config="addition:p113", train=27, read=6),  # training measured, 2026-11-24
+    Run(config="addition:p97", train=60, read=5),  # training measured, 2026-11-25
+  ),
+  "text": (
+    Run(config="text:imported", train=1, read=5, file="model.checkpoint"),
+    Run(config="text:sum", train=6, read=8),
+    Run(config="text:modk", train=6, read=8),
+    Run(config="text:valid", train=15, read=8),
+    Run(config="text:untied", train=6, read=8),
+    Run(config="text:scale_L2_D128", train=15, read=5),
+    Run(config="text:learned", train=10, read=4),
+    Run(config="text:learned,53,100,6000", train=10, read=4),
+    Run(config="text:learned,113,100,6000", train=10, read=4),
+    Run(config="text:learned,97,1000,12000", train=40, read=6),  # 20 for one seed, measured
+  ),
+  "primes": tuple(
+    Run(config=f"primes:{name}", train=2, read=1) for name in primes.GROUPS["small_all"]
+  ),
+}
+# Tables of earlier revisions, by hand or of one run, that those of a study take the place of.
+REPLACES = {
+  "zeros": (
+    "zeros_guided_cpu.csv",
+    "zeros_guided_two_cores_cpu.csv",
+    "zeros_leak_cpu.csv",
+    "zeros_long_cpu.csv",
+    "zeros_long_known_cpu.csv",
+    "zeros_long_two_cores_cpu.csv",
+    "zeros_yardstick_e0.csv",
+  ),
+  "addition": ("addition_p113_phases.csv", "addition_p53_phases.csv", "addition_p97_spectra.csv"),
+}
+
+
+def name_of(run: Run) -> str:
+  """Returns the name of a run's folder, made of its config's: `small_zeros` of zeros_small:zeros.
+
+  >>> name_of(Run(config="text:learned,97,100,6000", train=0, read=0))
+  'learned-97-100-6000'
+  """
+  family, _, variant = run.config.partition(":")
+  rest = Path(family).stem.partition("_")[2] if variant else Path(family).stem
+  return "_".join(filter(None, (rest, variant))).replace(",", "-")
+
+
+# --- what is there --------------------------------------------------------------------------------
+
+
+def wanted(run: Run, reference: str = "") -> experiment_lib.Experiment:
+  """Returns the experiment that a run is; raises `ValueError` for a config that is none."""
+  (config,) = cli.load_configs(run.config, experiment_lib.Experiment).values()
+  changes = [flag.removeprefix("--config.") for flag in (*run.changes, *_named(run, reference))]
+  return experiment_lib.check(cli.assign(config, changes))
+
+
+def _named(run: Run, reference: str) -> list[str]:
+  return [f"--config.{run.file}={reference}"] if run.file and reference else []
+
+
+def is_trained(run: Run, folder: Path, reference: str = "") -> bool:
+  """Returns whether a folder holds the run, trained to its end.
+
+  A run of a file that was not named now is taken as it is.
+  """
+  if not (folder / "config.json").exists():
+    return False
+  held = runs.read_experiment(folder)
+  if runs.latest_step(folder) < held.fit.steps:
+    return False
+  if run.file and not reference:
+    return True
+  return not experiment_lib.difference(held, wanted(run, reference))
+
+
+def unread(run: Run, folder: Path) -> list[str]:
+  """Returns the questions of a trained run whose results are not stored, or of another step."""
+  experiment = runs.read_experiment(folder)
+  slices = study.find(experiment.study).slices
+  names = [name for name in run.only or slices if not slices[name].obstacle(experiment)]
+  return analyze.missing(folder, names)
+
+
+def readable(plan: Iterable[Run], folder: Path) -> dict[str, tuple[Run, Path]]:
+  """Returns the runs of a study that can be read, by name, in the order of the plan."""
+  found = {}
+  for run in plan:
+    place = folder / name_of(run)
+    if (place / "config.json").exists() and runs.latest_step(place):
+      found[name_of(run)] = (run, place)
+  return found
+
+
+# --- training and reading -------------------------------------------------------------------------
+
+# A command line and its flags in; its exit code out.
+Call = Callable[[str, list[str]], int]
+
+
+def call(command: str, flags: list[str]) -> int:
+  """Returns the exit code of train.py or analyze.py in a process of its own.
+
+  Signals are passed on, and the child ends as it does when it is called by hand.
+  """
+  script = [sys.executable, str(ROOT / f"{command}.py"), *flags]
+  with _passing_on() as follow:
+    # A group of its own: a Ctrl-C comes once, from here.
+    child = subprocess.Popen(script, process_group=0)
+    follow(child)
+    code = child.wait()
+  if code in (-number for number in SIGNALS):
+    return cli.INTERRUPTED
+  return code if code >= 0 else 128 - code  # killed, as for want of memory
+
+
+@contextlib.contextmanager
+def _passing_on() -> Iterator[Callable[[subprocess.Popen], None]]:
+  """Yields `follow(child)`: signals are sent on to it, those that came before it was there, too."""
+  children: list[subprocess.Popen] = []
+  came: list[int] = []
+
+  def handle(number, _):
+    came.append(number)
+    for child in children:
+      child.send_signal(number)
+
+  def follow(child):
+    children.append(child)
+    if came:
+      child.send_signal(came[-1])
+
+  heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+  before = {number: signal.signal(number, handle) for number in heard}
+  try:
+    yield follow
+  finally:
+    for number, handler in before.items():
+      signal.signal(number, handler)
+
+
+class Stop(Exception):
+  """The rest cannot be made now: the user has asked to end, or the disk is full."""
+
+  def __init__(self, code: int):
+    super().__init__(code)
+    self.code = code
+
+
+@dataclasses.dataclass
+class Maker:
+  """Trains and reads the runs of a plan, and keeps in `failed` what could not be made."""
+
+  plan: Mapping[str, tuple[Run, ...]]
+  place: Place = HERE
+  reference: str = ""
+  call: Call = call
+  failed: list[str] = dataclasses.field(default_factory=list)
+
+  def run(self) -> int:
+    """Returns the exit code: that of the worst failure."""
+    code = 0
+    try:
+      for name, plan in self.plan.items():
+        code = max(code, self._study(name, plan))
+    except Stop as stop:
+      cli.say("Stopped; the same command goes on.", error=True)
+      return stop.code
+    for line in self.failed:
+      cli.say(f"not made: {line}", error=True)
+    return code
+
+  def _study(self, name: str, plan: tuple[Run, ...]) -> int:
+    folder, code = self.place.runs / name, 0
+    left = sum(run.train + run.read for run in plan)
+    for count, run in enumerate(plan, start=1):
+      said = f"{name} [{count}/{len(plan)}] {name_of(run)}"
+      code = max(code, self._one(said, run, folder, left))
+      left -= run.train + run.read
+    there = readable(plan, folder)
+    if there:
+      cli.say(f"{name}: claims, numbers, report of {len(there)} runs")
+      flags = [f"--workdir={place}" for _, place in there.values()]
+      code = max(code, self._call(f"{name}: report", "analyze", [*flags, "--only=report"]))
+    write(name, plan, self.place)
+    return code
+
+  def _one(self, said: str, run: Run, folder: Path, left: float) -> int:
+    """Returns the exit code of one run, trained and read as far as that is not done."""
+    place = folder / name_of(run)
+    try:
+      trained = is_trained(run, place, self.reference)
+    except (ValueError, OSError) as error:
+      self.failed.append(f"{said}: {error}")
+      return cli.USER_ERROR
+    if run.file and not self.reference and not trained:
+      cli.say(f"{said}: left out, {_lacking(run)}")
+      return 0
+    if not trained:
+      cli.say(f"{said}: {run.config} is trained, about {run.train:g} min; {left:g} min to go")
+      named = [f"--config={run.config}", f"--workdir={place}", *_named(run, self.reference)]
+      code = self._call(f"{said}: training", "train", [*named, *run.changes], place)
+      if code:
+        return code
+    missing = unread(run, place)
+    if not missing:
+      cli.say(f"{said}: is there")
+      return 0
+    cli.say(f"{said}: {', '.join(missing)}; about {run.read:g} min")
+    flags = [f"--workdir={place}", f"--only={','.join(missing)}", "--missing"]
+    return self._call(f"{said}: reading", "analyze", flags, place)
+
+  def _call(self, said: str, command: str, flags: list[str], place: Path | None = None) -> int:
+    began = time.monotonic()
+    code = self.call(command, flags)
+    if place is not None and place.exists():
+      _log(place, time.monotonic() - began)
+    if code in (cli.INTERRUPTED, cli.NO_SPACE):
+      raise Stop(code)
+    if code:
+      again = " ".join([f"{command}.py", *flags])
+      self.failed.append(f"{said} ended with exit code {code}: {again}")
+    return code
+
+
+def _lacking(run: Run) -> str:
+  return f"{run.config} reads a file that is no part of the repository: --reference=FILE names it"
+
+
+def _log(place: Path, seconds: float) -> None:
+  """Adds to the study's log how long a run took, today, on what."""
+  file = place.parent / LOG
+  found = files.read_json(file) if file.exists() else {}
+  taken = found.get("seconds", {})
+  taken[place.name] = round(taken.get(place.name, 0) + seconds, 1)
+  recorded = runs.read_manifest(place) if (place / "manifest.json").exists() else {}
+  today = datetime.date.today().isoformat()
+  device = device_of(recorded["devices"]) if "devices" in recorded else found.get("device", "")
+  files.write_json(file, {"date": today, "device": device, "seconds": taken})
+
+
+def device_of(names: list[str]) -> str:
+  """Returns in words the devices that a manifest names.
+
+  >>> device_of(["cuda:0"])
+  '1 x cuda'
+  """
+  if all("cpu" in name.lower() for name in names):
+    return f"{cli.cores()} CPU cores"
+  return f"{len(names)} x {re.split('[:_]', names[0])[0]}"
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def write(name: str, plan: tuple[Run, ...], place: Place) -> None:
+  """Writes the tables of a study of what is stored; they stay as they are where no run is there.
+
+  Pages and README's table are made again of all tables.
+  """
+  there = readable(plan, place.runs / name)
+  if there:
+    its = study.find(name)
+    found = analyze.judged(its, [folder for _, folder in there.values()])
+    rows = [{key: row[key] for key in row if key != "command"} for row in found.ledger.rows]
+    written = {f"{name}_claims.csv": results.table(rows)}
+    if its.numbers:
+      written[f"{name}_numbers.csv"] = results.table(its.numbers(found.results))
+    about = _about(its, plan, there, found, place.runs / name)
+    written[f"{name}.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+    _keep({place.tables / file: text for file, text in written.items()})
+    for old in REPLACES.get(name, ()):
+      if (place.tables / old).exists():
+        cli.say(f"{old} is of an earlier revision: {name}_claims.csv takes its place")
+  _keep(made_of(place))
+
+
+def _about(
+  its: study.Study,
+  plan: tuple[Run, ...],
+  there: Mapping[str, tuple[Run, Path]],
+  found: analyze.Judged,
+  folder: Path,
+) -> dict[str, Any]:
+  """Returns what was run, with which code, where and when; no path of this machine."""
+  log = files.read_json(folder / LOG) if (folder / LOG).exists() else {}
+  recorded = {run: runs.read_manifest(place) for run, (_, place) in there.items()}
+  newest = max(its["created"][:10] for its in recorded.values())
+  devices = sorted({device_of(its["devices"]) for its in recorded.values()})
+  described = []
+  for run, (planned, place) in there.items():
+    origins = [item.provenance for item in found.tables[run].values()]
+    seconds = log.get("seconds", {}).get(run)
+    described.append(
+      {
+        "run": run,
+        "config": _config_of(planned),
+        "seeds": sorted({seed for origin in origins for seed in origin["seeds"]})
+        or recorded[run]["seeds"],
+        "step": runs.latest_step(place),
+        "minutes": None if seconds is None else round(seconds / 60, 1),
+        "trained_at": recorded[run]["revision"],
+        "read_at": sorted({origin["revision"] for origin in origins}),
+        "questions": sorted(found.tables[run]),
+      }
+    )
+  absent = [run for run in plan if name_of(run) not in there]
+  return {
+    "study": its.name,
+    "title": its.title,
+    "date": log.get("date", newest),
+    "device": log.get("device") or ", ".join(devices),
+    "revision": runs.revision(),
+    "versions": runs.versions(),
+    "runs": described,
+    "left_out": [
+      {"config": _config_of(run), "why": "its file was not named" if run.file else "not made"}
+      for run in absent
+    ],
+  }
+
+
+def _config_of(run: Run) -> str:
+  """Returns the name of a run's config, without a folder of this machine."""
+  return Path(run.config).name
+
+
+def made_of(place: Place) -> dict[Path, str]:
+  """Returns what the tables say, by file: the page of every study, and the pages with tables."""
+  found = [pages.read(place.tables, name) for name in PLAN]
+  texts = {place.pages / f"{its.study}.md": pages.page(its) for its in found if its.about}
+  readme = pages.within(place.readme.read_text("utf-8"), "verdicts", pages.verdicts(found))
+  texts[place.readme] = readme
+  checks = place.checks.read_text("utf-8")
+  for name, its in (("speed", pages.speed), ("reliability", pages.reliability)):
+    checks = pages.within(checks, name, its(place.tables))
+  return texts | {place.checks: checks}
+
+
+def _keep(texts: Mapping[Path, str]) -> None:
+  """Writes files whose content is another; each is replaced whole."""
+  for path, text in texts.items():
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+      continue
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, text.encode())
+    cli.say(f"wrote {files.name_of(path)}")
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def listing(plan: Mapping[str, tuple[Run, ...]], place: Place, reference: str = "") -> str:
+  """Returns the plan in lines: what is there, and about how many minutes the rest takes."""
+  lines, total = [], 0.0
+  for name, its in plan.items():
+    lines.append(f"{name}:")
+    for run in its:
+      folder = place.runs / name / name_of(run)
+      trained = is_trained(run, folder, reference)
+      train, read = (0.0 if trained else run.train), run.read
+      state = "trained" if trained else ""
+      if trained and not unread(run, folder):
+        read, state = 0.0, "is there"
+      elif run.file and not reference and not trained:
+        train, read, state = 0.0, 0.0, f"left out: {_lacking(run)}"
+      total += train + read
+      lines.append(f"  {name_of(run):<38}{train:>6.1f}{read:>6.1f}  {state}".rstrip())
+  head = f"{'run':<40}{'train':>6}{'read':>6}  minutes on two cores"
+  return "\n".join([head, *lines, f"{total / 60:.1f} hours"])
+
+
+def _flags(argv: list[str]) -> argparse.Namespace:
+  parser = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+  )
+  parser.add_argument("--studies", default="", help=f"of {', '.join(PLAN)}, comma-separated")
+  parser.add_argument("--reference", default="", help="the published network of `text`, an NPZ")
+  parser.add_argument("--dry_run", action="store_true", help="list the plan, do nothing")
+  parser.add_argument("--write", action="store_true", help="write tables and pages, train nothing")
+  return parser.parse_args(argv)
+
+
+def _main(argv: list[str]) -> int:
+  values = _flags(argv[1:])
+  asked = [word for word in values.studies.split(",") if word] or list(PLAN)
+  unknown = sorted(set(asked) - set(PLAN))
+  if unknown:
+    raise ValueError(f"No study {unknown[0]!r} in the plan; valid: {', '.join(PLAN)}.")
+  reference = str(Path(values.reference).absolute()) if values.reference else ""
+  os.chdir(ROOT)
+  plan = {name: PLAN[name] for name in asked}
+  if values.dry_run:
+    cli.say(listing(plan, HERE, reference))
+    return 0
+  if values.write:
+    for name, its in plan.items():
+      write(name, its, HERE)
+    return 0
+  return Maker(plan, reference=reference).run()
+
+
+if __name__ == "__main__":
+  sys.exit(cli.run(_main, sys.argv))
