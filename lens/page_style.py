@@ -132,10 +132,11 @@ figure label > span {
   border: 1px solid var(--line); padding: .4rem;
 }
 figure img { display: block; max-width: 100%; height: auto; margin: 0 auto; }
+figure.lead img { max-height: 38rem; }
 figure input { position: absolute; opacity: 0; }
 figure input:focus-visible + span { outline: 2px solid var(--accent); }
 figure input:checked + span { cursor: zoom-out; }
-figure input:checked + span img { max-width: none; }
+figure input:checked + span img { max-width: none; max-height: none; }
 figcaption { font-size: .88rem; margin-top: .35rem; }
 .tap { display: none; }
 p.none, ul.none {

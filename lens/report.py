@@ -9,7 +9,7 @@ import functools
 import glob
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -170,11 +170,13 @@ def _picture(its: study.Study, tables: Tables, folder: Path | None) -> page.Mark
       pages = list(each.figures(found)) if found and each.figures else []
     except Exception:
       continue  # the slice's own section says what is wrong with it
-    for name in sorted(pages, key=lambda name: name in found):
+    place = {run: 1 for run in found}  # those that compare, those of a run, their details
+    for name in sorted(pages, key=lambda name: place.get(name, 2 if _run_of(name, found) else 0)):
       path = _figure_path(each, name, found, folder, tables)
       if path.is_file():
         more = page.join([" ", page.link("More on this question.", each.name)])
-        runs = [name] if name in found else list(found)
+        run = _run_of(name, found)
+        runs = [run] if run else list(found)
         csv = _csv(each.name, {run: tables[run] for run in runs}, folder)
         return page.figure(path, f"{name}: {each.about}", more, csv, class_="lead")
   return page.join([])
@@ -301,7 +303,7 @@ def question(each: study.Slice, words: _Words, judged: list[dict], tables: Table
     if run in found:
       parts.append(page.tag("p", f"The network of {run} predicts nothing: {said}."))
   pages = list(each.figures(found)) if each.figures else []
-  shared = [name for name in pages if name not in found]
+  shared = [name for name in pages if not _run_of(name, found)]
   compared = [
     page.join([page.tag("h3", name), _shown(each, name, found, words.folder, tables)])
     for name in shared
@@ -327,9 +329,24 @@ def _lacking(each: study.Slice, tables: Tables) -> page.Markup:
 
 
 def _run(each, run: str, pages: Sequence[str], folder, tables: Tables) -> page.Markup:
-  """Returns a run's own part of a section: its heading and its figure."""
+  """Returns a run's own part of a section: its heading and its figures.
+
+  `pages` are those of all runs; of this one are `run` and "run, part".
+  """
+  found = datasets(tables, each.name)
+  mine = sorted((name for name in pages if _run_of(name, found) == run), key=lambda x: x != run)
   head = ledger_lib.heading(run, tables[run][each.name])
-  return page.join([head, *([_shown(each, run, [run], folder, tables)] if run in pages else [])])
+  return page.join([head, *(_shown(each, name, [run], folder, tables) for name in mine)])
+
+
+def _run_of(name: str, runs: Iterable[str]) -> str:
+  """Returns the run that a page is of, "" for one that compares runs.
+
+  >>> _run_of("e0", ["e0"]), _run_of("e0, heads", ["e0"]), _run_of("all runs", ["e0"])
+  ('e0', 'e0', '')
+  """
+  of = [run for run in runs if name == run or name.startswith(f"{run}, ")]
+  return max(of, key=len, default="")
 
 
 def _shown(each, name: str, runs, folder, tables: Tables) -> page.Markup:
@@ -340,14 +357,16 @@ def _shown(each, name: str, runs, folder, tables: Tables) -> page.Markup:
 
 
 def _figure_path(each, name: str, runs, folder: Path | None, tables: Tables) -> Path:
-  """Returns where a page of a slice is drawn: a run's own, one that compares, or one run's."""
+  """Returns where a page of a slice is drawn: in its run's folder, or where runs are compared."""
   if name in runs:
     return tables[name][each.name].figure_path
   file = study.figure_name(each.name, name)
   first, *others = runs
-  if others and folder:
-    return folder / "figures" / file
-  return tables[first][each.name].figure_path.with_name(file)
+  own = tables[_run_of(name, runs) or first][each.name].figure_path.with_name(file)
+  compared = folder / "figures" / file if folder else own
+  if _run_of(name, runs):
+    return own if own.is_file() else compared
+  return compared if others else own
 
 
 def _numbers(rows: Sequence[Mapping], columns: Sequence[str]) -> page.Markup:

@@ -3,6 +3,7 @@ import contextlib
 import dataclasses
 import io
 import pathlib
+import re
 import tempfile
 import urllib.parse
 from typing import get_args
@@ -255,6 +256,25 @@ class ReportTest(parameterized.TestCase):
     page = pages.Reader(report.html(its, tables, LEDGER, folder=self.folder))
     first = next(link for link in page.links if link.startswith("data:"))
     self.assertEqual(base64.b64decode(first.partition(",")[2]), PNG + b"shared")
+
+  def test_parts_of_a_run_are_shown_with_it_and_lead_last(self):
+    names = lambda runs: [*(f"{run}, parts" for run in runs), *runs]
+    parted = dataclasses.replace(
+      PAGE.slices["heads"], figures=lambda runs: dict.fromkeys(names(runs))
+    )
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | {"heads": parted}, lead=("heads",))
+    tables = self._in_runs("e0", "e4")
+    for run in tables:
+      (self.folder / run / "figures" / f"heads.{run}-parts.png").write_bytes(PNG + run.encode())
+    html = report.html(its, tables, LEDGER, folder=self.folder)
+    self.assertIn('<figure class="lead"><label><input type="checkbox"', html)
+    lead = html.partition('class="lead">')[2].partition('<figure class="lead">')[2]
+    self.assertIn('alt="e0: What of heads?"', lead.partition("</figure>")[0])
+    section = html.partition('<section id="heads"')[2].partition("</section>")[0]
+    self.assertEqual(
+      re.findall('<h3>(.*?)</h3>|alt="(.*?):', section),
+      [("e0", ""), ("", "e0"), ("", "e0, parts"), ("e4", ""), ("", "e4"), ("", "e4, parts")],
+    )
 
   def test_a_slice_whose_figures_fail_does_not_lead(self):
     def fault(runs):
