@@ -676,9 +676,9 @@ def _names_at_ends(axes, places: Sequence[tuple]) -> None:
   to_axes = axes.transData + axes.transAxes.inverted()
   ranked = sorted(places, key=lambda place: to_axes.transform(place[:2])[1])
   wanted = np.clip([to_axes.transform(place[:2])[1] for place in ranked], 0, 1)
-  places = spread(wanted, NAME_GAP)
-  places = places - max(0.0, places[-1] - 1) if len(places) else places
-  for place, at in zip(ranked, places, strict=True):
+  apart = spread(wanted, NAME_GAP)
+  apart = apart - max(0.0, apart[-1] - 1) if len(apart) else apart
+  for place, at in zip(ranked, apart, strict=True):
     right, height, key, colour, first = place
     axes.annotate(
       str(key),

@@ -24,7 +24,7 @@ _ABOUT_BYTES = 1 << 16
 class Found(NamedTuple):
   """Arrays by name, none of a study that prepares none; `kept`: read from the run directory."""
 
-  arrays: dict[str, np.ndarray]
+  arrays: Mapping[str, np.ndarray]
   kept: bool
 
 

@@ -290,7 +290,7 @@ def question(each: study.Slice, words: _Words, judged: list[dict], tables: Table
   Where there are many runs, all but what compares them is folded. Where no run was read, the words
   are folded.
   """
-  found, seen = datasets(tables, each.name), set()
+  found, seen = datasets(tables, each.name), set[str]()
   about = [page.tag("p", words.terms.linked(text, seen)) for text in _paragraphs(each.text)]
   claims = ledger_lib.judged(judged)
   if not found:

@@ -232,7 +232,7 @@ def rate_then(config: Config, steps: int, step: int, opt_state_S) -> jax.Array:
   """
   if config.schedule == "random_walk":
     return opt_state_S[-1].rate
-  return schedule(config, config.rate, steps)(step)
+  return schedule(config, config.rate, steps)(jnp.asarray(step))
 
 
 def _replayed(config: Config, peak: float):

@@ -384,7 +384,7 @@ def of_models(found: xr.Dataset) -> draw.Page:
     "ks": "Distance from noise",
   }
   its = found.assign_coords(model=[str(name).partition("/")[2] for name in found.model.values])
-  panels = []
+  panels: list[draw.Panel] = []
   for name, title in names.items():
     look = {"y": "model", "colour": "who", "colours": SHADES, "title": title}
     text: dict[str, Any] = {"xscale": "log"} if name == "max_to_mean" else {}

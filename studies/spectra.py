@@ -453,7 +453,7 @@ def levels_page(run: str, found: xr.Dataset) -> draw.Page:
 
 
 # The published ensembles: names, colours, dashes.
-ENSEMBLES = {
+ENSEMBLES: dict[sine_process.Ensemble, tuple[str, str, str]] = {
   "goe": ("GOE, real symmetric noise", draw.GREEN, "-"),
   "gue": ("GUE, complex Hermitian noise", draw.PURPLE, "--"),
   "poisson": ("Poisson, independent levels", draw.ORANGE, ":"),

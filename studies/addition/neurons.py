@@ -526,8 +526,7 @@ def _few_neurons(count: int) -> draw.Panel:
 def _readout(found: xr.Dataset) -> draw.Panel:
   its = _by_r(found)
   high = max(np.percentile(np.abs(its["readout"].values), 98), 1e-6)
-  look = {"written": None, "centred": True, "limits": (-high, high)}
-  look |= {"unit": "weight"}
+  look = {"written": None, "centred": True, "limits": (-high, high), "unit": "weight"}
   title = "Weights to the logits, W_L,\nto the 98th percentile"
   heat = draw.heat(its, "readout", rows="logit", columns="neuron", title=title, **look)
   return draw.together(heat, _few_neurons(its.sizes["neuron"]))

@@ -301,7 +301,7 @@ def figures(runs) -> dict:
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
   text = {"ylabel": "squared error of z-scores, with dropout"}
-  panels = [
+  panels: list[draw.Panel | tuple[draw.Panel, ...]] = [
     (
       _each_run(rows, "error", "Trained (dashed: a constant)", "absolute error over a constant's"),
       _each_run(rows, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
@@ -511,7 +511,7 @@ def tables(runs) -> list[tables_lib.Table]:
 def _published_rows(plan: str, runs) -> list[dict]:
   """Returns the source's error of a plan beside that of every run of it, and why there is none."""
   entry = PUBLISHED[f"{plan}/mae"]
-  first = {"plan": plan, "source": MAE[plan], "source, share": MAE[plan] / entry.null}
+  first = {"plan": plan, "source": MAE[plan], "source, share": MAE[plan] / (entry.null or 1)}
   rows = []
   for run, found in program.of_plan(plan, runs).items():
     null = program.constant(found, LAST)

@@ -702,9 +702,10 @@ def _bars(run: str, found: xr.Dataset) -> draw.Panel:
   title = f"{run}: as published, {rows:,} rows (dots: networks)"
   bars = draw.bars(refitted_errors(found), "error", x="taken", title=title)
   published = [_source(f"{found.question}_all_{key}") for key in ("before", "random", "after")]
-  if not found.published_prompts or None in published:
+  known = [value for value in published if value is not None]
+  if not found.published_prompts or len(known) < len(published):
     return bars
-  before, random, after = published
+  before, random, after = known
   marks = {"ls": "", "marker": "x", "ms": 7, "lw": 0}
   return draw.together(
     draw.line(range(3), (before, before + random, after), "published network", "black", **marks),

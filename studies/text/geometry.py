@@ -233,13 +233,13 @@ def measure(run) -> xr.Dataset:
   measures = [key for key in MEASURES if key in known]
   mine, null = found[HELD_OUT]["last"], untrained[HELD_OUT]["last"]
   both = results.with_untrained
-  values = (_stacked(each, measures) for each in (found, untrained))
+  value, fresh = (_stacked(each, measures) for each in (found, untrained))
   share, correlated = "share of the variance", "squared correlation with x + y"
-  of_component = lambda key: ("seed component", mine[key], null[key])
+  by_component = lambda name, key, said: both(name, "seed component", mine[key], null[key], said)
   variables = {
-    **both("value", "scored pooling measure seed", *values, "value"),
-    **both("share", *of_component("share_SxQ"), share),
-    **both("sum_r2", *of_component("sum_r2_SxQ"), correlated),
+    **both("value", "scored pooling measure seed", value, fresh, "value"),
+    **by_component("share", "share_SxQ", share),
+    **by_component("sum_r2", "sum_r2_SxQ", correlated),
   }
   drawn, circularity = _first_network(run, rows[HELD_OUT], mine)
   coords = {

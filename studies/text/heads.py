@@ -558,7 +558,7 @@ MAPPED = {  # scores of heads, by layer and head: their words
 def figures(runs) -> dict:
   """Returns the last layers of all runs on one page, and of each run a page, one of the scores of
   its heads and one of all their attention."""
-  pages = {}
+  pages: dict[str, draw.Page] = {}
   for run, found in runs.items():
     pages |= {
       run: _page(run, found),
@@ -676,7 +676,8 @@ def _maps(found: xr.Dataset, prompt: int, layer: int, named: str) -> tuple[draw.
 
 def _attention(run: str, found: xr.Dataset) -> draw.Page:
   """Returns the attention of every layer on each prompt, of the first network."""
-  rows, heights = [], []
+  rows: list[draw.Panel | tuple[draw.Panel, ...]] = []
+  heights = []
   for b, line in enumerate(found.line.values):
     rows.append(draw.heading(f"{run}, first network: attention on the prompt “{line}”"))
     heights.append(0.35)
@@ -691,7 +692,7 @@ def scores_of_first(found: xr.Dataset) -> xr.Dataset:
 
   Heads of different networks have no common order: a median over networks would mix them.
   """
-  variables = {}
+  variables: dict[str, xr.Variable] = {}
   for prefix in ("", "untrained_"):
     network = "untrained" if prefix else "seed"
     one = found[[f"{prefix}mass", f"{prefix}entropy"]].isel({network: 0})

@@ -473,14 +473,15 @@ def on_select(run, fresh_S) -> dict[str, xr.Variable]:
   in_sample, positions = (
     of(*(f"{name}_{count}" for count in SELECT)) for name in ("pooled", "positions")
   )
-  both, folds = results.with_untrained, of("cv", "cv_scaled")
+  folds = of("cv", "cv_scaled")
+  pair = lambda name, dims, its, said: results.with_untrained(name, dims, its[0], its[1], said)
   full = [each["full"] for each in old]
   its = list(characters_as_published(run).values())
   return {
-    **both("last_r2", "row_count seed", *in_sample, "R² in sample, last character"),
-    **both("position_r2", "row_count seed position", *positions, "R² in sample, by position"),
-    **both("folds_r2", "scaling seed", *folds, "R² over 5 folds, last character"),
-    **both("full_r2", "seed position", *full, "R² over 5 folds of rows of full length"),
+    **pair("last_r2", "row_count seed", in_sample, "R² in sample, last character"),
+    **pair("position_r2", "row_count seed position", positions, "R² in sample, by position"),
+    **pair("folds_r2", "scaling seed", folds, "R² over 5 folds, last character"),
+    **pair("full_r2", "seed position", full, "R² over 5 folds of rows of full length"),
     "digits_r2": results.variable("digits", its, "R² of the characters alone"),
   }
 

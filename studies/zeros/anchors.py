@@ -336,7 +336,33 @@ def tables(runs) -> list[tables_lib.Table]:
   """Returns all networks in one table, the anchors of every run, and what guides contribute."""
   found = [_comparison(runs), _predictors(runs)]
   guided = {run: each for run, each in runs.items() if each.memory.startswith(GUIDED)}
-  return [*found, _contributions(guided)] if guided else found
+  found += [_contributions(guided)] if guided else []
+  permuted = {run: each for run, each in runs.items() if each.sizes.get("order")}
+  return [*found, _orders(permuted)] if permuted else found
+
+
+def _orders(runs) -> tables_lib.Table:
+  """Returns what the order of slot ids is worth, of runs whose ids may be permuted."""
+  windows = ", ".join(dict.fromkeys(f"{found.permuted_windows:,}" for found in runs.values()))
+  rows = [
+    {
+      "run": run,
+      "seed": seed,
+      "orders": one.sizes["order"],
+      "mean": float(one.permuted_nll.mean()),
+      "deviation": float(one.permuted_nll.std(ddof=1)),
+      "mean density": float(one.ensemble_nll),
+    }
+    for run, found in runs.items()
+    for seed, one in ((seed, found.sel(seed=seed)) for seed in found.seed.values.tolist())
+  ]
+  return tables_lib.Table(
+    f"NLL in nats per spacing under random orders of the slot ids, on {windows} windows of test:"
+    " mean and standard deviation over orders, and the NLL of the mean of their densities.",
+    rows,
+    dict.fromkeys(("mean", "deviation", "mean density"), "+.4f"),
+    "orders",
+  )
 
 
 def seeds(found: xr.Dataset) -> str:

@@ -503,6 +503,11 @@ def tables(runs) -> list[tables_lib.Table]:
   ]
   berry = ("sequence", "intercept", "slope", "r2", "p", "bin_error")
   shuffles = ("sequence", "spacings", "lag1", "z")
+  sizes = [
+    {"run": run, "height": height, "levels": float(size)}
+    for run, found in apart.items()
+    for height, size in zip(found.height.values.tolist(), found.cue_size.values, strict=True)
+  ]
   return [
     tables_lib.Table(
       "Correlations of spacings with standard errors.",
@@ -545,6 +550,12 @@ def tables(runs) -> list[tables_lib.Table]:
       "prime_lags",
     ),
     _pairs_table(apart),
+    tables_lib.Table(
+      "Levels of the CUE that matches the leading correction at a height.",
+      sizes,
+      {"height": ",.0f", "levels": ".2f"},
+      "sizes",
+    ),
   ]
 
 

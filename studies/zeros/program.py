@@ -216,7 +216,7 @@ def build(experiment, series: windows.Series, made: Mapping[str, np.ndarray] | N
   its, values, rows = MODELS[model.kind], "value_N", settings.batch_size
   first, last = series.drawn
   data: dict[str, Any] = {}
-  told = lambda data: {}  # the parameters that the train split gives
+  told: Any = lambda data: {}  # the parameters that the train split gives
   loss = functools.partial(_loss, model)
   if model.kind == "guided":
     values = COLUMNS

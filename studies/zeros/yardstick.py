@@ -14,7 +14,7 @@ Source: docs/sources/zeros.md, sections 7 and 7.1.
 """
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -277,7 +277,7 @@ def _looks(found: xr.Dataset, names: list[str]) -> dict[str, dict]:
   """Returns how the predictors of one family are drawn; no two look alike."""
   kinds = dict(zip(found.predictor.values.tolist(), found.kind.values.tolist(), strict=True))
   shades = [draw.ORANGE, draw.GREEN, draw.PURPLE, draw.AMBER]
-  looks = {}
+  looks: dict[str, Any] = {}
   for name in names:
     grey = kinds[name] == "untrained"
     place = len([other for other in looks if kinds[other] != "untrained"])

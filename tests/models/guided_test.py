@@ -14,14 +14,6 @@ NAMES = ("ar:3", "height", "adaptive")  # two guesses around the height
 LOG_SCALE = np.array([-0.7, -1.2], np.float32)
 
 
-def setUpModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
-def tearDownModule():
-  jax.config.update("jax_disable_most_optimizations", True)
-
-
 def config(guides=NAMES, **options):
   return guided.Config(
     window=T,

@@ -40,7 +40,7 @@ class ProgramTest(parameterized.TestCase):
     self.assertEqual(run.program.unit, "nll_nats")
     _, _, select = program.build(config, run.data)
     params = jax.tree.map(lambda x: x[0], run.params_S)
-    score = run.program.evaluate(params, select, jax.random.key(0))
+    score = jax.jit(run.program.evaluate)(params, select, jax.random.key(0))
     # Scores ~ h U(+-1/4) + U(+-1/4), |h|^2 = 16: a variance of 0.35.
     self.assertAlmostEqual(float(score), np.log(97) + 0.35 / 2, delta=0.15)
 
@@ -51,7 +51,7 @@ class ProgramTest(parameterized.TestCase):
     text, row_N = run.prompts, run.prompts.rows("select")
     _, _, select = program.build(config, run.data)
     params = jax.tree.map(lambda x: x[0], run.params_S)
-    score = run.program.evaluate(params, select, jax.random.key(0))
+    score = jax.jit(run.program.evaluate)(params, select, jax.random.key(0))
     guess_N = run.apply(params, text.token_NxT[row_N])[0][:, 0]
     expected = np.mean((guess_N - text.answer_N[row_N] / 2000) ** 2)
     self.assertAlmostEqual(float(score), float(expected), places=5)

@@ -283,10 +283,11 @@ class ShownTest(absltest.TestCase):
   def test_tables_set_published_values_beside_ours_and_show_equal_runs_once(self):
     same = by_hand()
     tables = gue.tables({"a": same, "b": same, "c": by_hand(-0.36)})
-    references, fits, berry, shuffles, lags, pairs = [
+    references, fits, berry, shuffles, lags, pairs, sizes = [
       [dict(zip(table.columns(), row, strict=True)) for row in table.cells()] for table in tables
     ]
     self.assertEqual([row["run"] for row in lags], ["a (and 1 more)", "c"])
+    self.assertEqual([row["levels"] for row in sizes if row["run"] == "c"], ["2.10", "2.70"])
     self.assertEqual(pairs[0]["root mean square distance"], "0.1000")
     self.assertEqual((pairs[0]["largest"], pairs[0]["at x"]), ("+0.1000", "0.50"))
     zeros = next(row for row in references if row["sequence"] == "zeros")
