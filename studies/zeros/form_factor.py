@@ -15,6 +15,7 @@ on a grid that resolves it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -506,7 +507,15 @@ def _number_variances(found: xr.Dataset) -> draw.Panel:
       xscale="log",
       yscale="log",
     ),
+    functools.partial(_plain_ticks, values=found.length.values),
   )
+
+
+def _plain_ticks(axes, values) -> None:
+  """Makes ticks at these values of x, and writes those of y as numbers, not as powers."""
+  axes.set_xticks(values, [f"{value:g}" for value in values])
+  axes.minorticks_off()
+  axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _around_the_peak(found: xr.Dataset) -> draw.Panel:

@@ -845,7 +845,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     (_attention_panel(first), _blocks_panel(found)),
     matrices,
     last,
-    heights=[3.8, 3.6, 3.8, 3.4, 3.2],
+    heights=[4.4, 3.8, 4.6 + 0.12 * min(found.sizes["slot"], 8), 3.4, 3.2],
   )
 
 
@@ -873,7 +873,7 @@ def _joint_panel(run: str, found: xr.Dataset) -> draw.Panel:
     xlabel="slots removed, mean over choices",
     ylabel=f"{CHANGE} ({NATS})",
   )
-  return draw.together(seeds, summed, together, lambda axes: axes.legend(loc="best", fontsize=7.5))
+  return draw.together(seeds, summed, together)
 
 
 def _single_panel(found: xr.Dataset) -> draw.Panel:
@@ -901,7 +901,6 @@ def _single_panel(found: xr.Dataset) -> draw.Panel:
     axes.set(
       title="One slot removed: the largest change", xlabel="seed", ylabel=f"{CHANGE} ({NATS})"
     )
-    axes.legend(loc="best", fontsize=7.5)
 
   return panel
 
@@ -958,7 +957,6 @@ def _attention_panel(first: xr.Dataset) -> draw.Panel:
       xlabel=results.label(first.position),
       ylabel="weight, mean over heads",
     )
-    axes.legend(loc="upper left", fontsize=7.5, ncols=2)
 
   return panel
 
@@ -980,7 +978,6 @@ def _blocks_panel(found: xr.Dataset) -> draw.Panel:
     ends = (value - error, value + error)
     _whiskers(axes, found.quarter.values, value, ends, color="black", mfc="white", label=label)
     axes.set(title="Blocks of test (95 %)", xlabel="part of the test split", ylabel=f"NLL ({NATS})")
-    axes.legend(loc="best", fontsize=7.5)
 
   return panel
 
