@@ -170,6 +170,10 @@ class PermutationTest(absltest.TestCase):
       expected = -np.log(np.exp(-nll_RxN).mean(0)).mean()
       self.assertAlmostEqual(float(found.ensemble_nll[s]), expected, places=5)
     self.assertEqual(found.permuted_windows, 20)
+    (*_, orders) = anchors.tables({"run": found})
+    for s, row in enumerate(orders.rows):
+      self.assertAlmostEqual(row["mean"], float(found.permuted_nll.values[s].mean()))
+      self.assertAlmostEqual(row["deviation"], float(np.std(found.permuted_nll.values[s], ddof=1)))
 
   def test_the_table_has_the_fixed_order(self):
     run = self._run()
