@@ -4,8 +4,8 @@
 PYTHON ?= python3
 RUNS ?= runs/demo/e0,runs/demo/postfix
 # What decides most in minutes: questions of the zeros themselves are asked of one run.
-OF_E0 = anchors,masking,heads,formula,linear,prime_waves,form_factor,operators,gue,prime_lines,predictors
-OF_POSTFIX = anchors,masking,heads,rollout,calibration,kernels,hermiticity,slots
+OF_E0 = anchors,heads,formula,linear,form_factor,operators,gue,prime_lines,predictors
+OF_POSTFIX = anchors,rollout,calibration,kernels,hermiticity,slots
 
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VERSION := $(call version,$(PYTHON))
