@@ -55,6 +55,7 @@ def _e0() -> experiment.Experiment:
       evaluation=dict(select_windows=64),
       symbolic=dict(samples=2000),
       formula=dict(cue_matrices=100, cue_size=128),
+      form_factor=dict(draws=3, offsets=8),
       prime_waves=dict(
         spacings=8_000, part_spacings=2_000, context_windows=3_000, response_windows=48, draws=20
       ),
