@@ -34,6 +34,7 @@ import result_pages as pages
 from primelens.configs import addition, primes, zeros_bank, zeros_binned, zeros_guided, zeros_small
 from primelens.lens import analyze, cli, results, runs, study
 from primelens.lens import experiment as experiment_lib
+from primelens.studies import zeros
 from primelens.tasks import files
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,28 +79,10 @@ HERE = Place(
 # --- the plan -------------------------------------------------------------------------------------
 # Minutes are measured where a comment says so, else estimated; the JSON has those of the last time.
 
-OF_NETWORKS = (
-  "prime_waves",
-  "prime_response",
-  "prime_places",
-  "anchors",
-  "masking",
-  "heads",
-  "pruned",
-  "curriculum",
-  "formula",
-  "linear",
-  "rollout",
-  "calibration",
-  "selection",
-  "leak",
-  "kernels",
-  "hermiticity",
-  "slots",
-  "predictors",
-)
 # Of the zeros alone, or mostly: asked once.
 OF_DATA = ("form_factor", "operators", "gue", "prime_lines", "yardstick")
+OF_BINNED = ("perplexity", "memory_effect")  # questions of binned networks
+OF_NETWORKS = tuple(name for name in zeros.ORDER if name not in OF_DATA + OF_BINNED)
 WAVES = ("anchors", "prime_waves", "prime_response", "prime_places")
 
 PLAN: dict[str, tuple[Run, ...]] = {
@@ -132,7 +115,7 @@ PLAN: dict[str, tuple[Run, ...]] = {
         config=f"zeros_binned:{name}",
         train=2,
         read=1,
-        only=("anchors", "perplexity", "memory_effect"),
+        only=("anchors", *OF_BINNED),
       )
       for name in (*zeros_binned.CPU, *zeros_binned.CONTROLS)
     ),

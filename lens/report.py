@@ -94,9 +94,10 @@ def html(
     rows = functools.partial(its.numbers, results)
     columns = its.number_columns
     parts["numbers"] = ("Every reported number", lambda tables: _numbers(rows(), columns))
+  ordered = ledger_lib.ordered(ledger)
   for name, each in its.slices.items():
     mine = {claim.id for claim in each.claims}
-    judged = [row for row in ledger_lib.ordered(ledger) if row["id"] in mine]
+    judged = [row for row in ordered if row["id"] in mine]
     parts[name] = (each.about, functools.partial(question, each, its_words, judged))
   sections = {
     claim.id: (name, each.about) for name, each in its.slices.items() for claim in each.claims

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,13 @@ def rows(found: xr.Dataset, name: str) -> list[dict]:
   return records(found, columns, name)
 
 
+def by_run(
+  runs: Mapping[str, xr.Dataset], make: Callable[[xr.Dataset], Iterable[Mapping[str, Any]]]
+) -> list[dict]:
+  """Returns the records that `make` gives of every run, the run in front."""
+  return [{"run": run} | dict(row) for run, found in runs.items() for row in make(found)]
+
+
 def of_runs(
   runs: Mapping[str, xr.Dataset],
   name: str,
@@ -53,7 +60,7 @@ def of_runs(
   `heads` are the columns that are shown and what they are of: {head: column}; all by default.
   """
   shown = lambda row: {head: row[key] for head, key in heads.items()} if heads else row
-  body = [{"run": run} | shown(row) for run, found in runs.items() for row in rows(found, name)]
+  body = by_run(runs, lambda found: map(shown, rows(found, name)))
   return Table(caption, body, formats or {}, name)
 
 

@@ -243,27 +243,26 @@ def shard(tree, grid: jax.sharding.Mesh, *axes):
   return jax.device_put(tree, NamedSharding(grid, PartitionSpec(*axes)))
 
 
+def _own_axis(program: Program, name: str) -> tuple[str, ...]:
+  """Returns the axes of the mesh over which an entry of the data is split."""
+  return ("seed",) if name in program.per_seed else ()
+
+
 def place(program: Program, data: dict, grid: jax.sharding.Mesh) -> dict:
   """Returns the data on the mesh: each seed's own beside it, the rest
   everywhere."""
-  axis = lambda name: ("seed",) if name in program.per_seed else ()
-  return {k: shard(v, grid, *axis(k)) for k, v in data.items()}
+  return {name: shard(value, grid, *_own_axis(program, name)) for name, value in data.items()}
 
 
 def placed_shapes(program: Program, data: dict, grid: jax.sharding.Mesh) -> dict:
   """Returns shapes, dtypes and shardings of what `place` returns."""
-  shapes = jax.eval_shape(lambda data: data, data)
-  axis = lambda name: ("seed",) if name in program.per_seed else ()
 
-  def placed(name, x):
-    return jax.ShapeDtypeStruct(
-      x.shape, x.dtype, sharding=NamedSharding(grid, PartitionSpec(*axis(name)))
-    )
+  def shapes(name, value):
+    placed = NamedSharding(grid, PartitionSpec(*_own_axis(program, name)))
+    one = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=placed)
+    return jax.tree.map(one, jax.eval_shape(lambda value: value, value))
 
-  return {
-    name: jax.tree.map(lambda x, name=name: placed(name, x), value)
-    for name, value in shapes.items()
-  }
+  return {name: shapes(name, value) for name, value in data.items()}
 
 
 def split_batch(grid: jax.sharding.Mesh, draw: Callable) -> Callable:

@@ -741,7 +741,7 @@ def table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
     for key in MATRIX
     if any(key in found and np.isfinite(found[key].values).any() for found in runs.values())
   ]
-  rows = [{"run": run} | row for run, found in runs.items() for row in _rows(found, columns)]
+  rows = tables_lib.by_run(runs, lambda found: _rows(found, columns))
   return tables_lib.Table(
     "Every matrix of every network beside noise of its shape and scale. A matrix that is not live"
     " has no effect on the answer. Every other number, its null and its p-values are in"
@@ -762,7 +762,7 @@ def level_table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
     "Levels of every matrix at the end, median over networks, and in brackets the mean of normal"
     f" noise of its shape. Of matrices with enough levels. {said}. Unfolding: the largest"
     " difference of ks_goe between three ways to unfold.",
-    [{"run": run} | row for run, found in runs.items() for row in _level_rows(found)],
+    tables_lib.by_run(runs, _level_rows),
     name="levels",
   )
 

@@ -455,7 +455,7 @@ def _shares(found: xr.Dataset, names, *, y: str, title: str) -> draw.Panel:
 def tables(runs) -> list[tables_lib.Table]:
   """Returns heads, edits, and fits of z under each pattern, of runs of the source's setting."""
   main = program.main(runs)
-  rows = lambda make: [{"run": run} | row for run, found in main.items() for row in make(found)]
+  rows = functools.partial(tables_lib.by_run, main)
   return [
     network.fit_table(main),
     tables_lib.Table(

@@ -173,7 +173,7 @@ def tables(runs) -> list[tables_lib.Table]:
       f"Dimensions: components whose share of the squared singular values is above {SMALLEST:g}"
       " (of the source's own network; and the median and the range over seeds), and the first"
       " shares in the median over seeds.",
-      [{"run": run} | row for run, found in program.main(runs).items() for row in _rows(found)],
+      tables_lib.by_run(program.main(runs), _rows),
       name="dimensions",
     )
   ]

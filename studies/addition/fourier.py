@@ -1035,7 +1035,7 @@ def tables(runs) -> list[tables_lib.Table]:
     " the frequency, share of sin cos and cos sin in the input map of its direction, and the"
     " coefficient and the cosine of its cosine cube in the logits."
   )
-  rows = [{"run": run} | row for run, found in shown.items() for row in _keys(found)]
+  rows = tables_lib.by_run(shown, _keys)
   return [tables_lib.Table(" ".join([caption, *said]), rows, name="keys")]
 
 

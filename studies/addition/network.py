@@ -349,7 +349,7 @@ def fit_table(runs: Mapping[str, xr.Dataset]) -> tables_lib.Table:
     "Least-squares fits: mean R² over columns (of the source's own network, and the median and the"
     " range over members), fitted on all pairs; R² held out is fitted on train pairs and scored on"
     " test pairs; accuracy and loss (nats) are of the logits that the fitted values give.",
-    [{"run": run} | row for run, found in runs.items() for row in _fit_rows(found)],
+    tables_lib.by_run(runs, _fit_rows),
     name="fits",
   )
 

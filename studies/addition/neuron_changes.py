@@ -517,7 +517,7 @@ def tables(runs) -> list[tables_lib.Table]:
   changed = tables_lib.Table(
     f"The {TOP} neurons whose h changes most where the digits keep PC1 alone, of the network that"
     " is drawn: means over the inputs that then fail, change being in full less with PC1 alone.",
-    [{"run": run} | row for run, found in main.items() for row in changed_rows(found)],
+    tables_lib.by_run(main, changed_rows),
     name="changed",
   )
   return [network.fit_table(main), changed]

@@ -588,14 +588,14 @@ def tables(runs) -> list[tables_lib.Table]:
   rows = tables_lib.Table(
     f"Rows of W_L, of the {RANKED} neurons most correlated with the sum, of the network that is"
     f" drawn; {said}.",
-    [{"run": run} | row for run, found in main.items() for row in logit_rows(found)],
+    tables_lib.by_run(main, logit_rows),
     name="rows",
   )
   ranked = tables_lib.Table(
     f"The {RANKED} neurons most correlated with the sum, of the network that is drawn: correlations"
     " of h on all pairs, what a neuron contributes to the logits, and its block of copies (0"
     " contributes most).",
-    [{"run": run} | row for run, found in main.items() for row in neuron_rows(found)],
+    tables_lib.by_run(main, neuron_rows),
     name="ranked",
   )
   return [network.fit_table(main), rows, ranked]

@@ -769,7 +769,7 @@ def _simulated(found: xr.Dataset, title: str) -> draw.Panel:
 def tables(runs) -> list[tables_lib.Table]:
   """Returns fits, simulated logits and coefficients of the runs of the source's setting."""
   main = program.main(runs)
-  every = lambda rows: [{"run": run} | row for run, found in main.items() for row in rows(found)]
+  every = functools.partial(tables_lib.by_run, main)
   return [
     network.fit_table({run: found.sel(fit=list(FITS)) for run, found in main.items()}),
     tables_lib.Table(

@@ -319,7 +319,7 @@ def tables(runs) -> list[tables_lib.Table]:
   return [
     tables_lib.Table(
       "Probes of the sum on held-out pairs: the median over networks, and their range.",
-      [{"run": run} | row for run, found in runs.items() for row in _rows(found)],
+      tables_lib.by_run(runs, _rows),
       name="probes",
     )
   ]

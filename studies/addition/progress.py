@@ -465,14 +465,14 @@ def tables(runs) -> list[tables_lib.Table]:
     tables_lib.Table(
       "Phases of training, in steps, from the curves of every network: median, range, and the mean"
       f" with its 95 % interval. Snapshots are {first} steps apart.",
-      [{"run": run} | row for run, found in runs.items() for row in _phases(found)],
+      tables_lib.by_run(runs, _phases),
       {"mean": ",.0f"},
       "phases",
     ),
     tables_lib.Table(
       "Every curve at its first and its last snapshot: median of the networks, and the range at the"
       " last; losses are in nats.",
-      [{"run": run} | row for run, found in runs.items() for row in _ends(found)],
+      tables_lib.by_run(runs, _ends),
       name="ends",
     ),
   ]

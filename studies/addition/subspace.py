@@ -783,7 +783,7 @@ def _predictions(found: xr.Dataset) -> draw.Panel:
 def tables(runs) -> list[tables_lib.Table]:
   """Returns fits, interventions and logits of the runs of the source's setting."""
   main = program.main(runs)
-  rows = lambda make: [{"run": run} | row for run, found in main.items() for row in make(found)]
+  rows = functools.partial(tables_lib.by_run, main)
   return [
     network.fit_table(main),
     tables_lib.Table(

@@ -496,7 +496,7 @@ def tables(runs) -> list[tables_lib.Table]:
     tables_lib.Table(
       "Errors in gap units, and mean squares of z-scores; networks with their 95 % interval over"
       " seeds.",
-      [{"run": run} | row for run, found in runs.items() for row in _error_rows(found)],
+      tables_lib.by_run(runs, _error_rows),
       name="errors",
     ),
     tables_lib.Table(

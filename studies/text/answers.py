@@ -231,7 +231,7 @@ def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the skills, and the median over seeds of every measure, of all runs."""
-  measures = [{"run": run} | row for run, found in runs.items() for row in _measures(found)]
+  measures = tables_lib.by_run(runs, _measures)
   return [
     tables_lib.of_runs(
       runs,

@@ -612,7 +612,7 @@ def _first(last: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the frequencies, the digits, and the skill left without subspaces, of all runs."""
-  of = lambda rows: [{"run": run} | row for run, found in runs.items() for row in rows(found)]
+  of = functools.partial(tables_lib.by_run, runs)
   return [
     tables_lib.Table(
       "Frequencies of the residue by level and seed, on pairs that the probe was not fitted to."

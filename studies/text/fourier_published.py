@@ -13,6 +13,8 @@ counted as R2 = 1, and without it. What all frequencies show on fresh pairs is i
 fourier_probes.
 """
 
+import functools
+
 import numpy as np
 import xarray as xr
 from primelens.analyses import erasure
@@ -461,7 +463,7 @@ def _small(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the probes, their removal and the small moduli of all runs."""
-  of = lambda rows: [{"run": run} | row for run, found in runs.items() for row in rows(found)]
+  of = functools.partial(tables_lib.by_run, runs)
   return [
     tables_lib.Table(
       "R2 of the first frequencies, and what a refitted readout loses without the directions of"

@@ -445,7 +445,7 @@ def tables(runs) -> list[tables_lib.Table]:
       "Components and circles by rows, pooling and measure: the median over networks, their range,"
       " and the mean with its 95 % interval. PC1_by_length: share of PC1's variance between prompts"
       " of different length.",
-      [{"run": run} | row for run, found in runs.items() for row in cells(found)],
+      tables_lib.by_run(runs, cells),
       name="measures",
     )
   ]

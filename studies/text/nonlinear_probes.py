@@ -670,7 +670,7 @@ def _digits(found: xr.Dataset, scored: str) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns every probe and every sum of digits of all runs."""
-  of_runs = lambda cells: [{"run": run} | row for run, x in runs.items() for row in cells(x)]
+  of_runs = functools.partial(tables_lib.by_run, runs)
   return [
     tables_lib.Table(
       "Probes: median over networks, range, and mean with its 95 % interval. As published, the"

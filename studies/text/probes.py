@@ -675,12 +675,12 @@ def tables(runs) -> list[tables_lib.Table]:
       " with its 95 % interval. error_ratio: squared error over that of untrained networks."
       " selectivity: R2 less that of random labels of the target's values. p: against the largest"
       " R2 of permuted labels over all levels and roles.",
-      [{"run": run} | row for run, found in runs.items() for row in cells(found)],
+      tables_lib.by_run(runs, cells),
       name="probes",
     ),
     tables_lib.Table(
       "x + y at the last character of select rows, as published and with checks.",
-      [{"run": run} | row for run, found in runs.items() for row in _published_rows(found)],
+      tables_lib.by_run(runs, _published_rows),
       name="as_published",
     ),
   ]

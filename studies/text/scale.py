@@ -10,6 +10,8 @@ fitted anew, is set beside that of permuted labels and of random directions. Cir
 of the residue's circle is in the plane of the first two principal components.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -525,7 +527,7 @@ def tables(runs) -> list[tables_lib.Table]:
     }
     for row in grid()
   ]
-  of = lambda rows: [{"run": run} | row for run, found in ordered.items() for row in rows(found)]
+  of = functools.partial(tables_lib.by_run, ordered)
   known = {row["cell"]: row for row in grid()}
   reported = lambda cell, name: known[cell][name] if cell in known else None
   probes = [

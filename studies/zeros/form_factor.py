@@ -603,11 +603,7 @@ def _ramps(runs) -> tables_lib.Table:
     "tau 1.2 to 1.8": "plateau",
     "squared distance, GUE": "squared_distance_gue",
   }
-  rows = [
-    {"run": run} | row
-    for run, found in runs.items()
-    for row in tables_lib.records(found, columns, "sequence")
-  ]
+  rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "sequence"))
   few = any(not found.enough_blocks.values.all() for found in runs.values())
   said = f" There are fewer than the {form_factors.ENOUGH} blocks asked for." if few else ""
   blocks = ", ".join(dict.fromkeys(f"{found.block:,}" for found in runs.values()))

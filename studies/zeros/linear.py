@@ -281,7 +281,7 @@ def tables(runs) -> list[tables_lib.Table]:
     for run, found in runs.items()
     for order in found.order.values
   ]
-  lags = [{"run": run} | row for run, found in runs.items() for row in _by_lag(found)]
+  lags = tables_lib.by_run(runs, _by_lag)
   return [
     tables_lib.Table(
       "Coefficients of s - 1 on its last three lags, least squares without a constant,"

@@ -257,11 +257,9 @@ def tables(runs) -> list[tables_lib.Table]:
     "NLL": "nll",
     "network minus it": "network_minus",
   }
-  rows = [
-    {"run": run} | row
-    for run, found in runs.items()
-    for row in tables_lib.records(found.sortby("nll"), columns, "predictor")
-  ]
+  rows = tables_lib.by_run(
+    runs, lambda found: tables_lib.records(found.sortby("nll"), columns, "predictor")
+  )
   scored = ", ".join(dict.fromkeys(f"{found.scored:,}" for found in runs.values()))
   floors = ", ".join(dict.fromkeys(f"{found.floor:.1f}" for found in runs.values()))
   return [
@@ -280,11 +278,7 @@ def tables(runs) -> list[tables_lib.Table]:
 
 def _seeds_table(runs) -> tables_lib.Table:
   columns = {"seed": "seed", "NLL": "network_nll", "last spacing of a window": "last_nll"}
-  rows = [
-    {"run": run} | row
-    for run, found in runs.items()
-    for row in tables_lib.records(found, columns, "seed")
-  ]
+  rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "seed"))
   return tables_lib.Table(
     "Each network: NLL in nats per spacing of all scored spacings, and of the last one of a window,"
     " behind which there is nothing to read ahead.",
@@ -295,13 +289,8 @@ def _seeds_table(runs) -> tables_lib.Table:
 
 
 def _leak_table(runs) -> tables_lib.Table:
-  rows = [
-    {"run": run} | row
-    for run, found in runs.items()
-    for row in tables_lib.records(
-      found, {"spacings before": "position", "leak": "leak"}, "position"
-    )
-  ]
+  columns = {"spacings before": "position", "leak": "leak"}
+  rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "position"))
   windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
   return tables_lib.Table(
     "What the window gives away: how much lower the NLL of a spacing is when the window goes on"

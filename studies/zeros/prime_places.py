@@ -599,7 +599,7 @@ def tables(runs) -> list[tables_lib.Table]:
       "Primes known of those whose wave stands out, by size, and how many of as many frequencies"
       " off all lines would pass: means over seeds; R² and the prime up to which half are known,"
       f" by seed.{by_context}",
-      [{"run": run} | row for run, found in runs.items() for row in _when(found)],
+      tables_lib.by_run(runs, _when),
       name="when",
     ),
     tables_lib.Table(
@@ -607,7 +607,7 @@ def tables(runs) -> list[tables_lib.Table]:
       f" {_each(judged)} primes with room for such), of {_each(parts)} spacings; the gain is a mean"
       " over primes and seeds. A state or a head passes on waves of its inputs: a line is no"
       " knowledge. States are those that the head would read, of slots their weighted mean.",
-      [{"run": run} | row for run, found in runs.items() for row in _where(found)],
+      tables_lib.by_run(runs, _where),
       {"gain that goes with it": "z.3f"},
       "where",
     ),
