@@ -430,7 +430,7 @@ def _change(run: str, found: xr.Dataset, site: str, group: str) -> draw.Panel:
     axes.axhline(0, color="black", lw=0.8)
     whose = f"{run}, seed {int(its['seed'])}:\n" if group == GROUPS[0] else ""
     axes.set(title=f"{whose}{site}, {group}", xlabel="neuron, by rising r")
-    axes.set_ylabel(f"{site} in full less with PC1 alone, mean")
+    axes.set_ylabel(f"mean change of {site}\n(in full less PC1 alone)")
 
   return bars
 

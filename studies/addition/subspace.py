@@ -684,10 +684,11 @@ def _errors(own: xr.Dataset) -> draw.Panel:
   error = own["error"].values.ravel()
   ends = [error.min(), error.max()]
   panels = [draw.line(ends, ends, "explained in full", draw.GREY, ls="-")]
-  for design, colour in zip(own["error_fit"].values, (draw.BLUE, draw.ORANGE), strict=True):
+  looks = ((draw.BLUE, "o"), (draw.ORANGE, "x"))
+  for design, (colour, marker) in zip(own["error_fit"].values, looks, strict=True):
     fitted = own["fitted_error"].sel(error_fit=design).values.ravel()
     label = f"fitted on {design}"
-    panels.append(draw.line(error, fitted, label, colour, ls="", marker="o", ms=4, alpha=0.6))
+    panels.append(draw.line(error, fitted, label, colour, ls="", marker=marker, ms=4, alpha=0.6))
 
   def named(axes):
     text = {"xlabel": "prediction less label", "ylabel": "the same, fitted"}
