@@ -84,8 +84,7 @@ class MadeTest(absltest.TestCase):
   def call(self, command, flags):
     self.called.append((command, next(f for f in flags if not f.startswith("--workdir"))))
     main = {"train": train.main, "analyze": analyze.main}[command]
-    with tiny_study.quick_compile():
-      code, _, err = tiny_study.call(main, *flags)
+    code, _, err = tiny_study.call(main, *flags)
     self.said = err
     return code
 

@@ -71,7 +71,7 @@ class EndToEndTest(absltest.TestCase):
     cls.workdirs = f"{cls.run_('plain')},{cls.run_('postfix')}"
     only = f"--only={','.join((*READ, 'claims', 'report'))}"
     flags = (f"--workdir={cls.workdirs}", only, "--set=masking.windows=12")
-    with quick_search(), tiny_study.quick_compile():
+    with quick_search():
       cls.analysed = tiny_study.call(analyze.main, *flags)
 
   @classmethod

@@ -89,10 +89,9 @@ class AnalysisTest(FolderCase):
     leave_out(fewer, 1)
     said = []
     for workdir in (some, fewer):
-      with tiny_study.quick_compile():
-        code, out, err = tiny_study.call(
-          analyze.main, f"--workdir={workdir}", "--only=anchors,masking,report"
-        )
+      code, out, err = tiny_study.call(
+        analyze.main, f"--workdir={workdir}", "--only=anchors,masking,report"
+      )
       self.assertEqual(code, 0, err)
       said.append(out)
     origins = []

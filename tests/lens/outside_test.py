@@ -31,8 +31,7 @@ class OutsideCase(absltest.TestCase):
     self.addCleanup(plugins._LOADED.clear)
 
   def call(self, main, *argv):
-    with tiny_study.quick_compile():
-      return tiny_study.call(main, *map(str, argv))
+    return tiny_study.call(main, *map(str, argv))
 
 
 class SliceTest(OutsideCase):

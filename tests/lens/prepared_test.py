@@ -124,15 +124,13 @@ class PreparedTest(parameterized.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.made = Path(cls.enterClassContext(tempfile.TemporaryDirectory())) / "run"
-    with tiny_study.quick_compile():
-      train(cls.made)
+    train(cls.made)
     cls.whole = runs.load(cls.made)
 
   def setUp(self):
     super().setUp()
     self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     self.workdir = Path(shutil.copytree(self.made, self.folder / "run"))
-    self.enterContext(tiny_study.quick_compile())
     wrapped = mock.patch.object(guides, "columns", wraps=guides.columns)
     self.columns = self.enterContext(wrapped)
 

@@ -52,6 +52,7 @@ class MismatchedTest(parameterized.TestCase):
     super().setUpClass()
     # Whether roundings survive is for the whole compiler to show.
     jax.config.update("jax_disable_most_optimizations", False)
+    cls.addClassCleanup(jax.config.update, "jax_disable_most_optimizations", True)  # as conftest
 
   @parameterized.product(mismatch=(0.0, 1e-3, 0.1), compiled=(True, False))
   def test_equals_numpy_in_half_precision(self, mismatch, compiled):

@@ -44,22 +44,10 @@ def files(folder: Path) -> dict[str, bytes]:
   }
 
 
-@contextlib.contextmanager
-def quick_compile():
-  """Halves the time of a compilation: what is compiled here runs briefly."""
-  before = jax.config.read("jax_disable_most_optimizations")
-  jax.config.update("jax_disable_most_optimizations", True)
-  try:
-    yield
-  finally:
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def train(workdir: Path, *flags: str) -> tuple[int, str, str]:
   """Trains this file's experiment in a directory, as the command would."""
-  with quick_compile():
-    config = f"--config={__file__}"
-    return call(train_lib.main, config, f"--workdir={workdir}", *flags)
+  config = f"--config={__file__}"
+  return call(train_lib.main, config, f"--workdir={workdir}", *flags)
 
 
 @functools.cache

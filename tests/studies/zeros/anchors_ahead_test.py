@@ -83,10 +83,7 @@ class EarlierRunTest(absltest.TestCase):
     saved = checkpoints.Checkpoints(workdir / "checkpoints")
     saved.save(1, fit.init(made, optimizer, inputs, fit.seed_keys(config.fit)))
     saved.close()
-    with tiny_study.quick_compile():
-      code, out, err = tiny_study.call(
-        analyze.main, f"--workdir={workdir}", "--only=anchors,report"
-      )
+    code, out, err = tiny_study.call(analyze.main, f"--workdir={workdir}", "--only=anchors,report")
     self.assertEqual(code, 0, err)
     (line,) = [line for line in out.splitlines() if line.startswith("Published networks")]
     self.assertRegex(line, "no prediction, as it reads its target")

@@ -135,8 +135,7 @@ class RunTest(absltest.TestCase):
     cls.run_ = tiny_study.handmade(
       spacing.bind(model), params_S, tiny_study.ar([0.5], 2400), model=model, fresh_S=fresh_S
     )
-    with tiny_study.quick_compile():
-      cls.found = curriculum.measure(cls.run_)
+    cls.found = curriculum.measure(cls.run_)
 
   def test_students_and_their_sizes(self):
     # Width 4, hidden 8: norms, attention, MLP; positions, input, norm, head.

@@ -48,7 +48,6 @@ class TellingTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.enterClassContext(tiny_study.quick_compile())
     model = tiny_study.tiny_model("prefix", slot_ids="off")
     cls.run_ = tiny_study.handmade(
       telling,
@@ -169,11 +168,6 @@ def run_of(model):
 
 
 class NetworkTest(parameterized.TestCase):
-  @classmethod
-  def setUpClass(cls):
-    super().setUpClass()
-    cls.enterClassContext(tiny_study.quick_compile())
-
   @parameterized.named_parameters(
     ("blind", bank("memory_blind")),
     ("none", wide("none")),

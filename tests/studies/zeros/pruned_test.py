@@ -153,8 +153,7 @@ class RunTest(absltest.TestCase):
       model=cls.model,
       fresh_S=fresh_S,
     )
-    with tiny_study.quick_compile():
-      cls.found = pruned.measure(cls.run_)
+    cls.found = pruned.measure(cls.run_)
     cls.arms = tables.rows(cls.found, "arms")
     cls.test_NxT1, _ = cls.run_.batches("test", cls.found.windows)
 

@@ -27,8 +27,7 @@ def _trained(run, params, keep):
   train = jax.jit(
     lambda start, keep, data, key: program.retrain(its, optimizer, start, keep, data, key, STEPS)
   )
-  with tiny_study.quick_compile():
-    return train(params, keep, data, jax.random.key(1))
+  return train(params, keep, data, jax.random.key(1))
 
 
 class TrainTest(absltest.TestCase):

@@ -66,8 +66,7 @@ class AnySlotTest(absltest.TestCase):
         "bootstrap.samples": 200,
       },
     )
-    with tiny_study.quick_compile():
-      cls.found = slots.measure(cls.run_)
+    cls.found = slots.measure(cls.run_)
     cls.test_NxT1, _ = cls.run_.batches("test", 40)
 
   def _nll(self, gain):
@@ -168,7 +167,6 @@ class TransformerTest(parameterized.TestCase):
 
   def setUp(self):
     super().setUp()
-    self.enterContext(tiny_study.quick_compile())
     self.model = dataclasses.replace(MODEL, trunk=_spread(MODEL.trunk))
     self.params_S, self.run_ = _fresh(self.model)
     self.test_NxT1, _ = self.run_.batches("test", 4)

@@ -152,8 +152,7 @@ class GuidedTest(absltest.TestCase):
     train_N = run.series.value_N[slice(*run.series.bounds("train"))].astype(np.float64) - 1
     phi_Q, _ = autoregression.fitted(train_N, 2).order(2)
     for stretch in stretches.by_height(run)[::3]:  # the lowest and the highest
-      with tiny_study.quick_compile():
-        network, _ = stretches.networks(run, stretch)
+      network, _ = stretches.networks(run, stretch)
       others = stretches.everyone_else(stretch, fits, run.settings.yardstick)
       of = {guess.name: guess.mean_SxN for guess in others}
       column_NxJ1 = guides.columns_on(run, stretch)
