@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from primelens.lens import results
+from primelens.lens.claims import NO_VERDICT, VERDICTS
 
-# Verdicts, and what is none, in the order of the tables.
-VERDICTS = ("reproduced", "reproduced, but an artefact", "not reproduced", "needs more compute")
-NONE = ("not run", "does not apply", "failed")
 # A table that is made again between these lines, in a page of which the rest is written by hand.
 BEGIN = "<!-- {}: made of bench/results by bench/results.py, not by hand -->"
 END = "<!-- end of {} -->"
@@ -143,7 +141,7 @@ def shortened(revision: str) -> str:
 def counted(claims: Iterable[Mapping[str, str]]) -> dict[str, int]:
   """Returns how many claims have each verdict, or none, in the order of the tables."""
   count = collections.Counter(row["status"] for row in claims)
-  return {status: count[status] for status in (*VERDICTS, *NONE)}
+  return {status: count[status] for status in (*VERDICTS, *NO_VERDICT)}
 
 
 def _tally(claims: list[dict[str, str]]) -> str:
@@ -252,7 +250,7 @@ def verdicts(studies: Iterable[Found]) -> str:
       lines.append([f"[{found.study}](docs/results/earlier.md)", *blank, "`make results`"])
       continue
     count = counted(found.claims)
-    cells = [count[name] for name in VERDICTS] + [sum(count[name] for name in NONE)]
+    cells = [count[name] for name in VERDICTS] + [sum(count[name] for name in NO_VERDICT)]
     link = f"[{found.study}](docs/results/{found.study}.md)"
     lines.append([link, *map(str, (len(found.claims), *cells)), found.about["date"]])
   return _lines(lines)

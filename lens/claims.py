@@ -12,16 +12,12 @@ import xarray as xr
 
 # {analysis: {run: directory}}
 Unread = Mapping[str, Mapping[str, str]]
-Status = Literal[
-  "reproduced",
-  "reproduced, but an artefact",
-  "not reproduced",
-  "needs more compute",
-  # No verdicts: nothing was decided, and the ledger counts them apart.
-  "not run",
-  "does not apply",
-  "failed",
+Decided = Literal[
+  "reproduced", "reproduced, but an artefact", "not reproduced", "needs more compute"
 ]
+Undecided = Literal["not run", "does not apply", "failed"]  # no verdicts: they are counted apart
+Status = Literal[Decided, Undecided]
+VERDICTS, NO_VERDICT = get_args(Decided), get_args(Undecided)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,8 +33,8 @@ class Verdict:
   command: str = ""
 
   def __post_init__(self):
-    if self.status not in get_args(Status):
-      raise ValueError(f"status={self.status!r} is not one of {', '.join(get_args(Status))}.")
+    if self.status not in VERDICTS + NO_VERDICT:
+      raise ValueError(f"status={self.status!r} is not one of {', '.join(VERDICTS + NO_VERDICT)}.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

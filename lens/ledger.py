@@ -18,7 +18,6 @@ KINDS = {
   "not run": "none",
   "does not apply": "none",
 }
-NO_VERDICT = ("failed", "not run", "does not apply")
 
 
 def tally(ledger: trial.Ledger) -> dict[str, int]:
@@ -30,7 +29,7 @@ def tally(ledger: trial.Ledger) -> dict[str, int]:
 def verdicts(ledger: trial.Ledger) -> tuple[dict[str, int], dict[str, int]]:
   """Returns the tally of verdicts, and apart from it that of claims that have none."""
   counted = tally(ledger)
-  of = lambda none: {key: n for key, n in counted.items() if (key in NO_VERDICT) == none}
+  of = lambda none: {key: n for key, n in counted.items() if (key in trial.NO_VERDICT) == none}
   return of(False), of(True)
 
 
@@ -110,7 +109,7 @@ def target(claim: str) -> str:
 def _claim(row, terms: glossary.Terms, section: tuple[str, str] | None) -> page.Markup:
   line = lambda name, text: page.tag("p", page.tag("b", name + " "), text)
   status = row["status"]
-  judged = status not in NO_VERDICT
+  judged = status not in trial.NO_VERDICT
   because = terms.linked(row["because"], set()) if judged else row["because"]
   parts = [
     page.tag(

@@ -11,8 +11,8 @@ from typing import get_args
 import pages
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as trial
-from primelens.lens import ledger, page_style, report, results, study
 from primelens.lens import page as report_page
+from primelens.lens import page_style, report, results, study
 from primelens.lens import tables as tables_lib
 
 PNG = b"\x89PNG\r\n\x1a\n not a picture, but bytes to embed"
@@ -303,7 +303,7 @@ class ReportTest(parameterized.TestCase):
     html = report.html(PAGE, self._tables(), LEDGER)
     badges = html.partition('class="tally">')[2].partition("</div>")[0]
     self.assertIn("1 needs more compute", badges)
-    for status in ledger.NO_VERDICT:
+    for status in trial.NO_VERDICT:
       self.assertNotIn(status, badges)
     self.assertIn("Without a verdict: 1 failed, 1 not run, 1 does not apply.", html)
 
@@ -340,7 +340,7 @@ class ReportTest(parameterized.TestCase):
       self.assertRegex(page_style.CSS, rule)
       its = of_card[f"claim-{row['id']}"]
       self.assertIn(kind, its)
-      self.assertEqual("with-a-verdict" in its, row["status"] not in ledger.NO_VERDICT)
+      self.assertEqual("with-a-verdict" in its, row["status"] not in trial.NO_VERDICT)
     html = report.html(PAGE, self._tables(), LEDGER)
     self.assertRegex(html, "<fieldset[^>]*><legend>Show claims</legend><label")
 
