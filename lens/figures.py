@@ -142,12 +142,18 @@ def png(drawn: Any) -> bytes:
   The same figure gives the same bytes: no date and no program version in it.
   """
   import matplotlib
+  from matplotlib import image
+  from matplotlib.backends import backend_agg
 
   figure = drawn.figure() if isinstance(drawn, Page) else drawn
   buffer = io.BytesIO()
   with matplotlib.rc_context():  # ticks are made only now; a matplotlibrc may lie in any folder
     matplotlib.rcdefaults()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.set_dpi(DPI)
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()  # once: `savefig` draws a second time, to lay out what is laid out by drawing
+  rgba = canvas.buffer_rgba()
+  image.imsave(buffer, rgba, format="png", dpi=DPI, metadata={"Software": None})
   return buffer.getvalue()
 
 
