@@ -16,19 +16,25 @@ VENV := .venv-$(VERSION)
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 
-.PHONY: help map demo addition primes leak controls waves guided results test lint types bench \
-  report venv wheel
+.PHONY: help map demo demo-e0 demo-postfix addition primes leak controls waves guided results test \
+  lint types bench report venv wheel
 
 help: ## these lines
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: venv ## trains two small models on the zeros, analyses them, writes a report
 	$(BIN)/python train.py --config=zeros_demo:all --workdir=runs/demo
-	$(BIN)/python analyze.py --workdir=runs/demo/e0 --only=$(OF_E0)
-	$(BIN)/python analyze.py --workdir=runs/demo/postfix --only=$(OF_POSTFIX)
+	$(MAKE) --no-print-directory -j2 demo-e0 demo-postfix
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=claims,report
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
 	@echo "What decides the rest: make results (hours), or analyze.py --workdir=$(RUNS)"
+
+# Much of an analysis runs on one core: the two runs are read side by side.
+demo-e0:
+	$(BIN)/python analyze.py --workdir=runs/demo/e0 --only=$(OF_E0)
+
+demo-postfix:
+	$(BIN)/python analyze.py --workdir=runs/demo/postfix --only=$(OF_POSTFIX)
 
 # Each trains every variant of a family into a folder of its own, and reads them all.
 addition: venv ## trains the plain adders in five settings, reads them, writes a report

@@ -20,7 +20,6 @@ BLOCK = 512  # levels
 ENOUGH = 400  # blocks
 RAMP = (0.02, 0.5)
 PLATEAU = (1.2, 1.8)
-_CHUNK = 20_000  # levels in memory at a time
 
 
 class Ramp(NamedTuple):
@@ -64,9 +63,8 @@ def blocks(spacing_N: Any, tau_Q: Any, block: int = BLOCK) -> np.ndarray:
 
 def characteristic(spacing_N: Any, tau_Q: Any) -> np.ndarray:
   """Returns phi(tau) = mean of e^(2 pi i tau s) over the spacings, complex."""
-  spacing_N, tau_Q = _finite(spacing_N), np.atleast_1d(tau_Q)
-  waves = lambda tau: np.exp(2j * np.pi * tau * spacing_N).mean()
-  return np.array([waves(tau) for tau in tau_Q])
+  spacing_N = _finite(spacing_N)
+  return spacings.waves(spacing_N, tau_Q) / len(spacing_N)
 
 
 def renewal(phi_Q: Any) -> np.ndarray:
@@ -143,26 +141,8 @@ def unconnected(level_N: Any, tau_Q: Any) -> np.ndarray:
   Neither tapered, nor averaged, nor freed of the mean density: a value
   scatters as much as its mean.
   """
-  turn_N, tau_Q = 2j * np.pi * _finite(level_N), np.atleast_1d(tau_Q)
-  sum_Q = np.array([np.sum(np.exp(turn_N * tau)) for tau in tau_Q])
-  return np.abs(sum_Q) ** 2 / len(turn_N)
-
-
-def unconnected_on_grid(level_N: Any, first: float, step: float, count: int) -> np.ndarray:
-  """Returns `unconnected` at tau = first + step (0, 1, ..., count - 1).
-
-  With m = ceil(sqrt(count)), tau = (first + step m i) + step j: the sum is a
-  matrix product of 2 m waves, some ten times faster.
-  """
   level_N = _finite(level_N)
-  width = int(np.ceil(np.sqrt(count)))
-  coarse = first + step * width * np.arange(-(-count // width))
-  fine = step * np.arange(width)
-  total = np.zeros((len(coarse), width), np.complex128)
-  for start in range(0, len(level_N), _CHUNK):
-    turn_Nx1 = 2j * np.pi * level_N[start : start + _CHUNK, None]
-    total += np.exp(turn_Nx1 * coarse).T @ np.exp(turn_Nx1 * fine)
-  return np.abs(total.reshape(-1)[:count]) ** 2 / len(level_N)
+  return np.abs(spacings.waves(level_N, tau_Q)) ** 2 / len(level_N)
 
 
 class PlateauAsPublished(NamedTuple):

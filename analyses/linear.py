@@ -111,7 +111,9 @@ def ols(x_NxQ, y_N, *, intercept: bool = True) -> LeastSquares:
   beta, *_ = np.linalg.lstsq(x_NxP, y_N, rcond=None)
   error_N = y_N - x_NxP @ beta
   variance = float(error_N @ error_N / (rows - columns))
-  spread = np.sqrt(variance * np.diag(np.linalg.pinv(x_NxP.T @ x_NxP)))
+  # Of R, not of x'x: the square of a condition number makes variances negative.
+  inverse_PxP = np.linalg.pinv(np.linalg.qr(x_NxP, mode="r"))
+  spread = np.sqrt(variance * np.square(inverse_PxP).sum(1))
   centre = y_N.mean() if intercept else 0.0
   keep = slice(int(intercept), None)
   return LeastSquares(

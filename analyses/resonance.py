@@ -45,9 +45,7 @@ def grid(count: int, reach: float = 10.0) -> np.ndarray:
 
 def curve(spacing_N: Any, tau_T: Any) -> np.ndarray:
   """Returns the unconnected K of the whole sequence on `grid`, even steps."""
-  step = (tau_T[-1] - tau_T[0]) / (len(tau_T) - 1)
-  level_N = np.cumsum(np.asarray(spacing_N, np.float64))
-  return form_factors.unconnected_on_grid(level_N, float(tau_T[0]), step, len(tau_T))
+  return form_factors.unconnected(np.cumsum(np.asarray(spacing_N, np.float64)), tau_T)
 
 
 def peak(k_T: Any, tau_T: Any) -> Peak:
@@ -125,5 +123,4 @@ def _published(spacing_N, window, offset: float) -> np.ndarray:
   first, step, count = _GRID
   tau_Q = first + step * (np.arange(count) + offset)
   tau_Q = tau_Q[(tau_Q > window[0]) & (tau_Q < window[1])]
-  start, step = tau_Q[0] / (2 * np.pi), step / (2 * np.pi)
-  return form_factors.unconnected_on_grid(level_N, start, step, len(tau_Q))
+  return form_factors.unconnected(level_N, tau_Q / (2 * np.pi))

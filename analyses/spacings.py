@@ -24,6 +24,7 @@ from primelens.analyses import counts, sine_process, spectra
 Counts = Callable[[np.ndarray], np.ndarray]
 CENTRAL = (0.15, 0.85)  # the published part of a spectrum
 _PER_UNIT = 4  # window starts in a mean spacing
+_CHUNK = 2_000_000  # values of waves in memory at a time
 
 
 class Distances(NamedTuple):
@@ -161,6 +162,29 @@ def form_factor(unfolded_xN: Any, tau_Q: Any) -> np.ndarray:
   return np.apply_along_axis(each, -1, unfolded_xN)
 
 
+def waves(level_N: Any, tau_Q: Any, weight_N: Any = 1.0) -> np.ndarray:
+  """Returns sum_n w_n e^(2 pi i tau x_n) at every tau, complex.
+
+  Where Q values of tau are evenly spaced, each is one of sqrt(Q) coarse ones and one of sqrt(Q)
+  fine ones: the sum is a matrix product of 2 sqrt(Q) waves, some ten times faster.
+  """
+  turn_Nx1 = 2j * np.pi * np.asarray(level_N, np.float64)[:, None]
+  tau_Q = np.atleast_1d(np.asarray(tau_Q, np.float64))
+  weight_Nx1 = np.broadcast_to(np.asarray(weight_N, np.float64), len(turn_Nx1))[:, None]
+  step = (tau_Q[-1] - tau_Q[0]) / max(len(tau_Q) - 1, 1)
+  steps = step * np.arange(len(tau_Q))
+  even = np.allclose(tau_Q - tau_Q[0], steps, rtol=0, atol=1e-13 * np.abs(tau_Q).max())
+  width = int(np.ceil(np.sqrt(len(tau_Q)))) if even else 1
+  coarse, fine = tau_Q[::width], step * np.arange(width)
+  total = np.zeros((len(coarse), width), np.complex128)
+  rows = max(1, _CHUNK // max(total.shape))
+  for start in range(0, len(turn_Nx1), rows):
+    part = slice(start, start + rows)
+    each = np.exp(turn_Nx1[part] * fine) * weight_Nx1[part]
+    total += np.exp(turn_Nx1[part] * coarse).T @ each
+  return total.reshape(-1)[: len(tau_Q)]
+
+
 def central_spacings_as_published(weight_NxN: Any) -> np.ndarray:
   """Returns spacings of (W + W^T) / 2 over their mean, as published.
 
@@ -233,9 +257,7 @@ def _form_factor(level_N, tau_Q):
   wave = lambda f: length * np.exp(1j * np.pi * f * length) * np.sinc(f * length)
   sides_Q = wave(tau_Q + 1 / length) + wave(tau_Q - 1 / length)
   mean_Q = wave(tau_Q) / 2 - sides_Q / 4
-  turn = 2j * np.pi * place_N
-  sum_Q = np.array([np.sum(taper_N * np.exp(turn * tau)) for tau in tau_Q])
-  return np.abs(sum_Q - mean_Q) ** 2 / np.sum(taper_N**2)
+  return np.abs(waves(place_N, tau_Q, taper_N) - mean_Q) ** 2 / np.sum(taper_N**2)
 
 
 def _levels(level_N, least):

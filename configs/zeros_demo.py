@@ -55,7 +55,7 @@ def _e0() -> experiment.Experiment:
       evaluation=dict(select_windows=64),
       symbolic=dict(samples=2000),
       formula=dict(cue_matrices=100, cue_size=128),
-      form_factor=dict(draws=3, offsets=8),
+      form_factor=dict(block=256, draws=3, offsets=4),
       prime_waves=dict(
         spacings=8_000, part_spacings=2_000, context_windows=3_000, response_windows=48, draws=20
       ),
@@ -106,6 +106,15 @@ def _postfix() -> experiment.Experiment:
       rollout=dict(starts=24, horizon=100, draws=4, rows=32),
       calibration=dict(samples=2000),
       selection=dict(windows=320),
+      slots=dict(
+        windows=128,
+        random_windows=128,
+        block_windows=64,
+        quarter_windows=50,
+        gradient_batches=8,
+        rollouts=24,
+        horizons=(1, 10, 50),
+      ),
       prime_waves=dict(
         spacings=2_000,
         part_spacings=500,

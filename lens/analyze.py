@@ -418,16 +418,16 @@ def _analyse_all(run: study.Run, its: study.Study, names: list[str], command: li
   code = 0
   for number, name in enumerate(names, start=1):
     began = time.monotonic()
-    cli.say(f"[{number}/{len(names)}] {run.name}: {name} ...", end="", error=True)
+    line = f"[{number}/{len(names)}] {run.name}: {name}"
+    cli.say(f"{line} ...", error=True)
     try:
       analyse(run, its, name, command)
     except Exception as error:
-      cli.say("", error=True)  # an error gets a line of its own
       if isinstance(error, OSError) and error.errno in cli.FULL:
         raise
       code = max(code, cli.ended(error, f"{run.name}: {name}: "))
     else:
-      cli.say(f" {time.monotonic() - began:.1f} s", error=True)
+      cli.say(f"{line} took {time.monotonic() - began:.1f} s", error=True)
   return code
 
 

@@ -38,7 +38,7 @@ AGAIN_SECONDS = 0.05  # until an interrupt that was dropped comes again
 LONGEST = 4000  # characters of an error's line
 
 
-def say(text: object, *, error: bool = False, end: str = "\n") -> None:
+def say(text: object, *, error: bool = False) -> None:
   """Prints a text at once, to stdout or to stderr, with control characters of names written out.
 
   Where nobody reads any more, as behind `| head`, the rest is dropped: work that has begun is
@@ -46,7 +46,7 @@ def say(text: object, *, error: bool = False, end: str = "\n") -> None:
   """
   stream = sys.stderr if error else sys.stdout
   try:
-    print(files.shown(text, keep="\n"), end=end, file=stream, flush=True)
+    print(files.shown(text, keep="\n"), file=stream, flush=True)
   except BrokenPipeError:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())

@@ -139,13 +139,6 @@ class AsPublishedTest(parameterized.TestCase):
     found_Q = form_factors.form_factor_as_published([1.0, 1, 1], [np.pi / 2])
     np.testing.assert_allclose(found_Q, 0, atol=1e-12)
 
-  @parameterized.parameters(1, 7, 50)
-  def test_the_grid_is_the_sum_term_by_term(self, count):
-    level_N = np.cumsum(np.random.default_rng(0).exponential(size=30_000))
-    found_Q = form_factors.unconnected_on_grid(level_N, 0.3, 0.01, count)
-    expected_Q = form_factors.unconnected(level_N, 0.3 + 0.01 * np.arange(count))
-    np.testing.assert_allclose(found_Q, expected_Q, rtol=1e-6)
-
   @parameterized.parameters(
     # docs/sources/zeros.md, sections 4.9 (c, f) and 6.6: mean and spread of iid sequences.
     ("null test", "poisson", (1.00, 1.05), (0.24, 0.33)),

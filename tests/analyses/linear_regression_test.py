@@ -61,6 +61,14 @@ class OlsTest(absltest.TestCase):
     stated = np.mean([fit.standard_error_Q for fit in fits], axis=0)
     np.testing.assert_allclose(stated, spread, rtol=0.1)
 
+  def test_standard_errors_of_columns_that_are_nearly_one(self):
+    # x = (u, u + e v) with u, v orthonormal: the error of the second coefficient is sigma / e.
+    rng = np.random.default_rng(0)
+    u_N, v_N = np.linalg.qr(rng.normal(size=(50, 2)))[0].T
+    x_NxQ = np.stack([u_N, u_N + 1e-9 * v_N], axis=1)
+    fit = linear.ols(x_NxQ, rng.normal(size=50), intercept=False)
+    np.testing.assert_allclose(fit.standard_error_Q * 1e-9, np.sqrt(fit.variance), rtol=1e-5)
+
   def test_wrong_shapes_are_refused(self):
     x_NxQ, y_N = _sample(4)
     with self.assertRaisesRegex(ValueError, "4 rows cannot determine 4"):

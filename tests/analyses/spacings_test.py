@@ -197,6 +197,17 @@ class LongRangeTest(parameterized.TestCase):
     # sum_j w = 63 / 2, sum_j w^2 = 63 * 3 / 8: all in step at tau 1.
     self.assertAlmostEqual(found_Q[2], (63 / 2) ** 2 / (63 * 3 / 8))
 
+  @parameterized.parameters(1, 7, 50)
+  def test_waves_at_even_steps_are_the_sums_term_by_term(self, count):
+    rng = np.random.default_rng(0)
+    level_N, weight_N = np.cumsum(rng.exponential(size=30_000)), rng.random(30_000)
+    even_Q = 0.3 + 0.01 * np.arange(count)
+    for tau_Q in (even_Q, even_Q**2):
+      term_QxN = np.exp(2j * np.pi * np.outer(tau_Q, level_N))
+      for weight in (1.0, weight_N):
+        found_Q = spacings.waves(level_N, tau_Q, weight)
+        np.testing.assert_allclose(found_Q, (weight * term_QxN).sum(1), rtol=1e-8, atol=1e-7)
+
   def test_form_factor_refuses(self):
     with self.assertRaisesRegex(ValueError, "4 finite levels"):
       spacings.form_factor([1.0, np.nan, 2, 3], 0.5)
