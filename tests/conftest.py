@@ -27,6 +27,10 @@ def known(flags: tuple[str, ...]) -> list[str]:
     return [flag for flag in flags if content.find(name(flag)) >= 0]
 
 
+# As many processes run as there are cores: threads of linear algebra would wait for each other.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+  os.environ.setdefault(_name, "1")  # read when numpy is imported, and inherited by children
+
 CACHE = "PRIMELENS_TESTS_CACHE"
 if CACHE not in os.environ:  # the first process: the others inherit all this
   os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *known(COMPILER)])

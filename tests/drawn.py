@@ -2,6 +2,7 @@
 
 from matplotlib import axes as axes_lib
 from matplotlib.backends import backend_agg
+from primelens.lens import figures
 
 
 def assert_inside(test, figure):
@@ -16,6 +17,21 @@ def assert_inside(test, figure):
     test.assertGreater(high, 0)
     test.assertLess(high, most + 0.02)
   return drawn
+
+
+def one_and_all(test, pages_of, runs) -> dict:
+  """Returns the drawn figures by name: all pages of the first run alone, and what all runs add.
+
+  Each page is drawn once; fails the test where one makes no PNG.
+  """
+  first = next(iter(runs))
+  made = {}
+  for some in ({first: runs[first]}, runs):
+    for name, page in pages_of(some).items():
+      if name not in made:
+        made[name] = page.figure()
+        test.assertStartsWith(figures.png(made[name]), b"\x89PNG")
+  return made
 
 
 def panels(figure, words: str = "") -> list:

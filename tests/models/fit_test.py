@@ -89,7 +89,7 @@ class PopulationTest(absltest.TestCase):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     ends = {}
     for name, change in {"three": {"seeds": 3}, "second": {"seeds": 1, "first_seed": 1}}.items():
-      config = dataclasses.replace(tiny_fit.CONFIG, **change)
+      config = dataclasses.replace(tiny_fit.CONFIG, steps=10, **change)
       ends[name] = tiny_fit.run(config, folder / name).state_S
     alone, batch = (
       tiny_fit.named(seed(ends[name].params, i)) for name, i in (("second", 0), ("three", 1))

@@ -21,8 +21,13 @@ def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
       outputs=2 if question == "valid" else outputs, trunk=encoder.encoder_trunk(**size)
     ),
     fit=dataclasses.replace(config.fit, seeds=seeds),
-    analyses=program.Settings(probe_rows=400, batch=200, permutations=9, random_directions=3),
+    analyses=program.Settings(
+      probe_rows=400, batch=200, permutations=9, random_directions=3, untrained=3
+    ),
   )
+
+
+_STARTS: dict = {}  # fresh populations by the model and the fit, on which alone they depend
 
 
 def run(config=None, params_S=None) -> program.Run:
@@ -43,4 +48,7 @@ def run(config=None, params_S=None) -> program.Run:
   )
   if params_S is not None:
     return found
-  return dataclasses.replace(found, params_S=found.untrained_S())
+  key = repr((config.model, config.fit))
+  if key not in _STARTS:
+    _STARTS[key] = found.untrained_S()
+  return dataclasses.replace(found, params_S=_STARTS[key])

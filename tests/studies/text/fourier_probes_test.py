@@ -3,12 +3,13 @@
 import dataclasses
 import tempfile
 
+import drawn
 import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.analyses import linear
-from primelens.lens import figures, results
+from primelens.lens import results
 from primelens.studies.text import fourier_probes
 from sklearn import linear_model, metrics, preprocessing
 
@@ -236,11 +237,10 @@ class RunTest(parameterized.TestCase):
       again, _ = results.read(folder, "fourier_probes")
     self.assertTrue(again.identical(found))
     fewer = again.isel(seed=[0], frequency=slice(0, 2))
+    drawn.one_and_all(self, fourier_probes.figures, {"a": again, "b": fewer})
     for runs in ({"a": again}, {"a": again, "b": fewer}):
       pages = fourier_probes.figures(runs)
       self.assertEqual(set(pages) - set(runs), {"all runs"} if len(runs) > 1 else set())
-      for page in pages.values():
-        self.assertStartsWith(figures.png(page), b"\x89PNG")
       for table in fourier_probes.tables(runs):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
 

@@ -2,11 +2,12 @@
 
 import tempfile
 
+import drawn
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as claims_lib
-from primelens.lens import figures, results
+from primelens.lens import results
 from primelens.studies.text import fourier_published, program
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
@@ -163,11 +164,11 @@ class RunTest(parameterized.TestCase):
       results.write(folder, "fourier_published", found, provenance={})
       again, _ = results.read(folder, "fourier_published")
     self.assertTrue(again.identical(found))
-    for runs in ({"a": again}, {"a": again, "b": again.isel(seed=[0], pairs=[0])}):
+    both = {"a": again, "b": again.isel(seed=[0], pairs=[0])}
+    drawn.one_and_all(self, fourier_published.figures, both)
+    for runs in ({"a": again}, both):
       pages = fourier_published.figures(runs)
       self.assertEqual(set(pages) - set(runs), {"all runs"} if len(runs) > 1 else set())
-      for page in pages.values():
-        self.assertStartsWith(figures.png(page), b"\x89PNG")
       for table in fourier_published.tables(runs):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
 

@@ -1,7 +1,9 @@
 """Geometry: circles and lines by hand, scikit-learn, the published plane."""
 
 import dataclasses
+import functools
 import tempfile
+from unittest import mock
 
 import jax
 import numpy as np
@@ -94,9 +96,9 @@ class PoolingTest(absltest.TestCase):
     params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
     short, long = "7 + 8 = ?", "123 + 456 = ?"
     token_2xT = characters.encode([short, long])
-    found_2xPxD = geometry.pooled(model, params, token_2xT)
+    found_2xPxD = jax.jit(functools.partial(geometry.pooled, model))(params, token_2xT)
     alone_1xT = characters.encode([short])
-    final_1xTxD, _ = encoder.states(model, params, alone_1xT)
+    final_1xTxD, _ = jax.jit(functools.partial(encoder.states, model))(params, alone_1xT)
     state_TxD = np.asarray(final_1xTxD)[0]
     expected_PxD = [state_TxD[-1], state_TxD.mean(0), state_TxD[0]]
     np.testing.assert_allclose(found_2xPxD[0], expected_PxD, atol=1e-5)
@@ -108,9 +110,10 @@ class RunTest(parameterized.TestCase):
     config = tiny_text.experiment(question)
     settings = dataclasses.replace(config.analyses, tsne=True)
     run = tiny_text.run(dataclasses.replace(config, analyses=settings))
-    result = geometry.measure(run)
+    with mock.patch.object(geometry, "TSNE_ROWS", 60):
+      result = geometry.measure(run)
     self.assertEqual(result.sizes["example"], 200)
-    self.assertEqual(result.sizes["embedded"], 200)
+    self.assertEqual(result.sizes["embedded"], 60)
     self.assertEqual(np.isfinite(result.tsne_circularity), question == "modk")
     self.assertEmpty(geometry.numbers(result))
     self.assertEqual("fourier_r2" in result.measure.values, question == "modk")

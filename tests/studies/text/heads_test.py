@@ -12,7 +12,7 @@ import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.analyses import ablation
 from primelens.lens import claims as claims_lib
-from primelens.lens import figures, results, tables
+from primelens.lens import results, tables
 from primelens.models import encoder, transformer
 from primelens.studies.text import heads, program, states
 from primelens.tasks import characters
@@ -219,19 +219,16 @@ class RunTest(absltest.TestCase):
     scored = states.scored(run, part)
     np.testing.assert_allclose(again.constant, scored["constant_N"].mean())
     np.testing.assert_allclose(again.intact, scored["loss_SxN"].mean(-1), rtol=1e-5)
-    single = again.isel(seed=[0])
+    single = again.isel(seed=[0], prompt=[0])
     for runs in ({"a": again}, {"a": again, "b": single}):
-      for page in heads.figures(runs).values():
-        self.assertStartsWith(figures.png(page), b"\x89PNG")
       for table in heads.tables(runs):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
-    self.maps(again, run)
+    self.assertEqual(list(heads.figures({"a": again})), ["a", "a, scores of heads", "a, attention"])
+    self.maps(again, run, drawn.one_and_all(self, heads.figures, {"a": again, "b": single}))
 
-  def maps(self, found, run):
+  def maps(self, found, run, pages):
     """The maps show what is stored: every score of the first network, all attention."""
-    pages = heads.figures({"a": found})
-    self.assertEqual(list(pages), ["a", "a, scores of heads", "a, attention"])
-    figure = pages["a, scores of heads"].figure()
+    figure = pages["a, scores of heads"]
     for words, value in (
       ("on modulus", found["mass"].sel({"class": "modulus"})),
       ("on the operands", found["mass"].sel({"class": ["x", "y"]}).sum("class")),
@@ -239,7 +236,7 @@ class RunTest(absltest.TestCase):
     ):
       (axes,) = drawn.panels(figure, words)
       np.testing.assert_allclose(axes.get_images()[0].get_array(), value[0], atol=1e-12)
-    figure = pages["a, attention"].figure()
+    figure = pages["a, attention"]
     token_NxT = run.prompts.token_NxT[run.prompts.select_N[:3]]
     self.assertEqual(found.line.values.tolist(), characters.decode(token_NxT))
     # Three prompts, two layers; in row b L + l, head 2 is the third.
@@ -249,7 +246,7 @@ class RunTest(absltest.TestCase):
     shown = axes[2 * 2 + 1].get_images()[0].get_array()
     np.testing.assert_allclose(shown, found.pattern[2, 1, 2, :length, :length], atol=1e-7)
     np.testing.assert_allclose(shown.sum(1), 1, atol=1e-5)  # nothing is on what is cut off
-    (axes,) = drawn.panels(pages["a"].figure(), "How far it is spread")
+    (axes,) = drawn.panels(pages["a"], "How far it is spread")
     grey = [line for line in axes.get_lines() if line.get_marker() == "|"]
     np.testing.assert_allclose(grey[5].get_xdata(), found.untrained_entropy[:, 1, 1])
 

@@ -4,12 +4,13 @@ import dataclasses
 import tempfile
 from unittest import mock
 
+import drawn
 import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
 from primelens.lens import claims as claims_lib
-from primelens.lens import figures, results
+from primelens.lens import results
 from primelens.studies.text import patching, program, states
 from primelens.tasks import characters
 
@@ -160,9 +161,8 @@ class RunTest(parameterized.TestCase):
       again, _ = results.read(folder, "patching")
     self.assertTrue(again.identical(found))
     single = again.isel(seed=[0])
+    drawn.one_and_all(self, patching.figures, {"a": again, "b": single})
     for runs in ({"a": again}, {"a": again, "b": single}):
-      for page in patching.figures(runs).values():
-        self.assertStartsWith(figures.png(page), b"\x89PNG")
       (table,) = patching.tables(runs)
       self.assertLen(table.rows, len(runs) * found.sizes["effects"])
       self.assertIn("every position", table.text())

@@ -17,6 +17,7 @@ from primelens.tasks import characters
 from sklearn import linear_model, metrics, model_selection, pipeline, preprocessing
 
 FITTED = 300
+probe = jax.jit(probes.probe, static_argnums=(4, 5))
 
 
 def scaled(alpha=1.0):
@@ -39,9 +40,7 @@ class ProbeTest(absltest.TestCase):
     for order_N in self.order_KxN:
       order_N[has_N] = rng.permutation(has_N)
     groups = probes.Groups(((0,),), (1,), ((2,),))
-    self.found = probes.probe(
-      self.x_NxD, self.label_NxF, self.there_N, self.order_KxN, FITTED, groups
-    )
+    self.found = probe(self.x_NxD, self.label_NxF, self.there_N, self.order_KxN, FITTED, groups)
 
   def rows(self):
     """Returns the rows that are there, fitted and scored."""
@@ -58,7 +57,7 @@ class ProbeTest(absltest.TestCase):
     fit_N, score_N = self.rows()
     y_N = self.label_NxF[:, 0] + self.label_NxF[:, 1]
     groups = probes.Groups(((0,),), (0,), ((0,),))
-    found = probes.probe(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2], FITTED, groups)
+    found = probe(self.x_NxD, y_N[:, None], self.there_N, self.order_KxN[:2], FITTED, groups)
     z_NxD = preprocessing.StandardScaler().fit(self.x_NxD[fit_N])
     z_NxD = z_NxD.transform(self.x_NxD)
     inner = model_selection.GridSearchCV(
@@ -85,7 +84,7 @@ class ProbeTest(absltest.TestCase):
     x_NxD, label_NxF = self.x_NxD.copy(), self.label_NxF.copy()
     x_NxD[~self.there_N], label_NxF[~self.there_N] = 7, -9
     groups = probes.Groups(((0,),), (1,), ((2,),))
-    found = probes.probe(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
+    found = probe(x_NxD, label_NxF, self.there_N, self.order_KxN, FITTED, groups)
     for one, other in zip(found, self.found, strict=True):
       np.testing.assert_allclose(one, other, atol=2e-5)
 
