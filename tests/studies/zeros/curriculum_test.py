@@ -130,8 +130,8 @@ class RunTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     model = tiny_study.tiny_model()
-    init = jax.vmap(lambda key: spacing.init(model, key))
-    params_S, fresh_S = (init(jax.random.split(jax.random.key(k), S)) for k in (0, 1))
+    init = lambda key: tiny_study.fresh(spacing, model, jax.random.split(key, S))
+    params_S, fresh_S = (init(jax.random.key(k)) for k in (0, 1))
     cls.run_ = tiny_study.handmade(
       spacing.bind(model), params_S, tiny_study.ar([0.5], 2400), model=model, fresh_S=fresh_S
     )
@@ -285,8 +285,8 @@ class ShownTest(absltest.TestCase):
     folder = self.enterContext(tempfile.TemporaryDirectory())
     found = by_hand()
     (page,) = curriculum.figures({"e0": found}).values()
-    figures.save(page, f"{folder}/curriculum.png")
     figure = page.figure()
+    figures.save(figure, f"{folder}/curriculum.png")
     drawn.assert_inside(self, figure)
     losses, _, differences = (axes for part in figure.subfigs for axes in part.axes)
     labels = losses.get_legend_handles_labels()[1]

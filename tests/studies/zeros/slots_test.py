@@ -253,7 +253,7 @@ def _spread(trunk):
 def _fresh(model):
   """Returns parameters of two seeds and a run around them."""
   keys_S = jax.random.split(jax.random.key(0), 2)
-  params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+  params_S = tiny_study.fresh(spacing, model, keys_S)
   run = tiny_study.handmade(
     spacing.bind(model),
     params_S,
@@ -452,10 +452,10 @@ class FiguresTest(parameterized.TestCase):
   )
   def test_drawn_without_warnings_inside_the_figure(self, **options):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    page = slots.figures({"e4": by_hand(**options)})["e4"]
-    header = figures.save(page, f"{folder}/x.png").read_bytes()
+    figure = self.page(**options)
+    header = figures.save(figure, f"{folder}/x.png").read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
-    drawn.assert_inside(self, page.figure())
+    drawn.assert_inside(self, figure)
 
   def test_losses_name_their_unit(self):
     panels = _panels(self.page())
