@@ -183,15 +183,6 @@ def normal_nll(error, scale: float = 1.0):
   return 0.5 * np.log(2 * np.pi) + np.log(scale) + 0.5 * z**2
 
 
-_FRESH: dict[tuple[str, str], Any] = {}
-
-
-def fresh(kind: Any, model, keys_S) -> Any:
-  """Returns fresh parameters for every key, by one program for equal models of a module `kind`."""
-  start = jax.jit(jax.vmap(lambda key: kind.init(model, key)))
-  return _FRESH.setdefault((kind.__name__, repr(model)), start)(keys_S)
-
-
 @dataclasses.dataclass(frozen=True)
 class HandmadeRun(program.Run):
   """A run that was never trained; `fresh_S` stands for the untrained null."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import tiny_study
 from primelens.models import fit, spacing
 from primelens.tasks import zeros, zeros_computed
@@ -14,15 +15,15 @@ def run(**changed):
   ordinate_N = zeros_computed.compute(FIRST, COUNT)
   model = tiny_study.tiny_model()
   keys_S = fit.seed_keys(fit.Config(seeds=2, first_seed=3))
-  params_S = tiny_study.fresh(spacing, model, keys_S)
+  init = lambda key: spacing.init(model, key)
   run = tiny_study.handmade(
     spacing.bind(model),
-    params_S,
+    jax.vmap(init)(keys_S),
     zeros.spacings(ordinate_N),
     model=model,
     splits={"train": (0, 1500), "select": (1550, 1700), "test": (1750, 2999)},
     changed={f"prime_waves.{name}": value for name, value in changed.items()},
-    fresh_S=params_S,
+    fresh_S=jax.vmap(init)(keys_S),
   )
   task = zeros.Config(window=model.window, source="computed", limit=COUNT)
   return dataclasses.replace(

@@ -19,8 +19,8 @@ S = 3
 
 def _run(memory="postfix", seed=0, change=None):
   model = tiny_study.tiny_model(memory)
-  draw = lambda key: tiny_study.fresh(spacing, model, jax.random.split(key, S))
-  params_S, fresh_S = (draw(jax.random.key(k)) for k in (seed, seed + 1))
+  draw = jax.vmap(lambda key: spacing.init(model, key))
+  params_S, fresh_S = (draw(jax.random.split(jax.random.key(k), S)) for k in (seed, seed + 1))
   if change:
     params_S = change(params_S)
   run = tiny_study.handmade(

@@ -156,12 +156,13 @@ def wide(memory: str):
 
 def run_of(model):
   keys_S = jax.random.split(jax.random.key(1), 2)
+  make = lambda keys_S: jax.vmap(lambda key: spacing.init(model, key))(keys_S)
   return tiny_study.handmade(
     spacing.bind(model),
-    tiny_study.fresh(spacing, model, keys_S),
+    make(keys_S),
     tiny_study.ar([0.5], 3000),
     model=model,
-    fresh_S=tiny_study.fresh(spacing, model, keys_S),
+    fresh_S=make(keys_S),
     changed={"leak.windows": 8, "leak.pattern_windows": 4},
   )
 
