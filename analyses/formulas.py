@@ -39,25 +39,26 @@ UNARY: dict[str, Callable] = {
   "sinc": np.sinc,
   "neg": np.negative,
 }
+FUNCTIONS = UNARY | BINARY
 LONGEST = 10_000  # characters of a formula; the best ones have some thirty nodes
 WEIGHTS = {"sin": 3, "cos": 3, "exp": 2, "log": 2, "sqrt": 2, "sinc": 4, "^": 2}
 
 _AST = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
-# Derivatives by each argument, from the arguments and the value.
-_SLOPES: dict[str, Callable] = {
-  "+": lambda a, b, y: (1.0, 1.0),
-  "-": lambda a, b, y: (1.0, -1.0),
-  "*": lambda a, b, y: (b, a),
-  "/": lambda a, b, y: (1 / b, -y / b),
-  "^": lambda a, b, y: (b * np.power(a, b - 1), y * np.log(a)),
-  "sin": lambda a, y: (np.cos(a),),
-  "cos": lambda a, y: (-np.sin(a),),
-  "exp": lambda a, y: (y,),
-  "log": lambda a, y: (1 / a,),
-  "sqrt": lambda a, y: (0.5 / y,),
-  "abs": lambda a, y: (np.sign(a),),
-  "sinc": lambda a, y: (np.where(a == 0, 0.0, (np.cos(np.pi * a) - y) / np.where(a == 0, 1.0, a)),),
-  "neg": lambda a, y: (-1.0,),
+# Derivatives, one for each argument, from the arguments and the value.
+_SLOPES: dict[str, tuple[Callable, ...]] = {
+  "+": (lambda a, b, y: 1.0, lambda a, b, y: 1.0),
+  "-": (lambda a, b, y: 1.0, lambda a, b, y: -1.0),
+  "*": (lambda a, b, y: b, lambda a, b, y: a),
+  "/": (lambda a, b, y: 1 / b, lambda a, b, y: -y / b),
+  "^": (lambda a, b, y: b * np.power(a, b - 1), lambda a, b, y: y * np.log(a)),
+  "sin": (lambda a, y: np.cos(a),),
+  "cos": (lambda a, y: -np.sin(a),),
+  "exp": (lambda a, y: y,),
+  "log": (lambda a, y: 1 / a,),
+  "sqrt": (lambda a, y: 0.5 / y,),
+  "abs": (lambda a, y: np.sign(a),),
+  "sinc": (lambda a, y: np.where(a == 0, 0.0, (np.cos(np.pi * a) - y) / np.where(a == 0, 1.0, a)),),
+  "neg": (lambda a, y: -1.0,),
 }
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "^": 4}
 
@@ -160,7 +161,7 @@ def _evaluate(tree: Tree, column_N):
       raise ValueError(f"{tree!r} is not one of {sorted(column_N)}.")
     return column_N[tree]
   children = [_evaluate(child, column_N) for child in tree[1:]]
-  return (UNARY | BINARY)[tree[0]](*children)
+  return FUNCTIONS[tree[0]](*children)
 
 
 def complexity(tree: Tree) -> int:
@@ -199,24 +200,34 @@ def _filled(tree: Tree, values) -> Tree:
 def gradients(tree: Tree, column_N: dict[str, np.ndarray]):
   """Returns the values and their derivatives by each number: (N, QxN)."""
   with np.errstate(all="ignore"):
-    value_N, slopes = _dual(tree, column_N)
+    return _dual(tree, np.array(constants(tree)), column_N)
+
+
+def _dual(tree: Tree, number_Q: np.ndarray, column_N):
+  """Returns values and derivatives of a tree with other numbers, (N, QxN)."""
   rows = next(iter(column_N.values())).shape
-  slope_QxN = [np.broadcast_to(slope, rows) for slope in slopes]
-  return np.broadcast_to(value_N, rows), np.array(slope_QxN)
+  value_N, slopes = _dual_node(tree, iter(number_Q), column_N)
+  slope_QxN = np.empty((len(slopes), *rows))
+  for row_N, slope in zip(slope_QxN, slopes, strict=True):
+    row_N[...] = slope
+  return np.broadcast_to(value_N, rows), slope_QxN
 
 
-def _dual(tree: Tree, column_N):
+def _dual_node(tree: Tree, numbers, column_N) -> tuple:
   if isinstance(tree, float):
-    return np.float64(tree), [np.float64(1)]
+    return next(numbers), (np.float64(1),)
   if isinstance(tree, str):
-    return column_N[tree], []
-  parts = [_dual(child, column_N) for child in tree[1:]]
+    return column_N[tree], ()
+  name, *children = tree
+  parts = [_dual_node(child, numbers, column_N) for child in children]
   value = [part[0] for part in parts]
-  out = (UNARY | BINARY)[tree[0]](*value)
-  chain = _SLOPES[tree[0]](*value, out)
-  return out, [
-    factor * slope for factor, (_, slopes) in zip(chain, parts, strict=True) for slope in slopes
-  ]
+  out = FUNCTIONS[name](*value)
+  slopes = []
+  for by, (_, inner) in zip(_SLOPES[name], parts, strict=True):
+    if inner:  # the argument has numbers
+      factor = by(*value, out)
+      slopes += [factor * slope for slope in inner]
+  return out, slopes
 
 
 def substitute(tree: Tree, replacement: Mapping[str, Tree]) -> Tree:
@@ -354,8 +365,9 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
   loss, damping = mse(tree, column_N, target_N), 1e-3
   if not 0 < len(number_Q) < len(target_N) or not np.isfinite(loss):
     return tree
+  normal = _normal(tree, number_Q, column_N, target_N)
   for _ in range(steps):
-    step_Q = _step(tree, column_N, target_N, damping)
+    step_Q = _step(*normal, damping)
     if step_Q is None:
       break
     moved = with_constants(tree, number_Q + step_Q)
@@ -367,15 +379,21 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
       damping *= 10
     if damping > 1e6 or 0 < gain < 1e-9 * loss:
       break
+    if gain > 0:
+      normal = _normal(tree, number_Q, column_N, target_N)
   return tree
 
 
-def _step(tree, column_N, target_N, damping: float):
+def _normal(tree, number_Q, column_N, target_N) -> tuple[np.ndarray, np.ndarray]:
+  """Returns J'J and J'e of the normal equations."""
+  with np.errstate(all="ignore"):
+    value_N, slope_QxN = _dual(tree, number_Q, column_N)
+    return slope_QxN @ slope_QxN.T, slope_QxN @ (target_N - value_N)
+
+
+def _step(gram_QxQ, moment_Q, damping: float):
   """Returns the damped Gauss-Newton step, None where it has no value."""
   with np.errstate(all="ignore"):
-    value_N, slope_QxN = gradients(tree, column_N)
-    gram_QxQ = slope_QxN @ slope_QxN.T
-    moment_Q = slope_QxN @ (target_N - value_N)
     scale_Q = np.diag(gram_QxQ) + 1e-12 * np.trace(gram_QxQ) + 1e-300
     damped_QxQ = gram_QxQ + damping * np.diag(scale_Q)
   if not (np.isfinite(damped_QxQ).all() and np.isfinite(moment_Q).all()):

@@ -7,9 +7,9 @@ from primelens.lens import figures
 
 def assert_inside(test, figure):
   """Returns the box of all that is drawn; fails the test where it leaves."""
-  canvas = backend_agg.FigureCanvasAgg(figure)
-  canvas.draw()
-  drawn = figure.get_tightbbox(canvas.get_renderer())
+  if figure.stale:  # it is not drawn yet
+    backend_agg.FigureCanvasAgg(figure).draw()
+  drawn = figure.get_tightbbox(figure.canvas.get_renderer())
   width, height = figure.get_size_inches()
   for low, high, most in ((drawn.x0, drawn.x1, width), (drawn.y0, drawn.y1, height)):
     test.assertGreater(low, -0.02)

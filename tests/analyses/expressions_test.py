@@ -183,8 +183,9 @@ class PruningTest(absltest.TestCase):
     # Squares of slopes just below the largest number, and ten times that.
     tree = formulas.parse("1 + 1*a")
     column_N = {"a": 4e153 * COLUMN_N["a"]}
-    self.assertIsNotNone(formulas._step(tree, column_N, np.zeros(8), 0.0))
-    self.assertIsNone(formulas._step(tree, column_N, np.zeros(8), 10.0))
+    normal = formulas._normal(tree, np.ones(2), column_N, np.zeros(8))
+    self.assertIsNotNone(formulas._step(*normal, 0.0))
+    self.assertIsNone(formulas._step(*normal, 10.0))
 
   def test_spare_nodes_go(self):
     column_N = {

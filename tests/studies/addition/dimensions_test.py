@@ -86,11 +86,11 @@ class ReferenceTest(absltest.TestCase):
     control = self.found.assign_attrs(population=f"P = 10, {program.NO_DECAY}", reference=-1)
     pages = dimensions.figures({"own": self.found, "no_decay": control})
     self.assertEqual(set(pages), {"own", "all runs"})
-    for found in (self.found, self.found.isel(seed=slice(0, 1))):
-      pages |= dimensions.figures({f"{found.sizes['seed']} seeds": found})
-    for page in pages.values():
-      drawn.assert_inside(self, page.figure())
-    figure = pages["own"].figure()
+    pages |= dimensions.figures({"one seed": self.found.isel(seed=slice(0, 1))})
+    made = {name: page.figure() for name, page in pages.items()}
+    for figure in made.values():
+      drawn.assert_inside(self, figure)
+    figure = made["own"]
     panels = [ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")]
     self.assertLen(panels, len(dimensions.SPACES) + 1)
     for axes, space in zip(panels, dimensions.SPACES, strict=False):

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
@@ -12,16 +13,19 @@ MEMBER = network.Member(
   label_N=jnp.asarray(A_N + B_N), train_N=jnp.asarray(ROW_N[:72]), test_N=jnp.asarray(ROW_N[72:])
 )
 
+_scores = jax.jit(network.fit_scores, static_argnums=3)
+
 
 class ScoreTest(absltest.TestCase):
   def test_what_is_in_the_design_fits_in_and_out_of_sample(self):
     # Logits -(c - a - b)^2 need a + b and its square, up to terms that all
     # classes share: they are of the span of the raw quadratic.
-    code_P = jnp.linspace(-1, 1, P)[:, None]
-    design_NxQ = fourier.monomials(fourier.pair_features(code_P), 2)
+    code_Px1 = np.linspace(-1, 1, P)[:, None]
+    raw_quadratic = jax.jit(lambda code: fourier.monomials(fourier.pair_features(code), 2))
+    design_NxQ = raw_quadratic(code_Px1)
     class_V = np.arange(20)
     logit_NxV = -((class_V[None] - (A_N + B_N)[:, None]) ** 2.0)
-    found = network.fit_scores(design_NxQ, jnp.asarray(logit_NxV, jnp.float32), MEMBER, lambda x: x)
+    found = _scores(design_NxQ, logit_NxV.astype(np.float32), MEMBER, lambda x: x)
     for name in ("r2_mean", "r2_min", "heldout_mean", "heldout_median"):
       np.testing.assert_allclose(found[name], 1, atol=1e-4)
     self.assertEqual(float(found["accuracy"]), 1)
@@ -34,9 +38,9 @@ class ScoreTest(absltest.TestCase):
 
   def test_noise_is_fitted_but_not_predicted(self):
     rng = np.random.default_rng(1)
-    noise_NxF = jnp.asarray(rng.normal(size=(P * P, 40)), jnp.float32)
-    design_NxQ = jnp.asarray(rng.normal(size=(P * P, 15)), jnp.float32)
-    found = network.fit_scores(design_NxQ, noise_NxF, MEMBER)
+    noise_NxF = rng.normal(size=(P * P, 40)).astype(np.float32)
+    design_NxQ = rng.normal(size=(P * P, 15)).astype(np.float32)
+    found = _scores(design_NxQ, noise_NxF, MEMBER)
     # E R2 of Q regressors without a constant, about the mean: near Q / N.
     np.testing.assert_allclose(found["r2_mean"], 0.15, atol=0.03)
     self.assertLess(float(found["heldout_mean"]), 0)
@@ -44,8 +48,8 @@ class ScoreTest(absltest.TestCase):
 
   def test_a_column_that_does_not_vary_is_left_out(self):
     design_NxQ = fourier.additive_design(P)
-    target_NxF = jnp.stack([jnp.asarray(A_N, jnp.float32), jnp.full(P * P, 3.0)], axis=1)
-    found = network.fit_scores(design_NxQ, target_NxF, MEMBER)
+    target_NxF = np.stack([A_N, np.full(P * P, 3.0)], axis=1).astype(np.float32)
+    found = _scores(design_NxQ, target_NxF, MEMBER)
     np.testing.assert_allclose(found["r2_mean"], 1, atol=1e-5)
     self.assertEqual(int(found["above_999"]), 1)
 

@@ -8,6 +8,7 @@ import drawn
 import hand_waves
 import jax
 import jax.numpy as jnp
+import jitted
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -19,6 +20,7 @@ from primelens.lens import results
 from primelens.models import tokens
 from primelens.studies.addition import fourier, network, program
 
+_fourier, _network = jitted.Jitted(fourier), jitted.Jitted(network)
 P, KEYS, SCALE = hand_waves.P, hand_waves.KEYS, hand_waves.SCALE
 
 
@@ -178,15 +180,15 @@ class PartsTest(parameterized.TestCase):
     direct_NxV = read.mid_NxD @ read.unembed_DxV
     wave_NxV = read.logit_NxV - direct_NxV
     at = dict(rtol=0, atol=1e-3)
-    np.testing.assert_allclose(network.restricted(read, keys_Q), wave_NxV, **at)
-    np.testing.assert_allclose(network.restricted(read, keys_Q, skip=True), read.logit_NxV, **at)
+    np.testing.assert_allclose(_network.restricted(read, keys_Q), wave_NxV, **at)
+    np.testing.assert_allclose(_network.restricted(read, keys_Q, skip=True), read.logit_NxV, **at)
     np.testing.assert_allclose(
-      network.restricted(read, keys_Q, like=read.logit_NxV),
+      _network.restricted(read, keys_Q, like=read.logit_NxV),
       wave_NxV + direct_NxV.mean(0)[None],
       **at,
     )
-    np.testing.assert_allclose(network.excluded(read, keys_Q), direct_NxV, **at)
-    np.testing.assert_allclose(network.excluded(read, keys_Q, skip=False), 0 * direct_NxV, **at)
+    np.testing.assert_allclose(_network.excluded(read, keys_Q), direct_NxV, **at)
+    np.testing.assert_allclose(_network.excluded(read, keys_Q, skip=False), 0 * direct_NxV, **at)
 
   def test_waves_of_a_table_of_the_train_pairs(self):
     """What it knows of test pairs is nothing, but its waves tell the class."""
@@ -201,14 +203,14 @@ class PartsTest(parameterized.TestCase):
       logit_NxV=90 * post_NxF,
     )
     all_Q = jnp.ones(P // 2 + 1, bool)
-    found = fourier.losses(table, member, all_Q)
+    found = _fourier.losses(table, member, all_Q)
     self.assertLess(found["restricted"], 0.01)
     self.assertAlmostEqual(found["restricted_heldout"], np.log(P), places=5)
 
   def test_averages_over_rows_of_equal_sum(self):
     post_NxF = jnp.asarray(np.arange(25.0)[:, None])
     # Rows (0, 1), (1, 0), (4, 2) have the sum 1; (0, 2) alone has 2.
-    seen_NxF = network.seen_on(post_NxF, jnp.asarray([1, 5, 22, 2]))
+    seen_NxF = _network.seen_on(post_NxF, jnp.asarray([1, 5, 22, 2]))
     seen_PxP = np.asarray(seen_NxF).reshape(5, 5)
     np.testing.assert_allclose(seen_PxP[0], [0, 28 / 3, 2, 0, 0], rtol=1e-6)
     np.testing.assert_allclose(seen_PxP[3, 3], 28 / 3, rtol=1e-6)
@@ -216,18 +218,18 @@ class PartsTest(parameterized.TestCase):
   @parameterized.parameters(0, 1, 2)
   def test_other_frequencies_are_as_many_and_others(self, seed):
     key_Q = hand_waves.mask(KEYS)
-    other_Q = fourier.other_frequencies(jax.random.key(seed), key_Q)
+    other_Q = _fourier.other_frequencies(jax.random.key(seed), key_Q)
     self.assertEqual(int(other_Q.sum()), 2)
     self.assertFalse(np.any(other_Q & key_Q) or other_Q[0])
 
   def test_other_frequencies_where_few_are_free(self):
     key_Q = jnp.asarray([False, True, True, True, True, False])
-    other_Q = fourier.other_frequencies(jax.random.key(0), key_Q)
+    other_Q = _fourier.other_frequencies(jax.random.key(0), key_Q)
     np.testing.assert_array_equal(np.flatnonzero(other_Q), [5])
 
   def test_cluster_boundary(self):
     share_QxF = jnp.asarray([[0, 0, 0], [0.86, 0.84, 0.1], [0.1, 0.1, 0.9]])
-    np.testing.assert_array_equal(fourier.clustered(share_QxF), [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(_fourier.clustered(share_QxF), [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
 
   def test_rows_of_the_basis(self):
     np.testing.assert_array_equal(fourier.row_frequency(7), [0, 1, 1, 2, 2, 3, 3])

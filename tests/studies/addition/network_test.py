@@ -18,21 +18,19 @@ MODEL = tokens.Config(
   vocabulary=P + 1, classes=2 * P, trunk=tokens.plain_trunk(width=32, hidden=16, bias=True)
 )
 
+_read = jax.jit(functools.partial(network.read, MODEL))
+
 
 @functools.cache
 def made():
   """Returns the parameters of a network with biases like its weights, what is
   read of it, and its forward pass' logits and labels."""
-  start = tokens.init(MODEL, jax.random.key(0))
-  leaves, treedef = jax.tree.flatten(start)
-  keys = jax.random.split(jax.random.key(1), len(leaves))
-  params = jax.tree.unflatten(
-    treedef,
-    [0.3 * jax.random.normal(key, leaf.shape) for key, leaf in zip(keys, leaves, strict=True)],
-  )
+  start = jax.eval_shape(lambda key: tokens.init(MODEL, key), jax.random.key(0))
+  rng = np.random.default_rng(1)
+  params = jax.tree.map(lambda leaf: rng.normal(0, 0.3, leaf.shape).astype(np.float32), start)
   pairs = addition.load(addition.Config(digits=P))
-  logit_NxV, _ = tokens.apply(MODEL, params, pairs.token_Nx3)
-  read = network.read(MODEL, params, pairs.token_Nx3)
+  logit_NxV = jax.jit(lambda *data: tokens.apply(MODEL, *data)[0])(params, pairs.token_Nx3)
+  read = _read(params, pairs.token_Nx3)
   return params, read, logit_NxV, jnp.asarray(pairs.label_SxN[0])
 
 
@@ -46,14 +44,14 @@ class BiasTest(absltest.TestCase):
 
   def test_a_network_without_biases_has_none(self):
     model = dataclasses.replace(MODEL, trunk=dataclasses.replace(MODEL.trunk, bias=False))
-    params = tokens.init(model, jax.random.key(0))
     token_Nx3 = addition.load(addition.Config(digits=P)).token_Nx3
-    read = network.read(model, params, token_Nx3)
+    start = lambda key: tokens.init(model, key)
+    read = jax.jit(lambda key: network.read(model, start(key), token_Nx3))(jax.random.key(0))
     np.testing.assert_array_equal(read.bias_V, 0)
 
   def test_the_direct_path_has_no_part_of_the_mlp(self):
     params, read, _, label_N = made()
-    found = subspace.direct_path(read, label_N)
+    found = jax.jit(subspace.direct_path)(read, label_N)
     mid_NxV = np.asarray(read.mid_NxD, float) @ np.asarray(params["unembed"]["kernel"], float)
     self.assertAlmostEqual(
       float(found["direct_nll_nats"]),
@@ -65,7 +63,8 @@ class BiasTest(absltest.TestCase):
     params, read, logit_NxV, label_N = made()
     up_DxF = params["blocks"]["mlp"]["up"]["kernel"][0]
     count = up_DxF.shape[1]
-    found = neurons.merged(read, up_DxF, jnp.arange(count), jnp.ones(count), label_N, units=count)
+    merged = jax.jit(functools.partial(neurons.merged, units=count))
+    found = merged(read, up_DxF, np.arange(count), np.ones(count), label_N)
     self.assertAlmostEqual(float(found.nll_R[-1]), float(network.nll(logit_NxV, label_N)), places=4)
     self.assertEqual(float(found.same_R[-1]), 1)
 

@@ -25,7 +25,7 @@ class CorrelationTest(absltest.TestCase):
     readout_VxF = np.zeros((2 * P, 5))
     readout_VxF[0] = [2, 1, 1, 5, 0]
     read = planted(pre_NxF, readout_VxF=readout_VxF)
-    found = neurons.sum_correlations(read, MEMBER, jnp.asarray(TOKEN_NX3))
+    found = jax.jit(neurons.sum_correlations)(read, MEMBER, TOKEN_NX3)
     np.testing.assert_allclose(found["r"], [1, -1, 0, 0, 0], atol=1e-6)
     # Mean sum is 4: 2 x 4, 1 x 5, 1 x 1; the fourth never acts.
     np.testing.assert_allclose(found["contribution"], [8, 5, 1, 0, 0])
@@ -40,7 +40,7 @@ class CorrelationTest(absltest.TestCase):
 
   def test_rows_of_the_readout(self):
     row = np.array([1, -1, 2, 0.01, -0.03])
-    found = np.asarray(neurons.row_statistics(jnp.array([row])))
+    found = np.asarray(jax.jit(neurons.row_statistics)(row[None]))
     expected = [0.6, row.mean(), row.std(), 2, 0.2]
     np.testing.assert_allclose(found[0], expected, rtol=1e-5)
 

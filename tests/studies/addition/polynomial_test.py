@@ -4,6 +4,7 @@ import tempfile
 
 import adder
 import drawn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -22,6 +23,13 @@ P2A, P2B = SCORE_Px2[A_N, 1], SCORE_Px2[B_N, 1]
 MIXED = np.random.default_rng(1).normal(size=15)
 PAIR_Nx4 = np.stack([P1A, P1B, P2A, P2B], 1)
 SPLIT = (np.arange(24), np.arange(24, N))
+
+_designs = jax.jit(polynomial.designs)
+
+
+@jax.jit
+def _r2(design_NxQ, value_NxF):
+  return linear.r2_columns(value_NxF, linear.fit(design_NxQ, value_NxF).prediction_NxF)
 
 
 def _handmade(**arrays) -> network.Network:
@@ -57,23 +65,15 @@ class DesignsTest(parameterized.TestCase):
   def test_what_each_design_can_say(self, make, exact, short):
     poly_NxQ = preprocessing.PolynomialFeatures(2).fit_transform(PAIR_Nx4)
     z_Nx1 = np.float32(make(poly_NxQ))[:, None]
-    random_RxPx2 = jnp.zeros((1, P, 2))
-    design = dict(
-      zip(
-        polynomial.DESIGNS,
-        polynomial.designs(jnp.asarray(SCORE_Px2), random_RxPx2),
-        strict=True,
-      )
-    )
-    r2 = lambda name: float(
-      linear.r2_columns(z_Nx1, linear.fit(design[name], z_Nx1).prediction_NxF)[0]
-    )
+    designs_VxNxQ = _designs(SCORE_Px2, np.zeros((1, P, 2)))
+    design = dict(zip(polynomial.DESIGNS, np.asarray(designs_VxNxQ), strict=True))
+    r2 = lambda name: float(_r2(design[name], z_Nx1)[0])
     self.assertGreater(r2(exact), 1 - 1e-5)
     self.assertLess(r2(short), 0.99)
 
   def test_random_draws_are_the_last_designs(self):
     other_Px2 = np.random.default_rng(3).normal(size=(P, 2))
-    found_VxNxQ = polynomial.designs(jnp.asarray(SCORE_Px2), jnp.stack([SCORE_Px2, other_Px2]))
+    found_VxNxQ = np.asarray(_designs(SCORE_Px2, np.stack([SCORE_Px2, other_Px2])))
     self.assertLen(found_VxNxQ, len(polynomial.DESIGNS) + 1)
     np.testing.assert_array_equal(found_VxNxQ[-2], found_VxNxQ[0])
 
@@ -100,14 +100,13 @@ class CoefficientsTest(absltest.TestCase):
       readout_VxF=np.array([[9, 1, 0, 9, 0], [0, -2, 3, 0, 0]] * 2),
       logit_NxV=logit_NxV,
     )
-    member = network.Member(jnp.asarray(sum_N), *map(jnp.asarray, SPLIT))
-    cls.found = polynomial.coefficients(
-      read, member, jnp.asarray(PAIR_Nx4, jnp.float32), jnp.asarray(sum_N * 1.0)
-    )
+    member = network.Member(sum_N, *SPLIT)
+    found = jax.jit(polynomial.coefficients)(read, member, PAIR_Nx4, sum_N * 1.0)
+    cls.found = jax.device_get(found)
 
   def _of(self, name, row):
     at = polynomial.ROWS.index(row)
-    return np.asarray(self.found[name])[at]
+    return self.found[name][at]
 
   def test_neurons_fall_into_their_groups(self):
     np.testing.assert_array_equal(self.found["size_E"], [5, 2, 1, 0, 1, 1, 1])

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import tempfile
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def modular_losses(model, params, member, pair, keys):
   """Restricted and excluded loss by explicit waves, in numpy float64."""
   P = model.classes
   token_Nx3 = np.array([(a, b, P) for a in range(P) for b in range(P)])
-  read = network.read(model, params, jnp.asarray(token_Nx3))
+  read = jax.jit(functools.partial(network.read, model))(params, token_Nx3)
   h, mid, W_L, W_U, L = (
     np.asarray(x, np.float64)
     for x in (read.post_NxF, read.mid_NxD, read.readout_VxF, read.unembed_DxV, read.logit_NxV)
@@ -154,7 +155,7 @@ class MirroredTest(absltest.TestCase):
       embedding_PxD=jnp.zeros((3, 4)), logit_NxV=jnp.asarray(logit_NxV)
     )
     member = network.Member(jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0]))
-    found = progress.mirrored(read, member)
+    found = jax.jit(progress.mirrored)(read, member)
     self.assertEqual(float(found["test/mirrored_accuracy"]), 1 / 2)
     np.testing.assert_allclose(found["test/lone_accuracy"], 2 / 3, rtol=1e-6)
 
@@ -163,7 +164,8 @@ class ModularTest(absltest.TestCase):
   def test_losses_equal_explicit_projections(self):
     P, keys = 7, (1, 3)
     model = tokens.Config(vocabulary=P + 1, classes=P)
-    params = jax.tree.map(lambda x: 2 * x, tokens.init(model, jax.random.key(1)))
+    start = jax.jit(lambda key: jax.tree.map(lambda x: 2 * x, tokens.init(model, key)))
+    params = start(jax.random.key(1))
     a_N, b_N = np.divmod(np.arange(P * P), P)
     row_N = np.random.default_rng(0).permutation(P * P)
     member = network.Member(
@@ -171,7 +173,7 @@ class ModularTest(absltest.TestCase):
     )
     token_Nx3 = jnp.asarray(np.stack([a_N, b_N, np.full(P * P, P)], 1))
     key_Q = jnp.isin(jnp.arange(P // 2 + 1), jnp.array(keys))
-    found = progress.modular(model, params, member, token_Nx3, key_Q)
+    found = jax.jit(functools.partial(progress.modular, model))(params, member, token_Nx3, key_Q)
     restricted, excluded = modular_losses(model, params, member, None, keys)
     np.testing.assert_allclose(found["test/restricted_nll_nats"], restricted, rtol=1e-4)
     np.testing.assert_allclose(found["train/excluded_nll_nats"], excluded, rtol=1e-4)

@@ -8,12 +8,14 @@ import adder_cards
 import drawn
 import jax
 import jax.numpy as jnp
+import jitted
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
 from primelens.lens import claims, results
 from primelens.studies.addition import network, subspace
 
+_subspace = jitted.Jitted(subspace)
 A_PxP, B_PxP = np.indices((10, 10))
 SUM_PxP = A_PxP + B_PxP
 LABEL_N = SUM_PxP.ravel()
@@ -30,7 +32,7 @@ def _member(test_N=(2, 57, 40, 99)):
 
 class FirstAloneTest(absltest.TestCase):
   def test_the_recomputed_map_has_the_recomputed_numbers(self):
-    found = subspace.failures(
+    found = _subspace.failures(
       jnp.asarray(subspace.ERROR_MAP), jnp.asarray((SUM_PxP + subspace.ERROR_MAP).ravel())
     )
     for name, value in found.items():
@@ -40,7 +42,7 @@ class FirstAloneTest(absltest.TestCase):
   def test_asymmetry_and_signs_are_seen(self):
     error_PxP = np.zeros((10, 10), int)
     error_PxP[0, 3] = 2
-    found = subspace.failures(jnp.asarray(error_PxP), jnp.asarray(LABEL_N))
+    found = _subspace.failures(jnp.asarray(error_PxP), jnp.asarray(LABEL_N))
     self.assertEqual(found["failures"], 1)
     for name, value in (
       ("failure_symmetry", 0.98),
@@ -65,7 +67,7 @@ class FirstAloneTest(absltest.TestCase):
       logit_NxV=jnp.asarray(3 * hot_NxV + np.roll(hot_NxV, 1, axis=1)),
       pattern_NxHxT=jnp.zeros((100, 4, 3)),
     )
-    found = subspace.direct_path(read, jnp.asarray(LABEL_N))
+    found = _subspace.direct_path(read, jnp.asarray(LABEL_N))
     rest = np.exp([3.0, 1.0])
     self.assertEqual(found["mlp_accuracy"], 1)
     self.assertEqual(found["direct_accuracy"], 0)
@@ -81,7 +83,7 @@ class FirstAloneTest(absltest.TestCase):
   def test_logits_are_described_as_a_table_describes_them(self):
     full_NxV, cut_NxV = np.random.default_rng(0).normal(size=(2, 100, 20))
     said_N = cut_NxV.argmax(1)
-    found = subspace.differences(*map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N)))
+    found = _subspace.differences(*map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N)))
     row_N = np.arange(100)
     wanted = full_NxV - cut_NxV
     np.testing.assert_allclose(found["boost_true"], wanted[row_N, LABEL_N], rtol=1e-5, atol=1e-6)
@@ -92,7 +94,7 @@ class FirstAloneTest(absltest.TestCase):
     x_N = wanted[row_N, LABEL_N]
     kept = x_N[mask_N]
     np.testing.assert_allclose(
-      subspace.describe(jnp.asarray(x_N), jnp.asarray(mask_N)),
+      _subspace.describe(jnp.asarray(x_N), jnp.asarray(mask_N)),
       [
         34,
         kept.mean(),

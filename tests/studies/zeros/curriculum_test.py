@@ -285,8 +285,8 @@ class ShownTest(absltest.TestCase):
     folder = self.enterContext(tempfile.TemporaryDirectory())
     found = by_hand()
     (page,) = curriculum.figures({"e0": found}).values()
-    figures.save(page, f"{folder}/curriculum.png")
     figure = page.figure()
+    figures.save(figure, f"{folder}/curriculum.png")
     drawn.assert_inside(self, figure)
     losses, _, differences = (axes for part in figure.subfigs for axes in part.axes)
     labels = losses.get_legend_handles_labels()[1]

@@ -369,7 +369,7 @@ class ShownTest(absltest.TestCase):
 
   def test_figures(self):
     many = by_hand(lags=range(1, 9))
-    self.assertEqual(set(self.pages(e0=many)), {"e0"})
+    self.assertEqual(set(formula.figures({"e0": many})), {"e0"})
     pages = self.pages(e0=many, e4=by_hand())
     self.assertEqual(set(pages), {"all runs", "e0", "e4"})
     for figure in pages.values():

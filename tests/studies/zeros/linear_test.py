@@ -203,7 +203,7 @@ class ShownTest(absltest.TestCase):
 
   def test_figures(self):
     one, least = zeros_linear.by_hand(), zeros_linear.by_hand(seeds=1, count=3)
-    self.assertEqual(set(self.pages(e0=one)), {"e0"})
+    self.assertEqual(set(linear.figures({"e0": one})), {"e0"})
     pages = self.pages(e0=one, least=least)
     self.assertEqual(set(pages), {"all runs", "e0", "least"})
     for figure in pages.values():

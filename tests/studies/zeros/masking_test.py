@@ -287,7 +287,7 @@ class ShownTest(absltest.TestCase):
 
   def test_figures(self):
     one, two = by_hand(), by_hand(0.02)
-    self.assertEqual(set(self.pages(e4=one)), {"e4"})
+    self.assertEqual(set(masking.figures({"e4": one})), {"e4"})
     pages = self.pages(e4=one, e3=two)
     self.assertEqual(set(pages), {"all runs", "e4", "e3"})
     for figure in pages.values():

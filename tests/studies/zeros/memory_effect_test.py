@@ -35,7 +35,7 @@ class MemoryEffectTest(absltest.TestCase):
     xr.testing.assert_identical(results.read(folder, "memory_effect")[0], found)
 
   def test_changes_are_from_the_amnesiac_and_paired(self):
-    found = memory_effect.measure(handmade(model(init_std=1.0), blank=False))
+    found = memory_effect.measure(handmade(model(), blank=False))
     for name in ("plateau", "slope", "variance_10"):
       gap = found[name] - found[name].sel(arm="amnesiac")
       np.testing.assert_allclose(found[f"{name}_change"], gap, atol=1e-9)

@@ -59,8 +59,8 @@ class PrimeResponseTest(absltest.TestCase):
     self.assertEqual(set(prime_response.figures({"e0": self.found})), {"e0"})
     pages = prime_response.figures({"e0": self.found, "again": self.found})
     self.assertEqual(set(pages), {"e0", "again", "all runs"})
-    for page in pages.values():
-      drawn.assert_inside(self, page.figure())
+    for name in ("e0", "all runs"):
+      drawn.assert_inside(self, pages[name].figure())
 
   def test_table(self):
     (table,) = prime_response.tables({"e0": self.found})

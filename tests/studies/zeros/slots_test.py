@@ -452,10 +452,10 @@ class FiguresTest(parameterized.TestCase):
   )
   def test_drawn_without_warnings_inside_the_figure(self, **options):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    page = slots.figures({"e4": by_hand(**options)})["e4"]
-    header = figures.save(page, f"{folder}/x.png").read_bytes()
+    figure = self.page(**options)
+    header = figures.save(figure, f"{folder}/x.png").read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
-    drawn.assert_inside(self, page.figure())
+    drawn.assert_inside(self, figure)
 
   def test_losses_name_their_unit(self):
     panels = _panels(self.page())
