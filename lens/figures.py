@@ -152,8 +152,8 @@ def png(drawn: Any) -> bytes:
     figure.set_dpi(DPI)
     canvas = backend_agg.FigureCanvasAgg(figure)
     canvas.draw()  # once: `savefig` draws a second time, to lay out what is laid out by drawing
-  rgba = canvas.buffer_rgba()
-  image.imsave(buffer, rgba, format="png", dpi=DPI, metadata={"Software": None})
+  about: Any = {"Software": None}
+  image.imsave(buffer, canvas.buffer_rgba(), format="png", dpi=DPI, metadata=about)
   return buffer.getvalue()
 
 

@@ -27,6 +27,7 @@ SCHEMA = 3  # 1 and 2 held dataclasses, whose arrays had no named dimensions
 LOCK = ".lock"  # of the folder, held while the files of one result are written or read
 WAIT_SECONDS = 30.0  # for another process to write or read its own
 END = "end"  # the dimension of an interval: low, high
+UNTRAINED = "untrained"  # the dimension of untrained networks, in the place of `seed`
 ENDS = ("low", "high")
 LONGEST_CURVE = 20_000  # rows of a CSV of curves; what is longer is no curve, and is in the NPZ
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -79,7 +80,7 @@ def with_untrained(
   `dims` are those of the trained ones, a `seed` among them; untrained networks, which may be of
   another number, have `untrained` in its place.
   """
-  null = dims.replace("seed", "untrained")
+  null = dims.replace("seed", UNTRAINED)
   return {
     name: variable(dims, trained, meaning, unit),
     f"untrained_{name}": variable(null, untrained, f"{meaning}, untrained networks", unit),
@@ -148,12 +149,19 @@ def label(array: xr.DataArray) -> str:
 def across(runs: Mapping[str, xr.Dataset], *names: str) -> xr.Dataset:
   """Returns some variables of all runs, with their intervals, along a dimension `run`.
 
-  NaN where a run has no value.
+  NaN where a run has no value; runs may have different numbers of untrained networks. Raises
+  `ValueError` for another dimension without labels, which a figure would number.
   """
   parts = []
   for found in runs.values():
     ends = [f"{name}_interval" for name in names if f"{name}_interval" in found]
-    parts.append(found[[*names, *ends]])
+    part = found[[*names, *ends]]
+    if UNTRAINED in part.dims:
+      part = part.assign_coords({UNTRAINED: np.arange(part.sizes[UNTRAINED])})
+    bare = [name for name in part.dims if name not in part.coords]
+    if bare:
+      raise ValueError(f"{', '.join(map(str, bare))} of {', '.join(names)} has no labels.")
+    parts.append(part)
   run = xr.Variable("run", list(runs))
   return xr.concat(parts, run, join="outer", combine_attrs="override")
 

@@ -148,7 +148,8 @@ def figures(runs) -> dict:
 def _by_part(found: xr.Dataset) -> xr.Dataset:
   """Returns the skills along the parts."""
   named = {"skills_skill": "skill", "skills_skill_interval": "skill_interval"}
-  return found[list(named)].rename(named | {"skills": "part"})
+  skills = found[list(named)].rename(named | {"skills": "part"})
+  return skills.assign_coords(part=found.skills_part.values)
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:

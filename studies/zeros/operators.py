@@ -296,7 +296,8 @@ def _ratios(found: xr.Dataset) -> draw.Panel:
     axes.set_yticks(range(len(rows)), names, fontsize=7.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set(
-      title="Neighbouring spacings, central 60 % (95 %)\n", xlabel=f"{R_RATIO} (no unfolding)"
+      title="Ratio of neighbouring spacings, central 60 % of levels (bars: 95 %)\n",
+      xlabel=f"{R_RATIO} (no unfolding)",
     )
 
   return panel

@@ -280,6 +280,19 @@ class ResultsTest(parameterized.TestCase):
     self.assertIn("0.50 [0.40, 0.60]", table.text())
     self.assertEqual(table.csv().splitlines()[0], "run,part,skill,skill_low,skill_high,count,p")
 
+  def test_runs_with_other_numbers_of_untrained_networks_stand_across(self):
+    of = lambda count: results.dataset(
+      results.with_untrained("r2", "layer seed", np.ones((2, 3)), np.ones((2, count)), "R2"),
+      {"layer": [0, 1], "seed": [0, 1, 2]},
+    )
+    both = results.across({"a": of(2), "b": of(4)}, "r2", "untrained_r2")
+    self.assertEqual(both.untrained_r2.count("untrained").values.tolist(), [[2, 2], [4, 4]])
+
+  def test_rows_without_labels_do_not_stand_across(self):
+    bare = results.dataset(results.rows("skills", [{"part": "a", "skill": 1}], {"skill": "skill"}))
+    with self.assertRaisesRegex(ValueError, "skills of skills_skill has no labels"):
+      results.across({"a": bare}, "skills_skill")
+
   def test_across_runs(self):
     both = results.across({"a": found(), "b": found().isel(ratio=[1])}, "delta")
     self.assertEqual(both.delta.sel(run="a").values[0], 1.0)

@@ -11,6 +11,7 @@ import numpy as np
 import published_text
 import tiny_text
 from absl.testing import absltest, parameterized
+from matplotlib import axes as axes_lib
 from primelens.lens import claims, figures, results
 from primelens.lens import numbers as numbers_lib
 from primelens.lens import tables as tables_lib
@@ -171,7 +172,10 @@ class RunTest(parameterized.TestCase):
     both = {"a": again, "b": again}
     pages = answers.figures(both)
     self.assertEqual(list(pages), ["a", "b", "all runs"])
-    figures.png(pages["all runs"])
+    shared = pages["all runs"].figure()
+    figures.png(shared)
+    names = [label.get_text() for label in shared.findobj(axes_lib.Axes)[0].get_yticklabels()]
+    self.assertEqual(names, again.skills_part.values.tolist())
     skills, measures = answers.tables(both)
     self.assertEqual({row["run"] for row in skills.rows}, {"a", "b"})
     median = {(r["part"], r["measure"]): r["median"] for r in measures.rows if r["run"] == "a"}
