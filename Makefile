@@ -3,9 +3,9 @@
 
 PYTHON ?= python3
 RUNS ?= runs/demo/e0,runs/demo/postfix
-# What decides most in minutes: questions of the zeros themselves are asked of one run.
-OF_E0 = anchors,heads,formula,linear,form_factor,operators,gue,prime_lines,predictors
-OF_POSTFIX = anchors,rollout,calibration,kernels,hermiticity,slots
+# What decides most in minutes, shared out between the two: questions of the zeros are asked once.
+OF_E0 = anchors,heads,formula,linear,form_factor,prime_lines,predictors
+OF_POSTFIX = anchors,rollout,calibration,kernels,hermiticity,slots,operators,gue
 
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VERSION := $(call version,$(PYTHON))

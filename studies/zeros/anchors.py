@@ -273,14 +273,24 @@ def _page(found: xr.Dataset) -> draw.Page:
 
 
 def _ranked(found: xr.Dataset) -> draw.Panel:
-  """Returns a point and an interval for each predictor, the best on top."""
+  """Returns a point and an interval for each predictor, the best on top.
+
+  The axis holds all estimates. That of few untrained networks has an interval wider than all of
+  them together: an arrow says that it goes on.
+  """
 
   def panel(axes):
     order = np.argsort(-found.loss.values, kind="stable")
+    shown = np.append(found.loss.values, found.nll.values)
+    least, most = shown.min() - 0.2 * np.ptp(shown), shown.max() + 0.2 * np.ptp(shown)
+    axes.set_xlim(least, most)
     for place, e in enumerate(order.tolist()):
       its, mine = tables_lib.interval(found.isel(predictor=e), "loss"), e == 0
       colour = draw.BLUE if mine else draw.GREY
       axes.plot([its.low, its.high], [place, place], color=colour, lw=1.8)
+      for end, mark, beyond in ((least, "<", its.low < least), (most, ">", its.high > most)):
+        if beyond:
+          axes.plot(end, place, mark, ms=6, color=colour, clip_on=False)
       axes.plot(its.estimate, place, "o", ms=5, color=colour)
       if mine:
         axes.axhspan(place - 0.5, place + 0.5, color=colour, alpha=0.08, lw=0)
@@ -292,7 +302,7 @@ def _ranked(found: xr.Dataset) -> draw.Panel:
     axes.set(
       xlabel=f"NLL ({NATS}); further left is better",
       title=f"Network and anchors on the same {found.scored:,} spacings of {found.split}\n"
-      "(bars: 95 % interval; strokes: seeds; in brackets: number of parameters)",
+      "(bars: 95 %; arrows: it goes on; strokes: seeds; in brackets: parameters)",
     )
 
   return panel

@@ -124,7 +124,7 @@ class EndToEndTest(absltest.TestCase):
   def test_analyses_ran(self):
     code, out, err = self.analysed
     self.assertEqual(code, 0, err)
-    self.assertRegex(err, r"\[4/4\] postfix: linear \.\.\. [0-9.]+ s\n")
+    self.assertRegex(err, r"\[4/4\] postfix: linear took [0-9.]+ s\n")
     parent = self.folder / "runs"
     for name in ("claims.json", "report.html"):
       self.assertIn(f"wrote {parent.resolve() / name}", out)

@@ -422,9 +422,11 @@ class InterruptTest(ChildCase):
     first = self.stopped(stopped, signal.SIGINT)
     second = self.stopped(stopped, signal.SIGHUP)
     self.assertTrue(0 < first < second < 150)
-    for workdir in (whole, stopped):  # in this process: what starts again does so above
-      code, out, err = tiny_study.train(workdir, *self.FLAGS)
-      self.assertEqual((code, out.count("finished at step 150")), (0, 1), err)
+    both = "import sys; from primelens.lens import train\nfor workdir in sys.argv[1:3]:\n"
+    both += "  train.main(['train.py', f'--workdir={workdir}', *sys.argv[3:]])"
+    child = self.start(both, str(whole), str(stopped), f"--config={CONFIG}", *self.FLAGS)
+    out, err = child.communicate(timeout=200)
+    self.assertEqual(out.count("finished at step 150"), 2, err)
     expected = last_params(whole)
     for name, leaf in last_params(stopped).items():
       self.assertEqual(leaf.tobytes(), expected[name].tobytes(), name)
