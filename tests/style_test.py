@@ -261,6 +261,18 @@ class StyleTest(absltest.TestCase):
     offending = lambda name: [m for m in imported(name) for its in slices if inside(m, its)]
     self.check(offending, library(), "what two questions need is shared, in no slice")
 
+  def test_no_constant_is_bound_twice(self):
+    for name in sources():
+      bound = [
+        target.id
+        for node in tree(name).body
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and target.id.isupper()
+      ]
+      with self.subTest(name):
+        self.assertLen(set(bound), len(bound), bound)
+
   def test_no_catch_all_module(self):
     names = {Path(name).name for name in sources()}
     self.assertEmpty(names & {"utils.py", "util.py", "helpers.py", "misc.py"})

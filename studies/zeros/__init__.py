@@ -40,7 +40,8 @@ ORDER = (
   "memory_effect",
 )
 
-LEAD = ("anchors", "formula", "masking")  # what says most: its figure and sentences come first
+# What says most: its figure and sentences come first.
+LEAD = ("anchors", "formula", "masking", "slots")
 
 GLOSSARY = {
   "spacing": "The distance from one zero to the next, over the mean distance at that height.",

@@ -536,10 +536,10 @@ def line(runs) -> str:
   if len(runs) > NAMED:
     said.append(f"{len(runs) - NAMED} more networks are in the table")
   return (
-    f"Published networks are behind linear filters: E4 ({E4['parameters']:,} parameters) with a NLL"
-    f" of {E4['nll_nats']:+.3f} nats per spacing behind one of {AR24['parameters']} coefficients"
-    f" ({AR24['nll_nats']:+.3f}), E0 with {E0['nll_nats']:+.3f} behind an adaptive one of"
-    f" {ADAPTIVE_128['parameters']} ({ADAPTIVE_128['nll_nats']:+.3f}). Trained here:"
+    f"Published networks are behind linear filters: E4 with a NLL of {E4['nll_nats']:+.3f} nats per"
+    f" spacing behind one of {AR24['parameters']} coefficients ({AR24['nll_nats']:+.3f}), E0 with"
+    f" {E0['nll_nats']:+.3f} behind an adaptive one of {ADAPTIVE_128['parameters']}"
+    f" ({ADAPTIVE_128['nll_nats']:+.3f}). Trained here:"
     f" {'; '.join(said)}."
   )
 

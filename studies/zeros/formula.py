@@ -837,18 +837,18 @@ def _published_front() -> tables_lib.Table:
 def line(runs) -> str:
   """Returns a sentence of c of three lags: every model's, and the controls of the first run."""
   found = {run: _family(each, "c / sum of 3 lags") for run, each in runs.items()}
-  said = [f"{run} {rows['model']['c']:.3f}" for run, rows in found.items()]
+  said = [f"{rows['model']['c']:.3f} in {run}" for run, rows in found.items()]
   first = next(iter(found.values()))
-  said += [f"{name} {first[name]['c']:.3f}" for name in SHOWN[1:] if name in first]
+  said += [f"{first[name]['c']:.3f} in {WORDS[name]}" for name in SHOWN[1:] if name in first]
   fronts = [_groups(each) for each in runs.values()]
   rows = [row for groups in fronts for group in groups.values() for row in group]
   sinc = {null: [r for r in rows if r["null"] == null and _has_sinc(r)] for null in (False, True)}
   count = {null: sum(bool(row["null"]) == null for row in rows) for null in (False, True)}
   return (
-    "The constant that was taken for pi, c of c / (s1 + s2 + s3) by least squares, is"
-    f" {', '.join(said)}; pi is {math.pi:.3f}. sinc, offered to symbolic regression, is in"
-    f" {len(sinc[False])} of its {count[False]} formulas (of permuted targets in"
-    f" {len(sinc[True])} of {count[True]})."
+    "The constant that was taken for pi, c of c / (s1 + s2 + s3), is"
+    f" {', '.join(said)}; pi is {math.pi:.3f}. Symbolic regression was offered sinc, which is in"
+    f" {len(sinc[False])} of its {count[False]} formulas, and in {len(sinc[True])} of"
+    f" {count[True]} of permuted targets."
   )
 
 

@@ -1064,6 +1064,21 @@ def _middle(draws_R) -> statistics.Interval:
   return statistics.Interval(middle, low, high)
 
 
+def line(runs) -> str:
+  """Returns a sentence of what the slots of every run are worth."""
+  said = []
+  for run, found in runs.items():
+    one, every = _row(found, "largest single removal"), _row(found, "all slots removed")
+    said.append(
+      f"{run} {one['value']:+.4f} without the slot that matters most (untrained networks"
+      f" {one['untrained']:+.4f}), {every['value']:+.4f} without all of them"
+    )
+  return (
+    f"Removing memory slots changes the NLL, in nats per spacing, by: {'; '.join(said)}. The source"
+    f" calls a slot functional from {SINGLE} on."
+  )
+
+
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()

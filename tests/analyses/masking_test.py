@@ -16,8 +16,8 @@ def _params(seed=0):
 
 PARAMS = _params()
 WHERE = trees.select(PARAMS, "big|small")
-SIZE_N = np.concatenate([np.ravel(PARAMS[name]) for name in ("big", "small")])
-SIZE_N = np.abs(SIZE_N.astype(np.float64))
+WEIGHT_N = np.concatenate([np.ravel(PARAMS[name]) for name in ("big", "small")])
+SIZE_N = np.abs(WEIGHT_N.astype(np.float64))
 
 
 def _kept(masked):

@@ -370,7 +370,7 @@ class ShownTest(parameterized.TestCase):
 
   def test_the_summary_says_who_is_ahead_of_what(self):
     line = anchors.line({"e4": by_hand(), "told": by_hand(-1.5, **READS)})
-    self.assertIn("E4 (4,802,336 parameters) with a NLL of +0.188 nats per spacing behind", line)
+    self.assertIn("E4 with a NLL of +0.188 nats per spacing behind", line)
     self.assertIn("behind one of 24 coefficients (+0.124)", line)
     self.assertRegex(line, r"e4: \+0.200 \[\+0.190, \+0.210\] on [\d,]+ spacings of test \(5 s")
     self.assertIn("ahead of untrained network (+0.900), behind AR(24) (+0.124)", line)

@@ -438,10 +438,11 @@ class ShownTest(absltest.TestCase):
   def test_line(self):
     self.assertEqual(
       formula.line({"e0": by_hand(), "e4": by_hand(width=0.1)}),
-      "The constant that was taken for pi, c of c / (s1 + s2 + s3) by least squares, is e0 3.100"
-      " [3.050, 3.150], e4 3.100 [3.000, 3.200], truth 2.910 [2.860, 2.960], CUE 2.920"
-      " [2.870, 2.970], shuffled 2.830 [2.780, 2.880]; pi is 3.142. sinc, offered to symbolic"
-      " regression, is in 0 of its 8 formulas (of permuted targets in 0 of 4).",
+      "The constant that was taken for pi, c of c / (s1 + s2 + s3), is 3.100 [3.050, 3.150] in e0,"
+      " 3.100 [3.000, 3.200] in e4, 2.910 [2.860, 2.960] in true spacings, 2.920 [2.870, 2.970] in"
+      " random matrices (CUE), 2.830 [2.780, 2.880] in shuffled spacings; pi is 3.142. Symbolic"
+      " regression was offered sinc, which is in 0 of its 8 formulas, and in 0 of 4 of permuted"
+      " targets.",
     )
 
 

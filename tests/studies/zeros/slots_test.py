@@ -393,6 +393,13 @@ class ClaimsTest(parameterized.TestCase):
     for claim in slots.CLAIMS:
       self.assertEqual(zeros_cards.status(slots, claim.id), NOT_RUN)
 
+  def test_the_summary_says_what_slots_are_worth(self):
+    self.assertIn(
+      "demo +0.2500 without the slot that matters most (untrained networks +0.5000), +0.2500"
+      " without all of them. The source calls a slot functional from 0.02 on.",
+      slots.line({"demo": by_hand()}),
+    )
+
   def test_published_numbers_against_the_published_rules(self):
     # docs/sources/zeros.md, section 5.7: the largest of all single removals is 0.0058, asked for
     # 0.02.
