@@ -30,7 +30,8 @@ def handmade():
   gives 1/3 to each, into z_1 = (a + b) / 3. The logits 3 c z_1 - c^2 / 2 are
   largest at c = a + b.
   """
-  params = jax.tree.map(jnp.zeros_like, tokens.init(MODEL, jax.random.key(0)))
+  shapes = jax.eval_shape(lambda key: tokens.init(MODEL, key), jax.random.key(0))
+  params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
   block, c_V = params["blocks"], jnp.arange(CLASSES)
   digits = params["embedding"]["embedding"].at[:P, 0].set(jnp.arange(P))
   params["embedding"]["embedding"] = digits.at[P, 1].set(1)

@@ -156,7 +156,7 @@ def wide(memory: str):
 
 def run_of(model):
   keys_S = jax.random.split(jax.random.key(1), 2)
-  make = lambda keys_S: jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+  make = lambda keys_S: jax.jit(jax.vmap(lambda key: spacing.init(model, key)))(keys_S)
   return tiny_study.handmade(
     spacing.bind(model),
     make(keys_S),

@@ -21,7 +21,7 @@ SCALE = 0.2
 def _skip_only(phi_Q):
   """A spacing model whose transformer is silent: the linear skip alone."""
   model = tiny_study.tiny_model(skip_order=len(phi_Q))
-  params = spacing.init(model, jax.random.key(0))
+  params = jax.jit(lambda key: spacing.init(model, key))(jax.random.key(0))
   params["head"]["kernel"] = jnp.zeros_like(params["head"]["kernel"])
   kernel_QxQ = np.zeros((len(phi_Q), len(phi_Q)))
   for q in range(len(phi_Q)):

@@ -253,7 +253,7 @@ def _spread(trunk):
 def _fresh(model):
   """Returns parameters of two seeds and a run around them."""
   keys_S = jax.random.split(jax.random.key(0), 2)
-  params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+  params_S = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))(keys_S)
   run = tiny_study.handmade(
     spacing.bind(model),
     params_S,
