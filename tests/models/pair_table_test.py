@@ -8,7 +8,9 @@ from primelens.tasks import addition
 MODEL = tokens.Config()
 TOKEN_Nx3 = jnp.asarray(addition.load(addition.Config()).token_Nx3)
 # Scores of several units, so that attention is far from an average.
-PARAMS = jax.tree.map(lambda x: 3 * x, tokens.init(MODEL, jax.random.key(0)))
+PARAMS = jax.jit(lambda key: jax.tree.map(lambda x: 3 * x, tokens.init(MODEL, key)))(
+  jax.random.key(0)
+)
 ROW_N = jnp.array([3, 99, 41, 40, 0, 77])
 
 

@@ -19,7 +19,7 @@ def model(variant: str = "gpt", **changes) -> binned.Config:
 def handmade(config: binned.Config, *, blank: bool, seeds: int = 2):
   """Returns a run around fresh networks; to blank ones all bins are alike."""
   keys_S = jax.random.split(jax.random.key(0), seeds)
-  params_S = jax.vmap(lambda key: binned.init(config, key))(keys_S)
+  params_S = jax.jit(jax.vmap(lambda key: binned.init(config, key)))(keys_S)
   if blank:
     zeros_like = jnp.zeros_like(params_S["embedding"]["embedding"])
     params_S["embedding"] = {"embedding": zeros_like}

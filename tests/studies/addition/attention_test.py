@@ -30,24 +30,22 @@ def handmade():
   gives 1/3 to each, into z_1 = (a + b) / 3. The logits 3 c z_1 - c^2 / 2 are
   largest at c = a + b.
   """
-  params = jax.tree.map(jnp.zeros_like, tokens.init(MODEL, jax.random.key(0)))
-  block, c_V = params["blocks"], jnp.arange(CLASSES)
-  digits = params["embedding"]["embedding"].at[:P, 0].set(jnp.arange(P))
-  params["embedding"]["embedding"] = digits.at[P, 1].set(1)
-  heads = block["attention"]
-  put = lambda part, *where: (
-    lambda value: part.update(kernel=part["kernel"].at[(0, *where)].set(value))
-  )
-  put(heads["query"], 1, 0, 0)(2.0)  # = sqrt(Dh), which scores divide by
-  put(heads["key"], 0, 0, 0)(SLOPE)
+  shapes = jax.eval_shape(lambda key: tokens.init(MODEL, key), jax.random.key(0))
+  params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+  block, c_V = params["blocks"], np.arange(CLASSES)
+  params["embedding"]["embedding"][:P, 0] = np.arange(P)
+  params["embedding"]["embedding"][P, 1] = 1
+  heads, mlp = block["attention"], block["mlp"]
+  heads["query"]["kernel"][0, 1, 0, 0] = 2.0  # = sqrt(Dh), which scores divide by
+  heads["key"]["kernel"][0, 0, 0, 0] = SLOPE
   for head in range(2):
-    put(heads["value"], 0, head, 0)(1.0)
-    put(heads["out"], head, 0, 2 + head)(1.0)
-    put(block["mlp"]["up"], 2 + head, head)(1.0)
-  put(block["mlp"]["down"], 1, 4)(3.0)
-  kernel_DxV = params["unembed"]["kernel"].at[4].set(c_V)
-  params["unembed"]["kernel"] = kernel_DxV.at[1].set(-(c_V**2) / 2)
-  return params
+    heads["value"]["kernel"][0, 0, head, 0] = 1.0
+    heads["out"]["kernel"][0, head, 0, 2 + head] = 1.0
+    mlp["up"]["kernel"][0, 2 + head, head] = 1.0
+  mlp["down"]["kernel"][0, 1, 4] = 3.0
+  params["unembed"]["kernel"][4] = c_V
+  params["unembed"]["kernel"][1] = -(c_V**2) / 2
+  return jax.tree.map(jnp.asarray, params)
 
 
 def _pattern() -> np.ndarray:

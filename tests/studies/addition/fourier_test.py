@@ -311,12 +311,19 @@ class RunTest(absltest.TestCase):
     pages = fourier.figures({"small": back})
     others = {"small, weights", "small, neurons", "small, basis"}
     self.assertEqual(set(pages), {"small"} | others)
-    for page in pages.values():
-      drawn.assert_inside(self, page.figure())
+    for name in pages:
+      drawn.assert_inside(self, self.figure(name))
+
+  @classmethod
+  @functools.cache
+  def figure(cls, page):
+    """Returns a page of the run, made once."""
+    return fourier.figures({"small": cls.found})[page].figure()
 
   def _panels(self, page, found=None):
     """Returns the panels of a page of the run, by title."""
-    figure = fourier.figures({"small": self.found if found is None else found})[page].figure()
+    other = lambda: fourier.figures({"small": found})[page].figure()
+    figure = self.figure(page) if found is None else other()
     every = [ax for part in figure.subfigs for ax in part.axes]
     return {ax.get_title(loc="left"): ax for ax in every if ax.get_title(loc="left")}
 

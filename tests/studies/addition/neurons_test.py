@@ -1,5 +1,6 @@
 """Slice `neurons`: planted networks, peers and recomputed numbers of the reference network."""
 
+import functools
 import tempfile
 
 import adder
@@ -160,12 +161,19 @@ class ReferenceTest(absltest.TestCase):
     back, _ = results.read(folder, "neurons")
     xr.testing.assert_identical(back, self.found)
 
+  @classmethod
+  @functools.cache
+  def figure(cls, page):
+    """Returns a page of the run, made once."""
+    return neurons.figures({"run": cls.found})[page].figure()
+
   def test_figures_draw_one_seed_and_two(self):
-    for seeds in (1, 2):
-      pages = neurons.figures({"run": self.found.isel(seed=slice(seeds))})
-      self.assertEqual(set(pages), {"run", "run, correlations"})
-      drawn.assert_inside(self, pages["run, correlations"].figure())
-      figure = pages["run"].figure()
+    self.assertEqual(self.found.sizes["seed"], 2)
+    pages = neurons.figures({"run": self.found.isel(seed=slice(1))})
+    self.assertEqual(set(pages), {"run", "run, correlations"})
+    for made in (lambda page: pages[page].figure(), self.figure):
+      drawn.assert_inside(self, made("run, correlations"))
+      figure = made("run")
       drawn.assert_inside(self, figure)
       axes = [ax for part in figure.subfigs for ax in part.axes]
       self.assertGreater(len(axes), 15)
@@ -188,7 +196,7 @@ class ReferenceTest(absltest.TestCase):
     self.assertLess(float(np.abs(gap).max()), 0.1)
 
   def test_page_of_correlations(self):
-    page = neurons.figures({"run": self.found})["run, correlations"].figure()
+    page = self.figure("run, correlations")
     features, both, curves = (part.axes for part in page.subfigs)
     order_F = np.argsort(self.own["r"].values, kind="stable")
     shown = features[0].images[0].get_array()

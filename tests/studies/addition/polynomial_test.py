@@ -1,5 +1,6 @@
 """Polynomial fits: of networks made by hand, of the reference network, and what is said of them."""
 
+import functools
 import tempfile
 
 import adder
@@ -289,12 +290,18 @@ class ReferenceTest(parameterized.TestCase):
     again, _ = results.read(folder, "polynomial")
     xr.testing.assert_identical(again, self.found)
 
+  @classmethod
+  @functools.cache
+  def figure(cls, page):
+    """Returns a page of the run, made once."""
+    return polynomial.figures({"run": cls.found})[page].figure()
+
   def test_figures_draw_with_any_number_of_seeds(self):
-    for found in (self.found, self.found.isel(seed=slice(0, 1))):
-      pages = polynomial.figures({"run": found})
-      self.assertEqual(list(pages), ["run", "run, coefficients"])
-      drawn.assert_inside(self, pages["run, coefficients"].figure())
-      figure = pages["run"].figure()
+    pages = polynomial.figures({"run": self.found.isel(seed=slice(0, 1))})
+    self.assertEqual(list(pages), ["run", "run, coefficients"])
+    for made in (lambda page: pages[page].figure(), self.figure):
+      drawn.assert_inside(self, made("run, coefficients"))
+      figure = made("run")
       drawn.assert_inside(self, figure)
       titles = [ax.get_title(loc="left") for part in figure.subfigs for ax in part.axes]
       self.assertLen(titles, 7)
@@ -313,7 +320,7 @@ class ReferenceTest(parameterized.TestCase):
     )
 
   def test_coefficients_that_are_drawn_are_those_stored(self):
-    figure = polynomial.figures({"run": self.found})["run, coefficients"].figure()
+    figure = self.figure("run, coefficients")
     every, groups, neurons, logit, sums = [
       ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")
     ]

@@ -1,6 +1,7 @@
 """Interventions on the digits' vectors: laws, known answers, the reference, claims."""
 
 import dataclasses
+import functools
 import tempfile
 
 import adder
@@ -354,9 +355,15 @@ class RunTest(absltest.TestCase):
     titles = [axes.get_title(loc="left") for part in parts for axes in part.axes]
     self.assertIn("Prediction less label\n(seed 0, PC1 alone)", titles)
 
+  @classmethod
+  @functools.cache
+  def figure(cls, page):
+    """Returns a page of the run, made once."""
+    return subspace.figures({"run": cls.found})[page].figure()
+
   def test_page_of_pc1_alone(self):
     own = self.found.isel(seed=0)
-    logits, boosts, fits = subspace.figures({"run": self.found})["run, PC1 alone"].figure().subfigs
+    logits, boosts, fits = self.figure("run, PC1 alone").subfigs
     maps = [*logits.axes, *boosts.axes]
     names = ("full_logit", "ablated_logit", "boost", "predicted_boost")
     for axes, name in zip(maps, names, strict=True):
@@ -369,9 +376,7 @@ class RunTest(absltest.TestCase):
       np.testing.assert_array_equal(points.get_ydata(), own[name].values.ravel())
 
   def test_fitted_errors_are_those_of_their_r2(self):
-    lines = (
-      subspace.figures({"run": self.found})["run, PC1 alone"].figure().subfigs[2].axes[2].lines
-    )
+    lines = self.figure("run, PC1 alone").subfigs[2].axes[2].lines
     for line, key in zip(lines[1:], subspace.ERROR_FITS, strict=True):
       error, fitted = line.get_xdata(), line.get_ydata()
       r2 = 1 - np.sum((error - fitted) ** 2) / np.sum((error - error.mean()) ** 2)

@@ -130,7 +130,7 @@ class RunTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     model = tiny_study.tiny_model()
-    init = jax.vmap(lambda key: spacing.init(model, key))
+    init = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))
     params_S, fresh_S = (init(jax.random.split(jax.random.key(k), S)) for k in (0, 1))
     cls.run_ = tiny_study.handmade(
       spacing.bind(model), params_S, tiny_study.ar([0.5], 2400), model=model, fresh_S=fresh_S

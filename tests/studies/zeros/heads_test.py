@@ -173,7 +173,7 @@ class TransformerTest(absltest.TestCase):
     model = tiny_study.tiny_model()
     model.trunk.init_std = 0.5
     keys_S = jax.random.split(jax.random.key(0), 2)
-    params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+    params_S = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))(keys_S)
     apply_fn = spacing.bind(model)
     run = tiny_study.handmade(apply_fn, params_S, tiny_study.ar([PHI], 600), model=model)
     rows = ablation.removals(L, H)

@@ -19,7 +19,7 @@ S = 3
 
 def _run(memory="postfix", seed=0, change=None):
   model = tiny_study.tiny_model(memory)
-  draw = jax.vmap(lambda key: spacing.init(model, key))
+  draw = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))
   params_S, fresh_S = (draw(jax.random.split(jax.random.key(k), S)) for k in (seed, seed + 1))
   if change:
     params_S = change(params_S)

@@ -1,6 +1,7 @@
 """The leak of hand-made networks, and of real ones against cut windows."""
 
 import dataclasses
+import functools
 import itertools
 import tempfile
 
@@ -156,15 +157,22 @@ def wide(memory: str):
 
 def run_of(model):
   keys_S = jax.random.split(jax.random.key(1), 2)
-  make = lambda keys_S: jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+  params_S = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))(keys_S)
   return tiny_study.handmade(
     spacing.bind(model),
-    make(keys_S),
+    params_S,
     tiny_study.ar([0.5], 3000),
     model=model,
-    fresh_S=make(keys_S),
+    fresh_S=params_S,
     changed={"leak.windows": 8, "leak.pattern_windows": 4},
   )
+
+
+@functools.cache
+def leaky():
+  """Returns a run of a leaky bank, and what is measured of it."""
+  run = run_of(bank("leaky_as_published"))
+  return run, leak.measure(run)
 
 
 class NetworkTest(parameterized.TestCase):
@@ -175,7 +183,8 @@ class NetworkTest(parameterized.TestCase):
     ("postfix", wide("postfix")),
   )
   def test_no_leak_is_exactly_zero(self, model):
-    result = leak.measure(run_of(model))
+    run = run_of(model)
+    result = leak.measure(run)
     for name in ("leak", "leak_interval"):
       np.testing.assert_array_equal(result[name], 0)
     rows = {row["change"]: row["nats"] for row in tables.rows(result, "changes")}
@@ -187,17 +196,15 @@ class NetworkTest(parameterized.TestCase):
     if model.memory == "bank":  # blind already
       np.testing.assert_array_equal(*result.nll[:2])
     # What it is compared by is what its card says.
-    experiment = run_of(model).experiment
     for name, word in leak.ALIKE.items():
-      value = experiment
+      value = run.experiment
       for part in word.split("."):
         value = getattr(value, part)
       self.assertEqual(result.attrs[name], value)
     self.assertEqual(leak.MODES.get(result.mode, model.memory), program.memory_name(model))
 
   def test_a_leaky_bank_against_windows_that_end_there(self):
-    run = run_of(bank("leaky_as_published"))
-    result = leak.measure(run)
+    run, result = leaky()
     windows, _ = run.batches("test", 8, min_context=1)
     score = jax.jit(lambda params, w: spacing.score(run.apply, params, w))
     for s in range(2):
@@ -214,13 +221,13 @@ class NetworkTest(parameterized.TestCase):
     self.assertEqual({key: result.attrs[key] for key in expected}, expected)
 
   def test_a_leaky_bank_kept_blind_is_the_blind_bank(self):
-    run = run_of(bank("leaky_as_published"))
+    run, found = leaky()
     other = dataclasses.replace(
       run,
       apply=spacing.bind(bank("memory_blind")),
       experiment=dataclasses.replace(run.experiment, model=bank("memory_blind")),
     )
-    found, control = leak.measure(run), leak.measure(other)
+    control = leak.measure(other)
     own_SxT, blind_SxT, _ = found.nll.values
     np.testing.assert_allclose(blind_SxT, control.nll[0], rtol=1e-6)
     self.assertGreater(np.abs(blind_SxT - own_SxT).max(), 1e-3)

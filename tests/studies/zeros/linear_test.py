@@ -1,3 +1,5 @@
+import copy
+import functools
 import tempfile
 
 import drawn
@@ -18,10 +20,16 @@ PHI = np.array([-0.45, -0.28, -0.16])  # about the published operator
 SCALE = 0.2
 
 
+@functools.cache
+def _fresh(order: int):
+  """Returns a spacing model with a skip, and fresh parameters."""
+  model = tiny_study.tiny_model(skip_order=order)
+  return model, jax.jit(lambda key: spacing.init(model, key))(jax.random.key(0))
+
+
 def _skip_only(phi_Q):
   """A spacing model whose transformer is silent: the linear skip alone."""
-  model = tiny_study.tiny_model(skip_order=len(phi_Q))
-  params = spacing.init(model, jax.random.key(0))
+  model, params = copy.deepcopy(_fresh(len(phi_Q)))
   params["head"]["kernel"] = jnp.zeros_like(params["head"]["kernel"])
   kernel_QxQ = np.zeros((len(phi_Q), len(phi_Q)))
   for q in range(len(phi_Q)):

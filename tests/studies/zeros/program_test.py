@@ -108,7 +108,7 @@ class BindTest(absltest.TestCase):
   def test_permuting_slot_ids_are_fixed_for_analyses(self):
     experiment = tiny_study.get_config("postfix")
     experiment.model.trunk.init_std = 0.5
-    params = spacing.init(experiment.model, jax.random.key(0))
+    params = jax.jit(lambda key: spacing.init(experiment.model, key))(jax.random.key(0))
     input_BxT = jnp.asarray(tiny_study.ar([0.5], 2 * T)).reshape(2, T)
     found = {}
     for mode in ("permute_per_batch", "fixed", "off"):
@@ -122,7 +122,7 @@ class BindTest(absltest.TestCase):
 class EvaluationTest(absltest.TestCase):
   def _nll(self, model):
     model.trunk.init_std = 0.5
-    params = spacing.init(model, jax.random.key(0))
+    params = jax.jit(lambda key: spacing.init(model, key))(jax.random.key(0))
     window_NxT1 = jnp.asarray(tiny_study.ar([0.5], 10 * (T + 1)))
     window_NxT1 = window_NxT1.reshape(10, T + 1)
     evaluate = jax.jit(program.evaluation(model))

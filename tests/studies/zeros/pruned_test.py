@@ -144,7 +144,7 @@ class RunTest(absltest.TestCase):
     super().setUpClass()
     cls.model = tiny_study.tiny_model()
     cls.model.trunk.init_std = 0.5
-    init = jax.vmap(lambda key: spacing.init(cls.model, key))
+    init = jax.jit(jax.vmap(lambda key: spacing.init(cls.model, key)))
     cls.params_S, fresh_S = (init(jax.random.split(jax.random.key(k), S)) for k in (0, 1))
     cls.run_ = tiny_study.handmade(
       spacing.bind(cls.model),

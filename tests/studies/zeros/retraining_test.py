@@ -15,7 +15,7 @@ VALUE_N = tiny_study.ar([-0.5], 1500)
 def _run(layers=L):
   model = tiny_study.tiny_model()
   model.trunk.layers, model.trunk.init_std = layers, 0.3
-  params = spacing.init(model, jax.random.key(0))
+  params = jax.jit(lambda key: spacing.init(model, key))(jax.random.key(0))
   params_S = jax.tree.map(lambda leaf: leaf[None], params)
   run = tiny_study.handmade(spacing.bind(model), params_S, VALUE_N, model=model)
   return run, params

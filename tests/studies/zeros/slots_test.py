@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import tempfile
 
 import drawn
@@ -253,7 +254,7 @@ def _spread(trunk):
 def _fresh(model):
   """Returns parameters of two seeds and a run around them."""
   keys_S = jax.random.split(jax.random.key(0), 2)
-  params_S = jax.vmap(lambda key: spacing.init(model, key))(keys_S)
+  params_S = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))(keys_S)
   run = tiny_study.handmade(
     spacing.bind(model),
     params_S,
@@ -450,22 +451,25 @@ def _panels(figure):
   return [axes for part in figure.subfigs for axes in part.axes if axes.axison]
 
 
-class FiguresTest(parameterized.TestCase):
-  def page(self, **options):
-    return slots.figures({"e4": by_hand(**options)})["e4"].figure()
+@functools.cache
+def _page(**options):
+  """Returns the figure of a run, the same for the same options."""
+  return slots.figures({"e4": by_hand(**options)})["e4"].figure()
 
+
+class FiguresTest(parameterized.TestCase):
   @parameterized.parameters(
     {}, {"seeds": 1, "count": 1, "blocks": 2}, {"seeds": 9, "count": 12}, {"read": 0.0}
   )
   def test_drawn_without_warnings_inside_the_figure(self, **options):
     folder = self.enterContext(tempfile.TemporaryDirectory())
-    figure = self.page(**options)
+    figure = _page(**options)
     header = figures.save(figure, f"{folder}/x.png").read_bytes()
     self.assertEqual(header[:8], b"\x89PNG\r\n\x1a\n")
     drawn.assert_inside(self, figure)
 
   def test_losses_name_their_unit(self):
-    panels = _panels(self.page())
+    panels = _panels(_page())
     self.assertLen(panels, 11)
     for axes in panels:
       self.assertNotEmpty(axes.get_xlabel())
@@ -473,19 +477,19 @@ class FiguresTest(parameterized.TestCase):
         self.assertIn("nats", axes.get_ylabel())
 
   def test_joint_and_published_sum_are_those_of_the_result(self):
-    joint, *_ = _panels(self.page(seeds=1))
+    joint, *_ = _panels(_page(seeds=1))
     lines = {line.get_label(): line.get_ydata() for line in joint.lines}
     np.testing.assert_allclose(lines["together (thick: mean, band: 95 %)"], 0.1 * np.arange(5))
     label = "sum of single ones (as published)"
     np.testing.assert_allclose(lines[label], 0.05 * np.arange(5))
 
   def test_rollouts_are_marked_at_their_steps(self):
-    *_, rollouts, _, _ = _panels(self.page())
+    *_, rollouts, _, _ = _panels(_page())
     self.assertEqual(rollouts.get_xscale(), "log")
     self.assertEqual([text.get_text() for text in rollouts.get_xticklabels()], ["1", "4"])
 
   def test_slots_that_read_no_data(self):
-    self.assertIn("These slots read no data.", _texts(self.page(read=0.0)))
+    self.assertIn("These slots read no data.", _texts(_page(read=0.0)))
 
   def test_networks_without_a_readout(self):
     found = by_hand()
@@ -493,7 +497,7 @@ class FiguresTest(parameterized.TestCase):
     self.assertLen(_panels(slots.figures({"e2": found})["e2"].figure()), 10)
 
   def test_single_removals_and_orders_are_those_of_the_result(self):
-    _, _, by_slot, orders, *_ = _panels(self.page())
+    _, _, by_slot, orders, *_ = _panels(_page())
     points = [line.get_ydata() for line in by_slot.lines]
     self.assertTrue(any(np.array_equal(y, [1, 2, 3, 4]) for y in points))  # mean_delta, alone
     published = [line.get_ydata() for line in by_slot.lines if line.get_marker() == "D"]
