@@ -177,10 +177,10 @@ class PopulationTest(OutsideCase):
     "import sys\n"
     f"sys.path.insert(0, {str(Path(tiny_study.__file__).parent)!r})\n"
     "import tiny_study\n"
-    "VARIANTS = ('none', 'prefix')\n"
+    "VARIANTS = ('none', 'postfix')\n"
     "def get_config(memory='none'):\n"
     "  if memory not in VARIANTS:\n"
-    "    raise ValueError(f'{memory!r} is not one of none, prefix.')\n"
+    "    raise ValueError(f'{memory!r} is not one of none, postfix.')\n"
     "  return tiny_study.get_config(memory)\n"
   )
 
@@ -190,11 +190,11 @@ class PopulationTest(OutsideCase):
     self.assertEqual(code, 0, err)
     self.assertIn("[1/2] none: runs/none", err)
     self.assertIn("finished at step 20", out)
-    self.assertEqual(sorted(p.name for p in Path("runs").iterdir()), ["none", "prefix"])
+    self.assertEqual(sorted(p.name for p in Path("runs").iterdir()), ["none", "postfix"])
     code, out, err = self.call(analyze.main, "--workdir=runs", "--only=claims")
     self.assertEqual(code, 0, err)
     found, origin = results.read("runs", "claims")
-    self.assertEqual(origin["runs"], ["none", "prefix"])
+    self.assertEqual(origin["runs"], ["none", "postfix"])
     self.assertNotEmpty(found.attrs["rows"])
 
   def test_a_wrong_field_is_refused_before_the_first_run(self):
@@ -208,7 +208,7 @@ class PopulationTest(OutsideCase):
 
   def test_a_config_without_variants(self):
     (self.folder / "one.py").write_text(
-      self.FAMILY.replace("VARIANTS = ('none', 'prefix')\n", "VARIANTS = ()\n")
+      self.FAMILY.replace("VARIANTS = ('none', 'postfix')\n", "VARIANTS = ()\n")
     )
     code, _, err = self.call(train.main, "--config=one.py:all", "--dry_run")
     self.assertEqual(code, 2)

@@ -22,7 +22,7 @@ def experiment(question="sum", *, seeds=2, outputs=1, task=(), **sizes):
     ),
     fit=dataclasses.replace(config.fit, seeds=seeds),
     analyses=program.Settings(
-      probe_rows=400, batch=200, permutations=9, random_directions=3, untrained=3
+      probe_rows=400, batch=200, permutations=9, random_directions=3, untrained=2
     ),
   )
 

@@ -101,7 +101,10 @@ class RunTest(parameterized.TestCase):
     config = tiny_text.experiment(question, outputs=outputs, task=task)
     few = dataclasses.replace(config.analyses, untrained=1)
     run = tiny_text.run(dataclasses.replace(config, analyses=few))
-    with mock.patch.object(invariance, "FARTHER_R", (-50, 50)):
+    with (
+      mock.patch.object(invariance, "FARTHER_R", (-50, 50)),
+      mock.patch.object(invariance, "SHIFTS_R", (5, 100)),  # 100 is beyond the aligned operands
+    ):
       found = invariance.measure(run)
     self.assertEqual(found.loss.attrs["units"], "answers²" if outputs == 1 else "nats")
     at_zero = found.sel(delta=0)
