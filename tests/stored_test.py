@@ -7,22 +7,37 @@ from pathlib import Path
 from absl.testing import absltest
 
 ROOT = Path(__file__).parent.parent
-MAKERS = {"variable": None, "with_interval": 0, "with_untrained": 0, "both": 0, "rows": 0}
+MAKERS = ("with_interval", "with_untrained", "rows")  # their first argument is a name
 LEAST = 4  # letters that a pattern of names has, at least, to stand for one
 
 
 def stored(tree: ast.Module) -> set[int]:
   """Returns the nodes that give stored variables their names."""
-  nodes = set()
+  nodes, makers = set(), {*MAKERS, *_aliases(tree)}
   for node in ast.walk(tree):
     if isinstance(node, ast.Dict):
       for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Constant) and _maker(value) == "variable":
           nodes.add(key)
-    elif isinstance(node, ast.Call) and MAKERS.get(_maker(node)) is not None and node.args:
+    elif isinstance(node, ast.Call) and _maker(node) in makers and node.args:
       if isinstance(node.args[0], ast.Constant):
         nodes.add(node.args[0])
   return nodes
+
+
+def _aliases(tree: ast.Module) -> set[str]:
+  """Returns what a file calls a maker for short: `both = results.with_untrained`, or a lambda."""
+  found = set()
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Assign):
+      targets = [each.elts if isinstance(each, ast.Tuple) else [each] for each in node.targets]
+      values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+      for target, value in zip(targets[0], values, strict=False):
+        inner = value.body if isinstance(value, ast.Lambda) else value
+        name = _maker(inner) if isinstance(value, ast.Lambda) else getattr(inner, "attr", "")
+        if name in MAKERS and isinstance(target, ast.Name):
+          found.add(target.id)
+  return found
 
 
 def _maker(node: ast.AST) -> str:
@@ -68,6 +83,11 @@ def tables(runs):
 """
     self.assertEqual(unread(text), ["b"])
     self.assertEqual(unread(text.replace('"b":', '"ab_error":') + 'f"{name}_error"\n'), [])
+
+  def test_a_short_name_of_a_maker_is_known(self):
+    for short in ("results.with_untrained", "lambda name, its: results.with_untrained(name, *its)"):
+      with self.subTest(short):
+        self.assertEqual(unread(f'both = {short}\nfound = both("b", [1, 2])\n'), ["b"])
 
   def test_every_slice_reads_what_it_stores(self):
     found = {}
