@@ -19,6 +19,18 @@ def assert_inside(test, figure):
   return drawn
 
 
+class Made(dict):
+  """The figures of pages by name, each made when it is first asked for."""
+
+  def __init__(self, pages):
+    super().__init__()
+    self.pages = pages
+
+  def __missing__(self, name):
+    self[name] = self.pages[name].figure()
+    return self[name]
+
+
 def one_and_all(test, pages_of, runs) -> dict:
   """Returns the drawn figures by name: all pages of the first run alone, and what all runs add.
 

@@ -241,6 +241,7 @@ class RunTest(absltest.TestCase):
     super().setUpClass()
     cls.run_ = small()
     cls.found = fourier.measure(cls.run_)
+    cls.made = drawn.Made(fourier.figures({"small": cls.found}))
     cls.number = fourier.numbers(cls.found)
 
   def test_untrained_equals_its_own_null(self):
@@ -312,18 +313,12 @@ class RunTest(absltest.TestCase):
     others = {"small, weights", "small, neurons", "small, basis"}
     self.assertEqual(set(pages), {"small"} | others)
     for name in pages:
-      drawn.assert_inside(self, self.figure(name))
-
-  @classmethod
-  @functools.cache
-  def figure(cls, page):
-    """Returns a page of the run, made once."""
-    return fourier.figures({"small": cls.found})[page].figure()
+      drawn.assert_inside(self, self.made[name])
 
   def _panels(self, page, found=None):
     """Returns the panels of a page of the run, by title."""
     other = lambda: fourier.figures({"small": found})[page].figure()
-    figure = self.figure(page) if found is None else other()
+    figure = self.made[page] if found is None else other()
     every = [ax for part in figure.subfigs for ax in part.axes]
     return {ax.get_title(loc="left"): ax for ax in every if ax.get_title(loc="left")}
 

@@ -1,6 +1,5 @@
 """Slice `neurons`: planted networks, peers and recomputed numbers of the reference network."""
 
-import functools
 import tempfile
 
 import adder
@@ -111,6 +110,7 @@ class ReferenceTest(absltest.TestCase):
     super().setUpClass()
     run = adder.trained()
     cls.found = neurons.measure(run)
+    cls.made = drawn.Made(neurons.figures({"run": cls.found}))
     cls.row = adder_cards.records("neurons", cls.found)
     cls.own = cls.found.sel(network="trained").isel(seed=cls.found.reference)
     cls.up_DxF = np.asarray(run.params_S["blocks"]["mlp"]["up"]["kernel"])[0, 0]
@@ -161,17 +161,11 @@ class ReferenceTest(absltest.TestCase):
     back, _ = results.read(folder, "neurons")
     xr.testing.assert_identical(back, self.found)
 
-  @classmethod
-  @functools.cache
-  def figure(cls, page):
-    """Returns a page of the run, made once."""
-    return neurons.figures({"run": cls.found})[page].figure()
-
   def test_figures_draw_one_seed_and_two(self):
     self.assertEqual(self.found.sizes["seed"], 2)
     pages = neurons.figures({"run": self.found.isel(seed=slice(1))})
     self.assertEqual(set(pages), {"run", "run, correlations"})
-    for made in (lambda page: pages[page].figure(), self.figure):
+    for made in (lambda page: pages[page].figure(), self.made.__getitem__):
       drawn.assert_inside(self, made("run, correlations"))
       figure = made("run")
       drawn.assert_inside(self, figure)
@@ -196,7 +190,7 @@ class ReferenceTest(absltest.TestCase):
     self.assertLess(float(np.abs(gap).max()), 0.1)
 
   def test_page_of_correlations(self):
-    page = self.figure("run, correlations")
+    page = self.made["run, correlations"]
     features, both, curves = (part.axes for part in page.subfigs)
     order_F = np.argsort(self.own["r"].values, kind="stable")
     shown = features[0].images[0].get_array()

@@ -1,6 +1,5 @@
 """Polynomial fits: of networks made by hand, of the reference network, and what is said of them."""
 
-import functools
 import tempfile
 
 import adder
@@ -156,6 +155,7 @@ class ReferenceTest(parameterized.TestCase):
     super().setUpClass()
     run = adder.trained()
     cls.found = polynomial.measure(run)
+    cls.made = drawn.Made(polynomial.figures({"run": cls.found}))
     found = network.over_members(_arrays, run)
     take = lambda part: {k: np.asarray(v[0]) for k, v in found[part].items()}
     cls.read = {k: np.float64(v) for k, v in take("read").items()}
@@ -290,16 +290,10 @@ class ReferenceTest(parameterized.TestCase):
     again, _ = results.read(folder, "polynomial")
     xr.testing.assert_identical(again, self.found)
 
-  @classmethod
-  @functools.cache
-  def figure(cls, page):
-    """Returns a page of the run, made once."""
-    return polynomial.figures({"run": cls.found})[page].figure()
-
   def test_figures_draw_with_any_number_of_seeds(self):
     pages = polynomial.figures({"run": self.found.isel(seed=slice(0, 1))})
     self.assertEqual(list(pages), ["run", "run, coefficients"])
-    for made in (lambda page: pages[page].figure(), self.figure):
+    for made in (lambda page: pages[page].figure(), self.made.__getitem__):
       drawn.assert_inside(self, made("run, coefficients"))
       figure = made("run")
       drawn.assert_inside(self, figure)
@@ -320,7 +314,7 @@ class ReferenceTest(parameterized.TestCase):
     )
 
   def test_coefficients_that_are_drawn_are_those_stored(self):
-    figure = self.figure("run, coefficients")
+    figure = self.made["run, coefficients"]
     every, groups, neurons, logit, sums = [
       ax for part in figure.subfigs for ax in part.axes if ax.get_title(loc="left")
     ]

@@ -1,7 +1,6 @@
 """Interventions on the digits' vectors: laws, known answers, the reference, claims."""
 
 import dataclasses
-import functools
 import tempfile
 
 import adder
@@ -301,6 +300,7 @@ class RunTest(absltest.TestCase):
     settings = dataclasses.replace(run.settings, random_directions=2)
     experiment = dataclasses.replace(run.experiment, analyses=settings)
     cls.found = subspace.measure(dataclasses.replace(run, experiment=experiment))
+    cls.made = drawn.Made(subspace.figures({"run": cls.found}))
     cls.row = adder_cards.records("subspace", cls.found)
 
   def test_the_recomputed_numbers_of_the_reference_network(self):
@@ -355,15 +355,9 @@ class RunTest(absltest.TestCase):
     titles = [axes.get_title(loc="left") for part in parts for axes in part.axes]
     self.assertIn("Prediction less label\n(seed 0, PC1 alone)", titles)
 
-  @classmethod
-  @functools.cache
-  def figure(cls, page):
-    """Returns a page of the run, made once."""
-    return subspace.figures({"run": cls.found})[page].figure()
-
   def test_page_of_pc1_alone(self):
     own = self.found.isel(seed=0)
-    logits, boosts, fits = self.figure("run, PC1 alone").subfigs
+    logits, boosts, fits = self.made["run, PC1 alone"].subfigs
     maps = [*logits.axes, *boosts.axes]
     names = ("full_logit", "ablated_logit", "boost", "predicted_boost")
     for axes, name in zip(maps, names, strict=True):
@@ -376,7 +370,7 @@ class RunTest(absltest.TestCase):
       np.testing.assert_array_equal(points.get_ydata(), own[name].values.ravel())
 
   def test_fitted_errors_are_those_of_their_r2(self):
-    lines = self.figure("run, PC1 alone").subfigs[2].axes[2].lines
+    lines = self.made["run, PC1 alone"].subfigs[2].axes[2].lines
     for line, key in zip(lines[1:], subspace.ERROR_FITS, strict=True):
       error, fitted = line.get_xdata(), line.get_ydata()
       r2 = 1 - np.sum((error - fitted) ** 2) / np.sum((error - error.mean()) ** 2)
