@@ -100,11 +100,6 @@ PLAN: dict[str, tuple[Run, ...]] = {
       Run(config=f"zeros_small:{name}", train=3.5, read=1, only=(*WAVES, "kernels"))
       for name in zeros_small.GROUPS["all"]
     ),
-    # Training measured on one core, 2026-11-26.
-    *(
-      Run(config=f"zeros_small:{name}", train=30, read=5, only=WAVES)
-      for name in zeros_small.GROUPS["long_all"]
-    ),
     # One or two minutes, measured 2026-11-26.
     *(
       Run(config=f"zeros_guided:{name}", train=1.5, read=0.5, only=("anchors",))
@@ -118,6 +113,11 @@ PLAN: dict[str, tuple[Run, ...]] = {
         only=("anchors", *OF_BINNED),
       )
       for name in (*zeros_binned.CPU, *zeros_binned.CONTROLS)
+    ),
+    # The longest last. Training measured on one core, 2026-11-26.
+    *(
+      Run(config=f"zeros_small:{name}", train=30, read=5, only=WAVES)
+      for name in zeros_small.GROUPS["long_all"]
     ),
   ),
   "addition": (
