@@ -79,6 +79,7 @@ class Config(transformer.WithoutSlots):
     return 1 + min(self.segment, self.window)
 
 
+@transformer.start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns fresh parameters: trunk, embedding, and what the variant adds.
 

@@ -73,6 +73,7 @@ class Config(transformer.WithoutSlots):
     return False
 
 
+@transformer.start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns fresh parameters: trunk, input, head, and the guides' scales.
 

@@ -170,6 +170,7 @@ class Config(transformer.WithoutSlots):
     return self.flows * self.trunk.width
 
 
+@transformer.start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns one member's parameters.
 

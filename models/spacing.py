@@ -298,6 +298,7 @@ def _auxiliary(config: Config, key) -> dict[str, Any]:
   return _affine(key, std, width, 8)
 
 
+@transformer.start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns fresh parameters: trunk, input, head, and memory where it has one.
 

@@ -55,6 +55,7 @@ class Config(transformer.WithoutSlots):
   trunk: transformer.Config = dataclasses.field(default_factory=plain_trunk)
 
 
+@transformer.start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns one member's parameters; embeddings ~ N(0, init_std^2)."""
   trunk = config.trunk

@@ -13,6 +13,7 @@ Sites, in order of the forward pass (`layer` is None at the unlayered ones):
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -326,6 +327,27 @@ def bind(apply: Callable, config: Any) -> Callable:
   return _BOUND.setdefault((apply, repr(config)), bound)
 
 
+_STARTS: dict[tuple[Callable, str], Callable] = {}
+
+
+def start(init: Callable) -> Callable:
+  """Returns a model's `init(config, key)` as one program, traced once for equal configs.
+
+  To trace the layers takes a tenth of a second, and every run that is read asks for the shapes of
+  its parameters.
+  """
+
+  @functools.wraps(init)
+  def once(config, key):
+    name = init, repr(config)
+    if name not in _STARTS:
+      _STARTS[name] = jax.jit(functools.partial(init, copy.deepcopy(config)))
+    return _STARTS[name](key)
+
+  return once
+
+
+@start
 def init(config: Config, key: jax.Array) -> dict[str, Any]:
   """Returns the trunk's parameters, blocks stacked along a leading L."""
   key_blocks, key_positions = jax.random.split(key)
