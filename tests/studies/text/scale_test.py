@@ -180,7 +180,7 @@ class RunTest(absltest.TestCase):
     row = scale.size(self.found)
     self.assertEqual((row["cell"], row["layers"]), ("L2_D16", 2))
     # 21 D + 32 D + 2 layers + final norm + readout.
-    layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 32 + 16 + 32 + 4 * 16
+    layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 24 + 16 + 24 + 4 * 16
     self.assertEqual(row["parameters"], 53 * 16 + 2 * layer + 2 * 16 + 17)
     self.assertEqual((row["seeds"], self.found.probe_rows), (2, 40))
     self.assertLess(row["skill"].estimate, 0)
