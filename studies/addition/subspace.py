@@ -116,10 +116,10 @@ class Intervention(NamedTuple):
   plus `direction_DxK`.
   """
 
-  component_QxK: jax.Array
-  direction_DxK: jax.Array
-  keep: jax.Array
-  by: jax.Array
+  component_QxK: jax.Array | np.ndarray
+  direction_DxK: jax.Array | np.ndarray
+  keep: jax.Array | np.ndarray
+  by: jax.Array | np.ndarray
   key: jax.Array
 
 
