@@ -67,6 +67,9 @@ def largest_wave(score_SxHxP):
   return energy_SxHxQ.max(-1) / jnp.where(total_SxH > 0, total_SxH, 1)
 
 
+_largest_wave = jax.jit(largest_wave)
+
+
 # --- attention replaced, and what fits z then -----------------------------------------------------
 
 EDITS = {
@@ -274,7 +277,7 @@ def values(found) -> dict:
     "score_gap": np.abs(np.diff(score_SxHx2xP, axis=2)).max((1, 2, 3)),
     "frozen_all_r2_min": found["fit"]["r2_min"][:, 0, 1],
   }
-  wave_SxH = np.asarray(largest_wave(score_SxHx2xP[:, :, 0]))
+  wave_SxH = np.asarray(_largest_wave(score_SxHx2xP[:, :, 0]))
   for head in range(score_SxHx2xP.shape[1]):
     own_SxP = score_SxHx2xP[:, head, 0]
     value |= {f"head{head}_{name}": found["mean"][:, head, at] for at, name in enumerate(TARGETS)}

@@ -72,8 +72,7 @@ def plane(model, params, member, token_Nx3, direction_2xD):
 
 def measure(run) -> xr.Dataset:
   """Returns the geometry of the embedding of every network."""
-  found = network.over_members(components, run)
-  null = network.over_members(components, run, run.untrained_S())
+  found, null = network.beside(components, run)
   shown = program.drawn(run.experiment)
   step_C, plane_CxPx2 = _over_training(run, found["direction"], shown)
   share_2xSxR = np.stack([found["share"], null["share"]])

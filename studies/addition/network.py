@@ -104,7 +104,7 @@ class Member(NamedTuple):
 
 def members(pairs) -> Member:
   """Returns all members' labels and splits, a leading S on each."""
-  return Member(*map(jnp.asarray, (pairs.label_SxN, pairs.train_SxN, pairs.test_SxN)))
+  return jax.device_put(Member(pairs.label_SxN, pairs.train_SxN, pairs.test_SxN))
 
 
 def over_members(measure, run, params_S=None):
@@ -123,7 +123,7 @@ def over_members(measure, run, params_S=None):
     size = run.settings.member_batch
     return jax.lax.map(each, (params_S, member_S), batch_size=size)
 
-  data = (params_S, members(run.pairs), jnp.asarray(run.pairs.token_Nx3))
+  data = (params_S, members(run.pairs), run.pairs.token_Nx3)
   # On one device: decompositions are not partitioned, and gathering their
   # operands from within a program can lock CPU devices up.
   return jax.device_get(population(*jax.device_put(data, device)))
@@ -170,7 +170,7 @@ def over_snapshots(measure: Callable, run, extra_S=None):
   each = lambda params, member, token_Nx3, extra: measure(model, params, member, token_Nx3, extra)
   over_S = jax.vmap(each, (0, 0, None, 0))
   over_CxS = jax.jit(jax.vmap(over_S, (0, None, None, None)))
-  data = (members(run.pairs), jnp.asarray(run.pairs.token_Nx3), extra_S)
+  data = (members(run.pairs), run.pairs.token_Nx3, extra_S)
   data = jax.device_put(data, device)
   chunks = [
     jax.device_get(over_CxS(jax.device_put(params_CxS, device), *data))

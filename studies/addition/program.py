@@ -84,12 +84,13 @@ def build(experiment, pairs: addition.Pairs, *, tables: bool = True):
   `tables` is that of `losses`.
   """
   model = experiment.model
-  data = {
-    "token_Nx3": jnp.asarray(pairs.token_Nx3),
-    "label_N": jnp.asarray(pairs.label_SxN),
-    "train_N": jnp.asarray(pairs.train_SxN),
-    "test_N": jnp.asarray(pairs.test_SxN),
+  arrays = {
+    "token_Nx3": pairs.token_Nx3,
+    "label_N": pairs.label_SxN,
+    "train_N": pairs.train_SxN,
+    "test_N": pairs.test_SxN,
   }
+  data = jax.device_put(arrays)
   if model.torch_seeds:
     data["start"] = published_start(model)
 
@@ -128,7 +129,7 @@ def published_start(model: tokens.Config):
     )
     for seed in model.torch_seeds
   ]
-  return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *members)
+  return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *members))
 
 
 def losses(model: tokens.Config, *, tables: bool = True):

@@ -116,10 +116,10 @@ class Intervention(NamedTuple):
   plus `direction_DxK`.
   """
 
-  component_QxK: jax.Array
-  direction_DxK: jax.Array
-  keep: jax.Array
-  by: jax.Array
+  component_QxK: jax.Array | np.ndarray
+  direction_DxK: jax.Array | np.ndarray
+  keep: jax.Array | np.ndarray
+  by: jax.Array | np.ndarray
   key: jax.Array
 
 
@@ -134,7 +134,6 @@ def stack(
   name_R = [name for name, variant in named.items() for _ in range(draws if variant.random else 1)]
   every = [named[name] for name in name_R]
   component_key_R, space_key_R, by_key_R = jax.random.split(jax.random.key(seed), (3, len(every)))
-  normal = lambda key_R, size: jax.vmap(lambda key: jax.random.normal(key, (size, RANK)))(key_R)
   # Centred vectors of P digits span P - 1 dimensions, the first components.
   count, span = min(digits, width), min(digits - 1, width)
   fixed_RxQxK = np.zeros((len(every), count, RANK), np.float32)
@@ -147,13 +146,19 @@ def stack(
     drawn_RxQxK[row, :span, : variant.rank] = variant.span == "digits"
     drawn_RxDxK[row, :, : variant.rank] = variant.span == "space"
   interventions = Intervention(
-    component_QxK=jnp.asarray(fixed_RxQxK) + drawn_RxQxK * normal(component_key_R, count),
-    direction_DxK=jnp.asarray(drawn_RxDxK) * normal(space_key_R, width),
-    keep=jnp.array([variant.keep for variant in every]),
-    by=jnp.array([BY.index(variant.by) for variant in every]),
+    component_QxK=fixed_RxQxK + drawn_RxQxK * np.asarray(_normal(component_key_R, count)),
+    direction_DxK=drawn_RxDxK * np.asarray(_normal(space_key_R, width)),
+    keep=np.array([variant.keep for variant in every]),
+    by=np.array([BY.index(variant.by) for variant in every], np.int32),
     key=by_key_R,
   )
   return interventions, name_R
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _normal(key_R, size: int) -> jax.Array:
+  """Returns standard normal numbers, Rx`size`xRANK."""
+  return jax.vmap(lambda key: jax.random.normal(key, (size, RANK)))(key_R)
 
 
 def score(model, stacked, intervention: Intervention, token_Nx3) -> dict[str, jax.Array]:
@@ -192,13 +197,13 @@ def _sweep(run, named):
   intervention_R, name_R = stack(
     named, task.digits, model.trunk.width, settings.random_directions, settings.seed
   )
-  token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
   device = jax.devices()[0]  # as in `network.over_members`
+  of_model = functools.partial(score, model)  # one, so that it is compiled once
 
   def over(params_S):
     stacked_S = (params_S, network.members(run.pairs))
-    data = jax.device_put((stacked_S, intervention_R, token_Nx3), device)
-    found = sweeps.over(functools.partial(score, model), *data[:2], batch_size=BATCH, data=data[2:])
+    data = jax.device_put((stacked_S, intervention_R, run.pairs.token_Nx3), device)
+    found = sweeps.over(of_model, *data[:2], batch_size=BATCH, data=data[2:])
     return jax.device_get(found)
 
   return over(run.params_S), over(run.untrained_S()), name_R

@@ -317,14 +317,14 @@ def _over(score, networks_S, cells_R, *data) -> np.ndarray:
   found = sweeps.over(
     score,
     networks_S,
-    jax.tree.map(jnp.asarray, cells_R),
-    data=tuple(map(jnp.asarray, data)),
+    cells_R,
+    data=data,
     batch_size=1,
   )
   return np.asarray(found, np.float64)
 
 
-def means(run, row_N, params_S) -> jax.Array:
+def means(run, row_N, params_S) -> np.ndarray:
   """Returns the heads' mean outputs SxPxLxHxDh: over all characters, and over
   the last ones (P: everywhere, last)."""
   token_NxT = run.prompts.token_NxT[row_N]
@@ -332,7 +332,7 @@ def means(run, row_N, params_S) -> jax.Array:
   count = characters.lengths(token_NxT).sum()
   everywhere = found["sum"].sum(1, dtype=np.float64) / count
   last = found["last"].mean(1, dtype=np.float64)
-  return jnp.asarray(np.stack([everywhere, last], 1), jnp.float32)
+  return np.stack([everywhere, last], 1).astype(np.float32)
 
 
 def _constant(run, row_N) -> float:
@@ -408,7 +408,7 @@ def measure(run) -> xr.Dataset:
   null = causal(run, row_N[:PATCHED], fresh_S)
   uniform_V, uniform_entropy = uniform(token_NxT)
   published_V, published_entropy = uniform(token_NxT[:PUBLISHED_ROWS])
-  first = jax.tree.map(lambda leaf: leaf[:1], run.params_S)
+  first = jax.tree.map(lambda leaf: leaf[:1], jax.device_get(run.params_S))
   pattern_BxLxHxTxT = states.over_members(pattern, run, token_NxT[:PROMPTS], first)[0]
   share = scores(mine["mass"], mine["entropy"])
   untrained = scores(theirs["mass"], theirs["entropy"])

@@ -273,8 +273,11 @@ def at_once(fitted_N) -> Rounds:
   return _rounds(np.asarray(fitted_N)[None])
 
 
+_folds_K = jax.jit(jax.vmap(linear_lib.folds))
+
+
 def _rounds(fitted_KxN) -> Rounds:
-  inner_KxN = np.asarray(jax.vmap(linear_lib.folds)(jnp.asarray(fitted_KxN)))
+  inner_KxN = np.asarray(_folds_K(fitted_KxN))
   return Rounds(fitted_KxN, inner_KxN)
 
 

@@ -106,16 +106,15 @@ def effects(run, found: Pairs, params_S) -> tuple[np.ndarray, np.ndarray]:
   value_SxQxN, gap_SxQxN = jax.device_get(
     sweeps.over(
       patched(run.apply, run.experiment.model.trunk.layers),
-      jax.tree.map(jnp.asarray, bundle_S),
-      jax.tree.map(jnp.asarray, cells),
-      data=tuple(map(jnp.asarray, data)),
+      bundle_S,
+      cells,
+      data=data,
       batch_size=1,
     )
   )
   # What a patch does is measured by what the other prompt does.
-  measured = jax.vmap(measures, (0, 0, None, None))
-  clean_SxN, _ = measured(clean["output"], clean["output"], found.answer_N, found.goal_N)
-  whole_SxN, apart_SxN = measured(
+  clean_SxN, _ = _measures_S(clean["output"], clean["output"], found.answer_N, found.goal_N)
+  whole_SxN, apart_SxN = _measures_S(
     donors[UNEQUAL]["output"], clean["output"], found.answer_N, found.goal_N
   )
   return _ratios(
@@ -179,6 +178,9 @@ def measures(output_NxV, clean_NxV, answer_N, goal_N):
   goal_Nx1 = goal_N.astype(jnp.int32)[:, None]
   apart_NxV = jax.nn.softmax(output_NxV) - jax.nn.softmax(clean_NxV)
   return (jnp.take_along_axis(log_NxV, goal_Nx1, axis=1)[:, 0], 0.5 * jnp.abs(apart_NxV).sum(-1))
+
+
+_measures_S = jax.jit(jax.vmap(measures, (0, 0, None, None)))
 
 
 def _ratios(run, cells: Mapping, role_NxR, patched_2xSxQxN, whole_3xSxN):

@@ -209,6 +209,11 @@ def probe(x_NxD, label_NxF, there_N, order_KxN, fitted: int, groups) -> Probe:
   )
 
 
+@functools.lru_cache(maxsize=32)
+def _program(model: states.Model, fitted: int, groups: Groups):
+  return jax.jit(functools.partial(_networks, model.config, fitted, groups))
+
+
 def networks(run, rows: Rows, params_S, *, permuted=True) -> Probe:
   """Returns the probes of every network, level and role, SxExRx....
 
@@ -218,7 +223,7 @@ def networks(run, rows: Rows, params_S, *, permuted=True) -> Probe:
   names = states.levels(run)
   size = 4 * rows.at_NxR.size * model.trunk.width  # bytes of a level
   step = max(1, int(MEMORY // size))
-  compiled = jax.jit(functools.partial(_networks, model, rows.fitted, rows.groups))
+  compiled = _program(states.Model(model), rows.fitted, rows.groups)
   order_RxKxN = rows.order_RxKxN[:, : None if permuted else 0]
   found = [
     jax.device_get(

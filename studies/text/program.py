@@ -97,14 +97,13 @@ def build(experiment, data: text.Text):
   """
   model, settings = experiment.model, experiment.fit
   arrays = {"token_NxT": data.token_NxT, "target_N": targets(model, data), "train_N": data.train_N}
-  inputs = {name: jnp.asarray(value) for name, value in arrays.items()}
+  inputs = jax.device_put(arrays)
   if model.checkpoint:
     inputs["start"] = published(model)
   chosen_N = data.select_N[: settings.evaluate_windows]
-  select = {
-    "token_BxT": jnp.asarray(data.token_NxT[chosen_N]),
-    "target_B": jnp.asarray(arrays["target_N"][chosen_N]),
-  }
+  select = jax.device_put(
+    {"token_BxT": data.token_NxT[chosen_N], "target_B": arrays["target_N"][chosen_N]}
+  )
 
   def init(data, key):
     return data["start"] if model.checkpoint else encoder.init(model, key)
@@ -151,7 +150,7 @@ def published(model: encoder.Config):
     raise ValueError(
       f"{model.checkpoint} has {config.vocabulary} characters and {config.outputs} outputs."
     )
-  return jax.tree.map(jnp.asarray, params)
+  return jax.device_put(params)
 
 
 def _loss(output_BxV, target_B):
@@ -203,10 +202,14 @@ def untrained_S(run):
   so that `run.untrained_S()` would be no null there.
   """
   count = max(run.settings.untrained, run.experiment.fit.seeds)
-  keys_S = jax.random.split(jax.random.key(run.settings.seed), count)
-  start = functools.partial(encoder.init, run.experiment.model)
-  compiled = jax.jit(jax.vmap(start))
-  return _STARTS.setdefault(repr(run.experiment.model), compiled)(keys_S)
+  return fresh_S(run.experiment.model, jax.random.split(jax.random.key(run.settings.seed), count))
+
+
+def fresh_S(model: encoder.Config, keys_S):
+  """Returns the parameters of a fresh network for each key."""
+  model = dataclasses.replace(model, checkpoint="")  # which they do not start from
+  start = functools.partial(encoder.init, model)
+  return _STARTS.setdefault(repr(model), jax.jit(jax.vmap(start)))(keys_S)
 
 
 def card(experiment) -> dict[str, Any]:

@@ -32,6 +32,9 @@ def losses(output_NxV, target_N) -> jax.Array:
   return tokens.margin_nll(output_NxV, target_N)
 
 
+_losses_S = jax.jit(jax.vmap(losses, (0, None)))
+
+
 def measures(output_NxV, clean_NxV, target_N) -> dict:
   """Returns the loss and accuracy of changed answers, the same about the next
   row's target, and the share of the way to the next row's answer.
@@ -105,9 +108,9 @@ def over(score, bundle_S, cells_R, *data) -> dict[str, np.ndarray]:
   """Returns the measures of all members and cells, SxR before their axes."""
   found = sweeps.over(
     score,
-    jax.tree.map(jnp.asarray, bundle_S),
-    jax.tree.map(jnp.asarray, cells_R),
-    data=tuple(map(jnp.asarray, data)),
+    bundle_S,
+    cells_R,
+    data=data,
     batch_size=1,
   )
   return {name: np.asarray(x, float) for name, x in found.items()}
@@ -151,8 +154,7 @@ class Rows:
     self.head_SxDxV = np.asarray(run.params_S["readout"]["kernel"])
     self.target_N = program.targets(run.experiment.model, prompts)[test_N]
     self.constant_N = constant(run, prompts.answer_N[test_N])
-    loss = jax.vmap(losses, (0, None))
-    self.loss_SxN = np.asarray(loss(self.output_SxNxV, self.target_N), float)
+    self.loss_SxN = np.asarray(_losses_S(self.output_SxNxV, self.target_N), float)
     self.intact_loss_S = self.loss_SxN.mean(-1)
 
   def skill(self, loss, rows=None):

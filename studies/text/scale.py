@@ -220,7 +220,7 @@ def measure(run) -> xr.Dataset:
   part = states.part_rows(run)["select"]
   mine, theirs = states.scored(run, part), states.scored(run, part, fresh_S)
   trunk = run.experiment.model.trunk
-  member = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+  member = jax.tree.map(lambda leaf_S: leaf_S[0], jax.device_get(run.params_S))
   coords = {
     "seed": results.variable("seed", run.seed_S, "seed of the trained network"),
     "pairs": results.variable("pairs", PAIRS_Q, "Fourier pairs"),

@@ -50,7 +50,7 @@ def over_members(measure: Callable, run, token_NxT, params_S=None, *, axis: int 
   by default the run's own.
   """
   params_S = run.params_S if params_S is None else params_S
-  population = _population(measure, _Model(run.experiment.model))
+  population = _population(measure, Model(run.experiment.model))
   size, chunks = run.settings.batch, []
   token_NxT = np.asarray(token_NxT)
   for start in range(0, len(token_NxT), size):
@@ -60,7 +60,7 @@ def over_members(measure: Callable, run, token_NxT, params_S=None, *, axis: int 
   return jax.tree.map(join, *chunks)
 
 
-class _Model:
+class Model:
   """A config that can be a key of a cache: equal where its fields are."""
 
   def __init__(self, config: encoder.Config):
@@ -74,7 +74,7 @@ class _Model:
 
 
 @functools.lru_cache(maxsize=32)
-def _population(measure: Callable, model: _Model):
+def _population(measure: Callable, model: Model):
   each = lambda params, token_BxT: measure(model.config, params, token_BxT)
   return jax.jit(jax.vmap(each, (0, None)))
 

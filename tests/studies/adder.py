@@ -5,9 +5,9 @@ import functools
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from primelens import tasks
 from primelens.analyses import trees
@@ -30,11 +30,21 @@ def experiment(pairs=((598, 999), (1, 999))):
   )
 
 
+@dataclasses.dataclass(frozen=True)
+class HandmadeRun(program.Run):
+  """A run whose untrained networks are made once, also for runs made of it."""
+
+  fresh_S: Any = None
+
+  def untrained_S(self):
+    return super().untrained_S() if self.fresh_S is None else self.fresh_S
+
+
 def handmade(config, params_S=None) -> program.Run:
   """Returns a run of a config with the given params, by default untrained."""
   data = tasks.load(config.task)
   made, inputs, _ = program.build(config, data)
-  run = program.Run(
+  run = HandmadeRun(
     workdir=Path("handmade"),
     experiment=config,
     data=data,
@@ -47,7 +57,8 @@ def handmade(config, params_S=None) -> program.Run:
   )
   if params_S is not None:
     return run
-  return dataclasses.replace(run, params_S=run.untrained_S())
+  fresh_S = run.untrained_S()
+  return dataclasses.replace(run, params_S=fresh_S, fresh_S=fresh_S)
 
 
 @functools.cache
@@ -59,7 +70,9 @@ def trained() -> program.Run:
     member = jax.tree.unflatten(
       jax.tree.structure(run.params_S), [stored[name] for name in trees.names(run.params_S)]
     )
-  params_S = jax.tree.map(lambda leaf, start_S: jnp.stack([leaf, start_S[1]]), member, run.params_S)
+  start_S = jax.device_get(run.params_S)
+  both = jax.tree.map(lambda leaf, own_S: np.stack([leaf, own_S[1]]), member, start_S)
+  params_S = jax.device_put(both)
   return dataclasses.replace(run, params_S=params_S)
 
 

@@ -1,6 +1,5 @@
 """A network of modular addition made of waves by hand."""
 
-import jax.numpy as jnp
 import numpy as np
 from primelens.studies.addition import network
 
@@ -31,32 +30,32 @@ def waves(noise=0.0) -> tuple[network.Network, network.Member]:
   readout.append(np.ones(P))
   digit.append(np.zeros(P))
   post_NxF, readout_VxF, embedding_PxD = (
-    jnp.asarray(np.stack(x, 1), jnp.float32) for x in (post, readout, digit)
+    np.float32(np.stack(x, 1)) for x in (post, readout, digit)
   )
-  mid_NxD = jnp.asarray(noise * np.cos(np.outer(a_N * b_N, [1, 2, 3, 4, 5])))
-  unembed_DxV = jnp.ones((5, P))
+  mid_NxD = np.float32(noise * np.cos(np.outer(a_N * b_N, [1, 2, 3, 4, 5])))
+  unembed_DxV = np.ones((5, P))
   read = network.Network(
     embedding_PxD=embedding_PxD,
     readout_VxF=readout_VxF,
     unembed_DxV=unembed_DxV,
-    bias_V=jnp.zeros(P),
-    mid_NxD=jnp.asarray(mid_NxD, jnp.float32),
+    bias_V=np.zeros(P),
+    mid_NxD=mid_NxD,
     pre_NxF=post_NxF,
     post_NxF=post_NxF,
-    logit_NxV=post_NxF @ readout_VxF.T + jnp.asarray(mid_NxD, jnp.float32) @ unembed_DxV,
-    pattern_NxHxT=jnp.full((P * P, 1, 3), 1 / 3),
+    logit_NxV=post_NxF @ readout_VxF.T + mid_NxD @ unembed_DxV,
+    pattern_NxHxT=np.full((P * P, 1, 3), 1 / 3),
   )
   row_N = np.random.default_rng(0).permutation(P * P)
   member = network.Member(
-    label_N=jnp.asarray((a_N + b_N) % P),
-    train_N=jnp.asarray(row_N[:40]),
-    test_N=jnp.asarray(row_N[40:]),
+    label_N=(a_N + b_N) % P,
+    train_N=row_N[:40],
+    test_N=row_N[40:],
   )
   return read, member
 
 
 def mask(keys):
-  return jnp.asarray(np.isin(np.arange(P // 2 + 1), keys))
+  return np.isin(np.arange(P // 2 + 1), keys)
 
 
 def basis():

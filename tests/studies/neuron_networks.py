@@ -1,6 +1,5 @@
 """What tests of single neurons share: planted networks."""
 
-import jax.numpy as jnp
 import numpy as np
 from primelens.studies.addition import network
 
@@ -8,7 +7,7 @@ P = 5
 A_N, B_N = np.divmod(np.arange(P * P), P)
 SUM_N = (A_N + B_N).astype(np.float32)
 TOKEN_NX3 = np.stack([A_N, B_N, np.full_like(A_N, P)], 1)
-MEMBER = network.Member(jnp.asarray(A_N + B_N), jnp.arange(0, 25, 2), jnp.arange(1, 25, 2))
+MEMBER = network.Member(A_N + B_N, np.arange(0, 25, 2), np.arange(1, 25, 2))
 
 
 def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
@@ -34,4 +33,4 @@ def planted(pre_NxF, *, readout_VxF=None, mid_NxD=None, width=4):
     mid_NxD @ unembed_DxV + post_NxF @ readout_VxF.T,
     np.zeros((rows, 1, 3)),
   )
-  return network.Network(*(jnp.asarray(x, jnp.float32) for x in arrays))
+  return network.Network(*(np.asarray(x, np.float32) for x in arrays))

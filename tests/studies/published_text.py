@@ -32,4 +32,5 @@ def run():
   """Returns the published network as a run, its weights read afresh."""
   config = text_configs.get_config("imported")
   model = dataclasses.replace(config.model, checkpoint=str(checkpoint()))
-  return tiny_text.run(dataclasses.replace(config, model=model))
+  analyses = dataclasses.replace(config.analyses, batch=200)  # stays in a processor's cache
+  return tiny_text.run(dataclasses.replace(config, model=model, analyses=analyses))

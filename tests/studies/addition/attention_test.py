@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 import tempfile
 
@@ -6,7 +7,7 @@ import adder
 import adder_cards
 import drawn
 import jax
-import jax.numpy as jnp
+import jitted
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -19,6 +20,7 @@ P, CLASSES, SLOPE = 10, 20, 0.3
 MODEL = tokens.Config(
   vocabulary=P + 1, classes=CLASSES, trunk=tokens.plain_trunk(width=8, heads=2, hidden=4)
 )
+jitted_attention = jitted.Jitted(attention)
 A_N, B_N = np.divmod(np.arange(P * P), P)
 
 
@@ -45,7 +47,7 @@ def handmade():
   mlp["down"]["kernel"][0, 1, 4] = 3.0
   params["unembed"]["kernel"][4] = c_V
   params["unembed"]["kernel"][1] = -(c_V**2) / 2
-  return jax.tree.map(jnp.asarray, params)
+  return params
 
 
 def _pattern() -> np.ndarray:
@@ -60,14 +62,15 @@ class HandmadeTest(absltest.TestCase):
     super().setUpClass()
     cls.params = handmade()
     run = adder.trained()
-    cls.token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
-    cls.member = jax.tree.map(lambda x: x[0], network.members(run.pairs))
+    cls.token_Nx3 = run.pairs.token_Nx3
+    cls.member = jax.tree.map(lambda x: np.asarray(x)[0], network.members(run.pairs))
     measure = jax.jit(lambda *data: attention.readings(MODEL, *data))
     found = measure(cls.params, cls.member, cls.token_Nx3)
     cls.found = jax.device_get(found)
 
   def _replaced(self, pattern_NxHxT):
-    return attention.replaced(MODEL, self.params, self.token_Nx3, jnp.asarray(pattern_NxHxT))
+    replaced = jax.jit(functools.partial(attention.replaced, MODEL))
+    return replaced(self.params, self.token_Nx3, pattern_NxHxT)
 
   def test_patterns_and_their_averages(self):
     pattern_Nx3 = _pattern()
@@ -108,7 +111,7 @@ class HandmadeTest(absltest.TestCase):
     np.testing.assert_array_equal(self.found["moving"], [1, 1])
 
   def test_an_edit_that_does_nothing(self):
-    read = network.read(MODEL, self.params, self.token_Nx3)
+    read = jax.jit(functools.partial(network.read, MODEL))(self.params, self.token_Nx3)
     same = self._replaced(read.pattern_NxHxT)
     np.testing.assert_array_equal(same.logit_NxV, read.logit_NxV)
     np.testing.assert_array_equal(same.pre_NxF, read.pre_NxF)
@@ -127,14 +130,14 @@ class PartsTest(absltest.TestCase):
     pattern_PxPx1x3 = np.zeros((P, P, 1, 3), np.float32)
     pattern_PxPx1x3[..., 0, 0] = (a > b) + 0.5 * (a == b)
     pattern_PxPx1x3[..., 0, 1] = (b > a) + 0.5 * (a == b)
-    mirrored = lambda x: attention.asymmetry(x.reshape(-1, 1, 3))
+    mirrored = lambda x: jitted_attention.asymmetry(x.reshape(-1, 1, 3))
     np.testing.assert_array_equal(mirrored(pattern_PxPx1x3), [0])
     pattern_PxPx1x3[3, 7, 0, 0] = 0.25
     np.testing.assert_array_equal(mirrored(pattern_PxPx1x3), [0.25])
 
   def test_resampled_patterns_are_all_patterns_and_nobody_keeps_its_own(self):
     pattern_NxHxT = np.broadcast_to(np.arange(7.0)[:, None, None], (7, 2, 3))
-    found = attention.replacements(jnp.asarray(pattern_NxHxT), jax.random.key(3))
+    found = jitted_attention.replacements(pattern_NxHxT, jax.random.key(3))
     given_N = np.asarray(found)[-1, :, 0, 0]
     np.testing.assert_array_equal(np.sort(given_N), np.arange(7))
     self.assertFalse(np.any(given_N == np.arange(7)))
@@ -142,7 +145,7 @@ class PartsTest(absltest.TestCase):
   def test_by_head_freezes_one_or_all_others(self):
     pattern_NxHxT = np.random.default_rng(0).random((6, 3, 3))
     mean_HxT = pattern_NxHxT.mean(0)
-    fixed, moving = attention.by_head(jnp.asarray(pattern_NxHxT))
+    fixed, moving = map(np.asarray, jitted_attention.by_head(pattern_NxHxT))
     for head in range(3):
       for other in range(3):
         own_NxT = np.broadcast_to(mean_HxT[other], (6, 3))
@@ -154,14 +157,15 @@ class PartsTest(absltest.TestCase):
   def test_largest_wave(self):
     wave = lambda k: np.cos(2 * np.pi * k * np.arange(11) / 11 + 1)
     score_SxHxP = np.stack([[2 + wave(3), wave(1) + 2 * wave(4)]])
-    np.testing.assert_allclose(attention.largest_wave(score_SxHxP), [[1, 0.8]], atol=1e-5)
+    wave_SxH = jitted_attention.largest_wave(score_SxHxP)
+    np.testing.assert_allclose(wave_SxH, [[1, 0.8]], atol=1e-5)
 
   def test_shifted_logits_have_the_means_of_the_others(self):
     rng = np.random.default_rng(0)
     one, other = rng.normal(size=(2, 9, 4))
-    moved = network.shifted(jnp.asarray(one), jnp.asarray(other))
+    moved = np.asarray(jax.jit(network.shifted)(one, other))
     np.testing.assert_allclose(moved.mean(0), other.mean(0), atol=1e-6)
-    gap = np.asarray(moved) - one
+    gap = moved - one
     np.testing.assert_allclose(gap, gap[:1] + 0 * gap, atol=1e-6)
 
 

@@ -4,7 +4,7 @@ import tempfile
 
 import adder
 import drawn
-import jax.numpy as jnp
+import jax
 import numpy as np
 import xarray as xr
 from absl.testing import absltest
@@ -34,11 +34,11 @@ class RanksTest(absltest.TestCase):
       "logit_NxV": logit_NxV,
       "pattern_NxHxT": noise(N, 1, 3),
     }
-    read = network.Network(**{k: jnp.asarray(v, jnp.float32) for k, v in arrays.items()})
+    read = network.Network(**{k: np.asarray(v, np.float32) for k, v in arrays.items()})
     up_DxF = np.zeros((8, 5))
     up_DxF[[3, 4], [0, 1]] = 4.0, 0.5
-    params = {"blocks": {"mlp": {"up": {"kernel": jnp.asarray(up_DxF)[None]}}}}
-    found = dimensions.ranks(params, read)
+    params = {"blocks": {"mlp": {"up": {"kernel": up_DxF[None]}}}}
+    found = jax.jit(dimensions.ranks)(params, read)
     at = list(dimensions.SPACES).index
     share_PxR = np.asarray(found["share_PxR"])
     np.testing.assert_allclose(share_PxR[at("pre"), :3], [0.75, 0.25, 0], atol=1e-6)
@@ -71,7 +71,7 @@ class ReferenceTest(absltest.TestCase):
     self.assertEqual(set(dimensions.numbers(self.found)), set(dimensions.PUBLISHED))
 
   def test_singular_values_of_the_input_weights_equal_numpy(self):
-    up_SxDxF = np.asarray(adder.trained().params_S["blocks"]["mlp"]["up"]["kernel"][:, 0])
+    up_SxDxF = np.asarray(adder.trained().params_S["blocks"]["mlp"]["up"]["kernel"])[:, 0]
     want_SxR = np.linalg.svd(np.float64(up_SxDxF), compute_uv=False)[:, : dimensions.COMPONENTS]
     found = self.found.up_value.sel(network="trained").values
     np.testing.assert_allclose(found, want_SxR, rtol=1e-4)

@@ -63,14 +63,14 @@ class RunTest(absltest.TestCase):
         drawn.assert_inside(self, page.figure())
 
   def test_three_components_and_the_vectors_are_drawn(self):
-    pages = embedding.figures({"run": self.found.isel(seed=[0])})
-    third = pages["run"].figure().subfigs[0].axes[2]
+    made = drawn.Made(embedding.figures({"run": self.found.isel(seed=[0])}))
+    third = made["run"].subfigs[0].axes[2]
     np.testing.assert_array_equal(
       third.lines[0].get_ydata(), self.found["score"].sel(component=3)[0]
     )
-    levels = [line.get_ydata()[0] for line in pages["run"].figure().subfigs[1].axes[1].lines[:2]]
+    levels = [line.get_ydata()[0] for line in made["run"].subfigs[1].axes[1].lines[:2]]
     self.assertEqual(levels, [0.9, 0.95])
-    all_, one = pages["run, vectors"].figure().subfigs
+    all_, one = made["run, vectors"].subfigs
     np.testing.assert_array_equal(all_.axes[0].images[0].get_array(), self.found["vector"])
     ends_Dx2 = np.array(one.axes[0].collections[0].get_segments())[:, :, 1]
     np.testing.assert_array_equal(ends_Dx2[:, 1], self.found["vector"].sel(digit=7))

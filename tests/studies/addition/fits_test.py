@@ -1,5 +1,4 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl.testing import absltest
 from primelens.analyses import fourier
@@ -9,9 +8,7 @@ from primelens.studies.addition import network
 P = 10
 A_N, B_N = np.divmod(np.arange(P * P), P)
 ROW_N = np.random.default_rng(0).permutation(P * P)
-MEMBER = network.Member(
-  label_N=jnp.asarray(A_N + B_N), train_N=jnp.asarray(ROW_N[:72]), test_N=jnp.asarray(ROW_N[72:])
-)
+MEMBER = network.Member(label_N=A_N + B_N, train_N=ROW_N[:72], test_N=ROW_N[72:])
 
 _scores = jax.jit(network.fit_scores, static_argnums=3)
 

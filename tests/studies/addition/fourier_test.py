@@ -193,24 +193,24 @@ class PartsTest(parameterized.TestCase):
   def test_waves_of_a_table_of_the_train_pairs(self):
     """What it knows of test pairs is nothing, but its waves tell the class."""
     read, member = hand_waves.waves()
-    post_NxF = jnp.zeros((P * P, P))
+    post_NxF = np.zeros((P * P, P))
     train_N = member.train_N
-    post_NxF = post_NxF.at[train_N, member.label_N[train_N]].set(1)
+    post_NxF[train_N, member.label_N[train_N]] = 1
     table = read._replace(
       mid_NxD=0 * read.mid_NxD,
       post_NxF=post_NxF,
-      readout_VxF=90 * jnp.eye(P),
+      readout_VxF=90 * np.eye(P),
       logit_NxV=90 * post_NxF,
     )
-    all_Q = jnp.ones(P // 2 + 1, bool)
+    all_Q = np.ones(P // 2 + 1, bool)
     found = _fourier.losses(table, member, all_Q)
     self.assertLess(found["restricted"], 0.01)
     self.assertAlmostEqual(found["restricted_heldout"], np.log(P), places=5)
 
   def test_averages_over_rows_of_equal_sum(self):
-    post_NxF = jnp.asarray(np.arange(25.0)[:, None])
+    post_NxF = np.arange(25.0)[:, None]
     # Rows (0, 1), (1, 0), (4, 2) have the sum 1; (0, 2) alone has 2.
-    seen_NxF = _network.seen_on(post_NxF, jnp.asarray([1, 5, 22, 2]))
+    seen_NxF = _network.seen_on(post_NxF, np.array([1, 5, 22, 2]))
     seen_PxP = np.asarray(seen_NxF).reshape(5, 5)
     np.testing.assert_allclose(seen_PxP[0], [0, 28 / 3, 2, 0, 0], rtol=1e-6)
     np.testing.assert_allclose(seen_PxP[3, 3], 28 / 3, rtol=1e-6)
@@ -219,16 +219,17 @@ class PartsTest(parameterized.TestCase):
   def test_other_frequencies_are_as_many_and_others(self, seed):
     key_Q = hand_waves.mask(KEYS)
     other_Q = _fourier.other_frequencies(jax.random.key(seed), key_Q)
+    other_Q = np.asarray(other_Q)
     self.assertEqual(int(other_Q.sum()), 2)
     self.assertFalse(np.any(other_Q & key_Q) or other_Q[0])
 
   def test_other_frequencies_where_few_are_free(self):
-    key_Q = jnp.asarray([False, True, True, True, True, False])
+    key_Q = np.array([False, True, True, True, True, False])
     other_Q = _fourier.other_frequencies(jax.random.key(0), key_Q)
     np.testing.assert_array_equal(np.flatnonzero(other_Q), [5])
 
   def test_cluster_boundary(self):
-    share_QxF = jnp.asarray([[0, 0, 0], [0.86, 0.84, 0.1], [0.1, 0.1, 0.9]])
+    share_QxF = np.array([[0, 0, 0], [0.86, 0.84, 0.1], [0.1, 0.1, 0.9]])
     np.testing.assert_array_equal(_fourier.clustered(share_QxF), [[0, 0, 0], [1, 0, 0], [0, 0, 1]])
 
   def test_rows_of_the_basis(self):
@@ -280,7 +281,7 @@ class RunTest(absltest.TestCase):
       }
 
     pairs = self.run_.pairs
-    data = (self.run_.params_S, network.members(pairs), jnp.asarray(pairs.token_Nx3))
+    data = (self.run_.params_S, network.members(pairs), pairs.token_Nx3)
     found = jax.jit(jax.vmap(losses, (0, 0, None, 0)))(*data, self.found.key.values)
     for key, value_S in found.items():
       np.testing.assert_allclose(self.number[key].value_S, value_S, rtol=1e-4, err_msg=key)

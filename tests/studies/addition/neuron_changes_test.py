@@ -1,12 +1,13 @@
 """Slice `neuron_changes`: planted networks, peers and recomputed numbers of the reference one."""
 
+import functools
 import tempfile
 
 import adder
 import adder_cards
 import drawn
 import jax
-import jax.numpy as jnp
+import jitted
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -17,6 +18,7 @@ from sklearn import linear_model, metrics
 
 _flips = jax.jit(neuron_changes.flip_numbers)
 _changes = jax.jit(neuron_changes.mean_changes)
+_network = jitted.Jitted(network)
 _between = jax.jit(neuron_changes.between)
 
 
@@ -30,7 +32,7 @@ class ChangeTest(absltest.TestCase):
     readout_VxF[4] = [1, 3, 0.5]  # predicted: 1 + 3 x 2
     was = planted(np.tile([1.0, 2, -1], (25, 1)), readout_VxF=readout_VxF)
     now = planted(np.tile([2.0, -1, 4], (25, 1)), readout_VxF=readout_VxF)
-    wrong_N = jnp.argmax(was.logit_NxV, axis=-1) != MEMBER.label_N
+    wrong_N = np.argmax(was.logit_NxV, axis=-1) != MEMBER.label_N
     self.pair = network.Pair(now, was, wrong_N)
 
   def test_flips(self):
@@ -70,7 +72,7 @@ class ChangeTest(absltest.TestCase):
     np.testing.assert_allclose(found["change"][1], [post] * 3, rtol=1e-6)
     self.assertEqual(found["value"]["delta_post_0"], 2)
     self.assertEqual(found["value"]["delta_post_1"], 1)
-    none = self.changes(self.pair._replace(failing_N=jnp.zeros(25, bool)))
+    none = self.changes(self.pair._replace(failing_N=np.zeros(25, bool)))
     np.testing.assert_array_equal(none["change"], np.zeros((2, 3, 3)))
     np.testing.assert_allclose(found["change_size"], np.abs(post), rtol=1e-6)
     np.testing.assert_array_equal(none["change_size"], np.zeros(3))
@@ -79,14 +81,14 @@ class ChangeTest(absltest.TestCase):
     np.testing.assert_allclose(found["part"][:, 0], [12, 2, 0])
 
   def test_variance_between_groups(self):
-    rank_F = jnp.array([0, 0, 1, 1, 2])  # the last has no copy
-    share = _between(jnp.array([1.0, 1, 3, 3, 99]), rank_F)
+    rank_F = np.array([0, 0, 1, 1, 2])  # the last has no copy
+    share = _between(np.array([1.0, 1, 3, 3, 99]), rank_F)
     self.assertAlmostEqual(share, 1, places=6)
-    share = _between(jnp.array([1.0, 3, 1, 3, 99]), rank_F)
+    share = _between(np.array([1.0, 3, 1, 3, 99]), rank_F)
     self.assertAlmostEqual(share, 0, places=6)
-    share = _between(jnp.array([0.0, 2, 2, 4, 0]), rank_F)
+    share = _between(np.array([0.0, 2, 2, 4, 0]), rank_F)
     self.assertAlmostEqual(share, 0.5, places=6)
-    self.assertTrue(np.isnan(_between(rank_F + 0.0, jnp.arange(5))))
+    self.assertTrue(np.isnan(_between(rank_F + 0.0, np.arange(5))))
 
 
 class FitTest(absltest.TestCase):
@@ -95,10 +97,10 @@ class FitTest(absltest.TestCase):
     second_P = digit_P**2
     line = np.stack([SUM_N - 4, 4.5 - SUM_N], 1)
     bow = (second_P[A_N] + 2 * second_P[B_N])[:, None] * np.array([1.0, -2])
-    pair = network.Pair(planted(line + bow), planted(line), jnp.ones(25, bool))
+    pair = network.Pair(planted(line + bow), planted(line), np.ones(25, bool))
     draw_RxP = neuron_changes.draws(P, 3, seed=0)
     found = jax.jit(neuron_changes.neuron_fits)(
-      pair, MEMBER, jnp.asarray(TOKEN_NX3), jnp.array([1.0, 3]), draw_RxP
+      pair, MEMBER, TOKEN_NX3, np.array([1.0, 3]), draw_RxP
     )
     for name in ("pre_reduced", "change_linear", "change_raw_quadratic"):
       self.assertAlmostEqual(found["fits"][name]["r2_mean"], 1, places=4)
@@ -110,7 +112,7 @@ class FitTest(absltest.TestCase):
     for measure in ("accuracy", "nll_nats"):
       np.testing.assert_allclose(
         found["fits"]["change_linear"][measure],
-        getattr(network, measure.removesuffix("_nats"))(pair.full.logit_NxV, MEMBER.label_N),
+        getattr(_network, measure.removesuffix("_nats"))(pair.full.logit_NxV, MEMBER.label_N),
         rtol=1e-3,
       )
 
@@ -122,6 +124,7 @@ class ReferenceTest(absltest.TestCase):
     cls.run_ = adder.trained()
     cls.found = neuron_changes.measure(cls.run_)
     cls.row = adder_cards.records("neuron_changes", cls.found)
+    cls.one = drawn.Made(neuron_changes.figures({"run": cls.found.isel(seed=[0])}))
 
   def test_everything_reported_has_a_number(self):
     self.assertEqual(set(self.row), set(neuron_changes.PUBLISHED))
@@ -158,8 +161,9 @@ class ReferenceTest(absltest.TestCase):
 
   def test_fits_are_scikit_learns(self):
     run, token_Nx3 = self.run_, np.asarray(self.run_.pairs.token_Nx3)
-    own = jax.tree.map(lambda leaf: leaf[0], run.params_S)
-    pre_NxF = np.asarray(network.read(run.experiment.model, own, token_Nx3).pre_NxF)
+    own = jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.params_S)
+    read = jax.jit(functools.partial(network.read, run.experiment.model))(own, token_Nx3)
+    pre_NxF = np.asarray(read.pre_NxF)
     x_Nx1 = token_Nx3[:, :1] + token_Nx3[:, 1:2]
     guess = linear_model.LinearRegression().fit(x_Nx1, pre_NxF).predict(x_Nx1)
     expected_F = metrics.r2_score(pre_NxF, guess, multioutput="raw_values")
@@ -183,17 +187,16 @@ class ReferenceTest(absltest.TestCase):
       self.assertEqual(shown.item(), sum(r2 > shown["level"].item() for r2 in r2_F))
 
   def test_figures_draw_one_seed_and_two(self):
-    for seeds in (1, 2):
-      pages = neuron_changes.figures({"run": self.found.isel(seed=slice(seeds))})
-      self.assertEqual(set(pages), {"run", "run, ReLU"})
-      drawn.assert_inside(self, pages["run, ReLU"].figure())
-      figure = pages["run"].figure()
+    self.assertEqual(self.found.sizes["seed"], 2)
+    for made in (self.one, drawn.Made(neuron_changes.figures({"run": self.found}))):
+      self.assertEqual(set(made.pages), {"run", "run, ReLU"})
+      drawn.assert_inside(self, made["run, ReLU"])
+      figure = made["run"]
       drawn.assert_inside(self, figure)
       self.assertLen([ax for part in figure.subfigs for ax in part.axes], 8)
 
   def test_drops_and_parts_are_drawn(self):
-    one = self.found.isel(seed=[0])
-    costs, parts = neuron_changes.figures({"run": one})["run, ReLU"].figure().subfigs
+    costs, parts = self.one["run, ReLU"].subfigs
     for axes, name in zip(costs.axes, ("reduced", "full"), strict=True):
       middle = axes.lines[0].get_xdata()[0]
       self.assertAlmostEqual(middle, self.row[f"drop_{name}_median"]["here"], places=5)

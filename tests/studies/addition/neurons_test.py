@@ -6,7 +6,7 @@ import adder
 import adder_cards
 import drawn
 import jax
-import jax.numpy as jnp
+import jitted
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -15,6 +15,8 @@ from primelens.lens import results
 from primelens.studies.addition import network, neurons
 from scipy.sparse import csgraph
 
+_copies = jax.jit(neurons.copies)
+_network = jitted.Jitted(network)
 _components = jax.jit(neurons.component_fits)
 
 
@@ -67,12 +69,12 @@ class CopiesTest(absltest.TestCase):
     self.up_DxF = self.unit_DxK[:, self.of_F] * scale_F
     mid_NxD = rng.normal(size=(25, 6))
     self.read = planted(mid_NxD @ self.up_DxF, mid_NxD=mid_NxD)
-    self.weight_F = network.contributions(self.read)
+    self.weight_F = _network.contributions(self.read)
 
   def measured(self, **changed):
     read = self.read._replace(**changed)
     params = {"blocks": {"mlp": {"up": {"kernel": self.up_DxF[None]}}}}
-    return jax.jit(neurons.copies)(read, params, MEMBER, jnp.ones(7), self.weight_F)
+    return _copies(read, params, MEMBER, np.ones(7), self.weight_F)
 
   def test_copies_merge_into_the_network_itself(self):
     found = self.measured()
@@ -81,16 +83,16 @@ class CopiesTest(absltest.TestCase):
     np.testing.assert_array_equal(found["size"][:4], [3, 2, 2, 0])
     self.assertEqual(found["value"]["units_needed"], 3)
     whole = found["merged"]
-    nll = network.nll(self.read.logit_NxV, MEMBER.label_N)
+    nll = _network.nll(self.read.logit_NxV, MEMBER.label_N)
     np.testing.assert_allclose(whole["nll_R"][2:], nll, rtol=1e-4)
     np.testing.assert_array_equal(whole["same_R"][2:], 1)
     self.assertLess(whole["same_R"][0], 1)
 
   def test_merged_units_keep_the_direct_path(self):
-    found = self.measured(readout_VxF=jnp.zeros((2 * P, 7)))
+    found = self.measured(readout_VxF=np.zeros((2 * P, 7)))
     direct_NxV = self.read.mid_NxD @ self.read.unembed_DxV
     np.testing.assert_allclose(
-      found["merged"]["nll_R"], network.nll(direct_NxV, MEMBER.label_N), rtol=1e-5
+      found["merged"]["nll_R"], _network.nll(direct_NxV, MEMBER.label_N), rtol=1e-5
     )
 
   def test_without_copies_nothing_merges(self):
@@ -98,7 +100,7 @@ class CopiesTest(absltest.TestCase):
     mid_NxD = rng.normal(size=(25, 40))
     self.up_DxF = rng.normal(size=(40, 7))
     self.read = planted(mid_NxD @ self.up_DxF, mid_NxD=mid_NxD)
-    self.weight_F = network.contributions(self.read)
+    self.weight_F = _network.contributions(self.read)
     value = self.measured()["value"]
     self.assertEqual(value["lonely"], 7)
     self.assertTrue(np.isnan(value["readout_cosine_min"]))

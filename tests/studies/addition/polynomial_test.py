@@ -5,7 +5,6 @@ import tempfile
 import adder
 import drawn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -47,7 +46,7 @@ def _handmade(**arrays) -> network.Network:
   }
   made = {name: rng.normal(size=shape) for name, shape in shapes.items()}
   made["bias_V"] = np.zeros(4)
-  return network.Network(**{k: jnp.asarray(v, jnp.float32) for k, v in (made | arrays).items()})
+  return network.Network(**{k: np.asarray(v, np.float32) for k, v in (made | arrays).items()})
 
 
 class DesignsTest(parameterized.TestCase):

@@ -45,7 +45,7 @@ class ProbeTest(absltest.TestCase):
     cls.ours = {key: its.value_S[cls.found.reference] for key, its in own.items()}
     cls.token_Nx3 = np.asarray(cls.run_.pairs.token_Nx3)
     cls.sum_N = cls.token_Nx3[:, 0] + cls.token_Nx3[:, 1]
-    params = jax.tree.map(lambda leaf: leaf[0], cls.run_.params_S)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], cls.run_.params_S)
     cls.post_NxF = np.asarray(
       network.read(cls.run_.experiment.model, params, cls.token_Nx3).post_NxF, np.float64
     )

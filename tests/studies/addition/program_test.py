@@ -2,7 +2,6 @@ import dataclasses
 
 import adder
 import jax
-import jax.numpy as jnp
 import numpy as np
 import one
 from absl.testing import absltest, parameterized
@@ -29,13 +28,13 @@ def losses_after(config, steps):
   state_S = fit_lib.init(built, update, data, keys_S)
   advance = fit_lib.advance(built, update)
   score = jax.jit(program.losses(config.model))
-  batch = one.seed(built, data, 0)
+  batch = one.seed(built, jax.device_get(data), 0)
   batch.pop("start", None)
   found, done = [], 0
   for step in steps:
-    state_S, _ = advance(state_S, data, keys_S, jnp.int32(done), jnp.int32(step))
+    state_S, _ = advance(state_S, data, keys_S, np.int32(done), np.int32(step))
     done = step
-    params = jax.tree.map(lambda leaf: leaf[0], state_S.params)
+    params = jax.tree.map(lambda leaf_S: leaf_S[0], jax.device_get(state_S.params))
     found.append([float(loss) for loss in score(params, batch)])
   return found
 
@@ -70,8 +69,8 @@ class PathsTest(parameterized.TestCase):
     pairs = tasks.load(config.task)
     built, data, _ = program.build(config, pairs)
     params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
-    params = jax.tree.map(lambda leaf: 2 * leaf[3], params_S)
-    batch = one.seed(built, data, 3)
+    params = jax.tree.map(lambda leaf_S: 2 * leaf_S[3], jax.device_get(params_S))
+    batch = one.seed(built, jax.device_get(data), 3)
     generic = dataclasses.replace(config.model.trunk, dropout=1e-9)
     slow = dataclasses.replace(config.model, trunk=generic)
     by_table = jax.jit(program.losses(config.model))(params, batch)
@@ -81,19 +80,20 @@ class PathsTest(parameterized.TestCase):
   def test_members_have_their_own_split_labels_and_start(self):
     config = addition_configs.get_config("p10_permuted")
     _, data, _ = program.build(config, tasks.load(config.task))
-    first, second = (np.asarray(data["label_N"][i]) for i in (0, 2))
+    data = jax.device_get(data)
+    first, second = (data["label_N"][i] for i in (0, 2))
     self.assertTrue((np.sort(first) == np.sort(second)).all())
     self.assertGreater((first != second).mean(), 0.5)
     start = data["start"]["unembed"]["kernel"]
     np.testing.assert_array_equal(start[0], start[3])  # both init 999
-    self.assertGreater(float(jnp.abs(start[0] - start[1]).max()), 0.1)
+    self.assertGreater(np.abs(start[0] - start[1]).max(), 0.1)
 
   def test_drift_shakes_the_published_start_by_a_rounding(self):
     config = addition_configs.get_config("p10_drift")
     built, data, _ = program.build(config, tasks.load(config.task))
     params_S = fit_lib.fresh(built, data, fit_lib.seed_keys(config.fit))
     kernel_S = np.asarray(params_S["unembed"]["kernel"])
-    start = np.asarray(data["start"]["unembed"]["kernel"][0])
+    start = np.asarray(data["start"]["unembed"]["kernel"])[0]
     ratio_S = np.abs(kernel_S / start[None] - 1)
     self.assertLess(ratio_S.max(), 6 * addition_configs.ROUNDING)
     self.assertGreater((kernel_S[0] != kernel_S[1]).mean(), 0.2)

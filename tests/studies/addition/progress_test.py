@@ -87,13 +87,16 @@ class PlainTest(absltest.TestCase):
 class ChunksTest(absltest.TestCase):
   def test_chunks_give_every_snapshot_in_order(self):
     run = adder.handmade(adder.experiment())
-    scaled = {step: jax.tree.map(lambda x, s=step: s * x, run.params_S) for step in (1, 2, 3, 5, 8)}
+    scaled = {
+      step: jax.tree.map(lambda x, s=step: s * np.asarray(x), run.params_S)
+      for step in (1, 2, 3, 5, 8)
+    }
     run = with_snapshots(run, scaled)
     run.experiment.analyses.snapshot_batch = 2
     norm = lambda model, params, member, token_Nx3, extra: (
       extra * jnp.abs(params["unembed"]["kernel"]).sum()
     )
-    found_SxC = network.over_snapshots(norm, run, jnp.array([1.0, -1.0]))
+    found_SxC = network.over_snapshots(norm, run, np.array([1.0, -1.0]))
     relative = found_SxC / np.abs(found_SxC[:, :1])
     expected = np.outer([1, -1], [1, 2, 3, 5, 8])
     np.testing.assert_allclose(relative, expected, rtol=1e-5)
@@ -152,9 +155,9 @@ class MirroredTest(absltest.TestCase):
     for wrong in (6, 8):
       logit_NxV[wrong] = np.eye(6)[5]
     read = network.Network(*[None] * len(network.Network._fields))._replace(
-      embedding_PxD=jnp.zeros((3, 4)), logit_NxV=jnp.asarray(logit_NxV)
+      embedding_PxD=np.zeros((3, 4)), logit_NxV=logit_NxV
     )
-    member = network.Member(jnp.asarray(label_N), jnp.array([1, 4, 2]), jnp.array([3, 6, 8, 5, 0]))
+    member = network.Member(label_N, np.array([1, 4, 2]), np.array([3, 6, 8, 5, 0]))
     found = jax.jit(progress.mirrored)(read, member)
     self.assertEqual(float(found["test/mirrored_accuracy"]), 1 / 2)
     np.testing.assert_allclose(found["test/lone_accuracy"], 2 / 3, rtol=1e-6)
@@ -168,11 +171,9 @@ class ModularTest(absltest.TestCase):
     params = start(jax.random.key(1))
     a_N, b_N = np.divmod(np.arange(P * P), P)
     row_N = np.random.default_rng(0).permutation(P * P)
-    member = network.Member(
-      jnp.asarray((a_N + b_N) % P), jnp.asarray(row_N[:20]), jnp.asarray(row_N[20:])
-    )
-    token_Nx3 = jnp.asarray(np.stack([a_N, b_N, np.full(P * P, P)], 1))
-    key_Q = jnp.isin(jnp.arange(P // 2 + 1), jnp.array(keys))
+    member = network.Member((a_N + b_N) % P, row_N[:20], row_N[20:])
+    token_Nx3 = np.stack([a_N, b_N, np.full(P * P, P)], 1)
+    key_Q = np.isin(np.arange(P // 2 + 1), np.array(keys))
     found = jax.jit(functools.partial(progress.modular, model))(params, member, token_Nx3, key_Q)
     restricted, excluded = modular_losses(model, params, member, None, keys)
     np.testing.assert_allclose(found["test/restricted_nll_nats"], restricted, rtol=1e-4)
@@ -193,7 +194,7 @@ class ModularRunTest(absltest.TestCase):
     )
     task = dataclasses.replace(config.task, digits=digits)
     run = adder.handmade(dataclasses.replace(config, task=task, model=model))
-    larger_S = jax.tree.map(lambda x: 2 * x, run.params_S)
+    larger_S = jax.tree.map(lambda x: 2 * np.asarray(x), run.params_S)
     cls.found = progress.measure(with_snapshots(run, {100: run.params_S, 200: larger_S}))
 
   def test_axes_and_key_frequencies(self):

@@ -3,7 +3,6 @@ import tempfile
 import adder
 import drawn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl.testing import absltest, parameterized
@@ -100,7 +99,7 @@ class SparsityTest(parameterized.TestCase):
       size * np.cos(2 * np.pi * k * CLASS / CLASSES)
       for size, k in ((4, 1), (3, 5), (2, 7), (1, 3), (0.5, 8))
     ]
-    found = readout.as_published(sum(waves).astype(np.float32))
+    found = jax.jit(readout.as_published)(sum(waves).astype(np.float32))
     # Four of five are kept where three are asked for.
     squares = np.array([16, 9, 4, 1, 0.25])
     self.assertEqual(int(found["published_kept_3"]), 4)
@@ -127,8 +126,8 @@ class NeuronsTest(absltest.TestCase):
     reduced_1xF = np.array([[off, on, on, on, on, off]])
     full = _network(readout_VxF=readout_VxF, pre_NxF=full_1xF)
     reduced = _network(pre_NxF=reduced_1xF)
-    label_N = jnp.array([0, 1, 1, 2])
-    found = of_neurons(full, reduced, label_N, jnp.array([0, 1, 3]))
+    label_N = np.array([0, 1, 1, 2])
+    found = of_neurons(full, reduced, label_N, np.array([0, 1, 3]))
     count_Q = np.bincount(peak_F, minlength=11)
     np.testing.assert_array_equal(found["peak_count"], count_Q)
     # Off in the full network: columns 2 (4 at frequency 2) and 3 (1 at 5).
@@ -150,14 +149,14 @@ class NeuronsTest(absltest.TestCase):
     readout_VxF = _normal(CLASSES, 40)
     post_NxF = np.abs(_normal(4, 40, seed=1))
     made = _network(readout_VxF=readout_VxF, post_NxF=post_NxF, pre_NxF=post_NxF - 1)
-    found = of_neurons(made, made, jnp.arange(4), jnp.array([0, 2, 3]))
+    found = of_neurons(made, made, np.arange(4), np.array([0, 2, 3]))
     size_QxF = np.abs(np.fft.rfft(readout_VxF, axis=0))
     top_F = np.argsort(-post_NxF[2])[:30]
     np.testing.assert_allclose(found["active"][1], size_QxF[:, top_F].mean(1), rtol=1e-4)
     np.testing.assert_array_equal(found["flipped"], np.zeros((2, 11)))
 
   def test_ranks(self):
-    rank_1xQ = readout.ranks(jnp.array([[3.0, 5.0, 4.0]]))
+    rank_1xQ = jax.jit(readout.ranks)(np.array([[3.0, 5.0, 4.0]]))
     np.testing.assert_array_equal(rank_1xQ, [[1, 2, 0]])
 
 
@@ -172,7 +171,7 @@ class ComponentsTest(absltest.TestCase):
     q_2xF = np.linalg.qr(weight_2xF.T)[0].T  # uncorrelated, equal size
     readout_VxF = np.outer(np.sin(angle_V), 3 * q_2xF[0])
     readout_VxF += np.outer(np.cos(angle_V), q_2xF[1])
-    found = components(jnp.asarray(readout_VxF, jnp.float32), jax.random.key(0))
+    found = components(readout_VxF, jax.random.key(0))
     np.testing.assert_allclose(found["share"][:2], [0.9, 0.1], atol=1e-5)
     for name in ("similarity", "free", "period_similarity"):
       np.testing.assert_allclose(found[name][:2], 1, atol=1e-5)
@@ -182,7 +181,7 @@ class ComponentsTest(absltest.TestCase):
   def test_a_period_that_does_not_divide_the_classes(self):
     curve_V = np.cos(2 * np.pi * CLASS / 13)
     readout_VxF = np.outer(curve_V, _normal(200)) + 1e-4 * _normal(CLASSES, 200)
-    found = components(jnp.asarray(readout_VxF, jnp.float32), jax.random.key(0))
+    found = components(readout_VxF, jax.random.key(0))
     self.assertAlmostEqual(float(found["period"][0]), 13, places=4)
     self.assertGreater(float(found["period_similarity"][0]), 0.9999)
     self.assertLess(float(found["similarity"][0]), 0.6)

@@ -1,13 +1,13 @@
 """Interventions on the digits' vectors: laws, known answers, the reference, claims."""
 
 import dataclasses
+import functools
 import tempfile
 
 import adder
 import adder_cards
 import drawn
 import jax
-import jax.numpy as jnp
 import jitted
 import numpy as np
 import xarray as xr
@@ -27,14 +27,12 @@ PC2_P = [1.41, 0.58, -0.24, -0.74, -0.94, -1.04, -0.77, -0.25, 0.59, 1.40]
 def _member(test_N=(2, 57, 40, 99)):
   test_N = np.array(test_N)
   train_N = np.setdiff1d(np.arange(100), test_N)
-  return network.Member(*map(jnp.asarray, (LABEL_N, train_N, test_N)))
+  return network.Member(LABEL_N, train_N, test_N)
 
 
 class FirstAloneTest(absltest.TestCase):
   def test_the_recomputed_map_has_the_recomputed_numbers(self):
-    found = _subspace.failures(
-      jnp.asarray(subspace.ERROR_MAP), jnp.asarray((SUM_PxP + subspace.ERROR_MAP).ravel())
-    )
+    found = _subspace.failures(subspace.ERROR_MAP, (SUM_PxP + subspace.ERROR_MAP).ravel())
     for name, value in found.items():
       entry = subspace.PUBLISHED[name]
       np.testing.assert_allclose(value, entry.recomputed, atol=5e-3)
@@ -42,7 +40,7 @@ class FirstAloneTest(absltest.TestCase):
   def test_asymmetry_and_signs_are_seen(self):
     error_PxP = np.zeros((10, 10), int)
     error_PxP[0, 3] = 2
-    found = _subspace.failures(jnp.asarray(error_PxP), jnp.asarray(LABEL_N))
+    found = _subspace.failures(error_PxP, LABEL_N)
     self.assertEqual(found["failures"], 1)
     for name, value in (
       ("failure_symmetry", 0.98),
@@ -57,17 +55,17 @@ class FirstAloneTest(absltest.TestCase):
   def test_the_direct_path_is_what_the_mlp_does_not_say(self):
     hot_NxV = np.eye(20, dtype=np.float32)[LABEL_N]
     read = network.Network(
-      embedding_PxD=jnp.zeros((10, 20)),
-      readout_VxF=jnp.eye(20),
-      unembed_DxV=jnp.eye(20),
-      bias_V=jnp.zeros(20),
-      mid_NxD=jnp.asarray(np.roll(hot_NxV, 1, axis=1)),
-      pre_NxF=jnp.zeros((100, 20)),
-      post_NxF=jnp.asarray(3 * hot_NxV),
-      logit_NxV=jnp.asarray(3 * hot_NxV + np.roll(hot_NxV, 1, axis=1)),
-      pattern_NxHxT=jnp.zeros((100, 4, 3)),
+      embedding_PxD=np.zeros((10, 20)),
+      readout_VxF=np.eye(20),
+      unembed_DxV=np.eye(20),
+      bias_V=np.zeros(20),
+      mid_NxD=np.roll(hot_NxV, 1, axis=1),
+      pre_NxF=np.zeros((100, 20)),
+      post_NxF=3 * hot_NxV,
+      logit_NxV=3 * hot_NxV + np.roll(hot_NxV, 1, axis=1),
+      pattern_NxHxT=np.zeros((100, 4, 3)),
     )
-    found = _subspace.direct_path(read, jnp.asarray(LABEL_N))
+    found = _subspace.direct_path(read, LABEL_N)
     rest = np.exp([3.0, 1.0])
     self.assertEqual(found["mlp_accuracy"], 1)
     self.assertEqual(found["direct_accuracy"], 0)
@@ -83,7 +81,7 @@ class FirstAloneTest(absltest.TestCase):
   def test_logits_are_described_as_a_table_describes_them(self):
     full_NxV, cut_NxV = np.random.default_rng(0).normal(size=(2, 100, 20))
     said_N = cut_NxV.argmax(1)
-    found = _subspace.differences(*map(jnp.asarray, (full_NxV, cut_NxV, LABEL_N, said_N)))
+    found = _subspace.differences(full_NxV, cut_NxV, LABEL_N, said_N)
     row_N = np.arange(100)
     wanted = full_NxV - cut_NxV
     np.testing.assert_allclose(found["boost_true"], wanted[row_N, LABEL_N], rtol=1e-5, atol=1e-6)
@@ -94,7 +92,7 @@ class FirstAloneTest(absltest.TestCase):
     x_N = wanted[row_N, LABEL_N]
     kept = x_N[mask_N]
     np.testing.assert_allclose(
-      _subspace.describe(jnp.asarray(x_N), jnp.asarray(mask_N)),
+      _subspace.describe(x_N, mask_N),
       [
         34,
         kept.mean(),
@@ -113,10 +111,10 @@ class FitsTest(absltest.TestCase):
     super().setUpClass()
     scores_PxQ = np.stack([PC1_P, PC2_P], 1)
     turn_DxQ = np.linalg.qr(np.random.default_rng(0).normal(size=(16, 2)))[0]
-    cls.embedding_PxD = jnp.asarray(scores_PxQ @ turn_DxQ.T, jnp.float32)
+    cls.embedding_PxD = np.asarray(scores_PxQ @ turn_DxQ.T, np.float32)
     cls.said_N = (SUM_PxP + subspace.ERROR_MAP).ravel()
     cls.readings = staticmethod(jax.jit(subspace.readings))
-    cls.found = jax.device_get(cls.readings(cls.embedding_PxD, jnp.asarray(cls.said_N), _member()))
+    cls.found = jax.device_get(cls.readings(cls.embedding_PxD, cls.said_N, _member()))
 
   def test_the_recomputed_map_has_the_recomputed_fits(self):
     values, entry = self.found["value"], subspace.PUBLISHED
@@ -161,17 +159,17 @@ class FitsTest(absltest.TestCase):
     )
 
   def test_a_perfect_and_a_constant_prediction(self):
-    right = self.readings(self.embedding_PxD, jnp.asarray(LABEL_N), _member())
+    right = self.readings(self.embedding_PxD, LABEL_N, _member())
     np.testing.assert_allclose(right["value"]["sum_slope"], 1, atol=1e-5)
     np.testing.assert_allclose(right["value"]["identity_r2"], 1, atol=1e-6)
     self.assertEqual(right["fits"]["prediction_sum"]["says_truth"], 1)
-    constant = self.readings(self.embedding_PxD, jnp.full(100, 7, jnp.int32), _member())
+    constant = self.readings(self.embedding_PxD, np.full(100, 7, np.int32), _member())
     self.assertTrue(np.isnan(constant["fits"]["prediction_sum"]["r2_mean"]))
     self.assertEqual(constant["fits"]["prediction_sum"]["says_prediction"], 1)
 
 
 def _first(run, member=0):
-  return jax.tree.map(lambda leaf_S: leaf_S[member], run.params_S)
+  return jax.tree.map(lambda leaf_S: np.asarray(leaf_S)[member], run.params_S)
 
 
 class EditTest(parameterized.TestCase):
@@ -180,15 +178,14 @@ class EditTest(parameterized.TestCase):
     super().setUpClass()
     run = adder.trained()
     cls.params, cls.model = _first(run), run.experiment.model
-    cls.token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
+    cls.token_Nx3 = run.pairs.token_Nx3
     cls.plain = staticmethod(
       jax.jit(lambda params, token_Nx3: network.read(cls.model, params, token_Nx3).logit_NxV)
     )
 
   def _edited(self, edit):
-    return jax.jit(
-      lambda: network.read(self.model, self.params, self.token_Nx3, {"embed": edit}).logit_NxV
-    )()
+    read = lambda *data: network.read(self.model, *data, {"embed": edit}).logit_NxV
+    return jax.jit(read)(self.params, self.token_Nx3)
 
   @parameterized.parameters(
     (False, [1.0, 1.0, 1.0], [2.0, 1.0, 4.0]),
@@ -197,10 +194,10 @@ class EditTest(parameterized.TestCase):
     (True, [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]),
   )
   def test_an_axis(self, keep, replacement, wanted):
-    x_BxTxD = jnp.tile(jnp.array([2.0, 3.0, 4.0]), (2, 3, 1))
-    axis_DxK = jnp.array([[0.0], [2.0], [0.0]])
-    edit = network.edit_digits(axis_DxK, jnp.array(replacement), keep=keep)
-    edited = np.asarray(edit(x_BxTxD, None))
+    x_BxTxD = np.tile(np.array([2.0, 3.0, 4.0]), (2, 3, 1))
+    axis_DxK = np.array([[0.0], [2.0], [0.0]])
+    edit = network.edit_digits(axis_DxK, np.array(replacement), keep=keep)
+    edited = np.asarray(jax.jit(lambda x_BxTxD: edit(x_BxTxD, None))(x_BxTxD))
     np.testing.assert_allclose(edited[:, :2], np.tile(wanted, (2, 2, 1)))
     np.testing.assert_array_equal(edited[:, 2], x_BxTxD[:, 2])
 
@@ -210,7 +207,7 @@ class EditTest(parameterized.TestCase):
     first_D = np.linalg.svd(table_VxD[:-1] - mean_D)[2][0]
     changed_VxD = table_VxD.copy()
     changed_VxD[:-1] = mean_D + np.outer((table_VxD[:-1] - mean_D) @ first_D, first_D)
-    other = self.params | {"embedding": {"embedding": jnp.asarray(changed_VxD, jnp.float32)}}
+    other = self.params | {"embedding": {"embedding": np.asarray(changed_VxD, np.float32)}}
     edit = network.keep_first(self.params["embedding"]["embedding"][:-1])
     np.testing.assert_allclose(
       self._edited(edit),
@@ -222,10 +219,8 @@ class EditTest(parameterized.TestCase):
     other_Nx3 = np.array(self.token_Nx3)
     other_Nx3[:, :2] = np.random.default_rng(0).integers(0, 10, (100, 2))
     table_VxD = self.params["embedding"]["embedding"]
-    edit = network.edit_digits(jnp.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]])
-    np.testing.assert_allclose(
-      self._edited(edit), self.plain(self.params, jnp.asarray(other_Nx3)), atol=5e-3
-    )
+    edit = network.edit_digits(np.eye(table_VxD.shape[1]), table_VxD[other_Nx3[:, :2]])
+    np.testing.assert_allclose(self._edited(edit), self.plain(self.params, other_Nx3), atol=5e-3)
 
 
 class VariantsTest(absltest.TestCase):
@@ -270,18 +265,14 @@ class VariantsTest(absltest.TestCase):
     digit_PxD = np.asarray(params["embedding"]["embedding"][:-1], np.float64)
     value_Q = np.linalg.svd(digit_PxD - digit_PxD.mean(0))[1]
     share_Q = value_Q**2 / np.sum(value_Q**2)
-    token_Nx3 = jnp.asarray(run.pairs.token_Nx3)
-    member = jax.tree.map(lambda x_S: x_S[0], network.members(run.pairs))
-    each = jax.jit(
-      lambda intervention: subspace.score(
-        run.experiment.model, (params, member), intervention, token_Nx3
-      )
-    )
+    token_Nx3 = run.pairs.token_Nx3
+    member = jax.tree.map(lambda x_S: np.asarray(x_S)[0], network.members(run.pairs))
+    each = jax.jit(functools.partial(subspace.score, run.experiment.model))
     found = {}
     for name in ("remove_pc2", "keep_pc1", "keep_pc12_zero", "full"):
       row = self._at(name)[0]
       one = jax.tree.map(lambda leaf_R, row=row: leaf_R[row], self.stack)
-      found[name] = each(one)
+      found[name] = each((params, member), one, token_Nx3)
     for name, wanted in (
       ("remove_pc2", share_Q[1]),
       ("keep_pc1", 1 - share_Q[0]),
@@ -349,9 +340,10 @@ class RunTest(absltest.TestCase):
     pages = subspace.figures({"one": one, "control": control})
     # A control has no page of its own.
     self.assertEqual(list(pages), ["all runs", "one", "one, PC1 alone"])
-    for page in pages.values():
-      drawn.assert_inside(self, page.figure())
-    parts = pages["one"].figure().subfigs
+    made = drawn.Made(pages)
+    for name in pages:
+      drawn.assert_inside(self, made[name])
+    parts = made["one"].subfigs
     titles = [axes.get_title(loc="left") for part in parts for axes in part.axes]
     self.assertIn("Prediction less label\n(seed 0, PC1 alone)", titles)
 

@@ -6,7 +6,6 @@ import math
 import tempfile
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
 import published_text
 import tiny_text
@@ -23,8 +22,8 @@ FIXTURE = Path(__file__).parents[2] / "fixtures" / "encoder_state.npz"
 
 def saying(run, value):
   """Returns the run with networks that say one number, whatever is asked."""
-  kernel, bias = (run.params_S["readout"][name] for name in ("kernel", "bias"))
-  readout = {"kernel": 0 * kernel, "bias": jnp.full_like(bias, value)}
+  kernel, bias = (np.asarray(run.params_S["readout"][name]) for name in ("kernel", "bias"))
+  readout = {"kernel": np.zeros_like(kernel), "bias": np.full_like(bias, value)}
   return dataclasses.replace(run, params_S=run.params_S | {"readout": readout})
 
 
@@ -127,7 +126,7 @@ class RunTest(parameterized.TestCase):
     self.assertEmpty(lines(parts["fresh"]) & lines(parts["select"]))
 
   def test_untrained_networks_are_no_imported_ones(self):
-    config = tiny_text.experiment(seeds=1, hidden=24)
+    config = tiny_text.experiment(seeds=1)
     model = dataclasses.replace(config.model, checkpoint=str(FIXTURE))
     run = tiny_text.run(dataclasses.replace(config, model=model))
     fresh_S = program.untrained_S(run)
@@ -240,6 +239,7 @@ class PublishedTest(absltest.TestCase):
 
   def test_numbers(self):
     run = published_text.run()
+    # In one batch, as the numbers were made: the last digit hangs on it.
     few = program.Settings(probe_rows=400, untrained=1)
     config = dataclasses.replace(run.experiment, analyses=few)
     found = answers.measure(dataclasses.replace(run, experiment=config))

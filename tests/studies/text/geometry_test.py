@@ -93,7 +93,7 @@ class PoolingTest(absltest.TestCase):
   def test_filler_is_in_no_pooling(self):
     run = tiny_text.run()
     model = run.experiment.model
-    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.params_S)
     short, long = "7 + 8 = ?", "123 + 456 = ?"
     token_2xT = characters.encode([short, long])
     found_2xPxD = jax.jit(functools.partial(geometry.pooled, model))(params, token_2xT)
@@ -164,7 +164,7 @@ class ClaimsTest(parameterized.TestCase):
 class PublishedTest(absltest.TestCase):
   def test_reported_numbers(self):
     run = published_text.run()
-    settings = dataclasses.replace(run.settings, untrained=1)
+    settings = dataclasses.replace(run.settings, untrained=1, probe_rows=400)
     experiment = dataclasses.replace(run.experiment, analyses=settings)
     run = dataclasses.replace(run, experiment=experiment)
     values = geometry.numbers(geometry.measure(run))

@@ -1,11 +1,11 @@
 """Heads: attention in closed form, removals by weights, paths by hand."""
 
 import dataclasses
+import functools
 import tempfile
 
 import drawn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import published_text
 import tiny_text
@@ -25,20 +25,26 @@ def changed(run, role, change):
   every leaf with the axes S, L first."""
   blocks = run.params_S["blocks"]
   attention = blocks["attention"]
-  leaves = jax.tree.map(change, attention[role])
+  leaves = jax.tree.map(lambda leaf: change(np.asarray(leaf)), attention[role])
   blocks = blocks | {"attention": attention | {role: leaves}}
   return dataclasses.replace(run, params_S=run.params_S | {"blocks": blocks})
 
 
-def aligned(**sizes):
-  """A tiny run whose prompts all have the same length."""
-  task = dict(layout="aligned", split="disjoint", count=400)
-  return tiny_text.run(tiny_text.experiment(task=task, **sizes))
+def zeroed(leaf, at):
+  """Returns the array with zeros at an index."""
+  leaf = leaf.copy()
+  leaf[at] = 0
+  return leaf
+
+
+def classifier():
+  """A tiny run that answers with a class of 97."""
+  return tiny_text.run(tiny_text.experiment("modk", outputs=97))
 
 
 class ReadingTest(absltest.TestCase):
   def test_without_queries_attention_is_uniform(self):
-    run = changed(tiny_text.run(), "query", jnp.zeros_like)
+    run = changed(tiny_text.run(), "query", np.zeros_like)
     token_NxT = characters.encode(["103 + 40 = ?", "5 + 7 = ?"])
     found = heads.reading(run, token_NxT, run.params_S)
     share_NxV = np.array([[3, 2, 1, 0, 6], [1, 1, 1, 0, 6]])
@@ -63,13 +69,13 @@ class ReadingTest(absltest.TestCase):
     self.assertTrue(np.isnan(sweep_ExV[at("modulus")]).all())
 
   def test_masses_are_of_the_pattern_at_the_last_character(self):
-    run = tiny_text.run(tiny_text.experiment("modk", seeds=1))
-    token_NxT = run.prompts.token_NxT[:30]
+    run = classifier()
+    token_NxT = run.prompts.token_NxT[run.prompts.select_N]
     found = heads.reading(run, token_NxT, run.params_S)
-    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
-    _, record = encoder.states(
-      run.experiment.model, params, token_NxT, sites=("attention/pattern",)
-    )
+    first = jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.params_S)
+    sites = ("attention/pattern",)
+    states_of = functools.partial(encoder.states, run.experiment.model, sites=sites)
+    _, record = jax.jit(states_of)(first, token_NxT)
     pattern_LxNxHxTxT = np.asarray(record["attention/pattern"])
     class_NxT = characters.classes(token_NxT)
     mass, entropy = np.zeros((2, 4, 5)), np.zeros((2, 4))
@@ -77,16 +83,16 @@ class ReadingTest(absltest.TestCase):
       last = int((class_T >= 0).sum()) - 1
       read_LxHxT = pattern_LxNxHxTxT[:, n, :, last]
       for v in range(5):
-        mass[..., v] += read_LxHxT[..., class_T == v].sum(-1) / 30
+        mass[..., v] += read_LxHxT[..., class_T == v].sum(-1) / len(token_NxT)
       power = np.where(read_LxHxT > 0, read_LxHxT, 1)
-      entropy -= (read_LxHxT * np.log(power)).sum(-1) / 30
+      entropy -= (read_LxHxT * np.log(power)).sum(-1) / len(token_NxT)
     np.testing.assert_allclose(found["mass"][0], mass, atol=1e-6)
     np.testing.assert_allclose(found["entropy"][0], entropy, atol=1e-5)
     np.testing.assert_allclose(found["sweep"][0, :, ROLES.index("?")], mass.mean(1), atol=1e-6)
     self.assertGreater(mass[..., CLASSES.index("modulus")].min(), 0.05)
 
   def test_as_published_is_of_the_first_thousand(self):
-    run = tiny_text.run(tiny_text.experiment(seeds=1, task=dict(count=1100)))
+    run = tiny_text.run(tiny_text.experiment(task=dict(count=1200)))
     token_NxT = run.prompts.token_NxT
     found = heads.reading(run, token_NxT, run.params_S)
     few = heads.reading(run, token_NxT[:1000], run.params_S)
@@ -112,8 +118,9 @@ class CausalTest(absltest.TestCase):
 
   def loss(self, params_S):
     text = self.run_.prompts
-    output_SxNxV = jax.vmap(self.run_.apply, (0, None))(params_S, text.token_NxT[self.row_N])[0]
-    guess_SxN = 2000 * np.asarray(output_SxNxV, np.float64)[..., 0]
+    token_NxT = text.token_NxT[self.row_N]
+    output_SxNxV = states.over_members(states.outputs, self.run_, token_NxT, params_S)
+    guess_SxN = 2000 * output_SxNxV.astype(np.float64)[..., 0]
     return np.mean((guess_SxN - text.answer_N[self.row_N]) ** 2, -1)
 
   def test_intact_is_the_squared_error(self):
@@ -123,22 +130,21 @@ class CausalTest(absltest.TestCase):
     # x W_o + b with x its mean: no W_o of that head, b + mean W_o.
     text, params_S = self.run_.prompts, self.run_.params_S
     token_NxT = text.token_NxT[self.row_N]
-    _, record = jax.vmap(
-      lambda params: self.run_.apply(params, token_NxT, sites=("attention/head",))
-    )(params_S)
+    say = functools.partial(self.run_.apply, sites=("attention/head",))
+    _, record = jax.jit(jax.vmap(say, (0, None)))(params_S, token_NxT)
     head_SxLxNxTxHxDh = np.asarray(record["attention/head"])
     mean_SxLxHxDh = head_SxLxNxTxHxDh[:, :, token_NxT != 0].mean(2)
-    kernel = params_S["blocks"]["attention"]["out"]["kernel"]
+    kernel = np.asarray(params_S["blocks"]["attention"]["out"]["kernel"])
+    cut = jax.jit(
+      jax.vmap(functools.partial(ablation.heads, kernels=transformer.HEAD_OUTPUTS), (0, None))
+    )
     for layer, head in ((0, 1), (1, 3)):
       keep_LxH = ablation.without(2, 4, [(layer, head)])
-      cut_S = jax.vmap(
-        lambda params, keep_LxH=keep_LxH: ablation.heads(
-          params, keep_LxH, kernels=transformer.HEAD_OUTPUTS
-        )
-      )(params_S)
+      cut_S = cut(params_S, keep_LxH)
       said_SxD = np.einsum("sj,sjd->sd", mean_SxLxHxDh[:, layer, head], kernel[:, layer, head])
       out = cut_S["blocks"]["attention"]["out"]
-      bias = out["bias"].at[:, layer].add(said_SxD)
+      bias = np.array(out["bias"])
+      bias[:, layer] += said_SxD
       blocks = cut_S["blocks"]
       attention = blocks["attention"] | {"out": out | {"bias": bias}}
       cut_S = cut_S | {"blocks": blocks | {"attention": attention}}
@@ -149,7 +155,7 @@ class CausalTest(absltest.TestCase):
 
   def test_of_the_last_layer_the_last_character_matters(self):
     # The same mean, all over or at the last character alone: equally harmful.
-    bundle_S = {"params": self.run_.params_S, "mean_PxLxHxDh": jnp.ones((2, 2, 2, 4, 4))}
+    bundle_S = {"params": self.run_.params_S, "mean_PxLxHxDh": np.ones((2, 2, 2, 4, 4), np.float32)}
     removal = {
       "keep_LxH": np.stack([ablation.without(2, 4, [(1, 2)])] * 2),
       "at": np.array([heads.EVERYWHERE, heads.LAST]),
@@ -162,7 +168,7 @@ class CausalTest(absltest.TestCase):
     self.assertGreater(np.ptp(self.found["delta"][1]), 0)
 
   def test_a_head_that_says_one_thing_loses_nothing(self):
-    run = changed(self.run_, "value", lambda leaf: leaf.at[:, :, ..., 2, :].set(0))
+    run = changed(self.run_, "value", lambda leaf: zeroed(leaf, np.s_[:, :, ..., 2, :]))
     found = heads.causal(run, self.row_N, run.params_S)
     tiny = 1e-6 * found["intact"].max()
     np.testing.assert_allclose(found["delta"][..., 2], 0, atol=tiny)
@@ -170,22 +176,39 @@ class CausalTest(absltest.TestCase):
     self.assertGreater(np.abs(found["delta"][..., 1]).min(), tiny)
 
 
+def one_head(params_S):
+  """Returns the parameters of the first layers alone, whose heads are taken for one."""
+  blocks = jax.tree.map(lambda leaf: np.asarray(leaf)[:, :1], params_S["blocks"])
+  wide = blocks["attention"] | {
+    role: {
+      "kernel": blocks["attention"][role]["kernel"].reshape(2, 1, 16, 1, 16),
+      "bias": blocks["attention"][role]["bias"].reshape(2, 1, 1, 16),
+    }
+    for role in ("query", "key", "value")
+  }
+  out = blocks["attention"]["out"]
+  wide["out"] = out | {"kernel": out["kernel"].reshape(2, 1, 1, 16, 16)}
+  return params_S | {"blocks": blocks | {"attention": wide}}
+
+
 class PathTest(absltest.TestCase):
   def test_one_head_alone_is_the_whole_way(self):
     # One layer and one head, rows of one length: at "?" nothing else differs.
-    run = aligned(layers=1, heads=1)
+    task = dict(layout="aligned", split="disjoint", count=400)
+    config = tiny_text.experiment(task=task, layers=1, heads=1)
+    run = tiny_text.run(config, one_head(tiny_text.run().params_S))
     found = heads.causal(run, run.prompts.select_N, run.params_S)
     self.assertEqual(found["path"].shape, (2, 2, 1, 1))
     np.testing.assert_allclose(found["path"], 1, atol=1e-4)
 
   def test_direct_path_leaves_later_heads_alone(self):
-    run = aligned()
+    run = tiny_text.run()
     found = heads.causal(run, run.prompts.select_N, run.params_S)
     all_SxLxH, direct_SxLxH = found["path"]
     np.testing.assert_array_equal(all_SxLxH[:, 1], direct_SxLxH[:, 1])
     self.assertGreater(np.abs(all_SxLxH - direct_SxLxH)[:, 0].max(), 1e-4)
     # Without later heads there is no other path.
-    mute = changed(run, "out", lambda leaf: leaf.at[:, 1].set(0))
+    mute = changed(run, "out", lambda leaf: zeroed(leaf, np.s_[:, 1]))
     found = heads.causal(mute, run.prompts.select_N, mute.params_S)
     all_SxLxH, direct_SxLxH = found["path"]
     np.testing.assert_allclose(all_SxLxH, direct_SxLxH, atol=1e-5)
@@ -195,10 +218,7 @@ class PathTest(absltest.TestCase):
 
 class RunTest(absltest.TestCase):
   def test_stored_and_drawn(self):
-    run = tiny_text.run(tiny_text.experiment("modk", outputs=97))
-    few = dataclasses.replace(run.settings, untrained=2)
-    config = dataclasses.replace(run.experiment, analyses=few)
-    run = dataclasses.replace(run, experiment=config)
+    run = classifier()
     found = heads.measure(run)
     folder = tempfile.mkdtemp()
     results.write(folder, "heads", found, provenance={})

@@ -70,7 +70,7 @@ class PublishedTest(absltest.TestCase):
 class BlindTest(absltest.TestCase):
   def without(self, run, name):
     """The run with one table of its networks at zero."""
-    params_S = run.params_S | {name: jax.tree.map(lambda leaf: 0 * leaf, run.params_S[name])}
+    params_S = run.params_S | {name: jax.tree.map(np.zeros_like, run.params_S[name])}
     return dataclasses.replace(run, params_S=params_S)
 
   def test_order(self):

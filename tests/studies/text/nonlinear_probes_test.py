@@ -3,6 +3,7 @@
 import dataclasses
 import tempfile
 
+import jax
 import numpy as np
 import published_text
 import tiny_text
@@ -12,6 +13,8 @@ from primelens.lens import figures, results
 from primelens.studies.text import nonlinear_probes as probes
 from primelens.studies.text import program
 from sklearn import linear_model, metrics, model_selection, neighbors, pipeline, preprocessing
+
+nearest_mean = jax.jit(probes.nearest_mean, static_argnums=3)
 
 
 def tiny(question="modk", **task):
@@ -48,7 +51,7 @@ class DigitsTest(parameterized.TestCase):
     rng = np.random.default_rng(count)
     at_N, value_N = rng.normal(size=(2, 300)).astype(np.float32)
     fitted_N = rng.random(300) < 0.6
-    found_N = probes.nearest_mean(at_N, value_N, fitted_N, count)
+    found_N = nearest_mean(at_N, value_N, fitted_N, count)
     few = min(count, int(fitted_N.sum()))
     peer = neighbors.KNeighborsRegressor(few)
     peer.fit(at_N[fitted_N][:, None], value_N[fitted_N])

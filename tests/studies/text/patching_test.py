@@ -5,7 +5,7 @@ import tempfile
 from unittest import mock
 
 import drawn
-import jax.numpy as jnp
+import jax
 import numpy as np
 import tiny_text
 from absl.testing import absltest, parameterized
@@ -14,6 +14,7 @@ from primelens.lens import results
 from primelens.studies.text import patching, program, states
 from primelens.tasks import characters
 
+MEASURES = jax.jit(patching.measures)
 ALIGNED = {"layout": "aligned", "operands": 100}
 
 
@@ -72,17 +73,15 @@ class PairsTest(parameterized.TestCase):
 
 class MeasuresTest(absltest.TestCase):
   def test_numbers_are_signed_towards_the_goal(self):
-    value_N, gap_N = patching.measures(
-      jnp.array([[3.0], [4.0]]), jnp.array([[1.0], [4.5]]), np.array([5, 5]), np.array([9, 2])
+    value_N, gap_N = MEASURES(
+      np.array([[3.0], [4.0]]), np.array([[1.0], [4.5]]), np.array([5, 5]), np.array([9, 2])
     )
     np.testing.assert_allclose(value_N, [3, -4])
     np.testing.assert_allclose(gap_N, [4, 0.25])
 
   def test_classes(self):
     p_NxV, clean_NxV = np.array([[0.5, 0.2, 0.3]]), np.array([[0.1, 0.2, 0.7]])
-    value_N, gap_N = patching.measures(
-      *map(jnp.log, (p_NxV, clean_NxV)), np.array([0]), np.array([2])
-    )
+    value_N, gap_N = MEASURES(np.log(p_NxV), np.log(clean_NxV), np.array([0]), np.array([2]))
     np.testing.assert_allclose(value_N, np.log([0.3]), rtol=1e-5)
     np.testing.assert_allclose(gap_N, [0.4], rtol=1e-5)
 
@@ -92,7 +91,7 @@ class EffectsTest(absltest.TestCase):
   def setUpClass(cls):
     super().setUpClass()
     cls.run_ = tiny_text.run()
-    cls.pairs = patching.pairs(cls.run_.probes(), 20, 0)
+    cls.pairs = patching.pairs(cls.run_.probes(), 40, 0)
     cls.moved_SxExR, cls.disturbed_PxSxExR = patching.effects(
       cls.run_, cls.pairs, cls.run_.params_S
     )

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -8,6 +9,11 @@ from absl.testing import absltest, parameterized
 from primelens.lens import experiment as experiment_lib
 from primelens.models import transformer
 from primelens.studies.text import program, states
+
+
+def member(run, index):
+  """Returns the parameters of one network."""
+  return jax.tree.map(lambda leaf_S: np.asarray(leaf_S)[index], run.params_S)
 
 
 class PublishedTest(absltest.TestCase):
@@ -39,7 +45,7 @@ class ProgramTest(parameterized.TestCase):
     run = tiny_text.run(config)
     self.assertEqual(run.program.unit, "nll_nats")
     _, _, select = program.build(config, run.data)
-    params = jax.tree.map(lambda x: x[0], run.params_S)
+    params = member(run, 0)
     score = jax.jit(run.program.evaluate)(params, select, jax.random.key(0))
     # Scores ~ h U(+-1/4) + U(+-1/4), |h|^2 = 16: a variance of 0.35.
     self.assertAlmostEqual(float(score), np.log(97) + 0.35 / 2, delta=0.15)
@@ -50,15 +56,15 @@ class ProgramTest(parameterized.TestCase):
     self.assertEqual(run.program.unit, "mse")
     text, row_N = run.prompts, run.prompts.rows("select")
     _, _, select = program.build(config, run.data)
-    params = jax.tree.map(lambda x: x[0], run.params_S)
+    params = member(run, 0)
     score = jax.jit(run.program.evaluate)(params, select, jax.random.key(0))
-    guess_N = run.apply(params, text.token_NxT[row_N])[0][:, 0]
+    guess_N = np.asarray(jax.jit(run.apply)(params, text.token_NxT[row_N])[0])[:, 0]
     expected = np.mean((guess_N - text.answer_N[row_N] / 2000) ** 2)
     self.assertAlmostEqual(float(score), float(expected), places=5)
 
   def test_steps_draw_train_rows_alone(self):
     run = tiny_text.run()
-    batch = run.program.draw(run.inputs, jax.random.key(3), 0)
+    batch = jax.jit(run.program.draw)(run.inputs, jax.random.key(3), 0)
     lines = {tuple(row) for row in run.prompts.token_NxT[run.prompts.train_N]}
     for row in np.asarray(batch["token_BxT"]):
       self.assertIn(tuple(row), lines)
@@ -83,9 +89,9 @@ class StatesTest(absltest.TestCase):
   def test_levels_begin_and_end_as_named(self):
     run = tiny_text.run()
     token_NxT = run.prompts.token_NxT[:3]
-    params = jax.tree.map(lambda x: x[0], run.params_S)
+    params = member(run, 0)
     model = run.experiment.model
-    level_ExNxTxD = states.all_levels(model, params, token_NxT)
+    level_ExNxTxD = jax.jit(functools.partial(states.all_levels, model))(params, token_NxT)
     self.assertLen(level_ExNxTxD, len(states.levels(run)))
     table, place = params["embedding"], params["positions"]
     first = table["embedding"][token_NxT] + place["embedding"][None, : token_NxT.shape[1]]
@@ -101,8 +107,8 @@ class StatesTest(absltest.TestCase):
     token_NxT = run.prompts.token_NxT[:390]
     found_SxNxD = states.over_members(states.pooled, run, token_NxT)
     self.assertEqual(found_SxNxD.shape[:2], (2, 390))
-    params = jax.tree.map(lambda x: x[1], run.params_S)
-    last = states.pooled(run.experiment.model, params, token_NxT[380:381])
+    pooled = jax.jit(functools.partial(states.pooled, run.experiment.model))
+    last = pooled(member(run, 1), token_NxT[380:381])
     np.testing.assert_allclose(found_SxNxD[1, 380], last[0], atol=1e-5)
 
 

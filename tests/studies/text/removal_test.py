@@ -1,7 +1,8 @@
 """Removed and exchanged subspaces: hand-made states, a network by hand."""
 
+import functools
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_text
 from absl.testing import absltest
@@ -66,7 +67,7 @@ class ScoresTest(absltest.TestCase):
 
   def test_classes(self):
     score_NxV = np.array([[5.0, 0, 0], [0, 0, 5]])
-    found = removal.measures(jnp.asarray(score_NxV), jnp.asarray(score_NxV + 9), np.array([0, 1]))
+    found = jax.jit(removal.measures)(score_NxV, score_NxV + 9, np.array([0, 1]))
     self.assertAlmostEqual(float(found["accuracy"]), 0.5)
     # Targets of the next rows: 1 and 0, both missed.
     self.assertAlmostEqual(float(found["donor_accuracy"]), 0)
@@ -110,7 +111,7 @@ class NetworkTest(absltest.TestCase):
     return {name: value[0, 0] for name, value in measured.items()}
 
   def test_final_states_are_read_out(self):
-    last = jax.tree.map(lambda leaf: leaf[:, -1], self.subspaces)
+    last = jax.tree.map(lambda leaf: np.asarray(leaf)[:, -1], self.subspaces)
     bundle_S = self.rows.bundle(last.read_RxDxK, last.write_RxDxK, last.strength_R)
     index_R = np.arange(last.strength_R.shape[-1])
     direct = removal.over(removal.by_readout, bundle_S, index_R, self.rows.target_N)
@@ -122,9 +123,9 @@ class NetworkTest(absltest.TestCase):
 
   def test_before_the_last_norm(self):
     # By hand: the state without the direction, normed, read out.
-    params = jax.tree.map(lambda leaf: np.asarray(leaf[0]), self.run_.params_S)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], self.run_.params_S)
     state_NxD = self.rows.test_SxNxExD[0, :, 2].astype(float)
-    read_Dx1, write_Dx1 = (np.asarray(x[0, 2, 1], float) for x in self.subspaces[:2])
+    read_Dx1, write_Dx1 = (np.asarray(x, float)[0, 2, 1] for x in self.subspaces[:2])
     mean_D = self.rows.mean_SxExD[0, 2]
     left_NxD = state_NxD - (state_NxD - mean_D) @ read_Dx1 @ write_Dx1.T
     left_NxD = left_NxD - left_NxD.mean(1, keepdims=True)
@@ -137,8 +138,9 @@ class NetworkTest(absltest.TestCase):
     self.assertAlmostEqual(found["loss"], expected, delta=1e-4)
 
   def test_own_answers(self):
-    params = jax.tree.map(lambda leaf: leaf[1], self.run_.params_S)
-    output_NxV, _ = encoder.apply(self.run_.experiment.model, params, self.rows.token_NxT)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[1], self.run_.params_S)
+    answer = jax.jit(functools.partial(encoder.apply, self.run_.experiment.model))
+    output_NxV, _ = answer(params, self.rows.token_NxT)
     np.testing.assert_allclose(self.rows.output_SxNxV[1], output_NxV, atol=1e-4)
     text = self.run_.prompts
     answer_N = np.asarray(self.rows.target_N, float) * 2000

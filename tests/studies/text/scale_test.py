@@ -95,7 +95,7 @@ class PipelineTest(absltest.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.state_SxNxD, cls.residue_N = example()
+    cls.state_SxNxD, cls.residue_N = example(width=40)
     cls.wave_NxF = fourier.label_waves(cls.residue_N, 97, 12)
     rng = np.random.default_rng(5)
     cls.order_RxN = np.stack([rng.permutation(150) for _ in range(3)])
@@ -161,8 +161,8 @@ class PipelineTest(absltest.TestCase):
     rng = np.random.default_rng(3)
     mix_FxD = rng.normal(size=(24, 40))
     noise_NxD = 0.05 * rng.normal(size=(150, 40))
-    state_1xNxD = (self.wave_NxF @ mix_FxD + noise_NxD)[None].astype(np.float32)
-    found = scale.probed(state_1xNxD, self.wave_NxF, self.order_RxN)
+    state_NxD = (self.wave_NxF @ mix_FxD + noise_NxD).astype(np.float32)
+    found = scale.probed(np.stack([state_NxD] * 2), self.wave_NxF, self.order_RxN)
     self.assertGreater(np.min(found["r2_SxQ"]), 0.95)
     self.assertGreater(np.min(found["cv_r2_SxQ"]), 0.9)
     self.assertLess(np.max(found["null_r2_SxRxQ"]), 0.5)
@@ -180,7 +180,7 @@ class RunTest(absltest.TestCase):
     row = scale.size(self.found)
     self.assertEqual((row["cell"], row["layers"]), ("L2_D16", 2))
     # 21 D + 32 D + 2 layers + final norm + readout.
-    layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 32 + 16 + 32 + 4 * 16
+    layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 24 + 16 + 24 + 4 * 16
     self.assertEqual(row["parameters"], 53 * 16 + 2 * layer + 2 * 16 + 17)
     self.assertEqual((row["seeds"], self.found.probe_rows), (2, 40))
     self.assertLess(row["skill"].estimate, 0)
