@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
 
@@ -96,7 +95,7 @@ def answering(
 def random_params(init: Callable, rng: np.random.Generator):
   """Returns parameters without a zero among them: every leaf ~ N(0.1, 0.4^2)."""
   shapes = jax.eval_shape(init, jax.random.key(0))
-  return jax.tree.map(lambda leaf: jnp.float32(rng.normal(0.1, 0.4, leaf.shape)), shapes)
+  return jax.tree.map(lambda leaf: np.float32(rng.normal(0.1, 0.4, leaf.shape)), shapes)
 
 
 def leak(reading: Reading, *, seed: int = 0) -> Leak | None:

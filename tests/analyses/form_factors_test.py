@@ -148,9 +148,9 @@ class AsPublishedTest(parameterized.TestCase):
   def test_spread_of_the_published_plateaus(self, measure, law, mean, spread):
     rng = np.random.default_rng(0)
     if law == "poisson":
-      gap_RxN = rng.exponential(size=(600, 2000))
+      gap_RxN = rng.exponential(size=(400, 2000))
     else:
-      gap_RxN = _surmise(rng, (600, 2000))
+      gap_RxN = _surmise(rng, (400, 2000))
     found_R = [form_factors.plateau_as_published(gap_N, measure) for gap_N in gap_RxN]
     self.assertBetween(np.mean(found_R), *mean)
     self.assertBetween(np.std(found_R), *spread)

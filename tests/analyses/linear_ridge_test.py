@@ -8,6 +8,8 @@ from primelens.analyses import linear as linear_lib
 from sklearn import linear_model, model_selection, pipeline, preprocessing
 
 linear = Jitted(linear_lib)
+# What a ridge predicts, and what a scaler makes of rows.
+predict, scaled = jax.jit(linear_lib.Ridge.predict), jax.jit(linear_lib.Scaler.__call__)
 
 
 def _data(rows=203, width=9, targets=3, seed=0):
@@ -26,7 +28,7 @@ class RidgeTest(parameterized.TestCase):
     expected.fit(np.float64(x_NxD), np.float64(y_NxF))
     found = linear.ridge(x_NxD, y_NxF, alpha)
     np.testing.assert_allclose(found.kernel_DxF, expected.coef_.T, rtol=1e-5, atol=1e-5)
-    gap_NxF = found.predict(x_NxD) - expected.predict(np.float64(x_NxD))
+    gap_NxF = np.asarray(predict(found, x_NxD)) - expected.predict(np.float64(x_NxD))
     self.assertLess(np.abs(gap_NxF).max(), 1e-5 * np.abs(y_NxF).max())
 
   def test_rows_without_weight_are_left_out(self):
@@ -39,7 +41,7 @@ class RidgeTest(parameterized.TestCase):
 
   @parameterized.parameters(200, 203)
   def test_folds_are_kfolds(self, rows):
-    fold_N = linear.folds(np.ones(rows))
+    fold_N = np.asarray(linear.folds(np.ones(rows)))
     splits = model_selection.KFold(linear.FOLDS).split(np.zeros(rows))
     for number, (_, test) in enumerate(splits):
       np.testing.assert_array_equal(np.flatnonzero(fold_N == number), test)
@@ -107,11 +109,13 @@ class RidgeTest(parameterized.TestCase):
     found = linear.scaler(x_NxD, weight_N)
     np.testing.assert_allclose(found.mean_D, expected.mean_, rtol=1e-5)
     np.testing.assert_allclose(found.deviation_D, expected.scale_, rtol=1e-5)
-    np.testing.assert_allclose(found(x_NxD), expected.transform(np.float64(x_NxD)), atol=1e-5)
+    np.testing.assert_allclose(
+      scaled(found, x_NxD), expected.transform(np.float64(x_NxD)), atol=1e-5
+    )
 
   def test_once_solved_is_near(self):
     x_NxD, y_NxF = _data()
-    x_NxD = np.asarray(linear.scaler(x_NxD)(x_NxD))
+    x_NxD = np.asarray(scaled(linear.scaler(x_NxD), x_NxD))
     expected = linear_model.Ridge(alpha=3.0).fit(np.float64(x_NxD), y_NxF)
     found = linear.ridge(x_NxD, y_NxF, 3.0, refine=False)
     np.testing.assert_allclose(found.kernel_DxF, expected.coef_.T, rtol=1e-3)
@@ -126,10 +130,10 @@ class RidgeTest(parameterized.TestCase):
     digit_Nx2 = rng.integers(0, 6, (4000, 2))
     x_NxD = (digit_Nx2[..., None] == np.arange(6)).reshape(4000, 12)
     x_NxD = x_NxD.astype(np.float32)
-    x_NxD = np.asarray(linear.scaler(x_NxD)(x_NxD))
+    x_NxD = np.asarray(scaled(linear.scaler(x_NxD), x_NxD))
     y_NxF = (digit_Nx2 @ [[10.0], [1]] + rng.normal(size=(4000, 1))).astype("f")
     expected = linear_model.Ridge(alpha=0.01).fit(np.float64(x_NxD), y_NxF)
-    guess_NxF = np.asarray(linear.ridge(x_NxD, y_NxF, 0.01).predict(x_NxD))
+    guess_NxF = np.asarray(predict(linear.ridge(x_NxD, y_NxF, 0.01), x_NxD))
     gap_NxF = guess_NxF[:, 0] - expected.predict(np.float64(x_NxD)).ravel()
     self.assertLess(np.abs(gap_NxF).max(), 1e-4 * y_NxF.std())
     count = float(linear.degrees_of_freedom(x_NxD, 0.01))
@@ -141,7 +145,9 @@ class RidgeTest(parameterized.TestCase):
     together = jax.jit(jax.vmap(linear_lib.ridge))(x_SxNxD, y_SxNxF)
     for seed, (x_NxD, y_NxF) in enumerate(pairs):
       expected = linear_model.Ridge().fit(np.float64(x_NxD), y_NxF)
-      np.testing.assert_allclose(together.kernel_DxF[seed], expected.coef_.T, rtol=1e-4, atol=1e-5)
+      np.testing.assert_allclose(
+        np.asarray(together.kernel_DxF)[seed], expected.coef_.T, rtol=1e-4, atol=1e-5
+      )
 
   def test_degrees_of_freedom_count_the_columns(self):
     x_NxD, _ = _data()
@@ -159,7 +165,7 @@ class RidgeTest(parameterized.TestCase):
   def test_a_constant_target_has_no_r2(self):
     x_NxD, y_NxF = _data()
     y_NxF[:, 1] = 1.0
-    guess_NxF = linear.ridge(x_NxD, y_NxF).predict(x_NxD)
+    guess_NxF = predict(linear.ridge(x_NxD, y_NxF), x_NxD)
     self.assertTrue(np.isnan(np.asarray(linear.r2_scored(y_NxF, guess_NxF))[1]))
     scored_N = np.arange(len(y_NxF)) < 50
     self.assertTrue(np.isnan(np.asarray(linear.r2_scored(y_NxF, guess_NxF, scored_N))[1]))

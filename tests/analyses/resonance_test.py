@@ -28,7 +28,7 @@ class PeakTest(parameterized.TestCase):
   def test_unitary_matrices_end_to_end(self):
     # Each row's sum of e^(2 pi i u) has mean 1, mean square N (its trace U^N):
     # K(1) = 1 + (R - 1) / N.
-    rows, size, draws = 24, 8, 250
+    rows, size, draws = 24, 8, 120
     found = []
     for seed in range(draws):
       gap_RxN = surrogates.cue_spacings(seed, matrices=rows, size=size)

@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 from absl.testing import absltest, parameterized
+from jitted import Jitted
 from primelens.analyses import fourier
 
 V = 20
@@ -8,6 +9,8 @@ PLACE = np.arange(V)
 best_period = jax.jit(lambda x: fourier.best_period(x, PERIODS))
 better_wave = jax.jit(fourier.better_wave)
 free_wave = jax.jit(fourier.free_wave)
+compiled = Jitted(fourier)
+smooth_curves = jax.jit(fourier.smooth_curves, static_argnums=(1, 2))
 PERIODS = np.arange(40, 301) / 10
 
 
@@ -79,15 +82,13 @@ class WavesTest(parameterized.TestCase):
 
 class ChanceTest(parameterized.TestCase):
   def test_neighbour_correlation(self):
-    found = fourier.neighbour_correlation(np.cos(2 * np.pi * np.arange(4000) / 13))
+    found = compiled.neighbour_correlation(np.cos(2 * np.pi * np.arange(4000) / 13))
     self.assertAlmostEqual(float(found), np.cos(2 * np.pi / 13), places=2)
-    self.assertEqual(float(fourier.neighbour_correlation(np.zeros(5))), 0)
+    self.assertEqual(float(compiled.neighbour_correlation(np.zeros(5))), 0)
 
   @parameterized.parameters(0.9, 0.4)
   def test_smooth_curves_have_the_correlation_told(self, neighbour):
-    curve_RxV = np.asarray(
-      jax.jit(fourier.smooth_curves, static_argnums=(1, 2))(jax.random.key(0), 6000, 4, neighbour)
-    )
+    curve_RxV = np.asarray(smooth_curves(jax.random.key(0), 6000, 4, neighbour))
     # 6,000 draws of variance 1: products have errors of about .02.
     product_VxV = curve_RxV.T @ curve_RxV / len(curve_RxV)
     lag_VxV = np.subtract.outer(np.arange(4), np.arange(4))
@@ -98,7 +99,7 @@ class ChanceTest(parameterized.TestCase):
   @parameterized.parameters(20, 21)
   def test_phases_are_shuffled_and_sizes_kept(self, length):
     x_NxV = 2 + _normal(50, length)
-    found_NxV = np.asarray(fourier.shuffle_phases(jax.random.key(1), x_NxV))
+    found_NxV = np.asarray(compiled.shuffle_phases(jax.random.key(1), x_NxV))
     size, found_size = (np.abs(np.fft.rfft(x)) for x in (x_NxV.astype(float), found_NxV))
     np.testing.assert_allclose(found_size, size, atol=1e-4)
     np.testing.assert_allclose(found_NxV.mean(1), x_NxV.mean(1), atol=1e-5)
@@ -121,8 +122,8 @@ class ChanceTest(parameterized.TestCase):
       x_NxV -= np.outer(
         (x_NxV * (-1.0) ** np.arange(length)).mean(1), (-1.0) ** np.arange(length)
       ).astype(np.float32)
-    found = jax.jit(fourier.top_planes_reconstruct)(fourier.basis(length), x_NxV, count)
-    expected = fourier.top_frequencies_reconstruct(x_NxV, count)
+    found = compiled.top_planes_reconstruct(fourier.basis(length), x_NxV, count)
+    expected = compiled.top_frequencies_reconstruct(x_NxV, count)
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
   def test_planes_of_any_basis(self):
@@ -131,9 +132,9 @@ class ChanceTest(parameterized.TestCase):
     first = np.sum(coefficient_V[1:3] ** 2) > np.sum(coefficient_V[3:] ** 2)
     coefficient_V[3:5] *= not first
     coefficient_V[1:3] *= first
-    found = fourier.top_planes_reconstruct(basis_VxV, x_V, 1)
+    found = compiled.top_planes_reconstruct(basis_VxV, x_V, 1)
     np.testing.assert_allclose(found, coefficient_V @ basis_VxV, atol=1e-6)
-    whole = fourier.top_planes_reconstruct(basis_VxV, x_V, 2)
+    whole = compiled.top_planes_reconstruct(basis_VxV, x_V, 2)
     np.testing.assert_allclose(whole, x_V, atol=1e-6)
 
 

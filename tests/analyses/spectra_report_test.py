@@ -33,7 +33,7 @@ class MeasureTest(parameterized.TestCase):
     direction_D = rng.normal(size=256)
     direction_D *= 13.66 / 2 / np.linalg.norm(direction_D)
     weight = start + rng.choice([-1.0, 1.0], (256, 1)) * direction_D
-    found = spectra_report.measure(weight, start=start, symmetry=True, draws=25)
+    found = spectra_report.measure(weight, start=start, symmetry=True, draws=20)
     for key, value, delta in (
       ("effective_rank", 43.9, 0.4),
       ("max_to_mean", 106.9, 0.5),
@@ -117,7 +117,7 @@ class MeasureTest(parameterized.TestCase):
     rng = np.random.default_rng(freedom)
     rejected: dict = {}
     for _ in range(matrices):
-      weight = rng.standard_t(freedom, (32, 32))
+      weight = rng.standard_t(freedom, (24, 24))
       found = spectra_report.measure(weight, draws=draws, levels=False)
       for key in (*spectra.METRICS, "radius"):
         for way in ("", "_gaussian"):
@@ -138,9 +138,9 @@ class MeasureTest(parameterized.TestCase):
       self.assertEqual(found[f"{key}_p"], 2 / 40, key)
 
   def test_no_p_has_a_floor_but_the_draws(self):
-    direction = np.random.default_rng(1).normal(size=48)
-    sign = np.random.default_rng(2).choice([-1.0, 1.0], (48, 1))
-    weight = 0.1 * _noise((48, 48)) + sign * direction
+    direction = np.random.default_rng(1).normal(size=24)
+    sign = np.random.default_rng(2).choice([-1.0, 1.0], (24, 1))
+    weight = 0.1 * _noise((24, 24)) + sign * direction
     for null in ("shuffled", "gaussian"):
       found = spectra_report.measure(weight, draws=99, levels=False, symmetry=True, null=null)
       for key in ("symmetry_quality", "symmetry_inter", "radius", "max_to_mean"):

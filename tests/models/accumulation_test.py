@@ -50,15 +50,16 @@ def population(parts: int):
   """Returns the params and mean metrics of a population after three steps."""
   rng = np.random.default_rng(0)
   data = {
-    "x_NxD": jnp.float32(rng.normal(size=(3 * ROWS, WIDTH))),
-    "target_N": jnp.float32(rng.normal(size=3 * ROWS)),
+    "x_NxD": np.float32(rng.normal(size=(3 * ROWS, WIDTH))),
+    "target_N": np.float32(rng.normal(size=3 * ROWS)),
   }
   made = program()._replace(parts=parts)
   transform = optimizer.build(CONFIG.optimizer, CONFIG.steps)
   keys_S = fit.seed_keys(CONFIG)
-  state_S = fit.init(made, transform, data, keys_S)
+  start = lambda data, keys_S: fit.init(made, transform, data, keys_S)
+  state_S = jax.jit(start)(data, keys_S)
   run = fit.advance(made, transform)
-  state_S, mean_S = run(state_S, data, keys_S, jnp.int32(0), jnp.int32(3))
+  state_S, mean_S = run(state_S, data, keys_S, np.int32(0), np.int32(3))
   return jax.device_get((state_S.params, mean_S))
 
 

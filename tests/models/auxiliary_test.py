@@ -95,7 +95,7 @@ class TargetsTest(absltest.TestCase):
 
 
 def slot_loss(config, params, state, x_BxT):
-  return jax.jit(lambda *of: auxiliary.slot_loss(config, *of))(params, state, x_BxT)
+  return jax.jit(functools.partial(auxiliary.slot_loss, config))(params, state, x_BxT)
 
 
 class SlotLossTest(parameterized.TestCase):
@@ -128,10 +128,11 @@ class SlotLossTest(parameterized.TestCase):
 
 def rollout(mean_fn, params, window_T1, context, horizon):
   """Returns the weighted drift of one window, feeding back one by one."""
-  x = list(window_T1[:context])
-  for _ in range(horizon):
-    x.append(float(mean_fn(params, np.asarray(x, np.float32)[None])[0, -1]))
-  guess = np.array(x[context:], np.float64)
+  x_T = np.zeros(T, np.float32)  # what is behind a position is unseen
+  x_T[:context] = window_T1[:context]
+  for t in range(context, context + horizon):
+    x_T[t] = np.asarray(mean_fn(params, x_T[None]))[0, t - 1]
+  guess = x_T[context : context + horizon].astype(np.float64)
   true = window_T1[context : context + horizon].astype(np.float64)
   gap = np.abs(np.cumsum(guess) - np.cumsum(true))
   return np.mean(gap * np.linspace(1 / horizon, 1, horizon))
@@ -160,6 +161,7 @@ class DriftTest(absltest.TestCase):
     self.assertAlmostEqual(grad, np.mean([2 / 3, 4 * 2 / 3, 6]), delta=1e-5)
 
 
+orthogonality, log_density = jax.jit(auxiliary.orthogonality), jax.jit(mixture.log_density)
 COMPILED: dict = {}  # the loss by its config: one program for all steps
 
 
@@ -169,10 +171,14 @@ def loss(config, params, window, step):
   return COMPILED.setdefault(repr(config), jax.jit(of))(params, window, step)
 
 
-def applied(config, params, x_BxT):
+# Neither depends on what the losses of the tests below weigh.
+mixtures = jax.jit(spacing.bind(CONFIG))
+drift_of = jax.jit(functools.partial(auxiliary.drift, spacing.bind(CONFIG), context=10, horizon=3))
+
+
+def applied(params, x_BxT):
   """Returns the mixture, of numpy arrays."""
-  m, _ = jax.jit(spacing.bind(config))(params, x_BxT)
-  return jax.tree.map(np.asarray, m)
+  return jax.device_get(mixtures(params, x_BxT)[0])
 
 
 class LossTest(parameterized.TestCase):
@@ -184,11 +190,11 @@ class LossTest(parameterized.TestCase):
     return config, params, window, total, metrics
 
   def test_entropy_is_rewarded(self):
-    config, params, window, total, metrics = self.loss(entropy=0.5)
-    m = applied(config, params, window[:, :-1])
+    _, params, window, total, metrics = self.loss(entropy=0.5)
+    m = applied(params, window[:, :-1])
     weight = np.exp(np.float64(m.log_weight))
     entropy = -(weight * np.log(weight)).sum(axis=-1).mean()
-    nll = -np.mean(jax.jit(mixture.log_density)(m, window[:, 1:]))
+    nll = -np.mean(log_density(m, window[:, 1:]))
     self.assertGreater(entropy, 0.05)
     np.testing.assert_allclose(metrics["weight_entropy_nats"], entropy, rtol=1e-4)
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
@@ -209,7 +215,7 @@ class LossTest(parameterized.TestCase):
     expected += ortho * m["orthogonality"]
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     content = params["memory"]["content"]
-    penalty = jax.jit(auxiliary.orthogonality)(content)
+    penalty = orthogonality(content)
     np.testing.assert_allclose(m["orthogonality"], penalty, rtol=1e-5)
 
   @parameterized.parameters((0, True), (1, False), (4, True))
@@ -219,11 +225,10 @@ class LossTest(parameterized.TestCase):
       step=step, entropy=0.0, drift_batch=3, **options
     )
     self.assertEqual(config.extra_rows, 3)
-    m = applied(config, params, window[:5, :-1])
-    nll = -np.mean(jax.jit(mixture.log_density)(m, window[:5, 1:]))
+    m = applied(params, window[:5, :-1])
+    nll = -np.mean(log_density(m, window[:5, 1:]))
     np.testing.assert_allclose(metrics["nll_nats"], nll, rtol=1e-4)
-    of = functools.partial(auxiliary.drift, spacing.bind(config), context=10, horizon=3)
-    drift = jax.jit(of)(params, window[5:])
+    drift = drift_of(params, window[5:])
     self.assertGreater(drift, 1e-3)
     np.testing.assert_allclose(total, nll + 0.5 * due * drift, rtol=1e-4)
 

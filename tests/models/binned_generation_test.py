@@ -1,7 +1,6 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_binned
 from absl.testing import absltest, parameterized
@@ -16,7 +15,7 @@ V = task.BINS
 
 def plan(**changes):
   base = dict(moves=0, drawn=0, redrawn=0, key=jax.random.key(5))
-  base |= dict(memory_D=jnp.zeros(D), bias_V=jnp.zeros(V))
+  base |= dict(memory_D=np.zeros(D, np.float32), bias_V=np.zeros(V, np.float32))
   return base | changes
 
 
@@ -24,7 +23,7 @@ def sharp(variant: str):
   """A network that is sure of its next token: draws are the most likely."""
   config = tiny_binned.config(variant)
   params = tiny_binned.parameters(config)
-  params["embedding"] = {"embedding": 60 * params["embedding"]["embedding"]}
+  params["embedding"] = {"embedding": 60 * np.asarray(params["embedding"]["embedding"])}
   return config, params
 
 
@@ -39,6 +38,13 @@ def draw(variant, params, context_BxK, length, **changes):
   return np.asarray(drawn_BxG)
 
 
+@functools.cache
+def reading(variant: str):
+  """`f(params, tokens, memory)` -> the final states, and those after each block."""
+  of = functools.partial(binned.states, tiny_binned.config(variant), sites=("residual/post",))
+  return jax.jit(of)
+
+
 class GreedyTest(parameterized.TestCase):
   """Against a plain loop over growing sequences."""
 
@@ -47,11 +53,7 @@ class GreedyTest(parameterized.TestCase):
     rmt = int(config.variant == "rmt")
     window = config.segment if rmt else config.window
     # Compiled once: what is behind a causal network's position is unseen.
-    states = jax.jit(
-      lambda token_BxT, memory_BxD: binned.states(
-        config, params, token_BxT, memory_BxD, sites=("residual/post",)
-      )
-    )
+    states = functools.partial(reading(config.variant), params)
 
     def read(sequence, memory_D):
       seen = sequence[-window:]
@@ -125,12 +127,12 @@ class MemoryTest(absltest.TestCase):
     plain = self.draw()
     # However it is drawn or redrawn, a memory of norm 0 says nothing.
     np.testing.assert_array_equal(plain, self.draw(drawn=1, redrawn=1))
-    large_D = jnp.full(D, 5.0)
+    large_D = np.full(D, 5.0, np.float32)
     self.assertFalse(np.array_equal(plain, self.draw(memory_D=large_D)))
 
   def test_random_directions_keep_the_norm(self):
-    memory_BxD = jnp.asarray([[3.0, 4.0] + [0.0] * (D - 2), [1.0] * D])
-    found_BxD = generation._redrawn(memory_BxD, jax.random.key(1))
+    memory_BxD = np.float32([[3.0, 4.0] + [0.0] * (D - 2), [1.0] * D])
+    found_BxD = jax.jit(generation._redrawn)(memory_BxD, jax.random.key(1))
     norm_B = np.linalg.norm(found_BxD, axis=1)
     np.testing.assert_allclose(norm_B, [5.0, D**0.5], rtol=1e-5)
     cosine_B = np.sum(found_BxD * memory_BxD, axis=1) / norm_B**2
@@ -138,8 +140,8 @@ class MemoryTest(absltest.TestCase):
 
   def test_warm_up_is_a_running_mean(self):
     token_WxT = np.random.default_rng(2).integers(0, V, (3, T))
-    found_D = generation.warmed(self.config, self.params, token_WxT)
-    _, record = binned.states(self.config, self.params, token_WxT, sites=("residual/post",))
+    found_D = jax.jit(functools.partial(generation.warmed, self.config))(self.params, token_WxT)
+    _, record = reading("gpt")(self.params, token_WxT)
     last_WxD = np.asarray(record["residual/post"])[-1, :, -1]
     # m <- m / 2 + h / 2 from 0, the newest window counts most.
     expected_D = np.array([1 / 8, 1 / 4, 1 / 2]) @ last_WxD
@@ -149,12 +151,12 @@ class MemoryTest(absltest.TestCase):
 class RenewalTest(absltest.TestCase):
   def test_without_correlations_the_form_factor_is_that_of_a_renewal(self):
     params = tiny_binned.parameters(tiny_binned.config("gpt"))
-    params["embedding"] = {"embedding": jnp.zeros((V, D))}
+    params["embedding"] = {"embedding": np.zeros((V, D), np.float32)}
     centre_V = task.decode(np.arange(V))
     # The surmise of the GUE as a bias: independent spacings of that law.
     p_V = centre_V**2 * np.exp(-4 * centre_V**2 / np.pi)
     p_V /= p_V.sum()
-    bias_V = jnp.asarray(np.log(np.maximum(p_V, 1e-30)), jnp.float32)
+    bias_V = np.log(np.maximum(p_V, 1e-30)).astype(np.float32)
     token_NxG = draw("gpt", params, np.zeros((48, 4), int), 256, bias_V=bias_V)
     tau_Q = np.arange(0.1, 2.01, 0.05)
     found = slots.trajectory_statistics(task.decode(token_NxG), tau_Q, (4.0,))

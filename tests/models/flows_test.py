@@ -87,7 +87,7 @@ class FlowsTest(absltest.TestCase):
     x_BxRxD = np.random.default_rng(1).normal(size=(ROWS, FLOWS, WIDTH))
     flat_BxTxD = np.float32(x_BxRxD.reshape(ROWS, 1, -1))
     run = jax.jit(functools.partial(indices.flows_apply, trunk(), flows=FLOWS))
-    found_BxTxD = run(params(), flat_BxTxD)
+    found_BxTxD = np.asarray(run(params(), flat_BxTxD))
     self.assertEqual(found_BxTxD.shape, (ROWS, 1, WIDTH))
     of = jax.tree.map(lambda x: np.asarray(x, np.float64), params())
     mean_BxD = layers(of, x_BxRxD).mean(1)
@@ -117,7 +117,7 @@ class FlowsTest(absltest.TestCase):
   def test_dropout(self):
     run = jax.jit(functools.partial(indices.apply, config()))
     index_B = np.arange(6)
-    keyed = lambda k: run(params(), index_B, dropout_key=jax.random.key(k))[0]
+    keyed = lambda k: np.asarray(run(params(), index_B, dropout_key=jax.random.key(k))[0])
     one, two = keyed(1), keyed(2)
     np.testing.assert_array_equal(one, keyed(1))
     self.assertGreater(np.abs(one - two).max(), 1e-3)

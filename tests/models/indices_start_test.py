@@ -6,7 +6,6 @@ Laws of docs/sources/primes.md, section 2.
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
@@ -88,12 +87,21 @@ class StartTest(parameterized.TestCase):
 class DropoutTest(parameterized.TestCase):
   RATE, ROWS, WIDTH, HEADS = 0.25, 4000, 8, 4
 
-  def record(self, site, **changes):
-    """Returns a site of a training pass of many equal rows, and without."""
-    trunk = indices.one_token_trunk(
-      width=self.WIDTH, layers=1, heads=self.HEADS, hidden=self.WIDTH, dropout=self.RATE, **changes
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    of = jax.jit(functools.partial(transformer.init, cls.trunk()))
+    cls.params = of(jax.random.key(2))  # of all trunks here, which differ in their passes alone
+
+  @classmethod
+  def trunk(cls, **changes):
+    return indices.one_token_trunk(
+      width=cls.WIDTH, layers=1, heads=cls.HEADS, hidden=cls.WIDTH, dropout=cls.RATE, **changes
     )
-    params = jax.jit(functools.partial(transformer.init, trunk))(jax.random.key(2))
+
+  def record(self, site, *, train, **changes):
+    """Returns a site of a training pass of many equal rows, or of one without dropout."""
+    trunk, params = self.trunk(**changes), jax.tree.map(lambda leaf: leaf, self.params)
     x_D = np.linspace(1.0, 2.0, self.WIDTH, dtype=np.float32)
     params["blocks"]["mlp"]["down"] = {
       "kernel": np.eye(self.WIDTH, dtype=np.float32)[None],
@@ -101,14 +109,13 @@ class DropoutTest(parameterized.TestCase):
     }
     x_BxTxD = np.broadcast_to(x_D, (self.ROWS, 1, self.WIDTH))
 
-    @functools.partial(jax.jit, static_argnames="train")
-    def run(params, x_BxTxD, *, train):
+    @jax.jit
+    def run(params, x_BxTxD):
       key = jax.random.key(3) if train else None
-      return transformer.apply(trunk, params, x_BxTxD, sites=(site,), dropout_key=key)[1][site][
-        0, :, 0
-      ]
+      _, record = transformer.apply(trunk, params, x_BxTxD, sites=(site,), dropout_key=key)
+      return record[site][0, :, 0]
 
-    return tuple(np.asarray(run(params, x_BxTxD, train=train)) for train in (True, False))
+    return np.asarray(run(params, x_BxTxD))
 
   def check_dropped(self, found, whole):
     """Checks that numbers are 0 or scaled up, at the rate and of one mean."""
@@ -122,7 +129,10 @@ class DropoutTest(parameterized.TestCase):
 
   @parameterized.parameters("auto", "mismatched")
   def test_attention_drops_whole_heads(self, implementation):
-    found, whole = self.record("attention/head", implementation=implementation)
+    found, whole = (
+      self.record("attention/head", train=train, implementation=implementation)
+      for train in (True, False)
+    )
     self.assertEqual(found.shape, (self.ROWS, self.HEADS, 2))
     self.check_dropped(found, whole)
     dropped = found == 0
@@ -132,8 +142,8 @@ class DropoutTest(parameterized.TestCase):
 
   def test_inside_the_mlp(self):
     # The last map is the identity: its output is what dropout let through.
-    inner, _ = self.record("mlp/out")
-    without, _ = self.record("mlp/out", inner_dropout=False)
+    inner = self.record("mlp/out", train=True)
+    without = self.record("mlp/out", train=True, inner_dropout=False)
     wide = 4 * np.sqrt(self.RATE * (1 - self.RATE) / self.ROWS)
     share_D = np.mean(inner == 0, axis=0)
     self.assertLess(np.abs(share_D - self.RATE).max(), wide)
@@ -147,10 +157,11 @@ class DropoutTest(parameterized.TestCase):
     )
     params = {
       "head": {
-        "0": {"kernel": jnp.eye(self.WIDTH), "bias": jnp.zeros(self.WIDTH)},
-        "1": {"kernel": jnp.ones((self.WIDTH, 1)), "bias": jnp.zeros(1)},
+        "0": {"kernel": np.eye(self.WIDTH), "bias": np.zeros(self.WIDTH)},
+        "1": {"kernel": np.ones((self.WIDTH, 1)), "bias": np.zeros(1)},
       }
     }
+    params = jax.tree.map(np.float32, params)
     state_BxD = np.full((self.ROWS, self.WIDTH), 20.0, np.float32)  # GELU(20) = 20
     head = jax.jit(functools.partial(indices.head, config))
     whole_B = head(params, state_BxD)

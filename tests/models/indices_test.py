@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import tiny_models
 from absl.testing import absltest, parameterized
+from jitted import Jitted
 from primelens.models import indices, transformer
 from scipy import special
 
@@ -117,7 +118,7 @@ class CountTest(absltest.TestCase):
 class PlainTest(parameterized.TestCase):
   def test_learned(self):
     table_ExD = np.asarray(params()["embedding"]["embedding"], float)
-    found, _ = forward(small())(params(), INDEX_B)
+    found = np.asarray(forward(small())(params(), INDEX_B)[0])
     expected = plain(params(), table_ExD[INDEX_B])
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=2e-5)
     self.assertEqual(found[2], found[4])  # the same index twice
@@ -137,7 +138,7 @@ class PlainTest(parameterized.TestCase):
     given = tiny_models.random_params(indices, config, mean=0.0, gain=1.0)
     input_BxTxF = np.random.default_rng(5).normal(size=(3, 4, 3))
     run = forward(config, sites=("final",))
-    found, record = run(given, input_BxTxF)
+    found, record = jax.device_get(run(given, input_BxTxF))
     of_last = np.float64(record["final"][:, -1])
     head = jax.tree.map(np.float64, given["head"])
     for layer in "012":
@@ -147,7 +148,7 @@ class PlainTest(parameterized.TestCase):
     for token in range(4):
       changed = input_BxTxF.copy()
       changed[1, token] += 1.0
-      change_B = np.abs(run(given, changed)[0] - found)
+      change_B = np.abs(np.asarray(run(given, changed)[0]) - found)
       self.assertGreater(change_B[1], 1e-3)
       np.testing.assert_array_equal(change_B[[0, 2]], 0)
 
@@ -197,7 +198,7 @@ class DeadTest(parameterized.TestCase):
 class SinusoidTest(absltest.TestCase):
   def test_exact_to_float32(self):
     index_B = np.array([0, 1, 2, 1023, 1024, 1025, 65_535, 999_998, 999_999])
-    found = indices.sinusoid(index_B, 256)
+    found = np.asarray(Jitted(indices).sinusoid(index_B, width=256))
     self.assertEqual((found.shape, found.dtype), ((9, 256), jnp.float32))
     expected = sinusoid(index_B, 256)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
@@ -205,7 +206,7 @@ class SinusoidTest(absltest.TestCase):
 
   def test_as_published_is_off_by_the_rounding_of_the_phase(self):
     index_B = np.arange(990_000, 1_000_000, 37)
-    found = np.asarray(indices.sinusoid(index_B, 256, as_published=True), float)
+    found = np.asarray(Jitted(indices).sinusoid(index_B, width=256, as_published=True), float)
     exact = sinusoid(index_B, 256)
     turn = lambda x: x[:, 0::2] + 1j * x[:, 1::2]
     off = np.abs(np.angle(turn(found) / turn(exact)))
@@ -216,7 +217,9 @@ class SinusoidTest(absltest.TestCase):
   def test_configs_tell_them_apart(self):
     index_B = np.array([999_983])
     states = [
-      indices.embedded(indices.Config(embedding=name), {}, index_B)
+      np.asarray(
+        jax.jit(functools.partial(indices.embedded, indices.Config(embedding=name), {}))(index_B)
+      )
       for name in ("sinusoidal", "sinusoidal_float32_as_published")
     ]
     self.assertEqual(states[0].shape, (1, 1, 256))

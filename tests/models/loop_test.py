@@ -51,12 +51,15 @@ def states_equal(a, b):
 
 
 class LoopTest(absltest.TestCase):
-  def setUp(self):
-    super().setUp()
-    self.root = Path(self.enterContext(tempfile.TemporaryDirectory()))
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    cls.root = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+    cls.whole = cls.run_fit("whole")  # a run to the end, which all tests leave as it is
 
-  def run_fit(self, name, tiny=None, *, stop_at=None, **change):
-    folder, told = self.root / name, []
+  @classmethod
+  def run_fit(cls, name, tiny=None, *, stop_at=None, **change):
+    folder, told = cls.root / name, []
     folder.mkdir(exist_ok=True)
     config = dataclasses.replace(CONFIG, **change)
     asked = itertools.count(5, 5)  # at steps 5, 10, ... of a fresh run
@@ -68,12 +71,13 @@ class LoopTest(absltest.TestCase):
     )
     return outcome, told
 
-  def rows(self, name):
-    rows = fit.read_metrics(self.root / name / "metrics.jsonl")
+  @classmethod
+  def rows(cls, name):
+    rows = fit.read_metrics(cls.root / name / "metrics.jsonl")
     return [{k: v for k, v in r.items() if k != "seconds_per_step"} for r in rows]
 
   def test_finishes_and_tells_every_dispatch(self):
-    outcome, told = self.run_fit("whole")
+    outcome, told = self.whole
     self.assertEqual((outcome.step, outcome.reason), (20, "finished"))
     self.assertEqual([step for step, _ in told], [5, 10, 15, 20])
     row = told[-1][1]
@@ -85,7 +89,7 @@ class LoopTest(absltest.TestCase):
     states_equal(again.state_S, outcome.state_S)
 
   def test_rows_have_the_rate(self):
-    _, told = self.run_fit("cosine")
+    _, told = self.whole
     # Of the last steps, 4, 9, 14 and 19; the warm-up ends at 2.
     expected = [0.05 * (1 + np.cos(np.pi * (step - 2) / 18)) for step in (4, 9, 14, 19)]
     for (_, row), rate in zip(told, expected, strict=True):
@@ -98,7 +102,7 @@ class LoopTest(absltest.TestCase):
     self.assertGreater(np.abs(rate_NxS[-1] - 0.1).min(), 1e-3)
 
   def test_interrupted_saves_and_resumes_bit_for_bit(self):
-    whole, _ = self.run_fit("whole")
+    whole, _ = self.whole
     for stop in (5, 10):  # off and on the checkpoint period
       name = f"stopped{stop}"
       first, _ = self.run_fit(name, stop_at=stop)
@@ -118,11 +122,10 @@ class LoopTest(absltest.TestCase):
       file.write(json.dumps({"step": 15, "train/loss": [7.0]}) + "\n")
       file.write('{"step": 20, "train/lo')
     self.run_fit("cut")
-    self.run_fit("whole")
     self.assertEqual(self.rows("cut"), self.rows("whole"))
 
   def test_damaged_rows_are_left_out_and_that_is_said(self):
-    path = self.root / "metrics.jsonl"
+    path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "metrics.jsonl"
     metrics = fit.Metrics(path, resume_step=0)
     rows = [metrics.write(step, {"train/loss": [1.5, 0.25]}) for step in (5, 10, 15, 20, 25)]
     lines = path.read_bytes().splitlines(keepends=True)
@@ -137,14 +140,14 @@ class LoopTest(absltest.TestCase):
     self.assertRegex(line, r"metrics.jsonl: 3 of 5 rows are damaged .*lines 2, 3, 4\)")
 
   def test_rows_that_a_checkpoint_ought_to_have_are_missed(self):
-    path = self.root / "metrics.jsonl"
+    path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "metrics.jsonl"
     fit.Metrics(path, resume_step=0).write(5, {})
     with self.assertLogs(level="WARNING") as log:
       fit.Metrics(path, resume_step=10)
     self.assertIn("lacks the rows from step 5 to 10", log.output[0])
 
   def test_rows_of_an_earlier_revision_are_read_and_get_digests(self):
-    path = self.root / "metrics.jsonl"
+    path = Path(self.enterContext(tempfile.TemporaryDirectory())) / "metrics.jsonl"
     old = [{"step": 5, "train/loss": [1.0]}, {"step": 10, "train/loss": [None]}]
     path.write_text("".join(json.dumps(row) + "\n" for row in old))
     with self.assertLogs(level="WARNING") as log:
@@ -218,7 +221,7 @@ class LoopTest(absltest.TestCase):
       np.testing.assert_array_equal(held["w"][s], outcome.state_S.best_params["w"][s])
 
   def test_read_state_reads_only(self):
-    outcome, _ = self.run_fit("whole")
+    outcome, _ = self.whole
     folder = self.root / "whole"
     before = sorted(str(p) for p in folder.rglob("*"))
     step, state_S = fit.read_state(folder, program(), CONFIG, DATA)

@@ -36,12 +36,17 @@ def spacings():
   return tiny_models.spacings(2, T)
 
 
-def params(**change):
-  config = dataclasses.replace(CONFIG, **change)
-  fresh = jax.device_get(jax.jit(functools.partial(spacing.init, config))(jax.random.key(0)))
+@functools.cache
+def fresh(filters):
+  config = dataclasses.replace(CONFIG, skip_filters=filters)
+  return jax.device_get(jax.jit(functools.partial(spacing.init, config))(jax.random.key(0)))
+
+
+def params(filters=J):
+  config = dataclasses.replace(CONFIG, skip_filters=filters)
   kernel = kernels()[-config.skip_filters :]
   log_scale_Q = np.linspace(-0.5, -0.8, Q).astype(np.float32)
-  return config, fresh | {"skip": {"kernel": kernel, "log_scale": log_scale_Q}}
+  return config, fresh(filters) | {"skip": {"kernel": kernel, "log_scale": log_scale_Q}}
 
 
 class SkipTest(parameterized.TestCase):
@@ -66,7 +71,7 @@ class SkipTest(parameterized.TestCase):
 
   @parameterized.parameters(1, J)
   def test_closed_head_is_the_last_filter_with_its_own_scale(self, filters):
-    config, p = params(skip_filters=filters)
+    config, p = params(filters)
     p["head"] = jax.tree.map(np.zeros_like, p["head"])
     x = spacings()
     got, _ = tiny_models.forward(spacing.apply, config, p, x)

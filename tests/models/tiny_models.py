@@ -4,7 +4,6 @@ import copy
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from primelens.models import transformer
 
@@ -14,19 +13,24 @@ TRANSFORMER = transformer.Config(
 B, T, D = 2, 7, 12  # of the transformer's inputs
 
 
+SHAPES: dict = {}  # of params, by the model and its config
+
+
 def random_params(model, config, *, mean=0.1, std=0.4, gain=0.0, seed=0):
   """Returns params of a model in which no leaf has its trivial value.
 
   `model` is the module with `init`; the norms' scales are `gain` larger.
   """
   rng = np.random.default_rng(seed)
-  shapes = jax.eval_shape(lambda key: model.init(config, key), jax.random.key(0))
+  key = (model.__name__, repr(config))
+  if key not in SHAPES:
+    SHAPES[key] = jax.eval_shape(lambda key: model.init(config, key), jax.random.key(0))
 
   def draw(path, leaf):
     is_gain = jax.tree_util.keystr(path, simple=True).endswith("scale")
-    return jnp.float32(gain * is_gain + rng.normal(mean, std, leaf.shape))
+    return np.float32(gain * is_gain + rng.normal(mean, std, leaf.shape))
 
-  return jax.tree_util.tree_map_with_path(draw, shapes)
+  return jax.tree_util.tree_map_with_path(draw, SHAPES[key])
 
 
 @functools.cache

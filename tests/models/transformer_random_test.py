@@ -19,9 +19,8 @@ class DropoutTest(absltest.TestCase):
     plain, _ = run(CONFIG, params(), inputs())
     quiet, _ = run(self.CONFIG, params(), inputs())
     np.testing.assert_array_equal(quiet, plain)
-    drop = lambda key: transformer.apply(self.CONFIG, params(), inputs(), dropout_key=key)[0]
     keys = [jax.random.key(k) for k in (0, 0, 1)]
-    outs = list(map(jax.jit(drop), keys))
+    outs = [run(self.CONFIG, params(), inputs(), dropout_key=key)[0] for key in keys]
     np.testing.assert_array_equal(outs[0], outs[1])
     self.assertGreater(np.abs(outs[0] - outs[2]).max(), 1e-2)
     self.assertGreater(np.abs(outs[0] - plain).max(), 1e-2)
@@ -36,13 +35,12 @@ class DropoutTest(absltest.TestCase):
     config = dataclasses.replace(
       self.CONFIG, layers=1, norm="none", final_norm=False, embed_dropout=0.0
     )
-    p = jax.tree.map(lambda x: x[:1], {"blocks": params()["blocks"]})
+    p = jax.tree.map(lambda x: np.asarray(x)[:1].copy(), {"blocks": params()["blocks"]})
     p["positions"] = params()["positions"]
     p["blocks"]["mlp"]["down"]["kernel"] *= 0
     keys_N = jax.random.split(jax.random.key(3), 2000)
-    out_N = jax.jit(
-      jax.vmap(lambda key: transformer.apply(config, p, inputs(), dropout_key=key)[0])
-    )(keys_N)
+    of = lambda p, key: transformer.apply(config, p, inputs(), dropout_key=key)[0]
+    out_N = np.asarray(jax.jit(jax.vmap(of, (None, 0)))(p, keys_N))
     plain, _ = run(config, p, inputs())
     error = out_N.std(axis=0) / np.sqrt(len(keys_N)) + 1e-6
     self.assertLess(np.abs((out_N.mean(axis=0) - plain) / error).max(), 5)
@@ -51,26 +49,31 @@ class DropoutTest(absltest.TestCase):
   def test_embedding_dropout_keeps_the_mean_and_drops_at_its_rate(self):
     config = dataclasses.replace(self.CONFIG, positions="none", dropout=0.0, embed_dropout=0.2)
     _, seen = run(
-      config, params(), jnp.ones((64, T, D)), sites=("residual/pre",), dropout_key=jax.random.key(0)
+      config,
+      params(),
+      np.ones((64, T, D), np.float32),
+      sites=("residual/pre",),
+      dropout_key=jax.random.key(0),
     )
     first = np.asarray(seen["residual/pre"][0])
     self.assertAlmostEqual((first == 0).mean(), 0.2, delta=0.03)
     np.testing.assert_allclose(first[first != 0], 1 / 0.8, rtol=1e-6)
 
 
+@functools.cache
+def leaves(**change):
+  """Returns fresh params of six layers, and their matrices by role."""
+  config = transformer.Config(width=64, layers=6, heads=4, hidden=256, max_positions=200, **change)
+  p = jax.device_get(jax.jit(functools.partial(transformer.init, config))(jax.random.key(0)))
+  block = p["blocks"]
+  weights = {role: block["attention"][role] for role in ("query", "key", "value")}
+  weights |= {"out": block["attention"]["out"]} | block["mlp"]
+  return p, weights
+
+
 class InitTest(absltest.TestCase):
-  CONFIG = transformer.Config(width=64, layers=6, heads=4, hidden=256, max_positions=200)
-
-  def leaves(self, **change):
-    config = dataclasses.replace(self.CONFIG, **change)
-    p = jax.device_get(jax.jit(functools.partial(transformer.init, config))(jax.random.key(0)))
-    block = p["blocks"]
-    weights = {role: block["attention"][role] for role in ("query", "key", "value")}
-    weights |= {"out": block["attention"]["out"]} | block["mlp"]
-    return p, weights
-
   def test_gpt2_standard_deviations(self):
-    p, weights = self.leaves()
+    p, weights = leaves()
     for role, leaf in weights.items():
       residual = role in ("out", "down")
       expected = 0.02 / np.sqrt(12) if residual else 0.02
@@ -81,13 +84,13 @@ class InitTest(absltest.TestCase):
     np.testing.assert_array_equal(p["final_norm"]["scale"], 1)
 
   def test_normal_standard_deviations(self):
-    _, weights = self.leaves(init="normal", init_std=0.5)
+    _, weights = leaves(init="normal", init_std=0.5)
     for role, leaf in weights.items():
       std = np.std(leaf["kernel"])
       self.assertAlmostEqual(std / 0.5, 1, delta=0.02, msg=role)
 
   def test_torch_bounds(self):
-    _, weights = self.leaves(init="torch", bias=True)
+    _, weights = leaves(init="torch", bias=True)
     kernel = dict.fromkeys(("query", "key", "value"), (6 / 256) ** 0.5)
     kernel |= {"out": 1 / 8, "up": 1 / 8, "down": 1 / 16}
     bias = {"up": 1 / 8, "down": 1 / 16}
@@ -100,8 +103,8 @@ class InitTest(absltest.TestCase):
       self.assertBetween(largest, 0.9 * bound, bound)
 
   def test_layers_differ_unless_identical(self):
-    same, _ = self.leaves(identical_layers=True)
-    other, _ = self.leaves()
+    same, _ = leaves(identical_layers=True)
+    other, _ = leaves()
     spread = lambda p: np.ptp(p["blocks"]["attention"]["query"]["kernel"], axis=0)
     self.assertEqual(spread(same).max(), 0)
     self.assertGreater(spread(other).min(), 0)

@@ -1,3 +1,4 @@
+import functools
 import pathlib
 import tempfile
 
@@ -59,11 +60,16 @@ def _distance(value: np.ndarray, cdf) -> float:
   return scipy.stats.kstest(value.reshape(-1), cdf).statistic
 
 
+@functools.cache
+def _cue(size: int, matrices: int) -> np.ndarray:
+  return surrogates.cue_spacings(0, matrices=matrices, size=size)
+
+
 class CueTest(parameterized.TestCase):
   @classmethod
   def setUpClass(cls):
     super().setUpClass()
-    cls.spacing_RxN = surrogates.cue_spacings(0, matrices=1_500, size=60)
+    cls.spacing_RxN = _cue(60, 1_500)
 
   @parameterized.parameters(1, 2, 7)
   def test_trace_moments_are_exact(self, size):
@@ -86,9 +92,9 @@ class CueTest(parameterized.TestCase):
       found = _correlation(self.spacing_RxN, lag)
       self.assertAlmostEqual(found, expected, delta=0.012)
 
-  @parameterized.parameters((5, 16_000), (12, 8_000), (60, 1_500))
+  @parameterized.parameters((5, 10_000), (12, 5_000), (60, 1_500))
   def test_correlations_and_variance_are_exact(self, size, matrices):
-    spacing_RxN = surrogates.cue_spacings(3, matrices=matrices, size=size)
+    spacing_RxN = _cue(size, matrices)
     exact = _exact(_cue_kernel(size), top=min(size, 9.0))
     self.assertAlmostEqual(spacing_RxN.var(), exact[0], delta=0.004)
     residual_RxN = spacing_RxN - 1
@@ -109,7 +115,7 @@ class CueTest(parameterized.TestCase):
 
   def test_every_position_of_a_row_has_mean_one(self):
     # Rows cut at a fixed angle would end in a gap of mean 1.18.
-    mean_N = surrogates.cue_spacings(2, matrices=4_000, size=5).mean(0)
+    mean_N = _cue(5, 10_000).mean(0)
     np.testing.assert_allclose(mean_N, np.ones(5), atol=0.03)
 
   def test_bad_sizes_are_refused(self):

@@ -1,3 +1,4 @@
+import functools
 import pathlib
 import tempfile
 from unittest import mock
@@ -12,6 +13,12 @@ try:
   import flint
 except ImportError:
   flint = None
+
+
+@functools.cache
+def _computed() -> np.ndarray:
+  """Returns 500 zeros, in one block."""
+  return zeros_computed.compute(300_000, 500)
 
 
 class ComputeTest(parameterized.TestCase):
@@ -44,7 +51,7 @@ class ComputeTest(parameterized.TestCase):
   @absltest.skipUnless(odlyzko.installed(), "Odlyzko's table is not installed")
   def test_the_table(self):
     table_N = zeros.ordinates(zeros.Config())
-    for first, count in ((1, 2_000), (150_000, 5_000), (1_996_053, 5_000)):
+    for first, count in ((1, 2_000), (150_000, 2_000), (1_999_053, 2_000)):
       ordinate_N = zeros_computed.compute(first, count)
       known_N = table_N[first - 1 : first - 1 + count]
       # The table states 4e-9.
@@ -59,7 +66,7 @@ class ComputeTest(parameterized.TestCase):
     self.assertAlmostEqual(zeros.spacings(ordinate_N).mean(), 1, places=4)
 
   def test_a_grid_too_coarse_is_noticed_and_refined(self):
-    whole_N = zeros_computed.compute(300_000, 500)
+    whole_N = _computed()
     with mock.patch.object(zeros_computed, "_CELLS", (1,)):
       with self.assertRaisesRegex(ValueError, "zeros are missing|Gram blocks"):
         zeros_computed.compute(300_000, 500)
@@ -68,7 +75,7 @@ class ComputeTest(parameterized.TestCase):
     np.testing.assert_allclose(again_N, whole_N, rtol=0, atol=1e-9)
 
   def test_blocks_join(self):
-    whole_N = zeros_computed.compute(300_000, 500)
+    whole_N = _computed()
     with mock.patch.object(zeros_computed, "_BLOCK", 200):
       parts_N = zeros_computed.compute(300_000, 500)
     np.testing.assert_allclose(parts_N, whole_N, rtol=0, atol=1e-9)
