@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import jax
+import numpy as np
 from primelens import tasks
 from primelens.lens import experiment as experiment_lib
 from primelens.models import fit, indices, optimizer
@@ -52,4 +53,4 @@ def run(config=None, workdir="tiny") -> program.Run:
 
 def member(run, index=0):
   """Returns one member's parameters."""
-  return jax.tree.map(lambda x: x[index], run.params_S)
+  return jax.tree.map(lambda x: np.asarray(x)[index], run.params_S)

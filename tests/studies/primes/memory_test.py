@@ -40,6 +40,7 @@ def forward():
 
 def answers(run, params_S, row_N):
   """Returns the answers SxN in gap units, one member after the other."""
+  params_S = jax.device_get(params_S)
   z_SxN = [forward()(jax.tree.map(lambda x, s=s: x[s], params_S)) for s in range(3)]
   return run.data.mean + run.data.deviation * np.array(z_SxN, float)[:, row_N]
 
