@@ -142,12 +142,11 @@ def _gaussian(run, index_NxU) -> dict[str, mixture_lib.Mixture]:
     adaptive = anchors.adaptive(value_N, index_N)
     name = f"adaptive AR({adaptive.parameters - 1})"
     found.append(dataclasses.replace(adaptive, name=name))
-  shaped = lambda x_N: np.float32(x_N).reshape(1, *index_NxU.shape, 1)
+  shape = (1, *index_NxU.shape, 1)
+  shaped = lambda x_N: jax.device_put(np.asarray(x_N, np.float32).reshape(shape))
   return {
     anchor.name: mixture_lib.Mixture(
-      np.zeros((1, *index_NxU.shape, 1), np.float32),
-      shaped(anchor.prediction_N),
-      shaped(anchor.scale_N),
+      shaped(np.zeros(shape)), shaped(anchor.prediction_N), shaped(anchor.scale_N)
     )
     for anchor in found
   }

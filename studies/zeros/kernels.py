@@ -148,7 +148,7 @@ def _scores(run, params_S, variants: int, window_NxT1):
   found = sweeps.over(
     _curves(run.apply, data.start, run.series.window, tuple(edges.tolist()), settings.batch),
     params_S,
-    {name: np.float32(keep[:variants]) for name, keep in _KEEP.items()},
+    {name: np.array(keep[:variants], np.float32) for name, keep in _KEEP.items()},
     data=(window_NxT1,),
     batch_size=1,
   )

@@ -135,8 +135,7 @@ def _plans(arms, repeats: int, seed: int) -> dict[str, np.ndarray | jax.Array]:
   """
   keys_R = jax.random.split(jax.random.key(seed), repeats)
   fields = {
-    name: np.repeat([getattr(arm, name) for arm in arms], repeats)
-    for name in Arm._fields[1:]
+    name: np.repeat([getattr(arm, name) for arm in arms], repeats) for name in Arm._fields[1:]
   }
   return fields | {"key": jnp.tile(keys_R, len(arms))}
 
