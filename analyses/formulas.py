@@ -11,7 +11,7 @@ a network's mean or the truth.
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import scipy.optimize
@@ -103,7 +103,8 @@ def _tree(node: ast.expr) -> Tree:
 
 def text(tree: Tree, *, digits: int | None = None) -> str:
   """Returns the formula, numbers exact or rounded to significant `digits`."""
-  return _text(tree, digits, "^", {})
+  number = repr if digits is None else lambda value: f"{value:.{digits}g}"
+  return _text(tree, number, "^", {})
 
 
 def sympy_text(tree: Tree) -> str:
@@ -113,16 +114,16 @@ def sympy_text(tree: Tree) -> str:
   constants or functions of its own.
   """
   functions = {"sinc": "sinc(pi*({}))", "abs": "Abs({})"}
-  return _text(tree, None, "**", functions, "Symbol('{}')")
+  return _text(tree, repr, "**", functions, "Symbol('{}')")
 
 
-def _text(tree: Tree, digits: int | None, power: str, functions, variable: str = "{}") -> str:
+def _text(tree: Tree, number: Callable, power: str, functions, variable: str = "{}") -> str:
   if isinstance(tree, float):
-    return repr(tree) if digits is None else f"{tree:.{digits}g}"
+    return number(tree)
   if isinstance(tree, str):
     return variable.format(tree)
   name, *children = tree
-  words = [_text(child, digits, power, functions, variable) for child in children]
+  words = [_text(child, number, power, functions, variable) for child in children]
   if name in UNARY and name != "neg":
     return functions.get(name, name + "({})").format(words[0])
   if name == "neg":
@@ -150,17 +151,18 @@ def evaluate(tree: Tree, column_N: dict[str, np.ndarray]):
   Raises ValueError for a name that `column_N` does not hold.
   """
   with np.errstate(all="ignore"):
-    return _evaluate(tree, column_N)
+    return _evaluate(tree, map(np.float64, constants(tree)), column_N)
 
 
-def _evaluate(tree: Tree, column_N):
+def _evaluate(tree: Tree, numbers, column_N):
+  """Returns the values of a tree with other numbers, left to right."""
   if isinstance(tree, float):
-    return np.float64(tree)
+    return next(numbers)
   if isinstance(tree, str):
     if tree not in column_N:
       raise ValueError(f"{tree!r} is not one of {sorted(column_N)}.")
     return column_N[tree]
-  children = [_evaluate(child, column_N) for child in tree[1:]]
+  children = [_evaluate(child, numbers, column_N) for child in tree[1:]]
   return FUNCTIONS[tree[0]](*children)
 
 
@@ -172,16 +174,20 @@ def complexity(tree: Tree) -> int:
   """
   if not isinstance(tree, tuple):
     return 1
-  return WEIGHTS.get(tree[0], 1) + sum(complexity(c) for c in tree[1:])
+  return WEIGHTS.get(tree[0], 1) + sum(map(complexity, tree[1:]))
 
 
 def constants(tree: Tree) -> tuple[float, ...]:
   """Returns the numbers of the formula, left to right."""
+  return tuple(_constants(tree))
+
+
+def _constants(tree: Tree) -> Iterator[float]:
   if isinstance(tree, float):
-    return (tree,)
-  if isinstance(tree, str):
-    return ()
-  return sum((constants(child) for child in tree[1:]), ())
+    yield tree
+  elif isinstance(tree, tuple):
+    for child in tree[1:]:
+      yield from _constants(child)
 
 
 def with_constants(tree: Tree, value_Q) -> Tree:
@@ -333,13 +339,15 @@ def _terms(tree: Tree, sign: float) -> list[tuple[float, Tree | None]]:
 
 
 def _word(tree: Tree) -> str:
-  return text(shape(tree))
+  """Returns the formula with every number 0."""
+  return _text(tree, lambda _: "0.0", "^", {})
 
 
 def shape(tree: Tree) -> Tree:
   """Returns the tree with every number 0, to compare structures."""
-  count = len(constants(tree))
-  return with_constants(tree, [0.0] * count)
+  if isinstance(tree, tuple):
+    return (tree[0], *map(shape, tree[1:]))
+  return 0.0 if isinstance(tree, float) else tree
 
 
 # --- refitting and shortening ---------------------------------------------------------------------
@@ -347,8 +355,12 @@ def shape(tree: Tree) -> Tree:
 
 def mse(tree: Tree, column_N, target_N) -> float:
   """Returns the mean squared error, inf where the formula has no value."""
+  return _loss(tree, map(np.float64, constants(tree)), column_N, target_N)
+
+
+def _loss(tree: Tree, numbers, column_N, target_N) -> float:
   with np.errstate(all="ignore"):
-    error_N = target_N - evaluate(tree, column_N)
+    error_N = target_N - _evaluate(tree, numbers, column_N)
     loss = float(np.mean(np.square(error_N)))
   return loss if np.isfinite(loss) else np.inf
 
@@ -362,18 +374,19 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
   to call in one process, and a search that must repeat cannot use it.)
   """
   number_Q = np.array(constants(tree))
-  loss, damping = mse(tree, column_N, target_N), 1e-3
+  loss, damping = _loss(tree, iter(number_Q), column_N, target_N), 1e-3
   if not 0 < len(number_Q) < len(target_N) or not np.isfinite(loss):
     return tree
+  first_Q = number_Q
   normal = _normal(tree, number_Q, column_N, target_N)
   for _ in range(steps):
     step_Q = _step(*normal, damping)
     if step_Q is None:
       break
-    moved = with_constants(tree, number_Q + step_Q)
-    gain = loss - mse(moved, column_N, target_N)
+    moved_Q = number_Q + step_Q
+    gain = loss - _loss(tree, iter(moved_Q), column_N, target_N)
     if gain > 0:
-      tree, number_Q, loss = moved, number_Q + step_Q, loss - gain
+      number_Q, loss = moved_Q, loss - gain
       damping = max(damping / 10, 1e-12)
     else:
       damping *= 10
@@ -381,7 +394,7 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
       break
     if gain > 0:
       normal = _normal(tree, number_Q, column_N, target_N)
-  return tree
+  return tree if number_Q is first_Q else with_constants(tree, number_Q)
 
 
 def _normal(tree, number_Q, column_N, target_N) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,7 @@ class Config:
     checks.fields(self)
 
 
+@jax.jit
 def encode(spacing: Any) -> jax.Array:
   """Returns the bin of each spacing, int32: those outside go to the ends.
 

@@ -115,7 +115,7 @@ def build(experiment, data: primes.Gaps):
   count = min(settings.evaluate_windows, len(data.train_N))
   at_B = np.linspace(0, len(data.train_N) - 1, count).astype(int)
   row_B = data.train_N[at_B]
-  select = asked(experiment.task, inputs, jnp.asarray(row_B))
+  select = jax.tree.map(jnp.asarray, asked(experiment.task, arrays, row_B))
 
   def loss(params, batch, key, step):
     answer_B, _ = indices.apply(model, params, batch["input"], dropout_key=key)
@@ -142,7 +142,7 @@ def asked(task: primes.Config, data, row_B) -> dict:
   """Returns the model's inputs for rows, and the answers to them."""
   inputs = row_B
   if task.context:
-    at_BxT = row_B[:, None] - task.context + jnp.arange(task.context)[None]
+    at_BxT = row_B[:, None] - task.context + np.arange(task.context)[None]
     inputs = data["token_NxF"][at_BxT]
   return {"input": inputs, "target_B": data["target_N"][row_B]}
 
@@ -245,7 +245,7 @@ def _some(row_N: np.ndarray) -> np.ndarray:
 
 def snapshot(run, step: int):
   """Returns the population's parameters at a step."""
-  return jax.tree.map(jax.numpy.asarray, run.snapshot(step))
+  return jax.device_put(run.snapshot(step))
 
 
 def logged(run, step: int) -> np.ndarray:

@@ -23,7 +23,6 @@ whose attention mask lets the future in.
 import dataclasses
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 import xarray as xr
@@ -222,8 +221,8 @@ def _permuted(run) -> tuple[int, dict[str, xr.Variable]]:
     nll_SxRxN = sweeps.over(
       scoring.order_score(run.apply, evaluation.batch),
       run.params_S,
-      jnp.asarray(spacing.slot_orders(model.slots, evaluation.permutations)),
-      data=(jnp.asarray(window_NxT1),),
+      spacing.slot_orders(model.slots, evaluation.permutations),
+      data=(window_NxT1,),
       batch_size=4,
     )
     nll_SxRxN = np.asarray(nll_SxRxN, np.float64)

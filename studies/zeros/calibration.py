@@ -85,11 +85,11 @@ def make(run, split: str, theta_S=None):
   window_NxT1, start_N = _windows(run, split)
   own = scoring.mixtures(run, window_NxT1)
   y_NxU = np.asarray(scoring.truth(own, window_NxT1))
-  theta_S = _fitted(own, jnp.asarray(y_NxU)) if theta_S is None else theta_S
+  theta_S = _fitted(own, y_NxU) if theta_S is None else theta_S
   fresh = scoring.mixtures(run, window_NxT1, run.untrained_S())
   found = {
     f"model ({run.name})": own,
-    RECALIBRATED: jax.vmap(mixture_lib.recalibrate)(own, *theta_S),
+    RECALIBRATED: _recalibrated(own, *theta_S),
     UNTRAINED: fresh,
     **_gaussian(run, scoring.targets(run, start_N)),
   }
@@ -103,7 +103,10 @@ def make(run, split: str, theta_S=None):
 def last(run, window_NxT1) -> mixture_lib.Mixture:
   """Returns the mixtures of the last spacing of windows of any length."""
   each = scoring.predict(run.apply, window_NxT1.shape[1] - 1, run.settings.evaluation.batch)
-  return scoring.over_seeds(each)(run.params_S, jnp.asarray(window_NxT1))
+  return scoring.over_seeds(each)(run.params_S, window_NxT1)
+
+
+_recalibrated = jax.jit(jax.vmap(mixture_lib.recalibrate))
 
 
 @jax.jit
@@ -139,10 +142,11 @@ def _gaussian(run, index_NxU) -> dict[str, mixture_lib.Mixture]:
     adaptive = anchors.adaptive(value_N, index_N)
     name = f"adaptive AR({adaptive.parameters - 1})"
     found.append(dataclasses.replace(adaptive, name=name))
-  shaped = lambda x_N: jnp.asarray(x_N, jnp.float32).reshape(1, *index_NxU.shape, 1)
+  shape = (1, *index_NxU.shape, 1)
+  shaped = lambda x_N: jax.device_put(np.asarray(x_N, np.float32).reshape(shape))
   return {
     anchor.name: mixture_lib.Mixture(
-      jnp.zeros((1, *index_NxU.shape, 1)), shaped(anchor.prediction_N), shaped(anchor.scale_N)
+      shaped(np.zeros(shape)), shaped(anchor.prediction_N), shaped(anchor.scale_N)
     )
     for anchor in found
   }
@@ -167,7 +171,7 @@ class Reading(NamedTuple):
 
 def read(forecast: Forecast) -> Reading:
   """Returns PIT, NLL, CRPS, moments and 80 % intervals of a forecast."""
-  found = _read(forecast.mixture, jnp.asarray(forecast.y_NxU))
+  found = _read(forecast.mixture, forecast.y_NxU)
   return Reading(*(np.asarray(x, np.float64) for x in found))
 
 

@@ -214,7 +214,7 @@ def _taught(run, student, its: fit.Program, data, test) -> dict:
     _member(run, student, its),
     bundle_S,
     _rows(settings),
-    data=(data, jnp.asarray(test)),
+    data=(data, test),
     batch_size=trees.length(run.params_S) * settings.arms_at_once,
   )
   return {name: np.asarray(leaf) for name, leaf in found.items()}

@@ -148,8 +148,8 @@ def _scores(run, params_S, variants: int, window_NxT1):
   found = sweeps.over(
     _curves(run.apply, data.start, run.series.window, tuple(edges.tolist()), settings.batch),
     params_S,
-    {name: jnp.asarray(keep[:variants]) for name, keep in _KEEP.items()},
-    data=(jnp.asarray(window_NxT1),),
+    {name: np.array(keep[:variants], np.float32) for name, keep in _KEEP.items()},
+    data=(window_NxT1,),
     batch_size=1,
   )
   found = {name: np.swapaxes(np.asarray(value, np.float64), 0, 1) for name, value in found.items()}
@@ -201,10 +201,7 @@ def _kernel(run, params_PxS) -> dict:
   length, data = run.series.window, data_rows(run)
   pairs = kernels.pairs_as_published(len(window_NxT1), length, seed=settings.seed)
   program_S = _published(run.apply, data.start, length, settings.batch)
-  found = [
-    program_S(params_S, jnp.asarray(window_NxT1), *map(jnp.asarray, pairs))
-    for params_S in params_PxS
-  ]
+  found = [program_S(params_S, window_NxT1, *pairs) for params_S in params_PxS]
   weights = [np.asarray(weight, np.float64) for weight, _ in found]
   uniform_NxP = 1 / (pairs.query_NxP + 1)
   weights.append(np.broadcast_to(uniform_NxP, weights[0].shape))
@@ -334,6 +331,7 @@ def of_ripples(networks, unmasked, keys: int, **options) -> tuple[dict, ...]:
   return tuple(rows)
 
 
+@functools.cache
 def noise_r2(*, draws: int = 50, seed: int = 0) -> np.ndarray:
   """Returns R2 of sinc^2 on 16 points of noise, the best of 16 heads: R.
 

@@ -152,7 +152,7 @@ def measure(run) -> xr.Dataset:
       "key": jnp.tile(keys_R, edits),
     },
     transform=edited,
-    data=(jnp.asarray(test_NxT1), jnp.asarray(select_NxT1)),
+    data=(test_NxT1, select_NxT1),
     batch_size=seeds,  # one edit at a time, of all seeds
   )
   grid = lambda leaf: np.asarray(leaf).reshape(seeds, edits, ratios, *leaf.shape[2:])
@@ -162,7 +162,7 @@ def measure(run) -> xr.Dataset:
   select_SxR, theta_SxRx2 = found["select"][:, 0], found["theta_2"][:, 0]
 
   kept_SxR = sweeps.over(_survival, run.params_S, jnp.asarray(ratio_R))
-  one = jax.tree.map(lambda leaf: leaf[0], run.params_S)
+  one = jax.eval_shape(lambda: jax.tree.map(lambda leaf: leaf[0], run.params_S))
   sizes = {
     name: int(leaf.size)
     for name, leaf in trees.selected(one, trees.select(one, spacing.MASKED)).items()

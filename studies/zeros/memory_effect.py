@@ -125,18 +125,17 @@ def _sources(run, params_S):
     return jnp.concatenate([empty_D[None], warmed_VxD, large_D[None]])
 
   each = jax.jit(jax.vmap(memories, (0, None)))
-  return each(params_S, jnp.asarray(np.stack(rows)))
+  return each(params_S, np.stack(rows))
 
 
-def _plans(arms, repeats: int, seed: int) -> dict[str, jax.Array]:
+def _plans(arms, repeats: int, seed: int) -> dict[str, np.ndarray | jax.Array]:
   """Returns the plan of every arm and repeat, stacked along V R.
 
   A repeat has the same key in every arm.
   """
   keys_R = jax.random.split(jax.random.key(seed), repeats)
   fields = {
-    name: jnp.repeat(jnp.asarray([getattr(arm, name) for arm in arms]), repeats)
-    for name in Arm._fields[1:]
+    name: np.repeat([getattr(arm, name) for arm in arms], repeats) for name in Arm._fields[1:]
   }
   return fields | {"key": jnp.tile(keys_R, len(arms))}
 
@@ -170,12 +169,12 @@ def trajectories(run, params_S) -> tuple[np.ndarray, np.ndarray]:
   rows_NxT = _rows(run, start, settings.trajectories)
   # A recurrent network is given a whole segment.
   context = None if model.variant == "rmt" else settings.context
-  context_NxK = jnp.asarray(rows_NxT[:, :context])
+  context_NxK = rows_NxT[:, :context]
   memory_SxVxD = _sources(run, params_S)
   bundle_S = {
     "params": params_S,
     "memory_VxD": memory_SxVxD,
-    "bias_V": jnp.zeros((seeds, task.BINS)),
+    "bias_V": np.zeros((seeds, task.BINS), np.float32),
   }
   generated = _generator(model, settings.tokens)
 
@@ -192,7 +191,7 @@ def trajectories(run, params_S) -> tuple[np.ndarray, np.ndarray]:
   token = sweep(ARMS, bundle_S)
   target, plain = token[:, NAMES.index(TARGET)], token[:, 0]
   bias_SxV = [slots.matched_bias(target[s], plain[s], task.BINS) for s in range(seeds)]
-  bundle_S["bias_V"] = jnp.asarray(np.stack(bias_SxV), jnp.float32)
+  bundle_S["bias_V"] = np.stack(bias_SxV).astype(np.float32)
   biased = sweep((BIASED,), bundle_S)
   return np.concatenate([token, biased], axis=1), np.asarray(memory_SxVxD)
 

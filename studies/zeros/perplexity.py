@@ -116,9 +116,7 @@ def _leaks(run):
   # Before the last spacing but one: the next input is the target, and no more.
   ends_P = np.unique([*ends_P.astype(int), max(model.window - 2, 0)])
   batch = run.settings.evaluation.batch
-  found = [
-    _cut(run.apply, int(end), batch)(run.params_S, jnp.asarray(window_NxT1)) for end in ends_P
-  ]
+  found = [_cut(run.apply, int(end), batch)(run.params_S, window_NxT1) for end in ends_P]
   return ends_P, np.stack(found, axis=1).astype(np.float64), start_N
 
 

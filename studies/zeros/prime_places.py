@@ -143,7 +143,7 @@ def everywhere(run, window_NxT1) -> np.ndarray:
   """Returns the predicted means at every position, SxNxT."""
   each = scoring.predict(run.apply, 1, run.settings.evaluation.batch)
   over = jax.jit(jax.vmap(lambda *args: mixture_lib.mean(each(*args)), (0, None)))
-  return np.asarray(over(run.params_S, jnp.asarray(window_NxT1)), np.float64)
+  return np.asarray(over(run.params_S, window_NxT1), np.float64)
 
 
 def snapshots(run, stretch, prime_Q) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
   settings, trunk = run.settings, run.experiment.model.trunk
   part = stretch.part(settings.prime_waves.part_spacings)
   evaluation = settings.evaluation
-  window_NxT1 = jnp.asarray(part.windows(part.value_N))
+  window_NxT1 = part.windows(part.value_N)
   average = ablation.average_heads(run.apply, evaluation.batch)
   bundle_S = {"params": run.params_S, "mean_LxHxDh": average(run.params_S, window_NxT1)}
   keep_RxLxH = np.concatenate(
@@ -226,7 +226,7 @@ def heads(run, stretch, prime_Q) -> dict[str, Any]:
   mean_SxRxNxU = sweeps.over(
     _without(run.apply, evaluation.min_context, evaluation.batch),
     bundle_S,
-    {"keep_LxH": jnp.asarray(keep_RxLxH)},
+    {"keep_LxH": keep_RxLxH},
     data=(window_NxT1,),
     batch_size=settings.heads.sweep_batch,
   )
@@ -305,6 +305,7 @@ def states(run, stretch, prime_Q) -> dict[str, Any]:
     ]
 
   def over(params_S):
+    params_S = jax.device_get(params_S)
     rows = [
       shares(jax.tree.map(lambda leaf, s=s: leaf[s], params_S))
       for s in range(trees.length(params_S))

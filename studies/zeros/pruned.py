@@ -215,7 +215,7 @@ def best_ratio(run, window_NxT1) -> np.ndarray:
     run.params_S,
     {"ratio": jnp.asarray(ratio_R)},
     transform=scoring.magnitude,
-    data=(jnp.asarray(window_NxT1),),
+    data=(window_NxT1,),
     batch_size=trees.length(run.params_S),
   )
   return ratio_R[np.asarray(nll).mean(-1).argmin(1)]
@@ -426,7 +426,7 @@ def measure(run) -> xr.Dataset:
     member,
     _bundle(run, arms, program.retraining_keys(run, settings.seed)),
     _rows(arms),
-    data=(data, jnp.asarray(test)),
+    data=(data, test),
     batch_size=seeds * settings.arms_at_once,
   )
   found = {name: np.asarray(leaf) for name, leaf in found.items()}

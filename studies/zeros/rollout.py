@@ -114,7 +114,7 @@ def rolled(run, params_S, context_NxT, horizon, *, mode=(MEAN,), window=0):
     _rolled(run.apply, horizon, window, everywhere),
     params_S,
     strengths_R,
-    data=(jnp.asarray(context_NxT),),
+    data=(context_NxT,),
     batch_size=trees.length(params_S),
   )
   found = np.asarray(found, np.float64)

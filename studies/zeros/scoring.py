@@ -50,7 +50,7 @@ def mixtures(run, window_NxT1, params_S=None) -> mixture_lib.Mixture:
   evaluation = run.settings.evaluation
   each = predict(run.apply, evaluation.min_context, evaluation.batch)
   params_S = run.params_S if params_S is None else params_S
-  return over_seeds(each)(params_S, jnp.asarray(window_NxT1))
+  return over_seeds(each)(params_S, window_NxT1)
 
 
 @functools.cache
@@ -71,10 +71,16 @@ def truth(mixture: mixture_lib.Mixture, window_NxT1):
 
 def nll(mixture: mixture_lib.Mixture, window_NxT1) -> np.ndarray:
   """Returns the NLL in nats of every scored spacing, SxNxU, float64."""
-  truth_NxU = jnp.asarray(truth(mixture, window_NxT1))
+  return np.asarray(_nll(mixture, truth(mixture, window_NxT1)), np.float64)
+
+
+@jax.jit
+def _nll(mixture: mixture_lib.Mixture, truth_NxU):
   truth_SxNxU = jnp.broadcast_to(truth_NxU[None], mixture.mean.shape[:-1])
-  nll_SxNxU = -mixture_lib.log_density(mixture, truth_SxNxU)
-  return np.asarray(nll_SxNxU, np.float64)
+  return -mixture_lib.log_density(mixture, truth_SxNxU)
+
+
+_mean = jax.jit(mixture_lib.mean)
 
 
 @functools.cache
@@ -100,12 +106,12 @@ def predictions(run, window_NxT1, params_S=None):
   """
   if run.experiment.model.kind != "binned":
     mixture = mixtures(run, window_NxT1, params_S)
-    found = nll(mixture, window_NxT1), mixture_lib.mean(mixture)
+    found = nll(mixture, window_NxT1), _mean(mixture)
   else:
     evaluation = run.settings.evaluation
     each = _by_bins(run.apply, evaluation.min_context, evaluation.batch)
     params_S = run.params_S if params_S is None else params_S
-    found = over_seeds(each)(params_S, jnp.asarray(window_NxT1))
+    found = over_seeds(each)(params_S, window_NxT1)
   return tuple(np.asarray(part, np.float64) for part in found)
 
 
@@ -187,7 +193,7 @@ def pairs(run, split: str, samples: int, lags: int) -> Pairs:
   there = len(windows.starts(run.series, split, min_context=context))
   count = min(there, -(-samples // each))
   window_NxT1, start_N = run.batches(split, count)
-  mean_SxNxU = mixture_lib.mean(mixtures(run, window_NxT1))
+  mean_SxNxU = _mean(mixtures(run, window_NxT1))
   index_N = targets(run, start_N).ravel()
   value_N = run.series.value_N.astype(np.float64)
   return Pairs(
@@ -220,7 +226,7 @@ def jacobians(run, window_NxT1, params_S=None) -> np.ndarray:
 
   params_S = run.params_S if params_S is None else params_S
   program = jax.jit(jax.vmap(one, (0, None)))
-  return np.asarray(program(params_S, jnp.asarray(window_NxT1[:, :-1])))
+  return np.asarray(program(params_S, window_NxT1[:, :-1]))
 
 
 # --- rows of 256 spacings, as the published scripts cut and chose them ----------------------------
@@ -329,8 +335,8 @@ def head_sweep(run, bundle_S, rows, windows):
   nll = sweeps.over(
     head_score(run.apply, evaluation.min_context, evaluation.batch),
     bundle_S,
-    jax.tree.map(jnp.asarray, rows),
-    data=(jnp.asarray(windows),),
+    rows,
+    data=(windows,),
     batch_size=run.settings.heads.sweep_batch,
   )
   return np.asarray(nll, np.float64)
@@ -345,7 +351,7 @@ def head_bundle(run, params_S, select, rows):
   seeds = jax.tree.leaves(params_S)[0].shape[0]
   bundle_S = {
     "params": params_S,
-    "mean_LxHxDh": mean(params_S, jnp.asarray(select)),
+    "mean_LxHxDh": mean(params_S, select),
     "rank_LxH": jnp.zeros((seeds, *grid), jnp.int32),
   }
   by_mean = slice(1 + singles, 1 + 2 * singles)

@@ -12,7 +12,6 @@ below their mean.
 
 import dataclasses
 
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from primelens.analyses import statistics, sweeps
@@ -80,8 +79,8 @@ def measure(run) -> xr.Dataset:
   nll_SxRxN = sweeps.over(
     scoring.order_score(run.apply, evaluation.batch),
     run.params_S,
-    jnp.asarray(order_RxM),
-    data=(jnp.asarray(window_NxT1),),
+    order_RxM,
+    data=(window_NxT1,),
     batch_size=4,
   )
   nll_SxRxN = np.asarray(nll_SxRxN, np.float64)

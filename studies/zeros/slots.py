@@ -17,7 +17,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 import xarray as xr
@@ -176,8 +175,8 @@ def nll_and_mean(run, params_S, change_R, window_NxT1):
   found = sweeps.over(
     _score(run.apply, settings.evaluation.batch, has_ids(model)),
     params_S,
-    jax.tree.map(jnp.asarray, change_R),
-    data=(jnp.asarray(window_NxT1),),
+    change_R,
+    data=(window_NxT1,),
     batch_size=settings.slots.sweep_batch,
   )
   return tuple(np.asarray(x, np.float64) for x in found)
@@ -218,7 +217,7 @@ def gradients(run, params_S) -> np.ndarray:
   rng = np.random.default_rng([settings.seed, 1])
   window_RxBxT1 = rng.permutation(window_NxT1).reshape(count, settings.gradient_batch, -1)
   found = _gradients(run.apply, has_ids(model))(
-    params_S, jnp.asarray(training_orders(run, count)), jnp.asarray(window_RxBxT1)
+    params_S, training_orders(run, count), window_RxBxT1
   )
   return np.asarray(found, np.float64)
 
@@ -256,9 +255,7 @@ def attention(run, params_S) -> np.ndarray:
   if model.memory == "postfix":
     rows, columns = (length, slots + length), (0, length)
   window_NxT1, _ = drawn(run, settings.slots.attention_windows, settings.slots.seed)
-  found = _attention(run.apply, settings.evaluation.batch, rows, columns)(
-    params_S, jnp.asarray(window_NxT1)
-  )
+  found = _attention(run.apply, settings.evaluation.batch, rows, columns)(params_S, window_NxT1)
   return np.asarray(found, np.float64)
 
 
@@ -292,7 +289,7 @@ def rollout_errors(run, params_S) -> np.ndarray:
   rng = np.random.default_rng([settings.seed, 2])
   start_N = np.sort(rng.integers(first, room + 1, settings.rollouts))
   known_NxQ = windows.take(run.series.value_N, start_N, length + horizon - 1)
-  rolled_SxNxQ = _rollout(run.apply, horizon)(params_S, jnp.asarray(known_NxQ[:, :length]))
+  rolled_SxNxQ = _rollout(run.apply, horizon)(params_S, known_NxQ[:, :length])
   truth_SxNxQ = np.broadcast_to(known_NxQ[:, length:], rolled_SxNxQ.shape)
   return rollout.step_error(rolled_SxNxQ, truth_SxNxQ).mean(1)
 

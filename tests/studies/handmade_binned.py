@@ -1,7 +1,6 @@
 """Tiny networks on binned spacings, and runs around fresh ones."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_study
 from primelens.models import binned
@@ -16,15 +15,26 @@ def model(variant: str = "gpt", **changes) -> binned.Config:
   return binned.Config(window=tiny_study.T, variant=variant, segment=8, trunk=trunk)
 
 
+_MADE: dict = {}  # passes and fresh networks by the model and their number
+
+
+def _fresh(config: binned.Config, seeds: int):
+  key = repr((config, seeds))
+  if key not in _MADE:
+    keys_S = jax.random.split(jax.random.key(0), seeds)
+    init = jax.jit(jax.vmap(lambda key: binned.init(config, key)))
+    _MADE[key] = binned.bind(config), jax.device_get(init(keys_S))
+  return _MADE[key]
+
+
 def handmade(config: binned.Config, *, blank: bool, seeds: int = 2):
   """Returns a run around fresh networks; to blank ones all bins are alike."""
-  keys_S = jax.random.split(jax.random.key(0), seeds)
-  params_S = jax.jit(jax.vmap(lambda key: binned.init(config, key)))(keys_S)
+  apply_fn, params_S = _fresh(config, seeds)
   if blank:
-    zeros_like = jnp.zeros_like(params_S["embedding"]["embedding"])
-    params_S["embedding"] = {"embedding": zeros_like}
+    zeros_like = np.zeros_like(params_S["embedding"]["embedding"])
+    params_S = params_S | {"embedding": {"embedding": zeros_like}}
   return tiny_study.handmade(
-    binned.bind(config),
+    apply_fn,
     params_S,
     np.clip(tiny_study.ar([0.7], 3000), 0.02, 3.9),
     model=config,

@@ -88,7 +88,7 @@ class MatricesTest(parameterized.TestCase):
     run = jax.jit(functools.partial(transformer.apply, trunk, sites=sites))
     for member in range(MEMBERS):
       params = jax.tree.map(lambda x, s=member: x[s], population())
-      _, record = run(params, np.float32(x_BxTxD))
+      record = jax.device_get(run(params, np.float32(x_BxTxD))[1])
       for role, (before, after) in SITES.items():
         part = "mlp" if role in ("up", "down") else "attention"
         for layer in range(LAYERS):
@@ -134,10 +134,10 @@ class MatricesTest(parameterized.TestCase):
 SEEDS = 2
 
 
-def tiny():
+def tiny(draws=40):
   """Returns an untrained population of one layer of width 32."""
   config = tiny_primes.experiment(width=32, heads=4, hidden=48)
-  config.analyses.draws = 40
+  config.analyses.draws = draws
   return tiny_primes.run(config)
 
 
@@ -164,6 +164,9 @@ class SpectraTest(absltest.TestCase):
       folder = cls.run_.workdir / "snapshots"
       checkpoints.write_snapshot(folder, step, its.params_S)
     cls.found = primes_spectra.measure(cls.run_)
+    results.write(cls.folder.name, "spectra", cls.found, provenance={})
+    cls.again, _ = results.read(cls.folder.name, "spectra")
+    cls.levels = spectra.levels_page("a", cls.again).figure()
 
   def of(self, name):
     """Returns the numbers of a matrix, by key, for each member."""
@@ -224,12 +227,9 @@ class SpectraTest(absltest.TestCase):
       np.testing.assert_array_equal(value_WxS[0], value_WxS[1])  # untouched here
 
   def test_stored_read_and_drawn(self):
-    with tempfile.TemporaryDirectory() as folder:
-      results.write(folder, "spectra", self.found, provenance={})
-      again, _ = results.read(folder, "spectra")
-    xr.testing.assert_identical(again, self.found)
-    drawn.assert_inside(self, spectra.page("a", again).figure())
-    drawn.assert_inside(self, spectra.levels_page("a", again).figure())
+    xr.testing.assert_identical(self.again, self.found)
+    drawn.assert_inside(self, spectra.page("a", self.again).figure())
+    drawn.assert_inside(self, self.levels)
 
   def test_spacings_are_those_of_the_symmetric_part(self):
     query = self.run_.params_S["blocks"]["attention"]["query"]["kernel"][1, 0]  # DxHxDh
@@ -250,8 +250,7 @@ class SpectraTest(absltest.TestCase):
       far = max(np.abs(cdf_N - rank_N[1:]).max(), np.abs(cdf_N - rank_N[:-1]).max())
       stored = self.found[f"as_published_ks_{law}"].sel(when="end").values[0]
       self.assertAlmostEqual(stored, far, places=6)
-    figure = spectra.levels_page("a", self.found).figure()
-    start, end, law, published, every = [ax for part in figure.subfigs for ax in part.axes]
+    start, end, law, published, every = [ax for part in self.levels.subfigs for ax in part.axes]
     for axes, when in ((start, "start"), (end, "end")):
       height_B = [bar.get_height() for bar in axes.patches]
       gap_N = self.found["as_published_spacing"].sel(when=when).values.ravel()
@@ -284,7 +283,7 @@ class SpectraTest(absltest.TestCase):
     np.testing.assert_allclose(spectra.attention_ranks(self.found), expected_SxC)
 
   def test_without_snapshots(self):
-    found = primes_spectra.measure(tiny())
+    found = primes_spectra.measure(tiny(draws=20))
     self.assertEqual(found["metric_value"].shape[2], 0)
     drawn.assert_inside(self, spectra.page("a", found).figure())
     drawn.assert_inside(self, spectra.over_training({"a": found}).figure())

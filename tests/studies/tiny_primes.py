@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import jax
+import numpy as np
 from primelens import tasks
 from primelens.lens import experiment as experiment_lib
 from primelens.models import fit, indices, optimizer
@@ -31,12 +32,25 @@ def experiment(*, task=(), model=(), fit_options=(), **sizes):
   )
 
 
+_STARTS: dict = {}  # fresh populations by the model and the fit, on which alone they depend
+
+
+class Run(program.Run):
+  """A run that draws its fresh population once for all runs of a model and a fit."""
+
+  def untrained_S(self):
+    key = repr((self.experiment.model, self.experiment.fit))
+    if key not in _STARTS:
+      _STARTS[key] = super().untrained_S()
+    return _STARTS[key]
+
+
 def run(config=None, workdir="tiny") -> program.Run:
   """Returns an untrained run of a config, without files."""
   config = config or experiment()
   data = tasks.load(config.task)
   made, inputs, _ = program.build(config, data)
-  found = program.Run(
+  found = Run(
     workdir=Path(workdir),
     experiment=config,
     data=data,
@@ -52,4 +66,4 @@ def run(config=None, workdir="tiny") -> program.Run:
 
 def member(run, index=0):
   """Returns one member's parameters."""
-  return jax.tree.map(lambda x: x[index], run.params_S)
+  return jax.tree.map(lambda x: np.asarray(x)[index], run.params_S)

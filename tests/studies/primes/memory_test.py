@@ -40,6 +40,7 @@ def forward():
 
 def answers(run, params_S, row_N):
   """Returns the answers SxN in gap units, one member after the other."""
+  params_S = jax.device_get(params_S)
   z_SxN = [forward()(jax.tree.map(lambda x, s=s: x[s], params_S)) for s in range(3)]
   return run.data.mean + run.data.deviation * np.array(z_SxN, float)[:, row_N]
 
@@ -139,7 +140,8 @@ class CurvesTest(absltest.TestCase):
     run = dataclasses.replace(untrained(), workdir=folder)
     rows, saved = [], {}
     for step in (0, 43, 86):
-      saved[step] = jax.tree.map(lambda x, step=step: x * (1 + step / 43), run.params_S)
+      larger = lambda x, step=step: np.asarray(x) * np.float32(1 + step / 43)
+      saved[step] = jax.tree.map(larger, run.params_S)
       checkpoints.write_snapshot(folder / "snapshots", step, saved[step])
       if step:
         rows.append({"step": step, "train/mse": [1.0, 2.0, step]})

@@ -20,12 +20,15 @@ KEY = jax.random.key(0)
 ALL_N = np.arange(101)
 
 
+DRAWS = {}  # compiled, by the words of the config
+
+
 def batches(config, steps, key=KEY):
   """Returns the batches of some steps."""
-  data = tasks.load(config.task)
-  made, inputs, _ = program.build(config, data)
-  draw = jax.jit(made.draw)
-  return [jax.device_get(draw(inputs, key, step)) for step in steps]
+  if repr(config) not in DRAWS:
+    made, inputs, _ = program.build(config, tasks.load(config.task))
+    DRAWS[repr(config)] = functools.partial(jax.jit(made.draw), inputs)
+  return [jax.device_get(DRAWS[repr(config)](key, step)) for step in steps]
 
 
 def drawn(config, epoch, key=KEY):
@@ -119,13 +122,13 @@ class ShortStepTest(absltest.TestCase):
     np.testing.assert_array_equal(weight_B, expected)
 
   def test_gradient_is_that_of_its_parts_over_sixteen(self):
-    made, inputs = self.run_.program, self.run_.inputs
+    made = self.run_.program
     rows = ([96, 97], [98, 99], [100, 100])  # the mean of one row, twice
     of_part = jax.jit(jax.value_and_grad(self.part))
     values, grads = zip(*(of_part(self.params, np.array(row_B)) for row_B in rows), strict=True)
     value = float(sum(values))
     expected = jax.tree.map(lambda *parts: np.sum(parts, axis=0) / 16, *grads)
-    batch = made.draw(inputs, KEY, 3)
+    (batch,) = batches(self.run_.experiment, [3])
     of = jax.jit(optimizer.gradients_in_parts(made.loss, 16))
     (loss, _), found = of(self.params, batch, KEY, 3)
     self.assertAlmostEqual(float(loss), value / 16, places=6)
@@ -133,11 +136,9 @@ class ShortStepTest(absltest.TestCase):
     jax.tree.map(close, found, expected)
 
   def test_logged_loss_is_the_mean_over_parts(self):
-    made, inputs = self.run_.program, self.run_.inputs
-    loss = jax.jit(made.loss)
+    loss = jax.jit(self.run_.program.loss)
     logged = []
-    for step in range(STEPS):
-      batch = made.draw(inputs, KEY, step)
+    for step, batch in enumerate(batches(self.run_.experiment, range(STEPS))):
       logged.append(float(loss(self.params, batch, KEY, step)[1]["mse"]))
     answer_N = self.run_.predicted(self.run_.params_S, ALL_N)[0]
     square_N = (answer_N - self.run_.data.target_N) ** 2

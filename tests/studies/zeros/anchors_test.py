@@ -1,7 +1,6 @@
 import tempfile
 
 import drawn
-import jax.numpy as jnp
 import numpy as np
 import tiny_study
 import xarray as xr
@@ -15,6 +14,8 @@ from primelens.tasks import windows
 
 PHI, SCALE, COUNT = -0.6, 0.2, 140_000
 ENTROPY = 0.5 * (np.log(2 * np.pi * SCALE**2) + 1)
+ONE_1 = np.ones(1, np.float32)
+FRESH_S = {"phi": 0 * ONE_1, "mean": ONE_1, "scale": ONE_1}
 
 
 def first_order(params, x_BxT, **_):
@@ -28,10 +29,10 @@ def _run(params_S, value_N, split=windows.published_tail, window=None):
   model.window = window or tiny_study.T
   return tiny_study.handmade(
     first_order,
-    {name: jnp.array(value) for name, value in params_S.items()},
+    {name: np.array(value, np.float32) for name, value in params_S.items()},
     value_N,
     model=model,
-    fresh_S={"phi": jnp.zeros(1), "mean": jnp.ones(1), "scale": jnp.ones(1)},
+    fresh_S=FRESH_S,
     splits=split(len(value_N), window=model.window, gap=50),
     changed={"evaluation.windows": 100, "bootstrap.samples": 200, "bootstrap.block": 100},
   )
@@ -143,7 +144,7 @@ class PermutationTest(absltest.TestCase):
       mean_Bx1 = x_BxT[:, -1:] + params["shift"] * first
       return tiny_study.gaussian(mean_Bx1, SCALE), {}
 
-    shift_S = {"shift": jnp.array([0.1, 0.4])}
+    shift_S = {"shift": np.array([0.1, 0.4], np.float32)}
     return tiny_study.handmade(
       by_order,
       shift_S,
@@ -198,7 +199,7 @@ class WindowTest(parameterized.TestCase):
     value_N[first:last] = 1 + np.random.default_rng(1).normal(0, value_N.std(), last - first)
     model = tiny_study.tiny_model()
     model.window = 64
-    params_S = {"phi": jnp.zeros(1), "mean": jnp.ones(1), "scale": jnp.ones(1)}
+    params_S = FRESH_S
     run = tiny_study.handmade(
       first_order,
       params_S,

@@ -34,9 +34,12 @@ class PartsTest(parameterized.TestCase):
   def test_divergence_of_gaussians(self):
     mean_p, mean_q = np.array([[1.5, 2.0]]), np.array([[1.7, 2.0]])
     grid = divergences.grid(0.0, 5.0, 64)
-    found = curriculum.divergence(
-      tiny_study.gaussian(mean_p, 0.2), tiny_study.gaussian(mean_q, 0.3), grid
+    compare = jax.jit(
+      lambda mean_p, mean_q: curriculum.divergence(
+        tiny_study.gaussian(mean_p, 0.2), tiny_study.gaussian(mean_q, 0.3), grid
+      )
     )
+    found = compare(mean_p, mean_q)
     np.testing.assert_allclose(found, _kl(mean_p, 0.2, mean_q, 0.3), atol=1e-3)
 
   @parameterized.parameters("none", "prefix", "postfix")
@@ -50,9 +53,10 @@ class PartsTest(parameterized.TestCase):
     self.assertEqual((small.auxiliary, small.entropy), ("none", 0.0))
 
   def test_only_shared_positions_count(self):
-    one = tiny_study.gaussian(np.arange(6.0).reshape(1, 6), 1.0)
-    last = tiny_study.gaussian(np.ones((1, 1)), 1.0)
-    y_BxT = jnp.arange(10.0, 16.0)[None]
+    each = np.ones((1, 6, 1))
+    one = mixture_lib.Mixture(0 * each, np.arange(6.0).reshape(each.shape), each)
+    last = mixture_lib.Mixture(*(leaf[:, :1] for leaf in (0 * each, each, each)))
+    y_BxT = np.arange(10.0, 16.0)[None]
     student, teacher, truth = curriculum.shared(one, last, y_BxT)
     self.assertEqual(float(student.mean[0, 0, 0]), 5.0)
     self.assertEqual(teacher.mean.shape, (1, 1, 1))
@@ -67,16 +71,19 @@ def teacher(params, x_BxT, **_):
 
 class LossTest(absltest.TestCase):
   def test_nll_and_divergence_by_hand(self):
-    params = {"input": {"kernel": jnp.array([0.4, 0.1])}}
+    params = {"input": {"kernel": np.array([0.4, 0.1], np.float32)}}
     key, window_BxT1 = (jax.random.key(0), tiny_study.ar([0.3], 34).reshape(2, 17))
     x, y = window_BxT1[:, :-1].astype(float), window_BxT1[:, 1:].astype(float)
     its = dataclasses.replace(SETTINGS, steps=3)
 
-    def value(alpha, ratio, step):
-      arm = {"alpha": jnp.float32(alpha), "ratio": jnp.float32(ratio)}
+    @jax.jit
+    def losses(arm, step):
       loss = curriculum.loss(teacher, teacher, its, params, arm)
       other = {"input": {"kernel": jnp.array([0.2, 0.0])}}
-      total, parts = loss(other, jnp.asarray(window_BxT1), key, step)
+      return loss(other, jnp.asarray(window_BxT1), key, step)
+
+    def value(alpha, ratio, step):
+      total, parts = losses({"alpha": np.float32(alpha), "ratio": np.float32(ratio)}, step)
       return float(total), {k: float(v) for k, v in parts.items()}
 
     guess = 1 + 0.2 * (x - 1)
@@ -93,8 +100,8 @@ class LossTest(absltest.TestCase):
 
   def test_a_student_learns_whom_it_is_taught_by(self):
     # The data say 0.6, the teacher says -0.4.
-    value_N = jnp.asarray(tiny_study.ar([0.6], 3000))
-    params = {"input": {"kernel": jnp.array([-0.4])}}
+    value_N = tiny_study.ar([0.6], 3000)
+    params = {"input": {"kernel": np.array([-0.4], np.float32)}}
     draw = lambda data, key, step: windows.draw(
       data["value_N"], key, 16, first=0, last=3000, window=T
     )
@@ -112,16 +119,17 @@ class LossTest(absltest.TestCase):
         steps,
         start,
         masking.everything(start),
-        {"value_N": value_N},
+        {"value_N": jnp.asarray(value_N)},
         jax.random.key(1),
         SETTINGS.steps,
       )[0]
 
-    found = taught(jnp.array([0.0, 1.0]))
+    found = taught(np.array([0.0, 1.0], np.float32))
     taps_SxQ = found["filter"]["kernel"]
     np.testing.assert_allclose(taps_SxQ, [[-0.4, 0], [0.6, 0]], atol=0.05)
-    mixture, _ = jax.vmap(lambda p: students.toeplitz(p, jnp.ones((1, 3))))(found)
-    np.testing.assert_allclose(mixture_lib.mean(mixture), 1, atol=0.05)
+    said = lambda p: students.toeplitz(p, jnp.ones((1, 3)))[0]
+    mixture = jax.jit(jax.vmap(said))(found)
+    np.testing.assert_allclose(jax.jit(mixture_lib.mean)(mixture), 1, atol=0.05)
     np.testing.assert_allclose(mixture.scale, 0.2, atol=0.03)
 
 
@@ -164,7 +172,7 @@ class RunTest(absltest.TestCase):
     score = jax.jit(
       lambda params: spacing.score(self.run_.apply, params, test_NxT1, min_context=8).mean()
     )
-    params = jax.tree.map(lambda leaf: leaf[1], self.run_.params_S)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[1], self.run_.params_S)
     self.assertAlmostEqual(float(self.found.teacher_nll[1]), float(score(params)), places=4)
 
   def test_ways_of_teaching_differ_and_none_failed(self):

@@ -31,7 +31,7 @@ def biased(params, x_BxT, **_):
 def quick():
   """Returns a patch: symbolic regression of a second, not of minutes."""
   search = functools.partial(
-    symbolic.operon_formulas, population=60, generations=4, restarts=1, threads=1
+    symbolic.operon_formulas, population=30, generations=2, restarts=1, iterations=1, threads=1
   )
   return mock.patch.object(symbolic, "operon_formulas", search)
 

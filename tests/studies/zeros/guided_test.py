@@ -62,14 +62,14 @@ class ProgramTest(parameterized.TestCase):
   def test_windows_hold_the_rows_of_one_stretch(self):
     config, its = an_experiment(), series(np.arange(4000) / 4000)
     made, data, select = program.build(config, its)
-    batch = np.asarray(made.draw(data, jax.random.key(0), 0))
+    batch = np.asarray(jax.jit(made.draw)(data, jax.random.key(0), 0))
     self.assertEqual(batch.shape, (16, T + 1, 2))
     start_B = np.rint(batch[:, 0, 0] * 4000).astype(int)
     self.assertGreater(len(set(start_B)), 10)
-    expected = windows.take(data["column_NxJ1"], start_B, T)
+    expected = windows.take(np.asarray(data["column_NxJ1"]), start_B, T)
     np.testing.assert_array_equal(batch, expected)
     self.assertEqual(select["window_NxT1"].shape, (16, T + 1, 2))
-    self.assertTrue(np.isfinite(select["window_NxT1"][:, :-1]).all())
+    self.assertTrue(np.isfinite(np.asarray(select["window_NxT1"])[:, :-1]).all())
 
   def test_later_spacings_change_no_prediction(self):
     # From the sequence on: guides, rows, network. Spacing `now` is a target.
@@ -83,8 +83,8 @@ class ProgramTest(parameterized.TestCase):
     apply_fn = jax.jit(guided.bind(config.model))
     for each_N in (value_N, other_N):
       _, data, _ = program.build(config, series(each_N))
-      rows = data["column_NxJ1"][now - 8 : now - 8 + T]
-      means.append(np.asarray(apply_fn(params, rows[None])[0].mean[0]))
+      rows = np.asarray(data["column_NxJ1"])[now - 8 : now - 8 + T]
+      means.append(np.asarray(apply_fn(params, rows[None])[0].mean)[0])
     # Row t is spacing now - 8 + t and predicts the next.
     np.testing.assert_array_equal(means[0][:8], means[1][:8])
     self.assertGreater(np.abs(means[0] - means[1])[8:].min(), 1e-5)
@@ -98,7 +98,7 @@ class ProgramTest(parameterized.TestCase):
     _, before_S, after_S, _, data = trained(an_experiment(), its, 40)
     entropy = lambda variance: 0.5 * np.log(2 * np.pi * np.e * variance)
     residual_N = its.value_N[2001:3000] - 1.0
-    error_N = residual_N - data["column_NxJ1"][2000:2999, 1]
+    error_N = residual_N - np.asarray(data["column_NxJ1"])[2000:2999, 1]
     self.assertGreater(np.var(error_N), 2 * 0.01)
     np.testing.assert_allclose(before_S, entropy(np.var(error_N)), atol=0.15)
     self.assertLess(after_S.max(), before_S.min() - 0.15)

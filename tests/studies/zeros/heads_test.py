@@ -180,8 +180,8 @@ class TransformerTest(absltest.TestCase):
     test_NxT1, _ = run.batches("test", 3)
     bundle_S = {
       "params": params_S,
-      "mean_LxHxDh": jnp.zeros((2, L, H, 4)),
-      "rank_LxH": jnp.zeros((2, L, H), jnp.int32),
+      "mean_LxHxDh": np.zeros((2, L, H, 4), np.float32),
+      "rank_LxH": np.zeros((2, L, H), np.int32),
     }
     some = {name: row[: 1 + L * H] for name, row in rows.items()}
     nll_SxRxN = scoring.head_sweep(run, bundle_S, some, test_NxT1)
@@ -192,9 +192,9 @@ class TransformerTest(absltest.TestCase):
       return spacing.score(apply_fn, params, test_NxT1, min_context=CONTEXT)
 
     for s in range(2):
-      params = jax.tree.map(lambda leaf, s=s: leaf[s], params_S)
-      for r, keep_LxH in enumerate(some["keep_LxH"]):
-        expected_N = by_weights(params, keep_LxH).mean(-1)
+      params = jax.tree.map(lambda leaf, s=s: np.asarray(leaf)[s], params_S)
+      for r, keep_LxH in enumerate(np.asarray(some["keep_LxH"])):
+        expected_N = np.asarray(by_weights(params, keep_LxH)).mean(-1)
         np.testing.assert_allclose(nll_SxRxN[s, r], expected_N, rtol=1e-5)
     apart_SxRxN = np.abs(nll_SxRxN[:, 1:] - nll_SxRxN[:, :1])
     self.assertGreater(apart_SxRxN.max(), 1e-3)

@@ -1,10 +1,10 @@
 import dataclasses
+import functools
 import re
 import tempfile
 
 import drawn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_study
 import xarray as xr
@@ -17,10 +17,20 @@ from primelens.studies.zeros import hermiticity
 S = 3
 
 
+@functools.cache
+def _init(memory):
+  model = tiny_study.tiny_model(memory)
+  return jax.jit(jax.vmap(lambda key: spacing.init(model, key)))
+
+
+@functools.cache
+def _drawn(memory, seed):
+  return jax.device_get(_init(memory)(jax.random.split(jax.random.key(seed), S)))
+
+
 def _run(memory="postfix", seed=0, change=None):
   model = tiny_study.tiny_model(memory)
-  draw = jax.jit(jax.vmap(lambda key: spacing.init(model, key)))
-  params_S, fresh_S = (draw(jax.random.split(jax.random.key(k), S)) for k in (seed, seed + 1))
+  params_S, fresh_S = (jax.tree.map(np.copy, _drawn(memory, k)) for k in (seed, seed + 1))
   if change:
     params_S = change(params_S)
   run = tiny_study.handmade(
@@ -32,16 +42,13 @@ def _run(memory="postfix", seed=0, change=None):
 def _symmetric(params_S):
   """Head 1 of layer 0 gets its queries as keys, in every seed."""
   attention = params_S["blocks"]["attention"]
-  query = attention["query"]["kernel"]
-  key = attention["key"]["kernel"].at[:, 0, :, 1].set(query[:, 0, :, 1])
-  attention["key"]["kernel"] = key
+  attention["key"]["kernel"][:, 0, :, 1] = attention["query"]["kernel"][:, 0, :, 1]
   return params_S
 
 
 def _sinusoid(params_S):
-  wave_D = jnp.cos(2 * np.pi * 3 * jnp.arange(8) / 8)
-  content = jnp.broadcast_to(wave_D[None, None], (S, 2, 8))
-  params_S["memory"]["content"] = content
+  wave_D = np.cos(2 * np.pi * 3 * np.arange(8) / 8).astype(np.float32)
+  params_S["memory"]["content"] = np.tile(wave_D, (S, 2, 1))
   return params_S
 
 
@@ -100,7 +107,7 @@ class HermiticityTest(absltest.TestCase):
 
     def memory(key):
       parts = {"query": query, "key": key}
-      return {name: {"kernel": jnp.asarray(x)} for name, x in parts.items()}
+      return {name: {"kernel": np.float32(x)} for name, x in parts.items()}
 
     run = _run()
     other = rng.normal(size=query.shape)

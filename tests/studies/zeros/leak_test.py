@@ -52,10 +52,10 @@ class TellingTest(absltest.TestCase):
     model = tiny_study.tiny_model("prefix", slot_ids="off")
     cls.run_ = tiny_study.handmade(
       telling,
-      {"gain": jnp.array([GAIN, 0.5]), "share": jnp.array([1.0, 0.5])},
+      {"gain": np.array([GAIN, 0.5], np.float32), "share": np.array([1.0, 0.5], np.float32)},
       tiny_study.ar([0.5], 3000),
       model=model,
-      fresh_S={"gain": jnp.zeros(2), "share": jnp.zeros(2)},
+      fresh_S=dict.fromkeys(("gain", "share"), np.zeros(2, np.float32)),
       changed={"leak.windows": 16},
     )
     cls.result = leak.measure(cls.run_)
@@ -208,11 +208,11 @@ class NetworkTest(parameterized.TestCase):
     windows, _ = run.batches("test", 8, min_context=1)
     score = jax.jit(lambda params, w: spacing.score(run.apply, params, w))
     for s in range(2):
-      params = jax.tree.map(lambda leaf, s=s: leaf[s], run.params_S)
+      params = jax.tree.map(lambda leaf, s=s: np.asarray(leaf)[s], run.params_S)
       for r, t in enumerate(result.cut.values):
-        cut = score(params, windows[:, : t + 2])[:, -1].mean()
+        cut = np.asarray(score(params, windows[:, : t + 2]))[:, -1].mean()
         self.assertAlmostEqual(float(result.ends_there[s, r]), float(cut), places=4)
-      full_NxT = score(params, windows)
+      full_NxT = np.asarray(score(params, windows))
       np.testing.assert_allclose(result.nll[0, s], full_NxT.mean(0), rtol=1e-4, atol=1e-5)
     self.assertGreater(np.abs(result.leak[:-1]).min(), 1e-4)
     self.assertEqual(result.leak[-1], 0)
@@ -241,7 +241,7 @@ class NetworkTest(parameterized.TestCase):
     run = run_of(model)
     params_S = dict(run.params_S)
     params_S["blocks"] = jax.tree_util.tree_map_with_path(
-      lambda path, leaf: 0 * leaf if "query" in jax.tree_util.keystr(path) else leaf,
+      lambda path, leaf: 0 * np.asarray(leaf) if "query" in jax.tree_util.keystr(path) else leaf,
       params_S["blocks"],
     )
     result = leak.measure(dataclasses.replace(run, params_S=params_S))

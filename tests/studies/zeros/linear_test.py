@@ -4,7 +4,6 @@ import tempfile
 
 import drawn
 import jax
-import jax.numpy as jnp
 import matplotlib
 import numpy as np
 import tiny_study
@@ -24,23 +23,24 @@ SCALE = 0.2
 def _fresh(order: int):
   """Returns a spacing model with a skip, and fresh parameters."""
   model = tiny_study.tiny_model(skip_order=order)
-  return model, jax.jit(lambda key: spacing.init(model, key))(jax.random.key(0))
+  init = jax.jit(lambda key: spacing.init(model, key))
+  return model, jax.device_get(init(jax.random.key(0)))
 
 
 def _skip_only(phi_Q):
   """A spacing model whose transformer is silent: the linear skip alone."""
   model, params = copy.deepcopy(_fresh(len(phi_Q)))
-  params["head"]["kernel"] = jnp.zeros_like(params["head"]["kernel"])
+  params["head"]["kernel"] = np.zeros_like(params["head"]["kernel"])
   kernel_QxQ = np.zeros((len(phi_Q), len(phi_Q)))
   for q in range(len(phi_Q)):
     kernel_QxQ[q, : q + 1] = phi_Q[: q + 1]
-  params["skip"]["kernel"] = jnp.asarray(kernel_QxQ[None], jnp.float32)
+  params["skip"]["kernel"] = np.float32(kernel_QxQ[None])
   return model, params
 
 
 def _run(value_N, filters):
   models, params = zip(*map(_skip_only, filters), strict=True)
-  params_S = jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+  params_S = jax.tree.map(lambda *leaves: np.stack(leaves), *params)
   return tiny_study.handmade(
     spacing.bind(models[0]),
     params_S,
@@ -170,7 +170,7 @@ class PostfixTest(absltest.TestCase):
 
     run = tiny_study.handmade(
       last,
-      {"w": jnp.asarray(weight_T)[None]},
+      {"w": weight_T[None]},
       tiny_study.ar(PHI, 1000),
       model=tiny_study.tiny_model("postfix"),
     )

@@ -70,7 +70,7 @@ class PartsTest(absltest.TestCase):
 
   def test_a_head_that_is_kept_costs_nothing(self):
     # A network whose heads say nothing: no gain can go with them.
-    params_S = jax.tree.map(lambda leaf: leaf, self.run_.params_S)
+    params_S = jax.tree.map(np.asarray, self.run_.params_S)
     out = params_S["blocks"]["attention"]["out"]
     out["kernel"] = 0 * out["kernel"]
     silent = dataclasses.replace(self.run_, params_S=params_S)
@@ -86,7 +86,7 @@ class PrimePlacesTest(absltest.TestCase):
     run = tiny_waves.run(spacings=900)
     folder = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="run"))
     for step, factor in ((10, 1.0), (20, 1.5)):
-      params_S = jax.tree.map(lambda leaf, factor=factor: factor * leaf, run.params_S)
+      params_S = jax.tree.map(lambda leaf, factor=factor: factor * np.asarray(leaf), run.params_S)
       checkpoints.write_snapshot(pathlib.Path(folder) / "snapshots", step, params_S)
     cls.run_ = dataclasses.replace(run, workdir=pathlib.Path(folder))
     cls.found = prime_places.measure(cls.run_)

@@ -2,7 +2,6 @@ import tempfile
 
 import drawn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tiny_study
 import xarray as xr
@@ -79,7 +78,7 @@ class ContrastsTest(absltest.TestCase):
     before, after = rng.normal(size=(2, S, len(arms), 5))
     losses = pruned.Losses(arms, before, after)
     at = lambda **where: [i for i, arm in enumerate(arms) if arm in _pick_same(arms, where)]
-    run = tiny_study.handmade(None, {"a": jnp.zeros(S)}, tiny_study.ar([0], 600))
+    run = tiny_study.handmade(None, {"a": np.zeros(S, np.float32)}, tiny_study.ar([0], 600))
     rows = pruned.all_contrasts(run, arms, before, after, np.arange(0, 50, 10))
     found = {(r["what"], r["kept"], r["contrast"]): r["nats"] for r in rows}
     self.assertLen(found, len(rows))
@@ -126,7 +125,7 @@ class ChoiceTest(absltest.TestCase):
   def test_ratio_is_the_best_on_select(self):
     # Without the small weight the predictor is the truth, without both it
     # knows nothing; in the other seed the small weight is half of the truth.
-    weight_SxM = jnp.array([[PHI, 0.5], [0.3, 0.4]])
+    weight_SxM = np.array([[PHI, 0.5], [0.3, 0.4]], np.float32)
     value_N = tiny_study.ar([PHI], 2000)
     run = tiny_study.handmade(
       noisy,
@@ -176,7 +175,7 @@ class RunTest(absltest.TestCase):
     self.assertLen(rows, 3)
     for r in rows:
       for s in range(S):
-        params = jax.tree.map(lambda leaf, s=s: leaf[s], self.params_S)
+        params = jax.tree.map(lambda leaf, s=s: np.asarray(leaf)[s], self.params_S)
         expected = edited(params, arms[r].heads_SxLxH[s])
         self.assertAlmostEqual(float(self.found.before[s, r]), float(expected), places=4)
     self.assertGreater(np.ptp(self.found.before.values[0, rows]), 1e-3)

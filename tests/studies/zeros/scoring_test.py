@@ -70,9 +70,9 @@ class ScoreTest(absltest.TestCase):
   def test_mixtures_are_those_behind_the_nll(self):
     run = _run()
     window_NxT1, _ = run.batches("test", 4)
-    mixture = scoring.mixtures(run, window_NxT1)
-    self.assertEqual(mixture.mean.shape, (2, 4, T - CONTEXT + 1, 1))
-    np.testing.assert_array_equal(mixture.mean[0, ..., 0], window_NxT1[:, CONTEXT - 1 : T])
+    mean_SxNxUxK = np.asarray(scoring.mixtures(run, window_NxT1).mean)
+    self.assertEqual(mean_SxNxUxK.shape, (2, 4, T - CONTEXT + 1, 1))
+    np.testing.assert_array_equal(mean_SxNxUxK[0, ..., 0], window_NxT1[:, CONTEXT - 1 : T])
 
 
 class BlockTest(parameterized.TestCase):

@@ -42,9 +42,10 @@ def _memory(gain_S, first_id: float = 0.0):
   """Returns identical slots whose first content is the seed's gain."""
   seeds = len(gain_S)
   gain_Sx1x1 = np.asarray(gain_S, np.float32)[:, None, None]
-  content_SxMxD = jnp.asarray(np.tile(gain_Sx1x1, (1, M, D)))
-  ids_SxMxD = jnp.zeros((seeds, M, D)).at[:, 0, 0].set(first_id)
-  readout_SxM = jnp.log(jnp.array([[0.5, 0.25, 0.25]] * seeds))
+  content_SxMxD = np.tile(gain_Sx1x1, (1, M, D))
+  ids_SxMxD = np.zeros((seeds, M, D), np.float32)
+  ids_SxMxD[:, 0, 0] = first_id
+  readout_SxM = np.log(np.array([[0.5, 0.25, 0.25]] * seeds, np.float32))
   memory = {"content": content_SxMxD, "slot_id": ids_SxMxD}
   return {"memory": memory | {"readout": readout_SxM}}
 
@@ -175,12 +176,16 @@ class TransformerTest(parameterized.TestCase):
     self.order_M = np.array([2, 0, 1])
 
   def _direct(self, model, **options):
-    params = jax.tree.map(lambda leaf: leaf[0], self.params_S)
-    apply_fn = jax.jit(lambda params, x: spacing.bind(model)(params, x, **options)[0])
-    mixture = apply_fn(params, self.test_NxT1[:, :-1])
-    mixture = jax.tree.map(lambda leaf: leaf[:, -1], mixture)
-    nll_N = -mixture_lib.log_density(mixture, self.test_NxT1[:, -1])
-    return nll_N, mixture_lib.mean(mixture)
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], self.params_S)
+
+    @jax.jit
+    def last(params, window_NxT1):
+      mixture, _ = spacing.bind(model)(params, window_NxT1[:, :-1], **options)
+      mixture = jax.tree.map(lambda leaf: leaf[:, -1], mixture)
+      nll_N = -mixture_lib.log_density(mixture, window_NxT1[:, -1])
+      return nll_N, mixture_lib.mean(mixture)
+
+    return last(params, self.test_NxT1)
 
   def test_every_change(self):
     one_1xM = np.ones((1, M))
@@ -228,7 +233,7 @@ class TransformerTest(parameterized.TestCase):
       params = params | {"memory": memory | {"content": moved}}
       return spacing.score(spacing.bind(self.model), params, window_NxT1).mean()
 
-    slope = (loss(1e-2) - loss(-1e-2)) / 2e-2
+    slope = (float(loss(1e-2)) - float(loss(-1e-2))) / 2e-2
     found = np.sum(fixed_SxRxMxD[0].mean(0) * direction)
     np.testing.assert_allclose(found, slope, rtol=2e-2)
 

@@ -5,7 +5,6 @@ import types
 
 import drawn
 import jax
-import jax.numpy as jnp
 import jittered_zeros as jittered
 import numpy as np
 import tiny_study
@@ -140,8 +139,8 @@ class GuidedTest(absltest.TestCase):
     shapes = jax.eval_shape(
       lambda: guided.init(model, jax.random.key(0))
     )  # to draw them takes long to compile
-    params = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.1), shapes)
-    params |= {k: jax.tree.map(jnp.zeros_like, params[k]) for k in ("head", "guides")}
+    params = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.1, np.float32), shapes)
+    params |= {k: jax.tree.map(np.zeros_like, params[k]) for k in ("head", "guides")}
     run = jittered.run()
     experiment = dataclasses.replace(run.experiment, model=model)
     params_S = jax.tree.map(lambda leaf: leaf[None], params)
