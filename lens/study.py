@@ -384,7 +384,8 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
     bind=program.bind,
     cost=program.cost,
     run=getattr(program, "Run", Run),
-    claims=tuple(claim for each in slices.values() for claim in each.claims) + _apart(package),
+    claims=tuple(claim for each in slices.values() for claim in each.claims)
+    + _apart(package, slices),
     lead=tuple(getattr(package, "LEAD", ())),
     glossary=dict(getattr(package, "GLOSSARY", {})),
     **{key: getattr(program, key) for key in _OF_PROGRAM if hasattr(program, key)},
@@ -396,9 +397,10 @@ def _of_package(name: str, package: types.ModuleType) -> Study:
   return dataclasses.replace(found, numbers=joined, number_columns=beside.columns())
 
 
-def _apart(package: types.ModuleType) -> tuple[claims_lib.Claim, ...]:
+def _apart(package: types.ModuleType, slices) -> tuple[claims_lib.Claim, ...]:
   """Returns the claims of those modules of a package that read no run."""
-  names = [path.stem for path in _modules(package) if is_trial(path)]
+  others = [path for path in _modules(package) if path.stem not in slices]
+  names = [path.stem for path in others if is_trial(path)]
   modules = [importlib.import_module(f"{package.__name__}.{name}") for name in names]
   return tuple(claim for module in modules for claim in module.CLAIMS)
 

@@ -384,7 +384,7 @@ class InterruptTest(ChildCase):
   """A child is really interrupted; the resumed run ends as an untouched one."""
 
   FLAGS = (
-    "--config.fit.steps=150",
+    "--config.fit.steps=90",
     "--config.fit.dispatch=1",
     "--config.fit.checkpoint_every=60",  # what an interruption saves is looked at
     "--config.fit.snapshot_every=60",
@@ -421,12 +421,12 @@ class InterruptTest(ChildCase):
     whole, stopped = self.folder / "whole", self.folder / "stopped"
     first = self.stopped(stopped, signal.SIGINT)
     second = self.stopped(stopped, signal.SIGHUP)
-    self.assertTrue(0 < first < second < 150)
+    self.assertTrue(0 < first < second < 90)
     both = "import sys; from primelens.lens import train\nfor workdir in sys.argv[1:3]:\n"
     both += "  train.main(['train.py', f'--workdir={workdir}', *sys.argv[3:]])"
     child = self.start(both, str(whole), str(stopped), f"--config={CONFIG}", *self.FLAGS)
     out, err = child.communicate(timeout=200)
-    self.assertEqual(out.count("finished at step 150"), 2, err)
+    self.assertEqual(out.count("finished at step 90"), 2, err)
     expected = last_params(whole)
     for name, leaf in last_params(stopped).items():
       self.assertEqual(leaf.tobytes(), expected[name].tobytes(), name)

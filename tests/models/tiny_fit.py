@@ -32,7 +32,7 @@ CONFIG = fit.Config(
   checkpoint_every=5,
   optimizer=optimizer.Config(rate=1e-2, warmup=3),
 )
-BALLAST = 400_000  # idle numbers per seed
+BALLAST = 150_000  # idle numbers per seed
 
 
 def values():
