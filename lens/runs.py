@@ -294,6 +294,11 @@ def load(workdir: Path, overrides=None, *, source: str = "") -> study.Run:
   )
 
 
+@jax.jit  # one program for the whole state
+def _members(tree_S, row_S):
+  return jax.tree.map(lambda leaf_S: leaf_S[row_S], tree_S)
+
+
 def without_frozen(workdir: Path, experiment, state_S):
   """Returns the experiment and the state of the seeds that did not freeze, and
   seed and step of each that did.
@@ -312,8 +317,7 @@ def without_frozen(workdir: Path, experiment, state_S):
     return experiment, state_S, ()
   if not len(row_S):
     raise ValueError(f"{workdir} has nothing to read: {study.stopped(frozen, len(frozen))}.")
-  state_S = jax.tree.map(lambda leaf_S: leaf_S[row_S], state_S)
-  state_S = fit.shard(state_S, fit.mesh(len(row_S)), "seed")
+  state_S = fit.shard(_members(state_S, row_S), fit.mesh(len(row_S)), "seed")
   return study.find(experiment.study).members(experiment, row_S), state_S, frozen
 
 

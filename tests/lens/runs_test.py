@@ -1,4 +1,5 @@
 import errno
+import functools
 import json
 import os
 import shutil
@@ -148,8 +149,8 @@ class LoadTest(FolderCase):
     window_NxT1, start_N = run.batches("test", 4)
     expected = windows.take(run.series.value_N, start_N, T)
     np.testing.assert_array_equal(window_NxT1, expected)
-    params = jax.tree.map(lambda leaf: leaf[0], run.params_S)
-    mixture, _ = run.apply(params, window_NxT1[:, :-1])
+    params = jax.tree.map(lambda leaf: np.asarray(leaf)[0], run.params_S)
+    mixture, _ = jax.jit(run.apply)(params, window_NxT1[:, :-1])
     self.assertEqual(mixture.mean.shape, (4, T, 2))
 
   def test_the_parameters_are_the_best_or_the_last(self):
@@ -163,12 +164,8 @@ class LoadTest(FolderCase):
     self.assertEqual(newest.settings.parameters, "last")
     rows = [json.loads(line) for line in (self.workdir / "metrics.jsonl").read_text().splitlines()]
     nll_CxS = np.array([r["select/nll_nats"] for r in rows[1::2]])
-    same_S = [
-      bool((a == b).all())
-      for a, b in zip(
-        best.params_S["head"]["kernel"], newest.params_S["head"]["kernel"], strict=True
-      )
-    ]
+    kernels = (np.asarray(each.params_S["head"]["kernel"]) for each in (best, newest))
+    same_S = [bool((a == b).all()) for a, b in zip(*kernels, strict=True)]
     np.testing.assert_array_equal(same_S, nll_CxS.argmin(0) == 1)
 
   def test_what_is_missing_or_broken_is_named(self):
@@ -216,10 +213,11 @@ class ResumedTest(FolderCase):
 class RunTest(FolderCase):
   def test_untrained_networks_are_those_of_the_seeds(self):
     run = runs.load(tiny_study.trained())
-    fresh_S = run.untrained_S()
+    fresh_S = jax.tree.map(np.asarray, run.untrained_S())
+    init = jax.jit(functools.partial(spacing.init, run.experiment.model))
     for s, seed in enumerate((3, 4)):
       key = jax.random.fold_in(jax.random.key(seed), 0)
-      expected = spacing.init(run.experiment.model, key)
+      expected = init(key)
       found = jax.tree.map(lambda leaf, s=s: leaf[s], fresh_S)
       jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), found, expected)
     moved = np.abs(fresh_S["head"]["kernel"] - run.params_S["head"]["kernel"])
