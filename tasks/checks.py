@@ -74,7 +74,7 @@ def fields(config: Any) -> None:
   A dataclass in a field has made its own checks. A whole number passes as a float, a bool as no
   number.
   """
-  for name, parts in _of_class(type(config)):
+  for name, parts in _of_class(config.__class__):
     value = getattr(config, name)
     complaint = _complaint(parts, value)
     if complaint:
