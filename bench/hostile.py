@@ -9,6 +9,7 @@ terminal, a traceback, or more than one line where a line is due. Without argume
 run, and those that failed are named.
 """
 
+import atexit
 import base64
 import contextlib
 import functools
@@ -16,6 +17,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import struct
 import sys
@@ -71,7 +73,8 @@ def small(**task: Any) -> experiment.Experiment:
   """Returns an experiment of a small network; `task` are fields of its zeros, else it has none."""
   window = 16
   made = surrogates.Config(ensemble="poisson", count=4000, window=window, gap=20)
-  trunk = transformer.Config(width=8, layers=1, heads=2, hidden=16, max_positions=window)
+  sizes = dict(width=8, layers=1, heads=2, hidden=16, max_positions=window)
+  trunk = transformer.Config(**sizes, dropout=0.0, embed_dropout=0.0)
   return experiment.Experiment(
     task=zeros_task.Config(window=window, gap=20, **task) if task else made,
     model=spacing.Config(window=window, components=2, trunk=trunk),
@@ -92,15 +95,28 @@ def run_directory(folder: Path, config: experiment.Experiment | None = None) -> 
 
   Its report can be written; an analysis ends where the checkpoint is looked for.
   """
-  workdir = folder / "run"
-  data = _Unread() if config else tasks.load(small().task)
+  if config is None:
+    return Path(shutil.copytree(_ordinary(), folder / "run"))
+  return _written(folder / "run", config, _Unread())
+
+
+@functools.cache
+def _ordinary() -> Path:
+  """Returns the run directory of a small network, to be copied."""
+  folder = tempfile.mkdtemp()
+  atexit.register(shutil.rmtree, folder, ignore_errors=True)
+  config = small()
+  return _written(Path(folder, "run"), config, tasks.load(config.task))
+
+
+def _written(workdir: Path, config: experiment.Experiment, data: Any) -> Path:
+  """Returns the run directory of a config, with all but what its network is."""
   with contextlib.ExitStack() as stack:
     # What config.json names is not there when the directory is made, or must not be read.
     stack.callback(setattr, sources_lib, "fingerprints", sources_lib.fingerprints)
     sources_lib.fingerprints = lambda config: []
-    made = config or small()
-    encoded = files.encoded(experiment.to_dict(made))
-    origin = runs.manifest(made, data, ["train.py"], encoded)
+    encoded = files.encoded(experiment.to_dict(config))
+    origin = runs.manifest(config, data, ["train.py"], encoded)
   workdir.mkdir()
   (workdir / "config.json").write_bytes(encoded)
   files.write_json(workdir / "manifest.json", files.seal(origin))
@@ -172,16 +188,16 @@ def real_results() -> dict[str, xr.Dataset]:
   with tempfile.TemporaryDirectory() as name:
     workdir, config = Path(name, "run"), Path(name, "config.py")
     config.write_text("import hostile\n\nget_config = hostile.small\n")
-    settings = [f"--set={each}" for each in QUICK]
-    for main, argv in (
-      (train.main, [f"--config={config}", f"--workdir={workdir}"]),
-      (analyze.main, [f"--workdir={workdir}", f"--only={','.join(READS)}", *settings]),
-    ):
-      with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = main(["program", *argv])
-      if code:
-        raise RuntimeError(f"{argv} ended with {code}")
-    return {name: results.read(workdir / "results", name)[0] for name in READS}
+    settings = [f"--config.analyses.{each}" for each in QUICK]
+    argv = ["program", f"--config={config}", f"--workdir={workdir}", *settings]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+      code = train.main(argv)
+    if code:
+      raise RuntimeError(f"{argv} ended with {code}")
+    run, slices = runs.load(workdir), study.find("zeros").slices
+    for each in READS:
+      store(workdir, each, slices[each].measure(run))
+    return {each: results.read(workdir / "results", each)[0] for each in READS}
 
 
 def poisoned(found: xr.Dataset, text: str) -> xr.Dataset:

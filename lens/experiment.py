@@ -5,6 +5,7 @@ that `config.json` alone rebuilds it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -120,6 +121,13 @@ def _tuples(value, depth: int = _DEEPEST):
   return tuple(_tuples(item, depth - 1) for item in value)
 
 
+@functools.cache
+def _nested(field: dataclasses.Field) -> type | None:
+  """Returns the dataclass that is in a field by default, or None."""
+  made = field.default_factory() if callable(field.default_factory) else None
+  return type(made) if dataclasses.is_dataclass(made) else None
+
+
 def _fill(cls, data: dict, where: str):
   """Returns `cls` built from a dict, nested dataclasses included."""
   if not isinstance(data, dict):
@@ -130,10 +138,8 @@ def _fill(cls, data: dict, where: str):
     raise ValueError(f"Unknown field {where}.{unknown[0]}; valid: {', '.join(defaults)}.")
   values = {}
   for name, value in data.items():
-    factory = defaults[name].default_factory
-    made = factory() if callable(factory) else None
-    nested = dataclasses.is_dataclass(made)
-    values[name] = _fill(type(made), value, f"{where}.{name}") if nested else _tuples(value)
+    kind = _nested(defaults[name])
+    values[name] = _fill(kind, value, f"{where}.{name}") if kind else _tuples(value)
   try:
     return cls(**values)
   except checks.FieldError as error:

@@ -332,9 +332,14 @@ def figure_name(name: str, page: str = "") -> str:
 
 def names() -> tuple[str, ...]:
   """Returns the studies there are, found by the names of their packages and of plugins."""
+  return (*_shipped(), *plugins.brought("study"))
+
+
+@functools.cache
+def _shipped() -> tuple[str, ...]:
   places = plugins.places("primelens.studies")
   shipped = [each.name for each in pkgutil.iter_modules(places) if each.ispkg]
-  return (*sorted(shipped, key=_place), *plugins.brought("study"))
+  return tuple(sorted(shipped, key=_place))
 
 
 _FIRST = ("zeros", "addition", "text", "primes")  # the order in which they are shown

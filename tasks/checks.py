@@ -11,8 +11,9 @@ before anything is allocated for it.
 """
 
 import dataclasses
+import functools
 import math
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin
 
 LONGEST = 10_000  # items of a tuple
 
@@ -73,11 +74,11 @@ def fields(config: Any) -> None:
   A dataclass in a field has made its own checks. A whole number passes as a float, a bool as no
   number.
   """
-  for field in dataclasses.fields(config):
-    value = getattr(config, field.name)
-    complaint = _complaint(field.type, value)
+  for name, parts in _of_class(config.__class__):
+    value = getattr(config, name)
+    complaint = _complaint(parts, value)
     if complaint:
-      raise FieldError(f"{field.name}={brief(value)} {complaint}.")
+      raise FieldError(f"{name}={brief(value)} {complaint}.")
 
 
 def at_least(config: Any, least: int, *names: str) -> None:
@@ -102,25 +103,48 @@ def brief(value: Any) -> str:
   return text if len(text) <= 100 else text[:97] + "..."
 
 
-def _complaint(annotation: Any, value: Any) -> str:
-  """Returns what is wrong with a value, in words, or ""."""
+class _Parts(NamedTuple):
+  """An annotation, taken apart."""
+
+  kind: Any  # without what `Annotated` adds to it
+  rules: tuple[Any, ...]  # what `Annotated` adds
+  origin: Any  # Literal, tuple, or None
+  items: tuple[Any, ...]  # the choices of a Literal; of a tuple the parts of its items, and ...
+
+
+def _parts(annotation: Any) -> _Parts:
+  kind = base(annotation)
+  origin, items = get_origin(kind), get_args(kind)
+  if origin is tuple:
+    items = tuple(item if item is Ellipsis else _parts(item) for item in items)
   rules = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-  found = _of_kind(base(annotation), value)
-  return found or next(filter(None, (rule.complaint(value) for rule in rules)), "")
+  return _Parts(kind, rules, origin, items)
 
 
-def _of_kind(kind: Any, value: Any) -> str:
+@functools.cache  # to take annotations apart takes longer than to look at values
+def _of_class(cls: type) -> tuple[tuple[str, _Parts], ...]:
+  """Returns the fields of a config's class, and their annotations taken apart."""
+  return tuple((field.name, _parts(field.type)) for field in dataclasses.fields(cls))
+
+
+def _complaint(parts: _Parts, value: Any) -> str:
+  """Returns what is wrong with a value, in words, or ""."""
+  found = _of_kind(parts, value)
+  return found or next(filter(None, (rule.complaint(value) for rule in parts.rules)), "")
+
+
+def _of_kind(parts: _Parts, value: Any) -> str:
   """Returns what is wrong with a value's type, or with the items of a tuple."""
+  kind, choices = parts.kind, parts.items
   if kind is Any:
     return ""
-  if get_origin(kind) is Literal:
-    choices = get_args(kind)
+  if parts.origin is Literal:
     known = type(value) in set(map(type, choices)) and value in choices
     return "" if known else f"is not one of {', '.join(map(str, choices))}"
-  if get_origin(kind) is tuple:
-    return _of_tuple(get_args(kind), value)
+  if parts.origin is tuple:
+    return _of_tuple(parts.items, value)
   same = type(value) is kind or (kind is float and isinstance(value, int | float))
-  if dataclasses.is_dataclass(kind):
+  if not same and dataclasses.is_dataclass(kind):
     same = isinstance(value, kind)  # type: ignore[arg-type]
   if same and not (isinstance(value, bool) and kind is not bool):
     return ""
@@ -128,7 +152,7 @@ def _of_kind(kind: Any, value: Any) -> str:
 
 
 def _of_tuple(items: tuple, value: Any) -> str:
-  """Returns what is wrong with a tuple; `items` are the annotations of its items."""
+  """Returns what is wrong with a tuple; `items` are the parts of its items' annotations."""
   if not isinstance(value, tuple):
     return "is not of type tuple"
   if items[-1] is Ellipsis:
@@ -138,8 +162,8 @@ def _of_tuple(items: tuple, value: Any) -> str:
     items = items[:1] * len(value)
   if len(items) != len(value):
     return f"has {len(value):,} items; it must have {len(items)}"
-  for annotation, item in zip(items, value, strict=True):
-    found = _complaint(annotation, item)
+  for parts, item in zip(items, value, strict=True):
+    found = _complaint(parts, item)
     if found:
       return f"has {brief(item)}, which {found}"
   return ""

@@ -361,7 +361,10 @@ def shown(text: object, *, keep: str = "") -> str:
   >>> shown("run\x1b[2J")
   'run\\x1b[2J'
   """
-  return "".join(c if c in keep or _plain(c) else _written_out(c) for c in str(text))
+  said = str(text)
+  if said.isprintable():  # as nearly all are
+    return said
+  return "".join(c if c in keep or _plain(c) else _written_out(c) for c in said)
 
 
 def _plain(character: str) -> bool:

@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import functools
+import gc
 import re
 import subprocess
 import sys
@@ -134,6 +135,17 @@ def inside(module: str, package: str) -> bool:
 
 
 class StyleTest(absltest.TestCase):
+  @classmethod
+  def setUpClass(cls):
+    super().setUpClass()
+    # A million nodes, which stay until the end: nobody need look for garbage among them.
+    cls.addClassCleanup(gc.enable)
+    gc.disable()
+    for name in sources():
+      nodes(name)
+    cls.addClassCleanup(tree.cache_clear)
+    cls.addClassCleanup(nodes.cache_clear)
+
   def check(self, rule: Callable[[str], list], names: list[str], why: str) -> None:
     """Fails with every file that `rule` finds something in."""
     self.assertGreater(len(names), 5)
@@ -238,7 +250,7 @@ class StyleTest(absltest.TestCase):
   def test_the_networks_here_are_called_so(self):
     # A reader of a report does not know whose "ours" are.
     def said(name):
-      texts = [n.value for n in ast.walk(tree(name)) if isinstance(n, ast.Constant)]
+      texts = [n.value for n in nodes(name) if isinstance(n, ast.Constant)]
       words = [text for text in texts if isinstance(text, str)]
       return [word for word in words if re.search(r"\b(ours|twins?|company)\b", word, re.I)]
 

@@ -1,6 +1,7 @@
 """Every bad input of bench/bad_inputs.py, in one process: one line, exit 2, nothing written."""
 
 import collections
+import os
 import re
 import shutil
 import sys
@@ -19,10 +20,13 @@ MAINS = {"train": train.main, "analyze": analyze.main}
 
 def written(folder: Path) -> dict[str, tuple[int, int]]:
   """Returns the size and the time of everything below a folder, links not followed."""
-  found = {}
-  for path in folder.rglob("*"):
-    state = path.lstat()
-    found[str(path)] = (state.st_size, state.st_mtime_ns)
+  found, folders = {}, [str(folder)]
+  while folders:
+    for entry in os.scandir(folders.pop()):
+      state = entry.stat(follow_symlinks=False)
+      found[entry.path] = (state.st_size, state.st_mtime_ns)
+      if entry.is_dir(follow_symlinks=False):
+        folders.append(entry.path)
   return found
 
 

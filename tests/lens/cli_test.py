@@ -1,5 +1,7 @@
 import errno
+import functools
 import io
+import json
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import jax
@@ -22,44 +25,75 @@ from primelens.studies.text import program
 MAINS = ("primelens.lens.train", "primelens.lens.analyze")
 
 
-def _child(module: str, *argv: str):
-  """Runs a command line where JAX has no device at all to touch."""
-  code = f"import sys; from {module} import main; sys.exit(main())"
-  return subprocess.run(
-    [sys.executable, "-c", code, *argv],
+MANY = """
+import json, sys
+from {module} import main
+codes = []
+for argv in json.loads(sys.argv[1]):
+  codes.append(main(["program", *argv]))
+  print("\\f", end="")
+print(json.dumps([codes, "jax" in sys.modules]), end="")
+"""
+
+
+class Answers(NamedTuple):
+  """What one process answered to command lines, one after the other."""
+
+  returncode: int
+  stderr: str
+  codes: list[int]
+  stdout: list[str]
+  knows_jax: bool
+
+
+@functools.cache
+def _answers(module: str, *flags: str) -> Answers:
+  """Runs command lines of a flag each where JAX has no device at all to touch."""
+  done = subprocess.run(
+    [sys.executable, "-c", MANY.format(module=module), json.dumps([[each] for each in flags])],
     env=os.environ | {"JAX_PLATFORMS": "no_such_platform"},
     capture_output=True,
     text=True,
     timeout=120,
   )
+  *out, last = done.stdout.split("\f")
+  codes, knows_jax = json.loads(last)
+  return Answers(done.returncode, done.stderr, codes, out, knows_jax)
+
+
+def _answer(module: str, flag: str) -> Answers:
+  """Returns what a process answers that is asked all there is to ask without a device."""
+  asked = {MAINS[0]: ("--help", "-h"), MAINS[1]: ("--help", "-h", "--list")}[module]
+  found = _answers(module, *asked)
+  here = asked.index(flag)
+  return found._replace(codes=[found.codes[here]], stdout=[found.stdout[here]])
 
 
 class HelpTest(parameterized.TestCase):
+  def answer(self, module, flag):
+    done = _answer(module, flag)
+    self.assertEqual((done.returncode, done.codes, done.stderr), (0, [0], ""))
+    return done.stdout[0]
+
   @parameterized.product(module=MAINS, flag=("--help", "-h"))
   def test_help_touches_no_device(self, module, flag):
-    done = _child(module, flag)
-    self.assertEqual((done.returncode, done.stderr), (0, ""))
+    said = self.answer(module, flag)
     name = module.rpartition(".")[2]
-    self.assertIn(f"{name}.py --", done.stdout)
-    self.assertIn("--workdir", done.stdout)
+    self.assertIn(f"{name}.py --", said)
+    self.assertIn("--workdir", said)
 
   def test_help_lists_the_configs_without_jax(self):
-    code = (
-      "import sys; from primelens.lens import train; train.main(['train.py', '--help']); "
-      "sys.exit('jax' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
-    self.assertEqual((done.returncode, done.stderr), (0, ""))
-    self.assertRegex(done.stdout, r"\n  zeros_demo +e0, postfix\n")
+    said = self.answer("primelens.lens.train", "--help")
+    self.assertFalse(_answer("primelens.lens.train", "--help").knows_jax)
+    self.assertRegex(said, r"\n  zeros_demo +e0, postfix\n")
     for name, variants in cli.families().items():
-      self.assertIn(f"\n  {name} ", done.stdout)
+      self.assertIn(f"\n  {name} ", said)
       for variant in variants:
-        self.assertRegex(done.stdout, rf"\s{variant}(,|\n)")
+        self.assertRegex(said, rf"\s{variant}(,|\n)")
 
   def test_list_touches_no_device(self):
-    done = _child("primelens.lens.analyze", "--list")
-    self.assertEqual((done.returncode, done.stderr), (0, ""))
-    names = [line.split()[0] for line in done.stdout.splitlines()]
+    said = self.answer("primelens.lens.analyze", "--list")
+    names = [line.split()[0] for line in said.splitlines()]
     zeros = list(zeros_package.ORDER)
     adders = [*addition_package.ORDER, "numbers"]
     readers = ["answers", "probes", "nonlinear_probes", "fourier_probes"]
