@@ -61,7 +61,7 @@ def fits(name: str, keys: Callable[[str], bool] = lambda key: True) -> Callable:
         pair = one.fit_value.sel(measure=measure)
         own_S, fresh_S = (pair.sel(network=n).values for n in numbers.NETWORKS)
         if (own_S == own_S).any():
-          row |= numbers.columns(measure, own_S, fresh_S, at)
+          row |= columns(measure, own_S, fresh_S, at)
       rows.append(row)
     return rows
 
