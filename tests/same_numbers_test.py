@@ -1,5 +1,8 @@
 """The comparison of two revisions sees a change of 1e-9, and follows what has moved."""
 
+import ast
+import contextlib
+import importlib
 import sys
 import tempfile
 from pathlib import Path
@@ -9,7 +12,8 @@ import numpy as np
 from absl.testing import absltest
 from primelens.lens import results, tables
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "bench"))
+BENCH = Path(__file__).parent.parent / "bench"
+sys.path.insert(0, str(BENCH))
 
 import moved  # noqa: E402
 import same_numbers  # noqa: E402
@@ -66,6 +70,30 @@ class SameNumbersTest(absltest.TestCase):
       changed = found(nll=results.variable("seed", [0.1 + 1e-9, np.nan], "NLL"))
       (line,) = same_numbers.compare(old, self.stored(changed))
     self.assertStartsWith(line, "run: old/nll_S: 1 of 2, by up to 1e-09")
+
+
+class NamesTest(absltest.TestCase):
+  def test_what_benchmarks_take_of_modules_is_there(self):
+    # No type checker reads them: what was renamed shows only when a long comparison ends.
+    missing = []
+    for path in sorted(BENCH.rglob("*.py")):
+      tree = ast.parse(path.read_text())
+      modules = dict(each for node in tree.body for each in _modules(node))
+      for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+          module = modules.get(node.value.id)
+          if module and not hasattr(module, node.attr):
+            missing.append(f"{path.name}:{node.lineno}: {module.__name__} has no {node.attr}")
+    self.assertEmpty(missing)
+
+
+def _modules(node):
+  """Yields the names that an import binds to modules of the package, and the modules."""
+  if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("primelens"):
+    for alias in node.names:
+      with contextlib.suppress(ImportError):  # not a module
+        module = importlib.import_module(f"{node.module}.{alias.name}")
+        yield alias.asname or alias.name, module
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from moved import addition
 def _curve(new):
   found = new["answers"]
   losses = {
-    part: [float(number) for number in text.split()]
-    for part, text in answers.LOSSES.get(found.question, {}).items()
+    part: [float(number) for number in line.split()]
+    for part, line in answers.LOSSES.get(found.question, {}).items()
   }
   if not losses or not found.regression:
     return []
