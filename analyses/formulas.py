@@ -103,8 +103,7 @@ def _tree(node: ast.expr) -> Tree:
 
 def text(tree: Tree, *, digits: int | None = None) -> str:
   """Returns the formula, numbers exact or rounded to significant `digits`."""
-  number = repr if digits is None else lambda value: f"{value:.{digits}g}"
-  return _text(tree, number, "^", {})
+  return _text(tree, digits, "^", {})
 
 
 def sympy_text(tree: Tree) -> str:
@@ -114,16 +113,16 @@ def sympy_text(tree: Tree) -> str:
   constants or functions of its own.
   """
   functions = {"sinc": "sinc(pi*({}))", "abs": "Abs({})"}
-  return _text(tree, repr, "**", functions, "Symbol('{}')")
+  return _text(tree, None, "**", functions, "Symbol('{}')")
 
 
-def _text(tree: Tree, number: Callable, power: str, functions, variable: str = "{}") -> str:
+def _text(tree: Tree, digits: int | None, power: str, functions, variable: str = "{}") -> str:
   if isinstance(tree, float):
-    return number(tree)
+    return repr(tree) if digits is None else f"{tree:.{digits}g}"
   if isinstance(tree, str):
     return variable.format(tree)
   name, *children = tree
-  words = [_text(child, number, power, functions, variable) for child in children]
+  words = [_text(child, digits, power, functions, variable) for child in children]
   if name in UNARY and name != "neg":
     return functions.get(name, name + "({})").format(words[0])
   if name == "neg":
@@ -339,8 +338,7 @@ def _terms(tree: Tree, sign: float) -> list[tuple[float, Tree | None]]:
 
 
 def _word(tree: Tree) -> str:
-  """Returns the formula with every number 0."""
-  return _text(tree, lambda _: "0.0", "^", {})
+  return text(shape(tree))
 
 
 def shape(tree: Tree) -> Tree:
@@ -377,7 +375,6 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
   loss, damping = _loss(tree, iter(number_Q), column_N, target_N), 1e-3
   if not 0 < len(number_Q) < len(target_N) or not np.isfinite(loss):
     return tree
-  first_Q = number_Q
   normal = _normal(tree, number_Q, column_N, target_N)
   for _ in range(steps):
     step_Q = _step(*normal, damping)
@@ -394,7 +391,7 @@ def refit(tree: Tree, column_N, target_N, *, steps: int = 60) -> Tree:
       break
     if gain > 0:
       normal = _normal(tree, number_Q, column_N, target_N)
-  return tree if number_Q is first_Q else with_constants(tree, number_Q)
+  return with_constants(tree, number_Q)
 
 
 def _normal(tree, number_Q, column_N, target_N) -> tuple[np.ndarray, np.ndarray]:

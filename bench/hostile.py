@@ -73,8 +73,9 @@ def small(**task: Any) -> experiment.Experiment:
   """Returns an experiment of a small network; `task` are fields of its zeros, else it has none."""
   window = 16
   made = surrogates.Config(ensemble="poisson", count=4000, window=window, gap=20)
-  sizes = dict(width=8, layers=1, heads=2, hidden=16, max_positions=window)
-  trunk = transformer.Config(**sizes, dropout=0.0, embed_dropout=0.0)
+  trunk = transformer.Config(
+    width=8, layers=1, heads=2, hidden=16, max_positions=window, dropout=0.0, embed_dropout=0.0
+  )
   return experiment.Experiment(
     task=zeros_task.Config(window=window, gap=20, **task) if task else made,
     model=spacing.Config(window=window, components=2, trunk=trunk),

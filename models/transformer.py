@@ -317,17 +317,15 @@ def _tap(edits: Mapping, sites, layer):
 _BOUND: dict[tuple[Callable, str], Callable] = {}
 
 
-def bind(apply: Callable, config: Any) -> Callable:
-  """Returns a model's `apply` closed over its config: the same object for equal configs.
+def bind(function: Callable, config: Any) -> Callable:
+  """Returns a model's `apply` or `init` closed over its config: the same object for equal configs.
 
   A stable identity keeps jit caches warm across calls.
   """
-  fixed = copy.deepcopy(config)
-  bound = lambda params, inputs, **options: apply(fixed, params, inputs, **options)
-  return _BOUND.setdefault((apply, repr(config)), bound)
-
-
-_STARTS: dict[tuple[Callable, str], Callable] = {}
+  name = function, repr(config)
+  if name not in _BOUND:
+    _BOUND[name] = functools.partial(function, copy.deepcopy(config))
+  return _BOUND[name]
 
 
 def start(init: Callable) -> Callable:
@@ -339,10 +337,7 @@ def start(init: Callable) -> Callable:
 
   @functools.wraps(init)
   def once(config, key):
-    name = init, repr(config)
-    if name not in _STARTS:
-      _STARTS[name] = jax.jit(functools.partial(init, copy.deepcopy(config)))
-    return _STARTS[name](key)
+    return jax.jit(bind(init, config))(key)
 
   return once
 

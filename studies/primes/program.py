@@ -115,7 +115,7 @@ def build(experiment, data: primes.Gaps):
   count = min(settings.evaluate_windows, len(data.train_N))
   at_B = np.linspace(0, len(data.train_N) - 1, count).astype(int)
   row_B = data.train_N[at_B]
-  select = jax.tree.map(jnp.asarray, asked(experiment.task, arrays, row_B))
+  select = jax.device_put(asked(experiment.task, arrays, row_B))
 
   def loss(params, batch, key, step):
     answer_B, _ = indices.apply(model, params, batch["input"], dropout_key=key)

@@ -142,8 +142,8 @@ class MaskingTest(parameterized.TestCase):
   def test_published_rule_differs_by_one_weight_at_most(self):
     for ratio in np.arange(0.05, 1.0, 0.05):
       published = _published(PARAMS, ratio)
-      ours = _magnitude(PARAMS, 1 - ratio)
-      gap = sum(_kept(published).values()) - sum(_kept(ours).values())
+      masked = _magnitude(PARAMS, 1 - ratio)
+      gap = sum(_kept(published).values()) - sum(_kept(masked).values())
       self.assertLessEqual(abs(gap), 1)
 
   def test_random_masks_are_nested_uniform_and_differ_by_key(self):
