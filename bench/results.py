@@ -10,23 +10,30 @@ in one folder, runs/results/<study>, since its claims compare them. A run that i
 trained again, and what is stored of its newest checkpoint is not read again. A part that fails is
 named at the end, and the others are made. Ctrl-C saves.
 
+Networks as small as these gain little from a second core, so two runs are made side by side, each
+on half of the cores; what one of them says is in runs/results/<study>/<run>.log. --jobs=1 makes
+one at a time and shows its progress; take it where the runs share an accelerator.
+
 Written are, for each study, bench/results/<study>_claims.csv, <study>_numbers.csv where the study
 has numbers of its source, <study>.json (what was run, with which code, where and when), and the
 page docs/results/<study>.md; and README's table of verdicts.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import dataclasses
 import datetime
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,12 +46,13 @@ from primelens.tasks import files
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = "made.json"  # in the folder of a study's runs: when, on what, and how long each run took
+JOBS = 2  # runs that are made side by side
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-  """One run: its config, minutes on two cores, and the questions that are asked of it (() : all).
+  """One run: its config, minutes on one core, and the questions that are asked of it (() : all).
 
   `changes` are further flags of train.py. `file` is the field of the config that takes a file
   which is not part of the repository: --reference names it.
@@ -116,7 +124,7 @@ PLAN: dict[str, tuple[Run, ...]] = {
     ),
     # The longest last. Training measured on one core, 2026-11-26.
     *(
-      Run(config=f"zeros_small:{name}", train=30, read=5, only=WAVES)
+      Run(config=f"zeros_small:{name}", train=30, read=8, only=(*WAVES, "rollout"))
       for name in zeros_small.GROUPS["long_all"]
     ),
   ),
@@ -218,49 +226,72 @@ def readable(plan: Iterable[Run], folder: Path) -> dict[str, tuple[Run, Path]]:
 
 # --- training and reading -------------------------------------------------------------------------
 
-# A command line and its flags in; its exit code out.
-Call = Callable[[str, list[str]], int]
+# A command line, its flags and a file for what it says (None: shown) in; its exit code out.
+Call = Callable[[str, list[str], Path | None], int]
 
 
-def call(command: str, flags: list[str]) -> int:
-  """Returns the exit code of train.py or analyze.py in a process of its own.
+class Children:
+  """train.py and analyze.py in processes of their own, each on its share of the cores.
 
-  Signals are passed on, and the child ends as it does when it is called by hand.
+  Within the context signals are passed on to all of them, those that came before they were there,
+  too, and each ends as it does when it is called by hand.
   """
-  script = [sys.executable, str(ROOT / f"{command}.py"), *flags]
-  with _passing_on() as follow:
-    # A group of its own: a Ctrl-C comes once, from here.
-    child = subprocess.Popen(script, process_group=0)
-    follow(child)
-    code = child.wait()
-  if code in (-number for number in SIGNALS):
-    return cli.INTERRUPTED
-  return code if code >= 0 else 128 - code  # killed, as for want of memory
 
+  def __init__(self, jobs: int = 1):
+    self._shares: queue.SimpleQueue[set[int]] = queue.SimpleQueue()
+    for share in shares(jobs):
+      self._shares.put(share)
+    self._children: list[subprocess.Popen] = []
+    self._came: list[int] = []
+    self._before: dict[int, Any] = {}
 
-@contextlib.contextmanager
-def _passing_on() -> Iterator[Callable[[subprocess.Popen], None]]:
-  """Yields `follow(child)`: signals are sent on to it, those that came before it was there, too."""
-  children: list[subprocess.Popen] = []
-  came: list[int] = []
+  def __enter__(self) -> "Children":
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    self._before = {number: signal.signal(number, self._pass_on) for number in heard}
+    return self
 
-  def handle(number, _):
-    came.append(number)
-    for child in children:
+  def __exit__(self, *_: object) -> None:
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+
+  def call(self, command: str, flags: list[str], log: Path | None = None) -> int:
+    """Returns the exit code of a command; waits for a share of the cores."""
+    script = [sys.executable, str(ROOT / f"{command}.py"), *flags]
+    share = self._shares.get()
+    try:
+      with contextlib.ExitStack() as stack:
+        to = stack.enter_context(log.open("ab")) if log else None
+        # A group of its own: a Ctrl-C comes once, from here.
+        child = subprocess.Popen(script, process_group=0, stdout=to, stderr=to)
+        if share:  # long before jax and linear algebra count them
+          os.sched_setaffinity(child.pid, share)
+        self.follow(child)
+        code = child.wait()
+    finally:
+      self._shares.put(share)
+    if code in (-number for number in SIGNALS):
+      return cli.INTERRUPTED
+    return code if code >= 0 else 128 - code  # killed, as for want of memory
+
+  def follow(self, child: subprocess.Popen) -> None:
+    """Sends signals on to a child from now on, and the last that has come."""
+    self._children.append(child)
+    if self._came:
+      child.send_signal(self._came[-1])
+
+  def _pass_on(self, number: int, _: object) -> None:
+    self._came.append(number)
+    for child in self._children:
       child.send_signal(number)
 
-  def follow(child):
-    children.append(child)
-    if came:
-      child.send_signal(came[-1])
 
-  heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-  before = {number: signal.signal(number, handle) for number in heard}
-  try:
-    yield follow
-  finally:
-    for number, handler in before.items():
-      signal.signal(number, handler)
+def shares(jobs: int) -> list[set[int]]:
+  """Returns the cores of each of `jobs` processes; none are named where they share all of them."""
+  if jobs == 1 or not hasattr(os, "sched_getaffinity"):
+    return [set() for _ in range(jobs)]
+  cores = sorted(os.sched_getaffinity(0))
+  each = max(1, len(cores) // jobs)
+  return [set(cores[(each * job) % len(cores) :][:each]) for job in range(jobs)]
 
 
 class Stop(Exception):
@@ -276,10 +307,12 @@ class Maker:
   """Trains and reads the runs of a plan, and keeps in `failed` what could not be made."""
 
   plan: Mapping[str, tuple[Run, ...]]
+  call: Call
   place: Place = HERE
   reference: str = ""
-  call: Call = call
+  jobs: int = 1
   failed: list[str] = dataclasses.field(default_factory=list)
+  _logging: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
   def run(self) -> int:
     """Returns the exit code: that of the worst failure."""
@@ -295,12 +328,20 @@ class Maker:
     return code
 
   def _study(self, name: str, plan: tuple[Run, ...]) -> int:
-    folder, code = self.place.runs / name, 0
-    left = sum(run.train + run.read for run in plan)
-    for count, run in enumerate(plan, start=1):
-      said = f"{name} [{count}/{len(plan)}] {name_of(run)}"
-      code = max(code, self._one(said, run, folder, left))
-      left -= run.train + run.read
+    folder = self.place.runs / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+      waiting = []
+      left = sum(run.train + run.read for run in plan)
+      for count, run in enumerate(plan, start=1):
+        said = f"{name} [{count}/{len(plan)}] {name_of(run)}"
+        waiting.append(pool.submit(self._one, said, run, folder, left / self.jobs))
+        left -= run.train + run.read
+      try:
+        code = max(future.result() for future in concurrent.futures.as_completed(waiting))
+      except Stop:
+        pool.shutdown(cancel_futures=True)
+        raise
     there = readable(plan, folder)
     if there:
       cli.say(f"{name}: claims, numbers, report of {len(there)} runs")
@@ -336,9 +377,11 @@ class Maker:
 
   def _call(self, said: str, command: str, flags: list[str], place: Path | None = None) -> int:
     began = time.monotonic()
-    code = self.call(command, flags)
+    log = place.with_name(f"{place.name}.log") if place and self.jobs > 1 else None
+    code = self.call(command, flags, log)
     if place is not None and place.exists():
-      _log(place, time.monotonic() - began)
+      with self._logging:
+        _log(place, time.monotonic() - began, self.jobs)
     if code in (cli.INTERRUPTED, cli.NO_SPACE):
       raise Stop(code)
     if code:
@@ -351,7 +394,7 @@ def _lacking(run: Run) -> str:
   return f"{run.config} reads a file that is no part of the repository: --reference=FILE names it"
 
 
-def _log(place: Path, seconds: float) -> None:
+def _log(place: Path, seconds: float, jobs: int) -> None:
   """Adds to the study's log how long a run took, today, on what."""
   file = place.parent / LOG
   found = files.read_json(file) if file.exists() else {}
@@ -360,6 +403,8 @@ def _log(place: Path, seconds: float) -> None:
   recorded = runs.read_manifest(place) if (place / "manifest.json").exists() else {}
   today = datetime.date.today().isoformat()
   device = device_of(recorded["devices"]) if "devices" in recorded else found.get("device", "")
+  if jobs > 1 and device:
+    device = f"{device}, {jobs} runs side by side"
   files.write_json(file, {"date": today, "device": device, "seconds": taken})
 
 
@@ -474,7 +519,9 @@ def _keep(texts: Mapping[Path, str]) -> None:
 # --- the command ----------------------------------------------------------------------------------
 
 
-def listing(plan: Mapping[str, tuple[Run, ...]], place: Place, reference: str = "") -> str:
+def listing(
+  plan: Mapping[str, tuple[Run, ...]], place: Place, reference: str = "", jobs: int = 1
+) -> str:
   """Returns the plan in lines: what is there, and about how many minutes the rest takes."""
   lines, total = [], 0.0
   for name, its in plan.items():
@@ -490,8 +537,8 @@ def listing(plan: Mapping[str, tuple[Run, ...]], place: Place, reference: str = 
         train, read, state = 0.0, 0.0, f"left out: {_lacking(run)}"
       total += train + read
       lines.append(f"  {name_of(run):<38}{train:>6.1f}{read:>6.1f}  {state}".rstrip())
-  head = f"{'run':<40}{'train':>6}{'read':>6}  minutes on two cores"
-  return "\n".join([head, *lines, f"{total / 60:.1f} hours"])
+  head = f"{'run':<40}{'train':>6}{'read':>6}  minutes on one core"
+  return "\n".join([head, *lines, f"{total / jobs / 60:.1f} hours"])
 
 
 def _flags(argv: list[str]) -> argparse.Namespace:
@@ -502,6 +549,7 @@ def _flags(argv: list[str]) -> argparse.Namespace:
   parser.add_argument("--reference", default="", help="the published network of `text`, an NPZ")
   parser.add_argument("--dry_run", action="store_true", help="list the plan, do nothing")
   parser.add_argument("--write", action="store_true", help="write tables and pages, train nothing")
+  parser.add_argument("--jobs", type=int, default=JOBS, help=f"runs made side by side ({JOBS})")
   return parser.parse_args(argv)
 
 
@@ -511,17 +559,20 @@ def _main(argv: list[str]) -> int:
   unknown = sorted(set(asked) - set(PLAN))
   if unknown:
     raise ValueError(f"No study {unknown[0]!r} in the plan; valid: {', '.join(PLAN)}.")
+  if values.jobs < 1:
+    raise ValueError(f"--jobs={values.jobs}: at least one run is made at a time.")
   reference = str(Path(values.reference).absolute()) if values.reference else ""
   os.chdir(ROOT)
   plan = {name: PLAN[name] for name in asked}
   if values.dry_run:
-    cli.say(listing(plan, HERE, reference))
+    cli.say(listing(plan, HERE, reference, values.jobs))
     return 0
   if values.write:
     for name, its in plan.items():
       write(name, its, HERE)
     return 0
-  return Maker(plan, reference=reference).run()
+  with Children(values.jobs) as children:
+    return Maker(plan, children.call, reference=reference, jobs=values.jobs).run()
 
 
 if __name__ == "__main__":

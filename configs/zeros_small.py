@@ -39,6 +39,7 @@ ANALYSES = dict(
   formula=dict(cue_matrices=100, cue_size=128),
   prime_waves=dict(spacings=8_000, part_spacings=2_000, response_windows=128, draws=20),
   linear=dict(jacobian_windows=64),
+  rollout=dict(starts=24, horizon=100, draws=4, rows=32),
 )
 
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import unittest
 from pathlib import Path
 from unittest import mock
 
@@ -81,7 +83,7 @@ class MadeTest(absltest.TestCase):
     self.place.checks.write_text(page_of("speed", "reliability"))
     self.called: list[tuple[str, str]] = []
 
-  def call(self, command, flags):
+  def call(self, command, flags, log):
     self.called.append((command, next(f for f in flags if not f.startswith("--workdir"))))
     main = {"train": train.main, "analyze": analyze.main}[command]
     code, _, err = tiny_study.call(main, *flags)
@@ -89,7 +91,7 @@ class MadeTest(absltest.TestCase):
     return code
 
   def make(self, plan):
-    maker = bench.Maker(plan, self.place, call=self.call)
+    maker = bench.Maker(plan, self.call, self.place)
     with mock.patch.object(cli, "say") as said:
       code = maker.run()
     self.lines = [str(args[0]) for args, _ in said.call_args_list]
@@ -153,14 +155,30 @@ class MadeTest(absltest.TestCase):
   def test_the_user_ends_it(self):
     calls = []
 
-    def interrupted(command, flags):
+    def interrupted(command, flags, log):
       calls.append(command)
       return cli.INTERRUPTED
 
-    maker = bench.Maker({"zeros": (ZEROS, ADDER)}, self.place, call=interrupted)
+    maker = bench.Maker({"zeros": (ZEROS, ADDER)}, interrupted, self.place)
     with mock.patch.object(cli, "say"):
       self.assertEqual(maker.run(), cli.INTERRUPTED)
     self.assertEqual(calls, ["train"])
+
+  def test_side_by_side(self):
+    both = threading.Barrier(2, timeout=30)
+    logs = []
+
+    def meets(command, flags, log):
+      both.wait()
+      logs.append(log.name)
+      return 1
+
+    plan = {"addition": (ADDER, BROKEN)}
+    maker = bench.Maker(plan, meets, self.place, jobs=2)
+    with mock.patch.object(cli, "say"):
+      self.assertEqual(maker.run(), 1)
+    self.assertLen(maker.failed, 2)
+    self.assertCountEqual(logs, ["p53-2.log", "p113.log"])
 
 
 class CallTest(absltest.TestCase):
@@ -174,8 +192,9 @@ class CallTest(absltest.TestCase):
   def child(self, text):
     folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
     (folder / "train.py").write_text(text)
-    with mock.patch.object(bench, "ROOT", folder):
-      return bench.call("train", ["7"])
+    log = folder / "log"
+    with mock.patch.object(bench, "ROOT", folder), bench.Children() as children:
+      return children.call("train", ["7"], log)
 
   def test_exit_codes(self):
     self.assertEqual(self.child("import sys; sys.exit(int(sys.argv[1]))"), 7)
@@ -197,10 +216,30 @@ class CallTest(absltest.TestCase):
 
   def test_one_that_comes_before_the_child_too(self):
     ready = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    with bench._passing_on() as follow:
+    with bench.Children() as children:
       os.kill(os.getpid(), signal.SIGTERM)
-      follow(ready)
+      children.follow(ready)
       self.assertEqual(ready.wait(), -signal.SIGTERM)
+
+  def test_every_process_has_its_share_of_the_cores(self):
+    with mock.patch.object(os, "sched_getaffinity", lambda _: {0, 2, 3, 5, 6}, create=True):
+      self.assertEqual(bench.shares(1), [set()])
+      self.assertEqual(bench.shares(2), [{0, 2}, {3, 5}])
+      self.assertEqual(bench.shares(7), [{0}, {2}, {3}, {5}, {6}, {0}, {2}])
+
+  @unittest.skipUnless(hasattr(os, "sched_setaffinity"), "no cores are named on this system")
+  def test_a_child_runs_on_its_share_and_says_so_into_its_file(self):
+    folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+    text = "import os, time\ntime.sleep(0.5)\nprint(sorted(os.sched_getaffinity(0)))\n"
+    (folder / "train.py").write_text(text)
+    (core,) = sorted(os.sched_getaffinity(0))[:1]
+    with (
+      mock.patch.object(bench, "ROOT", folder),
+      mock.patch.object(bench, "shares", lambda _: [{core}]),
+      bench.Children(2) as children,
+    ):
+      self.assertEqual(children.call("train", [], folder / "log"), 0)
+    self.assertEqual((folder / "log").read_text(), f"[{core}]\n")
 
 
 class PagesTest(absltest.TestCase):
