@@ -459,7 +459,10 @@ def main() -> None:
     for part, counts in campaign(Path(name), options.quick, options.only.split(","), options.kills):
       rows[part] = {kind: counts[kind] for kind in (*sorted(set(counts) - set(BAD)), *BAD)}
       print(part, rows[part], file=sys.stderr, flush=True)
-      for example in counts.examples:
+      examples = [example.replace(name, "FOLDER") for example in counts.examples]
+      if examples:
+        rows[part]["examples"] = examples
+      for example in examples:
         print(f"  {example}", file=sys.stderr, flush=True)
   row = {"bench": "reliability", "revision": runs.revision(), "versions": runs.versions()} | rows
   print(json.dumps(row))

@@ -110,6 +110,7 @@ def page(found: Found) -> str:
     "## Claims with a verdict",
     _decided(found.claims),
     *_undecided(found.claims),
+    *_measured(about),
     *_numbers(found.numbers),
     *_runs(about),
     "## Files",
@@ -165,6 +166,15 @@ def _undecided(claims: list[dict[str, str]]) -> list[str]:
     return []
   cells = ((row["statement"], row["reported"], row["status"], row["because"]) for row in rows)
   return ["## Claims without a verdict", table(("claim", "reported", "state", "because"), cells)]
+
+
+def _measured(about: Mapping[str, Any]) -> list[str]:
+  tables = about.get("tables", ())
+  parts = ["## What was measured"] if tables else []
+  for its in tables:
+    link = f"[{its['csv']}](../../bench/results/{its['csv']})"
+    parts += [f"{cell(its['caption'])} All of it: {link}.", table(its["head"], its["rows"])]
+  return parts
 
 
 def _numbers(numbers: list[dict[str, str]]) -> list[str]:

@@ -15,8 +15,8 @@ on half of the cores; what one of them says is in runs/results/<study>/<run>.log
 one at a time and shows its progress; take it where the runs share an accelerator.
 
 Written are, for each study, bench/results/<study>_claims.csv, <study>_numbers.csv where the study
-has numbers of its source, <study>.json (what was run, with which code, where and when), and the
-page docs/results/<study>.md; and README's table of verdicts.
+has numbers of its source, a CSV of each table in SHOWN, <study>.json (what was run, with which
+code, where and when), and the page docs/results/<study>.md; and README's table of verdicts.
 """
 
 import argparse
@@ -150,6 +150,35 @@ PLAN: dict[str, tuple[Run, ...]] = {
   "primes": tuple(
     Run(config=f"primes:{name}", train=2, read=1) for name in primes.GROUPS["small_all"]
   ),
+}
+
+
+class Shown(NamedTuple):
+  """A table of the report that a study's page has, too: its question and its name.
+
+  It is of all runs together, or of each of `apart` on its own. `rows` is a pattern of the rows
+  that are shown, found in what they say; the CSV has all of them.
+  """
+
+  question: str
+  table: str
+  apart: tuple[str, ...] = ()
+  rows: str = ""
+
+
+LONG = tuple(f"small_{name}" for name in zeros_small.GROUPS["long_all"])
+SHOWN: dict[str, tuple[Shown, ...]] = {
+  "zeros": (
+    Shown("anchors", "predictors", ("demo_e0",)),
+    Shown("anchors", "predictors", rows=r"^\S+ (model|untrained)"),
+    Shown("leak", "modes"),
+    Shown("prime_waves", "predictions", ("demo_e0", *LONG)),
+    Shown("prime_places", "when", LONG),
+    Shown("yardstick", "nll", ("demo_e0",)),
+  ),
+  "text": (Shown("answers", "skills"),),
+  "addition": (Shown("progress", "phases"),),
+  "primes": (Shown("memory", "published"),),
 }
 # Tables of earlier revisions, by hand or of one run, that those of a study take the place of.
 REPLACES = {
@@ -313,6 +342,7 @@ class Maker:
   jobs: int = 1
   failed: list[str] = dataclasses.field(default_factory=list)
   _logging: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+  _stop: Stop | None = None
 
   def run(self) -> int:
     """Returns the exit code: that of the worst failure."""
@@ -352,6 +382,8 @@ class Maker:
 
   def _one(self, said: str, run: Run, folder: Path, left: float) -> int:
     """Returns the exit code of one run, trained and read as far as that is not done."""
+    if self._stop:  # another run has been stopped, and the pool took the next
+      raise self._stop
     place = folder / name_of(run)
     try:
       trained = is_trained(run, place, self.reference)
@@ -383,7 +415,8 @@ class Maker:
       with self._logging:
         _log(place, time.monotonic() - began, self.jobs)
     if code in (cli.INTERRUPTED, cli.NO_SPACE):
-      raise Stop(code)
+      self._stop = Stop(code)
+      raise self._stop
     if code:
       again = " ".join([f"{command}.py", *flags])
       self.failed.append(f"{said} ended with exit code {code}: {again}")
@@ -435,13 +468,38 @@ def write(name: str, plan: tuple[Run, ...], place: Place) -> None:
     written = {f"{name}_claims.csv": results.table(rows)}
     if its.numbers:
       written[f"{name}_numbers.csv"] = results.table(its.numbers(found.results))
-    about = _about(its, plan, there, found, place.runs / name)
+    shown, tables = _shown(its, found.tables)
+    written |= {f"{name}_{key}.csv": text for key, text in tables.items()}
+    about = _about(its, plan, there, found, place.runs / name) | {"tables": shown}
     written[f"{name}.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     _keep({place.tables / file: text for file, text in written.items()})
     for old in REPLACES.get(name, ()):
       if (place.tables / old).exists():
         cli.say(f"{old} is of an earlier revision: {name}_claims.csv takes its place")
   _keep(made_of(place))
+
+
+def _shown(
+  its: study.Study, stored: Mapping[str, Mapping[str, results.Stored]]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+  """Returns the tables of a study's page as they are shown there, and with all digits as CSV."""
+  shown: list[dict[str, Any]] = []
+  texts: dict[str, str] = {}
+  for each in SHOWN.get(its.name, ()):
+    asked = {
+      run: held[each.question].result for run, held in stored.items() if each.question in held
+    }
+    groups = [{run: asked[run]} for run in each.apart if run in asked] if each.apart else [asked]
+    for group in filter(None, groups):
+      made = its.slices[each.question].tables(group)
+      table = {table.name: table for table in made}[each.table]
+      name = "_".join((each.question, each.table, *(group if each.apart else ())))
+      texts[name] = table.csv()
+      rows = [row for row in table.cells() if re.search(each.rows, " ".join(row))]
+      csv_name = f"{its.name}_{name}.csv"
+      head = [column.replace("_", " ") for column in table.columns()]
+      shown.append({"csv": csv_name, "caption": table.caption, "head": head, "rows": rows})
+  return shown, texts
 
 
 def _about(

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,16 @@ class PlanTest(absltest.TestCase):
       asked = {key for run in plan for key in run.only or slices}
       self.assertEqual(asked, set(slices), name)
 
+  def test_tables_of_a_page_are_of_questions_and_runs_of_the_plan(self):
+    self.assertContainsSubset(bench.SHOWN, bench.PLAN)
+    for name, shown in bench.SHOWN.items():
+      asked = {bench.name_of(run): run.only for run in bench.PLAN[name]}
+      for each in shown:
+        with self.subTest(each):
+          self.assertIn(each.question, study.find(name).slices)
+          for run in each.apart:
+            self.assertTrue(not asked[run] or each.question in asked[run])
+
   def test_a_study_that_is_none(self):
     with self.assertRaisesRegex(ValueError, "'zeta'.*; valid: zeros, addition"):
       bench._main(["results.py", "--studies=zeta"])
@@ -99,6 +110,9 @@ class MadeTest(absltest.TestCase):
 
   def test_from_nothing_to_pages_and_on(self):
     plan = {"zeros": (ZEROS,), "addition": (BROKEN, ADDER), "text": (FILE,)}
+    sequences = bench.Shown("form_factor", "sequences", ("tiny_study", "another"), rows="zeros|CUE")
+    shown = {"zeros": (sequences,), "addition": (bench.Shown("progress", "phases"),)}
+    self.enterContext(mock.patch.dict(bench.SHOWN, shown))
     code, failed = self.make(plan)
     with self.subTest("a part that fails is named, and the others are made"):
       self.assertEqual(code, cli.USER_ERROR)
@@ -111,8 +125,9 @@ class MadeTest(absltest.TestCase):
       self.assertTrue(any("--reference=FILE" in line for line in self.lines))
     with self.subTest("what is written"):
       names = sorted(path.name for path in self.place.tables.iterdir())
-      tables = ["addition.json", "addition_claims.csv", "addition_numbers.csv", "zeros.json"]
-      self.assertEqual(names, [*tables, "zeros_claims.csv"])
+      tables = ["addition.json", "addition_claims.csv", "addition_numbers.csv"]
+      tables += ["addition_progress_phases.csv", "zeros.json", "zeros_claims.csv"]
+      self.assertEqual(names, [*tables, "zeros_form_factor_sequences_tiny_study.csv"])
       self.assertEqual(
         sorted(path.name for path in self.place.pages.iterdir()), ["addition.md", "zeros.md"]
       )
@@ -128,6 +143,17 @@ class MadeTest(absltest.TestCase):
       self.assertEqual(about["device"], f"{cli.cores()} CPU cores")
       self.assertEqual(about["left_out"], [{"config": "addition:p113", "why": "not made"}])
       self.assertIn("[addition](docs/results/addition.md)", self.place.readme.read_text())
+    with self.subTest("tables of the report stand on the page, those rows that are named"):
+      told = (self.place.pages / "zeros.md").read_text()
+      text = (self.place.tables / "zeros_form_factor_sequences_tiny_study.csv").read_text()
+      rows = list(csv.DictReader(text.splitlines()))
+      wanted = [row["sequence"] for row in rows if re.search("zeros|CUE", row["sequence"])]
+      self.assertBetween(len(wanted), 1, len(rows) - 1)
+      part = told[told.index("zeros_form_factor_sequences_tiny_study.csv") :].partition("\n\n")[2]
+      lines = part.partition("\n\n")[0].splitlines()[2:]
+      self.assertLen(lines, len(wanted))
+      for line, name in zip(lines, wanted, strict=True):
+        self.assertIn(name, line)
     before = tiny_study.files(self.place.tables.parent)
     with self.subTest("once more: nothing is trained, read or changed"):
       self.called.clear()
