@@ -19,11 +19,15 @@ COMPILER = ("--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_s
 
 
 def known(flags: tuple[str, ...]) -> list[str]:
-  """Returns the flags that the XLA of this environment has: another one would end the process."""
+  """Returns the flags that the XLA of this environment has: another one would end the process.
+
+  The name of a flag is a string of its own, which ends with a zero; names of flags that are no more
+  are left in lists.
+  """
   folder = Path(importlib.util.find_spec("jaxlib").origin).parent
   library = max(folder.glob("*.so"), key=lambda path: path.stat().st_size)
   with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-    name = lambda flag: flag.removeprefix("--").partition("=")[0].encode()
+    name = lambda flag: flag.removeprefix("--").partition("=")[0].encode() + b"\0"
     return [flag for flag in flags if content.find(name(flag)) >= 0]
 
 
