@@ -48,12 +48,12 @@ class PublishedCurvesTest(absltest.TestCase):
     )
     # From docs/sources/addition.md, section 3: an independent rerun, and the
     # notebook's own log, which differ from each other by float drift. The train
-    # loss of epoch 199 falls fast: starts shaken by half a unit in the last
-    # place span 0.0332 to 0.0351 (jax 0.10 and 0.12), 7 % above the rerun,
-    # hence its tolerance.
+    # loss of epoch 199 falls fast: six starts shaken by half a unit in the last
+    # place span 0.0328 to 0.0361 with the jax 0.12 of the tests, 10.5 % above
+    # the rerun, and 0.0327 to 0.0349 with jax 0.10, hence its tolerance.
     np.testing.assert_allclose(before99[0], 2.94748, rtol=2e-3)
     np.testing.assert_allclose(after99[1], 7.5559, rtol=2e-3)
-    np.testing.assert_allclose(before199[0], 0.03266, rtol=0.08)
+    np.testing.assert_allclose(before199[0], 0.03266, rtol=0.11)
     np.testing.assert_allclose(after199[1], 20.21, rtol=0.01)
 
   def test_first_100_epochs_of_plain_addition(self):
