@@ -41,6 +41,7 @@ import result_pages as pages
 from primelens.configs import addition, primes, zeros_bank, zeros_binned, zeros_guided, zeros_small
 from primelens.lens import analyze, cli, results, runs, study
 from primelens.lens import experiment as experiment_lib
+from primelens.lens import tables as tables_lib
 from primelens.studies import zeros
 from primelens.tasks import files
 
@@ -157,20 +158,28 @@ class Shown(NamedTuple):
   """A table of the report that a study's page has, too: its question and its name.
 
   It is of all runs together, or of each of `apart` on its own. `rows` is a pattern of the rows
-  that are shown, found in what they say; the CSV has all of them.
+  that are shown, found in what they say; the CSV has all of them. Columns in which nothing is left
+  are not shown. `caption` stands for that of the report.
   """
 
   question: str
   table: str
   apart: tuple[str, ...] = ()
   rows: str = ""
+  caption: str = ""
 
 
 LONG = tuple(f"small_{name}" for name in zeros_small.GROUPS["long_all"])
 SHOWN: dict[str, tuple[Shown, ...]] = {
   "zeros": (
     Shown("anchors", "predictors", ("demo_e0",)),
-    Shown("anchors", "predictors", rows=r"^\S+ (model|untrained)"),
+    Shown(
+      "anchors",
+      "predictors",
+      rows=r"model \(|adaptive AR\(256\)",
+      caption="NLL in nats per spacing of every network on test spacings of its own, and of the"
+      " adaptive filter on the same; where the difference is below 0, the network is ahead.",
+    ),
     Shown("leak", "modes"),
     Shown("prime_waves", "predictions", ("demo_e0", *LONG)),
     Shown("prime_places", "when", LONG),
@@ -495,11 +504,20 @@ def _shown(
       table = {table.name: table for table in made}[each.table]
       name = "_".join((each.question, each.table, *(group if each.apart else ())))
       texts[name] = table.csv()
-      rows = [row for row in table.cells() if re.search(each.rows, " ".join(row))]
-      csv_name = f"{its.name}_{name}.csv"
-      head = [column.replace("_", " ") for column in table.columns()]
-      shown.append({"csv": csv_name, "caption": table.caption, "head": head, "rows": rows})
+      told = {"csv": f"{its.name}_{name}.csv", "caption": each.caption or table.caption}
+      shown.append(told | _part(table, each.rows))
   return shown, texts
+
+
+def _part(table: tables_lib.Table, pattern: str) -> dict[str, list]:
+  """Returns head and cells of the rows that a pattern is found in, without empty columns."""
+  rows = [row for row in table.cells() if re.search(pattern, " ".join(row))]
+  columns = table.columns()
+  kept = [at for at in range(len(columns)) if any(row[at] != tables_lib.NONE for row in rows)]
+  return {
+    "head": [columns[at].replace("_", " ") for at in kept],
+    "rows": [[row[at] for at in kept] for row in rows],
+  }
 
 
 def _about(
