@@ -173,6 +173,8 @@ def _measured(about: Mapping[str, Any]) -> list[str]:
   parts = ["## What was measured"] if tables else []
   for its in tables:
     link = f"[{its['csv']}](../../bench/results/{its['csv']})"
+    if "picture" in its:
+      parts.append(f"![{cell(its['alt'])}]({its['picture']})")
     parts += [f"{cell(its['caption'])} All of it: {link}.", table(its["head"], its["rows"])]
   return parts
 

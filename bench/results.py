@@ -159,7 +159,8 @@ class Shown(NamedTuple):
 
   It is of all runs together, or of each of `apart` on its own. `rows` is a pattern of the rows
   that are shown, found in what they say; the CSV has all of them. Columns in which nothing is left
-  are not shown. `caption` stands for that of the report.
+  are not shown. `caption` stands for that of the report; `picture` is a run whose figure of the
+  question is shown with it.
   """
 
   question: str
@@ -167,6 +168,7 @@ class Shown(NamedTuple):
   apart: tuple[str, ...] = ()
   rows: str = ""
   caption: str = ""
+  picture: str = ""
 
 
 LONG = tuple(f"small_{name}" for name in zeros_small.GROUPS["long_all"])
@@ -181,8 +183,9 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
       " adaptive filter on the same; where the difference is below 0, the network is ahead.",
     ),
     Shown("leak", "modes"),
-    Shown("prime_waves", "predictions", ("demo_e0", *LONG)),
-    Shown("prime_places", "when", LONG),
+    Shown("prime_waves", "predictions", ("demo_e0", *LONG), picture=LONG[-1]),
+    Shown("prime_response", "peaks", rows="network", picture=LONG[-1]),
+    Shown("prime_places", "when", LONG, picture=LONG[-1]),
     Shown("yardstick", "nll", ("demo_e0",)),
   ),
   "text": (Shown("answers", "skills"),),
@@ -477,7 +480,7 @@ def write(name: str, plan: tuple[Run, ...], place: Place) -> None:
     written = {f"{name}_claims.csv": results.table(rows)}
     if its.numbers:
       written[f"{name}_numbers.csv"] = results.table(its.numbers(found.results))
-    shown, tables = _shown(its, found.tables)
+    shown, tables = _shown(its, found.tables, place.pages)
     written |= {f"{name}_{key}.csv": text for key, text in tables.items()}
     about = _about(its, plan, there, found, place.runs / name) | {"tables": shown}
     written[f"{name}.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
@@ -489,9 +492,12 @@ def write(name: str, plan: tuple[Run, ...], place: Place) -> None:
 
 
 def _shown(
-  its: study.Study, stored: Mapping[str, Mapping[str, results.Stored]]
+  its: study.Study, stored: Mapping[str, Mapping[str, results.Stored]], pictures: Path
 ) -> tuple[list[dict[str, Any]], dict[str, str]]:
-  """Returns the tables of a study's page as they are shown there, and with all digits as CSV."""
+  """Returns the tables of a study's page as they are shown there, and with all digits as CSV.
+
+  Their pictures are copied.
+  """
   shown: list[dict[str, Any]] = []
   texts: dict[str, str] = {}
   for each in SHOWN.get(its.name, ()):
@@ -505,6 +511,12 @@ def _shown(
       name = "_".join((each.question, each.table, *(group if each.apart else ())))
       texts[name] = table.csv()
       told = {"csv": f"{its.name}_{name}.csv", "caption": each.caption or table.caption}
+      if each.picture in group:
+        figure = stored[each.picture][each.question].figure_path
+        told["picture"] = f"{its.name}_{each.question}.png"
+        told["alt"] = f"{its.slices[each.question].about} The run is {each.picture}."
+        pictures.mkdir(parents=True, exist_ok=True)
+        files.write(pictures / told["picture"], figure.read_bytes())
       shown.append(told | _part(table, each.rows))
   return shown, texts
 

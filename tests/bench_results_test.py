@@ -110,7 +110,9 @@ class MadeTest(absltest.TestCase):
 
   def test_from_nothing_to_pages_and_on(self):
     plan = {"zeros": (ZEROS,), "addition": (BROKEN, ADDER), "text": (FILE,)}
-    sequences = bench.Shown("form_factor", "sequences", ("tiny_study", "another"), rows="zeros|CUE")
+    sequences = bench.Shown(
+      "form_factor", "sequences", ("tiny_study", "another"), "zeros|CUE", picture="tiny_study"
+    )
     shown = {"zeros": (sequences,), "addition": (bench.Shown("progress", "phases"),)}
     self.enterContext(mock.patch.dict(bench.SHOWN, shown))
     code, failed = self.make(plan)
@@ -129,10 +131,14 @@ class MadeTest(absltest.TestCase):
       tables += ["addition_progress_phases.csv", "zeros.json", "zeros_claims.csv"]
       self.assertEqual(names, [*tables, "zeros_form_factor_sequences_tiny_study.csv"])
       self.assertEqual(
-        sorted(path.name for path in self.place.pages.iterdir()), ["addition.md", "zeros.md"]
+        sorted(path.name for path in self.place.pages.iterdir()),
+        ["addition.md", "zeros.md", "zeros_form_factor.png"],
       )
+      made = self.place.runs / "zeros" / "tiny_study" / "figures" / "form_factor.png"
+      kept = self.place.pages / "zeros_form_factor.png"
+      self.assertEqual(kept.read_bytes(), made.read_bytes())
     with self.subTest("no path of this machine, and what was run"):
-      for path in (*self.place.tables.iterdir(), *self.place.pages.iterdir()):
+      for path in (*self.place.tables.iterdir(), *self.place.pages.glob("*.md")):
         self.assertNotIn(str(self.place.runs), path.read_text())
         self.assertNotIn(str(ROOT), path.read_text())
       about = json.loads((self.place.tables / "addition.json").read_text())
@@ -145,6 +151,7 @@ class MadeTest(absltest.TestCase):
       self.assertIn("[addition](docs/results/addition.md)", self.place.readme.read_text())
     with self.subTest("tables of the report stand on the page, those rows that are named"):
       told = (self.place.pages / "zeros.md").read_text()
+      self.assertIn("](zeros_form_factor.png)", told)
       text = (self.place.tables / "zeros_form_factor_sequences_tiny_study.csv").read_text()
       rows = list(csv.DictReader(text.splitlines()))
       wanted = [row["sequence"] for row in rows if re.search("zeros|CUE", row["sequence"])]
