@@ -184,6 +184,8 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
     ),
     Shown("leak", "modes"),
     Shown("prime_waves", "predictions", ("demo_e0", *LONG), picture=LONG[-1]),
+    Shown("prime_waves", "law", ("demo_e0",)),
+    Shown("prime_waves", "planted"),
     Shown("prime_response", "peaks", rows="network", picture=LONG[-1]),
     Shown("prime_places", "when", LONG, picture=LONG[-1]),
     Shown("yardstick", "nll", ("demo_e0",)),
