@@ -19,7 +19,6 @@ from primelens.tasks import characters, checks, text
 EVALUATED = 500  # rows in one forward pass of an evaluation
 REPOSITORY = "liuzhimei/symmetry_circuit at 25883a5"
 SEEDS = 5  # members that decide a claim about the published setting
-_STARTS: dict[str, Callable] = {}  # compiled once for all slices
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -208,8 +207,13 @@ def untrained_S(run):
 def fresh_S(model: encoder.Config, keys_S):
   """Returns the parameters of a fresh network for each key."""
   model = dataclasses.replace(model, checkpoint="")  # which they do not start from
-  start = functools.partial(encoder.init, model)
-  return _STARTS.setdefault(repr(model), jax.jit(jax.vmap(start)))(keys_S)
+  return _population(transformer.bind(encoder.init, model))(keys_S)
+
+
+@functools.cache
+def _population(start: Callable) -> Callable:
+  """Returns `start` for many keys, compiled once for all slices."""
+  return jax.jit(jax.vmap(start))
 
 
 def card(experiment) -> dict[str, Any]:
