@@ -27,7 +27,8 @@ Source: docs/sources/zeros.md, section 7.1.
 import dataclasses
 import hashlib
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import numpy as np
 import xarray as xr
@@ -760,6 +761,11 @@ def memory(results):
   return _of_networks(results, names, bool(more), because, values)
 
 
+def _plan(card: Mapping[str, Any]) -> dict[str, Any]:
+  """Returns the words of a card that say what network was trained, and how."""
+  return {name: word for name, word in card.items() if name.startswith(("model.", "fit."))}
+
+
 @CLAIMS.add(
   "waves.controls",
   "Networks trained on CUE or shuffled spacings know no primes (a control added here).",
@@ -767,16 +773,26 @@ def memory(results):
   source=_OURS,
 )
 def controls(results):
-  """Returns the verdict: networks trained on CUE or shuffled spacings must know no primes."""
+  """Returns the verdict: networks trained on CUE or shuffled spacings must know no primes.
+
+  Beside them stand networks that were trained alike on zeros: where those show nothing either, the
+  controls say nothing.
+  """
   said: list[str] = []
   values: dict[str, float] = {}
   # Of networks on zeros, and of controls.
   known: dict[bool, list] = {False: [], True: []}
   peaks: dict[bool, list] = {False: [], True: []}
-  runs = [(*item, False) for item in program.on_published(results).of("prime_waves").items()]
+  zeros = program.on_published(results).of("prime_waves")
+  others: dict[str, xr.Dataset] = {}
   for kind in ("cue", "shuffled"):
-    control = results.where(f"trained on {kind}", task__ensemble=kind)
-    runs += [(*item, True) for item in control.of("prime_waves").items()]
+    others |= results.where(f"trained on {kind}", task__ensemble=kind).of("prime_waves")
+  plans = [_plan(results.cards[name]) for name in others]
+  alike = {name: found for name, found in zeros.items() if _plan(results.cards[name]) in plans}
+  if not alike:
+    raise claims.Missing("a run on zeros that is trained as its controls", analysis="prime_waves")
+  runs = [(name, found, False) for name, found in alike.items()]
+  runs += [(name, found, True) for name, found in others.items()]
   for name, found, control in runs:
     response = _peaks(results, name)
     knows, lines = _mean(found, "beyond"), _mean(found, "found")
@@ -791,8 +807,8 @@ def controls(results):
     peaks[control].append(resolved - chance)
   because = f"read on the same zeros, {'; '.join(said)}."
   clean = max(known[True]) < 5 and max(peaks[True]) < 1
-  if clean and max(peaks[False]) < 1:
-    text = f"{because} Nor does any network on zeros: nothing is shown."
+  if clean and max(known[False]) < 5 and max(peaks[False]) < 1:
+    text = f"{because} Trained so on zeros, too, they show none beyond chance: nothing is shown."
     return claims.Verdict(status="needs more compute", because=text, numbers=values)
   return claims.verdict(clean, because, values)
 

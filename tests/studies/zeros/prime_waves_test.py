@@ -316,6 +316,15 @@ class ClaimsTest(parameterized.TestCase):
       self.change(name, known=0, resolved=0)
     self.assertEqual(_statuses(self.runs)["waves.controls"], OPEN)
 
+  def test_controls_stand_beside_networks_that_were_trained_alike(self):
+    self.change("waves", {"fit.steps": 5000})
+    self.change("waves_memory", known=0, resolved=0)
+    row = zeros_cards.row(prime_waves, "waves.controls", **self.runs)
+    self.assertEqual(row["status"], OPEN)
+    self.assertNotIn("beyond, waves", row["numbers"])
+    self.change("waves_memory", {"fit.steps": 5000})
+    self.assertEqual(_statuses(self.runs)["waves.controls"], NOT_RUN)
+
   @parameterized.parameters((310, REPRODUCED), (301, OPEN), (290, NOT))
   def test_memory_is_compared_with_the_same_run_without(self, known, status):
     self.change("waves_memory", known=known)
