@@ -55,8 +55,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Run:
   """One run: its config, minutes on one core, and the questions that are asked of it (() : all).
 
-  `changes` are further flags of train.py. `file` is the field of the config that takes a file
-  which is not part of the repository: --reference names it.
+  `changes` are further flags of train.py, `settings` those of questions. `file` is the field of the
+  config that takes a file which is not part of the repository: --reference names it.
   """
 
   config: str
@@ -64,6 +64,7 @@ class Run:
   read: float
   only: tuple[str, ...] = ()
   changes: tuple[str, ...] = ()
+  settings: tuple[str, ...] = ()
   file: str = ""
 
 
@@ -97,8 +98,17 @@ WAVES = ("anchors", "prime_waves", "prime_response", "prime_places")
 PLAN: dict[str, tuple[Run, ...]] = {
   "zeros": (
     # Training measured, 2026-11-29.
-    Run(config="zeros_demo:e0", train=2, read=40, only=OF_NETWORKS + OF_DATA),
-    Run(config="zeros_demo:postfix", train=2, read=20, only=OF_NETWORKS),
+    Run(
+      config="zeros_demo:e0",
+      train=1,
+      read=12,
+      only=OF_NETWORKS + OF_DATA,
+      settings=(
+        "yardstick.computed=(21136125,248008025)",
+        "yardstick.explicit=(100,1000,10000,100000)",
+      ),
+    ),
+    Run(config="zeros_demo:postfix", train=1, read=11, only=OF_NETWORKS),
     # Half an hour for the twelve, measured 2026-11-25.
     *(
       Run(config=f"zeros_bank:{name}", train=2, read=0.5, only=("anchors", "leak"))
@@ -418,7 +428,8 @@ class Maker:
       cli.say(f"{said}: is there")
       return 0
     cli.say(f"{said}: {', '.join(missing)}; about {run.read:g} min")
-    flags = [f"--workdir={place}", f"--only={','.join(missing)}", "--missing"]
+    flags = [f"--workdir={place}", f"--only={','.join(missing)}"]
+    flags += [f"--set={each}" for each in run.settings if each.partition(".")[0] in missing]
     return self._call(f"{said}: reading", "analyze", flags, place)
 
   def _call(self, said: str, command: str, flags: list[str], place: Path | None = None) -> int:

@@ -22,6 +22,7 @@ import result_pages as pages
 import results as bench
 import tiny_study
 from primelens.lens import analyze, cli, runs, study, train
+from primelens.lens import experiment as experiment_lib
 
 ROOT = Path(__file__).parent.parent
 COUNTS = ("--config.fit.steps=20", "--config.fit.dispatch=10", "--config.fit.snapshot_every=10")
@@ -53,6 +54,8 @@ class PlanTest(absltest.TestCase):
           (config,) = cli.load_configs(run.config).values()
           self.assertEqual(config.study, name)
           self.assertContainsSubset(run.only, its.slices)
+          settings = experiment_lib.of_study(config.analyses, its)
+          experiment_lib.validated(cli.assign(settings, list(run.settings)))
           able = [key for key in run.only or its.slices if not its.slices[key].obstacle(config)]
           self.assertNotEmpty(able)
 
