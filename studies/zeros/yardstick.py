@@ -291,6 +291,9 @@ def _network(colour: str) -> dict:
   return {"color": colour, "lw": 2.4, "ls": "-", "ms": 6, "z": 5}
 
 
+APART = 0.14  # of the panel's width, from one number at an arrow to the next
+
+
 def _line(found: xr.Dataset, name: str, limits, look, *, label=None, seen: str = "seen"):
   """Returns one predictor by height; hollow where it is seen, arrows at the limits."""
   one = found.isel(predictor=0).sortby("height")
@@ -321,11 +324,14 @@ def _line(found: xr.Dataset, name: str, limits, look, *, label=None, seen: str =
           capsize=2.5,
           zorder=look["z"],
         )
+    room = APART * np.log(x_P[-1] / x_P[0])
+    said = 0.0
     for x, y, true, hollow in zip(*(v[beyond_P] for v in (x_P, y_P, true_P, seen_P)), strict=True):
       mark = {"marker": "v" if true < y else "^", "ms": look["ms"] + 2, "mfc": fill(hollow)}
       axes.plot([x], [y], color=look["color"], zorder=look["z"], **mark)
-      if look["z"] == 5:
+      if look["z"] == 5 and (not said or np.log(x / said) >= room):
         _say(axes, f"{true:.1f}", x, y, colour=look["color"], below=true < y)
+        said = x
 
   return plot
 
@@ -354,7 +360,8 @@ def _frame(found: xr.Dataset, name: str, title: str, heights=None):
     draw.log_x(heights)(axes)
     tens = [10.0**k for k in range(1, 16) if np.min(heights) <= 10.0**k <= np.max(heights)]
     if tens and axes.get_xscale() == "log":  # more would touch in a narrow panel
-      axes.set_xticks(tens, [f"{ten:,.0f}" for ten in tens])
+      written = "{:,.0f}".format if len(tens) < 3 else lambda ten: f"$10^{{{np.log10(ten):.0f}}}$"
+      axes.set_xticks(tens, [written(ten) for ten in tens])
     axes.margins(x=0.08, y=0.06)
     label = results.label(found[name])
     if name == "excess":
