@@ -188,7 +188,7 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
     Shown(
       "anchors",
       "predictors",
-      rows=r"model \(|adaptive AR\(256\)",
+      rows=r"model \(|adaptive AR\(256\),",
       caption="NLL in nats per spacing of every network on test spacings of its own, and of the"
       " adaptive filter on the same; where the difference is below 0, the network is ahead.",
     ),

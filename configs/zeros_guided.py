@@ -7,9 +7,7 @@ A guide is a causal guess of the next spacing that the network is told, weighs a
 (studies/zeros/guides.py). The variants differ in their guides alone, so that their differences show
 what each contributes. About 30,000 parameters, 2 seeds, one or two minutes on two CPU cores, guides
 included. To beat: the adaptive anchor, -0.912 nats; the waves alone stand at -0.204, -0.545, -0.917
-(docs/sources/zeros.md, section 7.1). On 66,560 spacings of the tail `adaptive` reached -1.263,
-`waves10000` -1.447 and `every` -2.160; all of them are in
-docs/results/earlier.md.
+(docs/sources/zeros.md, section 7.1). What each reached is in docs/results/zeros.md.
 
 Those of `gpu` are the same at a size for one GPU within an hour: 4.9 million parameters, windows of
 512. They have only been run dry.
