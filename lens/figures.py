@@ -502,7 +502,8 @@ def rows(
         shade = colours[key] if colours else COLOURS[i % len(COLOURS)]
         _whisker(axes, its, j + down, color=shade, label=key if j == 0 else None)
         if count == 1 and np.isfinite(value):
-          place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5}
+          clear = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # of the line at 0
+          place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5, "bbox": clear}
           axes.annotate(format(value, form), (value, j), (0, 7), **place)
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(found.sizes[x]), list(labels or map(str, found[x].values)))
