@@ -97,7 +97,7 @@ WAVES = ("anchors", "prime_waves", "prime_response", "prime_places")
 
 PLAN: dict[str, tuple[Run, ...]] = {
   "zeros": (
-    # Training measured, 2026-11-29.
+    # Measured on one core each, 2026-11-30.
     Run(
       config="zeros_demo:e0",
       train=1,
@@ -109,17 +109,14 @@ PLAN: dict[str, tuple[Run, ...]] = {
       ),
     ),
     Run(config="zeros_demo:postfix", train=1, read=11, only=OF_NETWORKS),
-    # Half an hour for the twelve, measured 2026-11-25.
     *(
-      Run(config=f"zeros_bank:{name}", train=2, read=0.5, only=("anchors", "leak"))
+      Run(config=f"zeros_bank:{name}", train=2.5, read=0.5, only=("anchors", "leak"))
       for name in zeros_bank.GROUPS["leak_all"]
     ),
-    # 14 and 4 minutes for the four, measured 2026-11-26.
     *(
-      Run(config=f"zeros_small:{name}", train=3.5, read=1, only=(*WAVES, "kernels"))
+      Run(config=f"zeros_small:{name}", train=5, read=2, only=(*WAVES, "kernels"))
       for name in zeros_small.GROUPS["all"]
     ),
-    # One or two minutes, measured 2026-11-26.
     *(
       Run(config=f"zeros_guided:{name}", train=1.5, read=0.5, only=("anchors",))
       for name in zeros_guided.GROUPS["all"]
@@ -127,13 +124,13 @@ PLAN: dict[str, tuple[Run, ...]] = {
     *(
       Run(
         config=f"zeros_binned:{name}",
-        train=2,
-        read=1,
+        train=3.5,
+        read=1.5,
         only=("anchors", *OF_BINNED),
       )
       for name in (*zeros_binned.CPU, *zeros_binned.CONTROLS)
     ),
-    # The longest last. Training measured on one core, 2026-11-26.
+    # The longest last.
     *(
       Run(config=f"zeros_small:{name}", train=30, read=8, only=(*WAVES, "rollout"))
       for name in zeros_small.GROUPS["long_all"]
@@ -206,15 +203,6 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
 }
 # Tables of earlier revisions, by hand or of one run, that those of a study take the place of.
 REPLACES = {
-  "zeros": (
-    "zeros_guided_cpu.csv",
-    "zeros_guided_two_cores_cpu.csv",
-    "zeros_leak_cpu.csv",
-    "zeros_long_cpu.csv",
-    "zeros_long_known_cpu.csv",
-    "zeros_long_two_cores_cpu.csv",
-    "zeros_yardstick_e0.csv",
-  ),
   "addition": ("addition_p113_phases.csv", "addition_p53_phases.csv", "addition_p97_spectra.csv"),
 }
 
