@@ -21,6 +21,7 @@ whose attention mask lets the future in.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -425,7 +426,11 @@ def _predictors(runs) -> tables_lib.Table:
 
 
 def _comparison(runs) -> tables_lib.Table:
-  """Returns published networks, linear filters and the runs, by NLL; those that are told last."""
+  """Returns published networks, linear filters and the runs, by NLL; those that are told last.
+
+  Of the runs those on the published zeros: a loss on another sequence has no place among these.
+  """
+  runs = _on_published(runs)
   cautions = {run: program.reads_target(found.attrs) for run, found in runs.items()}
   here = [
     {
@@ -529,11 +534,16 @@ def _apart(found: xr.Dataset, other: xr.Dataset) -> statistics.Interval:
 
 
 def line(runs) -> str:
-  """Returns who is behind which anchor: the published networks, then those of all runs."""
-  best_first = sorted(runs, key=lambda run: (_told(runs[run]), float(runs[run].loss[0])))
+  """Returns who is behind which anchor: the published networks, then those of all runs.
+
+  Runs on other sequences are named where there are no others: their losses cannot be ranked.
+  """
+  named = _on_published(runs) or runs
+  best_first = sorted(named, key=lambda run: (_told(runs[run]), float(runs[run].loss[0])))
   said = [f"{run}: {_sentence(runs[run])}" for run in best_first[:NAMED]]
-  if len(runs) > NAMED:
-    said.append(f"{len(runs) - NAMED} more networks are in the table")
+  if len(runs) > len(said):
+    rest = len(runs) - len(said)
+    said.append(f"{rest} more {'network is' if rest == 1 else 'networks are'} in the table")
   return (
     f"Published networks are behind linear filters: E4 with a NLL of {E4['nll_nats']:+.3f} nats per"
     f" spacing behind one of {AR24['parameters']} coefficients ({AR24['nll_nats']:+.3f}), E0 with"
@@ -544,6 +554,12 @@ def line(runs) -> str:
 
 
 NAMED = 3  # runs, the best ones, that the summary names
+
+
+def _on_published(runs: Mapping[str, xr.Dataset]) -> dict[str, xr.Dataset]:
+  """Returns the runs on the published zeros."""
+  on = lambda found: found.attrs.get("data", program.DATA) == program.DATA
+  return {run: found for run, found in runs.items() if on(found)}
 
 
 def _told(found: xr.Dataset) -> bool:

@@ -386,6 +386,18 @@ class ShownTest(parameterized.TestCase):
     self.assertEqual(named, ["run2", "run3", "run4"])
     self.assertIn("3 more networks are in the table", line)
 
+  def test_a_network_on_another_sequence_has_no_rank_among_those_on_zeros(self):
+    gaps = by_hand(-2.0, run="gaps").assign_attrs(data="500,000 spacings of prime_gaps, contiguous")
+    runs = {"e0": by_hand(run="e0"), "gaps": gaps}
+    line = anchors.line(runs)
+    self.assertNotIn("gaps:", line)
+    self.assertIn("1 more network is in the table", line)
+    self.assertIn("gaps: -2.000", anchors.line({"gaps": gaps}))
+    names = [row["predictor"] for row in self.table("comparison", **runs)]
+    self.assertIn("model (e0)", names)
+    self.assertNotIn("model (gaps)", names)
+    self.assertIn("model (gaps)", [row["predictor"] for row in self.table("predictors", **runs)])
+
 
 if __name__ == "__main__":
   absltest.main()
