@@ -761,7 +761,7 @@ def memory(results):
   return _of_networks(results, names, bool(more), because, values)
 
 
-def _plan(card: Mapping[str, Any]) -> dict[str, Any]:
+def _training(card: Mapping[str, Any]) -> dict[str, Any]:
   """Returns the words of a card that say what network was trained, and how."""
   return {name: word for name, word in card.items() if name.startswith(("model.", "fit."))}
 
@@ -787,8 +787,10 @@ def controls(results):
   others: dict[str, xr.Dataset] = {}
   for kind in ("cue", "shuffled"):
     others |= results.where(f"trained on {kind}", task__ensemble=kind).of("prime_waves")
-  plans = [_plan(results.cards[name]) for name in others]
-  alike = {name: found for name, found in zeros.items() if _plan(results.cards[name]) in plans}
+  trainings = [_training(results.cards[name]) for name in others]
+  alike = {
+    name: found for name, found in zeros.items() if _training(results.cards[name]) in trainings
+  }
   if not alike:
     raise claims.Missing("a run on zeros that is trained as its controls", analysis="prime_waves")
   runs = [(name, found, False) for name, found in alike.items()]
