@@ -130,7 +130,6 @@ PLAN: dict[str, tuple[Run, ...]] = {
       )
       for name in (*zeros_binned.CPU, *zeros_binned.CONTROLS)
     ),
-    # The longest last.
     *(
       Run(config=f"zeros_small:{name}", train=30, read=8, only=(*WAVES, "rollout"))
       for name in zeros_small.GROUPS["long_all"]
@@ -375,7 +374,9 @@ class Maker:
     with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
       waiting = []
       left = sum(run.train + run.read for run in plan)
-      for count, run in enumerate(plan, start=1):
+      # The longest first: at the end it would have a core for itself, and the others none.
+      ordered = sorted(plan, key=lambda run: run.train + run.read, reverse=True)
+      for count, run in enumerate(ordered, start=1):
         said = f"{name} [{count}/{len(plan)}] {name_of(run)}"
         waiting.append(pool.submit(self._one, said, run, folder, left / self.jobs))
         left -= run.train + run.read

@@ -1,5 +1,6 @@
 """`make results`: the plan, runs that are made and made on, and pages that say what tables say."""
 
+import dataclasses
 import csv
 import json
 import os
@@ -199,6 +200,19 @@ class MadeTest(absltest.TestCase):
     with mock.patch.object(cli, "say"):
       self.assertEqual(maker.run(), cli.INTERRUPTED)
     self.assertEqual(calls, ["train"])
+
+  def test_the_longest_starts_first(self):
+    began = []
+
+    def fails(command, flags, log):
+      began.append(flags[0])
+      return 1
+
+    long = dataclasses.replace(BROKEN, read=5)
+    maker = bench.Maker({"addition": (ADDER, long)}, fails, self.place)
+    with mock.patch.object(cli, "say"):
+      maker.run()
+    self.assertEqual(began, ["--config=addition:p113", "--config=addition:p53,2"])
 
   def test_side_by_side(self):
     both = threading.Barrier(2, timeout=30)
