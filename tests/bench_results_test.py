@@ -1,7 +1,7 @@
 """`make results`: the plan, runs that are made and made on, and pages that say what tables say."""
 
-import dataclasses
 import csv
+import dataclasses
 import json
 import os
 import re
