@@ -409,8 +409,13 @@ def attention_ranks(found: xr.Dataset) -> np.ndarray:
   source averages them."""
   share_SxCxE = found["metric_value"].sel(metric="effective_rank").values
   share_SxCxE = share_SxCxE / found["metric_null"].sel(metric="effective_rank").values
+  return over_attention(found, share_SxCxE)
+
+
+def over_attention(found: xr.Dataset, value_SxCxE: np.ndarray) -> np.ndarray:
+  """Returns the mean of a value over all attention matrices, SxC."""
   its = [e for e, role in enumerate(found["role"].values.tolist()) if role in ATTENTION]
-  return share_SxCxE[..., its].mean(-1)
+  return value_SxCxE[..., its].mean(-1)
 
 
 # --- figures and the table of all matrices --------------------------------------------------------

@@ -62,8 +62,56 @@ def figures(runs) -> dict:
 
 
 def tables(runs) -> list[tables_lib.Table]:
-  """Returns every matrix of all runs, their levels, and the source's own numbers."""
-  return [spectra.table(runs), spectra.level_table(runs), spectra.published_table(runs)]
+  """Returns the source's metrics over training, every matrix of all runs, their levels, and the
+  source's own numbers."""
+  return [
+    training_table(runs),
+    spectra.table(runs),
+    spectra.level_table(runs),
+    spectra.published_table(runs),
+  ]
+
+
+TIMES = 9  # snapshots of a run in the table, besides those at which it generalises
+AVERAGED = {
+  "effective_rank": "effective rank",
+  "max_to_mean": "largest over mean",
+  "ks_unit_as_published": "distance from noise of unit variance",
+}
+
+
+def training_table(runs) -> tables_lib.Table:
+  """Returns the source's three metrics over training, with the accuracies beside them."""
+  return tables_lib.Table(
+    "Attention matrices over training, averaged as in the source (docs/sources/primes.md, section"
+    " 7.4), and the accuracies that it does not show: medians over networks.",
+    tables_lib.by_run(runs, _over_training),
+    {"train accuracy": ".3f", "test accuracy": ".3f"},
+    name="training",
+  )
+
+
+def _over_training(found: xr.Dataset):
+  """Yields snapshots evenly over training, and those between which half of the test pairs are
+  known in the median."""
+  step_C = found["step"].values
+  if not len(step_C):
+    return
+  score = {f"{part} accuracy": np.median(found[part].values, axis=0) for part in ("train", "test")}
+  value = {
+    words: np.median(
+      spectra.over_attention(found, found["metric_value"].sel(metric=name).values), axis=0
+    )
+    for name, words in AVERAGED.items()
+  }
+  chosen = set(np.linspace(0, len(step_C) - 1, TIMES).round().astype(int).tolist())
+  known_C = score["test accuracy"] >= HALF
+  if known_C.any() and not known_C[0]:
+    first = int(np.argmax(known_C))
+    chosen |= {first - 1, first}
+  for at in sorted(chosen):
+    row = {"networks": found.sizes["seed"], "step": int(step_C[at])}
+    yield row | {words: value_C[at].item() for words, value_C in (score | value).items()}
 
 
 # --- claims ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from primelens.studies import spectra as shared
 from primelens.studies.addition import spectra
 
 NOT_RUN, NOT = "not run", "not reproduced"
+METRICS = ("stable_rank", "effective_rank", "max_to_mean", "ks_unit_as_published")
 YES, ARTEFACT = "reproduced", "reproduced, but an artefact"
 
 
@@ -15,17 +16,18 @@ def by_hand(rank_SxC, test_SxC, population="P = 10, published"):
   """Returns spectra of two matrices: a query of these ranks, over noise of
   100, and an MLP matrix that is not to be counted."""
   rank_SxC, test_SxC = np.array(rank_SxC), np.array(test_SxC)
-  value_VxSxCxE = np.ones((2, *rank_SxC.shape, 2))
-  value_VxSxCxE[1, ..., 0] = rank_SxC
+  value_VxSxCxE = np.ones((len(METRICS), *rank_SxC.shape, 2))
+  value_VxSxCxE[METRICS.index("effective_rank"), ..., 0] = rank_SxC
   make = results.variable
   return results.dataset(
     {
       "role": make("matrix", ["query", "up"], "role"),
       "metric_value": make("metric seed step matrix", value_VxSxCxE, "metric"),
-      "metric_null": make("metric matrix", np.full((2, 2), 100.0), "of noise"),
+      "metric_null": make("metric matrix", np.full((len(METRICS), 2), 100.0), "of noise"),
+      "train": make("seed step", np.ones_like(test_SxC), "train"),
       "test": make("seed step", test_SxC, "test"),
     },
-    {"metric": ["stable_rank", "effective_rank"], "step": np.arange(rank_SxC.shape[1])},
+    {"metric": list(METRICS), "step": np.arange(rank_SxC.shape[1])},
     population=population,
     score="accuracy",
   )
@@ -76,6 +78,19 @@ class CompressionTest(parameterized.TestCase):
 
 
 class ShownTest(absltest.TestCase):
+  def test_training_in_a_table(self):
+    # Of 101 snapshots nine, and the two between which half of the test pairs are known.
+    rank_C, test_C = np.linspace(103.0, 3.0, 101), np.linspace(0.0, 1.0, 101)
+    step, train, accuracy, rank = "step", "train accuracy", "test accuracy", "effective rank"
+    table = spectra.training_table({"p97": by_hand([rank_C] * 3, [test_C - 0.2] * 3)})
+    self.assertEqual(table.name, "training")
+    self.assertEqual([row[step] for row in table.rows][5:8], [62, 69, 70])
+    self.assertEqual([row[step] for row in table.rows][-1], 100)
+    self.assertLen(table.rows, 11)
+    at = table.rows[-1]
+    self.assertEqual((at["networks"], at[train]), (3, 1.0))
+    np.testing.assert_allclose((at[accuracy], at[rank]), (0.8, 3.0))
+
   def test_runs_are_compared_over_training(self):
     found = {run: table["spectra"] for run, table in runs().items() if table}
     drawn.assert_inside(self, shared.over_training(found).figure())
