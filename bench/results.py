@@ -197,8 +197,29 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
     Shown("yardstick", "nll", ("demo_e0",)),
   ),
   "text": (Shown("answers", "skills"),),
-  "addition": (Shown("progress", "phases"),),
-  "primes": (Shown("memory", "published"),),
+  "addition": (
+    Shown("progress", "phases", picture="p113"),
+    Shown("spectra", "training", ("p97",), picture="p97"),
+  ),
+  "primes": (
+    Shown("memory", "published", picture="small_a"),
+    Shown(
+      "memory",
+      "errors",
+      rows="(last trained|held.*) network",
+      caption="Errors of the networks in gap units, and mean squares of z-scores, with their 95 %"
+      " interval over seeds.",
+    ),
+    Shown("spectra", "plans"),
+    Shown(
+      "spectra",
+      "published",
+      rows="(small_a|kernel).*(effective rank|largest singular)",
+      picture="small_kernel",
+      caption="The first layer's queries with a backward pass that does not fit the forward pass"
+      " (kernel), and with exact gradients: medians over networks, and the range at the end.",
+    ),
+  ),
 }
 # Tables of earlier revisions, by hand or of one run, that those of a study take the place of.
 REPLACES = {

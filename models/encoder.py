@@ -86,10 +86,14 @@ def keep(token_BxT) -> jax.Array:
   return token_BxT != PAD
 
 
+def last(token_BxT) -> jax.Array:
+  """Returns the position of the last character of each row, B."""
+  return jnp.sum(keep(token_BxT), axis=1) - 1
+
+
 def pooled(state_BxTxD, token_BxT) -> jax.Array:
   """Returns the state at the last character of each row, BxD."""
-  last_B = jnp.sum(keep(token_BxT), axis=1) - 1
-  return jnp.take_along_axis(state_BxTxD, last_B[:, None, None], axis=1)[:, 0]
+  return transformer.picked(state_BxTxD, last(token_BxT))[:, 0]
 
 
 def readout(params, state_BxD) -> jax.Array:
@@ -100,8 +104,8 @@ def readout(params, state_BxD) -> jax.Array:
   return product_BxV + params["readout"]["bias"][None]
 
 
-def states(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_key=None):
-  """Returns the final states BxTxD and the activations at `sites`."""
+def states(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_key=None, read=None):
+  """Returns the final states BxTxD, or Bx1xD at `read`, and the activations at `sites`."""
   return transformer.apply(
     config.trunk,
     params,
@@ -110,13 +114,14 @@ def states(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_k
     sites=sites,
     dropout_key=dropout_key,
     keep_BxT=keep(token_BxT),
+    read=read,
   )
 
 
 def apply(config: Config, params, token_BxT, **options):
   """Returns the outputs BxV and the activations; options as in `states`."""
-  state_BxTxD, record = states(config, params, token_BxT, **options)
-  return readout(params, pooled(state_BxTxD, token_BxT)), record
+  state_Bx1xD, record = states(config, params, token_BxT, **options, read=last(token_BxT))
+  return readout(params, state_Bx1xD[:, 0]), record
 
 
 def reading(config: Config) -> causality.Reading:

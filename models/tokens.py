@@ -83,10 +83,10 @@ def shaken(params, key: jax.Array, jitter: float):
 def apply(config: Config, params, token_BxT, *, edits=None, sites=(), dropout_key=None):
   """Returns the logits BxV at the last position, and the activations."""
   x_BxTxD = params["embedding"]["embedding"][token_BxT]
-  state_BxTxD, record = transformer.apply(
-    config.trunk, params, x_BxTxD, edits=edits, sites=sites, dropout_key=dropout_key
+  state_Bx1xD, record = transformer.apply(
+    config.trunk, params, x_BxTxD, edits=edits, sites=sites, dropout_key=dropout_key, read=-1
   )
-  return unembed(params, state_BxTxD[:, -1]), record
+  return unembed(params, state_Bx1xD[:, 0]), record
 
 
 def unembed(params, state_BxD) -> jax.Array:

@@ -159,27 +159,24 @@ class Attention(nn.Module):
     )
 
   @nn.compact
-  def __call__(self, x_BxTxD, tap, mask_BxTxT, explicit):
+  def __call__(self, x_BxTxD, tap, mask_BxTxT, explicit, read=None):
     c = self.config
     shape = (c.heads, c.head_width)
-    q, k, v = (
-      tap(f"attention/{role}", self.project(role, shape)(x_BxTxD))
-      for role in ("query", "key", "value")
-    )
+    mask = "causal" if c.mask == "causal" else "full"
+    asking = {"query": picked(x_BxTxD, read), "key": x_BxTxD, "value": x_BxTxD}
+    q, k, v = (tap(f"attention/{role}", self.project(role, shape)(x)) for role, x in asking.items())
+    if read is not None:
+      mask, mask_BxTxT = "full", _row(mask, mask_BxTxT, k.shape[1], read)
     if c.positions == "rotary":
       q, k = (attention.rotary(z, start=c.rotary_start) for z in (q, k))
     if c.implementation == "mismatched":
       head = self.mismatched(q, k, v)
     elif explicit:
-      head = self.weighted(q, k, v, tap, mask_BxTxT)
+      head = self.weighted(q, k, v, tap, mask, mask_BxTxT)
     else:
+      implementation = c.implementation if read is None else "xla"  # of one query there are no more
       head = attention.attend(
-        q,
-        k,
-        v,
-        mask="causal" if c.mask == "causal" else "full",
-        mask_BxTxT=mask_BxTxT,
-        implementation=c.implementation,
+        q, k, v, mask=mask, mask_BxTxT=mask_BxTxT, implementation=implementation
       )
     head = tap("attention/head", head)
     out = self.project("out", c.width, axis=(-2, -1), init="out")(head)
@@ -195,10 +192,10 @@ class Attention(nn.Module):
     drop = nn.Dropout(self.config.dropout, broadcast_dims=(-1,), deterministic=not self.train)
     return drop(attention.mismatched(q, k, v, self.config.mismatch))
 
-  def weighted(self, q, k, v, tap, mask_BxTxT):
+  def weighted(self, q, k, v, tap, mask, mask_BxTxT):
     """Returns the heads by way of the named scores and pattern."""
     scores = tap("attention/scores", attention.scores(q, k))
-    if self.config.mask == "causal":
+    if mask == "causal":
       causal = attention.table("causal", q.shape[1])[None]
       mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
     pattern = tap("attention/pattern", attention.pattern(scores, mask_BxTxT))
@@ -249,13 +246,16 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-  """h + f(norm h), norm(h + f(h)) or h + f(h): attention, then the MLP."""
+  """h + f(norm h), norm(h + f(h)) or h + f(h): attention, then the MLP.
+
+  With `read` there is one position, which reads from all of them.
+  """
 
   config: Config
   train: bool = False
 
   @nn.compact
-  def __call__(self, x_BxTxD, tap, mask_BxTxT=None, explicit=True):
+  def __call__(self, x_BxTxD, tap, mask_BxTxT=None, explicit=True, read=None):
     c = self.config
     drop = nn.Dropout(c.dropout, deterministic=not self.train)
     mix = Attention(c, self.train, name="attention")
@@ -268,10 +268,42 @@ class Block(nn.Module):
       {name: f if c.norm == kind else same for name, f in norms.items()} for kind in ("pre", "post")
     )
     x = tap("residual/pre", x_BxTxD)
-    change = mix(before["norm_attention"](x), tap, mask_BxTxT, explicit)
-    x = tap("residual/mid", after["norm_attention"](x + drop(change)))
+    change = mix(before["norm_attention"](x), tap, mask_BxTxT, explicit, read)
+    x = tap("residual/mid", after["norm_attention"](picked(x, read) + drop(change)))
     change = mlp(before["norm_mlp"](x), tap)
     return tap("residual/post", after["norm_mlp"](x + drop(change)))
+
+
+# --- one position alone ---------------------------------------------------------------------------
+
+
+def picked(x, read):
+  """Returns the position `read` of every row, an axis of length 1 in the place of T; an integer,
+  or one of every row; all of them for None.
+
+  >>> picked(jnp.arange(6).reshape(2, 3), -1).tolist()
+  [[2], [5]]
+  >>> picked(jnp.arange(6).reshape(2, 3), jnp.array([0, 1])).tolist()
+  [[0], [4]]
+  """
+  if read is None:
+    return x
+  if isinstance(read, int):
+    return jnp.expand_dims(x[:, read], 1)
+  return jnp.take_along_axis(x, read.reshape(-1, *(1,) * (x.ndim - 1)), axis=1)
+
+
+def _row(mask: str, mask_BxTxT, length: int, read):
+  """Returns which keys the position `read` may read, None for all of them."""
+  last = isinstance(read, int) and read == -1
+  if mask == "causal" and not last:
+    causal = attention.table("causal", length)[None]
+    mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
+  if mask_BxTxT is None or mask_BxTxT.shape[1] == 1:
+    return mask_BxTxT
+  if not isinstance(read, int):
+    mask_BxTxT = jnp.broadcast_to(mask_BxTxT, (len(read), *mask_BxTxT.shape[1:]))
+  return picked(mask_BxTxT, read)
 
 
 # --- the stack ------------------------------------------------------------------------------------
@@ -404,34 +436,52 @@ def drop(rate: float, key, x):
   return jnp.where(keep, x / (1 - rate), 0)
 
 
-def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key):
-  """Runs the blocks by scan; returns the last state and layered records."""
+def _stack(config, params, x_BxTxD, *, edits, sites, mask, dropout_key, read):
+  """Runs the blocks by scan; returns the last state and layered records.
+
+  With `read` the last block makes that position alone.
+  """
   train = dropout_key is not None
   explicit = bool(_NEEDS_PATTERN & (set(edits) | set(sites))) or (train and config.dropout > 0)
   block = Block(config, train)
 
-  def body(x, scanned):
+  def body(x, scanned, read=None):
     layer, block_params = scanned
     tap, record = _tap(edits, sites, layer)
     rngs = None
     if train:
       rngs = {"dropout": jax.random.fold_in(dropout_key, layer)}
-    x = block.apply({"params": block_params}, x, tap, mask, explicit, rngs=rngs)
+    x = block.apply({"params": block_params}, x, tap, mask, explicit, read, rngs=rngs)
     return x, record
 
-  layers_L = jnp.arange(config.layers)
-  return jax.lax.scan(body, x_BxTxD, (layers_L, params["blocks"]))
+  layers = jnp.arange(config.layers), params["blocks"]
+  if read is None:
+    return jax.lax.scan(body, x_BxTxD, layers)
+  last = config.layers - 1
+  if last:
+    x_BxTxD, _ = jax.lax.scan(body, x_BxTxD, jax.tree.map(lambda leaf_L: leaf_L[:last], layers))
+  return body(x_BxTxD, jax.tree.map(lambda leaf_L: leaf_L[last], layers), read)
 
 
 def apply(
-  config: Config, params, x_BxTxD, *, edits=None, sites=(), dropout_key=None, keep_BxT=None
+  config: Config,
+  params,
+  x_BxTxD,
+  *,
+  edits=None,
+  sites=(),
+  dropout_key=None,
+  keep_BxT=None,
+  read=None,
 ):
   """Returns the final states BxTxD and the activations at `sites`.
 
   h = x + positions; L blocks; final norm. `edits[site]` is `f(x, layer) -> x`,
   applied before the site is recorded. `keep_BxT` is 1 at real positions, 0 at
-  padding. With `dropout_key` the pass is a training pass. Raises `ValueError`
-  for an unknown site or more positions than the table has.
+  padding. With `dropout_key` the pass is a training pass. With `read`, a position
+  or one of every row, the final states are those there, Bx1xD, and without edits
+  and sites the last block makes no others. Raises `ValueError` for an unknown
+  site or more positions than the table has.
   """
   edits = edits or {}
   _check_sites((*edits, *sites))
@@ -442,15 +492,17 @@ def apply(
     dropout_key, key = jax.random.split(dropout_key)
     x = drop(config.embed_dropout, key, x)
   mask = _mask(config, x.shape[1], keep_BxT)
+  whole = edits or sites or config.positions == "rotary" or config.implementation == "mismatched"
+  alone = None if whole else read
   x, layered = _stack(
-    config, params, x, edits=edits, sites=sites, mask=mask, dropout_key=dropout_key
+    config, params, x, edits=edits, sites=sites, mask=mask, dropout_key=dropout_key, read=alone
   )
   if config.zero_padding and keep_BxT is not None:
-    x = x * keep_BxT[..., None].astype(x.dtype)
+    x = x * picked(keep_BxT, alone)[..., None].astype(x.dtype)
   if config.final_norm:
     x = norm(config, "final_norm").apply({"params": params["final_norm"]}, x)
   x = tap("final", x)
-  return x, record | layered
+  return x if alone is read else picked(x, read), record | layered
 
 
 def parameter_count(params) -> int:

@@ -64,6 +64,7 @@ class EncoderTest(parameterized.TestCase):
     super().setUpClass()
     cls.config, cls.params = imports.text_encoder(state(), HEADS)
     cls.run_ = staticmethod(jax.jit(functools.partial(encoder.apply, cls.config, sites=("final",))))
+    cls.alone = staticmethod(jax.jit(functools.partial(encoder.apply, cls.config)))
 
   def apply(self, token_BxT, params=None):
     """Returns outputs BxV and final states BxTxD."""
@@ -72,11 +73,13 @@ class EncoderTest(parameterized.TestCase):
 
   def test_is_the_plain_one(self):
     output_BxV, final_BxTxD = self.apply(TOKEN_BxT)
+    alone_BxV, _ = self.alone(self.params, TOKEN_BxT)
     for row, token_T in enumerate(TOKEN_BxT):
       token_T = token_T[token_T != 0]
       states_TxD, output_V = plain(state(), token_T)
       np.testing.assert_allclose(final_BxTxD[row, : len(token_T)], states_TxD, atol=2e-5)
       np.testing.assert_allclose(output_BxV[row], output_V, atol=2e-5)
+      np.testing.assert_allclose(alone_BxV[row], output_V, atol=2e-5)
 
   def test_answer_is_read_at_the_last_character(self):
     output_BxV, final_BxTxD = self.apply(TOKEN_BxT)

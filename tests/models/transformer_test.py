@@ -9,7 +9,7 @@ import numpy as np
 from absl.testing import absltest, parameterized
 from primelens.models import attention, transformer
 from tiny_models import TRANSFORMER as CONFIG
-from tiny_models import B, D, T, inputs, params, run
+from tiny_models import B, D, T, inputs, params, random_params, run
 
 H, F, L = 3, 20, 3
 SHAPES = {
@@ -155,6 +155,57 @@ class PositionsTest(absltest.TestCase):
     out, _ = run(config, bare, inputs())
     back, _ = run(config, bare, inputs()[:, ::-1])
     np.testing.assert_allclose(back[:, ::-1], out, atol=1e-5)
+
+
+class ReadTest(parameterized.TestCase):
+  """The state at one position alone is that of the whole pass there."""
+
+  @parameterized.named_parameters(
+    ("last_of_causal", {}, -1),
+    ("inner_of_causal", {"norm": "pre"}, 3),
+    ("own_of_causal", {"layers": 1}, np.array([4, 2])),
+    ("full_and_padded", {"mask": "full", "norm": "post", "zero_padding": True}, np.array([6, 3])),
+    ("memory", {"mask": "memory_blind", "mask_slots": 2}, np.array([1, 5])),
+    ("rotary", {"positions": "rotary"}, -1),
+  )
+  def test_is_that_of_the_whole_pass(self, changes, read):
+    config = dataclasses.replace(CONFIG, **changes)
+    its = random_params(transformer, config, mean=0.0, std=0.3, gain=1.0)
+    at_B = np.broadcast_to(read, B)
+    padding = {"keep_BxT": np.arange(T) <= at_B[:, None]} if config.zero_padding else {}
+    whole_BxTxD, _ = run(config, its, inputs(), **padding)
+    alone_Bx1xD, _ = run(config, its, inputs(), read=read, **padding)
+    np.testing.assert_allclose(alone_Bx1xD[:, 0], whole_BxTxD[np.arange(B), at_B], atol=1e-5)
+
+  def test_so_are_gradients(self):
+    def square(params, read):
+      state_BxTxD = transformer.apply(CONFIG, params, inputs(), read=read)[0]
+      return (state_BxTxD[:, -1] ** 2).sum()
+
+    of = jax.jit(jax.grad(square), static_argnums=1)
+    alone, whole = (jax.tree.leaves(of(params(), read)) for read in (-1, None))
+    for its, expected in zip(alone, whole, strict=True):
+      np.testing.assert_allclose(its, expected, atol=1e-4)
+
+  def test_sites_and_edits_see_every_position(self):
+    double = lambda x, layer: 2 * x
+    seeing = {"edits": {"final": double}, "sites": ("final",)}
+    whole_BxTxD, _ = run(CONFIG, params(), inputs(), **seeing)
+    out_Bx1xD, seen = run(CONFIG, params(), inputs(), **seeing, read=-1)
+    np.testing.assert_allclose(seen["final"], whole_BxTxD, atol=1e-5)
+    np.testing.assert_allclose(out_Bx1xD[:, 0], whole_BxTxD[:, -1], atol=1e-5)
+
+  def test_the_last_block_makes_no_others(self):
+    config = dataclasses.replace(CONFIG, layers=1)
+    its = random_params(transformer, config)
+
+    def operations(read):
+      of = functools.partial(transformer.apply, config, read=read)
+      return jax.jit(of).lower(its, inputs()).cost_analysis()["flops"]
+
+    # Of every position keys and values, of one the queries, the heads and the MLP.
+    every, one = 4 * D**2, 4 * D**2 + 4 * D * F
+    self.assertLess(operations(-1) / operations(None), 1.5 * (every + one / T) / (every + one))
 
 
 class CausalityTest(parameterized.TestCase):
