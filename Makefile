@@ -37,7 +37,7 @@ demo-postfix:
 	$(BIN)/python analyze.py --workdir=runs/demo/postfix --only=$(OF_POSTFIX)
 
 # Each trains every variant of a family into a folder of its own, and reads them all.
-addition: venv ## trains the plain adders in five settings, reads them, writes a report
+addition: venv ## trains the plain adders in six settings, reads them, writes a report
 	$(BIN)/python train.py --config=addition:p10_all --workdir=runs/addition_p10
 	$(BIN)/python analyze.py --workdir=runs/addition_p10
 
@@ -45,7 +45,7 @@ primes: venv ## trains networks on gaps with all controls, reads them, writes a 
 	$(BIN)/python train.py --config=primes:small_all --workdir=runs/primes_small
 	$(BIN)/python analyze.py --workdir=runs/primes_small
 
-leak: venv ## trains banks of slots under three masks, reads what they are told
+leak: venv ## trains slots that see the future, slots that do not, and none
 	$(BIN)/python train.py --config=zeros_bank:leak_all --workdir=runs/zeros_leak
 	$(BIN)/python analyze.py --workdir=runs/zeros_leak --only=anchors,leak,claims,report
 
@@ -106,7 +106,7 @@ wheel: venv ## builds the wheel into $(VENV)/wheel
 BENCHES = $(filter-out %_peer.py %/side_by_side.py %/bad_inputs.py %/hostile.py \
   %/reliability.py %/same_numbers.py %/results.py %/result_pages.py,$(wildcard bench/*.py))
 
-bench: venv $(PEERS)/installed ## measures us beside PyTorch, briefly
+bench: venv $(PEERS)/installed ## measures speed beside other libraries, briefly
 	for script in $(BENCHES); do \
 	  $(BIN)/python $$script --quick || exit 1; \
 	done

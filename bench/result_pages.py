@@ -204,7 +204,7 @@ def _numbers(numbers: list[dict[str, str]]) -> list[str]:
 def _runs(about: Mapping[str, Any]) -> list[str]:
   parts = []
   if about["runs"]:
-    head = ("run", "config", "seeds", "steps", "minutes", "trained at", "read at")
+    head = ("run", "config", "seeds", "steps", "minutes", "code that trained", "code that read")
     cells = (
       (
         run["run"],

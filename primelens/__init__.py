@@ -2,7 +2,7 @@
 
   import primelens
   run = primelens.load("runs/demo/e0")
-  run.results["masking"]        # an xarray.Dataset
+  run.results["anchors"]        # an xarray.Dataset
   run.params_S, run.apply       # the networks, seeds stacked along S
 
 The rooms are `primelens.tasks`, `models`, `analyses` (the library), `lens` and `studies`.

@@ -413,7 +413,7 @@ def _predictors(runs) -> tables_lib.Table:
         }
       )
   said = "; ".join(
-    f"{run}: {found.scored:,} spacings of {found.split} with at least {found.min_context} behind"
+    f"{run}: {found.scored:,} spacings of {found.split} with at least {found.min_context} before"
     f" each, {seeds(found)}, by seed {', '.join(f'{x:.4f}' for x in found.nll.values)}"
     for run, found in runs.items()
   )
@@ -439,7 +439,7 @@ def _comparison(runs) -> tables_lib.Table:
       "from": TOLD if cautions[run] else "this page",
       "parameters": int(found.parameters[0]),
       "scored on": f"{found.split}, {found.scored:,} spacings with at least {found.min_context}"
-      f" behind them, {seeds(found)}{f'; {cautions[run]}' if cautions[run] else ''}",
+      f" before them, {seeds(found)}{f'; {cautions[run]}' if cautions[run] else ''}",
     }
     for run, found in runs.items()
   ]

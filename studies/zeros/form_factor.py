@@ -773,7 +773,8 @@ def spike(results):
   because = (
     f"on a grid that resolves it the peak is {own:,.0f}, with the spacings "
     f"shuffled {null:.1f}. Levels that stay near n add up in step there, and "
-    f"unfolded zeros do, as S is bounded in practice; the published {HEIGHT[0.0]} is "
+    "unfolded zeros do, as S(t), by which their count departs from its mean, stays small; "
+    f"the published {HEIGHT[0.0]} is "
     "what a grid met whose step is 150 widths of the peak, of spacings rounded "
     "to bins."
   )

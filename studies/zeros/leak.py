@@ -645,8 +645,8 @@ def headline(results):
     }
     parts.append(
       f"{trio.said}: {every:+.3f} nats over all positions, {gain[f'{LEAKY}, all']:+.3f} from the"
-      f" same network without memory; hiding the inputs behind each target costs {own:+.3f}, and at"
-      f" the last position, whose target is in no input, it is {gain[f'{LEAKY}, last']:+.3f} from"
+      f" same network without memory; hiding the inputs from each target on costs {own:+.3f}, and"
+      f" at the last position, whose target is in no input, it is {gain[f'{LEAKY}, last']:+.3f} from"
       " the one without"
     )
   because = (

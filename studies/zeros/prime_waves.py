@@ -596,11 +596,13 @@ def _predictions(run: str, found: xr.Dataset, runs: int) -> tables_lib.Table:
   return tables_lib.Table(
     f"{run}: {found.spacings:,} spacings from height {found.height:,.0f} on,"
     f" {found.sizes['prime']} primes; networks trained on {found.trained_on}."
-    f" Known are some of the {int(found.stands_out.sum())} whose wave is more than"
-    f" {known_primes.STANDS:.0f} times those beside it; beside them, how many of as many"
-    " frequencies off all lines would pass for known; half of the primes are known up to the prime"
-    f" given. Lines are counted among the {_judged(found)} primes with room beside them for a null"
-    " off all lines.",
+    " A prime can be known if its wave in the true spacings is more than"
+    f" {known_primes.STANDS:.0f} times those at frequencies beside it:"
+    f" {int(found.stands_out.sum())} can. Beside them: how many of as many frequencies that belong to no prime would pass for"
+    " known. Half known to: the largest prime up to which half of them are. Lines found: primes"
+    f" whose wave is significant in the predictions themselves, of the {_judged(found)} with free"
+    " frequencies near them to compare with. The law is the amplitude of their waves by the"
+    " explicit formula, the slope the factor of the amplitudes over it.",
     tables_lib.records(found, heads, "prediction"),
     formats | dict.fromkeys(("R²", "correlation with the law", "slope"), ".3f"),
     "predictions" if runs == 1 else f"predictions {run}",

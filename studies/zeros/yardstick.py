@@ -432,7 +432,9 @@ def _wide(run: str, found: xr.Dataset, name: str, runs: int) -> tables_lib.Table
   paired = ", paired; over seeds too" if name == "excess" else ""
   caption = (
     f"{run}: {results.label(found[name])}{paired}, {found.scored:,} spacings per height, intervals"
-    f" over blocks of {found.block:,} spacings."
+    f" over blocks of {found.block:,} spacings. ○: fitted or chosen on data at these heights. Not"
+    " drawn from: in train, but not among the spacings that training windows come from. Zero n: the"
+    " first that is scored."
   )
   return tables_lib.Table(caption, rows, name=name if runs == 1 else f"{name} {run}")
 
