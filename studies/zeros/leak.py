@@ -646,8 +646,8 @@ def headline(results):
     parts.append(
       f"{trio.said}: {every:+.3f} nats over all positions, {gain[f'{LEAKY}, all']:+.3f} from the"
       f" same network without memory; hiding the inputs from each target on costs {own:+.3f}, and"
-      f" at the last position, whose target is in no input, it is {gain[f'{LEAKY}, last']:+.3f} from"
-      " the one without"
+      f" at the last position, whose target is in no input, it is {gain[f'{LEAKY}, last']:+.3f}"
+      " from the one without"
     )
   because = (
     "; ".join(parts) + ". The published evaluation scored only positions whose"

@@ -598,8 +598,8 @@ def _predictions(run: str, found: xr.Dataset, runs: int) -> tables_lib.Table:
     f" {found.sizes['prime']} primes; networks trained on {found.trained_on}."
     " A prime can be known if its wave in the true spacings is more than"
     f" {known_primes.STANDS:.0f} times those at frequencies beside it:"
-    f" {int(found.stands_out.sum())} can. Beside them: how many of as many frequencies that belong to no prime would pass for"
-    " known. Half known to: the largest prime up to which half of them are. Lines found: primes"
+    f" {int(found.stands_out.sum())} can. Beside them: how many of as many frequencies that belong"
+    " to no prime would pass for known. Half known to: the largest prime up to which half of them are. Lines found: primes"
     f" whose wave is significant in the predictions themselves, of the {_judged(found)} with free"
     " frequencies near them to compare with. The law is the amplitude of their waves by the"
     " explicit formula, the slope the factor of the amplitudes over it.",
