@@ -599,7 +599,8 @@ def _predictions(run: str, found: xr.Dataset, runs: int) -> tables_lib.Table:
     " A prime can be known if its wave in the true spacings is more than"
     f" {known_primes.STANDS:.0f} times those at frequencies beside it:"
     f" {int(found.stands_out.sum())} can. Beside them: how many of as many frequencies that belong"
-    " to no prime would pass for known. Half known to: the largest prime up to which half of them are. Lines found: primes"
+    " to no prime would pass for known. Half known to: the largest prime up to which half of them"
+    " are. Lines found: primes"
     f" whose wave is significant in the predictions themselves, of the {_judged(found)} with free"
     " frequencies near them to compare with. The law is the amplitude of their waves by the"
     " explicit formula, the slope the factor of the amplitudes over it.",
