@@ -25,7 +25,7 @@ Trains a population of networks and writes a run directory.
   train.py --config=zeros_published:e0 --workdir=runs/e0 --config.fit.seeds=8
   train.py --config=zeros_bank:leak_all --workdir=runs/zeros_leak
 
-FAMILY:all trains every variant of a family of configs, each in a folder of its own, and so does
+FAMILY:all trains the variants of a family of configs, each in a folder of its own, and so does
 FAMILY:GROUP_all for a part of them. Some take sizes: addition:p113,32 text:learned,97,1000,12000.
 The same command resumes. A directory used with another task, model or fit, or
 trained by another process, is refused. Ctrl-C saves, as SIGTERM and SIGHUP do; a
@@ -45,7 +45,7 @@ def _flags() -> flags.FlagValues:
     "config",
     None,
     "Experiment: a Python file with get_config(), which is run, or the name of a shipped one; "
-    "FAMILY:VARIANT is one of a family, FAMILY:all trains every variant, --config.a.b=VALUE "
+    "FAMILY:VARIANT is one of a family, FAMILY:all trains its variants, --config.a.b=VALUE "
     "changes a field.",
     flag_values=values,
   )
