@@ -733,8 +733,9 @@ def suppression(results):
   length = float(furthest.length)
   counts = {name: float(furthest.number_variance.sel(sequence=name)) for name in SEQUENCES}
   because = (
-    f"between tau {WINDOW[0]:.2f} and {WINDOW[1]:.2f} the zeros have "
-    f"{_said(found, 'published_window', 'test')} over "
+    "on the published window, 3 to 5.5 there, which is tau "
+    f"{WINDOW[0]:.2f} to {WINDOW[1]:.2f} in units of the Heisenberg time, the form factor of the "
+    f"zeros is {_said(found, 'published_window', 'test')} over "
     f"{int(found.blocks.sel(sequence='test'))} blocks, the same spacings shuffled "
     f"{_said(found, 'published_window', 'shuffled')}: the low value comes with the distribution of "
     "single spacings. One unaveraged value, as published, is "
