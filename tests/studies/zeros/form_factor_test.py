@@ -234,7 +234,8 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_numbers_are_those_of_the_result(self):
     row = self.row("suppression")
-    self.assertIn("between tau 0.48 and 0.88 the zeros have 0.660 [0.610, 0.710]", row["because"])
+    said = "tau 0.48 to 0.88 in units of the Heisenberg time, the form factor of the zeros is 0.660"
+    self.assertIn(f"{said} [0.610, 0.710]", row["because"])
     self.assertIn("windows of 8 is 0.40 against 4.40", row["because"])
     row = self.row("jitter", kept=0.25)
     self.assertAlmostEqual(row["numbers"]["retention"], 0.25)
