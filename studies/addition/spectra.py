@@ -1,8 +1,8 @@
 """Does grokking compress the weights?
 
-The source showed that the effective rank of attention matrices falls in a network that groks
-modular addition, and took the fall for the change from remembering to understanding. It showed no
-accuracy beside it.
+The repository svd-prime-grokking, source of the study `primes`, showed that the effective rank of
+attention matrices falls in a network that groks modular addition, and took the fall for the change
+from remembering to understanding. It showed no accuracy beside it.
 
 Here the accuracies of train and test pairs stand at the same steps, and networks that generalise
 beside networks that never do (with permuted labels) and networks without weight decay: what falls

@@ -13,12 +13,15 @@ LEAD = ("memory", "spectra")  # what says most: its figure and sentences come fi
 
 GLOSSARY = {
   "gap": "The distance from one prime to the next.",
-  "plan": "One of the three trainings of the source, A, B and C, which differ in network, optimizer"
-  " and encoding.",
+  "plan": "One of the three trainings of the source, A (a table of indices), B (the same, small"
+  " batches) and C (sinusoids), which differ in embedding and batch.",
   "trained gaps": "Those that a network is fitted on. The source scored the last thousand of them.",
   "left out": "Of gaps: never trained on. Only these can show any knowledge of the primes.",
   "constant": "The best single answer to all trained gaps, the error of which is to be beaten.",
   "context": "Earlier gaps and residues that a network is given beside the number of the gap.",
+  "hyper-connections": "Several residual streams beside each other: every layer reads a learned"
+  " weighted sum of them and adds to each. In those of the source, which are"
+  " identity hyper-connections, the matrix that would mix the streams is the identity.",
   "noise": "Random matrices of the shape and scale of a weight matrix: the null of its spectrum.",
   "effective rank": "The exponential of the entropy of a matrix's singular values, as shares of"
   " their sum.",

@@ -300,9 +300,30 @@ class ClaimsTest(parameterized.TestCase):
       "random": made.run(made.memory(held=held), held_out="random"),
       "tail": made.run(made.memory(held=1.2), held_out="tail"),
     }
-    self.assertEqual(made.verdict(memory, "memory.primes", runs)["status"], expected)
+    found = made.verdict(memory, "memory.primes", runs)
+    self.assertEqual(found["status"], expected)
+    for words in (
+      f"the last 10 trained gaps are answered with a mean absolute error of {mae:.2f} (gap units),",
+      "ones of 1.10, where the better constant has 8.00:",
+      f"squared errors of {held:.2f} (drawn at random) and 1.20 (the last tenth) variances",
+    ):
+      self.assertIn(words, found["because"])
     del runs["tail"]
     self.assertEqual(made.verdict(memory, "memory.primes", runs)["status"], NOT_RUN)
+
+  def test_constants_of_gaps_left_out(self):
+    left_out = {"random": made.memory(held=1.1), "tail": made.memory(held=1.2)}
+    for found, mean in zip(left_out.values(), (1.01, 1.28), strict=True):
+      found["z_mse"].loc[{"part": "held out", "predictor": "mean"}] = mean
+    runs = {way: made.run(found, held_out=way) for way, found in left_out.items()}
+    runs |= {"a": made.run(made.memory())}
+    runs |= {"shuffled": made.run(made.memory(), sequence="shuffled")}
+    said = made.verdict(memory, "memory.primes", runs)["because"]
+    self.assertTrue(said.endswith("the mean of the trained gaps has 1.01 and 1.28."), said)
+    said = made.verdict(memory, "memory.detector", runs)["because"]
+    self.assertIn(
+      "a squared error of 1.10 variances of the trained gaps, whose mean has 1.01", said
+    )
 
   @parameterized.parameters((2, 1.1, ARTEFACT), (2, 0.5, YES), (0, 1.1, NOT))
   def test_detector(self, fires, held, expected):
@@ -313,7 +334,14 @@ class ClaimsTest(parameterized.TestCase):
     }
     found = made.verdict(memory, "memory.detector", runs)
     self.assertEqual(found["status"], expected)
-    self.assertIn("at 3 with", found["because"])
+    # Of four networks and four snapshots; the fixture lets two conditions hold at all of them.
+    for words in (
+      f"it fires at {fires} of 16 snapshots (those of all 4 networks;",
+      f"a falling loss at {fires}, logarithms at 16, a peak at 16)",
+      "shuffled at 3 of 16.",
+    ):
+      self.assertIn(words, found["because"])
+    self.assertEqual("nothing is generalised" in found["because"], held > 1)
 
   @parameterized.parameters((3.0, NOT), (7.5, YES))
   def test_sinusoid(self, mae, expected):
@@ -321,11 +349,18 @@ class ClaimsTest(parameterized.TestCase):
     runs = {"few": made.run(made.memory(mae, **where), **where)}
     found = made.verdict(memory, "memory.sinusoid", runs)
     self.assertEqual(found["status"], expected)
+    self.assertIn(
+      f"on the last 10 trained gaps, in gap units, is {mae:.2f} in a run of 1,000 primes, where the"
+      " better of mean and median has 8.00 (source: 3.97 against 10.0).",
+      found["because"],
+    )
+    self.assertEqual("The network remembers" in found["because"], expected == NOT)
     self.assertNotIn("32,768", found["because"])
     plan = {"embedding": "sinusoidal", "primes": 32768}
     runs["c"] = made.run(made.memory(7.9, **plan), **plan)
     found = made.verdict(memory, "memory.sinusoid", runs)
-    self.assertIn("32,768 gaps", found["because"])
+    self.assertIn("a run of 32,768 primes,", found["because"])
+    self.assertTrue(found["because"].endswith(" the error is 7.90 against 8.00."))
 
   @parameterized.parameters((0.9, 0.95, YES), (0.96, 0.95, NOT), (1.1, 1.2, NOT))
   def test_later(self, own, line, expected):
@@ -335,8 +370,11 @@ class ClaimsTest(parameterized.TestCase):
     self.assertEqual(made.verdict(memory, "memory.later", runs)["status"], expected)
 
   def test_the_published_size_alone_decides(self):
-    runs = {"a": made.run(made.memory()), "b": made.run(made.memory(), accumulation=1)}
-    self.assertEqual(made.verdict(memory, "memory.batch", runs)["status"], OPEN)
+    runs = {"a": made.run(made.memory(0.75)), "b": made.run(made.memory(1.2), accumulation=1)}
+    found = made.verdict(memory, "memory.batch", runs)
+    self.assertEqual(found["status"], OPEN)
+    words = "error of 1.20 gap units on the last 10 trained gaps, plan A of 0.75."
+    self.assertIn(words, found["because"])
 
   def test_nothing_at_hand(self):
     for claim in memory.CLAIMS:

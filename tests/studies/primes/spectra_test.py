@@ -54,6 +54,34 @@ class ClaimsTest(parameterized.TestCase):
   def test_decided_by_controls(self, name, change, expected):
     self.assertEqual(verdict(name, kernels(**change))["status"], expected)
 
+  @parameterized.parameters(
+    ("spectra.rank", "keeps 100 % of the effective rank of noise."),
+    # 20, 50 and 51 of 51.4.
+    ("spectra.rank", "brings it to 39 % for prime gaps and 39 % for the same gaps shuffled."),
+    ("spectra.rank", "have an effect on the answer keep 97 to 97 %, over all networks."),
+    ("spectra.ratio", "is 25.0 times the mean (noise 2.3; at most 64 in a matrix of this size);"),
+    ("spectra.ratio", "With exact gradients the largest is 2.3 times the mean."),
+    ("spectra.distance", "is 0.900 for untrained networks and 0.900 for trained ones (medians"),
+    ("spectra.distance", "noise of their own scale it is 0.040 (noise itself 0.040)."),
+    ("spectra.spacings", "are 0.090 from GOE and 0.250 from Poisson before training, 0.090 and"),
+    ("spectra.spacings", "a mean ratio of neighbouring spacings of 0.530 "),
+    ("spectra.symmetry", "is 1.75 for noise, 1.75 with exact gradients, and with a mismatched"),
+    ("spectra.symmetry", "kernel 30.0 for prime gaps and 30.0 for shuffled ones:"),
+    ("spectra.chaos", "started from embeddings 50 times as large"),
+    (
+      "spectra.chaos",
+      "(standard deviation 0.02) the first query matrix keeps 39 % of the effective",
+    ),
+    ("spectra.chaos", "for prime gaps and 97 % for chaos; from the control's start (1.0) 99 % for"),
+    ("spectra.chaos", "From that start prime gaps leave no fingerprint either,"),
+  )
+  def test_what_it_says(self, name, words):
+    self.assertIn(words, verdict(name, kernels())["because"])
+
+  def test_a_control_that_differs_is_no_fault_of_the_start(self):
+    said = verdict("spectra.chaos", kernels(wide=20.0))["because"]
+    self.assertTrue(said.endswith("(1.0) 39 % for prime gaps and 99 % for chaos."), said)
+
   def test_a_flat_bulk_and_one_outlier(self):
     found = verdict("spectra.ratio", kernels())["numbers"]
     # Without the outlier the bulk of equal values has the full rank, 63.
@@ -74,6 +102,7 @@ class ClaimsTest(parameterized.TestCase):
     self.assertEqual(found["status"], NOT)
     # From docs/sources/primes.md, section 4.2: 205.8 to 206.6.
     self.assertBetween(found["numbers"]["rank"], 205.7, 206.6)
+    self.assertIn(f"an effective rank of {found['numbers']['rank']:.1f} (s.d. ", found["because"])
 
   @parameterized.parameters((0.001, 0.001, ARTEFACT), (0.2, 0.001, NOT))
   def test_flows(self, own, plain, expected):
@@ -81,7 +110,10 @@ class ClaimsTest(parameterized.TestCase):
       "a": made.run(spectra=made.spectra(distance=plain)),
       "flows": made.run(spectra=made.spectra(distance=own), flows=4),
     }
-    self.assertEqual(verdict("spectra.flows", runs)["status"], expected)
+    found = verdict("spectra.flows", runs)
+    self.assertEqual(found["status"], expected)
+    for words in (f"at most {100 * own:.2f} % of their size", f"at most {100 * plain:.2f} %. In"):
+      self.assertIn(words, found["because"])
 
   def test_flows_that_alone_stay(self):
     runs = {
