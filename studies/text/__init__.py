@@ -25,7 +25,9 @@ LEAD = ("answers", "causal", "probes")  # what says most: its figure and sentenc
 
 GLOSSARY = {
   "prompt": "A sum as the network reads it, a character at a time, as in 103 + 40 = ?",
-  "skill": "1 - loss / the loss of a constant answer: 1 is no error, 0 is a constant.",
+  "skill": "1 - loss / loss of the best constant answer on train: 1 is no error, 0 is that"
+  " constant. Of numbers the loss is the squared error and the constant the train mean; of classes"
+  " they are the negative log-likelihood (NLL) and the frequencies of train.",
   "fresh pairs": "Pairs of numbers of which the network has seen neither order.",
   "select": "Rows held back in training that choose a network's parameters; what is reported is"
   " scored on fresh pairs.",
@@ -36,6 +38,7 @@ GLOSSARY = {
   "probe": "A regression from states to a number; what it finds, the network need not use.",
   "permuted labels": "The control of a probe whose targets are exchanged at random.",
   "LEACE": "A projection of states after which no linear regression finds a number in them.",
-  "residue": "The remainder of x + y divided by 97, which is asked for modulo 97.",
+  "residue": "The remainder of x + y divided by the modulus, 97 as published.",
+  "donor": "Another prompt, whose states, or a head's output, are put in place of a prompt's own.",
   "exact": "Of an answer: right after rounding to a whole number.",
 }

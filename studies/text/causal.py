@@ -849,12 +849,15 @@ def own_answer(results):
   probe = at("final", "ridge")
   mean = lambda row, name: row[name].estimate
   because = (
-    f"without the eraser's direction skill is {line['skill']:.3f}, without the ridge probe's"
-    f" {mean(probe, 'skill'):.2f}, without random ones as far away {mean(random, 'skill'):.3f},"
-    f" without permuted labels' {mean(null, 'skill'):.2f} (p {line['p']:.3f}). Another prompt's"
-    f" component moves the answer {100 * mean(line, 'moved'):.1f} % of the way to its sum (p"
-    f" {line['p_moved']:.3f}), after block 1 {100 * mean(early, 'moved'):.0f} %: next to a linear"
-    " readout this is close to a definition."
+    f"read by the network's own readout, skill is {line['skill']:.3f} without the direction that"
+    f" LEACE erases and {mean(probe, 'skill'):.2f} without the ridge probe's; without directions"
+    f" that move states as far it is {mean(random, 'skill'):.3f} (random ones) and"
+    f" {mean(null, 'skill'):.2f} (permuted labels, which do as much damage with p {line['p']:.3f})."
+    " With another prompt's component in its place the answer goes"
+    f" {100 * mean(line, 'moved'):.1f} % of the way to that prompt's (permuted labels go as far"
+    f" with p {line['p_moved']:.3f}), {100 * mean(early, 'moved'):.0f} % where it is exchanged"
+    " after block 1. Skills and shares are means over networks, p the largest of the networks. In"
+    " the final state, which the readout reads linearly, this is close to a definition."
   )
   holds = (
     line["skill"].high < 0.1

@@ -468,11 +468,13 @@ def first_component(results):
   rows = list(cells(program.published_runs(results, "sum").first("geometry")))
   at = lambda measure: claims.row(rows, rows=HELD_OUT, pooling="last", measure=measure)
   sum_, length, second = at("PC1_r2"), at("PC1_by_length"), at("PC2_r2")
+  plain = claims.row(rows, rows=ALIKE, pooling="last", measure="PC1_r2_as_published")
   because = (
-    f"PC1 shares {sum_['median']:.2f} of its variance with the sum and {length['median']:.2f} with"
-    f" the number of characters, untrained networks {sum_['untrained']:.2f} and"
-    f" {length['untrained']:.2f}; PC2 has {second['median']:.2f} of the sum. PC1's scores in the"
-    " place of the sum, as published, have a negative R2 whatever the network."
+    f"medians over networks: x + y explains {sum_['median']:.2f} of PC1's variance and the number"
+    f" of characters {length['median']:.2f}, in untrained networks {sum_['untrained']:.2f} and"
+    f" {length['untrained']:.2f}; x + y explains {second['median']:.2f} of PC2's. Taken for the sum"
+    f" itself without a fit, as published, PC1's scores have R2 {plain['median']:.1f}, in untrained"
+    f" networks {plain['untrained']:.1f}."
   )
   values = {"sum": sum_["median"], "length": length["median"]}
   return claims.verdict(sum_["median"] > MUCH, because, values)

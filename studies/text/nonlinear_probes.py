@@ -239,6 +239,7 @@ TARGETS = ("x + y", "hundreds", "tens", "units", "u")
 RESIDUES = {"residue by u": "u", "residue by x + y": "x + y"}
 MEASURED = (*TARGETS, *RESIDUES)
 NEIGHBOURS = 60  # rows whose mean residue is the guess
+LARGEST = 18  # sum of two digits
 
 
 class Rounds(NamedTuple):
@@ -716,13 +717,15 @@ def residue(results):
     for name in ("states", "untrained")
   }
   mine, null = reads["states"], reads["untrained"]
+  wraps = LARGEST * sum(digit_weights(found.modulus)) // found.modulus
   because = (
-    f"a {PROBE} probe has R2 {mine['mean']:.3f} on pairs not seen, of untrained networks"
-    f" {null['minimum']:.3f} to {null['maximum']:.3f}, of permuted labels"
-    f" {reads['shuffled']['median']:.3f}, of the digits alone {reads['digits']['median']:.3f}."
-    f" u = {found.weights}, which wraps at most twice, is read by a line with R2"
-    f" {u['states']['median']:.2f}, untrained {u['untrained']['median']:.2f}; the probe does the"
-    " wrapping."
+    f"a {PROBE} probe (width x hidden layers) has R2 {mine['mean']:.3f} on pairs not seen (mean of"
+    f" the networks), of untrained networks {null['minimum']:.3f} to {null['maximum']:.3f} (least"
+    f" and largest), of permuted labels {reads['shuffled']['median']:.3f} (median), of the digits"
+    f" alone {reads['digits']['median']:.3f}. The residue is that of u = {found.weights}, in sums"
+    f" of the two operands' digits, which passes the modulus at most {wraps} times; a line reads u"
+    f" with R2 {u['states']['median']:.2f}, in untrained networks {u['untrained']['median']:.2f}"
+    " (medians), and the probe can do the rest."
   )
   values = {name: row["median"] for name, row in reads.items()}
   values |= {f"u_{name}": row["median"] for name, row in u.items()}

@@ -359,7 +359,7 @@ WHOLE = 0.9  # share of the way that is nearly all of it
 
 @CLAIMS.add(
   "patching.sums",
-  "States of prompts with the same sum can be exchanged.",
+  "After the last block, states of prompts with the same sum can be exchanged.",
   reported="planned in the source's notes, never built",
   source=program.claimed("sections 0.9, 6"),
 )
@@ -371,10 +371,11 @@ def exchanged(results):
   moved = late["moved"].estimate
   apart = {"late": late["disturbed_equal"].estimate, "early": early["disturbed_equal"].estimate}
   because = (
-    "after the last block at '?' a donor of the same sum changes the answer by"
-    f" {apart['late']:.2f} of what donors of another sum do, and those move it {100 * moved:.0f} %"
-    " of the way; in the embeddings of x's hundreds a donor of the same sum changes it by"
-    f" {apart['early']:.2f}."
+    "with the last block's state at '?' taken from another prompt (a donor) of the same sum, the"
+    f" answer changes {apart['late']:.2f} times as much as between the prompt and one of another"
+    f" sum; from a donor of another sum it goes {100 * moved:.0f} % of the way to that donor's"
+    " answer. In the embeddings, with the hundreds of x from a donor of the same sum, it changes"
+    f" {apart['early']:.2f} times as much (means over networks)."
   )
   holds = apart["late"] < 0.25 and moved > WHOLE
   return claims.verdict(holds and apart["early"] > 0.5, because, apart)

@@ -237,6 +237,18 @@ class ClaimsTest(parameterized.TestCase):
     status, because = decided(name, question, made_up(question, **values))
     self.assertEqual(status, expected, because)
 
+  def test_every_number_is_said_to_be_of_something(self):
+    _, because = decided("causal.own", "sum", made_up())
+    for words in (
+      "skill is 0.000 [-0.010, 0.010] without the direction that LEACE erases",
+      "0.30 without the ridge probe's",
+      "it is 0.990 (random ones) and 0.60 (permuted labels",
+      "do as much damage with p 0.080)",
+      "the answer goes 99.0 % of the way to that prompt's",
+      "go as far with p 0.010), 30 % where it is exchanged after block 1",
+    ):
+      self.assertIn(words, because)
+
   def test_what_was_reported(self):
     reported = {claim.id: claim.reported for claim in causal.CLAIMS}
     self.assertIn("340.8 to 1649.2", reported["causal.refit"])

@@ -195,7 +195,9 @@ CARD = {"question": "modk", "as_published": True, "seeds": program.SEEDS}
 def made_up(r2=0.04, null=0.04, held_out=-0.03, delta=1.5, permuted=1.6):
   """Returns the published probes of five networks, the same number everywhere."""
   pairs = lambda value: np.full((5, 12), value)
-  small = lambda value: np.full((5, 6, 3), value)
+  # Other numbers of three frequencies of the residue modulo 3.
+  of_three = np.arange(18).reshape(6, 3) == 5
+  small = lambda value: np.where(of_three, value / 2, np.full((5, 6, 3), value))
   arrays = {
     "r2_as_published_SxP": pairs(r2),
     "null_r2_SxRxP": np.full((5, 3, 12), null),
@@ -266,12 +268,25 @@ class ClaimsTest(parameterized.TestCase):
     answering = {"fourier_probes": waves(0.8, 0.01, regression=False, intact=0.9)}
     cards = {"run": CARD, "classes": CARD | {"as_published": False}}
     row = decided("fourier.residue", {"run": run, "classes": answering}, cards)
-    self.assertIn("0, 0, 0, 0, 0 are above chance", row["because"])
+    self.assertIn(
+      "above chance (p of 0.05 or less), of 48, is 0, 0, 0, 0, 0 in the 5 networks.", row["because"]
+    )
     self.assertEndsWith(
       row["because"],
-      " In classes, which answers modulo 97, they find 48, 48, 48, 48, 48 of 48, the best with R2"
-      " 0.80.",
+      " In classes, whose networks do answer modulo 97, the same probes find 48, 48, 48, 48, 48 of"
+      " 48 (one number a network); the best has R2 0.80 (median of the networks).",
     )
+
+  def test_numbers_have_their_unit_and_what_they_are_of(self):
+    run = {"fourier_published": made_up(), "fourier_probes": waves()}
+    because = decided("fourier.excess", {"run": run})["because"]
+    self.assertIn("rises by 1.50 residue² without the directions of 6 frequencies", because)
+    self.assertIn("by 0.30 without as many random directions", because)
+    self.assertIn("fitted, it rises by 1.60 (means", because)
+    because = decided("fourier.small", {"run": run})["because"]
+    self.assertStartsWith(because, "modulo 2, two frequencies have R2 0.28 if the constant column")
+    self.assertIn("do not vary 0.040, and -0.030 over folds", because)
+    self.assertIn("Modulo 3, three have 0.14, 0.020 and -0.015 (means", because)
 
   def test_both_slices_are_of_one_run(self):
     runs = {"a": {"fourier_published": made_up()}, "b": {"fourier_probes": waves()}}

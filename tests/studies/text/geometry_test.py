@@ -143,22 +143,28 @@ class RunTest(parameterized.TestCase):
 class ClaimsTest(parameterized.TestCase):
   @parameterized.parameters((0.2, "not reproduced"), (0.9, "reproduced"))
   def test_first_component(self, shared, expected):
-    values = {"PC1_r2": shared, "PC1_by_length": 0.98, "PC2_r2": 0.7}
-    value = np.array([[list(values.values())]])[..., None]
+    values = {"PC1_r2": shared, "PC1_by_length": 0.98, "PC2_r2": 0.7, "PC1_r2_as_published": -5.8}
+    value = np.array([[list(values.values())]] * 2)[..., None]
     variables = {
       "value": results.variable("scored pooling measure seed", value + np.zeros(5), "value"),
       "untrained_value": results.variable(
         "scored pooling measure untrained", 0.2 + 0 * value, "value"
       ),
     }
-    coords = {"scored": [geometry.HELD_OUT], "pooling": ["last"], "measure": list(values)}
+    scored = [geometry.HELD_OUT, geometry.ALIKE]
+    coords = {"scored": scored, "pooling": ["last"], "measure": list(values)}
     card = {"question": "sum", "as_published": True, "seeds": program.SEEDS}
     found = {"run": {"geometry": results.dataset(variables, coords)}}
     (row,) = claims_lib.ledger(
       tuple(geometry.CLAIMS), claims_lib.Results(found, {"run": card})
     ).rows
     self.assertEqual(row["status"], expected, row["because"])
-    self.assertIn("0.98 with the number of characters", row["because"])
+    for words in (
+      f"x + y explains {shared:.2f} of PC1's variance and the number of characters 0.98",
+      "in untrained networks 0.20 and 0.20; x + y explains 0.70 of PC2's.",
+      "PC1's scores have R2 -5.8, in untrained networks 0.2.",
+    ):
+      self.assertIn(words, row["because"])
 
 
 class PublishedTest(absltest.TestCase):

@@ -291,6 +291,13 @@ class ClaimsTest(parameterized.TestCase):
       its = claims_lib.Results({"run": {"heads": found}}, {"run": card})
       (row,) = claims_lib.ledger(tuple(heads.CLAIMS), its).rows
       self.assertEqual((row["id"], row["status"]), ("heads.copy", status), row["because"])
+      if status == expected:
+        self.assertStartsWith(row["because"], f"{100 * above:.0f} % of the last layer's heads")
+        self.assertIn(
+          "uniform attention does (0.450); the claim needs more than 90 %", row["because"]
+        )
+        self.assertIn("has 0.800, that of untrained networks 0.440.", row["because"])
+        self.assertIn(f"by {max(harm, 0):,.0f} answers² (median", row["because"])
     self.assertEqual(row["reported"], "copy scores of 0.68 to 0.90")
 
 

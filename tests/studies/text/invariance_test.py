@@ -124,6 +124,7 @@ class RunTest(parameterized.TestCase):
       self.assertLen(value, 2)
     single = again.isel(seed=[0])
     pages = drawn.one_and_all(self, invariance.figures, {"a": again, "b": single})
+    drawn.assert_inside(self, pages["a"])
     (axes,) = drawn.panels(pages["a"], "Operands changed")
     middle = [line.get_xdata()[0] for line in axes.get_lines() if line.get_markersize() == 5]
     medians = [again[name].median("seed") for name in ("change_kept", "change_broken")]
@@ -159,8 +160,16 @@ class ClaimsTest(parameterized.TestCase):
     its = claims_lib.Results({"run": {"invariance": found}}, {"run": card})
     (row,) = claims_lib.ledger(tuple(invariance.CLAIMS), its).rows
     self.assertEqual(row["status"], expected, row["because"])
-    self.assertIn("0.40 at 50", row["because"])
-    self.assertIn("872 at 0, about 7,000 at -1", row["reported"])
+    self.assertStartsWith(
+      row["because"], "averaged over d of -2, -1, 1 and 2, the squared error is"
+    )
+    self.assertIn(f"{every / 870:.1f} times that at 0 over all rows", row["because"])
+    self.assertIn(f"{inside / 870:.2f} times over rows in range", row["because"])
+    self.assertIn("11 of 2,000 rows leave the range", row["because"])
+    # The rows that leave the range make the V where the others have none.
+    self.assertEqual("make the V" in row["because"], "artefact" in expected)
+    self.assertIn("under (x + d, y), is 0.40 at 50 (means", row["because"])
+    self.assertIn("872 at 0, about 7,000 at -1 (recomputed; no numbers", row["reported"])
 
 
 if __name__ == "__main__":

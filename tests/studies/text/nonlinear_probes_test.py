@@ -226,12 +226,16 @@ class ClaimsTest(parameterized.TestCase):
       "scored": ["fresh pairs"],
       "regressed": ["u"],
     }
-    found = results.dataset(variables, coords, weights="3 hundreds + 10 tens + 1 units")
+    weights = "3 hundreds + 10 tens + 1 units"
+    found = results.dataset(variables, coords, weights=weights, modulus=97)
     card = {"question": "modk", "as_published": True, "seeds": program.SEEDS}
     tables = claims_lib.Results({"run": {"nonlinear_probes": found}}, {"run": card})
     (row,) = claims_lib.ledger(tuple(probes.CLAIMS), tables).rows
     self.assertEqual(row["status"], expected, row["because"])
     self.assertStartsWith(row["reported"], "R2 0.41 of a 256x2 probe")
+    self.assertIn("of untrained networks 0.030 to 0.050 (least and largest)", row["because"])
+    self.assertIn(f"u = {weights}, in sums of the two operands' digits", row["because"])
+    self.assertIn("passes the modulus at most 2 times", row["because"])  # 18 * 14 = 2 * 97 + 58
 
 
 class PublishedTest(absltest.TestCase):

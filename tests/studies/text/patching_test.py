@@ -184,6 +184,10 @@ class ClaimsTest(parameterized.TestCase):
       its = claims_lib.Results({"run": {"patching": found}}, {"run": card})
       (row,) = claims_lib.ledger(tuple(patching.CLAIMS), its).rows
       self.assertEqual((row["id"], row["status"]), ("patching.sums", status), row["because"])
+      if status == expected:
+        self.assertIn(f"changes {late:.2f} times as much as between", row["because"])
+        self.assertIn("it goes 100 % of the way", row["because"])
+        self.assertIn(f"it changes {early:.2f} times as much (means", row["because"])
 
 
 if __name__ == "__main__":
