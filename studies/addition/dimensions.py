@@ -187,7 +187,7 @@ def _rows(found: xr.Dataset):
     share = one["share"].sel(network="trained").median("seed")
     yield {
       "activations": words,
-      "dimensions published network": program.own(found, count_S),
+      "dimensions, the source's network": program.own(found, count_S),
       "dimensions": counted["median"],
       "least": counted["minimum"],
       "largest": counted["maximum"],

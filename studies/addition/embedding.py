@@ -260,6 +260,7 @@ def _training(found: xr.Dataset) -> tuple[draw.Panel, ...]:
 CLAIMS = claims.Claims()
 FIRST = float(PUBLISHED["pc1_share"].source.partition(",")[0])
 BOTH = float(PUBLISHED["pc12_share"].source)
+ENOUGH, SHAPED = 0.95, 0.9  # share of the variance, R² of the line and of the parabola: above it
 
 
 @CLAIMS.add(
@@ -274,11 +275,11 @@ def arc(results):
   embedding = program.first(results, "embedding")
   learned_S = program.generalises(program.first(results, "progress"))
   both, line, bow = program.numbers(embedding, "pc12_share", "pc1_linear_r2", "pc2_quadratic_r2")
-  holds_S = (both.value_S > 0.95) & (line.value_S > 0.9) & (bow.value_S > 0.9)
+  holds_S = (both.value_S > ENOUGH) & (line.value_S > SHAPED) & (bow.value_S > SHAPED)
   because = (
-    "share of PC1 and PC2 above 0.95 and both R2 above 0.9, among members that "
-    f"generalise; over all members: share {both}, R2 of PC1 {line}, of PC2 "
-    f"{bow}"
+    f"wanted are a share of PC1 and PC2 above {ENOUGH:g} and both R2 above {SHAPED:g}; the share is"
+    f" {both}, R2 of a line for PC1 {line}, of a parabola for PC2 {bow}, where medians and ranges"
+    f" are over all {holds_S.size} members, generalising or not"
   )
   numbers = program.behind(share=both, line_r2=line, bow_r2=bow)
-  return program.by_members(holds_S[learned_S], because, numbers)
+  return program.by_members(holds_S[learned_S], because, numbers, whom="members that generalise")

@@ -1074,6 +1074,9 @@ def line(runs) -> str:
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()
+LEFT = 0.5  # of the logits' norm: cubes that leave less are most of the logits
+MOST = 0.8  # of the neurons
+SAME = 1e-3  # nats: losses this close are the same
 
 
 def _found(results) -> xr.Dataset:
@@ -1088,36 +1091,40 @@ def _found(results) -> xr.Dataset:
 )
 def constants(results):
   """Returns the verdict on the published frequencies, on a network trained here."""
+  found = _found(results)
   residual, loss, own = program.numbers(
-    _found(results), "residual_as_published", "fitted_nll_as_published", "residual"
+    found, "residual_as_published", "fitted_nll_as_published", "residual"
   )
+  guess = np.log(int(program.networks(found).split()[-1]))  # modulo so many
   because = (
-    f"with {CONSTANTS} the cubes leave {residual} of the logits and a loss "
-    f"of {loss} (a guess: {np.log(113):.2f}); with the frequencies found in "
-    f"the network they leave {own}: they differ by start and must be found"
+    f"in {program.networks(found)}, cosine cubes at {CONSTANTS} leave a share of {residual} of the"
+    f" logits' norm (below {LEFT:g} is wanted) and have a loss in nats of {loss}, where a guess has"
+    f" {guess:.2f}; those at the frequencies found in the network leave {own}"
   )
-  holds = bool((residual.value_S < 0.5).all())
+  holds = bool((residual.value_S < LEFT).all())
+  if not holds:
+    because += ": key frequencies differ from run to run and must be found"
   values = program.behind(residual=residual, loss_nats=loss, own=own)
   return program.verdict(program.held(holds), because, values)
 
 
 @CLAIMS.add(
   "modular.clusters",
-  "Every neuron works at one key frequency.",
-  reported=f"frac above {CLUSTER:g}; members of the stored cluster"
-  f" {PUBLISHED['cluster_median'].source.partition(' (')[0]}",
+  "Most neurons work at one frequency each.",
+  reported=f"{PUBLISHED['clustered'].source} neurons: frac above {CLUSTER:g}; members of the stored"
+  f" cluster {PUBLISHED['cluster_median'].source.partition(' (')[0]}",
   source=f"{program.MODULAR_SOURCE} (B14, B15)",
 )
 def clusters(results):
-  """Returns the verdict on every neuron at one frequency."""
-  share, median, null = program.numbers(
-    _found(results), "clustered", "share_median", "gaussian_neuron_share"
-  )
+  """Returns the verdict on neurons at one frequency each."""
+  found = _found(results)
+  share, median, null = program.numbers(found, "clustered", "share_median", "gaussian_neuron_share")
   because = (
-    f"share of neurons with more than {CLUSTER:g} of their energy at one frequency "
-    f"{share}; the median neuron has {median}, a Gaussian map {null}"
+    f"in {program.networks(found)}, the share of neurons with more than {CLUSTER:g} of their energy"
+    f" at one frequency is {share}, where above {MOST:g} is wanted; the median neuron has"
+    f" {median} of its energy at its best frequency, a map of Gaussian noise {null.middle}"
   )
-  holds = bool((share.value_S > 0.8).all())
+  holds = bool((share.value_S > MOST).all())
   values = program.behind(clustered=share, median=median, gaussian=null)
   return program.verdict(program.held(holds), because, values)
 
@@ -1130,8 +1137,9 @@ def clusters(results):
 )
 def cubes(results):
   """Returns the verdict on logits as a sum of cosine cubes at few frequencies."""
+  found = _found(results)
   keys, residual, loss, full, random, held_out = program.numbers(
-    _found(results),
+    found,
     "readout_keys",
     "residual",
     "fitted_nll",
@@ -1140,11 +1148,12 @@ def cubes(results):
     "restricted_heldout",
   )
   because = (
-    f"{keys} key frequencies leave {residual} of the logits; their cubes alone "
-    f"have a loss of {loss}, the network {full}; a random cube's cosine is "
-    f"{random}; cubes are fitted to train pairs too, but waves of test pairs "
-    f"alone give a restricted loss of {held_out}"
+    f"in {program.networks(found)}, cosine cubes at {keys} key frequencies leave a share of"
+    f" {residual} of the logits' norm (below {LEFT:g} is wanted); alone they have a loss in nats of"
+    f" {loss}, the network {full} (at most {SAME:g} more is wanted); a cube of random numbers has a"
+    f" cosine of {random} with the logits. Cubes are fitted to train pairs too, but waves of test"
+    f" pairs alone give a restricted loss in nats of {held_out}"
   )
-  holds = bool(((residual.value_S < 0.5) & (loss.value_S < full.value_S + 1e-3)).all())
+  holds = bool(((residual.value_S < LEFT) & (loss.value_S < full.value_S + SAME)).all())
   values = program.behind(keys=keys, residual=residual, fitted_nll=loss, all_nll=full)
   return program.verdict(program.held(holds), because, values)

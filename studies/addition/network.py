@@ -364,7 +364,7 @@ def _fit_rows(found: xr.Dataset):
       "item": found["fit_item"].sel(fit=key).item(),
       "fit": f"{found['fit_target'].sel(fit=key).item()} on"
       f" {found['fit_design'].sel(fit=key).item()}",
-      "R² published network": program.own(found, get("r2_mean")),
+      "R², the source's network": program.own(found, get("r2_mean")),
       "R²": r2["median"],
       "R² least": r2["minimum"],
       "R² largest": r2["maximum"],

@@ -642,8 +642,9 @@ def correlated(results):
   count, units = program.numbers(found, "above_90", "effective_blocks")
   holds_S = count.value_S > CLAIMED
   because = (
-    f"neurons with r above 0.9: {count}; neurons come in blocks of copies, so "
-    "a block just above or below the threshold moves the count by its size, "
-    f"and by contribution the network is effectively {units} units"
+    f"more than {CLAIMED} neurons are wanted; the number with r, the correlation with a + b, above"
+    f" 0.9 is {count}. Neurons come in blocks of copies, and a block just above or below the"
+    " threshold moves the count by its size; weighted by what blocks contribute to the logits, the"
+    f" network has an effective number of {units} blocks"
   )
   return program.by_members(holds_S, because, program.behind(count=count, units=units))

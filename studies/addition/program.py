@@ -5,6 +5,7 @@ numbers it is decided on.
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -251,6 +252,9 @@ _SETTING: dict[bool, dict[str, Any]] = {
 }
 _OPTIMIZER = optimizer.Config(rate=1e-3, schedule="constant", beta2=0.98, clip=0.0)
 _OTHER = "other "  # than the source's, as in "other digits and steps"
+DIGITS = _SETTING[False]["digits"]  # of plain addition, whose sums are one of so many classes:
+CLASSES = 2 * DIGITS
+NEURONS = tokens.plain_trunk().hidden  # of the source's network
 
 
 def card(experiment) -> dict[str, Any]:
@@ -454,8 +458,21 @@ def _at(progress: xr.Dataset, kind: str, name: str) -> xr.DataArray:
   return progress[variable].sel({dim: name})
 
 
+def networks(found: xr.Dataset) -> str:
+  """Returns how many networks a result is of, and what they add: "1 network modulo 113"."""
+  count, sums = found.sizes["seed"], found.population.partition(", ")[0]
+  return f"{count} network{'s' * (count > 1)} {sums}"
+
+
+_MEDIAN = " (median "
+
+
 class Number:
-  """A number of a slice: that of the source's own network, and its value for every member."""
+  """A number of a slice: that of the source's own network, and its value for every member.
+
+  In a sentence that of the source's network stands first, as in "0.989 (median 0.979, 0.907 to
+  0.991)"; `verdict` says so.
+  """
 
   def __init__(self, found: xr.Dataset, key: str):
     pair = found["number"].sel(quantity=key)
@@ -465,13 +482,18 @@ class Number:
 
   def __str__(self) -> str:
     known_S = self.value_S[np.isfinite(self.value_S)]
+    if known_S.size == 1 or not np.isfinite(self.here):
+      return self.middle
+    range_ = f"{known_S.min():.3g} to {known_S.max():.3g}"
+    return f"{self.here:.3g}{_MEDIAN}{np.median(known_S):.3g}, {range_})"
+
+  @property
+  def middle(self) -> str:
+    """The median of all members and their range, as in "0.979 in the median (0.907 to 0.991)"."""
+    known_S = self.value_S[np.isfinite(self.value_S)]
     if known_S.size == 1:
       return f"{known_S[0]:.3g}"
-    range_ = f"{known_S.min():.3g} to {known_S.max():.3g}"
-    median = f"{np.median(known_S):.3g}"
-    if not np.isfinite(self.here):
-      return f"{median} in the median ({range_})"
-    return f"{self.here:.3g} (members {median}, {range_})"
+    return f"{np.median(known_S):.3g} in the median ({known_S.min():.3g} to {known_S.max():.3g})"
 
 
 def numbers(found: xr.Dataset, *keys: str) -> list[Number]:
@@ -497,7 +519,10 @@ def behind(**named) -> dict:
 
 
 def verdict(status: claims.Status, because: str, numbers: Mapping) -> claims.Verdict:
-  """Returns the verdict, its sentence ended with a full stop."""
+  """Returns the verdict; its sentence ends with a full stop, and a second one says whose the
+  numbers before a median are."""
+  if re.search(rf"{re.escape(_MEDIAN)}[-\d]", because):
+    because += ". Numbers before a median are of the source's network, trained again here"
   return claims.Verdict(status=status, because=f"{because}.", numbers=numbers)
 
 
@@ -509,12 +534,17 @@ def held(holds: bool, *, artefact: bool = False) -> claims.Status:
 
 
 def by_members(
-  holds_S, because: str, numbers: Mapping, *, artefact: bool = False
+  holds_S, because: str, numbers: Mapping, *, artefact: bool = False, whom: str = "members"
 ) -> claims.Verdict:
   """Returns the verdict on what should hold for members of any split and
-  start: for MOST of them it is reproduced; fewer than ENOUGH decide nothing."""
+  start: for MOST of them it is reproduced; fewer than ENOUGH decide nothing.
+
+  `because` begins with what is wanted of a member; `whom` says which ones are asked.
+  """
   holds_S = np.asarray(holds_S, bool)
-  said = f"holds for {holds_S.sum()} of {holds_S.size} members: {because}"
+  few = f" of {ENOUGH} or more" if holds_S.size < ENOUGH else ""
+  must = f"{100 * MOST:.0f} %{few} must"
+  said = f"{holds_S.sum()} of {holds_S.size} {whom} meet the claim ({must}): {because}"
   if holds_S.size < ENOUGH:
     return verdict("needs more compute", said, numbers)
   status = held(bool(holds_S.mean() >= MOST), artefact=artefact)

@@ -557,7 +557,7 @@ def _waves(found: xr.Dataset) -> str:
   lead = numbers_lib.median(program.boundary(found, "lead_heldout"))
   return (
     f"key frequencies {' / '.join(keys)}; the held-out restricted loss gets"
-    f" below half a guess {tables_lib.shown(lead)} steps before"
+    f" below half the loss of a guess {tables_lib.shown(lead)} steps before"
     " the test loss"
   )
 
@@ -567,6 +567,8 @@ def _waves(found: xr.Dataset) -> str:
 CLAIMS = claims.Claims()
 SOON = 5  # a delay is one of at least so many times the time to memorise
 SEVERAL = 3  # members of which an interval says something
+RISEN = 10  # times its least: an excluded loss above it has risen
+NEAR = 0.2  # of a step drawn by eye: steps this close are the same
 
 
 @CLAIMS.add(
@@ -582,12 +584,13 @@ def learns(results):
   mirrored_S, lone_S = (
     program.curve(progress, f"test/{name}_accuracy")[:, -1] for name in ("mirrored", "lone")
   )
+  own = program.own(progress, accuracy_S)
+  source = "" if own is None else f", of the source's network {own:.2f}"
   because = (
-    "test accuracy after training is "
-    f"{np.median(accuracy_S):.2f} in the median ({accuracy_S.min():.2f} to "
-    f"{accuracy_S.max():.2f}), the source's own network at 1; pairs whose "
-    f"mirror image (b, a) is in train {np.mean(mirrored_S):.2f}, the others "
-    f"{np.mean(lone_S):.2f} on average"
+    "all test pairs have to be right after training; test accuracy is"
+    f" {np.median(accuracy_S):.2f} in the median ({accuracy_S.min():.2f} to {accuracy_S.max():.2f})"
+    f"{source}; on average it is {np.mean(mirrored_S):.2f} on pairs whose mirror image (b, a) is a"
+    f" train pair, {np.mean(lone_S):.2f} on the others"
   )
   numbers = program.behind(
     test_accuracy_median=np.median(accuracy_S),
@@ -599,9 +602,9 @@ def learns(results):
     other_S = program.curve(other, "test/accuracy")[:, -1]
     numbers["unordered_test_accuracy_median"] = float(np.median(other_S))
     because += (
-      "; where both orders of a pair are on one side of the split, median "
-      f"{np.median(other_S):.2f}, {(other_S > program.SURE).sum()} of "
-      f"{other_S.size} at 1"
+      "; where both orders of a pair are on one side of the split, test accuracy is"
+      f" {np.median(other_S):.2f} in the median, and {(other_S > program.SURE).sum()} of"
+      f" {other_S.size} networks get all right"
     )
   except LookupError:
     pass
@@ -627,10 +630,12 @@ def delay(results):
     generalised_latest=formed["maximum"],
   )
   because = (
-    "the source's network, its start shaken by rounding alone, knows the train "
-    f"pairs by step {known['maximum']:.0f} and has a test loss below a guess "
-    f"for good from step {formed['minimum']:.0f} to {formed['maximum']:.0f}, "
-    "by member: the length of a delay is not portable between programs"
+    "the step from which the test loss is below that of a guess for good has to be at least"
+    f" {SOON} times the first step with all train pairs right; the source's network, its start"
+    f" shaken by rounding alone, knows the train pairs by step {known['maximum']:,.0f} and has such"
+    f" a test loss from step {formed['minimum']:,.0f} on at the earliest, from step"
+    f" {formed['maximum']:,.0f} on at the latest: the length of a delay is not portable between"
+    " programs"
   )
   return program.by_members(delayed_S, because, numbers)
 
@@ -649,23 +654,29 @@ def lead(results):
   )
   known_S = program.boundary(progress, "lead_heldout")
   known = int(np.isfinite(known_S).sum())
+  differs = progress.population.partition(", ")[2]
+  other = f" (the source: {program.MODULAR}; here {differs})"
+  where = "" if differs == program.PUBLISHED else other
   numbers = program.behind(
     published_median=published["median"],
     heldout_median=heldout["median"],
     heldout_mean_low=heldout["mean_low"],
     heldout_mean_high=heldout["mean_high"],
   )
-  because = (
-    "the restricted loss gets below half of a guess "
-    f"{published['median']:,.0f} steps before the test loss in the median; its "
-    "waves are averages over train pairs too, which a memory of these pairs "
-    f"improves: with those of test pairs alone {heldout['median']:,.0f} steps "
-    f"({known} of {known_S.size} members, {progress.population}"
+  enough = known >= SEVERAL
+  mean = lambda of: (
+    f"; mean, 95 % interval: {of['mean_low']:,.0f} to {of['mean_high']:,.0f}" if enough else ""
   )
-  if known < SEVERAL:
-    because += f"; an interval needs {SEVERAL})"
+  because = (
+    f"in {program.networks(progress)}{where}, the restricted loss gets below half the loss of a"
+    f" guess ({progress.uniform_nll / 2:.2f} nats) for good {published['median']:,.0f} steps before"
+    f" the test loss does (median{mean(published)}). Its waves are averages over train pairs too,"
+    " which a memory of these pairs improves; with waves of test pairs alone it is"
+    f" {heldout['median']:,.0f} steps (median of {known} of {known_S.size} members{mean(heldout)})"
+  )
+  if not enough:
+    because += f"; an interval needs {SEVERAL} members"
     return program.verdict("needs more compute", because, numbers)
-  because += f"; 95 % of the mean {heldout['mean_low']:,.0f} to {heldout['mean_high']:,.0f})"
   status = program.held(published["mean_low"] > 0, artefact=heldout["mean_low"] <= 0)
   return program.verdict(status, because, numbers)
 
@@ -683,14 +694,16 @@ def excluded(results):
   learned_S = program.generalises(progress)
   train_S = program.curve(progress, "train/nll_nats")[:, -1]
   low_S, end_S = excluded_SxC.min(1), excluded_SxC[:, -1]
+  least_S = progress["step"].values[excluded_SxC.argmin(1)]
   because = (
-    f"the excluded loss has its least, {np.median(low_S):.3g} nats, while the "
-    f"network memorises, and ends at {np.median(end_S):.3g}, where the train "
-    f"loss is {np.median(train_S):.2g} ({learned_S.sum()} of "
-    f"{learned_S.size} members generalise)"
+    f"in {program.networks(progress)}, the least excluded loss is {np.median(low_S):.3g} nats, at"
+    f" step {np.median(least_S):,.0f}, and it ends at {np.median(end_S):.3g} nats, where the train"
+    f" loss is {np.median(train_S):.2g} nats{', in the median' if learned_S.size > 1 else ''};"
+    f" more than {RISEN} times the least is wanted at the end, of all that generalise"
+    f" ({learned_S.sum()} of {learned_S.size} networks)"
   )
   numbers = program.behind(least=np.median(low_S), end=np.median(end_S))
-  holds = bool((end_S > 10 * low_S)[learned_S].all() and learned_S.any())
+  holds = bool((end_S > RISEN * low_S)[learned_S].all() and learned_S.any())
   status = program.held(holds)
   return program.verdict(status, because, numbers)
 
@@ -706,16 +719,21 @@ def phases(results):
   """Returns the verdict on the phase lines drawn by eye, beside those of the curves."""
   progress = program.first(results, "progress", of=program.MODULAR)
   found = {name: program.boundary(progress, name) for name in BY_EYE}
-  said = ", ".join(
-    f"{name} {np.nanmedian(step_S):,.0f} (by eye {BY_EYE[name]:,.0f})"
+  said = "; ".join(
+    f"{BOUNDARIES[name].replace(': ', ' (')}) at step {np.nanmedian(step_S):,.0f}"
+    f" (by eye {BY_EYE[name]:,.0f})"
     for name, step_S in found.items()
     if np.isfinite(step_S).any()
   )
   members = len(next(iter(found.values())))
-  because = f"from the curves of {members} member(s): {said}"
+  of = "medians of" if members > 1 else "in"
+  because = (
+    f"{of} {program.networks(progress)}: {said}; within {100 * NEAR:.0f} % of the steps drawn by"
+    f" eye is wanted, of {SEVERAL} networks or more"
+  )
   numbers = program.behind(**{name: np.median(step_S) for name, step_S in found.items()})
   if members < SEVERAL:
     return program.verdict("needs more compute", because, numbers)
-  near = [abs(np.nanmedian(step_S) / BY_EYE[name] - 1) < 0.2 for name, step_S in found.items()]
+  near = [abs(np.nanmedian(step_S) / BY_EYE[name] - 1) < NEAR for name, step_S in found.items()]
   status = program.held(all(near))
   return program.verdict(status, because, numbers)

@@ -881,6 +881,9 @@ def _component_rows(run: str, found: xr.Dataset):
 # --- claims ---------------------------------------------------------------------------------------
 
 CLAIMS = claims.Claims()
+ALIKE = 0.9  # a cosine similarity above it: the same curve
+FEW = 6  # frequencies, as many as gave the right answer at (0, 0)
+NEARLY_ALL = 0.95  # of the variance: two components that hold more are all there is
 
 
 @CLAIMS.add(
@@ -896,10 +899,12 @@ def waves(results):
     found, "similarity_1", "similarity_2", "chance_similarity_1", "period_1"
   )
   because = (
-    f"similarity of PC1 {first}, of PC2 {second}, where 95 % of random curves "
-    f"as smooth reach {chance}; the best period of PC1 is {period}, not 20"
+    "the cosine similarity with the better of sine and cosine has to be above"
+    f" {ALIKE:g} for both components of W_L; it is {first} for the first and {second} for the"
+    f" second, where {PERCENT} of random curves as smooth as the first reach at most {chance}; the"
+    f" best period of the first is {period} classes, where frequency 1 has {program.CLASSES}"
   )
-  holds_S = (first.value_S > 0.9) & (second.value_S > 0.9)
+  holds_S = (first.value_S > ALIKE) & (second.value_S > ALIKE)
   behind = program.behind(pc1=first, pc2=second, chance=chance)
   return program.by_members(holds_S, because, behind)
 
@@ -915,9 +920,10 @@ def sparse(results):
   found = program.first(results, "readout")
   (needed,) = program.numbers(found, "needed")
   because = (
-    f"frequencies that all 100 answers need: {needed} of 10, where the source looked at (0, 0)"
+    f"{FEW} frequencies or fewer have to give all {program.DIGITS**2} answers of the network;"
+    f" {needed} of {program.CLASSES // 2} are needed, where the source looked at (0, 0) alone"
   )
-  return program.by_members(needed.value_S <= 6, because, program.behind(needed=needed))
+  return program.by_members(needed.value_S <= FEW, because, program.behind(needed=needed))
 
 
 @CLAIMS.add(
@@ -930,5 +936,8 @@ def two_directions(results):
   """Returns the verdict: what two components of W_L hold of its variance."""
   found = program.first(results, "readout")
   (share,) = program.numbers(found, "pc12_share")
-  because = f"share of two components {share}, of untrained networks {share.untrained:.2f}"
-  return program.by_members(share.value_S > 0.95, because, program.behind(share=share))
+  because = (
+    f"two components have to hold a share above {NEARLY_ALL:g} of the variance of W_L; they hold"
+    f" {share}, those of untrained networks {share.untrained:.2f} in the median"
+  )
+  return program.by_members(share.value_S > NEARLY_ALL, because, program.behind(share=share))

@@ -259,7 +259,7 @@ class TrainedTest(absltest.TestCase):
     fits, *_ = attention.tables({"run": self.found})
     row = next(row for row in fits.rows if row["fit"] == "z, attention as trained on Poly2")
     self.assertEqual(row["run"], "run")
-    self.assertEqual(row["R² published network"], self._fit("intact/poly2", "r2_mean"))
+    self.assertEqual(row["R², the source's network"], self._fit("intact/poly2", "r2_mean"))
 
 
 class ModularTest(absltest.TestCase):
@@ -298,6 +298,8 @@ class ClaimsTest(parameterized.TestCase):
     )
     row = adder_cards.row(attention, "attention.average", {"attention": found})
     self.assertEqual(row["status"], status)
+    self.assertIn("frozen attention has to cost less than 0.05 of accuracy", row["because"])
+    self.assertIn(f"its mean over inputs {frozen:g} (median {frozen:g}, ", row["because"])
 
   def test_without_runs_it_is_open(self):
     (row,) = claims.ledger(attention.CLAIMS, claims.Results({})).rows

@@ -104,7 +104,7 @@ class ReferenceTest(absltest.TestCase):
     self.assertEqual({row["run"] for row in table.rows}, {"own"})
     self.assertEqual([row["activations"] for row in table.rows], list(dimensions.SPACES.values()))
     own = self.found.dimensions.sel(network="trained", space="pre").values
-    self.assertEqual(table.rows[1]["dimensions published network"], own[0])
+    self.assertEqual(table.rows[1]["dimensions, the source's network"], own[0])
 
 
 if __name__ == "__main__":

@@ -95,6 +95,10 @@ class ClaimsTest(absltest.TestCase):
     progress = adder_cards.progress(test__accuracy=last)
     row = adder_cards.row(embedding, "embedding.arc", {"embedding": arc, "progress": progress})
     self.assertEqual(row["status"], "reproduced")
+    said = "5 of 5 members that generalise meet the claim (90 % must): wanted are a share of PC1"
+    self.assertStartsWith(row["because"], said)
+    self.assertIn("the share is 0.99 (median 0.99, 0.5 to 0.99)", row["because"])
+    self.assertIn("over all 6 members, generalising or not.", row["because"])
 
   def test_without_runs_it_is_open(self):
     adder_cards.assert_not_run(self, embedding)

@@ -59,7 +59,7 @@ class StoredTest(absltest.TestCase):
     found = results.dataset(network.fits(named, value, null), reference=0)
     (row,) = network.fit_table({"run": found}).rows
     self.assertEqual((row["item"], row["fit"]), ("A46", "z on Poly2"))
-    self.assertEqual(row["R² published network"], 0.9)
+    self.assertEqual(row["R², the source's network"], 0.9)
     self.assertAlmostEqual(row["R²"], 0.7)
     self.assertEqual((row["R² least"], row["R² largest"]), (0.5, 0.9))
     self.assertAlmostEqual(row["R² untrained"], 0.2)

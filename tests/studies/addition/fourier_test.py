@@ -473,7 +473,14 @@ class ClaimsTest(parameterized.TestCase):
     self.assertEqual(row["status"], status)
     self.assertEqual(row["statement"], "The key frequencies are 17, 25, 32 and 47.")
     self.assertIn("its stored run has 8, 19, 41, 54", row["reported"])
-    self.assertIn("a loss of 4.73 (members 4.73, 4.73 to 4.73) (a guess: 4.73)", row["because"])
+    self.assertStartsWith(
+      row["because"], "in 6 networks modulo 113, cosine cubes at 17, 25, 32, 47"
+    )
+    share = f"leave a share of {residual:g} (median {residual:g}, {residual:g} to {residual:g})"
+    self.assertIn(f"{share} of the logits' norm (below 0.5 is wanted)", row["because"])
+    said = "a loss in nats of 4.73 (median 4.73, 4.73 to 4.73), where a guess has 4.73;"
+    self.assertIn(said, row["because"])
+    self.assertEqual("must be found" in row["because"], status == "not reproduced")
 
   @parameterized.parameters(
     (0.95, "reproduced"), ([0.95, 0.95, 0.95, 0.95, 0.95, 0.7], "not reproduced")
@@ -482,10 +489,14 @@ class ClaimsTest(parameterized.TestCase):
     found = by_hand(clustered=share, share_median=0.98, gaussian_neuron_share=0.05)
     row = decide("modular.clusters", found)
     self.assertEqual(row["status"], status)
-    self.assertIn("the median neuron has 0.98", row["because"])
-    self.assertEqual(
-      row["reported"], "frac above 0.85; members of the stored cluster 0.974 to 0.976"
-    )
+    said = "in 6 networks modulo 113, the share of neurons with more than 0.85 of their energy"
+    self.assertStartsWith(row["because"], said)
+    self.assertIn(f"is 0.95 (median 0.95, {np.min(share):g} to 0.95)", row["because"])
+    self.assertIn("where above 0.8 is wanted; the median neuron has 0.98", row["because"])
+    self.assertIn("a map of Gaussian noise 0.05 in the median (0.05 to 0.05).", row["because"])
+    self.assertEqual(row["statement"], "Most neurons work at one frequency each.")
+    said = "nearly all neurons: frac above 0.85; members of the stored cluster 0.974 to 0.976"
+    self.assertEqual(row["reported"], said)
 
   @parameterized.parameters(
     (0.1, 1e-4, "reproduced"), (0.6, 1e-4, "not reproduced"), (0.1, 0.5, "not reproduced")
@@ -499,7 +510,14 @@ class ClaimsTest(parameterized.TestCase):
       random_cube=1e-3,
       restricted_heldout=1e-6,
     )
-    self.assertEqual(decide("modular.cubes", found)["status"], status)
+    row = decide("modular.cubes", found)
+    self.assertEqual(row["status"], status)
+    self.assertIn("in 6 networks modulo 113, cosine cubes at 5 (", row["because"])
+    self.assertIn(f"leave a share of {residual:g} (", row["because"])
+    self.assertIn(f"alone they have a loss in nats of {loss:g} (", row["because"])
+    one = decide("modular.cubes", found.isel(seed=[0]))["because"]
+    self.assertIn("in 1 network modulo 113, cosine cubes at 5 key frequencies", one)
+    self.assertNotIn("median", one)
 
 
 if __name__ == "__main__":

@@ -237,7 +237,9 @@ class ClaimsTest(parameterized.TestCase):
     found = adder_cards.numbers(reference=-1, flips_share=share, flips=54)
     row = adder_cards.row(neuron_changes, "neurons.flips", {"neuron_changes": found})
     self.assertEqual(row["status"], status)
-    self.assertIn("at (0, 0) 54 in the median (54 to 54) neurons flip", row["because"])
+    self.assertIn("a share above 0.5 of the change", row["because"])
+    self.assertIn(f"their share is {np.median(share):g} in the median (", row["because"])
+    self.assertIn("with 54 in the median (54 to 54) such neurons", row["because"])
     said = "25 flips, 24 off, which raise logit 0 and lower logit 3"
     self.assertEqual(row["reported"], said)
 

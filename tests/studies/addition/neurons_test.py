@@ -228,7 +228,7 @@ class ReferenceTest(absltest.TestCase):
     self.assertEqual(size_R, sorted(size_R, reverse=True))
     self.assertLen(fits.rows, 3)
     value = self.found["fit_value"].sel(fit="top_neuron", measure="r2_mean", network="trained")
-    self.assertEqual(fits.rows[0]["R² published network"], value.values[0])
+    self.assertEqual(fits.rows[0]["R², the source's network"], value.values[0])
     self.assertLen(rows.rows, self.found.sizes["logit"])
     self.assertAlmostEqual(rows.rows[9]["largest"], self.row["row_9_largest"]["here"], places=6)
 
@@ -244,7 +244,9 @@ class ClaimsTest(parameterized.TestCase):
     row = adder_cards.row(neurons, "neurons.correlated", {"neurons": found})
     self.assertEqual(row["status"], status)
     self.assertEqual(row["reported"], "> 130 of 512")
-    self.assertIn("the network is effectively 10 in the median (10 to 10) units", row["because"])
+    self.assertIn("more than 130 neurons are wanted", row["because"])
+    self.assertIn(f"above 0.9 is {np.median(count):g} in the median (", row["because"])
+    self.assertIn("an effective number of 10 in the median (10 to 10) blocks.", row["because"])
 
   def test_other_populations_decide_nothing(self):
     for its in ("P = 10, permuted labels", "P = 10, other steps", "P = 12, other digits"):

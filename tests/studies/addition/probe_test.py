@@ -139,6 +139,11 @@ class ClaimsTest(absltest.TestCase):
       found = adder_cards.numbers(r2=0.999, untrained_r2=untrained)
       row = adder_cards.row(probe, "probe.sum", {"probe": found})
       self.assertEqual(row["status"], status)
+      self.assertIn("on pairs held out is wanted of 6 networks", row["because"])
+      self.assertIn("the probe has R2 0.999 (median 0.999, 0.999 to 0.999)", row["because"])
+      self.assertIn("on untrained networks " + f"{untrained:.3g} in the median", row["because"])
+      said = "with 512 activations and 70 rows to fit" in row["because"]
+      self.assertEqual(said, untrained > 0.9)
 
   def test_other_populations_decide_nothing(self):
     for its in ("P = 10, permuted labels", "P = 10, other steps", "P = 12, other digits"):

@@ -1,6 +1,7 @@
 import dataclasses
 
 import adder
+import adder_cards
 import jax
 import numpy as np
 import one
@@ -177,6 +178,34 @@ class PopulationTest(parameterized.TestCase):
   def test_few_members_decide_nothing(self):
     said = program.by_members([True] * 4, "x", {})
     self.assertEqual(said.status, "needs more compute")
+    self.assertEqual(said.because, "4 of 4 members meet the claim (90 % of 5 or more must): x.")
+
+  def test_a_verdict_by_members_says_what_is_counted(self):
+    said = program.by_members([True] * 9 + [False], "x", {}, whom="that learn")
+    self.assertEqual(said.status, "reproduced")
+    self.assertEqual(said.because, "9 of 10 that learn meet the claim (90 % must): x.")
+    said = program.by_members([True] * 17 + [False] * 3, "x", {})
+    self.assertEqual(said.status, "not reproduced")
+    self.assertStartsWith(said.because, "17 of 20 members")
+
+  @parameterized.parameters(
+    (0, "0.9 (median 0.6, 0.3 to 0.9)", True),
+    (-1, "0.6 in the median (0.3 to 0.9)", False),
+  )
+  def test_a_number_says_whose_it_is(self, reference, words, own):
+    found = adder_cards.numbers(reference=reference, x=[0.9, 0.6, 0.6, 0.6, 0.6, 0.3])
+    (number,) = program.numbers(found, "x")
+    self.assertEqual((str(number), number.middle), (words, "0.6 in the median (0.3 to 0.9)"))
+    said = program.verdict("reproduced", f"x is {number}", {}).because
+    note = " Numbers before a median are of the source's network, trained again here."
+    self.assertEqual(said, f"x is {words}." + note * own)
+    one = program.numbers(found.isel(seed=[0]), "x")[0]
+    self.assertEqual((str(one), one.middle), ("0.9", "0.9"))
+
+  def test_networks_are_counted(self):
+    found = adder_cards.numbers("modulo 53, other digits", x=1)
+    self.assertEqual(program.networks(found), "6 networks modulo 53")
+    self.assertEqual(program.networks(found.isel(seed=[0])), "1 network modulo 53")
 
 
 class CheckTest(parameterized.TestCase):

@@ -345,9 +345,15 @@ class LearningTest(parameterized.TestCase):
     row = adder_cards.row(progress, "learning.all", {"progress": found})
     self.assertEqual(row["status"], status)
     self.assertNotIn("where both orders", row["because"])
+    self.assertIn("all test pairs have to be right after training", row["because"])
+    self.assertIn(f"({np.min(accuracy_S):.2f} to 1.00); on average", row["because"])
+    own = adder_cards.row(progress, "learning.all", {"progress": found.assign_attrs(reference=5)})
+    said = f"to 1.00), of the source's network {accuracy_S[5]:.2f}; on average"
+    self.assertIn(said, own["because"])
     other = adder_cards.progress("P = 10, unordered pairs split", test__accuracy=1.0)
     row = adder_cards.row(progress, "learning.all", {"progress": found}, {"progress": other})
-    self.assertIn("one side of the split, median 1.00, 6 of 6 at 1", row["because"])
+    said = "of the split, test accuracy is 1.00 in the median, and 6 of 6 networks get all right"
+    self.assertIn(said, row["because"])
 
   @parameterized.parameters(
     (100, 4000, "reproduced"), (100, 300, "not reproduced"), (100, np.nan, "not reproduced")
@@ -359,6 +365,9 @@ class LearningTest(parameterized.TestCase):
     with np.errstate(all="ignore"):
       row = adder_cards.row(progress, "learning.delay", {"progress": found})
     self.assertEqual(row["status"], status)
+    self.assertIn("has to be at least 5 times the first step", row["because"])
+    self.assertIn("knows the train pairs by step 100 and", row["because"])
+    self.assertIn(f"from step {formed:,.0f} on at the earliest", row["because"])
 
   def test_without_runs_everything_is_open(self):
     adder_cards.assert_not_run(self, progress)
@@ -377,6 +386,12 @@ class ModularClaimsTest(parameterized.TestCase):
     found = adder_cards.progress(self.ITS, dict(lead=lead_S, lead_heldout=heldout_S))
     row = adder_cards.row(progress, "modular.lead", {"progress": found})
     self.assertEqual(row["status"], status)
+    said = "in 6 networks modulo 113, the restricted loss gets below half the loss of a guess (1.50"
+    self.assertStartsWith(row["because"], said)
+    self.assertIn(f"for good {np.nanmedian(lead_S):,.0f} steps before", row["because"])
+    few = status == "needs more compute"
+    self.assertIn(f"(median of {1 if few else 6} of 6 members", row["because"])
+    self.assertEqual(row["because"].count("mean, 95 % interval: "), 0 if few else 2)
 
   def test_a_lead_modulo_an_even_number_does_not_apply(self):
     its = "modulo 12, other digits and steps"
@@ -388,7 +403,10 @@ class ModularClaimsTest(parameterized.TestCase):
     odd = adder_cards.progress("modulo 13, other digits", dict(lead=500, lead_heldout=100))
     row = adder_cards.row(progress, "modular.lead", even, {"progress": odd})
     self.assertEqual(row["status"], "reproduced")
-    self.assertIn("modulo 13", row["because"])
+    said = "in 6 networks modulo 13 (the source: modulo 113; here other digits), the restricted"
+    self.assertStartsWith(row["because"], said)
+    self.assertIn("mean, 95 % interval: 500 to 500", row["because"])
+    self.assertIn("mean, 95 % interval: 100 to 100", row["because"])
 
   @parameterized.parameters(([0.01, 2.0], "reproduced"), ([0.01, 0.02], "not reproduced"))
   def test_excluded_loss_rises(self, excluded, status):
@@ -397,13 +415,25 @@ class ModularClaimsTest(parameterized.TestCase):
     )
     row = adder_cards.row(progress, "modular.excluded", {"progress": found})
     self.assertEqual(row["status"], status)
+    said = "in 6 networks modulo 113, the least excluded loss is 0.01 nats, at step 1,000, and it"
+    self.assertStartsWith(row["because"], said)
+    self.assertIn(
+      f"ends at {excluded[1]:.3g} nats, where the train loss is 1e-07 n", row["because"]
+    )
 
   @parameterized.parameters((13_000, "reproduced"), (9_000, "not reproduced"))
   def test_phases_drawn_by_eye(self, formed, status):
     found = adder_cards.progress(self.ITS, dict(peak=1500, formed=formed, cleaned=16_000))
     row = adder_cards.row(progress, "modular.phases", {"progress": found})
     self.assertEqual(row["status"], status)
-    self.assertIn("(by eye 13,300)", row["because"])
+    said = "medians of 6 networks modulo 113: test loss at its largest (memorisation ends) at step"
+    self.assertStartsWith(row["because"], f"{said} 1,500 (by eye 1,500)")
+    self.assertIn(
+      "test loss below that of a guess, ln C, for good (the circuit is formed) at step"
+      f" {formed:,} (by eye 13,300)",
+      row["because"],
+    )
+    self.assertIn("within 20 % of the steps drawn by eye is wanted", row["because"])
     self.assertIn("circuit formation at 13,300", row["statement"])
 
 

@@ -360,13 +360,19 @@ class ClaimsTest(parameterized.TestCase):
     row = decide("readout.sparse", by_hand(needed=needed))
     self.assertEqual(row["status"], status)
     self.assertEqual(row["numbers"], {"needed, here": needed, "needed, median": needed})
+    self.assertIn("6 frequencies or fewer have to give all 100 answers", row["because"])
+    said = f"; {needed} (median {needed}, {needed} to {needed}) of 10 are needed"
+    self.assertIn(said, row["because"])
 
   @parameterized.parameters((0.5, "not reproduced"), (0.95, "reproduced"))
   def test_sinusoids(self, first, status):
     found = by_hand(similarity_1=first, similarity_2=0.95, chance_similarity_1=0.7, period_1=13)
     row = decide("readout.sinusoids", found)
     self.assertEqual(row["status"], status)
-    self.assertIn("95 % of random curves as smooth reach 0.7 (members 0.7", row["because"])
+    self.assertIn("to be above 0.9 for both components of W_L", row["because"])
+    said = "95 % of random curves as smooth as the first reach at most 0.7 (median 0.7"
+    self.assertIn(said, row["because"])
+    self.assertIn("13 (median 13, 13 to 13) classes, where frequency 1 has 20.", row["because"])
 
   @parameterized.parameters(
     (0.98, "reproduced"), ([0.98, 0.98, 0.98, 0.98, 0.9, 0.9], "not reproduced")
@@ -374,7 +380,8 @@ class ClaimsTest(parameterized.TestCase):
   def test_two_directions(self, share, status):
     row = decide("readout.two", by_hand(pc12_share=share))
     self.assertEqual(row["status"], status)
-    self.assertIn("of untrained networks 0.10.", row["because"])
+    self.assertIn("a share above 0.95 of the variance of W_L", row["because"])
+    self.assertIn("those of untrained networks 0.10 in the median.", row["because"])
 
   def test_words_of_the_source(self):
     (two,) = (claim for claim in readout.CLAIMS if claim.id == "readout.two")
