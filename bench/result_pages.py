@@ -113,6 +113,7 @@ def page(found: Found) -> str:
     *_measured(about),
     *_numbers(found.numbers),
     *_runs(about),
+    *_words(about),
     "## Files",
     _files(found),
   ]
@@ -224,6 +225,13 @@ def _runs(about: Mapping[str, Any]) -> list[str]:
   return parts
 
 
+def _words(about: Mapping[str, Any]) -> list[str]:
+  """Returns the study's own glossary, as its report shows it."""
+  words = about.get("words", {})
+  lines = [f"* **{cell(word)}.** {cell(said)}" for word, said in words.items()]
+  return ["## Words", "\n".join(lines)] if lines else []
+
+
 def ranges(numbers: list[int]) -> str:
   """Returns numbers in words, neighbours together.
 
@@ -245,7 +253,7 @@ def _files(found: Found) -> str:
   files = [f"[{name}](../../bench/results/{name})" for name in (*names, f"{found.study}.json")]
   return (
     f"{', '.join(files)}. What the source did: [{found.study}]"
-    f"(../sources/{found.study}.md). Words: [glossary](../glossary.md)."
+    f"(../sources/{found.study}.md). Words of all studies: [glossary](../glossary.md)."
   )
 
 

@@ -592,6 +592,7 @@ def _about(
     "device": log.get("device") or ", ".join(devices),
     "revision": runs.revision(),
     "versions": runs.versions(),
+    "words": dict(its.glossary),
     "runs": described,
     "left_out": [
       {"config": _config_of(run), "why": "its file was not named" if run.file else "not made"}

@@ -365,11 +365,12 @@ class TextTest(absltest.TestCase):
   def test_claims_that_are_decided_come_first(self):
     row = lambda status: dict(statement=status, reported="1", status=status, because="so")
     order = ("not run", "needs more compute", "reproduced")
-    about = {"title": "X", "date": "", "earlier": "Before.", "runs": []}
+    about = {"title": "X", "date": "", "earlier": "Before.", "runs": [], "words": {"z": "In."}}
     text = pages.page(pages.Found("x", about, [row(status) for status in order], []))
     where = [text.index(f"| {status} | 1 |") for status in reversed(order)]
     self.assertEqual(where, sorted(where))
     self.assertIn("## Claims without a verdict", text)
+    self.assertIn("## Words\n\n* **z.** In.\n", text)
 
 
 if __name__ == "__main__":
