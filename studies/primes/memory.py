@@ -344,7 +344,7 @@ def _over_training(curves: Mapping, runs: Mapping, **text) -> draw.Panel:
       labels.add(name)
       middle = value.median("seed")
       axes.plot(epoch, middle, label=label, zorder=2 + (name in shade), **look)
-    axes.axhline(1, color="black", lw=0.9, ls="--", label="a constant answer")
+    axes.axhline(1, color="black", lw=0.9, ls="--", label="a constant answer to trained gaps")
     axes.set(yscale="log", xlabel="epoch", **text)
 
   return panel
@@ -433,7 +433,7 @@ def _gaps(run: str, found: xr.Dataset) -> draw.Panel:
 
 
 def _training(found: xr.Dataset) -> draw.Panel:
-  """Returns squared errors at the snapshots; 1 is a constant answer."""
+  """Returns squared errors at the snapshots; 1 is a constant answer to trained gaps."""
   return _at_snapshots(
     found, "loss", 1.0, title="Squared error (thin: each network)", yscale="log", zero=False
   )
@@ -463,7 +463,7 @@ def _at_snapshots(found: xr.Dataset, name: str, constant: float, **look) -> draw
     )
     for i in known
   ]
-  return draw.together(draw.level(constant, "a constant answer"), *panels)
+  return draw.together(draw.level(constant, "a constant answer to trained gaps"), *panels)
 
 
 def _rate(found: xr.Dataset) -> draw.Panel:
