@@ -162,7 +162,7 @@ class Attention(nn.Module):
   def __call__(self, x_BxTxD, tap, mask_BxTxT, explicit, read=None):
     c = self.config
     shape = (c.heads, c.head_width)
-    mask = "causal" if c.mask == "causal" else "full"
+    mask: Literal["causal", "full"] = "causal" if c.mask == "causal" else "full"
     asking = {"query": picked(x_BxTxD, read), "key": x_BxTxD, "value": x_BxTxD}
     q, k, v = (tap(f"attention/{role}", self.project(role, shape)(x)) for role, x in asking.items())
     if read is not None:
