@@ -373,7 +373,9 @@ class Maker:
   reference: str = ""
   jobs: int = 1
   failed: list[str] = dataclasses.field(default_factory=list)
-  _logging: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+  # Held by who looks at runs and logs: configs and studies are parsed, and the parser of Python 3.11
+  # counts its depth for all threads together, and fails where two of them parse.
+  _looking: threading.Lock = dataclasses.field(default_factory=threading.Lock)
   _stop: Stop | None = None
 
   def run(self) -> int:
@@ -420,7 +422,8 @@ class Maker:
       raise self._stop
     place = folder / name_of(run)
     try:
-      trained = is_trained(run, place, self.reference)
+      with self._looking:
+        trained = is_trained(run, place, self.reference)
     except (ValueError, OSError) as error:
       self.failed.append(f"{said}: {error}")
       return cli.USER_ERROR
@@ -433,7 +436,8 @@ class Maker:
       code = self._call(f"{said}: training", "train", [*named, *run.changes], place)
       if code:
         return code
-    missing = unread(run, place)
+    with self._looking:
+      missing = unread(run, place)
     if not missing:
       cli.say(f"{said}: is there")
       return 0
@@ -447,7 +451,7 @@ class Maker:
     log = place.with_name(f"{place.name}.log") if place and self.jobs > 1 else None
     code = self.call(command, flags, log)
     if place is not None and place.exists():
-      with self._logging:
+      with self._looking:
         _log(place, time.monotonic() - began, self.jobs)
     if code in (cli.INTERRUPTED, cli.NO_SPACE):
       self._stop = Stop(code)
