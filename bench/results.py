@@ -155,7 +155,9 @@ PLAN: dict[str, tuple[Run, ...]] = {
     Run(config="text:learned,97,1000,12000", train=40, read=6),  # 20 for one seed, measured
   ),
   "primes": tuple(
-    Run(config=f"primes:{name}", train=2, read=1) for name in primes.GROUPS["small_all"]
+    # Measured on one core each, 2026-11-30.
+    Run(config=f"primes:{name}", train=4, read=1.5)
+    for name in primes.GROUPS["small_all"]
   ),
 }
 
@@ -373,8 +375,8 @@ class Maker:
   reference: str = ""
   jobs: int = 1
   failed: list[str] = dataclasses.field(default_factory=list)
-  # Held by who looks at runs and logs: configs and studies are parsed, and the parser of Python 3.11
-  # counts its depth for all threads together, and fails where two of them parse.
+  # Held by who looks at runs and logs. Configs and studies are parsed, and the parser of Python
+  # 3.11 counts its depth for all threads together: it fails where two of them parse.
   _looking: threading.Lock = dataclasses.field(default_factory=threading.Lock)
   _stop: Stop | None = None
 
