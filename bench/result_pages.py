@@ -186,6 +186,9 @@ def _numbers(numbers: list[dict[str, str]]) -> list[str]:
   count = collections.Counter(row["verdict"] for row in numbers)
   known = ("agrees", "within drift", "not portable", "differs")
   judged = sum(count[name] for name in known)
+  if not judged:
+    said = f"None of {len(numbers)} numbers is of the source's own network, so none is judged."
+    return ["## Numbers beside the source's", said]
   parts = [
     "## Numbers beside the source's",
     AGREEMENT,

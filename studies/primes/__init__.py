@@ -19,6 +19,8 @@ GLOSSARY = {
   "left out": "Of gaps: never trained on. Only these can show any knowledge of the primes.",
   "constant": "The best single answer to all trained gaps, the error of which is to be beaten.",
   "context": "Earlier gaps and residues that a network is given beside the number of the gap.",
+  "fingerprint": "What the source took for the mark of the primes in the first query matrix: a low"
+  " effective rank, one large singular value, two clusters of rows.",
   "hyper-connections": "Several residual streams beside each other: every layer reads a learned"
   " weighted sum of them and adds to each. In those of the source, which are"
   " identity hyper-connections, the matrix that would mix the streams is the identity.",
