@@ -1,6 +1,6 @@
 """Networks that remember prime gaps, on trial.
 
-A small transformer was given the number of a prime gap as its one token, and the spectrum of one of
+A small transformer was given the index of a prime gap as its one token, and the spectrum of one of
 its weight matrices was taken for what it learned of the primes. This page repeats the training at
 CPU size, with several members, beside shuffled, random and chaotic sequences and gaps left out, and
 reads every matrix beside noise of its shape and scale, its own start, and a kernel with the
@@ -18,7 +18,7 @@ GLOSSARY = {
   "trained gaps": "Those that a network is fitted on. The source scored the last thousand of them.",
   "left out": "Of gaps: never trained on. Only these can show any knowledge of the primes.",
   "constant": "The best single answer to all trained gaps, the error of which is to be beaten.",
-  "context": "Earlier gaps and residues that a network is given beside the number of the gap.",
+  "context": "Earlier gaps and residues that a network is given beside the index of the gap.",
   "fingerprint": "What the source took for the mark of the primes in the first query matrix: a low"
   " effective rank, one large singular value, two clusters of rows.",
   "hyper-connections": "Several residual streams beside each other: every layer reads a learned"

@@ -549,18 +549,26 @@ def _fired(found: xr.Dataset) -> dict:
   return {"snapshots": found["says"].size, "fires": int(found["says"].sum())} | counted
 
 
+NAMED = 6  # runs that a sentence names, at most
+
+
 def line(runs) -> str:
-  """Returns sentences on the errors of trained gaps and of gaps left out."""
-  trained = [
-    f"{run} {page.short(program.error(found, LAST, 'network'))}"
-    f" of {page.short(program.constant(found, LAST))}"
-    for run, found in runs.items()
-  ]
-  held = {run: left_out(found) for run, found in runs.items()}
-  said = [f"{run} {page.short(own)}" for run, own in held.items() if np.isfinite(own)]
+  """Returns sentences on the errors of trained gaps, of many runs those of the source's plans, and
+  on those of gaps left out."""
+  records = overview(runs)
+  few = len(runs) <= NAMED
+  names = {run: run if few else found.population for run, found in runs.items()}
+  shown = [r for r in records if few or names[r["run"]] in program.PLANS]
+  said = [f"{names[r['run']]} {page.short(r['error'])}" for r in shown]
+  others = np.array([r["error"] for r in records if r not in shown])
+  others = others[np.isfinite(others)]
+  if others.size:
+    said.append(f"others {page.short(others.min())} to {page.short(others.max())}")
+  held = [f"{r['run']} {page.short(r['held'])}" for r in records if np.isfinite(r["held"])]
   return (
-    f"Error of the last trained gaps, of that of a constant: {'; '.join(trained)}."
-    f" Squared error of gaps left out: {'; '.join(said) or 'none'}."
+    "Mean absolute error of the last trained gaps, over that of a constant:"
+    f" {'; '.join(said)}. Squared error of gaps left out, over the variance of trained ones:"
+    f" {'; '.join(held) or 'none'}."
   )
 
 

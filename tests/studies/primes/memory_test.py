@@ -404,14 +404,22 @@ class ShownTest(absltest.TestCase):
   def test_line(self):
     self.assertEqual(
       memory.line(self.runs()),
-      "Error of the last trained gaps, of that of a constant: a 0.8 of 8; held 1 of 8."
-      " Squared error of gaps left out: held 1.07.",
+      "Mean absolute error of the last trained gaps, over that of a constant: a 0.1; held 0.125."
+      " Squared error of gaps left out, over the variance of trained ones: held 1.07.",
     )
+
+  def test_line_of_many_runs_names_the_plans(self):
+    many = {f"run {number}": made.memory(0.8) for number in range(memory.NAMED)}
+    other = made.memory(2.0).assign_attrs(population="another")
+    found = memory.line(many | {"other": other})
+    plan = many["run 0"].population
+    self.assertIn(f"over that of a constant: {'; '.join([f'{plan} 0.1'] * memory.NAMED)}; ", found)
+    self.assertIn("; others 0.25 to 0.25.", found)
 
   def test_every_run_over_training(self):
     (axes,) = drawn.panels(memory.figures(self.runs())["all runs"].figure(), "are trained on")
     lines = {line.get_label(): line for line in axes.get_lines()}
-    self.assertEqual(set(lines), {"a", "held", "a constant answer"})
+    self.assertEqual(set(lines), {"a", "held", "a constant answer to trained gaps"})
     # The median of four networks that start from 1, 2, 3, 4.
     np.testing.assert_allclose(lines["a"].get_ydata(), 2.5 / np.arange(1, made.LOGGED + 1))
     np.testing.assert_allclose(lines["a"].get_xdata(), np.arange(made.LOGGED) / 4)
@@ -421,7 +429,9 @@ class ShownTest(absltest.TestCase):
     runs |= {"a": made.memory(), "a again": made.memory(), "b": made.memory(population="plan B")}
     (axes,) = drawn.panels(memory.figures(runs)["all runs"].figure(), "are trained on")
     labels = [text for text in axes.get_legend_handles_labels()[1]]
-    self.assertEqual(sorted(labels), ["a constant answer", "other runs", "plan A", "plan B"])
+    self.assertEqual(
+      sorted(labels), ["a constant answer to trained gaps", "other runs", "plan A", "plan B"]
+    )
     self.assertLen({line.get_color() for line in axes.get_lines()}, 4)
 
   def test_the_rate_and_the_absolute_errors_over_training(self):
@@ -431,7 +441,7 @@ class ShownTest(absltest.TestCase):
     np.testing.assert_allclose(axes.get_lines()[-2].get_ydata(), rate_N)
     (axes,) = drawn.panels(page.figure(), "Absolute error")
     labels = axes.get_legend_handles_labels()[1]
-    self.assertEqual(labels, ["a constant answer", "trained", "held out"])
+    self.assertEqual(labels, ["a constant answer to trained gaps", "trained", "held out"])
     old = made.memory()
     old["rate"] = np.nan * old.rate
     page = memory.figures({"a": old})["a"]
