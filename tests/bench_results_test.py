@@ -329,7 +329,7 @@ class PagesTest(absltest.TestCase):
   def test_another_date_too(self):
     place = self.place.tables / "primes.json"
     place.write_text(json.dumps(json.loads(place.read_text()) | {"date": "1999-12-31"}))
-    self.assertEqual(self.other(), ["README.md"])
+    self.assertEqual(self.other(), ["README.md", "primes.md"])
 
   def test_another_speed_too(self):
     place = self.place.tables / "probes_cpu.json"

@@ -203,7 +203,7 @@ class PrimeWavesTest(absltest.TestCase):
     self.assertLen(names, 8)
     self.assertIn("networks trained on zeros", predictions.caption)
     stands = int(self.found.stands_out.sum())
-    self.assertIn(f"some of the {stands} whose wave", predictions.caption)
+    self.assertIn(f"at frequencies beside it: {stands} can.", predictions.caption)
     self.assertEqual(planted.rows, [{"run": "e0", "planted": 3, "found": 3, "elsewhere": 0}])
     self.assertEmpty(law.rows)
 
