@@ -300,11 +300,12 @@ def figures(runs) -> dict:
 
 def _overview(runs) -> draw.Page:
   rows = overview(runs)
+  kept = [row for row in rows if np.isfinite(row["held"])]  # few runs leave gaps out
   text = {"ylabel": "squared error of z-scores, with dropout"}
   panels: list[draw.Panel | tuple[draw.Panel, ...]] = [
     (
       _each_run(rows, "error", "Trained (dashed: a constant)", "absolute error over a constant's"),
-      _each_run(rows, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
+      _each_run(kept, "held", "Left out (dashed: a constant)", "squared error of z-scores"),
     ),
     _over_training(
       {run: (found.logged, found.logged_loss) for run, found in runs.items()},
