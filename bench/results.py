@@ -198,7 +198,32 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
     Shown("prime_places", "when", LONG, picture=LONG[-1]),
     Shown("yardstick", "nll", ("demo_e0",)),
   ),
-  "text": (Shown("answers", "skills"),),
+  "text": (
+    Shown("answers", "skills", rows=r" fresh "),
+    Shown(
+      "answers",
+      "measures",
+      rows=r" fresh (accuracy|exact|rmse) ",
+      caption="Right answers and the root of the squared error on fresh pairs: the median over"
+      " seeds, their range, and the mean with its 95 % interval.",
+    ),
+    Shown("scale", "sizes"),
+    Shown(
+      "probes",
+      "as_published",
+      rows="states as they are",
+      caption="R² of probes of x + y at the last character of select rows, over five folds.",
+    ),
+    Shown(
+      "fourier_probes",
+      "frequencies",
+      rows=" final ",
+      picture="learned-97-1000-12000",
+      caption="Frequencies of the residue in the final states of every network, on pairs that the"
+      " probe was not fitted to. Significant are those with p of 0.05 or less, p of the largest of"
+      " all frequencies.",
+    ),
+  ),
   "addition": (
     Shown("progress", "phases", picture="p113"),
     Shown("spectra", "training", ("p97",), picture="p97"),
