@@ -101,6 +101,7 @@ class Page:
       for each, draw in zip(axes, panels, strict=True):
         draw(each)
         _plain_logarithms(each)
+        _fold_title(each, WIDTH / len(panels))
       _legends(part, axes)
     return figure
 
@@ -110,6 +111,35 @@ def page(*rows: Panel | tuple[Panel, ...], heights: Sequence[float]) -> Page:
   if len(rows) != len(heights):
     raise ValueError(f"{len(rows)} rows of panels have {len(heights)} heights.")
   return Page(rows, tuple(heights))
+
+
+def _fold_title(axes, width: float) -> None:
+  """Breaks a title that is wider than its panel, which has `width` inches with all beside it."""
+  title = axes.get_title(loc="left")
+  bold = functools.partial(_inches, size=RC["axes.titlesize"], weight=RC["axes.titleweight"])
+  if max(map(bold, title.split("\n"))) < width - 2:
+    return
+  ticks = (_inches(label.get_text(), label.get_fontsize()) for label in axes.get_yticklabels())
+  room = width - max(ticks, default=0) - (0.5 if axes.get_ylabel() else 0.3)
+  lines = []
+  for line in title.split("\n"):
+    first, *rest = line.split(" ")
+    lines.append(first)
+    for word in rest:
+      longer = f"{lines[-1]} {word}"
+      lines[-1:] = [longer] if bold(longer) <= room else [lines[-1], word]
+  axes.set_title("\n".join(lines), loc="left")
+
+
+@functools.cache
+def _inches(text: str, size: float, weight: str = "normal") -> float:
+  """Returns how wide a line of text is, without drawing it."""
+  from matplotlib import font_manager, textpath
+
+  if not text.strip():  # matplotlib has no path of nothing
+    return 0.0
+  font = font_manager.FontProperties(family=RC["font.family"], weight=weight)
+  return textpath.TextPath((0, 0), text, size=size, prop=font).get_extents().width / 72
 
 
 def _legends(part, axes) -> None:
@@ -519,7 +549,7 @@ def heat(
   *,
   rows: Any,
   columns: Any,
-  written: Any = ".2f",
+  written: Any = "z.2f",  # no -0.00
   most: Any = 12,
   centred: Any = False,
   limits: Any = None,

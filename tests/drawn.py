@@ -49,7 +49,12 @@ def one_and_all(test, pages_of, runs) -> dict:
 def panels(figure, words: str = "") -> list:
   """Returns the axes of the figure whose title has these words, in order."""
   every = figure.findobj(axes_lib.Axes)
-  return [one for one in every if words in one.get_title(loc="left") and one.axison]
+  return [one for one in every if words in title(one) and one.axison]
+
+
+def title(axes) -> str:
+  """Returns the title of a panel, on one line."""
+  return " ".join(axes.get_title(loc="left").split())
 
 
 def dots(axes, index: int = -1) -> list[float]:

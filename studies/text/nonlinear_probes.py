@@ -652,7 +652,7 @@ def _stacked(found: xr.Dataset, key: str, reads) -> xr.Dataset:
 
 def _probes(run: str, found: xr.Dataset) -> draw.Panel:
   accuracy = bool(found.classes)
-  title = f"{run}: probes of {found.target.item()},\n{found.protocol.item()}"
+  title = f"{run}: probes of {found.target.item()}, {found.protocol.item()}"
   look: dict = {} if accuracy else {"xlim": (LEAST - 0.05, 1.05)}
   look |= {"title": title, "xlabel": "accuracy" if accuracy else "R²"}
   look["ylabel"] = "probe: width x hidden layers"

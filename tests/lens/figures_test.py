@@ -56,6 +56,12 @@ def _axes(figure):
   return [axes for axes in figure.findobj(matplotlib.axes.Axes) if axes.axison]
 
 
+def _title(axes):
+  """Returns the text that is the title."""
+  words = axes.get_title(loc="left")
+  return next(text for text in axes.findobj(matplotlib.text.Text) if text.get_text() == words)
+
+
 class FiguresTest(parameterized.TestCase):
   def setUp(self):
     super().setUp()
@@ -83,6 +89,21 @@ class FiguresTest(parameterized.TestCase):
   @parameterized.parameters(*NAMES)
   def test_nothing_drawn_leaves_the_figure(self, name):
     drawn.assert_inside(self, pages(found())[name].figure())
+
+  @parameterized.parameters(1, 2)
+  def test_a_title_wider_than_its_panel_is_broken(self, columns):
+    long = "a-run-with-a-long-name: " + " ".join(["how far the answers go"] * 5)
+    named = lambda title: lambda axes: axes.set(title=title, yticks=[0], yticklabels=["every row"])
+    for title in (long, "short"):
+      figure = figures.page((named(title),) * columns, heights=[3.0]).figure()
+      drawn.assert_inside(self, figure)
+      each = drawn.panels(figure)
+      self.assertEqual([drawn.title(axes) for axes in each], [title] * columns)
+      self.assertEqual("\n" in each[0].get_title(loc="left"), title == long)
+      ends = [_title(axes).get_window_extent().x1 for axes in each]
+      starts = [axes.get_tightbbox(for_layout_only=True).x0 for axes in each]
+      for end, start in zip(ends, starts[1:], strict=False):
+        self.assertLess(end, start)
 
   def test_names_stand_apart_beside_the_ends_of_their_lines(self):
     rise = np.arange(9)[:, None] * 1e-3 + np.zeros(3)
