@@ -8,6 +8,8 @@ rows that a network was trained on, rows that chose its parameters (select), the
 the source scored, and pairs of operands that nobody has seen (fresh).
 """
 
+import math
+
 import numpy as np
 import xarray as xr
 from primelens.lens import claims, results
@@ -133,6 +135,7 @@ def numbers(found) -> dict:
 
 BINS = 40  # of classes, at most
 GOOD = 0.99  # skill of a network that answers with the sum
+SHARES = {"accuracy": "right answers", "majority_accuracy": "the most frequent answer"}
 NAMES = {"train": "train, with dropout", "select": "select"}
 
 
@@ -176,7 +179,8 @@ def _constant(found: xr.Dataset) -> float:
 
 def _training(found: xr.Dataset) -> draw.Panel:
   panels = [draw.level(_constant(found), "constant answer, select")]
-  for part, losses in LOSSES.get(found.question, {}).items():
+  published = LOSSES.get(found.question, {}) if found.as_published else {}
+  for part, losses in published.items():
     loss = [float(number) for number in losses.split()]
     colour = draw.COLOURS[CURVES.index(part)]
     panels.append(draw.line(EPOCH * (1 + np.arange(len(loss))), loss, f"{part}, published", colour))
@@ -199,17 +203,20 @@ def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   """Returns how often the first seed gave which class, and the share of right answers by part."""
   answer_N, truth_N = found.answer.values[0], found.truth.values
   most = int(max(answer_N.max(), truth_N.max())) + 1
-  edges = np.linspace(-0.5, most - 0.5, min(most, BINS) + 1)
+  width = math.ceil(most / BINS)
+  first = np.arange(0, most, width)
+  edges = np.append(first, first[-1] + width) - 0.5
   count, _, _ = np.histogram2d(answer_N, truth_N, (edges, edges))
-  middle = ((edges[1:] + edges[:-1]) / 2).round(1)
+  cells = f", {width} to a cell" if width > 1 else ""
   counted = results.dataset(
     {"count": results.variable("given right", count, "rows of select")},
     {
-      "given": results.variable("given", middle, "class that is answered"),
-      "right": results.variable("right", middle, "right class"),
+      "given": results.variable("given", first, f"class that is answered{cells}"),
+      "right": results.variable("right", first, f"right class{cells}"),
     },
   )
-  share = found.value.sel(measure=["accuracy", "majority_accuracy"]).median("seed")
+  share = found.value.sel(measure=list(SHARES)).median("seed")
+  share = share.assign_coords(measure=list(SHARES.values()))
   share.attrs = {"long_name": "share of the rows"}
   return (
     draw.heat(
