@@ -578,10 +578,10 @@ def figures(runs) -> dict:
       y="run",
       null="untrained_copy",
       title="What the last layer's heads read",
-      xlim=(0, 1),
+      xlim=(0, 1.02),
     ),
     draw.strips(
-      found, "moved", y="run", null="untrained_moved", title="A head says what another row's says"
+      found, "moved", y="run", null="untrained_moved", title="With its output in another row"
     ),
   )
   return {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])} | pages
@@ -617,7 +617,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
       y="which",
       null="untrained_copy",
       title="Attention on the operands",
-      xlim=(0, 1),
+      xlim=(0, 1.02),
     ),
   )
   entropy = draw.together(
@@ -630,7 +630,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "delta",
     y="which",
     colour="where",
-    title="A head says its mean",
+    title="With its mean output, each head",
   )
   untrained = each.untrained_moved.sel(route="all", drop=True)
   moved = draw.strips(
@@ -641,7 +641,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     y="which",
     colour="route",
     null="untrained_moved",
-    title="A head says what another row's says",
+    title="With its output in another row",
     xlabel="share of the way to that row's answer",
   )
   height = 1.9 + 0.18 * each.sizes["which"]
