@@ -581,7 +581,11 @@ def figures(runs) -> dict:
       xlim=(0, 1.02),
     ),
     draw.strips(
-      found, "moved", y="run", null="untrained_moved", title="With its output in another row"
+      found,
+      "moved",
+      y="run",
+      null="untrained_moved",
+      title="Each head gives its output of another row",
     ),
   )
   return {"all runs": draw.page(panels, heights=[1.8 + 0.4 * len(runs)])} | pages
@@ -630,7 +634,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "delta",
     y="which",
     colour="where",
-    title="With its mean output, each head",
+    title="Each head gives its mean output",
   )
   untrained = each.untrained_moved.sel(route="all", drop=True)
   moved = draw.strips(
@@ -641,7 +645,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     y="which",
     colour="route",
     null="untrained_moved",
-    title="With its output in another row",
+    title="Each head gives its output of another row",
     xlabel="share of the way to that row's answer",
   )
   height = 1.9 + 0.18 * each.sizes["which"]
