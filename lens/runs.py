@@ -111,8 +111,11 @@ def revision() -> str:
   What is no code, as pages and tables of results, may change.
   """
   root = Path(__file__).resolve().parent.parent
+  # Without the lock that `git status` takes to store what it has found: a run that is killed then
+  # would leave it, and block the repository.
+  alone = ["git", "--no-optional-locks", "-C", str(root)]
   git = lambda *args: subprocess.run(
-    ["git", "-C", str(root), *args], capture_output=True, text=True, check=True
+    [*alone, *args], capture_output=True, text=True, check=True
   ).stdout.strip()
   try:
     dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".", *NO_CODE)

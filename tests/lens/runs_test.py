@@ -277,6 +277,11 @@ class RevisionTest(FolderCase):
       page.write_text("no more does what is no code")
       self.assertEqual(runs.revision(), head)
       runs.revision.cache_clear()
+      index = (self.folder / ".git" / "index").read_bytes()
+      os.utime(file, (1, 1))  # `git status` would store that it has looked, under a lock
+      self.assertEqual(runs.revision(), head)
+      self.assertEqual((self.folder / ".git" / "index").read_bytes(), index)
+      runs.revision.cache_clear()
       file.write_text("changed")
       self.assertEqual(runs.revision(), head + "-dirty")
 
