@@ -36,6 +36,14 @@ def table(kind: str, length: int, slots: int = 0) -> np.ndarray:
   return causal
 
 
+def allowed(mask: str, length: int, mask_BxTxT=None):
+  """Returns which keys each query may read under both masks, None where it may read all."""
+  if mask != "causal":
+    return mask_BxTxT
+  causal = table("causal", length)[None]
+  return causal if mask_BxTxT is None else causal & mask_BxTxT
+
+
 def rates(width: int, theta: float = 10000.0) -> np.ndarray:
   """Returns the angular rates theta^(-2i / width) of pairs of numbers."""
   return theta ** (-np.arange(0, width, 2) / width)
@@ -121,9 +129,7 @@ def weighted(pattern_BxHxTxT, v_BxTxHxDh):
 
 def _product(q_BxTxHxDh, k_BxTxHxDh, v_BxTxHxDh, mask, mask_BxTxT):
   """Returns the product by way of the whole pattern."""
-  if mask == "causal":
-    causal = table("causal", q_BxTxHxDh.shape[1])[None]
-    mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
+  mask_BxTxT = allowed(mask, q_BxTxHxDh.shape[1], mask_BxTxT)
   p = pattern(scores(q_BxTxHxDh, k_BxTxHxDh), mask_BxTxT)
   return weighted(p, v_BxTxHxDh)
 

@@ -166,7 +166,7 @@ class Attention(nn.Module):
     asking = {"query": picked(x_BxTxD, read), "key": x_BxTxD, "value": x_BxTxD}
     q, k, v = (tap(f"attention/{role}", self.project(role, shape)(x)) for role, x in asking.items())
     if read is not None:
-      mask, mask_BxTxT = "full", _row(mask, mask_BxTxT, k.shape[1], read)
+      mask, mask_BxTxT = "full", _row(attention.allowed(mask, k.shape[1], mask_BxTxT), read)
     if c.positions == "rotary":
       q, k = (attention.rotary(z, start=c.rotary_start) for z in (q, k))
     if c.implementation == "mismatched":
@@ -195,9 +195,7 @@ class Attention(nn.Module):
   def weighted(self, q, k, v, tap, mask, mask_BxTxT):
     """Returns the heads by way of the named scores and pattern."""
     scores = tap("attention/scores", attention.scores(q, k))
-    if mask == "causal":
-      causal = attention.table("causal", q.shape[1])[None]
-      mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
+    mask_BxTxT = attention.allowed(mask, q.shape[1], mask_BxTxT)
     pattern = tap("attention/pattern", attention.pattern(scores, mask_BxTxT))
     pattern = nn.Dropout(self.config.dropout, deterministic=not self.train)(pattern)
     return attention.weighted(pattern, v)
@@ -290,15 +288,11 @@ def picked(x, read):
     return x
   if isinstance(read, int):
     return jnp.expand_dims(x[:, read], 1)
-  return jnp.take_along_axis(x, read.reshape(-1, *(1,) * (x.ndim - 1)), axis=1)
+  return jnp.take_along_axis(x, jnp.expand_dims(read, range(1, x.ndim)), axis=1)
 
 
-def _row(mask: str, mask_BxTxT, length: int, read):
+def _row(mask_BxTxT, read):
   """Returns which keys the position `read` may read, None for all of them."""
-  last = isinstance(read, int) and read == -1
-  if mask == "causal" and not last:
-    causal = attention.table("causal", length)[None]
-    mask_BxTxT = causal if mask_BxTxT is None else causal & mask_BxTxT
   if mask_BxTxT is None or mask_BxTxT.shape[1] == 1:
     return mask_BxTxT
   if not isinstance(read, int):
@@ -502,7 +496,7 @@ def apply(
   if config.final_norm:
     x = norm(config, "final_norm").apply({"params": params["final_norm"]}, x)
   x = tap("final", x)
-  return x if alone is read else picked(x, read), record | layered
+  return picked(x, read) if whole else x, record | layered
 
 
 def parameter_count(params) -> int:
