@@ -49,6 +49,7 @@ MODULAR: dict[str, dict[str, Any]] = {
     layers=2,
     steps=17_500,
     dispatch=50,
+    evaluate_every=50,
     snapshot_every=250,
   ),
 }
@@ -131,6 +132,7 @@ def _fit(
   members: int,
   weight_decay: float = 1.0,
   dispatch: int = 100,
+  evaluate_every: int = 0,
   snapshot_every: int = 100,
 ) -> fit.Config:
   """Returns a fit with the published optimizer (docs/sources/addition.md, section 3)."""
@@ -138,7 +140,7 @@ def _fit(
     steps=steps,
     seeds=members,
     dispatch=dispatch,
-    evaluate_every=0,
+    evaluate_every=evaluate_every,
     checkpoint_every=1000,
     snapshot_every=snapshot_every,
     optimizer=optimizer.Config(

@@ -115,6 +115,26 @@ class PathsTest(parameterized.TestCase):
     np.testing.assert_allclose(start, np.log(97), atol=0.05)
     self.assertLess(end[0], start[0])
 
+  def test_without_tables_the_test_loss_is_measured_at_evaluations_alone(self):
+    measured = {}
+    for name in ("p113", "p97"):
+      config = addition_configs.get_config(name)
+      built, data, select = program.build(config, tasks.load(config.task))
+      key = jax.random.key(0)
+      own = one.seed(built, data, 0)
+      params, batch = built.init(own, key), built.draw(own, key, 0)
+      measured[name] = sorted(jax.eval_shape(built.loss, params, batch, key, 0)[1])
+    self.assertEqual(measured, {"p113": ["nll_nats", "test/nll_nats"], "p97": ["nll_nats"]})
+    self.assertEqual(config.fit.evaluate_every, config.fit.dispatch)
+    rows = one.seed(built, select, 0)
+    test = {**rows, "train_N": rows["train_N"][:1]}  # another train split: the same number
+    np.testing.assert_allclose(
+      built.evaluate(params, rows, key), built.evaluate(params, test, key), rtol=1e-6
+    )
+    self.assertNotAlmostEqual(
+      float(built.evaluate(params, rows, key)), float(built.loss(params, batch, key, 0)[0]), places=6
+    )
+
 
 class PopulationTest(parameterized.TestCase):
   @parameterized.parameters(
