@@ -27,7 +27,7 @@ demo: venv ## trains two small models on the zeros, analyses them, writes a repo
 	$(MAKE) --no-print-directory -j2 demo-e0 demo-postfix
 	$(BIN)/python analyze.py --workdir=$(RUNS) --only=claims,report
 	@echo "The report: $(CURDIR)/runs/demo/report.html"
-	@echo "What decides the rest: make results (hours), or analyze.py --workdir=$(RUNS)"
+	@echo "What decides more: make results (hours), or analyze.py --workdir=$(RUNS)"
 
 # Much of an analysis runs on one core: the two runs are read side by side.
 demo-e0:
@@ -54,7 +54,7 @@ controls: venv ## trains one network on zeros and on what zeros are set beside
 	$(BIN)/python analyze.py --workdir=runs/zeros_small \
 	  --only=anchors,prime_waves,prime_response,prime_places,kernels,claims,report
 
-waves: venv ## trains networks until they know primes, reads their waves
+waves: venv ## trains networks for long, reads which primes they know
 	$(BIN)/python train.py --config=zeros_small:long_all --workdir=runs/zeros_long
 	$(BIN)/python analyze.py --workdir=runs/zeros_long \
 	  --only=anchors,prime_waves,prime_response,prime_places,claims,report

@@ -10,7 +10,7 @@ settings. Every array, record, row of the ledger and row of published numbers of
 for in the other revision, and what differs is printed by name and size. Provenance (dates,
 revisions, seconds) is not compared.
 
-Where a field has moved, `bench/moved.py` says where it went: a function of what the new revision
+Where a field has moved, `bench/moved` says where it went: a function of what the new revision
 stores.
 Exit code 0: nothing differs. 1: something does. 2: a revision cannot be built or run.
 """

@@ -3,7 +3,7 @@
     python bench/training.py [--quick] [--seeds=2] [--peer_python=PATH]
 
 Both train D=64, L=2, H=4, T=256, batch 32 in float32: draw, forward, backward,
-clip, AdamW. They take turns, ours then the peer's, both warm. Several seeds
+clip, AdamW. They take turns, both warm. Several seeds
 train in one program; the time is per step of one seed, the peer trains one.
 Expected on a CPU: a ratio (speed-up over PyTorch) of at least 0.5.
 """

@@ -1,9 +1,9 @@
-"""Zeros of zeta per second: ours beside Arb (python-flint) and mpmath.
+"""Zeros of zeta per second: those of primelens beside Arb (python-flint) and mpmath.
 
     python bench/zeros.py [--quick]
 
-Consecutive zeros from three heights up. Ours are proven complete by Turing's
-method, with float64 ordinates; Arb's are certified balls of 80 bits, mpmath's
+Consecutive zeros from three heights up. Those of primelens are proven complete by
+Turing's method, with float64 ordinates; Arb's are certified balls of 80 bits, mpmath's
 have 15 digits. One process; a peer that is not installed is left out. Zeros
 that differ by more than 1e-7 stop the bench.
 """

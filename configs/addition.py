@@ -4,10 +4,11 @@
   python train.py --config=addition:p10_all --workdir=runs/addition_p10
   python train.py --config=addition:p113,32 --workdir=runs/addition_p113
 
-Plain addition, P = 10, is that of the published network and its kin. A member is a (split seed,
-init seed) pair, with the published initial weights of PyTorch; the first is the source notebook's
-own, 598/999. 10,000 epochs; about 4 minutes on 2 CPU cores. Of the first eleven, 5 are expected to
-generalise fully (docs/sources/addition.md, section 7). Every control of it has twelve members.
+Plain addition, P = 10, is that of the published network and its controls. A member is a (split
+seed, init seed) pair, with the published initial weights of PyTorch; the first is the source
+notebook's own, 598/999. 10,000 epochs; about 4 minutes on 2 CPU cores. Of the first eleven, 5 are
+expected to generalise fully (docs/sources/addition.md, section 7). Every control of it has twelve
+members.
 
 `p113`, modulo 113, is the grokking demonstration: one member with the published start (split 598,
 init 999, the order of registration that the stored outputs were made with); 25,000 epochs, about 25

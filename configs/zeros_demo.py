@@ -2,9 +2,8 @@
 
   python train.py --config=zeros_demo:all --workdir=runs/demo
 
-`e0` is causal and has about 45,000 parameters. It has a bank of five linear filters (Yule-Walker on
-neighbouring stretches of train) that the transformer weighs by how each has erred in the window. On
-the published tail it ends below AR(64), -0.045 nats.
+`e0` is causal and has about 45,000 parameters. It has five linear filters (Yule-Walker on
+neighbouring stretches of train) that the transformer weighs by how each has erred in the window.
 
 `postfix` has memory, by E4's recipe (permuted slot ids, mean Q3-proxy loss). It starts from one
 linear filter, and gets one target per window where E0 gets 256: no number is set for it to reach.

@@ -7,10 +7,10 @@ A plain E0 (no linear filters in front) of 29,292 parameters, 3 seeds, about 3 m
 variants differ in their spacings alone; what a reading finds in all of them alike is not the
 zeros'.
 
-The long ones, about 100,000 parameters and 2 seeds, are trained until they know primes, 30 minutes
-each on one core. No filters in front, no guides: what they know of the primes they have found in
-spacings by gradient descent. `long_none` has no memory; `long_memory_blind` is Flash in small
-(residuals, rotary positions, slots that read slots alone), all else equal.
+The long ones, about 100,000 parameters and 2 seeds, are trained for 30 minutes each on one core,
+after which most of them know primes. No filters in front, no guides: what they know of the primes
+they have found in spacings by gradient descent. `long_none` has no memory; `long_memory_blind` is
+Flash in small (residuals, rotary positions, slots that read slots alone), all else equal.
 """
 
 from primelens.configs import zeros_bank

@@ -299,13 +299,16 @@ def compare(its: study.Study, workdirs: list[Path], names: list[str], command) -
 
 def _draw_comparisons(its: study.Study, results: claims.Results, folder: Path) -> list[Path]:
   """Returns the figures that compare runs; a fault in one costs that one."""
+  from primelens.lens import figures  # starts matplotlib: not for --help
+
   written = []
   for name, each in its.slices.items():
     found = {run: table[name] for run, table in results.items() if name in table}
     if len(found) < 2 or each.figures is None:
       continue
     try:
-      written += draw(each, found, folder / "figures")
+      with figures.ordered(results):
+        written += draw(each, found, folder / "figures")
     except Exception as error:
       cli.say(f"no figure of {name} for all runs: {type(error).__name__}: {error}", error=True)
   return written

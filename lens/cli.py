@@ -2,8 +2,8 @@
 
 Every user error (a wrong flag, a wrong value, a missing or broken file) ends
 as one line on stderr that names the valid choices, with exit code 2. Whatever
-else goes wrong is one line, too, with an exit code of its own. What only says
-something, as `--help` does, does not wait for jax: it is imported where it is used.
+else goes wrong is one line, too, with an exit code of its own. Nothing here starts
+jax: it is imported where it is used.
 """
 
 import ast

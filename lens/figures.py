@@ -6,14 +6,16 @@ interval `x_interval` is there is drawn with it. A page is made of rows of panel
 state would outlive a figure.
 """
 
+import contextlib
+import contextvars
 import dataclasses
 import functools
 import io
 import os
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -27,6 +29,7 @@ BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, AMBER, SKY, GREY = "#B0559A", "#C98500", "#4FA3D9", "#6B6B6B"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, AMBER, SKY, GREY)
 DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)))
+MARKERS, HATCHES = "osD^", ("", "//", "..", "xx")
 # What the dimension `network` names: which network was read, or which control replaced it.
 NETWORKS = {
   "trained": "trained",
@@ -59,6 +62,45 @@ RC: Any = {
 }
 
 Panel = Callable[[Any], None]  # draws on the axes that it is given
+
+
+class Look(NamedTuple):
+  """How one of several things is drawn: as a line, dots or a bar."""
+
+  colour: str
+  dash: Any
+  marker: str
+  hatch: str
+
+
+_order: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar("order", default=())
+
+
+@contextlib.contextmanager
+def ordered(runs: Iterable[str]) -> Iterator[None]:
+  """Within it each of these runs looks the same in every figure, whatever runs a figure has."""
+  before = _order.set(tuple(runs))
+  try:
+    yield
+  finally:
+    _order.reset(before)
+
+
+def look_of(dim: str | None, place: int, key: Any = None) -> Look:
+  """Returns how the value `key` of a dimension, the one at `place`, is drawn.
+
+  What COLOUR_OF names has its colour. Runs have that of their place among those that are
+  `ordered`, and none is grey, as untrained networks are. Where colours run out, dashes, markers and
+  hatches change.
+  """
+  if dim == "network" and key in COLOUR_OF:
+    return Look(COLOUR_OF[key], DASHES[0], MARKERS[0], HATCHES[0])
+  colours = COLOURS
+  if dim == "run":
+    colours = COLOURS[:-1]
+    place = _order.get().index(key) if key in _order.get() else place
+  turn = place // len(colours) % len(DASHES)
+  return Look(colours[place % len(colours)], DASHES[turn], MARKERS[turn], HATCHES[turn])
 
 
 def styled(draw: Callable) -> Callable:
@@ -297,16 +339,18 @@ def curves(
   their values. Along the dimension `thin` every line is drawn thin, and their median thick.
   `symlog` makes the y axis logarithmic beyond that value where lines go far.
   """
-  both, words, look = _with_ends(found, name), names or {}, style or {}
+  both, words = _with_ends(found, name), names or {}
   text = {"xlabel": results.label(found[x]), "ylabel": _wrapped(found[name])} | text
-  hue = lambda i, key: COLOUR_OF[key] if colour == "network" else COLOURS[i % len(COLOURS)]
 
   def draw(axes):
     for i, (one, group) in enumerate(_each(both, colour)):
       for j, (_, part) in enumerate(_each(group, dash)):
         label = words.get(one, one) if j == 0 else None
-        line = {"color": hue(i, one), "ls": DASHES[j % len(DASHES)], "lw": 1.8, "label": label}
-        _curve(axes, part.dropna(x, how="all", subset=[name]), name, x, thin, {**line, **look})
+        its = look_of(colour, i, one)
+        line = {"color": its.colour, "ls": its.dash, "marker": its.marker, "lw": 1.8}
+        line |= {"ls": DASHES[j % len(DASHES)]} if dash else {}
+        line |= {"label": label} | (style or {})
+        _curve(axes, part.dropna(x, how="all", subset=[name]), name, x, thin, line)
     for j, (other, _) in enumerate(_each(both, dash) if dash else ()):
       axes.plot([], [], color="black", ls=DASHES[j % len(DASHES)], label=words.get(other, other))
     if zero:
@@ -382,9 +426,10 @@ def bars(
         at = i + 0.7 * (k + 0.5) / count - 0.35
         value = part[name].values.ravel()
         value = value[np.isfinite(value)]
-        look = {"color": COLOURS[k % len(COLOURS)] if colour else SKY}
+        its = look_of(colour, k, key)
+        shade = {"color": its.colour if colour else SKY, "hatch": its.hatch, "edgecolor": "white"}
         middle = np.median(value) if value.size else np.nan
-        axes.bar(at, middle, 0.6 / count, label=key if i == 0 else None, **look)
+        axes.bar(at, middle, 0.6 / count, lw=0, label=key if i == 0 else None, **shade)
         if value.size > 1:
           axes.plot(np.full(value.size, at), value, "o", ms=3, color=BLUE)
     for i, (_, part) in enumerate(_each(found, x)):
@@ -406,17 +451,20 @@ def bars(
 
 
 def dots(groups: Mapping[str, xr.DataArray], **text) -> Panel:
-  """Returns a row of dots for each named group of values, with their median as a line."""
+  """Returns a row of dots for each named group of values, with their median as a line.
+
+  What COLOUR_OF names has its colour, as "untrained" and "the sum, untrained".
+  """
   text = {"xlabel": results.label(next(iter(groups.values())))} | text
 
   def draw(axes):
-    for i, group in enumerate(groups.values()):
-      value = group.values.ravel()
+    for i, (name, group) in enumerate(groups.items()):
+      value, colour = group.values.ravel(), COLOUR_OF.get(name.rpartition(", ")[2], BLUE)
       value = value[np.isfinite(value)]
       jitter = np.random.default_rng(i).uniform(-0.2, 0.2, value.size)
-      axes.plot(value, i + jitter, "o", ms=3, alpha=0.5, mew=0, color=BLUE)
+      axes.plot(value, i + jitter, "o", ms=3, alpha=0.5, mew=0, color=colour)
       if value.size:
-        axes.vlines(np.median(value), i - 0.3, i + 0.3, color=BLUE, lw=2.2)
+        axes.vlines(np.median(value), i - 0.3, i + 0.3, color=colour, lw=2.2)
     axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(groups)), list(groups), fontsize=8)
     axes.set_ylim(len(groups) - 0.4, -0.6)
@@ -448,17 +496,18 @@ def strips(
     for i, (_, part) in enumerate(_each(found, y)):
       for k, (key, group) in enumerate(_each(part, colour)):
         at = i + height * ((k + 0.5) / count - 0.5)
-        shade = colours[key] if colours else COLOURS[k % len(COLOURS)]
+        its = look_of(colour, k, key)
+        shade, mark = colours[key] if colours else its.colour, its.marker
         if null is not None:
           value = _known(group[null])
-          look = {"ms": 7, "color": GREY, "label": None if i or k else "untrained"}
-          axes.plot(value, np.full(value.size, at), "|", **look)
+          tick = {"ms": 7, "color": GREY, "label": None if i or k else "untrained"}
+          axes.plot(value, np.full(value.size, at), "|", **tick)
         value = _known(group[name])
         if value.size > 1:
-          axes.plot(value, np.full(value.size, at), "o", ms=2.5, alpha=0.5, color=shade)
+          axes.plot(value, np.full(value.size, at), mark, ms=2.5, alpha=0.5, color=shade)
         label = ("trained" if key is None else key) if i == 0 else None
         middle = [np.median(value)] if value.size else []
-        axes.plot(middle, [at] * len(middle), "o", ms=5, color=shade, label=label)
+        axes.plot(middle, [at] * len(middle), mark, ms=5, color=shade, label=label)
     names = [str(value) for value in found[y].values]
     axes.set_yticks(range(len(names)), names, fontsize=8 if len(names) <= 16 else 6)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -487,8 +536,7 @@ def whiskers(
       down = 0.5 * (i + 0.5) / count - 0.25
       for j, name in enumerate(names):
         its = tables.interval(part, name)
-        look = {"color": COLOURS[i % len(COLOURS)], "label": key if j == 0 else None}
-        _whisker(axes, its, j + down, **look)
+        _whisker(axes, its, j + down, look_of(colour, i, key), label=key if j == 0 else None)
     if zero:
       axes.axvline(0, color="black", lw=0.8)
     axes.set_yticks(range(len(names)), [found[name].attrs["long_name"] for name in names])
@@ -498,9 +546,10 @@ def whiskers(
   return draw
 
 
-def _whisker(axes, its, at: float, *, color, label=None) -> None:
-  axes.plot([its.low, its.high], [at, at], color=color, lw=1.8, label=label)
-  axes.plot(its.estimate, at, "o", ms=5, color=color)
+def _whisker(axes, its, at: float, shown: Look, label: str | None) -> None:
+  axes.plot(its.estimate, at, shown.marker, ms=5, color=shown.colour)
+  mark = {"marker": shown.marker, "ms": 5, "markevery": []}  # in the legend, too
+  axes.plot([its.low, its.high], [at, at], color=shown.colour, lw=1.8, label=label, **mark)
 
 
 def rows(
@@ -529,8 +578,9 @@ def rows(
         its = tables.Interval(value, value, value)
         if f"{name}_interval" in part:
           its = tables.interval(part, name)
-        shade = colours[key] if colours else COLOURS[i % len(COLOURS)]
-        _whisker(axes, its, j + down, color=shade, label=key if j == 0 else None)
+        shown = look_of(colour, i, key)
+        shown = shown._replace(colour=colours[key]) if colours else shown
+        _whisker(axes, its, j + down, shown, label=key if j == 0 else None)
         if count == 1 and np.isfinite(value):
           clear = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # of the line at 0
           place = {"textcoords": "offset points", "ha": "center", "fontsize": 8.5, "bbox": clear}
@@ -621,7 +671,7 @@ def scatter(
 ) -> Panel:
   """Returns points of two variables, at most `most`; `colour` is a third one, shown as `shades`.
 
-  Of matplotlib's; those of an angle go round ("hsv").
+  Of matplotlib's; those of an angle go round ("twilight").
   """
   text = {"xlabel": _wrapped(found[x]), "ylabel": _wrapped(found[y])} | text
 

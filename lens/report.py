@@ -151,7 +151,7 @@ def _first_screen(
 ) -> page.Markup:
   """Returns what was found: three sentences, the counts of verdicts, and one picture."""
   seen: set[str] = set()
-  lines = _sentences(its, tables)[:SENTENCES]
+  lines = [_first_sentence(line) for line in _sentences(its, tables)[:SENTENCES]]
   said = [page.tag("li", words.terms.linked(line, seen)) for line in lines]
   found = page.tag(
     "div",
@@ -161,6 +161,15 @@ def _first_screen(
   )
   picture = ledger_lib.section("the picture", lambda: _picture(its, tables, words.folder))
   return page.tag("div", picture, found, class_="first")
+
+
+def _first_sentence(text: str) -> str:
+  """Returns the first sentence of a slice's words; its section has all of them.
+
+  >>> _first_sentence("AR(24) has -0.1 nats. Trained here: none.")
+  'AR(24) has -0.1 nats.'
+  """
+  return re.split(r"(?<=[.])\s+(?=[A-Z])", text, maxsplit=1)[0]
 
 
 def _picture(its: study.Study, tables: Tables, folder: Path | None) -> page.Markup:

@@ -600,7 +600,7 @@ def _spectrum(found: xr.Dataset, role: str, limits: tuple[float, float], run: st
     ):
       axes.plot(found[name].isel(matrix=at).values.T, color=colour, lw=0.8)
       axes.plot([], color=colour, label=label)
-    axes.set(title=title, xlabel="number, falling", yscale="log", ylim=limits)
+    axes.set(title=title, xlabel="singular value, the largest first", yscale="log", ylim=limits)
     axes.legend(loc="lower left")
     if role == DRAWN[0]:
       axes.set_ylabel("singular value")
@@ -619,7 +619,9 @@ def _first(found: xr.Dataset, role: str) -> int | None:
 def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   """Returns effective rank, outliers and distance of every matrix at the end."""
   names = found["matrix"].values.tolist()
-  hollow = "hollow: without effect on the answer" if not found["live"].values.all() else ""
+  ratio = "1: as noise"
+  if not found["live"].values.all():
+    ratio += "\n(hollow: without effect on the answer)"
 
   def drawn(value, first: bool, **text):
     def panel(axes):
@@ -649,8 +651,8 @@ def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   above = found["outliers"]
   wide = {"xscale": "symlog"} if above.size and float(above.max()) > 3 else {}
   return (
-    drawn(over_noise(found), True, title=RANK_TITLE, xlabel=hollow or "1: as noise"),
-    drawn(above, False, title="Singular values above noise", xlabel="how many", **wide),
+    drawn(over_noise(found), True, title=RANK_TITLE, xlabel=ratio),
+    drawn(above, False, title="Singular values above noise", xlabel="singular values", **wide),
     drawn(
       found["distance"], False, title="Distance from the start", xlabel="over the start's size"
     ),
@@ -712,7 +714,7 @@ def _worth(found: xr.Dataset) -> draw.Panel:
       zero=False,
       names={None: "what was trained" if name == "train" else "what was left out"},
       style={"color": colour},
-      **{"title": "What the networks are worth then", "ylabel": found.attrs["score"]} | look,
+      **{"title": "Scores of the networks at these steps", "ylabel": found.attrs["score"]} | look,
     )
     for name, colour in both.items()
     if np.isfinite(found[name].values).any()

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from absl.testing import absltest, parameterized
+from primelens.lens import study as study_lib
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("tasks", "models", "analyses", "lens", "studies", "configs", "bench", "tests", "docs")
@@ -74,6 +75,13 @@ class SourcesTest(absltest.TestCase):
           missing.append(f"{file.relative_to(ROOT)}: docs/sources/{study}.md, {place or 'no file'}")
     self.assertEmpty(missing, "\n" + "\n".join(missing))
     self.assertGreater(count, 50)
+
+  def test_every_claim_names_a_section_that_is_there(self):
+    described = {p.stem: places(p.read_text()) for p in (ROOT / "docs/sources").glob("*.md")}
+    for name in study_lib.names():
+      for claim in study_lib.find(name).claims:
+        for source, place in cited(claim.source):
+          self.assertIn(place, described[source], f"{claim.id}: {claim.source}")
 
 
 if __name__ == "__main__":

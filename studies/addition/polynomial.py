@@ -556,7 +556,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     (
       draw.together(r2, lambda axes: axes.set_title(f"{run}: what fits explain")),
-      draw.together(worth, lambda axes: axes.set(title="What they are worth", yticklabels=[])),
+      draw.together(worth, lambda axes: axes.set(title="Sums they get right", yticklabels=[])),
     ),
     _logits(found),
     (_neurons(found), _histogram(found)),

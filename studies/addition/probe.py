@@ -216,7 +216,9 @@ def _compared(runs) -> draw.Page:
   return draw.page(
     (
       draw.strips(accuracy, "trained", title="Probe of h, held-out pairs", **look),
-      draw.strips(missed, "trained", title="What it leaves", xscale="log", **look),
+      draw.strips(
+        missed, "trained", title="What the probe leaves of the sum", xscale="log", **look
+      ),
     ),
     heights=[1.5 + 0.3 * len(runs)],
   )

@@ -330,7 +330,10 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   share = {"ylim": (-0.03, 1.05)}
   below = (
     draw.together(
-      _marks(found), _curves(found, right, title="Accuracy", ylabel="share of the pairs", **share)
+      _marks(found),
+      _curves(
+        found, right, title="Right answers over training", ylabel="share of the pairs", **share
+      ),
     ),
     draw.together(
       _marks(found),
@@ -369,11 +372,8 @@ def _lines(found: xr.Dataset, name: str, dim: str, words=None, **options) -> dra
   """Returns a line for each value along `dim`, with colours and, of more than seven, dashes."""
   panels = []
   for i, key in enumerate(found[dim].values.tolist()):
-    look = {
-      "color": draw.COLOURS[i % len(draw.COLOURS)],
-      "ls": draw.DASHES[i // len(draw.COLOURS) % len(draw.DASHES)],
-      "marker": "",
-    }
+    shown = draw.look_of(dim, i, key)
+    look = {"color": shown.colour, "ls": shown.dash, "marker": ""}
     label = {None: (words or {}).get(key, key)}
     panels.append(
       draw.curves(
@@ -518,7 +518,7 @@ def line(runs) -> str:
     if program.is_setting(found.population)
   ]
   return (
-    f"Generalisation: {by_run(_members)}."
+    f"Networks that get all test pairs right: {by_run(_members)}."
     f" Test loss below a guess for good, median step (range): {by_run(_delay)}."
     f" Mechanism: {'; '.join(mechanism) or 'no run of the published setting'}."
   )
@@ -527,10 +527,7 @@ def line(runs) -> str:
 def _members(found: xr.Dataset) -> str:
   all_S = program.generalises(found)
   median = np.median(program.curve(found, "test/accuracy")[:, -1])
-  return (
-    f"({found.population}) {int(all_S.sum())} of {len(all_S)} members get all"
-    f" test pairs right, median test accuracy {median:.3f}"
-  )
+  return f"{int(all_S.sum())} of {len(all_S)} (median test accuracy {median:.3f})"
 
 
 def _delay(found: xr.Dataset) -> str:
@@ -575,7 +572,7 @@ NEAR = 0.2  # of a step drawn by eye: steps this close are the same
   "learning.all",
   "The network learns addition: from 72 of 100 pairs it gets all right.",
   reported="accuracy 1.00, one split and one start",
-  source=f"{program.PLAIN_SOURCE} (section 7)",
+  source=f"{program.PLAIN_SOURCE} (docs/sources/addition.md, section 7)",
 )
 def learns(results):
   """Returns the verdict over splits and starts; a split of unordered pairs is shown with it."""
@@ -615,7 +612,7 @@ def learns(results):
   "learning.delay",
   "It groks: test pairs are known long after the train pairs.",
   reported="train accuracy 1 by epoch 99, all pairs by about 4,100 (recomputed)",
-  source=f"{program.PLAIN_SOURCE} (section 7)",
+  source=f"{program.PLAIN_SOURCE} (docs/sources/addition.md, section 7)",
 )
 def delay(results):
   """Returns the verdict on delayed generalisation of the source's network, its start shaken."""

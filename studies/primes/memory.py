@@ -28,6 +28,7 @@ PUBLISHED = numbers_lib.published(__file__)
 SHOWN = 200  # gaps of the figure, as published
 LAST, HELD = "last trained", "held out"  # parts: the last 1000 trained gaps, as published
 CURVES = ("trained, with dropout", "trained", "held out")
+CURVE_SHADES = (draw.SKY, draw.BLUE, draw.ORANGE)
 
 # --- answers that need no network -----------------------------------------------------------------
 
@@ -401,7 +402,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
   return draw.page(
     _gaps(run, found),
     (
-      draw.scatter(first, x="gap", y="answer", diagonal=True, title="First network's answers"),
+      draw.scatter(first, x="gap", y="answer", diagonal=True, title="Answers of the first network"),
       _training(found),
     ),
     (_absolute(found), _rate(found)),
@@ -428,7 +429,7 @@ def _gaps(run: str, found: xr.Dataset) -> draw.Panel:
     axes.plot(found["gap"].values, color=draw.GREY, lw=0.9, label="gap")
     axes.plot(found["answer"].values[0], color=draw.BLUE, lw=0.9, label="first network")
     title = f"{run}: the last trained gaps"
-    axes.set(title=title, xlabel="number, from the first shown", ylabel="size of the gap")
+    axes.set(title=title, xlabel="place in the row", ylabel="gap (difference of primes)")
 
   return panel
 
@@ -459,7 +460,7 @@ def _at_snapshots(found: xr.Dataset, name: str, constant: float, **look) -> draw
       name,
       x="epoch",
       thin="seed",
-      style={"color": draw.COLOURS[i], "label": CURVES[i]},
+      style={"color": CURVE_SHADES[i], "label": CURVES[i]},
       **look,
     )
     for i in known
@@ -471,7 +472,7 @@ def _rate(found: xr.Dataset) -> draw.Panel:
   """Returns the learning rate of every network; a random walk gives each its own."""
   if not np.isfinite(found.rate.values).any():
     return draw.empty("the learning rate was not logged")
-  title = "Learning rate (thin: each network)"
+  title = "Learning rate (thin: each network, thick: median)"
   return draw.curves(found, "rate", x="logged", thin="seed", style={"marker": ""}, title=title)
 
 

@@ -427,7 +427,7 @@ def constant(memory: xr.Dataset, part: str) -> float:
 
 def claimed(item: str) -> str:
   """Returns the source of a claim; `item` names sections of docs/sources/primes.md."""
-  return f"{REPOSITORY} ({item})"
+  return f"{REPOSITORY} (docs/sources/primes.md, {item})"
 
 
 def reported(published: Mapping[str, numbers_lib.Reported], quantity: str) -> dict[str, float]:

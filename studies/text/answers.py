@@ -137,6 +137,8 @@ BINS = 40  # of classes, at most
 GOOD = 0.99  # skill of a network that answers with the sum
 SHARES = {"accuracy": "right answers", "majority_accuracy": "the most frequent answer"}
 NAMES = {"train": "train, with dropout", "select": "select"}
+PARTS = {"select_1000": "select, few"}
+FEW = 6  # runs that a sentence describes
 
 
 def figures(runs) -> dict:
@@ -152,13 +154,18 @@ def _by_part(found: xr.Dataset) -> xr.Dataset:
   """Returns the skills along the parts."""
   named = {"skills_skill": "skill", "skills_skill_interval": "skill_interval"}
   skills = found[list(named)].rename(named | {"skills": "part"})
-  return skills.assign_coords(part=found.skills_part.values)
+  return skills.assign_coords(part=_parts(found.skills_part))
+
+
+def _parts(name_R: xr.DataArray) -> list[str]:
+  """Returns the names of parts as they are shown."""
+  return [PARTS.get(name, name) for name in name_R.values.tolist()]
 
 
 def _page(run: str, found: xr.Dataset) -> draw.Page:
   parts = [
-    f"{'select, few' if part == 'select_1000' else part} ({rows:,} rows)"
-    for part, rows in zip(found.part.values, found.rows.values, strict=True)
+    f"{part} ({rows:,} rows)"
+    for part, rows in zip(_parts(found.part), found.rows.values, strict=True)
   ]
   skill = draw.rows(
     _by_part(found),
@@ -193,7 +200,7 @@ def _training(found: xr.Dataset) -> draw.Panel:
 def _answers(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   first = found.isel(seed=0)
   return (
-    draw.scatter(first, x="truth", y="answer", diagonal=True, title="First network's answers"),
+    draw.scatter(first, x="truth", y="answer", diagonal=True, title="Answers of the first network"),
     draw.histogram(found, "error", each="seed", title="Errors (thick: first network)"),
     draw.scatter(first, x="truth", y="error", title="First network's errors"),
   )
@@ -216,7 +223,7 @@ def _classes(found: xr.Dataset) -> tuple[draw.Panel, ...]:
     },
   )
   share = found.value.sel(measure=list(SHARES)).median("seed")
-  share = share.assign_coords(measure=list(SHARES.values()))
+  share = share.assign_coords(measure=list(SHARES.values()), part=_parts(found.part))
   share.attrs = {"long_name": "share of the rows"}
   return (
     draw.heat(
@@ -268,9 +275,10 @@ def _measures(found: xr.Dataset):
 
 
 def line(runs) -> str:
-  """Returns a sentence for each run."""
-  said = [f"{run} {_sentence(found)}" for run, found in runs.items()]
-  return f"Skill on fresh pairs: {'; '.join(said)}."
+  """Returns the skills of all runs, and of few what else is known of their answers."""
+  tell = _sentence if len(runs) <= FEW else lambda found: f"{fresh(found):.4g}"
+  said = [f"{run} {tell(found)}" for run, found in runs.items()]
+  return f"Skill on fresh pairs (1: no error, 0: a constant): {'; '.join(said)}."
 
 
 def _sentence(found: xr.Dataset) -> str:

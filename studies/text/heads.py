@@ -1,4 +1,4 @@
-"""Do heads copy the operands to the last character, and is it worth anything?
+"""Do heads copy the operands to the last character, and does the answer need it?
 
 The published reading sorts the attention of the last character's query by what the characters
 belong to: x, y, the plus, the modulus, all others. Attention on both operands is called copying.

@@ -264,4 +264,4 @@ def published_runs(results, question: str):
 
 def claimed(item: str) -> str:
   """Returns the source of a claim; `item` names sections of docs/sources/text.md."""
-  return f"{REPOSITORY} ({item})"
+  return f"{REPOSITORY} (docs/sources/text.md, {item})"

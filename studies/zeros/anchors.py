@@ -296,7 +296,7 @@ def _ranked(found: xr.Dataset) -> draw.Panel:
         axes.axhspan(place - 0.5, place + 0.5, color=colour, alpha=0.08, lw=0)
         axes.plot(found.nll, np.full(found.sizes["seed"], place), "|", color=colour, ms=11)
       place_of = {"xycoords": ("axes fraction", "data"), "va": "center", "color": colour}
-      axes.annotate(f"{its.estimate:+.3f}", (1.01, place), **place_of)
+      axes.annotate(f"{its.estimate:+.3f}", (1.03, place), **place_of)
     axes.set_yticks(range(len(order)), [_label(found.isel(predictor=e)) for e in order])
     axes.set_ylim(-0.6, len(order) - 0.4)
     axes.set(
@@ -534,7 +534,7 @@ def _apart(found: xr.Dataset, other: xr.Dataset) -> statistics.Interval:
 
 
 def line(runs) -> str:
-  """Returns who is behind which anchor: the published networks, then those of all runs.
+  """Returns who is behind which anchor: the networks of all runs, then the published ones.
 
   Runs on other sequences are named where there are no others: their losses cannot be ranked.
   """
@@ -545,11 +545,10 @@ def line(runs) -> str:
     rest = len(runs) - len(said)
     said.append(f"{rest} more {'network is' if rest == 1 else 'networks are'} in the table")
   return (
-    f"Published networks are behind linear filters: E4 with a NLL of {E4['nll_nats']:+.3f} nats per"
-    f" spacing behind one of {AR24['parameters']} coefficients ({AR24['nll_nats']:+.3f}), E0 with"
-    f" {E0['nll_nats']:+.3f} behind an adaptive one of {ADAPTIVE_128['parameters']}"
-    f" ({ADAPTIVE_128['nll_nats']:+.3f}). Trained here:"
-    f" {'; '.join(said)}."
+    f"NLL of the networks trained here, in nats per spacing: {'; '.join(said)}."
+    f" Published networks are behind linear filters: E4 with {E4['nll_nats']:+.3f} behind one of"
+    f" {AR24['parameters']} coefficients ({AR24['nll_nats']:+.3f}), E0 with {E0['nll_nats']:+.3f}"
+    f" behind an adaptive one of {ADAPTIVE_128['parameters']} ({ADAPTIVE_128['nll_nats']:+.3f})."
   )
 
 
@@ -637,7 +636,7 @@ def order_of_models(results):
     "The study's own later files give E3 as +0.304, +0.340 and +0.394; only one note prints them"
     " with a minus sign, and E2 is truly -0.384. "
     + "; ".join(f"{name} {value:+.3f} nats" for name, value in numbers_of.items())
-    + "."
+    + ", on the spacings of test on which anchors are scored."
   )
   big = [program.published_size(results, runs) for runs in (postfix, plain)]
   best = lambda runs: min(numbers_of[f"{run}: NLL"] for run in runs)

@@ -593,7 +593,7 @@ def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
       labels=names,
       xlim=(-0.02, 1.02),
       xlabel="coverage on test (bars: 95 %)",
-      title="Coverage",
+      title="Coverage of the intervals",
     ),
   )
   widths = draw.rows(
@@ -603,7 +603,7 @@ def _widening(found: xr.Dataset) -> tuple[draw.Panel, draw.Panel]:
     colour="kind",
     labels=[""] * len(names),
     xlabel="mean width (mean spacings)",
-    title="Width",
+    title="Width of the intervals",
   )
   return held, widths
 
@@ -658,6 +658,7 @@ def _moments(runs) -> tables_lib.Table:
     "NLL": "nll",
   }
   roots = ("variance_of_means", "mse")
+  scored = ", ".join(dict.fromkeys(f"{found.samples:,}" for found in runs.values()))
   rows = []
   for run, found in runs.items():
     own = found.predictor.values[0].item()
@@ -670,7 +671,8 @@ def _moments(runs) -> tables_lib.Table:
     rows.append({"run": run, "network": "the spacings themselves"} | truth)
   return tables_lib.Table(
     "What the networks predict: the mean μ and the standard deviation σ of the whole predicted"
-    " density, in mean spacings, over the scored spacings and seeds; the NLL in nats per spacing."
+    f" density, in mean spacings, over {scored} spacings of test and all seeds; the NLL of these,"
+    " in nats per spacing."
     " A network that says the same of every spacing has 0 for the standard deviation of μ; σ is"
     " right where it is the root mean square error.",
     rows,
@@ -736,12 +738,12 @@ CLAIMS = claims.Claims()
   source=f"{program.REPOSITORY}, results/calibrator_E4.json",
 )
 def coverage_of_a_constant(results):
-  """Returns the verdict: conformal coverage is promised to whoever predicts, a constant density."""
+  """Returns the verdict: conformal coverage is promised to a constant density, too."""
   found = program.on_published(results, told=True).first("calibration")
   rows = tables_lib.rows(found, "conformal")
   row, own = claims.row(rows, predictor=GAUSSIAN, way=HALVES), rows[1]
   because = (
-    "widened intervals reach their coverage whoever predicts: the constant"
+    "widened intervals reach their coverage with any predictor: the constant"
     f" Gaussian, that knows no past, has {row['coverage']:.3f} at a width of"
     f" {row['width']:.2f}, {own['predictor']} {own['coverage']:.3f} at"
     f" {own['width']:.2f}. E4's took a width of {CONFORMAL['width']:.2f}, more than"

@@ -448,8 +448,8 @@ def tables(runs) -> list[tables_lib.Table]:
       "losses",
     ),
     tables_lib.Table(
-      "The curriculum beside each other way: paired differences in nats, interval over seeds and"
-      " blocks; below 0 is better.",
+      "The curriculum beside each other way: paired differences in nats on the same windows,"
+      " interval over seeds and blocks; below 0 is better.",
       differences,
       {"change": "+.4f"},
       "contrasts",
@@ -477,8 +477,8 @@ def _networks(runs) -> tables_lib.Table:
           | {"a loss was not finite": ", ".join(stopped) or "never"}
         )
   return tables_lib.Table(
-    "Students before they learn and their teachers, by seed: NLL in nats per spacing on test. Where"
-    " a loss is not finite the student stays as it was.",
+    "Students before they learn and their teachers, by seed: NLL in nats per spacing on the same"
+    " windows of test. Where a loss is not finite the student stays as it was.",
     rows,
     {"seed": "d", "student before learning": ".4f", "its teacher": ".4f"},
     "networks",

@@ -369,9 +369,11 @@ def _costliest(runs) -> tables_lib.Table:
         }
       )
   count = ", ".join(dict.fromkeys(str(found.top) for found in runs.values()))
+  windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
   return tables_lib.Table(
     f"The costliest heads, at most {count} of a run (--set heads.top=...), by what setting their"
-    " output to zero changes: NLL in nats per spacing on test, mean over seeds. The rank on select"
+    f" output to zero changes: NLL in nats per spacing on {windows} windows of test, mean over"
+    " seeds. The rank on select"
     " is 0 for the head that costs least there, mean over seeds.",
     rows,
     dict.fromkeys(ROWS.values(), "+.4f")

@@ -451,7 +451,7 @@ def _mass_panel(found: xr.Dataset) -> draw.Panel:
 
   def panel(axes):
     for name, colour, label, shift in (
-      ("mass", draw.ORANGE, "trained", -0.12),
+      ("mass", draw.BLUE, "trained", -0.12),
       ("untrained_mass", draw.GREY, "untrained", 0.12),
     ):
       flat_SxE = found[name].values.reshape(found[name].shape[0], -1)
@@ -475,9 +475,12 @@ def _mass_panel(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns all runs in one table, then what each was told and all of its scores."""
+  windows = ", ".join(dict.fromkeys(f"{found.sizes['window']:,}" for found in runs.values()))
   return [
     tables_lib.Table(
-      "NLL and its changes in nats per spacing on test; 95 % intervals over seeds and blocks.",
+      f"NLL and its changes in nats per spacing, of every spacing of {windows} windows of test that"
+      " has one before it in its window: less is in sight than where anchors are compared. 95 %"
+      " intervals over seeds and blocks.",
       [_row(run, found, runs) for run, found in runs.items()],
       dict.fromkeys((f"NLL, {ALL}", f"NLL, {LAST}", "R², all", "R², last"), ".3f")
       | dict.fromkeys(("leak", *map(_than_none, PLACES), *map(_blind_cost, PLACES)), "+.3f"),
@@ -487,7 +490,8 @@ def tables(runs) -> list[tables_lib.Table]:
     tables_lib.of_runs(
       runs,
       "scores",
-      "NLL in nats per spacing, and R² and correlation of the mean with the truth.",
+      f"NLL in nats per spacing, and R² and correlation of the mean with the truth, on the same"
+      f" {windows} windows.",
       dict.fromkeys(("nats", "r2", "correlation"), ".3f"),
     ),
   ]

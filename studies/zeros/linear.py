@@ -225,7 +225,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     "jacobian",
     x="lag",
     thin="seed",
-    style={"color": draw.ORANGE, "label": "network (thin: seeds, thick: median)"},
+    style={"color": draw.BLUE, "label": "network (thin: seeds, thick: median)"},
     title="Mean derivative of the network's mean,\nother inputs held",
   )
   return draw.page(

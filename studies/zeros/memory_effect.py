@@ -459,7 +459,7 @@ def _plateaus(found: xr.Dataset) -> draw.Panel:
   def repeats(axes):
     for v, one in enumerate(each.reshape(len(each), -1)):
       label = None if v else "a repeat of a network"
-      axes.plot(one, np.full(len(one), v + 0.15), ".", color=draw.ORANGE, ms=4, label=label)
+      axes.plot(one, np.full(len(one), v + 0.15), ".", color=draw.BLUE, ms=4, label=label)
 
   return draw.together(
     repeats,
@@ -489,7 +489,7 @@ def _as_published(found: xr.Dataset) -> draw.Panel:
     for v in range(len(arms)):
       value = found.plateau_as_published.isel(arm=v).values.ravel()
       label = "a repeat of a network" if v == 0 else None
-      axes.plot(value, np.full(len(value), v), ".", color=draw.ORANGE, label=label)
+      axes.plot(value, np.full(len(value), v), ".", color=draw.BLUE, label=label)
     axes.plot(
       list(published.values()),
       list(published),

@@ -1,4 +1,4 @@
-"""What is the perplexity of a binned network worth, and does it leak?
+"""How good is the perplexity of a binned network, and does it leak?
 
 The published study's first networks read spacings as 256 tokens. The entropy of the marginal was
 called the theoretical minimum of their perplexity. It is one for spacings in random order alone:
@@ -225,13 +225,13 @@ def _leak(found: xr.Dataset) -> draw.Panel:
     "leak_of_seeds",
     x="position",
     colour="seed",
-    style={"color": draw.ORANGE, "lw": 0.6, "alpha": 0.55, "marker": "", "label": None},
+    style={"color": draw.BLUE, "lw": 0.6, "alpha": 0.55, "marker": "", "label": None},
   )
   mean = draw.curves(
     found,
     "leak",
     x="position",
-    style={"color": draw.ORANGE, "label": f"{name}, mean of {found.sizes['seed']} seeds"},
+    style={"color": draw.BLUE, "label": f"{name}, mean of {found.sizes['seed']} seeds"},
     title="What later spacings\ngive away",
   )
   return draw.together(each, mean, _at_least(0.01))
@@ -269,17 +269,17 @@ def tables(runs) -> list[tables_lib.Table]:
       "predictors",
     ),
     _leak_table(runs),
-    _seeds_table(runs),
+    _seeds_table(runs, scored),
     _published(),
   ]
 
 
-def _seeds_table(runs) -> tables_lib.Table:
+def _seeds_table(runs, scored: str) -> tables_lib.Table:
   columns = {"seed": "seed", "NLL": "network_nll", "last spacing of a window": "last_nll"}
   rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "seed"))
   return tables_lib.Table(
-    "Each network: NLL in nats per spacing of all scored spacings, and of the last one of a window,"
-    " behind which there is nothing to read ahead.",
+    f"Each network: NLL in nats per spacing of all {scored} tokens of test that are scored, and of"
+    " the last one of a window, behind which there is nothing to read ahead.",
     rows,
     {"seed": "d", "NLL": ".4f", "last spacing of a window": ".4f"},
     "seeds",

@@ -258,7 +258,11 @@ def _dataset(rows: list[dict], scored: int) -> xr.Dataset:
 
 # --- figures and tables ---------------------------------------------------------------------------
 
-ALL = {"r2": "R² of the truth", "nll": "Likelihood", "explains": "R² of the network"}
+ALL = {
+  "r2": "R² of the truth",
+  "nll": "NLL on test (left: better)",
+  "explains": "R² of the network",
+}
 
 
 def figures(runs) -> dict:
@@ -298,11 +302,11 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
     _ticks(found, "r2_on_cue", "the same, on CUE", "black"),
     _bars(found, "r2", network, names, title=f"{run}: {ALL['r2']}"),
     # So that one legend says it for all three.
-    lambda axes: axes.plot([], [], "|", ms=9, color=draw.ORANGE, label=untrained),
+    lambda axes: axes.plot([], [], "|", ms=9, color=draw.GREY, label=untrained),
   )
   loss = _bars(found, "nll", network, title=ALL["nll"])
   model = draw.together(
-    _ticks(found, "explains_untrained", untrained, draw.ORANGE),
+    _ticks(found, "explains_untrained", untrained, draw.GREY),
     _bars(found, "explains", network, title=ALL["explains"]),
   )
   return draw.page((truth, loss, model), heights=[1.8 + 0.32 * len(names)])
@@ -315,8 +319,8 @@ def _bars(found: xr.Dataset, name: str, network_N, names=(), **text) -> draw.Pan
     ends = found[f"{name}_interval"].transpose(results.END, "predictor").values
     value = found[name].values
     for mine, colour, label in (
-      (network_N, draw.ORANGE, "network"),
-      (~network_N, draw.BLUE, "other predictor, 95 %"),
+      (network_N, draw.BLUE, "network"),
+      (~network_N, draw.ORANGE, "other predictor, 95 %"),
     ):
       there = np.flatnonzero(mine & np.isfinite(value))
       reach = np.maximum([value[there] - ends[0, there], ends[1, there] - value[there]], 0)
@@ -387,13 +391,14 @@ def _sine_process(rows: list[dict]) -> list[dict]:
 )
 def floor(results):
   """Returns the verdict: the entropy of the marginal bounds nothing that sees the past."""
-  rows = _records(program.on_published(results, told=True).first("predictors"))
+  found = program.on_published(results, told=True).first("predictors")
+  rows = _records(found)
   marginal = claims.row(rows, name="marginal (KDE)")["nll"]
   model, best = rows[0], _sine_process(rows)[-1]
   sine = best["nll"]
   because = (
-    f"the marginal's entropy, {marginal.estimate:.3f} nats here, is the "
-    "least loss of one who does not look at the past. The exact law of random "
+    f"the marginal's entropy, {marginal.estimate:.3f} nats on {found.scored:,} spacings of test, is"
+    " the least loss of predictors that do not look at the past. The exact law of random "
     f"matrices, which knows no zero, already has {sine:.3f} from "
     f"{best['name'].split(', ')[1]}; {model['name']} {model['nll'].estimate:.3f}."
   )

@@ -533,11 +533,10 @@ def _layers(found: xr.Dataset) -> draw.Panel:
   for layer in found.layer.values.tolist():
     one, colour = found.sel(layer=layer), _colour(layer)
     share_Q = one.state_share.mean("seed").values
-    label = None if layer else "untrained"
     smooth = known_primes.smooth(share_Q, SMOOTH)
     fresh = known_primes.smooth(one.untrained_share.values, SMOOTH)
     panels.append(draw.line(prime_Q, smooth, f"after layer {layer}", colour, ls="-", lw=1.2))
-    panels.append(draw.line(prime_Q, fresh, label, colour, ls="--", lw=1.2))
+    panels.append(draw.line(prime_Q, fresh, None, colour, ls="--", lw=1.2))
     found_Q = (one.state_max_t < known_primes.LEVEL).all("seed").values
     dots = {"ls": "none", "marker": "o", "ms": 3}
     panels.append(draw.line(prime_Q[found_Q], share_Q[found_Q], None, colour, **dots))
@@ -548,7 +547,7 @@ def _layers(found: xr.Dataset) -> draw.Panel:
     axes.set(
       xlabel=results.label(found.prime),
       ylabel="share of the variance",
-      title="Waves in the states (dots: a line in all seeds)",
+      title="Waves in the states (dashed: untrained;\ndots: a line in all seeds)",
     )
 
   return draw.together(*panels, frame)

@@ -167,7 +167,8 @@ def figures(runs) -> dict:
   lines = []
   for i, (run, found) in enumerate(runs.items()):
     (at, *_) = np.flatnonzero(found.predictor_kind.values == "network")
-    look = {"color": draw.COLOURS[i % len(draw.COLOURS)], "alpha": 0.9, "label": run}
+    shown = draw.look_of("run", i, run)
+    look = {"color": shown.colour, "ls": shown.dash, "alpha": 0.9, "label": run}
     lines.append((found, at, look))
   panel = _spectra(first, lines, f"First network of each run. {title}")
   return pages | {"all runs": draw.page(panel, heights=[4.6])}
@@ -178,11 +179,13 @@ def _lines(found: xr.Dataset) -> list[tuple]:
   names, kinds = found.predictor_name.values.tolist(), found.predictor_kind.values.tolist()
   of = lambda kind: [e for e, its in enumerate(kinds) if its == kind]
   chosen = [*of("network"), *of("kernel")[-1:], *(of("adaptive") or of("filter"))[-1:]]
+  several = len(of("network")) > 1
   lines = []
   for place, e in enumerate(chosen):
     first = place == 0 or kinds[e] != "network"
+    label = f"{names[e]} (paler: other seeds)" if several and place == 0 else names[e]
     look = {"color": COLOURS[kinds[e]], "alpha": 0.9 if first else 0.5}
-    lines.append((found, e, look | {"label": names[e] if first else None}))
+    lines.append((found, e, look | {"label": label if first else None}))
   return lines
 
 

@@ -424,13 +424,14 @@ def figures(runs) -> dict:
   pages = {run: _page(run, found) for run, found in runs.items()}
   if len(runs) < 2:
     return pages
-  colours = {run: draw.COLOURS[i % len(draw.COLOURS)] for i, run in enumerate(runs)}
+  looks = {run: draw.look_of("run", i, run) for i, run in enumerate(runs)}
   networks = {run: _of(found, "network") for run, found in runs.items()}
   known = [
-    _against(found, ("known", "beside"), colours[run], run) for run, found in networks.items()
+    _against(found, ("known", "beside"), looks[run].colour, run) for run, found in networks.items()
   ]
   left = [
-    _curve_left(found.isel(prediction=0), colours[run], run) for run, found in networks.items()
+    _curve_left(found.isel(prediction=0), looks[run].colour, run, ls=looks[run].dash)
+    for run, found in networks.items()
   ]
   title = "Primes known by networks (crosses: beside)"
   panels = (

@@ -612,8 +612,8 @@ def tables(runs) -> list[tables_lib.Table]:
   left = remaining(PARAMETERS, removed, HEAD_SIZE)
   return [
     tables_lib.Table(
-      "Paired differences of the NLL in nats on test, mean over random draws, interval over seeds"
-      " and blocks; below 0 is better.",
+      "Paired differences of the NLL in nats on the same windows of test, mean over random draws,"
+      " interval over seeds and blocks; below 0 is better.",
       [
         {
           "run": run,
@@ -785,7 +785,8 @@ def layers(results):
   }
   if not found:
     raise claims.Missing("pruned of a model with more than one layer", analysis="pruned")
-  said = lambda row: f"all but {row['kept']:.0f} layers without attention"
+  layers = lambda count: f"{count:.0f} {'layer' if round(count) == 1 else 'layers'}"
+  said = lambda row: f"all but {layers(row['kept'])} without attention"
   return _decide(results, found, contrasts, said)
 
 

@@ -211,7 +211,7 @@ def figures(runs) -> dict:
   panels = []
   for name, title in (("r2", "Networks: how much is predicted"), ("nll", "Networks: likelihood")):
     lines = [
-      _line(found, name, LIMITS[name], _network(draw.COLOURS[i % len(draw.COLOURS)]), label=run)
+      _line(found, name, LIMITS[name], _network(draw.look_of("run", i, run)), label=run)
       for i, (run, found) in enumerate(networks.items())
     ]
     first = next(iter(networks.values()))
@@ -287,8 +287,8 @@ def _looks(found: xr.Dataset, names: list[str]) -> dict[str, dict]:
   return looks
 
 
-def _network(colour: str) -> dict:
-  return {"color": colour, "lw": 2.4, "ls": "-", "ms": 6, "z": 5}
+def _network(shown: draw.Look) -> dict:
+  return {"color": shown.colour, "lw": 2.4, "ls": shown.dash, "ms": 6, "z": 5}
 
 
 APART = 0.14  # of the panel's width, from one number at an arrow to the next

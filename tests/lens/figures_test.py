@@ -174,6 +174,33 @@ class FiguresTest(parameterized.TestCase):
     colours = [handle.get_color() for handle in handles]
     self.assertEqual(dict(zip(labels, colours, strict=True)), shades)
 
+  def test_a_run_looks_the_same_in_every_figure_and_like_no_other(self):
+    runs = [f"run {i}" for i in range(13)]
+    its = lambda names: results.dataset(
+      {"y": results.variable("run x", np.ones((len(names), 2)), "y")}, {"run": names, "x": [1, 2]}
+    )
+
+    def looks(names):
+      panel = figures.curves(its(names), "y", x="x", colour="run")
+      (axes,) = figures.page(panel, heights=[3.0]).figure().findobj(matplotlib.axes.Axes)
+      lines = {line.get_label(): line for line in axes.lines if line.get_label() in names}
+      return {name: (line.get_color(), line.get_marker()) for name, line in lines.items()}
+
+    with figures.ordered(runs):
+      everywhere = looks(runs)
+      self.assertEqual(looks(runs[5:7]), {name: everywhere[name] for name in runs[5:7]})
+    self.assertLen(set(everywhere.values()), len(runs))
+    self.assertNotIn(figures.GREY, {colour for colour, _ in everywhere.values()})
+    self.assertEqual(looks(runs[5:6])["run 5"][0], figures.BLUE)  # alone, and no longer ordered
+
+  def test_dots_of_a_network_have_its_colour(self):
+    value = found().isel(ratio=0, edit=0).nll
+    groups = {name: value for name in ("trained", "the sum, untrained", "formed")}
+    panel = figures.dots(groups, title="Dots")
+    (axes,) = figures.page(panel, heights=[3.0]).figure().findobj(matplotlib.axes.Axes)
+    colours = [line.get_color() for line in axes.lines[:3]]
+    self.assertEqual(colours, [figures.BLUE, figures.GREY, figures.BLUE])
+
   def test_a_page_has_a_height_for_each_row(self):
     with self.assertRaisesRegex(ValueError, "2 rows of panels have 1 heights"):
       figures.page(figures.empty("a"), figures.empty("b"), heights=[1.0])

@@ -299,6 +299,16 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual([said(first, name) for name in its.slices], [1, 1, 1, 0, 0])
     self.assertEqual([said(rest, name) for name in its.slices], [1] * 5)
 
+  def test_of_several_sentences_the_first_screen_has_the_first(self):
+    lines = {"heads": lambda _: "Heads: 0.5 to 1.5 nats. Of E0: 2."}
+    slices = {name: dataclasses.replace(PAGE.slices[name], line=lines[name]) for name in lines}
+    its = dataclasses.replace(PAGE, slices=PAGE.slices | slices)
+    text = "\n".join(pages.Reader(report.html(its, self._tables(), LEDGER)).text)
+    first, _, rest = text.partition("Claims")
+    self.assertIn("Heads: 0.5 to 1.5 nats.", first)
+    self.assertNotIn("Of E0", first)
+    self.assertIn("Heads: 0.5 to 1.5 nats. Of E0: 2.", rest)
+
   def test_verdicts_are_counted_apart_from_what_was_not_run(self):
     html = report.html(PAGE, self._tables(), LEDGER)
     badges = html.partition('class="tally">')[2].partition("</div>")[0]

@@ -212,7 +212,7 @@ class PublishedTest(FolderTest):
     rank = models.effective_rank
     self.assertEqual(rank.sel(model="openai-community/gpt2", who="here"), one.corner_effective_rank)
     self.assertEqual(int(np.isfinite(rank.sel(who="here")).sum()), 1)
-    self.assertAlmostEqual(float(models.effective_rank_noise), 206.0, delta=0.3)  # spec 4.2
+    self.assertAlmostEqual(float(models.effective_rank_noise), 206.0, delta=0.3)
     self.assertStartsWith((self.workdir / "figures" / "models.png").read_bytes(), b"\x89PNG")
     axes = drawn.panels(published_weights.of_models(models).figure(), "Effective rank")[0]
     published = [its.effective_rank for its in language_models.MODELS]

@@ -132,7 +132,9 @@ class PathsTest(parameterized.TestCase):
       built.evaluate(params, rows, key), built.evaluate(params, test, key), rtol=1e-6
     )
     self.assertNotAlmostEqual(
-      float(built.evaluate(params, rows, key)), float(built.loss(params, batch, key, 0)[0]), places=6
+      float(built.evaluate(params, rows, key)),
+      float(built.loss(params, batch, key, 0)[0]),
+      places=6,
     )
 
 

@@ -174,14 +174,18 @@ class RunTest(parameterized.TestCase):
     shared = pages["all runs"].figure()
     figures.png(shared)
     names = [label.get_text() for label in shared.findobj(axes_lib.Axes)[0].get_yticklabels()]
-    self.assertEqual(names, again.skills_part.values.tolist())
+    shown = [answers.PARTS.get(name, name) for name in again.skills_part.values]
+    self.assertEqual(names, shown)
     skills, measures = answers.tables(both)
     self.assertEqual({row["run"] for row in skills.rows}, {"a", "b"})
     median = {(r["part"], r["measure"]): r["median"] for r in measures.rows if r["run"] == "a"}
     self.assertEqual(
       median["fresh", "skill"], float(np.median(found.value.sel(part="fresh", measure="skill")))
     )
-    self.assertStartsWith(answers.line({"a": again}), "Skill on fresh pairs: a ")
+    skill = "Skill on fresh pairs (1: no error, 0: a constant): a"
+    self.assertStartsWith(answers.line({"a": again}), f"{skill} ")
+    self.assertIn("(2 seeds; ", answers.line({"a": again}))
+    self.assertNotIn("seeds", answers.line({name: again for name in "abcdefg"}))
 
 
 def stored(question="sum", skill=0.997, half=0.001, seeds=5):

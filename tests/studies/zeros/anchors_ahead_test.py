@@ -85,9 +85,9 @@ class EarlierRunTest(absltest.TestCase):
     saved.close()
     code, out, err = tiny_study.call(analyze.main, f"--workdir={workdir}", "--only=anchors,report")
     self.assertEqual(code, 0, err)
-    (line,) = [line for line in out.splitlines() if line.startswith("Published networks")]
+    (line,) = [line for line in out.splitlines() if line.startswith("NLL of the networks")]
     self.assertRegex(line, "no prediction, as it reads its target")
-    self.assertNotRegex(line.partition("Trained here: ")[2], "ahead of|behind AR")
+    self.assertNotRegex(line.partition(" Published networks")[0], "ahead of|behind AR")
     table = (workdir / "results" / "anchors.predictors.csv").read_text()
     self.assertIn("model (told), reads its target", table)
     page = (workdir / "report.html").read_text()
