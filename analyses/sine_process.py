@@ -108,9 +108,10 @@ ENSEMBLES: tuple[Ensemble, ...] = ("goe", "gue", "poisson")
 def spacing_cdf(spacing: Any, ensemble: Ensemble) -> np.ndarray:
   """Returns the share of spacings below s, mean 1: 1 - exp(-s) of "poisson",
   Wigner's surmise 1 - exp(-pi s^2 / 4) of "goe", and of "gue"
-  erf(2 s / sqrt pi) - (4 s / pi) exp(-4 s^2 / pi).
+  erf(2 s / sqrt pi) - (4 s / pi) exp(-4 s^2 / pi). Below 0 there is none; a
+  polynomial that unfolds may give such spacings.
   """
-  spacing = np.asarray(spacing, np.float64)
+  spacing = np.maximum(np.asarray(spacing, np.float64), 0)
   square = spacing**2
   if ensemble == "poisson":
     return -np.expm1(-spacing)

@@ -143,6 +143,7 @@ class Page:
       for each, draw in zip(axes, panels, strict=True):
         draw(each)
         _plain_logarithms(each)
+        _thin_ticks(each, WIDTH / len(panels))
         _fold_title(each, WIDTH / len(panels))
       _legends(part, axes)
     return figure
@@ -171,6 +172,30 @@ def _fold_title(axes, width: float) -> None:
       longer = f"{lines[-1]} {word}"
       lines[-1:] = [longer] if bold(longer) <= room else [lines[-1], word]
   axes.set_title("\n".join(lines), loc="left")
+
+
+def _thin_ticks(axes, width: float) -> None:
+  """Takes fewer ticks below a panel of `width` inches where their labels would touch.
+
+  Names that are all shown stay.
+  """
+  from matplotlib import ticker
+
+  labels = [label for label in axes.get_xticklabels() if label.get_text()]
+  if len(labels) < 3 or labels[0].get_rotation():
+    return
+  size = labels[0].get_fontsize()
+  beside = max((_inches(one.get_text(), size) for one in axes.get_yticklabels()), default=0)
+  bars = sum(image.colorbar is not None for image in axes.images)
+  room = width - beside - (0.5 if axes.get_ylabel() else 0.3) - bars
+  most = max(2, int(room / (max(_inches(one.get_text(), size) for one in labels) + 0.12)))
+  places, locator = axes.get_xticks(), axes.xaxis.get_major_locator()
+  if isinstance(locator, ticker.AutoLocator) and most < len(labels):
+    locator.set_params(nbins=most - 1)
+  elif isinstance(locator, ticker.FixedLocator) and most < len(labels) == len(places):
+    if np.diff(places).min() > 1:
+      kept = slice(None, None, -(-len(labels) // most))
+      axes.set_xticks(places[kept], [one.get_text() for one in labels[kept]], fontsize=size)
 
 
 @functools.cache

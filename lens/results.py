@@ -141,9 +141,13 @@ def dataset(
 
 
 def label(array: xr.DataArray) -> str:
-  """Returns the label of an axis or of a column: the meaning, with the unit in brackets."""
+  """Returns the label of an axis or of a column: the meaning, with the unit in brackets.
+
+  A meaning that names its unit stands alone, as "share of the variance" does.
+  """
   meaning, unit = array.attrs.get("long_name", str(array.name)), array.attrs.get("units", "")
-  return f"{meaning} ({unit})" if unit else meaning
+  named = re.search(rf"\b{re.escape(unit)}s?\b", meaning)
+  return meaning if named or not unit else f"{meaning} ({unit})"
 
 
 def across(runs: Mapping[str, xr.Dataset], *names: str) -> xr.Dataset:

@@ -475,7 +475,8 @@ def _gaps(found: xr.Dataset, when: str, run: str) -> draw.Panel:
   words = {"start": "before training", "end": "at the end"}[when]
 
   def panel(axes):
-    said = f"first queries, {gap_N.size:,} spacings of {found.sizes['seed']} networks"
+    count = found.sizes["seed"]
+    said = f"first queries, {gap_N.size:,} spacings of {count} network{'s' if count > 1 else ''}"
     colour = draw.COLOUR_OF["untrained" if when == "start" else "trained"]
     axes.bar(GAP_EDGES[:-1], density_B, width_B, align="edge", color=colour, alpha=0.45, label=said)
     middle_B = (GAP_EDGES[1:] + GAP_EDGES[:-1]) / 2

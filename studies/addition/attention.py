@@ -352,7 +352,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
         limits=(0, 1),
         bar=head == heads[-1],
         unit="share",
-        title=f"Attention to {target}, head {head}",
+        title=f"To {target}, head {head}",
       ),
       _few_ticks(found.sizes["b"]),
     )

@@ -23,8 +23,8 @@ def _cluster(r, ensemble):
 class EnsemblesTest(parameterized.TestCase):
   @parameterized.parameters(*DENSITY)
   def test_spacing_law_is_the_integral(self, ensemble):
-    for s in (0.0, 0.3, 1.0, 2.5):
-      expected = scipy.integrate.quad(DENSITY[ensemble], 0, s)[0]
+    for s in (-3.0, 0.0, 0.3, 1.0, 2.5):
+      expected = scipy.integrate.quad(DENSITY[ensemble], 0, max(s, 0.0))[0]
       found = float(sine_process.spacing_cdf(s, ensemble))
       self.assertAlmostEqual(found, expected, places=10)
     above = lambda s: 1 - float(sine_process.spacing_cdf(s, ensemble))

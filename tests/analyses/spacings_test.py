@@ -122,6 +122,15 @@ class NeighboursTest(parameterized.TestCase):
       self.assertAlmostEqual(value, scipy.stats.kstest(gap_N, law).statistic)
     self.assertLess(found.poisson, min(found.goe, found.gue) / 2)
 
+  def test_a_distance_is_at_most_1_where_unfolding_turns_levels_round(self):
+    # Three quarters of the levels are almost equal: the polynomial falls between them.
+    level_N = np.append(1e-3 * np.arange(30), np.linspace(5, 6, 10) ** 3)
+    gap_N = np.diff(spacings.unfold(level_N))
+    self.assertLess(gap_N.min(), -0.5)
+    share = float((gap_N < 0).mean())
+    for value in spacings.distances(gap_N):
+      self.assertBetween(value, share - 1e-12, 1)
+
   def test_surmises_are_exact_for_two_levels(self):
     goe_Rx2 = spectra.goe_null(2, 4000)
     rng = np.random.default_rng(1)

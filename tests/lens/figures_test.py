@@ -174,6 +174,25 @@ class FiguresTest(parameterized.TestCase):
     colours = [handle.get_color() for handle in handles]
     self.assertEqual(dict(zip(labels, colours, strict=True)), shades)
 
+  def test_labels_of_ticks_do_not_touch(self):
+    names = ["constant", *(f"cos {i}" for i in range(1, 57))]
+    its = results.dataset(
+      {
+        "y": results.variable("row column", np.eye(57), "y"),
+        "small": results.variable("row", np.linspace(0, 0.0017, 57), "small"),
+      },
+      {"row": names, "column": names},
+    )
+    heat = figures.heat(its, "y", rows="row", columns="column", title="Heat")
+    dots = figures.dots({"a": its.small}, title="Dots")
+    figure = figures.page((heat, heat, heat), (dots, dots, dots), heights=[3.0, 3.0]).figure()
+    figures.png(figure)
+    for axes in figure.findobj(matplotlib.axes.Axes):
+      shown = [label for label in axes.get_xticklabels() if label.get_text()]
+      boxes = [label.get_window_extent() for label in shown]
+      for left, right in zip(boxes, boxes[1:], strict=False):
+        self.assertLess(left.x1, right.x0)
+
   def test_a_run_looks_the_same_in_every_figure_and_like_no_other(self):
     runs = [f"run {i}" for i in range(13)]
     its = lambda names: results.dataset(

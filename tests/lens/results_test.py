@@ -261,6 +261,13 @@ class ResultsTest(parameterized.TestCase):
   def test_labels_have_units(self):
     self.assertEqual(results.label(found().nll), "NLL on test (nats)")
     self.assertEqual(results.label(found().intact), "intact")
+    for said, unit, expected in (
+      ("share of the variance", "share", "share of the variance"),
+      ("inner products of rows", "inner product", "inner products of rows"),
+      ("sharess", "share", "sharess (share)"),
+    ):
+      its = results.variable("x", [1.0], said, unit)
+      self.assertEqual(results.label(xr.DataArray(its)), expected)
 
   def test_records_are_variables_along_rows(self):
     records = [
