@@ -852,7 +852,7 @@ def _plain_logarithms(axes) -> None:
     if axis.get_scale() != "log" or isinstance(axis.get_major_locator(), ticker.FixedLocator):
       continue
     decades = abs(np.log10(high / low))
-    if decades > FEW_DECADES:
+    if decades > FEW_DECADES or (high > 1e5 and decades > 1):  # long numbers, side by side
       continue
     steps = (1.0, 2.0, 5.0) if decades > 1 else (1.0, 2.0, 3.0, 5.0, 7.0)
     if decades > 0.5:

@@ -153,8 +153,9 @@ def label(array: xr.DataArray) -> str:
 def across(runs: Mapping[str, xr.Dataset], *names: str) -> xr.Dataset:
   """Returns some variables of all runs, with their intervals, along a dimension `run`.
 
-  NaN where a run has no value; runs may have different numbers of untrained networks. Raises
-  `ValueError` for another dimension without labels, which a figure would number.
+  NaN where a run has no value; runs may have different numbers of untrained networks. Names along a
+  dimension stand as they first come, numbers in order. Raises `ValueError` for another dimension
+  without labels, which a figure would number.
   """
   parts = []
   for found in runs.values():
@@ -167,7 +168,12 @@ def across(runs: Mapping[str, xr.Dataset], *names: str) -> xr.Dataset:
       raise ValueError(f"{', '.join(map(str, bare))} of {', '.join(names)} has no labels.")
     parts.append(part)
   run = xr.Variable("run", list(runs))
-  return xr.concat(parts, run, join="outer", combine_attrs="override")
+  both = xr.concat(parts, run, join="outer", combine_attrs="override")  # sorts names that differ
+  named = {dim for part in parts for dim in part.dims if part[dim].dtype.kind in "UO"}
+  first = lambda dim: dict.fromkeys(
+    x for part in parts if dim in part.dims for x in part[dim].values
+  )
+  return both.reindex({dim: list(first(dim)) for dim in named})
 
 
 def write(

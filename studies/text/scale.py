@@ -327,11 +327,16 @@ def numbers(found) -> dict:
 # --- records of one size --------------------------------------------------------------------------
 
 
+def cell(found: xr.Dataset) -> str | None:
+  """Returns the cell of the published grid that a run is, if it is one."""
+  return found.cell if found.in_grid else None
+
+
 def size(found: xr.Dataset) -> dict:
   """Returns the record of a size: its answers, and the circle in its states."""
   skill = tables_lib.interval(found, "mean_skill")
   return {
-    "cell": found.cell,
+    "cell": cell(found),
     "layers": found.layers,
     "width": found.width,
     "parameters": found.parameters,
@@ -355,7 +360,7 @@ def by_pairs(found: xr.Dataset) -> list[dict]:
     r2_S, null_SxR = found.r2.values[:, q], found.null_r2.values[..., q]
     rows.append(
       {
-        "cell": found.cell,
+        "cell": cell(found),
         "pairs": pairs,
         "rows": found.probe_rows,
         "r2": _mean(r2_S),
@@ -378,10 +383,10 @@ def directions(found: xr.Dataset) -> list[dict]:
   permuted = {"harm": float(permuted_SxR.mean()), "deviation": float(permuted_SxR.std(1).mean())}
   share = lambda name: {"share": float(found[name].values.mean())}
   return [
-    {"cell": found.cell, "directions": "probe"} | probe | share("share"),
-    {"cell": found.cell, "directions": "random", "harm": _mean(random_S)} | share("random_share"),
-    {"cell": found.cell, "directions": "probe - random", "harm": _mean(harm_S - random_S)},
-    {"cell": found.cell, "directions": "permuted labels"} | permuted | share("permuted_share"),
+    {"cell": cell(found), "directions": "probe"} | probe | share("share"),
+    {"cell": cell(found), "directions": "random", "harm": _mean(random_S)} | share("random_share"),
+    {"cell": cell(found), "directions": "probe - random", "harm": _mean(harm_S - random_S)},
+    {"cell": cell(found), "directions": "permuted labels"} | permuted | share("permuted_share"),
   ]
 
 
@@ -401,9 +406,13 @@ SIX = 6  # pairs that sizes are compared by
 
 
 def figures(runs) -> dict:
-  """Returns all sizes beside the published grid, and a page for each run."""
-  every = draw.page((_skills(runs), _r2(runs), _harms(runs)), heights=[4.2])
-  return {run: _page(run, found) for run, found in runs.items()} | {"all runs": every}
+  """Returns a page for each run, and the sizes of the grid beside the published ones."""
+  pages = {run: _page(run, found) for run, found in runs.items()}
+  grid_runs = {run: found for run, found in runs.items() if found.in_grid}
+  if not grid_runs:
+    return pages
+  panels = (_skills(grid_runs), _r2(grid_runs), _harms(grid_runs))
+  return pages | {"all runs": draw.page(panels, heights=[4.2])}
 
 
 def by_size(runs) -> dict:
@@ -473,7 +482,7 @@ def _harms(runs) -> draw.Panel:
       _against(axes, ordered, [row[name] for row in rows], name, colour)
     text = {
       "title": f"{2 * REMOVED} directions removed",
-      "ylabel": "harm: change of squared error (residue²)",
+      "ylabel": "change of squared error\n(residue²)",
     }
     _beside(axes, "delta_probe", **text)
 
@@ -542,9 +551,9 @@ def tables(runs) -> list[tables_lib.Table]:
   ]
   return [
     tables_lib.Table(
-      "Sizes by their parameters, and the published grid: skill on the rows that the networks were"
-      " chosen on, mean over seeds with its 95 % interval; circularity is R2 of the residue's"
-      " circle.",
+      "Sizes by their parameters, and the published grid, of which a run of another task is no cell:"
+      " skill on the rows that the networks were chosen on, mean over seeds with its 95 % interval;"
+      " circularity is R2 of the residue's circle.",
       of(lambda found: [size(found)]) + published,
       {"skill": ".4f"},
       name="sizes",
@@ -572,9 +581,11 @@ _millions = [row["parameters"] / 1e6 for row in grid()]
 
 
 def enough(results) -> tuple[list[xr.Dataset], tuple[str, ...]]:
-  """Returns the sizes with enough seeds to decide a claim, and the runs that may have one."""
+  """Returns a run of each cell of the grid with enough seeds to decide a claim, and the runs that
+  may have one."""
   runs = results.where(seeds=lambda count: count >= program.SEEDS)
-  return [table["scale"] for table in runs.values() if "scale" in table], tuple(runs)
+  found = [table["scale"] for table in runs.values() if "scale" in table]
+  return list({each.cell: each for each in found if each.in_grid}.values()), tuple(runs)
 
 
 @CLAIMS.add(

@@ -300,6 +300,16 @@ class ResultsTest(parameterized.TestCase):
     with self.assertRaisesRegex(ValueError, "skills of skills_skill has no labels"):
       results.across({"a": bare}, "skills_skill")
 
+  def test_names_stand_across_as_they_first_come(self):
+    of = lambda *names: results.dataset(
+      {"r2": results.variable("part step", np.ones((len(names), 1)), "r2")},
+      {"part": list(names), "step": [len(names)]},
+    )
+    both = results.across({"a": of("z", "b"), "b": of("z", "a", "b")}, "r2")
+    self.assertEqual(both["part"].values.tolist(), ["z", "b", "a"])
+    self.assertEqual(both["step"].values.tolist(), [2, 3])
+    self.assertTrue(np.isnan(both.r2.sel(run="a", part="a")).all())
+
   def test_across_runs(self):
     both = results.across({"a": found(), "b": found().isel(ratio=[1])}, "delta")
     self.assertEqual(both.delta.sel(run="a").values[0], 1.0)

@@ -178,7 +178,9 @@ class RunTest(absltest.TestCase):
 
   def test_size(self):
     row = scale.size(self.found)
-    self.assertEqual((row["cell"], row["layers"]), ("L2_D16", 2))
+    self.assertEqual((row["cell"], row["layers"]), (None, 2))  # no cell of the grid
+    of_grid = scale.size(self.found.assign_attrs(in_grid=True))
+    self.assertEqual(of_grid["cell"], "L2_D16")
     # 21 D + 32 D + 2 layers + final norm + readout.
     layer = 4 * 16**2 + 4 * 16 + 2 * 16 * 24 + 16 + 24 + 4 * 16
     self.assertEqual(row["parameters"], 53 * 16 + 2 * layer + 2 * 16 + 17)
@@ -201,21 +203,24 @@ class RunTest(absltest.TestCase):
       results.write(folder, "scale", self.found, provenance={})
       again, _ = results.read(folder, "scale")
     self.assertTrue(again.identical(self.found))
-    larger = again.isel(seed=[0]).assign_attrs(parameters=10_000, cell="L2_D128")
+    larger = again.isel(seed=[0]).assign_attrs(parameters=10_000, cell="L2_D128", in_grid=True)
     for runs in ({"a": again}, {"b": larger, "a": again}):
       pages = scale.figures(runs)
-      self.assertEqual(set(pages), {*runs, "all runs"})
+      self.assertEqual(set(pages), {*runs, *(["all runs"] if "b" in runs else [])})
       for name in {*pages} - ({"a"} if "b" in runs else set()):
         figure = pages[name].figure()
         self.assertStartsWith(figures.png(figure), b"\x89PNG")
         if name == "all runs":
           self.assertLen(figure.axes, 3)
+          self.assertEqual(figure.axes[0].lines[0].get_xdata().tolist(), [10_000])
       sizes, probes, removed = scale.tables(runs)
       for table in (sizes, probes, removed):
         self.assertLen(table.text().splitlines(), 2 + len(table.rows))
       self.assertLen(sizes.rows, len(runs) + 9)
-    self.assertEqual(probes.rows[-1]["published"], 0.0635)  # of L2_D128, by 12 pairs
-    self.assertIsNone(probes.rows[0]["published"])
+    cells = {
+      (row["run"], row["cell"], row["published"]) for row in probes.rows if row["pairs"] == 12
+    }
+    self.assertEqual(cells, {("a", None, None), ("b", "L2_D128", 0.0635)})
 
   def test_runs_are_joined_by_their_size(self):
     sizes = {"large": 30, "small": 3, "middle": 7}
@@ -266,7 +271,8 @@ def made_up(width=128, r2=0.065, null=0.064, skill=-0.1):
     "mean_skill_interval": results.variable("end", [skill - 0.1, skill + 0.1], "skill"),
   }
   coords = {"pairs": list(scale.PAIRS_Q)}
-  return results.dataset(variables, coords, width=width, cell=f"L2_D{width}", probe_rows=1000)
+  about = dict(width=width, cell=f"L2_D{width}", probe_rows=1000, in_grid=True)
+  return results.dataset(variables, coords, **about)
 
 
 def decided(claim, *found, seeds=5):
@@ -292,6 +298,10 @@ class ClaimsTest(parameterized.TestCase):
     found = [made_up(128 * (1 + i), skill=skill) for i, skill in enumerate(skills)]
     row = decided("scale.skill", *found, seeds=seeds)
     self.assertEqual(row["status"], expected, row["because"])
+
+  def test_two_runs_of_one_size_are_one_and_another_network_is_none(self):
+    again, other = made_up(skill=0.5), made_up(256, skill=0.5).assign_attrs(in_grid=False)
+    self.assertEqual(decided("scale.skill", made_up(), again, other)["status"], NOT_RUN)
 
   def test_what_was_reported(self):
     self.assertEqual(
