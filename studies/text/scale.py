@@ -551,7 +551,7 @@ def tables(runs) -> list[tables_lib.Table]:
   ]
   return [
     tables_lib.Table(
-      "Sizes by their parameters, and the published grid, of which a run of another task is no cell:"
+      "Sizes by their parameters, and the published grid (runs of other tasks are no cell of it):"
       " skill on the rows that the networks were chosen on, mean over seeds with its 95 % interval;"
       " circularity is R2 of the residue's circle.",
       of(lambda found: [size(found)]) + published,
