@@ -622,7 +622,7 @@ def _matrices(found: xr.Dataset) -> tuple[draw.Panel, ...]:
   names = found["matrix"].values.tolist()
   ratio = "1: as noise"
   if not found["live"].values.all():
-    ratio += "\n(hollow: without effect on the answer)"
+    ratio += "\nhollow: without effect on the answer"
 
   def drawn(value, first: bool, **text):
     def panel(axes):

@@ -247,7 +247,7 @@ def _row_of_panels(run: str, found: xr.Dataset, family: str, beside: list[str]) 
         label=one,
         seen="excess_seen" if name == "excess" else "seen",
       )
-      for one, look in (looks | ({} if name == "excess" else {own: _network(draw.BLUE)})).items()
+      for one, look in (looks | ({} if name == "excess" else {own: _network(draw.look_of("network", 0, "trained"))})).items()
     ]
     seeds = _seeds(found) if name == "nll" else draw.together()
     return draw.together(*lines, seeds, _frame(found, name, title))

@@ -176,7 +176,7 @@ class ClaimsTest(parameterized.TestCase):
 
   def test_the_floor_in_words(self):
     row = zeros_cards.row(predictors, "losses.floor", run=(SMALL, {"predictors": by_hand()}))
-    self.assertIn("the marginal's entropy, 0.510 nats here", row["because"])
+    self.assertIn("the marginal's entropy, 0.510 nats on ", row["because"])
     self.assertIn("0.420 [0.410, 0.430] from 3 lags; model (e0) -0.560.", row["because"])
     self.assertEqual(row["reported"], "83.3 against a floor of 105.2")
 
