@@ -601,7 +601,7 @@ def _spectrum(found: xr.Dataset, role: str, limits: tuple[float, float], run: st
     ):
       axes.plot(found[name].isel(matrix=at).values.T, color=colour, lw=0.8)
       axes.plot([], color=colour, label=label)
-    axes.set(title=title, xlabel="singular value, the largest first", yscale="log", ylim=limits)
+    axes.set(title=title, xlabel="place, by size", yscale="log", ylim=limits)
     axes.legend(loc="lower left")
     if role == DRAWN[0]:
       axes.set_ylabel("singular value")

@@ -236,6 +236,7 @@ def _page(run: str, found: xr.Dataset) -> draw.Page:
 def _row_of_panels(run: str, found: xr.Dataset, family: str, beside: list[str]) -> tuple:
   own = found.predictor.values[found.kind.values == "network"][0].item()
   looks = _looks(found, beside)
+  network = {own: _network(draw.look_of("network", 0, "trained"))}
 
   def panel(name: str, title: str):
     lines = [
@@ -247,7 +248,7 @@ def _row_of_panels(run: str, found: xr.Dataset, family: str, beside: list[str]) 
         label=one,
         seen="excess_seen" if name == "excess" else "seen",
       )
-      for one, look in (looks | ({} if name == "excess" else {own: _network(draw.look_of("network", 0, "trained"))})).items()
+      for one, look in (looks | ({} if name == "excess" else network)).items()
     ]
     seeds = _seeds(found) if name == "nll" else draw.together()
     return draw.together(*lines, seeds, _frame(found, name, title))
