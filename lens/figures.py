@@ -572,9 +572,10 @@ def whiskers(
 
 
 def _whisker(axes, its, at: float, shown: Look, label: str | None) -> None:
-  axes.plot(its.estimate, at, shown.marker, ms=5, color=shown.colour)
-  mark = {"marker": shown.marker, "ms": 5, "markevery": []}  # in the legend, too
-  axes.plot([its.low, its.high], [at, at], color=shown.colour, lw=1.8, label=label, **mark)
+  look = {"color": shown.colour, "lw": 1.8}
+  axes.plot([its.low, its.high], [at, at], **look)
+  # A line of one point: the legend has it as a line with a dot.
+  axes.plot(its.estimate, at, marker=shown.marker, ms=5, label=label, **look)
 
 
 def rows(
