@@ -122,8 +122,8 @@ def page(found: Found) -> str:
 
 def _made(about: Mapping[str, Any]) -> str:
   head = "This page is made by `make results`, of the files named at its end."
-  if about.get("earlier"):
-    return f"{head}\n\n**{about['earlier']}**"
+  if about.get("words"):
+    head += " Its words are explained [below](#words)."
   versions = about["versions"]
   of = ", ".join(f"{name} {versions[name]}" for name in ("python", "jax") if name in versions)
   revision = f"`{shortened(about['revision'])}`"
@@ -270,7 +270,7 @@ def verdicts(studies: Iterable[Found]) -> str:
   for found in studies:
     if not found.about:
       blank = ["–"] * (len(head) - 2)
-      lines.append([f"[{found.study}](docs/results/earlier.md)", *blank, "`make results`"])
+      lines.append([found.study, *blank, "`make results`"])
       continue
     count = counted(found.claims)
     cells = [count[name] for name in VERDICTS] + [sum(count[name] for name in NO_VERDICT)]

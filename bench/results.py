@@ -143,16 +143,17 @@ PLAN: dict[str, tuple[Run, ...]] = {
     Run(config="addition:p97", train=60, read=5),  # training measured, 2026-11-25
   ),
   "text": (
-    Run(config="text:imported", train=1, read=5, file="model.checkpoint"),
-    Run(config="text:sum", train=6, read=8),
-    Run(config="text:modk", train=6, read=8),
-    Run(config="text:valid", train=15, read=8),
-    Run(config="text:untied", train=6, read=8),
-    Run(config="text:scale_L2_D128", train=15, read=5),
-    Run(config="text:learned", train=10, read=4),
-    Run(config="text:learned,53,100,6000", train=10, read=4),
-    Run(config="text:learned,113,100,6000", train=10, read=4),
-    Run(config="text:learned,97,1000,12000", train=40, read=6),  # 20 for one seed, measured
+    # Measured on one core each, 2026-11-30.
+    Run(config="text:imported", train=0.1, read=6, file="model.checkpoint"),
+    Run(config="text:sum", train=6, read=10),
+    Run(config="text:modk", train=6, read=15),
+    Run(config="text:valid", train=15, read=15),
+    Run(config="text:untied", train=6, read=9),
+    Run(config="text:scale_L2_D128", train=20, read=20),
+    Run(config="text:learned", train=7, read=7),
+    Run(config="text:learned,53,100,6000", train=7, read=7),
+    Run(config="text:learned,113,100,6000", train=6, read=5),
+    Run(config="text:learned,97,1000,12000", train=25, read=6),
   ),
   "primes": tuple(
     # Measured on one core each, 2026-11-30.
@@ -247,10 +248,6 @@ SHOWN: dict[str, tuple[Shown, ...]] = {
       " (kernel), and with exact gradients: medians over networks, and the range at the end.",
     ),
   ),
-}
-# Tables of earlier revisions, by hand or of one run, that those of a study take the place of.
-REPLACES = {
-  "addition": ("addition_p113_phases.csv", "addition_p53_phases.csv", "addition_p97_spectra.csv"),
 }
 
 
@@ -514,7 +511,7 @@ def device_of(names: list[str]) -> str:
   '1 x cuda'
   """
   if all("cpu" in name.lower() for name in names):
-    return f"{cli.cores()} CPU cores"
+    return f"{cli.cores()} CPU core{'s' if cli.cores() > 1 else ''}"
   return f"{len(names)} x {re.split('[:_]', names[0])[0]}"
 
 
@@ -539,9 +536,6 @@ def write(name: str, plan: tuple[Run, ...], place: Place) -> None:
     about = _about(its, plan, there, found, place.runs / name) | {"tables": shown}
     written[f"{name}.json"] = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
     _keep({place.tables / file: text for file, text in written.items()})
-    for old in REPLACES.get(name, ()):
-      if (place.tables / old).exists():
-        cli.say(f"{old} is of an earlier revision: {name}_claims.csv takes its place")
   _keep(made_of(place))
 
 
