@@ -20,6 +20,8 @@ class Interval(NamedTuple):
 
   >>> f"{Interval(0.012, -0.001, 0.024):+.3f}"
   '+0.012 [-0.001, +0.024]'
+
+  Without an interval, as of one seed, it is the estimate alone.
   """
 
   estimate: Any
@@ -29,7 +31,8 @@ class Interval(NamedTuple):
 
   def __format__(self, spec: str) -> str:
     estimate, low, high = (format(float(end), spec) for end in self[:3])
-    return f"{estimate} [{low}, {high}]"
+    known = not (np.isnan(self.low) and np.isnan(self.high))
+    return f"{estimate} [{low}, {high}]" if known else estimate
 
 
 def seed_block_interval(value_SxN: Any, *, block: int, level: float = 0.95) -> Interval:

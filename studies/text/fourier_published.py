@@ -568,12 +568,13 @@ def _control(results) -> str:
     if not probes.regression and probes.intact.min() > 0.5:
       best = float(np.median(probes.r2.isel(level=-1).max("frequency")))
       some = ", ".join(map(str, significant(probes)))
-      said.append(
-        f" In {name}, whose networks do answer modulo {probes.residue}, the same probes find"
-        f" {some} of {probes.sizes['frequency']} (one number a network); the best has R2"
-        f" {best:.2f} (median of the networks)."
-      )
-  return "".join(said)
+      said.append(f"{some} of {probes.sizes['frequency']} in {name} ({best:.2f})")
+  if not said:
+    return ""
+  return (
+    " In networks that do answer, the same probes find (a number for each network, and in brackets"
+    f" the R2 of the best frequency, the median of the networks): {'; '.join(said)}."
+  )
 
 
 @CLAIMS.add(

@@ -205,7 +205,7 @@ def skill(run, mine: Mapping, theirs: Mapping) -> dict:
   return {
     "rows": len(constant_N),
     "seeds": len(skill_S),
-    "unit": "raw mse" if run.regression else "nll_nats",
+    "unit": "answers²" if run.regression else "nats",
     "loss": float(np.median(loss_SxN.mean(-1))),
     "constant": float(constant_N.mean()),
     "skill": float(skill_S.mean()),
