@@ -274,8 +274,8 @@ class ClaimsTest(parameterized.TestCase):
     self.assertEndsWith(
       row["because"],
       " In networks that do answer, the same probes find (a number for each network, and in"
-      " brackets the R2 of the best frequency, the median of the networks): 48, 48, 48, 48, 48 of 48"
-      " in classes (0.80).",
+      " brackets the R2 of the best frequency, the median of the networks): 48, 48, 48, 48, 48 of"
+      " 48 in classes (0.80).",
     )
 
   def test_numbers_have_their_unit_and_what_they_are_of(self):
