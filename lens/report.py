@@ -151,16 +151,30 @@ def _first_screen(
 ) -> page.Markup:
   """Returns what was found: three sentences, the counts of verdicts, and one picture."""
   seen: set[str] = set()
-  lines = [_first_sentence(line) for line in _sentences(its, tables)[:SENTENCES]]
+  told = _foremost(its, tables)
+  lines = [_first_sentence(line) for line in _sentences(its, told)[:SENTENCES]]
   said = [page.tag("li", words.terms.linked(line, seen)) for line in lines]
+  rest = len(tables) - len(told)
   found = page.tag(
     "div",
     page.tag("ol", *said, class_="summary") if said else "",
+    page.tag("p", f"{rest} more runs stand with each question.") if said and rest else "",
     ledger_lib.counts(ledger),
     class_="found",
   )
   picture = ledger_lib.section("the picture", lambda: _picture(its, tables, words.folder))
   return page.tag("div", picture, found, class_="first")
+
+
+def _foremost(its: study.Study, tables: Tables) -> Tables:
+  """Returns the runs that the first screen tells of: of many, those that the study picks."""
+  if len(tables) <= NAMED:
+    return tables
+  for each in its.leading():
+    found = datasets(tables, each.name)
+    if found:
+      return {run: tables[run] for run in found if its.foremost(found[run])} or tables
+  return tables
 
 
 def _first_sentence(text: str) -> str:

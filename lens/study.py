@@ -258,7 +258,8 @@ class Study:
   program's data takes long to make; of a study that has it, `build` takes these arrays by name as a
   third argument. `renamed` are the analysis settings of earlier revisions that have another name
   now, `{old: new}`. `lead` are the slices that say most, of whose figures the first leads the
-  report and whose sentences come first; `glossary` are the study's words, `{term: sentence}`.
+  report and whose sentences come first; where there are many runs, they tell of those whose result
+  of the first slice is `foremost`. `glossary` are the study's words, `{term: sentence}`.
   """
 
   name: str
@@ -281,6 +282,7 @@ class Study:
   numbers: Callable[[claims_lib.Results], tuple[dict, ...]] | None = None
   number_columns: tuple[str, ...] = ()
   lead: tuple[str, ...] = ()
+  foremost: Callable[[xr.Dataset], bool] = lambda found: True
   glossary: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
   def leading(self) -> list[Slice]:
@@ -367,7 +369,7 @@ def _found(name: str) -> Study:
 
 
 # What else the `program` of a study's package may say of it.
-_OF_PROGRAM = ("members", "card", "data_name", "caution", "prepared", "renamed")
+_OF_PROGRAM = ("members", "card", "foremost", "data_name", "caution", "prepared", "renamed")
 
 
 def _of_package(name: str, package: types.ModuleType) -> Study:

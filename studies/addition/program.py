@@ -306,6 +306,11 @@ def population(experiment) -> str:
   return f"{sums}{task.digits}, {', '.join(_differs(experiment)) or PUBLISHED}"
 
 
+def foremost(found: xr.Dataset) -> bool:
+  """Returns whether curves are those of networks trained as published."""
+  return found.population.partition(", ")[2] == PUBLISHED
+
+
 def is_setting(population: str) -> bool:
   """Returns whether a population is that of the source, or differs in sizes
   alone: no control, that is."""

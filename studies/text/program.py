@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from primelens.lens import study
 from primelens.lens.study import Cost
 from primelens.models import encoder, fit, imports, tokens, transformer
@@ -260,6 +261,11 @@ def published_runs(results, question: str):
     as_published=True,
     seeds=lambda count: count >= SEEDS,
   )
+
+
+def foremost(found: xr.Dataset) -> bool:
+  """Returns whether answers are those of networks trained as published."""
+  return bool(found.as_published)
 
 
 def claimed(item: str) -> str:

@@ -299,6 +299,20 @@ class ReportTest(parameterized.TestCase):
     self.assertEqual([said(first, name) for name in its.slices], [1, 1, 1, 0, 0])
     self.assertEqual([said(rest, name) for name in its.slices], [1] * 5)
 
+  def test_of_many_runs_the_first_screen_tells_of_the_foremost(self):
+    its = dataclasses.replace(PAGE, foremost=lambda found: found.gain > 1)
+    stored = lambda run: {
+      name: self._stored(name, a_result().assign(gain=1.25 if run == "e3" else 0.25))
+      for name in PAGE.slices
+    }
+    for count, told in ((3, ["e0", "e1", "e2"]), (9, ["e3"])):
+      tables = {run: stored(run) for run in (f"e{i}" for i in range(count))}
+      text = "\n".join(pages.Reader(report.html(its, tables, LEDGER)).text)
+      first = text.partition("Claims")[0]
+      said = [run for run in tables if f"{run} 0.250" in first or f"{run} 1.250" in first]
+      self.assertEqual(said, told)
+      self.assertEqual("8 more runs stand with each question." in first, count == 9)
+
   def test_of_several_sentences_the_first_screen_has_the_first(self):
     lines = {"heads": lambda _: "Heads: 0.5 to 1.5 nats. Of E0: 2."}
     slices = {name: dataclasses.replace(PAGE.slices[name], line=lines[name]) for name in lines}
