@@ -136,11 +136,11 @@ PLAN: dict[str, tuple[Run, ...]] = {
     ),
   ),
   "addition": (
-    # Half an hour for the six with their reading, measured 2026-11-24.
-    *(Run(config=f"addition:{name}", train=3, read=2) for name in addition.GROUPS["p10_all"]),
-    Run(config="addition:p53", train=12, read=4),
-    Run(config="addition:p113", train=27, read=6),  # training measured, 2026-11-24
-    Run(config="addition:p97", train=60, read=5),  # training measured, 2026-11-25
+    # Measured on one core each, 2026-11-30.
+    *(Run(config=f"addition:{name}", train=5, read=4) for name in addition.GROUPS["p10_all"]),
+    Run(config="addition:p53", train=16, read=4),
+    Run(config="addition:p113", train=32, read=6),
+    Run(config="addition:p97", train=64, read=1),
   ),
   "text": (
     # Measured on one core each, 2026-11-30.

@@ -21,7 +21,7 @@ seeds: six members on six splits of half of all pairs, 8,000 epochs, minutes on 
 `p97` has two layers, for the spectra of a grokking network, and the sizes of
 docs/sources/primes.md, section 7.4 (width 128, four heads, MLP 512, ReLU), whose training is not
 part of its source: split, start and optimizer here are those of `p113`. 17,500 epochs as in the
-published curves; about 2 hours on 2 CPU cores, one member.
+published curves; about an hour on one CPU core, one member.
 
 A number behind one of these three, as in `p113,32`, is that of its members.
 """
