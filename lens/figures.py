@@ -95,9 +95,9 @@ def look_of(dim: str | None, place: int, key: Any = None) -> Look:
   """
   if dim == "network" and key in COLOUR_OF:
     return Look(COLOUR_OF[key], DASHES[0], MARKERS[0], HATCHES[0])
-  colours = COLOURS
+  colours: tuple[str, ...] = COLOURS
   if dim == "run":
-    colours: tuple[str, ...] = COLOURS[:-1]
+    colours = COLOURS[:-1]
     place = _order.get().index(key) if key in _order.get() else place
   turn = place // len(colours) % len(DASHES)
   return Look(colours[place % len(colours)], DASHES[turn], MARKERS[turn], HATCHES[turn])
