@@ -198,9 +198,12 @@ def _numbers(numbers: list[dict[str, str]]) -> list[str]:
   ]
   differs = [row for row in numbers if row["verdict"] == "differs"]
   if differs:
-    head = ("item", "quantity", "source", "recomputed", "here", "median of the runs")
+    head = ("item", "quantity", "source", "recomputed", "here", "median of the runs", "remark")
     keys = ("source", "recomputed", "here", "median")
-    cells = ((row["item"], row["quantity"], *(number(row[key]) for key in keys)) for row in differs)
+    cells = (
+      (row["item"], row["quantity"], *(number(row[key]) for key in keys), row.get("remark", ""))
+      for row in differs
+    )
     parts += ["Those that differ:", table(head, cells)]
   return parts
 
