@@ -8,8 +8,8 @@ import one
 from absl.testing import absltest, parameterized
 from primelens import tasks
 from primelens.configs import addition as addition_configs
+from primelens.lens import claims, results
 from primelens.lens import experiment as experiment_lib
-from primelens.lens import results
 from primelens.models import fit as fit_lib
 from primelens.models import optimizer
 from primelens.studies.addition import program
@@ -201,6 +201,16 @@ class PopulationTest(parameterized.TestCase):
     said = program.by_members([True] * 4, "x", {})
     self.assertEqual(said.status, "needs more compute")
     self.assertEqual(said.because, "4 of 4 members meet the claim (90 % of 5 or more must): x.")
+
+  def test_a_claim_reads_the_same_run_in_any_order_of_runs(self):
+    of = lambda seeds, reference: results.dataset(
+      {}, {"seed": np.arange(seeds)}, reference=reference
+    )
+    runs = {"jax": of(12, -1), "own": of(4, 0), "more": of(8, 0)}
+    cards = dict.fromkeys(runs, {"population": "P = 10, published"})
+    for order in (list(runs), list(runs)[::-1]):
+      its = claims.Results({run: {"progress": runs[run]} for run in order}, cards)
+      self.assertEqual(program.first(its, "progress").sizes["seed"], 8)
 
   def test_a_verdict_by_members_says_what_is_counted(self):
     said = program.by_members([True] * 9 + [False], "x", {}, whom="that learn")
