@@ -542,7 +542,8 @@ def over_training(runs: Mapping[str, xr.Dataset]) -> draw.Page:
   def drawn(value: Callable, **text):
     def panel(axes):
       for number, (run, found) in enumerate(its.items()):
-        look = {"color": _shade(number), "ls": draw.DASHES[number // len(draw.COLOURS) % 4]}
+        shown = draw.look_of("run", number, run)
+        look = {"color": shown.colour, "ls": shown.dash}
         value_SxC = value(found)
         if np.isfinite(value_SxC).any():
           axes.plot(found["step"], np.median(value_SxC, axis=0), label=run, lw=1.6, **look)
@@ -563,12 +564,8 @@ def over_training(runs: Mapping[str, xr.Dataset]) -> draw.Page:
   )
 
 
-def _shade(number: int) -> str:
-  return draw.COLOURS[number % len(draw.COLOURS)]
-
-
 def _colour(role: str) -> str:
-  return _shade(ROLES.index(role)) if role in ROLES else draw.GREY
+  return draw.COLOURS[ROLES.index(role) % len(draw.COLOURS)] if role in ROLES else draw.GREY
 
 
 def _repeats(role: str) -> bool:
