@@ -41,6 +41,15 @@ def rows(found: xr.Dataset, name: str) -> list[dict]:
   return records(found, columns, name)
 
 
+def distinct(words: Iterable[str]) -> str:
+  """Returns what runs say in a caption, each once.
+
+  >>> distinct(["512", "64", "512"])
+  '512, 64'
+  """
+  return ", ".join(dict.fromkeys(words))
+
+
 def by_run(
   runs: Mapping[str, xr.Dataset], make: Callable[[xr.Dataset], Iterable[Mapping[str, Any]]]
 ) -> list[dict]:

@@ -353,7 +353,7 @@ def tables(runs) -> list[tables_lib.Table]:
 
 def _orders(runs) -> tables_lib.Table:
   """Returns what the order of slot ids is worth, of runs whose ids may be permuted."""
-  windows = ", ".join(dict.fromkeys(f"{found.permuted_windows:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.permuted_windows:,}" for found in runs.values())
   rows = [
     {
       "run": run,

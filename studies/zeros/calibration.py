@@ -635,7 +635,7 @@ def _densities(runs) -> tables_lib.Table:
     each = tables_lib.records(found, columns, "predictor")
     names = found.predictor.values.tolist()
     rows += [{"predictor": f"{run}: {name}"} | row for name, row in zip(names, each, strict=True)]
-  samples = ", ".join(dict.fromkeys(f"{found.samples:,}" for found in runs.values()))
+  samples = tables_lib.distinct(f"{found.samples:,}" for found in runs.values())
   digits = {"PIT mean": ".3f", "PIT standard deviation": ".3f"}
   digits |= {"distance from uniform": ".3f", "ideal": ".3f", "bias": "+.4f"}
   return tables_lib.Table(
@@ -658,7 +658,7 @@ def _moments(runs) -> tables_lib.Table:
     "NLL": "nll",
   }
   roots = ("variance_of_means", "mse")
-  scored = ", ".join(dict.fromkeys(f"{found.samples:,}" for found in runs.values()))
+  scored = tables_lib.distinct(f"{found.samples:,}" for found in runs.values())
   rows = []
   for run, found in runs.items():
     own = found.predictor.values[0].item()
@@ -716,7 +716,7 @@ def _conformal(runs) -> tables_lib.Table:
     for row in tables_lib.rows(found, "conformal"):
       who = {"predictor": f"{run}: {row['predictor'].replace('_', ' ')}", "scores": row["way"]}
       rows.append(who | {name: row[key] for name, key in columns.items()})
-  wanted = ", ".join(dict.fromkeys(f"{1 - found.alpha:g}" for found in runs.values()))
+  wanted = tables_lib.distinct(f"{1 - found.alpha:g}" for found in runs.values())
   return tables_lib.Table(
     f"Central 0.8 intervals widened to hold {wanted}, coverage and width on test.",
     rows,

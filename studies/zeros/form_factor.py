@@ -606,7 +606,7 @@ def _ramps(runs) -> tables_lib.Table:
   rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "sequence"))
   few = any(not found.enough_blocks.values.all() for found in runs.values())
   said = f" There are fewer than the {form_factors.ENOUGH} blocks asked for." if few else ""
-  blocks = ", ".join(dict.fromkeys(f"{found.block:,}" for found in runs.values()))
+  blocks = tables_lib.distinct(f"{found.block:,}" for found in runs.values())
   return tables_lib.Table(
     f"Form factor over blocks of {blocks} spacings, 95 % intervals over blocks. GUE: 0, 1, 0.68, 1,"
     f" 0. At finite height zeros have lines of the primes on top.{said}",

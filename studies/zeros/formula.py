@@ -562,7 +562,7 @@ def _fronts(found: xr.Dataset) -> draw.Panel:
       )
     )
   least, most = np.nanquantile(found.front_test_mse, (0, 0.9))
-  backends = ", ".join(dict.fromkeys(found.front_backend.values.tolist()))
+  backends = tables_lib.distinct(found.front_backend.values.tolist())
 
   def frame(axes):
     axes.set_ylim(0.9 * least, 1.15 * most + 1e-9)  # some formulas fail badly

@@ -493,7 +493,7 @@ def tables(runs) -> list[tables_lib.Table]:
   """Returns the references and the published recipes, those of equal sequences once."""
   apart = program.of_data(runs)
   (first, *_) = apart.values()
-  blocks = ", ".join(dict.fromkeys(str(each.sizes["height"]) for each in apart.values()))
+  blocks = tables_lib.distinct(str(each.sizes["height"]) for each in apart.values())
   reported = [
     {"run": "published", "sequence": row["sequence"]}
     | {"spacings": None, "variance": None}
@@ -561,7 +561,7 @@ def tables(runs) -> list[tables_lib.Table]:
 
 def _pairs_table(runs) -> tables_lib.Table:
   """Returns how far each pair correlation is from that of the sine process."""
-  reach = ", ".join(dict.fromkeys(f"{float(found.distance[-1]):.1f}" for found in runs.values()))
+  reach = tables_lib.distinct(f"{float(found.distance[-1]):.1f}" for found in runs.values())
   rows = []
   for run, found in runs.items():
     for name in found.sequence.values.tolist():

@@ -297,7 +297,7 @@ def _decades(found: xr.Dataset, title: str) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the removals of all runs, one by one and together, then the published effects."""
-  windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
   intact = {run: float(found.intact_nll.mean()) for run, found in runs.items()}
   single = [
     {"run": run} | _single(found, key) | {"intact NLL": intact[run]}
@@ -368,8 +368,8 @@ def _costliest(runs) -> tables_lib.Table:
           "largest change, untrained": null,
         }
       )
-  count = ", ".join(dict.fromkeys(str(found.top) for found in runs.values()))
-  windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
+  count = tables_lib.distinct(str(found.top) for found in runs.values())
+  windows = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
   return tables_lib.Table(
     f"The costliest heads, at most {count} of a run (--set heads.top=...), by what setting their"
     f" output to zero changes: NLL in nats per spacing on {windows} windows of test, mean over"

@@ -798,7 +798,7 @@ def _winners(runs) -> tables_lib.Table:
             "median R²": r2,
           }
         )
-  windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
   return tables_lib.Table(
     "Families of the centred scores by index distance, all heads and seeds,"
     f" {windows} windows of test. AIC and BIC take distances for independent and give waves to"

@@ -475,7 +475,7 @@ def _mass_panel(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns all runs in one table, then what each was told and all of its scores."""
-  windows = ", ".join(dict.fromkeys(f"{found.sizes['window']:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.sizes['window']:,}" for found in runs.values())
   return [
     tables_lib.Table(
       f"NLL and its changes in nats per spacing, of every spacing of {windows} windows of test that"
@@ -529,7 +529,7 @@ def _row(run: str, found: xr.Dataset, runs: Mapping[str, xr.Dataset]) -> dict:
 
 def _cuts(runs) -> tables_lib.Table:
   """Returns the NLL at each position, whole and cut, of all runs."""
-  windows = ", ".join(dict.fromkeys(f"{found.sizes['window']:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.sizes['window']:,}" for found in runs.values())
   return tables_lib.Table(
     f"NLL in nats per spacing of the same targets on {windows} windows of test, mean over seeds.",
     [

@@ -264,7 +264,7 @@ def _lags(run: str, found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns three lags beside the published ones, sums, scores and all lags, of all runs."""
-  samples = ", ".join(dict.fromkeys(f"{found.samples:,}" for found in runs.values()))
+  samples = tables_lib.distinct(f"{found.samples:,}" for found in runs.values())
   three = [_three("published", "truth", OPERATOR)]
   for run, found in runs.items():
     three += [

@@ -466,7 +466,7 @@ def _curves(runs) -> tables_lib.Table:
     for ratio in found.ratio.values
   ]
   found = next(iter(runs.values()))
-  windows = ", ".join(dict.fromkeys(f"{each.windows:,}" for each in runs.values()))
+  windows = tables_lib.distinct(f"{each.windows:,}" for each in runs.values())
   return tables_lib.Table(
     f"Change of the NLL by fraction removed, in nats per spacing, on {windows} windows of test."
     f" Masks choose among {found.selected:,} weights and leave {found.left_out:,} alone.",

@@ -323,7 +323,7 @@ def _spacings(found: xr.Dataset) -> draw.Panel:
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the statistics of matrices, and those of the sine process."""
   shown = _different(runs)
-  sizes = ", ".join(dict.fromkeys(f"{found.matrix_size:,}" for found in shown.values()))
+  sizes = tables_lib.distinct(f"{found.matrix_size:,}" for found in shown.values())
   limits = ", ".join(f"{value:.3f} {name}" for name, value in LIMITS.items())
   return [
     tables_lib.Table(

@@ -258,8 +258,8 @@ def tables(runs) -> list[tables_lib.Table]:
   rows = tables_lib.by_run(
     runs, lambda found: tables_lib.records(found.sortby("nll"), columns, "predictor")
   )
-  scored = ", ".join(dict.fromkeys(f"{found.scored:,}" for found in runs.values()))
-  floors = ", ".join(dict.fromkeys(f"{found.floor:.1f}" for found in runs.values()))
+  scored = tables_lib.distinct(f"{found.scored:,}" for found in runs.values())
+  floors = tables_lib.distinct(f"{found.floor:.1f}" for found in runs.values())
   return [
     tables_lib.Table(
       f"NLL in nats per spacing of {scored} tokens of test, 95 % intervals. The marginal of train"
@@ -289,7 +289,7 @@ def _seeds_table(runs, scored: str) -> tables_lib.Table:
 def _leak_table(runs) -> tables_lib.Table:
   columns = {"spacings before": "position", "leak": "leak"}
   rows = tables_lib.by_run(runs, lambda found: tables_lib.records(found, columns, "position"))
-  windows = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
+  windows = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
   return tables_lib.Table(
     "What the window gives away: how much lower the NLL of a spacing is when the window goes on"
     f" behind it, in nats, on {windows} windows; 0 without a leak.",

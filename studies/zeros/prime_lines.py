@@ -388,7 +388,7 @@ def _at(one: xr.Dataset) -> str:
 def tables(runs) -> list[tables_lib.Table]:
   """Returns the lines, the nulls and the powers, those of equal sequences once."""
   apart = program.of_data(runs)
-  spacings = ", ".join(dict.fromkeys(f"{each.spacings:,}" for each in apart.values()))
+  spacings = tables_lib.distinct(f"{each.spacings:,}" for each in apart.values())
   summary = []
   for run, found in apart.items():
     for one in (found.isel(height=p) for p in range(found.sizes["height"])):

@@ -547,7 +547,7 @@ def _predictors(runs) -> tables_lib.Table:
       {"run": run, "predictor": name} | read | row
       for name, row in zip(found.predictor.values.tolist(), each, strict=True)
     ]
-  draws = ", ".join(dict.fromkeys(str(found.draws) for found in runs.values()))
+  draws = tables_lib.distinct(str(found.draws) for found in runs.values())
   formats = ("+.4f" if name == "network minus it" else ".4f" for name in columns)
   return tables_lib.Table(
     "Errors in mean spacings: of the sum of so many predicted steps, and the mean of a single step"

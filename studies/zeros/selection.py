@@ -180,8 +180,8 @@ def tables(runs) -> list[tables_lib.Table]:
         for p in found.percentile.values.tolist()
       }
       rows.append({"run": run, "seed": seed} | each[s] | middle | more[s])
-  counts = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
-  orders = ", ".join(dict.fromkeys(f"{found.sizes['order']:,}" for found in runs.values()))
+  counts = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
+  orders = tables_lib.distinct(f"{found.sizes['order']:,}" for found in runs.values())
   formats = dict.fromkeys([*columns, *(f"{p}th percentile" for p in PERCENTILES)], ".4f")
   return [
     tables_lib.Table(

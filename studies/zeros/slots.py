@@ -981,8 +981,8 @@ def _blocks_panel(found: xr.Dataset) -> draw.Panel:
 
 def tables(runs) -> list[tables_lib.Table]:
   """Returns every reading beside the published ones, removals together, and measurements again."""
-  windows_said = ", ".join(dict.fromkeys(f"{found.windows:,}" for found in runs.values()))
-  random_said = ", ".join(dict.fromkeys(f"{found.random_windows}" for found in runs.values()))
+  windows_said = tables_lib.distinct(f"{found.windows:,}" for found in runs.values())
+  random_said = tables_lib.distinct(f"{found.random_windows}" for found in runs.values())
   first, again, _ = (row["nll"] for row in BASE)
   return [
     tables_lib.Table(
